@@ -1,0 +1,49 @@
+"""cudalock resolves goals such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock.
+
+`from cudalock import Goal, Target, solve` is the whole public interface of this version.
+Names are imported when first used: `cudalock --help` must not pay for a resolver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cudalock.errors import CudalockError
+    from cudalock.goals import Goal
+    from cudalock.lock import Lock
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+__version__ = "0.1.0"
+__all__ = ["CudalockError", "Goal", "Lock", "Matrix", "Target", "__version__", "solve"]
+
+_HOMES = {
+    "CudalockError": "errors",
+    "Goal": "goals",
+    "Lock": "lock",
+    "Matrix": "matrix",
+    "Target": "target",
+}
+
+
+def solve(goal: Goal, target: Target, matrix: Matrix | None = None) -> Lock:
+    """The lock for `goal` on `target`, by the matrix shipped with cudalock unless one is given.
+
+    Raises NoSolution, with an explanation, when there is none; MatrixError when the data is wrong.
+    """
+    from cudalock.goals import command_line
+    from cudalock.locking import from_resolution
+    from cudalock.matrix import Matrix
+    from cudalock.resolution import resolve
+
+    resolution = resolve(goal, target, matrix or Matrix.load())
+    return from_resolution(resolution, command=command_line(goal, target))
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

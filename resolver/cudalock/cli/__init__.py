@@ -1,0 +1,129 @@
+"""The command line: a group whose commands are imported when they are called.
+
+Whatever goes wrong below ends here as a message and an exit status, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from cudalock.errors import CudalockError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {"solve": "cudalock.cli.solve"}
+"""Command to the module that holds it, under the same name."""
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+"""Settings of every command."""
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count it."""
+INTERNAL = 70
+"""EX_SOFTWARE of sysexits.h: an error of cudalock's own."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only to run it or to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(import_module(module), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command and exits with its status; without `standalone_mode` errors are raised."""
+        words = list(sys.argv[1:] if args is None else args)
+        if not standalone_mode:
+            return super().main(words, prog_name, complete_var, False, **extra)
+        try:
+            status = super().main(words, prog_name, complete_var, False, **extra)
+        except Exception as error:  # the last place that can turn it into a sentence
+            _fail(error, verbose="-v" in words or "--verbose" in words)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(error: Exception, *, verbose: bool) -> NoReturn:
+    """Says what went wrong on standard error and exits."""
+    if isinstance(error, click.Abort):
+        sys.exit(INTERRUPTED)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    from cudalock.render import error_text, tell
+
+    if isinstance(error, click.ClickException):
+        error = _of_click(error)
+    elif isinstance(error, OSError) and error.filename is None:
+        # Help and versions are written by click; results have their own way, in render.
+        error = _of_stream(error)
+    if isinstance(error, CudalockError):
+        tell(error_text(error))
+        sys.exit(error.exit_status)
+    if verbose:
+        import traceback
+
+        tell("".join(traceback.format_exception(error)).rstrip())
+    tell(error_text(_internal(error, verbose=verbose)))
+    sys.exit(INTERNAL)
+
+
+def _of_click(error: click.ClickException) -> UsageError:
+    hints: tuple[str, ...] = ()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hints = (f"`{error.ctx.command_path} --help`",)
+    return UsageError(error.format_message(), hints=hints)
+
+
+def _of_stream(error: OSError) -> OutputError:
+    return OutputError(f"cannot write to standard output: {error.strerror or error}")
+
+
+def _internal(error: Exception, *, verbose: bool) -> CudalockError:
+    reason = " ".join(str(error).split())
+    return CudalockError(
+        f"cudalock: internal error: {type(error).__name__}: {reason}; please report it",
+        hints=() if verbose else ("the same command with `-v` shows where it happened",),
+    )
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from cudalock import __version__
+    from cudalock.matrix import Matrix
+
+    click.echo(f"cudalock {__version__} (matrix {Matrix.load().version})")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the versions of cudalock and of its matrix.",
+)
+def main() -> None:
+    """Turn a goal such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock."""

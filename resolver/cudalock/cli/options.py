@@ -1,0 +1,212 @@
+"""The options that state a goal and a target, and their defaults from pyproject.toml."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cudalock.errors import BadFile, UnknownName, UsageError
+from cudalock.goals import SWITCHES, Asked, Request
+from cudalock.names import nearest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+TABLE = "tool.cudalock"
+_TEXTS = [
+    "torch",
+    "cuda",
+    "cudnn",
+    "toolkit",
+    "python",
+    "platform",
+    "glibc",
+    "gpu",
+    "driver",
+    "builders",
+    "exclude_newer",
+]
+"""Options that are fields of a Request, under the same name."""
+
+
+def _several(*names: str, metavar: str, text: str) -> Callable[[_Command], _Command]:
+    return click.option(*names, multiple=True, metavar=metavar, help=text, callback=_not_flags)
+
+
+def _not_flags(
+    _ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """`--torch --fa2` forgot a version; click would take `--fa2` for it."""
+    for value in values:
+        if value.startswith("--"):
+            name = parameter.opts[0]
+            raise click.UsageError(f"`{name}` needs a value, and `{value}` is an option")
+    return values
+
+
+def _switches() -> Iterator[Callable[[Any], Any]]:
+    for project, short in SWITCHES.items():
+        names = dict.fromkeys((f"--{short}", f"--{project}"))
+        yield click.option(*names, _parameter(project), is_flag=True, help=f"Add {project}.")
+
+
+def _parameter(project: str) -> str:
+    return f"want_{project.replace('-', '_')}"
+
+
+_GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    _several("-r", "--requirement", metavar="FILE", text="Requirements from a file; - is stdin."),
+    _several("-c", "--constraint", metavar="FILE", text='Constraints from a file, or "numpy<2".'),
+    _several("--torch", metavar="SPEC", text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.'),
+    *_switches(),
+    _several(
+        "--cuda",
+        "--torch-backend",
+        "cuda",
+        metavar="SPEC",
+        text='12.4, cu124, ">=12.1", cpu or auto.',
+    ),
+    _several("--cudnn", metavar="SPEC", text="A pip-installed cuDNN."),
+    _several(
+        "--toolkit", metavar="VERSION[:PART,...]", text='CUDA parts from pip: "12.4.1:cudart,nvcc".'
+    ),
+    _several(
+        "--python",
+        "--python-version",
+        "python",
+        metavar="VERSION|PATH",
+        text="3.11, 3.13t, an interpreter or an environment.",
+    ),
+    _several(
+        "--platform",
+        "--python-platform",
+        "platform",
+        metavar="PLATFORM",
+        text="linux, linux-aarch64, windows, macos or a triple of uv's.",
+    ),
+    _several("--glibc", metavar="VERSION", text="Of the Linux solved for; 2.28 unless it is here."),
+    _several("--gpu", metavar="NAME|CC", text='"RTX 5090" or 12.0; said again, all must work.'),
+    _several("--driver", metavar="VERSION", text="The NVIDIA driver there, as 550.54."),
+    _several(
+        "--builders",
+        metavar="official|known|any",
+        text="Whose wheels are acceptable; known unless said.",
+    ),
+    _several("--exclude-newer", metavar="DATE", text="Only what had been published by then."),
+    click.option("--strict", is_flag=True, help="Warnings count as errors."),
+)
+
+
+def goal_options(command: _Command) -> _Command:
+    """Adds every option that states a goal or a target."""
+    for option in reversed(_GOAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
+    """The Request that option values state. Reads the files of `-r` and `-c`."""
+    from cudalock.projects import requirements_txt
+
+    lines = requirements_txt.Lines()
+    for file in values.get("requirement", ()):
+        lines.extend(requirements_txt.read(file))
+    for file in values.get("constraint", ()):
+        inline = _inline_constraint(file)
+        if inline:
+            lines.constraints.append(inline)
+        else:
+            lines.extend(requirements_txt.read(file, constraint=True))
+    return Request(
+        words=words,
+        asked=tuple(lines.requirements),
+        constraints=tuple(lines.constraints),
+        notes=tuple(lines.notes),
+        switches=tuple(project for project in SWITCHES if values.get(_parameter(project))),
+        strict=bool(values.get("strict")),
+        **{name: tuple(values.get(name, ())) for name in _TEXTS},
+    )
+
+
+def _inline_constraint(text: str) -> Asked | None:
+    """A constraint given in place of a file, so that a command can be whole without one."""
+    if not any(sign in text for sign in "<>=!~") or Path(text).exists():
+        return None
+    return Asked.of_requirement(text, "-c")
+
+
+# -- defaults ---------------------------------------------------------------------------------
+
+
+def read_defaults(command: click.Command, directory: Path | None = None) -> dict[str, Any]:
+    """`[tool.cudalock]` of the pyproject.toml in `directory`, by the command's parameter names.
+
+    A key is an option without its dashes. Raises UnknownName for any other, BadFile for a value
+    that the option does not take.
+    """
+    options = {
+        flag.removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in parameter.opts
+        if flag.startswith("--")
+    }
+    defaults: dict[str, Any] = {}
+    for key, value in _table((directory or Path()) / "pyproject.toml").items():
+        option = options.get(key)
+        if option is None or option.name is None:
+            near = nearest(key, options)
+            raise UnknownName(
+                f"pyproject.toml: [{TABLE}] has the key `{key}`, and there is no such option",
+                hints=[f"did you mean {' or '.join(f'`{name}`' for name in near)}?"]
+                if near
+                else (),
+            )
+        defaults[option.name] = _value(key, value, option)
+    return defaults
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"`{path}` cannot be read: {error}") from error
+    if TABLE not in text:
+        # Most have no such table, and need not be parsed, nor be right.
+        return {}
+    try:
+        table = tomllib.loads(text).get("tool", {}).get("cudalock", {})
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile(f"`{path}` is not TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise BadFile(f"`{path}`: [{TABLE}] is not a table")
+    return table
+
+
+def _value(key: str, value: object, option: click.Option) -> object:
+    where = f"pyproject.toml: [{TABLE}] {key}"
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise BadFile(f"{where} is true or false")
+        return value
+    items = value if isinstance(value, list) and option.multiple else [value]
+    if not all(isinstance(item, str) for item in items):
+        # 3.10 as a number is 3.1: it has to be text.
+        raise BadFile(f'{where} is text: write it in quotes, as "3.11"')
+    try:
+        converted = [option.type.convert(item, option, None) for item in items]
+    except click.BadParameter as error:
+        raise UsageError(f"{where}: {error.message}") from error
+    return tuple(converted) if option.multiple else converted[0]

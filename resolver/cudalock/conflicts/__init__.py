@@ -1,0 +1,36 @@
+"""Why there is no answer, and what to change.
+
+:mod:`core` narrows the question down to a minimal impossible part, :mod:`explanation` tells it, and
+:mod:`suggestions` looks for the least change that has an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.explanation import Explanation, Narrator, Step
+from cudalock.conflicts.suggestions import Suggestion, suggest
+from cudalock.errors import NoSolution
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+
+def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
+    """The error to raise for a goal that has no answer on a target."""
+    conflict = Conflict(goal, target, matrix)
+    core = conflict.core()
+    wanted = ", ".join(goal.requirements) or "this goal"
+    headline = f"there is no answer for {wanted} on {target.label}"
+    if core is None:
+        # A soft fact, wanted strictly: there is an answer with a warning.
+        return NoSolution(Explanation(headline, (), ()))
+    explanation = Explanation(headline, core.elements, Narrator(conflict, core).steps())
+    hints = [str(suggestion) for suggestion in suggest(goal, target, matrix, core)]
+    return NoSolution(explanation, hints=hints)
+
+
+__all__ = ["Conflict", "Explanation", "Step", "Suggestion", "explain", "suggest"]

@@ -1,0 +1,91 @@
+"""A minimal core: what was asked, and the facts, that cannot hold together.
+
+resolvelib's causes are only its last dead end. Here the question is asked again with less of it,
+until nothing more can be left out. The parts that can be left out are its *elements*: each
+requirement of the goal, each option, each part of the target, each fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+# The parts of a core are looked for in this order: what was asked for in so many words, the
+# target, what the goal leaves to the defaults, and facts last, for a conflict that needs none of
+# them is the simplest to tell.
+_ORDER = ("goal", "target", "option", "fact")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A minimal impossible part of a question, and everything else in it.
+
+    Without any one of ``elements`` the rest of them has an answer.
+    """
+
+    elements: tuple[str, ...]
+    others: frozenset[str]
+
+
+class Conflict:
+    """An impossible goal, asked again with less of it. One wide network serves every question."""
+
+    def __init__(self, goal: Goal, target: Target, matrix: Matrix) -> None:
+        self.problem = Problem(goal, target, matrix, wide=True)
+        self.search = Search(self.problem)
+        self.elements = tuple(sorted(self._elements(), key=self._importance))
+
+    def _elements(self) -> Iterable[str]:
+        yield from self.search.elements - self.problem.soft_elements
+        goal = self.problem.goal
+        for option, value in (("toolkit", goal.toolkit), ("cudnn", goal.cudnn)):
+            if value is not None:
+                yield f"option:{option}"
+
+    def _importance(self, element: str) -> tuple[int, bool, str]:
+        kind, _, id = element.partition(":")
+        matrix = self.problem.matrix
+        central = {*self.problem.goal_names, matrix.framework}
+        is_aside = kind == "fact" and matrix.fact(id).component not in central
+        return _ORDER.index(kind), is_aside, element
+
+    def is_possible(self, kept: Iterable[str]) -> bool:
+        """Whether the question has an answer when only these elements of it are kept."""
+        return self.search.is_possible(frozenset(self.elements).difference(kept))
+
+    def core(self, without: frozenset[str] = frozenset()) -> Core | None:
+        """A minimal core of the question less ``without``; None where that has an answer."""
+        candidates = [element for element in self.elements if element not in without]
+        if self.is_possible(candidates):
+            return None
+        found = set(self._needed([], False, candidates))
+        return Core(
+            tuple(element for element in candidates if element in found),
+            (self.search.elements | frozenset(self.elements)) - found,
+        )
+
+    def _needed(self, kept: list[str], is_new: bool, candidates: list[str]) -> list[str]:
+        """The candidates that a core needs beside ``kept`` (Junker's QuickXplain: it asks in the
+        order of a logarithm, and prefers the candidates that come first)."""
+        if is_new and not self.is_possible(kept):
+            return []
+        if len(candidates) == 1:
+            return candidates
+        half = len(candidates) // 2
+        first, second = candidates[:half], candidates[half:]
+        of_second = self._needed(kept + first, bool(first), second)
+        of_first = self._needed(kept + of_second, bool(of_second), first)
+        return of_first + of_second
+
+
+__all__ = ["Conflict", "Core"]

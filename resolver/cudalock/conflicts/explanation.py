@@ -1,0 +1,223 @@
+"""Why there is no answer: the core's steps, from what was asked to where it clashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
+from cudalock.resolution.requirement import parse_version
+
+if TYPE_CHECKING:
+    from cudalock.conflicts.core import Conflict, Core
+    from cudalock.facts import Fact
+    from cudalock.resolution.candidate import Candidate
+
+SHOWN_VERSIONS = 4
+"""How many versions are named one by one; more are shown as a span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of an explanation; ``fact`` is the id of the curated fact it rests on."""
+
+    text: str
+    fact: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text}   [{self.fact}]" if self.fact else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a goal has no answer on a target.
+
+    ``elements`` are the core's; ``steps`` tell it, one fact a line.
+    """
+
+    headline: str
+    elements: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([self.headline, *(f"  {step}" for step in self.steps)])
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The ids of the curated facts in the core."""
+        return tuple(
+            element.partition(":")[2] for element in self.elements if element.startswith("fact:")
+        )
+
+
+class Narrator:
+    """Tells one core of a conflict."""
+
+    def __init__(self, conflict: Conflict, core: Core) -> None:
+        self._problem = conflict.problem
+        self._network = conflict.search.network
+        self._core = core
+
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the propagation that led to the clash; where it takes a search to see
+        the clash, the elements of the core instead."""
+        trace: list[Strike] = []
+        alive = self._network.alive(self._core.others, trace)
+        empty = self._network.propagate(alive, self._core.others, trace)
+        strikes = _leading_to(empty, trace) if empty is not None else []
+        told = [step for strike in strikes for step in self._told(strike)]
+        named = {step.fact for step in told}
+        # What the trace did not need to show is part of the core all the same.
+        for element in self._core.elements:
+            kind, _, id = element.partition(":")
+            if kind == "fact" and id not in named:
+                fact = self._problem.matrix.fact(id)
+                told.append(Step(f"{fact.component} {fact.says}", id))
+            elif kind == "goal" and empty is None:
+                told.insert(0, Step(f"the goal asks for {id}"))
+        return tuple(dict.fromkeys(told))
+
+    def _told(self, strike: Strike) -> Iterator[Step]:
+        if isinstance(strike.cause, Restriction):
+            yield from self._restriction(strike, strike.cause)
+        else:
+            yield self._table(strike, strike.cause)
+
+    # -- what was asked, and the target ---------------------------------------------------------
+
+    def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
+        by_kind: dict[str, list[str]] = {}
+        for element in sorted(cause.elements):
+            kind, _, id = element.partition(":")
+            by_kind.setdefault(kind, []).append(id)
+        struck = self._members(strike.component, strike.before & ~strike.after)
+        if "goal" in by_kind:
+            yield Step(f"the goal asks for {by_kind['goal'][0]}")
+        elif "fact" in by_kind:
+            fact = self._problem.matrix.fact(by_kind["fact"][0])
+            subject = self._subject(fact.component, struck)
+            machine = "".join(f"; {self._machine(part)}" for part in by_kind.get("target", ()))
+            yield Step(f"{subject} {fact.says}{machine}", fact.id)
+        elif "target" in by_kind:
+            # Other builds of a version that stays are no loss worth telling.
+            kept = {each.version for each in self._members(strike.component, strike.after)}
+            lost = [each for each in struck if each.version not in kept]
+            if lost:
+                yield Step(self._no_wheel(strike.component, lost, by_kind["target"]))
+        else:
+            yield Step(self._option(by_kind["option"][0], strike.component))
+
+    def _option(self, option: str, component: str) -> str:
+        goal = self._problem.goal
+        if option == "cuda":
+            if goal.cuda is None:
+                return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
+            return f"the goal asks for CUDA {goal.cuda}".replace("CUDA cpu", "a build without CUDA")
+        if option == "exclude-newer":
+            return f"only what had been published by {goal.exclude_newer} is taken"
+        if option == "builders":
+            return f"other wheels of {component} are by builders that `--builders` does not accept"
+        return f"the goal asks for `--{option}`"
+
+    def _machine(self, part: str) -> str:
+        target = self._problem.target
+        values = {
+            "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
+            "driver": f"the target's driver is {target.driver}",
+            "glibc": f"the target has glibc {target.glibc}",
+            "python": f"the target has Python {target.python}",
+        }
+        return values[part]
+
+    def _no_wheel(self, component: str, struck: list[Candidate], parts: list[str]) -> str:
+        target = self._problem.target
+        subject = self._subject(component, struck)
+        if parts == ["python"]:
+            pythons = _pythons(struck)
+            there = f": only for Python {pythons}" if pythons else ""
+            return f"{subject} has no wheel for Python {target.python_text}{there}"
+        if parts == ["platform"]:
+            return f"{subject} has no wheel for {target.platform_label}"
+        if "glibc" in parts:
+            return f"{subject} has no wheel for {target.platform_label} with glibc {target.glibc}"
+        where = f"{target.platform_label} with Python {target.python_text}"
+        return f"{subject} has no wheel for {where}"
+
+    # -- facts and metadata ---------------------------------------------------------------------
+
+    def _table(self, strike: Strike, table: Table) -> Step:
+        owners = strike.before if strike.component == table.owner else self._alive_owners(table)
+        members = self._members(table.owner, owners & table.covered)
+        subject = self._subject(table.owner, members)
+        if table.element is None:
+            return Step(f"{subject} requires {self._required(table, members)} (its metadata)")
+        fact = self._problem.matrix.fact(table.element.partition(":")[2])
+        return Step(f"{subject} {fact.says}{self._meaning(strike, table, fact)}", fact.id)
+
+    def _meaning(self, strike: Strike, table: Table, fact: Fact) -> str:
+        """What a fact about a virtual component comes to, where that is short."""
+        if strike.component != table.other or not strike.after:
+            return ""
+        kept = self._members(table.other, strike.after)
+        if not self._problem.matrix.component(table.other).is_virtual or not kept:
+            return ""
+        return f": {table.other} {_versions(kept)}"
+
+    def _alive_owners(self, table: Table) -> int:
+        alive = self._network.alive(self._core.others)
+        return alive[table.owner]
+
+    def _required(self, table: Table, members: list[Candidate]) -> str:
+        texts = {
+            str(requirement)
+            for candidate in members
+            for requirement in self._problem.metadata(candidate, frozenset([table.other]))
+        }
+        return " or ".join(sorted(texts)[:SHOWN_VERSIONS]) or table.other
+
+    def _members(self, component: str, mask: int) -> list[Candidate]:
+        return self._network.domains[component].members(mask & ~ABSENT)
+
+    def _subject(self, component: str, candidates: list[Candidate]) -> str:
+        return f"{component} {_versions(candidates)}".rstrip()
+
+
+def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
+    """The strikes that the last one, which emptied ``component``, rests on, in their order."""
+    needed = {component}
+    kept = []
+    for strike in reversed(trace):
+        if strike.component in needed:
+            kept.append(strike)
+            if isinstance(strike.cause, Table):
+                needed |= {strike.cause.owner, strike.cause.other}
+    return kept[::-1]
+
+
+def _versions(candidates: list[Candidate]) -> str:
+    """Versions for people: a few by name, many as a span; nothing for a great many."""
+    found = sorted({each.version for each in candidates if each.version}, key=parse_version)
+    if len(found) <= SHOWN_VERSIONS:
+        return _either(found)
+    return f"{found[0]} to {found[-1]}"
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _pythons(candidates: list[Candidate]) -> str:
+    """The CPython versions that wheels of these candidates' builds are for."""
+    tags = {tag for each in candidates if each.build for tag in each.build.tags}
+    minors = sorted({int(m[1]) for tag in tags if (m := re.search(r"\bcp3(\d+)-cp3\d+-", tag))})
+    if not minors:
+        return ""
+    span = minors == list(range(minors[0], minors[-1] + 1)) and len(minors) > 2
+    if span:
+        return f"3.{minors[0]} to 3.{minors[-1]}"
+    return _either([f"3.{minor}" for minor in minors])
+
+
+__all__ = ["Explanation", "Narrator", "Step"]

@@ -1,0 +1,300 @@
+"""Curated facts: the rules people know, as typed values.
+
+A fact belongs to a component, covers a range of its versions and some of its wheels, and says what
+must hold beside them. Everything it can say is data; see ``matrix/README.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+from cudalock.errors import MatrixError
+
+Verb = Literal["requires", "constrains", "conflicts"]
+VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
+TARGET_COMPONENTS: Final = ("python", "glibc", "gpu", "driver")
+"""The virtual components that a target fixes; one it does not know constrains nothing."""
+EFFECTS: Final = ("breaks", "degrades", "unsupported")
+BASES: Final = (
+    "metadata",
+    "release-assets",
+    "release-notes",
+    "docs",
+    "issue",
+    "tried",
+    "unverified",
+)
+NONE: Final = "none"
+"""The label value of a build made without CUDA."""
+
+Labels = Mapping[str, tuple[str, ...]]
+
+_CLAUSE = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*?)\s*$")
+_TEMPLATE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One component and the specifiers of which any may hold.
+
+    The specifiers of a clause on a row without CUDA hold :data:`NONE`: the component must be
+    absent.
+    """
+
+    name: str
+    specifiers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(f"{self.name}{specifier}" for specifier in self.specifiers) or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseTemplate:
+    """A clause whose specifier may name labels of a wheel row: ``torch=={torch:minor}.*``."""
+
+    name: str
+    patterns: tuple[str, ...]
+    label_names: tuple[str, ...] = ()
+    """the labels it needs; without one of them on a row the clause does not apply"""
+
+    @classmethod
+    def parse(cls, entry: str | Sequence[str]) -> ClauseTemplate:
+        """Read one entry of ``requires`` or ``constrains``; a list means any of its strings.
+
+        Raises ValueError if an entry is no clause, or a list names more than one component.
+        """
+        entries = [entry] if isinstance(entry, str) else list(entry)
+        matches = [_CLAUSE.match(text) for text in entries]
+        if not matches or any(match is None for match in matches):
+            raise ValueError(f"not a requirement: {entry!r}")
+        names = {match[1] for match in matches if match}
+        if len(names) != 1:
+            raise ValueError(f"alternatives must name one component: {entry!r}")
+        patterns = tuple(match[2] for match in matches if match)
+        labels = {found[1]: None for text in patterns for found in _TEMPLATE.finditer(text)}
+        return cls(names.pop(), patterns, tuple(labels))
+
+    def fill(self, labels: Labels) -> Clause | None:
+        """The clause for one row, or None where the row lacks a label it names."""
+        specifiers: list[str] = []
+        for pattern in self.patterns:
+            filled = _fill(pattern, labels)
+            if filled is None:
+                return None
+            specifiers += filled
+        return Clause(self.name, tuple(dict.fromkeys(specifiers)))
+
+
+def _fill(pattern: str, labels: Labels) -> list[str] | None:
+    match = _TEMPLATE.search(pattern)
+    if match is None:
+        return [pattern]
+    values = labels.get(match[1])
+    if not values:
+        return None
+    if NONE in values:
+        return [NONE]
+    before, after = pattern[: match.start()], pattern[match.end() :]
+    return [before + _shape(value, match[2]) + after for value in values]
+
+
+def _shape(value: str, how: str | None) -> str:
+    """A label's value as a template asks for it: whole, its minor or major, or as a GPU range."""
+    if how is None:
+        return value
+    if how == "minor":
+        return ".".join(value.split(".")[:2])
+    if how == "major":
+        return value.split(".")[0]
+    if how == "gpu":
+        return gpu_range(value)
+    raise ValueError(f"unknown template form {how!r}")
+
+
+def gpu_range(arch: str) -> str:
+    """The compute capabilities that code for ``arch`` runs on, as a specifier.
+
+    Code runs on its own major from its minor upwards (CUDA C++ Programming Guide, binary
+    compatibility); ``9.0a`` on that very capability; ``8.0+PTX`` on everything later.
+    """
+    if arch.endswith("+PTX"):
+        return f">={arch[:-4]}"
+    if arch.endswith("a"):
+        return f"=={arch[:-1]}"
+    return f">={arch},<{int(arch.split('.')[0]) + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a fact asks of one component: to be there, to fit if it is there, or not to be there."""
+
+    verb: Verb
+    template: ClauseTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One sourced rule about a component; the keys are those of the TOML files."""
+
+    id: str
+    component: str
+    says: str
+    effect: str
+    basis: str
+    source: tuple[str, ...]
+    checked: str
+    versions: str = ""
+    where: Labels = field(default_factory=dict)
+    when: str | None = None
+    beside: tuple[Demand, ...] = ()
+    """what it asks of other components"""
+    of_machine: tuple[Demand, ...] = ()
+    """what it asks of the target"""
+    refuses: bool = False
+    scope: str = "solve"
+    symptom: tuple[str, ...] = ()
+    fix: str | None = None
+
+    @property
+    def is_hard(self) -> bool:
+        return self.effect == "breaks"
+
+    def covers_row(self, row: Labels) -> bool:
+        """Whether ``where`` accepts a wheel row, given as its index, builder, tag and labels."""
+        return all(
+            any(fnmatchcase(value, pattern) for value in row.get(key, ()) for pattern in patterns)
+            for key, patterns in self.where.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NameAlias:
+    """Under a marker a goal's name means another project (``triton`` on Windows)."""
+
+    name: str
+    when: str | None
+    fact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A requirement that metadata gets wrong, replaced or dropped."""
+
+    fact: str
+    requirement: str
+    of: str
+    of_versions: str
+    when: str | None
+    replacement: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What is curated about one project or virtual component."""
+
+    name: str
+    kind: str = "project"
+    role: str | None = None
+    rank: int | None = None
+    summary: str = ""
+    aliases: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    alias_of: tuple[NameAlias, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+    by_cuda: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_virtual(self) -> bool:
+        return self.kind == "virtual"
+
+
+def read_component(table: Mapping[str, Any], file: str) -> Component:
+    """The component of one TOML file. Raises MatrixError naming file and key."""
+    if not isinstance(table.get("name"), str):
+        raise MatrixError(file, "name", "a component file needs a `name`")
+    name: str = table["name"]
+    facts: list[Fact] = []
+    replacements: list[Replacement] = []
+    for position, entry in enumerate(table.get("fact", ())):
+        key = f"fact[{position}]"
+        facts.append(_read_fact(entry, name, file, key))
+        if "replaces" in entry:
+            replacements.append(_read_replacement(entry, file, key))
+    return Component(
+        name=name,
+        kind=table.get("kind", "project"),
+        role=table.get("role"),
+        rank=table.get("rank"),
+        summary=table.get("summary", ""),
+        aliases=tuple(table.get("aliases", ())),
+        imports=tuple(table.get("imports", ())),
+        alias_of=tuple(
+            NameAlias(entry["name"], entry.get("when"), entry.get("fact"))
+            for entry in table.get("alias", ())
+        ),
+        facts=tuple(facts),
+        replacements=tuple(replacements),
+        by_cuda=dict(table.get("by_cuda", {})),
+    )
+
+
+def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) -> Fact:
+    for needed in ("id", "says", "effect", "basis", "source", "checked"):
+        if not entry.get(needed):
+            raise MatrixError(file, f"{key}.{needed}", f"a fact needs `{needed}`")
+    if entry["effect"] not in EFFECTS:
+        raise MatrixError(file, f"{key}.effect", f"must be one of {', '.join(EFFECTS)}")
+    if entry["basis"] not in BASES:
+        raise MatrixError(file, f"{key}.basis", f"must be one of {', '.join(BASES)}")
+    demands = list(_read_demands(entry, file, key))
+    return Fact(
+        id=entry["id"],
+        component=component,
+        says=entry["says"],
+        effect=entry["effect"],
+        basis=entry["basis"],
+        source=_strings(entry["source"]),
+        checked=str(entry["checked"]),
+        versions=entry.get("for", ""),
+        where={label: _strings(value) for label, value in entry.get("where", {}).items()},
+        when=entry.get("when"),
+        beside=tuple(each for each in demands if each.template.name not in TARGET_COMPONENTS),
+        of_machine=tuple(each for each in demands if each.template.name in TARGET_COMPONENTS),
+        refuses=bool(entry.get("refuses", False)),
+        scope=entry.get("scope", "solve"),
+        symptom=_strings(entry.get("symptom", ())),
+        fix=entry.get("fix"),
+    )
+
+
+def _read_demands(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Demand]:
+    for verb in VERBS:
+        for position, text in enumerate(entry.get(verb, ())):
+            try:
+                yield Demand(verb, ClauseTemplate.parse(text))
+            except ValueError as error:
+                raise MatrixError(file, f"{key}.{verb}[{position}]", str(error)) from None
+
+
+def _read_replacement(entry: Mapping[str, Any], file: str, key: str) -> Replacement:
+    table = entry["replaces"]
+    match = _CLAUSE.match(table.get("of", ""))
+    if match is None or "requirement" not in table:
+        raise MatrixError(file, f"{key}.replaces", "needs `requirement` and `of`")
+    return Replacement(
+        fact=entry["id"],
+        requirement=table["requirement"],
+        of=match[1],
+        of_versions=match[2],
+        when=table.get("when"),
+        replacement=table.get("with"),
+    )
+
+
+def _strings(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)

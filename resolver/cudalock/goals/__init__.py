@@ -1,0 +1,36 @@
+"""Goals: what was asked for, read from a phrase, flags, requirement strings and files.
+
+`phrase` turns words into parts, `versions` turns one part's text into a specifier, `asked` merges
+what was asked of one project, `request` puts flags, phrase and defaults together, `goal` holds the
+result and writes it as a command again.
+"""
+
+from cudalock.goals.asked import Asked, collect
+from cudalock.goals.goal import SWITCHES, Goal, command_line
+from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.request import Known, Request, read_request
+from cudalock.goals.versions import (
+    parse_cuda,
+    parse_cudnn,
+    parse_date,
+    parse_toolkit,
+    parse_version_spec,
+)
+
+__all__ = [
+    "SWITCHES",
+    "Asked",
+    "Goal",
+    "Known",
+    "Parsed",
+    "Request",
+    "collect",
+    "command_line",
+    "parse_cuda",
+    "parse_cudnn",
+    "parse_date",
+    "parse_phrase",
+    "parse_toolkit",
+    "parse_version_spec",
+    "read_request",
+]

@@ -1,0 +1,168 @@
+"""What was asked of single projects, each with where it was said; merged, one entry a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+
+from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UsageError
+from cudalock.goals.versions import check_exact, clauses, parse_version_spec, satisfying
+from cudalock.names import canonical, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cudalock.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One project asked for in one place."""
+
+    name: str
+    """as written, or the project once an alias was looked up"""
+    specifier: str = ""
+    """a PEP 440 specifier, when `loose` is None"""
+    loose: str | None = None
+    """a version as people write it (`2.5`), still to be read by parse_version_spec"""
+    extras: tuple[str, ...] = ()
+    marker: str | None = None
+    origin: str = "the goal"
+    """where it was said, for people: `--torch`, `requirements.txt:3`"""
+
+    @classmethod
+    def of_requirement(cls, text: str, origin: str) -> Asked:
+        """From a PEP 508 string. Raises BadSpecifier, and UsageError for a direct address."""
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]
+            raise BadSpecifier(f"{origin}: `{text}` is no requirement: {reason}") from None
+        if requirement.url is not None:
+            raise UsageError(
+                f"{origin}: `{requirement.name}` is asked for by address, and cudalock chooses"
+                " the wheels itself",
+                hints=[f"write `{requirement.name}`, with a version if one is needed"],
+            )
+        return cls(
+            name=requirement.name,
+            specifier=",".join(clauses(str(requirement.specifier))),
+            extras=tuple(sorted(map(canonical, requirement.extras))),
+            marker=str(requirement.marker) if requirement.marker else None,
+            origin=origin,
+        )
+
+    def applies(self, environment: Mapping[str, str]) -> bool:
+        """Whether its marker, if it has one, holds in `environment`."""
+        return self.marker is None or Marker(self.marker).evaluate(dict(environment))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An Asked with its project known and its version read."""
+
+    project: str
+    specifier: str
+    extras: tuple[str, ...]
+    origin: str
+
+
+def collect(
+    asked: Iterable[Asked],
+    names: Names,
+    versions: Callable[[str], Sequence[str]],
+    environment: Mapping[str, str],
+    matrix_version: str | None = None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`(requirements, notes)`: one requirement string per project, sorted by name.
+
+    What a marker rules out in `environment` is left out. Raises UnknownName, UnknownVersion, and
+    Contradiction where two places ask for what no known version can be both.
+    """
+    found: dict[str, list[_Read]] = {}
+    known: dict[str, Sequence[str]] = {}
+    notes: dict[str, None] = {}
+    for item in asked:
+        if not item.applies(environment):
+            notes[f"{item.origin}: `{item.name}` is not for this target"] = None
+            continue
+        project = _project(item, names)
+        if project not in known:
+            known[project] = versions(names.stand_in(project, environment))
+        specifier, note = _read(item, project, known[project], matrix_version)
+        if note:
+            notes[note] = None
+        found.setdefault(project, []).append(_Read(project, specifier, item.extras, item.origin))
+    merged = (_merged(found[project], known[project]) for project in sorted(found))
+    return tuple(merged), tuple(notes)
+
+
+def collect_constraints(
+    asked: Iterable[Asked], names: Names, environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped."""
+    found: dict[str, set[str]] = {}
+    unknown: set[str] = set()
+    for item in asked:
+        if not item.applies(environment):
+            continue
+        project = names.find(item.name)
+        if project is None:
+            unknown.add(canonical(item.name))
+        elif item.specifier:
+            found.setdefault(project, set()).update(clauses(item.specifier))
+    notes: tuple[str, ...] = ()
+    if unknown:
+        listed = ", ".join(f"`{name}`" for name in sorted(unknown))
+        notes = (f"constraints on projects that are not in the matrix limit nothing: {listed}",)
+    return tuple(f"{name}{','.join(sorted(found[name]))}" for name in sorted(found)), notes
+
+
+def _project(item: Asked, names: Names) -> str:
+    project = names.find(item.name)
+    if project is None:
+        raise unknown_name(item.name, names, item.origin)
+    return project
+
+
+def unknown_name(word: str, names: Names, origin: str) -> UnknownName:
+    """The error for a project that is in no list; the nearest names are its hints."""
+    near = nearest(word, names.words())
+    where = "" if origin == "the goal" else f"{origin}: "
+    hints = [f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else []
+    return UnknownName(
+        f"{where}`{word}` is not in the matrix",
+        hints=[*hints, "a package outside the matrix is left out here, and installed afterwards"],
+    )
+
+
+def _read(
+    item: Asked, project: str, known: Sequence[str], matrix_version: str | None
+) -> tuple[str, str | None]:
+    if item.loose is not None:
+        return parse_version_spec(project, item.loose, known, matrix_version)
+    check_exact(project, item.specifier, known, matrix_version)
+    return item.specifier, None
+
+
+def _merged(items: list[_Read], known: Sequence[str]) -> str:
+    together = ",".join(sorted({clause for item in items for clause in clauses(item.specifier)}))
+    _check_agreement(items, together, known)
+    extras = ",".join(sorted({extra for item in items for extra in item.extras}))
+    return items[0].project + (f"[{extras}]" if extras else "") + together
+
+
+def _check_agreement(items: list[_Read], together: str, known: Sequence[str]) -> None:
+    """One place that asks for the impossible is for the resolver to explain; two are a slip."""
+    limited = {item.specifier: item for item in items if item.specifier}
+    if len(limited) < 2:
+        return
+    locals_ = {clause.partition("+")[2] for clause in clauses(together)} - {""}
+    pool = known or [clause.lstrip("<>=!~").removesuffix(".*") for clause in clauses(together)]
+    each_can = all(satisfying(specifier, pool) for specifier in limited)
+    if len(locals_) > 1 or (each_can and not satisfying(together, pool)):
+        said = " and ".join(f"`{spec}` ({item.origin})" for spec, item in limited.items())
+        raise Contradiction(f"`{items[0].project}` cannot be both {said}")

@@ -1,0 +1,131 @@
+"""The goal, and the command that states it again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.target import Target
+
+SWITCHES = {
+    "flash-attn": "fa2",
+    "flash-attn-3": "fa3",
+    "xformers": "xformers",
+    "bitsandbytes": "bnb",
+    "triton": "triton",
+    "torchvision": "vision",
+    "torchaudio": "audio",
+}
+"""Project to its switch on the command line; `--PROJECT` is always a synonym. The order is the one
+commands are written in. It is the interface, not knowledge, and so it is code and not data."""
+
+FRAMEWORK_FLAG = "torch"
+"""The project whose version has a flag of its own, of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was asked for, whatever way it was said: equal questions are equal goals."""
+
+    requirements: tuple[str, ...]
+    """normalised PEP 508 strings without markers, one per project, sorted"""
+    constraints: tuple[str, ...] = ()
+    """the same, holding only where the project is present"""
+    cuda: str | None = None
+    """None: CUDA where the target can have it. `cpu`, or a PEP 440 specifier: `==12.4.*`"""
+    cudnn: str | None = None
+    """a PEP 440 specifier"""
+    toolkit: tuple[str, tuple[str, ...]] | None = None
+    """CUDA release and its parts, sorted; no parts means all"""
+    builders: str = "known"
+    """whose third-party wheels are acceptable: `official`, `known` or `any`"""
+    exclude_newer: str | None = None
+    """an ISO day: only what had been published by then"""
+    strict: bool = False
+    """whether a warning counts as an error"""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """sentences to tell: how something was read, what was left out"""
+
+
+def command_line(goal: Goal, target: Target) -> str:
+    """The `cudalock solve` command for this goal and target, every value written out.
+
+    The order is fixed, whatever the order was in which the user said it. Double quotes only: they
+    mean the same to cmd, PowerShell and sh.
+    """
+    return " ".join(map(_quoted, ["cudalock", "solve", *_goal_words(goal), *target.flags()]))
+
+
+def _goal_words(goal: Goal) -> Iterator[str]:
+    flags: dict[str, list[str]] = {}
+    for requirement in goal.requirements:
+        name, specifier = _split(requirement)
+        words = _flag_words(name, specifier)
+        if words:
+            flags[name] = words
+        else:
+            yield requirement
+    for name in (FRAMEWORK_FLAG, *SWITCHES):
+        yield from flags.get(name, ())
+    yield from _option("--cuda", _shortest(goal.cuda))
+    yield from _option("--cudnn", _shortest_cudnn(goal.cudnn))
+    yield from _option("--toolkit", _toolkit_text(goal.toolkit))
+    yield from _option("--builders", None if goal.builders == "known" else goal.builders)
+    yield from _option("--exclude-newer", goal.exclude_newer)
+    if goal.strict:
+        yield "--strict"
+    for constraint in goal.constraints:
+        yield from _option("-c", constraint)
+
+
+def _flag_words(name: str, specifier: str) -> list[str] | None:
+    if specifier.startswith("["):
+        return None
+    if name == FRAMEWORK_FLAG:
+        return [f"--{name}", _shortest(specifier) or "latest"]
+    return [f"--{SWITCHES[name]}"] if name in SWITCHES and not specifier else None
+
+
+def _option(flag: str, value: str | None) -> Iterable[str]:
+    return () if value is None else (flag, value)
+
+
+def _split(requirement: str) -> tuple[str, str]:
+    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+    name = match[0] if match else requirement
+    return name, requirement[len(name) :].strip()
+
+
+def _shortest(specifier: str | None) -> str | None:
+    """`2.5` for `==2.5.*` and `2.5.1` for `==2.5.1`; what needs its operator keeps it.
+
+    One number alone reads back as a prefix too, but `==2.5` does not: it is one release.
+    """
+    if specifier is None:
+        return None
+    if match := re.fullmatch(r"==(\d+(?:\.\d+)?)\.\*", specifier):
+        return match[1]
+    match = re.fullmatch(r"==(\d+\.\d+\.\d+(?:\.\d+|\.?post\d+)*(?:\+[a-z0-9.]+)?)", specifier)
+    return match[1] if match else specifier
+
+
+def _shortest_cudnn(specifier: str | None) -> str | None:
+    """A cuDNN release has four numbers, so fewer read back as a series."""
+    match = re.fullmatch(r"==(?:(\d+(?:\.\d+){3})|(\d+(?:\.\d+){0,2})\.\*)", specifier or "")
+    return match[1] or match[2] if match else specifier
+
+
+def _toolkit_text(toolkit: tuple[str, tuple[str, ...]] | None) -> str | None:
+    if toolkit is None:
+        return None
+    version, parts = toolkit
+    return f"{version}:{','.join(parts)}" if parts else version
+
+
+def _quoted(word: str) -> str:
+    """PowerShell makes a list of a bare comma, so a comma is quoted as well."""
+    return word if re.fullmatch(r"[A-Za-z0-9_./:+=-]+", word) else f'"{word}"'

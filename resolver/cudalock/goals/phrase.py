@@ -1,0 +1,329 @@
+"""The goal phrase: "torch 2.5.1 + FA2 on Windows py3.11".
+
+    phrase     = part, { joiner, part }
+    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | nothing
+    part       = component, [ version | range | "latest" ]
+               | requirement with an operator: "flash-attn>=2.7,<2.8"
+               | "py3.11" | "cp311" | "3.13t" | "python 3.11"
+               | platform: "windows" | "linux-aarch64" | a triple
+               | "cu124" | "cuda 12.4" | "cpu" | "cudnn 9.1"
+               | "glibc 2.35" | "driver 550.54" | GPU: "RTX 5090" | "sm_86" | "gpu 8.6"
+
+A component is an alias or a project; the longest run of words that is one wins. Upper and lower
+case are alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cudalock.errors import BadPhrase, BadTarget
+from cudalock.goals.asked import Asked, unknown_name
+from cudalock.names import nearest
+from cudalock.target import is_musl, parse_platform, platform_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cudalock.names import Names
+
+ORIGIN = "the goal"
+
+_JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus"})
+_KEYWORDS = ("cuda", "cudnn", "glibc", "driver", "gpu", "python", "py")
+_LONGEST_NAME = 5
+"""How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
+
+_VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
+_RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
+_RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
+_PYTHON_WORD = re.compile(r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.\d+)?t?|3\.\d{1,2}(?:\.\d+)?t)")
+_CUDA_WORD = re.compile(r"cu\d{2,3}|cuda-?\d+(?:\.\d+)*")
+_PIP = re.compile(r"[\[<>=!~@;]")
+
+
+@lru_cache(maxsize=1)
+def _token() -> re.Pattern[str]:
+    """Compiled when there is a phrase: it takes longer than reading one."""
+    return re.compile(
+        rf"""\s*(?:
+            (?P<requirement>[a-z][\w.-]*(?:\s*{_RANGES}|\[[^\]]*\](?:\s*{_RANGES})?))
+          | (?P<range>{_RANGES})
+          | (?P<version>{_VERSION})(?:\+(?P<local>[a-z0-9.]+))?(?=[\s,;&+)]|$)
+          | (?P<joiner>[+,&;])
+          | (?P<word>[^\s,;&+]+)
+        )""",
+        re.IGNORECASE | re.VERBOSE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a phrase says, still as text but for the projects; each list in the order said."""
+
+    asked: tuple[Asked, ...] = ()
+    cuda: tuple[str, ...] = ()
+    cudnn: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    glibc: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
+    driver: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    local: str | None = None
+
+
+def parse_phrase(
+    words: Sequence[str],
+    names: Names,
+    gpu: Callable[[str], str | None] = lambda text: None,
+    gpu_names: Callable[[], Sequence[str]] = tuple,
+) -> Parsed:
+    """What `words` (the arguments as the shell split them) say.
+
+    An argument that is a requirement by its own operator is taken whole, markers and extras
+    included. `gpu` gives the compute capability of a GPU's name. Raises BadPhrase naming the word
+    that means nothing, UnknownName for a requirement on a project that is not known.
+    """
+    reader = _Reader(names, gpu, gpu_names)
+    run: list[str] = []
+    for word in words:
+        asked = _requirement(word)
+        if asked is None:
+            run.append(word)
+            continue
+        reader.read(_tokens(run, names))
+        run = []
+        reader.add_requirement(asked)
+    reader.read(_tokens(run, names))
+    return reader.parsed()
+
+
+def _requirement(word: str) -> Asked | None:
+    """The requirement that one whole argument is, if an operator, extra or marker makes it one."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if not _PIP.search(word):
+        return None
+    try:
+        Requirement(word)
+    except InvalidRequirement:
+        return None
+    return Asked.of_requirement(word, ORIGIN)
+
+
+def _tokens(words: Sequence[str], names: Names) -> list[_Token]:
+    if not words:
+        return []
+    text = " ".join(words)
+    tokens: list[_Token] = []
+    position = 0
+    while match := _token().match(text, position):
+        position = match.end()
+        tokens += _split_token(match, names)
+    return tokens
+
+
+def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
+    kind = str(match.lastgroup if match["local"] is None else "version")
+    text = match[kind]
+    local = match["local"]
+    if kind == "word":
+        text = text.rstrip(".!?:") or text
+        return [_Token("joiner" if text.lower() in _JOINERS else "word", text)]
+    if local and names.find(local):
+        # "torch 2.5.1+fa2" joins two components; "torch 2.5.1+cu124" is one local version.
+        return [_Token(kind, text), _Token("joiner", "+"), _Token("word", local)]
+    return [_Token(kind, text, local)]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads tokens from left to right. A version belongs to the component just before it."""
+
+    names: Names
+    gpu: Callable[[str], str | None]
+    gpu_names: Callable[[], Sequence[str]]
+    asked: list[Asked] = field(default_factory=list)
+    said: dict[str, list[str]] = field(default_factory=dict)
+
+    def parsed(self) -> Parsed:
+        said = {name: tuple(values) for name, values in self.said.items()}
+        return Parsed(asked=tuple(self.asked), **said)
+
+    def say(self, what: str, text: str) -> None:
+        self.said.setdefault(what, []).append(text)
+
+    def add_requirement(self, asked: Asked) -> None:
+        """A virtual name (`cuda>=12.1`) is a part of its own, any other a project."""
+        what = asked.name.lower()
+        if what in ("cuda", "cudnn") and asked.specifier:
+            self.say(what, asked.specifier)
+        elif project := self.names.find(asked.name):
+            self.asked.append(
+                Asked(project, asked.specifier, None, asked.extras, asked.marker, asked.origin)
+            )
+        elif what in _KEYWORDS:
+            raise BadPhrase(
+                f"`{asked.name}{asked.specifier}` is not understood:"
+                f" write `{what}` and one version",
+                hints=["`py3.11`, `glibc 2.28`, `driver 550.54`, `gpu 8.6`"],
+            )
+        else:
+            raise unknown_name(asked.name, self.names, asked.origin)
+
+    def read(self, tokens: list[_Token]) -> None:
+        position = 0
+        while position < len(tokens):
+            position += self._read_part(tokens[position:])
+
+    def _read_part(self, rest: list[_Token]) -> int:
+        """Reads one part off the front; how many tokens it was."""
+        first = rest[0]
+        if first.kind == "joiner":
+            return 1
+        if first.kind == "requirement":
+            self._read_requirement(first.text)
+            return 1
+        if first.kind in ("range", "version"):
+            raise self._stray(first)
+        return (
+            self._read_keyword(rest)
+            or self._read_component(rest)
+            or self._read_word(first.text)
+            or self._read_platform(rest)
+            or self._read_gpu(rest)
+            or self._fail(first.text)
+        )
+
+    def _read_requirement(self, text: str) -> None:
+        asked = _requirement(text)
+        if asked is None:
+            raise BadPhrase(f"`{text}` is neither a requirement nor a part of a goal")
+        self.add_requirement(asked)
+
+    def _read_keyword(self, rest: list[_Token]) -> int:
+        """`cuda 12.4`, `python 3.11`, `driver 550.54`; a bare `cuda` is what is wanted anyway."""
+        keyword = rest[0].text.lower()
+        if keyword not in _KEYWORDS or self.names.find(rest[0].text):
+            return 0
+        what = "python" if keyword == "py" else keyword
+        value = rest[1] if len(rest) > 1 else None
+        if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
+            self.say(what, value.text)
+            return 2
+        if value and value.kind == "word" and _is_value(what, value.text):
+            self.say(what, value.text)
+            return 2
+        if what in ("cuda", "gpu"):
+            return 1
+        raise BadPhrase(
+            f"`{rest[0].text}` needs its version after it",
+            hints=[f"`{what} {_EXAMPLES[what]}`"],
+        )
+
+    def _read_component(self, rest: list[_Token]) -> int:
+        for length in range(min(_LONGEST_NAME, len(rest)), 0, -1):
+            window = rest[:length]
+            if any(token.kind not in ("word", "version") or token.local for token in window):
+                continue
+            project = self.names.find(" ".join(token.text for token in window))
+            if project is None:
+                continue
+            version, used = _version_of(rest[length:])
+            self.asked.append(Asked(project, loose=version, origin=ORIGIN))
+            return length + used
+        return 0
+
+    def _read_word(self, text: str) -> int:
+        """Python and CUDA words."""
+        word = text.lower()
+        if _PYTHON_WORD.fullmatch(word):
+            self.say("python", word)
+        elif word == "cpu" or _CUDA_WORD.fullmatch(word):
+            self.say("cuda", word)
+        else:
+            return 0
+        return 1
+
+    def _read_platform(self, rest: list[_Token]) -> int:
+        """A platform, and the version people put after it: "Windows 11", "macOS 14"."""
+        word = rest[0].text.lower()
+        try:
+            platform, _glibc, macos = parse_platform(word)
+        except BadTarget:
+            if is_musl(word):
+                raise
+            return 0
+        version = rest[1].text if len(rest) > 1 and rest[1].kind == "version" else ""
+        if platform.startswith("windows") and version in ("10", "11"):
+            self.say("platform", word)
+            return 2
+        if platform.startswith("macos") and macos is None and version:
+            major, minor = (*version.split("."), "0")[:2]
+            self.say("platform", f"macosx_{major}_{minor}_{platform.removeprefix('macos-')}")
+            return 2
+        self.say("platform", word)
+        return 1
+
+    def _read_gpu(self, rest: list[_Token]) -> int:
+        for length in range(min(_LONGEST_NAME, len(rest)), 0, -1):
+            window = rest[:length]
+            if any(token.kind not in ("word", "version") for token in window):
+                continue
+            text = " ".join(token.text for token in window)
+            if self.gpu(text):
+                self.say("gpu", text)
+                return length
+        return 0
+
+    def _stray(self, token: _Token) -> BadPhrase:
+        text = token.text + (f"+{token.local}" if token.local else "")
+        hints = ["a version stands right after its component: `torch 2.5.1`"]
+        if re.fullmatch(r"3\.\d{1,2}(\.\d+)?", text):
+            hints.insert(0, f"`py{text}` is a Python version")
+        return BadPhrase(f"it is not clear what `{text}` is the version of", hints=hints)
+
+    def _fail(self, word: str) -> int:
+        known = [*self.names.words(), *platform_words(), *_KEYWORDS, *self.gpu_names()]
+        near = nearest(word, known)
+        raise BadPhrase(
+            f"`{word}` is no component, platform, Python or GPU known here",
+            hints=[f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else (),
+        )
+
+
+_RANGED = ("cuda", "cudnn")
+_EXAMPLES = {
+    "cudnn": "9.1.0.70",
+    "glibc": "2.28",
+    "driver": "550.54",
+    "python": "3.11",
+}
+
+
+def _is_value(what: str, text: str) -> bool:
+    word = text.lower()
+    if what == "cuda":
+        return word in ("cpu", "auto")
+    return what == "python" and bool(_PYTHON_WORD.fullmatch(word))
+
+
+def _version_of(rest: list[_Token]) -> tuple[str | None, int]:
+    """The version that the next token is of the component before it, and how many tokens it was."""
+    if not rest:
+        return None, 0
+    token = rest[0]
+    if token.kind == "version":
+        return token.text + (f"+{token.local}" if token.local else ""), 1
+    if token.kind == "range" or token.text.lower() in ("latest", "newest"):
+        return token.text, 1
+    return None, 0

@@ -1,0 +1,233 @@
+"""Flags, phrase, files and defaults put together: one request becomes a Goal and a Target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from cudalock.errors import BadTarget, Contradiction, UsageError
+from cudalock.goals.asked import Asked, collect, collect_constraints
+from cudalock.goals.goal import FRAMEWORK_FLAG, Goal
+from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.versions import (
+    clauses,
+    parse_builders,
+    parse_cuda,
+    parse_cudnn,
+    parse_date,
+    parse_driver,
+    parse_toolkit,
+    satisfying,
+)
+from cudalock.names import nearest
+from cudalock.target import Here, Target, parse_platform, parse_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cudalock.names import Names
+
+_T = TypeVar("_T")
+
+
+class Known(Protocol):
+    """The part of a Matrix that reading a request asks."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def names(self) -> Names: ...
+    def versions(self, name: str, /) -> Sequence[str]: ...
+    def gpu(self, text: str, /) -> str | None: ...
+    def gpu_names(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was said, flag by flag, as text. A flag may be said twice if it says the same."""
+
+    words: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    """from requirements files"""
+    constraints: tuple[Asked, ...] = ()
+    torch: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+    """projects"""
+    cuda: tuple[str, ...] = ()
+    cudnn: tuple[str, ...] = ()
+    toolkit: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    glibc: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
+    driver: tuple[str, ...] = ()
+    builders: tuple[str, ...] = ()
+    exclude_newer: tuple[str, ...] = ()
+    strict: bool = False
+    notes: tuple[str, ...] = ()
+    """what reading the files has to tell"""
+
+
+def read_request(
+    request: Request,
+    known: Known,
+    defaults: Request | None = None,
+    here: Here | None = None,
+) -> tuple[Goal, Target]:
+    """The goal and target that `request` states; `defaults` fill what it leaves open.
+
+    `here` answers for what neither states. Raises a UsageError of some kind.
+    """
+    defaults = defaults or Request()
+    here = here or Here()
+    parsed = parse_phrase(request.words, known.names, known.gpu, known.gpu_names)
+    target = _target(_with_phrase(request, parsed), defaults, known, here)
+    goal = _goal(_with_phrase(request, parsed), parsed, defaults, known, target)
+    return goal, target
+
+
+def _with_phrase(request: Request, parsed: Parsed) -> Request:
+    return replace(
+        request,
+        cuda=request.cuda + parsed.cuda,
+        cudnn=request.cudnn + parsed.cudnn,
+        python=request.python + parsed.python,
+        platform=request.platform + parsed.platform,
+        glibc=request.glibc + parsed.glibc,
+        gpu=request.gpu + parsed.gpu,
+        driver=request.driver + parsed.driver,
+    )
+
+
+def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
+    """What all the texts come to. Raises Contradiction when they do not come to the same."""
+    values = [parse(text) for text in texts]
+    if any(value != values[0] for value in values):
+        said = " and ".join(f"`{text}`" for text in dict.fromkeys(texts))
+        raise Contradiction(f"`--{flag}` cannot be both {said}")
+    return values[0] if values else None
+
+
+def _one_or_default(
+    flag: str, said: Sequence[str], default: Sequence[str], parse: Callable[[str], _T]
+) -> _T | None:
+    return _one(flag, said or default, parse)
+
+
+# -- the goal ---------------------------------------------------------------------------------
+
+
+def _goal(
+    request: Request, parsed: Parsed, defaults: Request, known: Known, target: Target
+) -> Goal:
+    environment = target.marker_environment()
+    asked = [*parsed.asked, *_flag_asks(request), *request.asked]
+    asked += _default_asks(defaults, asked, known.names)
+    requirements, notes = collect(asked, known.names, known.versions, environment, known.version)
+    constraints, more_notes = collect_constraints(
+        [*request.constraints, *defaults.constraints], known.names, environment
+    )
+    toolkit = _one_or_default("toolkit", request.toolkit, defaults.toolkit, parse_toolkit)
+    if not requirements and toolkit is None:
+        raise _nothing_asked(bool(asked))
+    return Goal(
+        requirements=requirements,
+        constraints=constraints,
+        cuda=_cuda(request.cuda or defaults.cuda),
+        cudnn=_one_or_default("cudnn", request.cudnn, defaults.cudnn, parse_cudnn),
+        toolkit=toolkit,
+        builders=_one_or_default("builders", request.builders, defaults.builders, parse_builders)
+        or "known",
+        exclude_newer=_one_or_default(
+            "exclude-newer", request.exclude_newer, defaults.exclude_newer, parse_date
+        ),
+        strict=request.strict or defaults.strict,
+        notes=(*request.notes, *defaults.notes, *notes, *more_notes),
+    )
+
+
+def _nothing_asked(was_ruled_out: bool) -> UsageError:
+    return UsageError(
+        "nothing in the goal is for this target" if was_ruled_out else "the goal is empty",
+        hints=['`cudalock solve "torch 2.5.1 + FA2"`', "`cudalock solve --torch 2.5.1 --fa2`"],
+    )
+
+
+def _flag_asks(request: Request) -> list[Asked]:
+    asks = [
+        Asked(FRAMEWORK_FLAG, loose=text, origin=f"--{FRAMEWORK_FLAG}") for text in request.torch
+    ]
+    return asks + [Asked(project, origin=f"--{project}") for project in request.switches]
+
+
+def _default_asks(defaults: Request, asked: Sequence[Asked], names: Names) -> list[Asked]:
+    """A default version gives way to whatever was said about that project."""
+    said = {names.find(item.name) for item in asked}
+    return [
+        item
+        for item in [*_flag_asks(defaults), *defaults.asked]
+        if names.find(item.name) not in said
+    ]
+
+
+def _cuda(texts: Sequence[str]) -> str | None:
+    """All that was said of CUDA, as one specifier; `auto` says nothing."""
+    said = {text: value for text in texts if (value := parse_cuda(text)) is not None}
+    specifiers = set(said.values())
+    together = ",".join(sorted({c for value in specifiers - {"cpu"} for c in clauses(value)}))
+    if len(specifiers) > 1:
+        samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in together.split(",")]
+        if "cpu" in specifiers or not satisfying(together, samples):
+            listed = " and ".join(f"`{text}`" for text in said)
+            raise Contradiction(f"CUDA cannot be both {listed}")
+    return together or next(iter(specifiers), None)
+
+
+# -- the target -------------------------------------------------------------------------------
+
+
+def _target(request: Request, defaults: Request, known: Known, here: Here) -> Target:
+    """What is stated, and this machine for the rest. GPU and driver are its own only if the
+    platform is."""
+    python = _one_or_default("python", request.python, defaults.python, parse_python)
+    place = _one_or_default("platform", request.platform, defaults.platform, parse_platform)
+    glibc = _one_or_default("glibc", request.glibc, defaults.glibc, str)
+    driver = _one_or_default("driver", request.driver, defaults.driver, parse_driver)
+    gpus = _in_order([_gpu(text, known) for text in request.gpu or defaults.gpu])
+    stated = {
+        "python": python,
+        "platform": place,
+        "glibc": glibc or (place and place[1]),
+        "gpu": gpus,
+        "driver": driver,
+    }
+    platform, own_glibc, macos = place or here.platform()
+    if place and glibc and own_glibc not in (None, glibc):
+        raise Contradiction(f"the platform says glibc {own_glibc}, `--glibc` says {glibc}")
+    own_gpus, own_driver = here.gpus_and_driver() if place is None else ((), None)
+    version, free_threaded = python or here.python()
+    return Target(
+        python=version,
+        platform=platform,
+        free_threaded=free_threaded,
+        glibc=glibc or own_glibc,
+        macos=macos,
+        gpus=gpus or own_gpus,
+        driver=driver or own_driver,
+        stated=frozenset(name for name, value in stated.items() if value),
+    )
+
+
+def _gpu(text: str, known: Known) -> str:
+    capability = known.gpu(text)
+    if capability is None:
+        near = nearest(text, known.gpu_names())
+        raise BadTarget(
+            f"`{text}` is no GPU or compute capability known here",
+            hints=[f'`--gpu "{name}"`' for name in near] or ["`--gpu 8.6`"],
+        )
+    return capability
+
+
+def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(gpus), key=lambda gpu: [int(part) for part in gpu.split(".")]))

@@ -1,0 +1,248 @@
+"""One part's text turned into a specifier: versions, CUDA, cuDNN, toolkit, dates."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from cudalock.errors import BadSpecifier, UnknownVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUILDERS = ("official", "known", "any")
+LATEST = frozenset({"latest", "newest"})
+_OPERATOR = re.compile(r"[<>=!~]")
+_PLAIN = re.compile(r"v?(\d+(?:\.\d+)*)(\.\*)?", re.IGNORECASE)
+
+
+def parse_version_spec(
+    project: str,
+    text: str,
+    known: Sequence[str] = (),
+    matrix_version: str | None = None,
+) -> tuple[str, str | None]:
+    """`(specifier, note or None)` for a version as people write it.
+
+    `2.5.1` is that release and `2.5` any 2.5.x; a range stays a range; `latest` is no limit, since
+    the newest that carries the whole goal is what is chosen anyway. `known` are the project's
+    versions, ascending; with none nothing is checked against them. A version that only has post
+    releases is read as a prefix, with a note. Raises BadSpecifier, UnknownVersion.
+    """
+    text = text.strip()
+    if text.lower() in LATEST:
+        return "", None
+    if _OPERATOR.search(text):
+        specifier = _specifier(project, text)
+        check_exact(project, specifier, known, matrix_version)
+        return specifier, None
+    wanted = _plain_specifier(project, text)
+    if not known or _matches(wanted, known):
+        return wanted, None
+    prefix = f"{_without_local(wanted)}.*"
+    if wanted.count("*") == 0 and _post_releases(wanted, known):
+        version = wanted.removeprefix("==")
+        note = f"`{project}` {version} has only post releases: read as {version}.*"
+        return prefix, note
+    raise _unknown(project, text, wanted, known, matrix_version)
+
+
+def check_exact(
+    project: str, specifier: str, known: Sequence[str], matrix_version: str | None = None
+) -> None:
+    """Raise UnknownVersion for an `==` clause that names no known version of the project.
+
+    A range that no version is in is not looked at: that the goal cannot be had is for the resolver
+    to say, with its reasons.
+    """
+    if not known:
+        return
+    for clause in clauses(specifier):
+        exact = clause.startswith("==") and not clause.endswith(".*")
+        if exact and not _matches(clause, known):
+            version = clause.removeprefix("==")
+            raise _unknown(project, version, clause, known, matrix_version)
+
+
+def clauses(specifier: str) -> list[str]:
+    """The clauses of a specifier, sorted, each normalised."""
+    return sorted(str(clause) for clause in SpecifierSet(specifier))
+
+
+def satisfying(specifier: str, known: Sequence[str]) -> list[str]:
+    """The known public versions that a specifier allows; a local label in it does not count."""
+    public = ",".join(_without_local(clause) for clause in clauses(specifier))
+    return list(SpecifierSet(public).filter(known, prereleases=True))
+
+
+def _matches(specifier: str, known: Sequence[str]) -> bool:
+    return bool(satisfying(specifier, known))
+
+
+def _without_local(clause: str) -> str:
+    return clause.partition("+")[0]
+
+
+def _specifier(what: str, text: str) -> str:
+    with suppress(InvalidSpecifier):
+        if text:
+            return ",".join(clauses(text))
+    raise BadSpecifier(
+        f"`{text}` is no version or range for {what}",
+        hints=["a range is written as `>=2.4,<2.6`, one release as `==2.5.1`"],
+    )
+
+
+def _plain_specifier(project: str, text: str) -> str:
+    """Three numbers are a release; fewer are a series."""
+    if match := _PLAIN.fullmatch(text):
+        is_release = match[1].count(".") >= 2 and not match[2]
+        return f"=={match[1]}" if is_release else f"=={match[1]}.*"
+    try:
+        return f"=={Version(text)}"
+    except InvalidVersion:
+        return _specifier(project, text)
+
+
+def _post_releases(wanted: str, known: Sequence[str]) -> bool:
+    version = _without_local(wanted).removeprefix("==")
+    if not _PLAIN.fullmatch(version):
+        return False
+    base = Version(version)
+    return any(
+        found.is_postrelease and found.release == base.release for found in map(Version, known)
+    )
+
+
+def _unknown(
+    project: str, text: str, wanted: str, known: Sequence[str], matrix_version: str | None
+) -> UnknownVersion:
+    edition = f" of {matrix_version}" if matrix_version else ""
+    base = Version(_without_local(wanted).removeprefix("==").removesuffix(".*"))
+    versions = sorted(map(Version, known))
+    if base > versions[-1]:
+        return UnknownVersion(
+            f"`{project}` {text} is newer than anything the matrix{edition} knows of it:"
+            f" the newest there is {versions[-1]}",
+            hints=[f"`{project}=={versions[-1]}`", "`pip install -U cudalock` for a newer matrix"],
+        )
+    near = _neighbours(base, versions)
+    known_not = "is not known here" if base < versions[0] else "does not exist"
+    return UnknownVersion(
+        f"`{project}` {text} {known_not}, by the matrix{edition}",
+        hints=[f"`{project}=={version}`" for version in near],
+    )
+
+
+def _neighbours(base: Version, versions: list[Version]) -> list[Version]:
+    """The release just above and the one just below, the one that shares more numbers first."""
+    below = [version for version in versions if version < base][-1:]
+    above = [version for version in versions if version > base][:1]
+    return sorted(below + above, key=lambda version: -_shared(base, version))
+
+
+def _shared(one: Version, other: Version) -> int:
+    count = 0
+    for left, right in zip(one.release, other.release, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def parse_cuda(text: str) -> str | None:
+    """The goal's `cuda` for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is None.
+
+    Raises BadSpecifier.
+    """
+    word = text.strip().lower()
+    if word == "auto":
+        return None
+    if word == "cpu":
+        return "cpu"
+    if re.match(r"rocm|xpu", word):
+        raise BadSpecifier(
+            f"`{text}` is no CUDA build, and cudalock knows CUDA and CPU builds only",
+            hints=["--cuda cpu"],
+        )
+    if match := re.fullmatch(r"(?:cuda|cu)?-?(\d+(?:\.\d+)*)(?:\.\*)?", word):
+        return _cuda_version(match[1], named="cu" in word)
+    if _OPERATOR.search(word):
+        return _specifier("CUDA", word)
+    raise BadSpecifier(
+        f"`{text}` is no CUDA version", hints=["--cuda 12.4", "--cuda cpu", "--cuda auto"]
+    )
+
+
+def _cuda_version(digits: str, *, named: bool) -> str:
+    """`cu124` is 12.4, `cu92` is 9.2, and `cu12` (as in `nvidia-...-cu12`) any 12.x."""
+    if named and "." not in digits and int(digits) >= 20:
+        digits = f"{digits[:-1]}.{digits[-1]}"
+    return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
+
+
+def parse_cudnn(text: str) -> str:
+    """The goal's `cudnn` for `9`, `9.1.0`, `9.1.0.70` or a range. Raises BadSpecifier.
+
+    A full version has four numbers; fewer are a series.
+    """
+    word = text.strip()
+    if re.fullmatch(r"\d+(\.\d+){3}", word):
+        return f"=={word}"
+    if match := re.fullmatch(r"(\d+(?:\.\d+){0,2})(?:\.\*)?", word):
+        return f"=={match[1]}.*"
+    if _OPERATOR.search(word):
+        return _specifier("cuDNN", word)
+    raise BadSpecifier(f"`{text}` is no cuDNN version", hints=["--cudnn 9.1.0.70"])
+
+
+def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
+    """The goal's `toolkit` for `12.4.1` or `12.4.1:cudart,nvcc`. Raises BadSpecifier."""
+    version, colon, listed = text.strip().lower().partition(":")
+    parts = sorted({part.strip() for part in listed.split(",") if part.strip()})
+    well_formed = all(re.fullmatch(r"[a-z][a-z0-9_-]*", part) for part in parts)
+    if (
+        not re.fullmatch(r"\d+(\.\d+){1,2}", version)
+        or not well_formed
+        or bool(colon) != bool(parts)
+    ):
+        raise BadSpecifier(
+            f"`{text}` is no CUDA release with parts",
+            hints=['--toolkit "12.4.1:cudart,nvcc"', "--toolkit 12.4.1"],
+        )
+    return version, tuple(parts)
+
+
+def parse_date(text: str) -> str:
+    """The ISO day of `2025-01-31` or of a time such as `2025-01-31T00:00:00Z`."""
+    from datetime import date
+
+    day, _, _time = text.strip().partition("T")
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise BadSpecifier(
+            f"`{text}` is no day as `2025-01-31`", hints=["--exclude-newer 2025-01-31"]
+        ) from None
+
+
+def parse_driver(text: str) -> str:
+    """A driver version, `550.54`, as it was given. Raises BadSpecifier."""
+    word = text.strip()
+    if not re.fullmatch(r"\d{3}(\.\d+){0,2}", word):
+        raise BadSpecifier(f"`{text}` is no driver version", hints=["--driver 550.54"])
+    return word
+
+
+def parse_builders(text: str) -> str:
+    """`official`, `known` or `any`. Raises BadSpecifier."""
+    if text not in BUILDERS:
+        raise BadSpecifier(
+            f"`{text}` is no choice of builders",
+            hints=[f"`--builders {word}`" for word in BUILDERS],
+        )
+    return text

@@ -1,0 +1,221 @@
+"""From a resolution to a lock: wheels with their addresses and hashes, edges, needs, warnings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
+from cudalock.releases import PACKAGE_INDEX
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.requirement import accepts, parse_version, specifier_set
+
+if TYPE_CHECKING:
+    from cudalock.matrix import Index
+    from cudalock.releases import Build, Release, Wheel
+    from cudalock.resolution import Candidate, Resolution
+
+_MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
+_OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
+
+
+def from_resolution(resolution: Resolution, command: str) -> Lock:
+    """The lock of a resolution; ``command`` is the command line that makes it again."""
+    pins = tuple(_pin(resolution, name) for name in resolution.pins)
+    used = {pin.wheel.index for pin in pins}
+    return Lock(
+        target=resolution.target,
+        goal=resolution.goal,
+        matrix_version=resolution.matrix.version,
+        pins=pins,
+        needs=tuple(_needs(resolution)),
+        warnings=tuple(_warnings(resolution)),
+        notes=resolution.goal.notes,
+        indexes=tuple(_indexes(resolution, used)),
+        builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
+        cuda=resolution.virtual.get("cuda"),
+        command=command,
+        replaced=tuple(_replaced(resolution)),
+        framework=_framework(resolution),
+    )
+
+
+def _pin(resolution: Resolution, name: str) -> Pin:
+    candidate = resolution.pins[name]
+    release, build, wheel = _parts(candidate)
+    matrix = resolution.matrix
+    renamed = matrix.is_renamed(build)
+    local = build.local if build.local and not renamed else None
+    acceptable = _acceptable(resolution, build)
+    digests = sorted({each.sha256 for each in acceptable if each.sha256})
+    reasons = resolution.reasons.get(name, ())
+    parents = sorted({reason.parent for reason in reasons if reason.parent})
+    return Pin(
+        name=name,
+        version=f"{release.version}+{local}" if local else release.version,
+        wheel=_wheel(resolution, release, build, wheel, renamed),
+        hashes=tuple(digests),
+        hashes_complete=all(each.sha256 for each in acceptable),
+        via=((GOAL,) if any(reason.parent is None for reason in reasons) else ()) + tuple(parents),
+        facts=tuple(
+            sorted(
+                {r.requirement.origin.id for r in reasons if r.requirement.origin.kind == "fact"}
+            )
+        ),
+        requires=tuple(
+            other
+            for other, found in resolution.reasons.items()
+            if other in resolution.pins and any(reason.parent == name for reason in found)
+        ),
+        direct=_is_ambiguous(resolution, release, build),
+    )
+
+
+def _parts(candidate: Candidate) -> tuple[Release, Build, Wheel]:
+    if candidate.release is None or candidate.build is None or candidate.wheel is None:
+        raise TypeError(f"{candidate} is no wheel")  # pins hold wheels only
+    return candidate.release, candidate.build, candidate.wheel
+
+
+def _wheel(
+    resolution: Resolution, release: Release, build: Build, wheel: Wheel, renamed: bool
+) -> LockedWheel:
+    return LockedWheel(
+        file=wheel.file(release.version, build.local),
+        sha256=wheel.sha256,
+        index=build.index,
+        builder=build.builder,
+        url=resolution.matrix.url(build, wheel, release.version),
+        trust=resolution.matrix.trust(build),
+        known=build.known,
+        warning=build.warning,
+        renamed=renamed,
+        source=build.source,
+    )
+
+
+def _acceptable(resolution: Resolution, build: Build) -> list[Wheel]:
+    """The wheels of a build that an installer may take on some machine of the target's kind.
+
+    A machine with a newer glibc prefers a newer manylinux wheel than the one chosen here.
+    """
+    tags = resolution.target.family_tags()
+    return [wheel for wheel in build.wheels if tags.rank(wheel.tags) is not None]
+
+
+def _is_ambiguous(resolution: Resolution, release: Release, build: Build) -> bool:
+    """Whether name and version do not tell a build's wheel from that of another index in use."""
+    if build.builder is not None:
+        return True
+    searched = {PACKAGE_INDEX} | {
+        candidate.build.index for candidate in resolution.pins.values() if candidate.build
+    }
+    return any(
+        other.index != build.index
+        and other.index in searched
+        and (build.local is None or other.local == build.local)
+        for other in release.builds
+        if other.index is not None
+    )
+
+
+def _indexes(resolution: Resolution, used: set[str | None]) -> Iterator[Index]:
+    for id, index in resolution.matrix.indexes.items():
+        if id in used and id != PACKAGE_INDEX:
+            yield index
+
+
+def _framework(resolution: Resolution) -> str | None:
+    name = resolution.matrix.framework
+    return name if name in resolution.pins else None
+
+
+def _warnings(resolution: Resolution) -> Iterator[Warning_]:
+    for fact in resolution.warnings:
+        candidate = resolution.pins.get(fact.component)
+        version = candidate.version if candidate else resolution.virtual.get(fact.component)
+        subject = f"{fact.component} {version}" if version else fact.component
+        yield Warning_(fact.id, f"{subject} {fact.says}", fact.effect)
+
+
+def _replaced(resolution: Resolution) -> Iterator[str]:
+    for component in resolution.matrix.components.values():
+        for item in component.replacements:
+            pinned = resolution.pins.get(item.of)
+            if pinned is None or pinned.version is None:
+                continue
+            if not accepts(item.of_versions, pinned.version):
+                continue
+            problem = Problem(resolution.goal, resolution.target, resolution.matrix)
+            if item.when is not None and not problem.marker_holds(item.when):
+                continue
+            instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
+            yield f"{pinned}: its requirement {item.requirement} is {instead} [{item.fact}]"
+
+
+# -- what the machine needs ---------------------------------------------------------------------
+
+
+def _needs(resolution: Resolution) -> Iterator[str]:
+    bounds = _target_bounds(resolution)
+    drivers = [bound[2:] for bound in bounds["driver"] if bound.startswith(">=")]
+    if drivers:
+        yield f"driver >= {max(drivers, key=parse_version)}"
+    if resolution.target.is_linux:
+        libcs = [bound[2:] for bound in bounds["glibc"] if bound.startswith(">=")]
+        libcs += [f"2.{minor}" for minor in _manylinux_floors(resolution)]
+        if libcs:
+            yield f"glibc >= {max(libcs, key=parse_version)}"
+    gpus = _gpu_range(bounds["gpu"])
+    if gpus:
+        yield gpus
+
+
+def _target_bounds(resolution: Resolution) -> dict[str, list[str]]:
+    """The bounds that facts in force about the pins set for the machine, by virtual component."""
+    problem = Problem(resolution.goal, resolution.target, resolution.matrix)
+    bounds: dict[str, list[str]] = {"driver": [], "glibc": [], "gpu": []}
+    for requirement in problem.machine_requirements(
+        [*resolution.pins.values(), *resolution.virtual_candidates]
+    ):
+        if requirement.name == "gpu":
+            bounds["gpu"].append("|".join(requirement.specifiers))
+        elif requirement.name in bounds:
+            bounds[requirement.name] += [
+                str(item) for text in requirement.specifiers for item in specifier_set(text)
+            ]
+    return bounds
+
+
+def _manylinux_floors(resolution: Resolution) -> Iterator[int]:
+    """For each pin the oldest glibc that some wheel tag of the chosen file promises to run on."""
+    for candidate in resolution.pins.values():
+        tags = candidate.wheel.tags if candidate.wheel else ""
+        floors = [int(minor) for minor in _MANYLINUX.findall(tags)]
+        floors += [minor for name, minor in _OLD_MANYLINUX.items() if name in tags]
+        if floors:
+            yield min(floors)
+
+
+def _gpu_range(alternatives: list[str]) -> str | None:
+    """The compute capabilities that every pin has code for, from the lowest to the highest."""
+    known = [f"{major}.{minor}" for major in range(3, 16) for minor in range(10)]
+    fit = [
+        capability
+        for capability in known
+        if all(
+            any(specifier_set(text).contains(capability) for text in each.split("|"))
+            for each in alternatives
+        )
+    ]
+    if not alternatives or not fit:
+        return None
+    lowest = fit[0].replace(".", "")
+    highest = fit[-1].split(".")[0]
+    if highest == known[-1].split(".")[0]:
+        return f"GPU sm_{lowest} or newer"
+    return f"GPU sm_{lowest} to sm_{highest}x"
+
+
+__all__ = ["from_resolution"]

@@ -1,0 +1,317 @@
+"""The matrix: facts and releases together, as the one read-only view that the rest asks.
+
+The data is found by :func:`data_directory` alone. Everything is read on first use, and once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cudalock.errors import MatrixError
+from cudalock.facts import Component, Fact, read_component
+from cudalock.names import Names
+from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A package index; ``url`` is None for the default one, whose address the installer knows."""
+
+    id: str
+    url: str | None
+    trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Who publishes wheels outside an index, and how their addresses read.
+
+    ``renamed``: the file name carries a local version label that METADATA does not.
+    """
+
+    id: str
+    project: str
+    url: str
+    trust: str
+    renamed: bool
+    source: str
+
+
+def data_directory() -> Path:
+    """The shipped ``matrix/`` beside the package, else the checkout's.
+
+    Raises MatrixError if neither is there.
+    """
+    shipped = Path(str(files("cudalock"))) / "matrix"
+    checkout = Path(__file__).resolve().parents[2] / "matrix"
+    for directory in (shipped, checkout):
+        if (directory / "matrix.toml").is_file():
+            return directory
+    raise MatrixError("matrix.toml", "", "is missing: the installation is damaged; reinstall it")
+
+
+class Matrix:
+    """Facts and releases, read when asked for. Make one with :meth:`load`."""
+
+    def __init__(self, directory: Path, header: Mapping[str, Any]) -> None:
+        self.directory = directory
+        self.version: str = header["version"]
+        self.indexes: dict[str, Index] = {
+            row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"))
+            for row in header["index"]
+        }
+        self.builders: dict[str, Builder] = {
+            row["id"]: Builder(
+                row["id"],
+                row["project"],
+                row["url"],
+                row["trust"],
+                bool(row.get("renamed", False)),
+                row.get("source", ""),
+            )
+            for row in header.get("builder", ())
+        }
+        self._projects: dict[str, Project | None] = {}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Matrix:
+        """The matrix in ``path``, or the embedded one.
+
+        Raises MatrixError naming file and key if its header is missing or damaged.
+        """
+        directory = data_directory() if path is None else path
+        header = _read_toml(directory / "matrix.toml")
+        try:
+            return cls(directory, header)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise MatrixError(
+                "matrix.toml", str(error).strip("'"), "is missing or damaged"
+            ) from None
+
+    # -- releases ---------------------------------------------------------------------------
+
+    def project(self, name: str) -> Project | None:
+        """The project's releases, or None where the matrix does not hold it."""
+        if name not in self._projects:
+            path = self.directory / "index" / f"{name}.json"
+            self._projects[name] = read_project(path) if path.is_file() else None
+        return self._projects[name]
+
+    def versions(self, name: str) -> list[str]:
+        """Every version of a project, oldest first; empty where it is not held."""
+        project = self.project(name)
+        return project.versions if project else []
+
+    @cached_property
+    def projects(self) -> frozenset[str]:
+        """The names of all projects held."""
+        return frozenset(path.stem for path in (self.directory / "index").glob("*.json"))
+
+    def trust(self, build: Build) -> str:
+        """Whose wheel it is: ``own`` (the project's), ``known`` or ``other``."""
+        if build.builder is not None:
+            return self._builder(build.builder).trust
+        return self._index(build.index or PACKAGE_INDEX).trust
+
+    def is_renamed(self, build: Build) -> bool:
+        """Whether the file name carries a local version that METADATA does not."""
+        if build.renamed is not None:
+            return build.renamed
+        return build.builder is not None and self._builder(build.builder).renamed
+
+    def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
+        """The wheel's address; None on the default index, whose addresses cannot be derived."""
+        file = quote(wheel.file(version, build.local))
+        if build.builder is not None:
+            return self._builder(build.builder).url.format(tag=build.tag or "", file=file)
+        base = self._index(build.index or PACKAGE_INDEX).url
+        return f"{base}/{file}" if base else None
+
+    def _builder(self, builder: str) -> Builder:
+        if builder not in self.builders:
+            raise MatrixError("matrix.toml", "builder", f"does not know the builder {builder!r}")
+        return self.builders[builder]
+
+    def _index(self, index: str) -> Index:
+        if index not in self.indexes:
+            raise MatrixError("matrix.toml", "index", f"does not know the index {index!r}")
+        return self.indexes[index]
+
+    # -- facts ------------------------------------------------------------------------------
+
+    @cached_property
+    def components(self) -> dict[str, Component]:
+        """Everything curated, by component name."""
+        tables = _component_tables(self.directory)
+        found = [read_component(table, file) for file, table in tables.items()]
+        return {component.name: component for component in found}
+
+    def component(self, name: str) -> Component:
+        """What is curated about a name; an empty component where nothing is."""
+        return self.components.get(name) or Component(name)
+
+    @cached_property
+    def framework(self) -> str | None:
+        """The component whose build fixes the CUDA release, cuDNN and C++ ABI."""
+        names = (name for name, found in self.components.items() if found.role == "framework")
+        return next(names, None)
+
+    @cached_property
+    def facts(self) -> dict[str, Fact]:
+        """Every fact by its id. Raises MatrixError for an id used twice."""
+        facts: dict[str, Fact] = {}
+        for component in self.components.values():
+            for fact in component.facts:
+                if fact.id in facts:
+                    raise MatrixError(f"{component.name}.toml", fact.id, "is used by another fact")
+                facts[fact.id] = fact
+        return facts
+
+    def fact(self, id: str) -> Fact:
+        """Raises KeyError for an unknown id."""
+        return self.facts[id]
+
+    @cached_property
+    def names(self) -> Names:
+        """Names, aliases and import names people may write."""
+        real = {name: found for name, found in self.components.items() if not found.is_virtual}
+        return Names(
+            aliases={alias: name for name, found in real.items() for alias in found.aliases},
+            projects=self.projects,
+            imports={module: name for name, found in real.items() for module in found.imports},
+            stand_ins={
+                name: tuple((each.when, each.name) for each in found.alias_of if each.when)
+                for name, found in real.items()
+                if found.alias_of
+            },
+        )
+
+    # -- the vendor's tables ----------------------------------------------------------------
+
+    @cached_property
+    def toolkits(self) -> dict[str, Any]:
+        """CUDA release -> its row: pins, extras and platforms of its pip packages."""
+        releases: dict[str, Any] = self._table("toolkits.json")["releases"]
+        return releases
+
+    @cached_property
+    def toolkit_component(self) -> str:
+        """The component whose versions are CUDA releases as pip packages."""
+        return self._named_by_role("toolkit")
+
+    def toolkit_pins(self, release: str, parts: tuple[str, ...], platform: str) -> dict[str, str]:
+        """The pip packages of a CUDA release, all or the named parts, that exist on a platform.
+
+        Raises KeyError for a release or part that is not known.
+        """
+        row = self.toolkits[release]
+        names = (
+            [name for part in parts for name in row["extras"][part]] if parts else list(row["pins"])
+        )
+        elsewhere = row.get("platforms", {})
+        return {
+            name: row["pins"][name]
+            for name in sorted(set(names))
+            if platform in elsewhere.get(name, (platform,))
+        }
+
+    def toolkit_versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
+        """The versions of an nvidia project that belong to a CUDA minor, newest release first."""
+        return self._versions_by_minor.get((project, minor), [])
+
+    @cached_property
+    def _versions_by_minor(self) -> dict[tuple[str, tuple[int, ...]], list[str]]:
+        found: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+        numbers = {release: _numbers(release) for release in self.toolkits}
+        for release in sorted(numbers, key=lambda each: numbers[each], reverse=True):
+            for project, version in self.toolkits[release]["pins"].items():
+                versions = found.setdefault((project, numbers[release][:2]), [])
+                if version not in versions:
+                    versions.append(version)
+        return found
+
+    def cudnn_project(self, cuda: str | None) -> str:
+        """The pip package of cuDNN for a CUDA release; for the newest major where none is given."""
+        by_cuda = self.component("cudnn").by_cuda
+        major = cuda.split(".")[0] if cuda else max(by_cuda, key=int)
+        return by_cuda[major]
+
+    def _named_by_role(self, role: str) -> str:
+        for name, found in self.components.items():
+            if found.role == role:
+                return name
+        raise MatrixError("components", "role", f"no component has the role {role!r}")
+
+    @cached_property
+    def gpus(self) -> dict[str, str]:
+        """GPU name -> compute capability."""
+        gpus: dict[str, str] = self._table("gpus.json")["gpus"]
+        return gpus
+
+    def gpu_names(self) -> list[str]:
+        """Every GPU name known."""
+        return list(self.gpus)
+
+    def gpu(self, text: str) -> str | None:
+        """The compute capability meant by ``RTX 5090``, ``12.0`` or ``sm_120``, if known."""
+        plain = _plain_gpu(text)
+        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
+        if capability:
+            value = f"{capability[1]}.{capability[2]}"
+            return value if value in self._capabilities else None
+        return self._gpus_by_plain_name.get(plain)
+
+    @cached_property
+    def _capabilities(self) -> frozenset[str]:
+        return frozenset(self.gpus.values()) | frozenset(self._table("gpus.json")["capabilities"])
+
+    @cached_property
+    def _gpus_by_plain_name(self) -> dict[str, str]:
+        return {_plain_gpu(name): value for name, value in self.gpus.items()}
+
+    def _table(self, name: str) -> dict[str, Any]:
+        path = self.directory / "cuda" / name
+        try:
+            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MatrixError(name, "", f"cannot be read: {error}") from None
+        return table
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _plain_gpu(text: str) -> str:
+    """A GPU's name without maker, brand, spaces and case: what people agree on."""
+    words = re.sub(r"\b(nvidia|geforce|laptop|gpu|tesla|quadro)\b", " ", text.lower())
+    return re.sub(r"[^a-z0-9.]", "", words) or re.sub(r"[^a-z0-9.]", "", text.lower())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+
+
+def _component_tables(directory: Path) -> dict[str, dict[str, Any]]:
+    paths = sorted((directory / "components").glob("*.toml"))
+    return {path.name: _read_toml(path) for path in paths}
+
+
+__all__ = ["Builder", "Index", "Matrix", "data_directory"]

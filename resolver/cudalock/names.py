@@ -1,0 +1,75 @@
+"""Names: the canonical spelling, the aliases people type, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SEPARATORS = re.compile(r"[-_.\s]+")
+
+
+def canonical(name: str) -> str:
+    """`name` as PEP 503 normalises it: `Flash_Attn` is `flash-attn`."""
+    return canonicalize_name(name)
+
+
+def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """The at most `n` known words most like `word`, best first, in their own spelling."""
+    import difflib
+
+    spellings: dict[str, str] = {}
+    for candidate in known:
+        spellings.setdefault(_key(candidate), candidate)
+    return [spellings[key] for key in difflib.get_close_matches(_key(word), spellings, n)]
+
+
+def _key(text: str) -> str:
+    """Case and separators do not matter, and an alias may have spaces in it."""
+    return _SEPARATORS.sub("-", text.strip()).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which words name which project.
+
+    `aliases` maps what people type to a project, `imports` import names to a project. `stand_ins`
+    maps a project to `(marker, project)` pairs: under that marker the other project is meant.
+    """
+
+    aliases: Mapping[str, str]
+    projects: frozenset[str]
+    imports: Mapping[str, str]
+    stand_ins: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    _index: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = {_key(alias): project for alias, project in self.aliases.items()}
+        index.update((_key(project), project) for project in self.projects)
+        object.__setattr__(self, "_index", index)
+
+    def find(self, word: str) -> str | None:
+        """The project that `word` names (an alias or a project), or None. Case, `-`, `_` alike."""
+        return self._index.get(_key(word))
+
+    def words(self) -> list[str]:
+        """Every alias and project, sorted: what `nearest` may suggest."""
+        return sorted({*self.aliases, *self.projects})
+
+    def stand_in(self, project: str, environment: Mapping[str, str]) -> str:
+        """The project meant by `project` where `environment` (PEP 508 marker values) holds."""
+        for marker, other in self.stand_ins.get(project, ()):
+            if _holds(marker, environment):
+                return other
+        return project
+
+
+def _holds(marker: str, environment: Mapping[str, str]) -> bool:
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate(dict(environment))

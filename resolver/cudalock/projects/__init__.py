@@ -1,0 +1,1 @@
+"""What a repository asks for, read from its files."""

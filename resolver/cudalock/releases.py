@@ -1,0 +1,205 @@
+"""Generated rows: which releases, builds and wheels exist, and how each is known.
+
+An index file is JSON laid out one release a line. A project's file is read whole, but a release is
+parsed only when asked for: building objects costs far more than reading text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cudalock.errors import MatrixError
+from cudalock.facts import Labels
+
+PACKAGE_INDEX: Final = "pypi"
+"""The id of the default package index, whose address belongs to the installer."""
+
+KNOWN: Final = ("metadata", "listed", "seen", "derived")
+"""How a row is known, best first."""
+
+_RELEASE_LINE = re.compile(r'^"([^"]+)": ?(\{.*\}),?$')
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """One wheel file: its tags (build tag included) and published digest."""
+
+    tags: str
+    sha256: str | None
+    dist: str
+
+    def file(self, version: str, local: str | None) -> str:
+        """The exact file name."""
+        suffix = f"+{local}" if local else ""
+        return f"{self.dist}-{version}{suffix}-{self.tags}.whl"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The wheels of a release that were made alike and live in one place.
+
+    ``index`` or ``builder`` (with the release ``tag``) says where. ``labels`` say what the build
+    was made with; ``known`` is one of :data:`KNOWN`.
+    """
+
+    index: str | None
+    builder: str | None
+    tag: str | None
+    local: str | None
+    labels: Labels
+    python: str | None
+    requires: tuple[str, ...]
+    known: str
+    source: str | None
+    warning: str | None
+    renamed: bool | None
+    dist: str
+    rows: Sequence[Sequence[Any]]
+    """the wheels as the file has them: tags, sha256 or None, exceptions"""
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of each wheel, build tag included."""
+        return [row[0] for row in self.rows]
+
+    def wheel(self, position: int) -> Wheel:
+        """One wheel. Building thousands of them would cost more than reading the file."""
+        row = self.rows[position]
+        return Wheel(row[0], row[1], row[2]["dist"] if len(row) > 2 else self.dist)
+
+    @property
+    def wheels(self) -> list[Wheel]:
+        """Every wheel of the build."""
+        return [self.wheel(position) for position in range(len(self.rows))]
+
+    @property
+    def row(self) -> Labels:
+        """The build as ``where`` of a fact sees it."""
+        place = {"index": self.index, "builder": self.builder, "tag": self.tag, "local": self.local}
+        return {**self.labels, **{key: (value,) for key, value in place.items() if value}}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version of a project."""
+
+    project: str
+    version: str
+    uploaded: str | None
+    yanked: str | None
+    default: Mapping[str, str]
+    builds: tuple[Build, ...]
+    sdist: bool = False
+
+
+@dataclass(slots=True)
+class Project:
+    """A project's releases, oldest first, parsed when asked for."""
+
+    name: str
+    file: str
+    retrieved: str
+    sources: tuple[str, ...]
+    _lines: dict[str, str]
+    _parsed: dict[str, Release] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> list[str]:
+        """Every version, oldest first."""
+        return list(self._lines)
+
+    def __contains__(self, version: str) -> bool:
+        return version in self._lines
+
+    def release(self, version: str) -> Release:
+        """Raises KeyError for an unknown version, MatrixError for a damaged line."""
+        release = self._parsed.get(version)
+        if release is None:
+            try:
+                table = json.loads(self._lines[version])
+                release = _read_release(self.name, version, table)
+            except (ValueError, TypeError, AttributeError, LookupError) as error:
+                if version not in self._lines:
+                    raise
+                raise MatrixError(self.file, f"releases[{version!r}]", str(error)) from None
+            self._parsed[version] = release
+        return release
+
+    def __iter__(self) -> Iterator[Release]:
+        return (self.release(version) for version in self._lines)
+
+
+def read_project(path: Path) -> Project:
+    """The project of one index file. Raises MatrixError if the file is damaged."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+    head, separator, body = text.partition('"releases": {\n')
+    end = body.rstrip()
+    if not separator or not end.endswith("}\n}"):
+        raise MatrixError(path.name, "releases", "is not an index file, or was cut short")
+    try:
+        header: dict[str, Any] = json.loads(head.rstrip().rstrip(",") + "}")
+        name, retrieved = header["project"], header["retrieved"]
+    except (ValueError, LookupError) as error:
+        raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
+    lines: dict[str, str] = {}
+    for line in end[:-3].splitlines():
+        match = _RELEASE_LINE.match(line)
+        if match is None:
+            raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")
+        lines[match[1]] = match[2]
+    return Project(name, path.name, retrieved, tuple(header.get("sources", ())), lines)
+
+
+def _read_release(project: str, version: str, table: dict[str, Any]) -> Release:
+    rows = table.get("builds")
+    if rows is None:
+        rows = [{"index": PACKAGE_INDEX, "wheels": table.get("wheels", ())}]
+    yanked = table.get("yanked")
+    requires = tuple(table.get("requires", ()))
+    dist = project.replace("-", "_")
+    return Release(
+        project=project,
+        version=version,
+        uploaded=table.get("uploaded"),
+        yanked=("yanked" if yanked is True else str(yanked)) if yanked else None,
+        default=table.get("default", {}),
+        builds=tuple(_read_build(row, table.get("python"), requires, dist) for row in rows),
+        sdist=bool(table.get("sdist")),
+    )
+
+
+def _read_build(
+    row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
+) -> Build:
+    known = row.get("known", KNOWN[0])
+    if known not in KNOWN:
+        raise ValueError(f"known must be one of {', '.join(KNOWN)}, not {known!r}")
+    return Build(
+        index=row.get("index"),
+        builder=row.get("builder"),
+        tag=row.get("tag"),
+        local=row.get("local"),
+        labels={
+            label: (value,) if isinstance(value, str) else tuple(value)
+            for label, value in row.get("labels", {}).items()
+        },
+        python=row.get("python", python),
+        requires=tuple(row["requires"]) if "requires" in row else requires,
+        known=known,
+        source=row.get("source"),
+        warning=row.get("warning"),
+        renamed=row.get("renamed"),
+        dist=dist,
+        rows=row["wheels"],
+    )
+
+
+__all__ = ["KNOWN", "PACKAGE_INDEX", "Build", "Project", "Release", "Wheel", "read_project"]

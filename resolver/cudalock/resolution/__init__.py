@@ -1,0 +1,114 @@
+"""From a goal, a target and the matrix to a resolution.
+
+Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
+:mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
+:mod:`provider` lets resolvelib settle the rest, and :mod:`search` walks it all from the best on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.requirement import Requirement
+from cudalock.resolution.search import Search, Solution
+
+if TYPE_CHECKING:
+    from cudalock.facts import Fact
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a project is pinned: a requirement, and the project that has it (None: the goal)."""
+
+    requirement: Requirement
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """An answer to a goal on a target.
+
+    ``pins`` are the projects by name; ``virtual_candidates`` the components the framework's build
+    fixes; ``warnings`` the facts in force against the answer.
+    """
+
+    goal: Goal
+    target: Target
+    matrix: Matrix
+    pins: Mapping[str, Candidate]
+    reasons: Mapping[str, tuple[Reason, ...]]
+    virtual_candidates: tuple[Candidate, ...]
+    warnings: tuple[Fact, ...]
+    goal_names: tuple[str, ...]
+
+    @property
+    def virtual(self) -> dict[str, str]:
+        """The versions of the virtual components: the CUDA release, cuDNN, the C++ ABI."""
+        return {each.name: str(each.version) for each in self.virtual_candidates}
+
+
+def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
+    """The best answer. Raises NoSolution, with what stands in the way, if there is none."""
+    problem = Problem(goal, target, matrix)
+    solution = Search(problem).best()
+    if solution is None:
+        from cudalock.conflicts import explain
+
+        raise explain(goal, target, matrix)
+    return _resolution(problem, solution)
+
+
+def _resolution(problem: Problem, solution: Solution) -> Resolution:
+    chosen = {
+        candidate.name: candidate
+        for identifier, candidate in solution.pinned.candidates.items()
+        if not candidate.is_absent and not candidate.extras
+    }
+    reasons: dict[str, list[Reason]] = {}
+    for identifier, found in solution.pinned.requirements.items():
+        name = identifier.partition("[")[0]
+        for requirement, parent in found:
+            if requirement.kind == "requires" and parent != name:
+                reasons.setdefault(name, []).append(Reason(requirement, parent))
+    return Resolution(
+        goal=problem.goal,
+        target=problem.target,
+        matrix=problem.matrix,
+        pins={name: chosen[name] for name in sorted(chosen) if chosen[name].build is not None},
+        reasons={name: tuple(found) for name, found in sorted(reasons.items())},
+        virtual_candidates=tuple(
+            candidate for _, candidate in sorted(chosen.items()) if candidate.build is None
+        ),
+        warnings=warnings_in_force(problem, chosen),
+        goal_names=problem.goal_names,
+    )
+
+
+def warnings_in_force(problem: Problem, chosen: Mapping[str, Candidate]) -> tuple[Fact, ...]:
+    """The soft facts that a choice goes against, by id."""
+    broken: set[str] = set()
+    for candidate in chosen.values():
+        for elements in problem.refusals(candidate):
+            broken |= {each[len("fact:") :] for each in elements if each.startswith("fact:")}
+        broken |= _unmet(problem.relations(candidate), chosen)
+    fixed = tuple(requirement for requirement, _ in problem.fixed_requirements)
+    broken |= _unmet(fixed, chosen)
+    return tuple(problem.matrix.fact(id) for id in sorted(broken))
+
+
+def _unmet(requirements: tuple[Requirement, ...], chosen: Mapping[str, Candidate]) -> set[str]:
+    return {
+        requirement.origin.id
+        for requirement in requirements
+        if not requirement.accepts(chosen.get(requirement.name))
+    }
+
+
+__all__ = ["Candidate", "Reason", "Resolution", "resolve", "warnings_in_force"]

@@ -1,0 +1,72 @@
+"""Candidates: what can be pinned. One is a build of a release with the wheel the target takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cudalock.facts import NONE, Labels
+from cudalock.releases import Build, Release, Wheel
+
+if TYPE_CHECKING:
+    from cudalock.resolution.fit import Ranker
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A component at a version: a wheel, a virtual component's value, or its absence.
+
+    ``version`` is the public version; None means that the component is absent. Two candidates are
+    the same only if they are one object.
+    """
+
+    name: str
+    version: str | None
+    release: Release | None = None
+    build: Build | None = None
+    wheel: Wheel | None = None
+    extras: frozenset[str] = frozenset()
+
+    @property
+    def is_absent(self) -> bool:
+        return self.version is None
+
+    @property
+    def full_version(self) -> str:
+        """The version with the build's local label (``2.5.1+cu124``); empty when absent."""
+        if self.build is not None and self.build.local:
+            return f"{self.version}+{self.build.local}"
+        return self.version or ""
+
+    @property
+    def labels(self) -> Labels:
+        return self.build.labels if self.build else {}
+
+    @property
+    def is_flawed(self) -> bool:
+        """Known only by derivation, or carrying a warning: taken only where nothing better is."""
+        return self.build is not None and (
+            self.build.known == "derived" or self.build.warning is not None
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.full_version}" if self.version else f"no {self.name}"
+
+
+def label(candidate: Candidate, name: str) -> str | None:
+    """One label of a candidate's build; None where it has none, or is made without."""
+    values = candidate.labels.get(name)
+    return values[0] if values and values[0] != NONE else None
+
+
+def best_wheel(build: Build, tags: Ranker) -> Wheel | None:
+    """The wheel that an installer on the target would prefer, or None where none fits."""
+    best: tuple[int, int] | None = None
+    for position, wheel_tags in enumerate(build.tags):
+        rank = tags.rank(wheel_tags)
+        if rank is not None and (best is None or (rank, -position) < best):
+            best = (rank, -position)
+    return build.wheel(-best[1]) if best else None
+
+
+__all__ = ["Candidate", "best_wheel", "label"]

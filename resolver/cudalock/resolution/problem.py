@@ -1,0 +1,509 @@
+"""A goal on a target over a matrix, as candidates and the requirements between them.
+
+This is where facts and releases meet: every question the search asks (which candidates has a
+project here, what does this one want, does the target rule it out) is answered, and remembered, by
+:class:`Problem`. It knows nothing of search or order.
+
+``off`` names elements of the question to leave out (``goal:…``, ``option:cuda``, ``target:gpu``,
+``fact:…``): that is how a soft fact is given up, and a conflict narrowed down. A *wide* problem
+offers what the goal's words and the target rule out as well, and names the elements that do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final
+
+from cudalock.facts import Demand, Fact, Labels, Replacement, Verb
+from cudalock.names import canonical
+from cudalock.resolution.candidate import Candidate, best_wheel
+from cudalock.resolution.fit import WHEEL_FACETS, Fit
+from cudalock.resolution.propagation import NOTHING
+from cudalock.resolution.requirement import (
+    Origin,
+    Requirement,
+    accepts,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.resolution.fit import Ranker
+    from cudalock.target import Target
+
+VERSION: Final = "version"
+"""What a template calls the component's own version."""
+
+TRUST_ACCEPTED: Final = {
+    "official": ("own",),
+    "known": ("own", "known"),
+    "any": ("own", "known", "other"),
+}
+
+_LEADING_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_LOCAL_LABEL = re.compile(r"(===?[^,+]*)\+[^,]*")
+
+
+class Problem:
+    """What may be pinned for one goal on one target, and what each choice asks for."""
+
+    def __init__(
+        self,
+        goal: Goal,
+        target: Target,
+        matrix: Matrix,
+        off: frozenset[str] = NOTHING,
+        wide: bool = False,
+    ) -> None:
+        self.goal = goal
+        self.target = target
+        self.matrix = matrix
+        self.off = off
+        self.wide = wide
+        self._environment = target.marker_environment()
+        self._python = self._environment["python_full_version"]
+        self._markers: dict[str, bool] = {}
+        self._release_facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
+        self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
+        self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
+        self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
+        self._refusals: dict[Candidate, tuple[frozenset[str], ...]] = {}
+        self._filled_demands: dict[
+            tuple[int, tuple[tuple[str, ...] | None, ...]], Requirement | None
+        ] = {}
+
+    def without(self, off: frozenset[str]) -> Problem:
+        """The same problem with other elements left out; what does not depend on them is shared."""
+        other = Problem(self.goal, self.target, self.matrix, off)
+        other._markers, other._metadata = self._markers, self._metadata
+        other._filled_demands = self._filled_demands
+        return other
+
+    # -- what was asked ---------------------------------------------------------------------
+
+    @cached_property
+    def roots(self) -> tuple[Requirement, ...]:
+        """The goal's requirements and constraints, under their names on this target."""
+        wanted: list[Requirement] = []
+        for kind, texts in (
+            ("requires", self.goal.requirements),
+            ("constrains", self.goal.constraints),
+        ):
+            for text in texts:
+                found = self._root(text, "requires" if kind == "requires" else "constrains")
+                if found is not None:
+                    wanted.append(found)
+        return tuple(wanted)
+
+    def _root(self, text: str, kind: Verb) -> Requirement | None:
+        parsed = parse_requirement(text)
+        if parsed.marker and not parsed.marker.evaluate(self._environment):
+            return None
+        origin = Origin("goal", text)
+        if f"{origin.kind}:{origin.id}" in self.off:
+            return None
+        name = self.meant(canonical(parsed.name))
+        specifier = str(parsed.specifier)
+        specifiers = (specifier,) if specifier else ()
+        return Requirement(name, specifiers, kind, origin, frozenset(parsed.extras))
+
+    def meant(self, name: str) -> str:
+        """The project that a goal's name means on this target."""
+        for alias in self.matrix.component(name).alias_of:
+            if alias.when is None or self.marker_holds(alias.when):
+                return alias.name
+        return name
+
+    @cached_property
+    def goal_names(self) -> tuple[str, ...]:
+        """The projects asked for, without duplicates, in the order of the goal."""
+        return tuple(dict.fromkeys(root.name for root in self.roots if root.kind == "requires"))
+
+    def roots_of(self, name: str) -> tuple[Requirement, ...]:
+        """The goal's requirements and constraints about one project."""
+        return self._roots_by_name.get(name, ())
+
+    @cached_property
+    def _roots_by_name(self) -> dict[str, tuple[Requirement, ...]]:
+        by_name: dict[str, list[Requirement]] = {}
+        for root in self.roots:
+            by_name.setdefault(root.name, []).append(root)
+        return {name: tuple(found) for name, found in by_name.items()}
+
+    @cached_property
+    def pins_a_build(self) -> bool:
+        """Whether the goal names a build of the framework by its local label (``2.5.1+cpu``)."""
+        framework = self.matrix.framework
+        return framework is not None and any(
+            "+" in specifier for root in self.roots_of(framework) for specifier in root.specifiers
+        )
+
+    # -- candidates -------------------------------------------------------------------------
+
+    def candidates(self, name: str) -> Iterator[Candidate]:
+        """Every candidate the target can take and the goal's own words allow, newest first.
+
+        Refusals by fact are not applied: see :meth:`refusals`.
+        """
+        project = self.matrix.project(name)
+        if project is not None:
+            for version in reversed(project.versions):
+                yield from self.candidates_at(name, version)
+
+    def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
+        """The candidates of one release, in the order of its rows."""
+        found = self._candidates.get((name, version))
+        if found is None:
+            found = tuple(self._make_candidates(name, version))
+            self._candidates[name, version] = found
+        return found
+
+    def _make_candidates(self, name: str, version: str) -> Iterator[Candidate]:
+        roots = self.roots_of(name)
+        specifiers = [specifier for root in roots for specifier in root.specifiers]
+        if not self.wide and not all(_may_accept(each, version) for each in specifiers):
+            return
+        project = self.matrix.project(name)
+        if project is None or (_is_prerelease(version) and not _asks_prerelease(specifiers)):
+            return
+        release = project.release(version)
+        if release.yanked and not _pins_exactly(specifiers):
+            return
+        for build in release.builds:
+            wheel = best_wheel(build, self._tags)
+            if wheel is None:
+                continue
+            candidate = Candidate(name, version, release, build, wheel)
+            if self.wide or self._passes(candidate, roots):
+                yield candidate
+
+    def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
+        """Whether the goal's own words, and the filters that are not left out, allow it."""
+        return all(root.accepts(candidate) for root in roots) and not any(
+            self.off.isdisjoint(missed) for missed in self._missed_filters(candidate)
+        )
+
+    def _missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+        """The elements that rule a wheel out before any fact is asked."""
+        release, build = candidate.release, candidate.build
+        if release is None or build is None:
+            return
+        if self.matrix.trust(build) not in TRUST_ACCEPTED[self.goal.builders]:
+            yield frozenset(["option:builders"])
+        limit = self.goal.exclude_newer
+        if limit is not None and (release.uploaded is None or release.uploaded > limit):
+            yield frozenset(["option:exclude-newer"])
+        if build.python is not None and not accepts(build.python, self._python):
+            yield frozenset(["target:python"])
+        if self.wide:
+            yield from self._fit.missed(build)
+
+    @cached_property
+    def _fit(self) -> Fit:
+        return Fit(self.target)
+
+    @cached_property
+    def _tags(self) -> Ranker:
+        if self.wide:
+            return self._fit.ranker(frozenset(WHEEL_FACETS))
+        return self._fit.ranker(self.off)
+
+    # -- what a candidate asks for ------------------------------------------------------------
+
+    def relations(self, candidate: Candidate) -> tuple[Requirement, ...]:
+        """What curated facts ask of other components beside this candidate."""
+        found = self._relations.get(candidate)
+        if found is None:
+            found = tuple(self._fact_requirements(candidate))
+            self._relations[candidate] = found
+        return found
+
+    def metadata(
+        self, candidate: Candidate, names: frozenset[str] | None = None
+    ) -> tuple[Requirement, ...]:
+        """What the wheel's metadata requires on this target; only of ``names``, where given."""
+        if names is not None:
+            return tuple(self._metadata_requirements(candidate, names))
+        found = self._metadata.get(candidate)
+        if found is None:
+            found = tuple(self._metadata_requirements(candidate, None))
+            self._metadata[candidate] = found
+        return found
+
+    def refusals(self, candidate: Candidate) -> tuple[frozenset[str], ...]:
+        """Why the candidate cannot be had: each a set of elements that together rule it out."""
+        found = self._refusals.get(candidate)
+        if found is None:
+            found = tuple(self._refusing_elements(candidate))
+            self._refusals[candidate] = found
+        return found
+
+    def facts_on(self, candidate: Candidate) -> Iterator[Fact]:
+        """The facts in force about a candidate, the relaxed and soft ones included."""
+        if candidate.version is None:
+            return
+        row: Labels | None = None
+        for fact in self._facts_of_version(candidate.name, candidate.version):
+            if fact.where:
+                if row is None:
+                    row = candidate.build.row if candidate.build else {}
+                if not fact.covers_row(row):
+                    continue
+            yield fact
+
+    def _facts_of_version(self, name: str, version: str) -> tuple[Fact, ...]:
+        key = (name, version)
+        found = self._release_facts.get(key)
+        if found is None:
+            found = tuple(
+                fact
+                for fact in self.matrix.component(name).facts
+                if fact.scope == "solve"
+                and fact_element(fact.id) not in self.off
+                and (fact.when is None or self.marker_holds(fact.when))
+                and accepts(fact.versions, version)
+            )
+            self._release_facts[key] = found
+        return found
+
+    def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
+        for fact in self.facts_on(candidate):
+            yield from self._filled(fact, candidate, fact.beside)
+
+    def machine_requirements(self, candidates: Iterable[Candidate]) -> Iterator[Requirement]:
+        """What hard facts about these candidates ask of the machine itself."""
+        for candidate in candidates:
+            for fact in self.facts_on(candidate):
+                if fact.is_hard:
+                    yield from self._filled(fact, candidate, fact.of_machine)
+
+    def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+        for fact in self.facts_on(candidate):
+            element = fact_element(fact.id)
+            if fact.refuses:
+                yield frozenset([element])
+            for requirement in self._filled(fact, candidate, fact.of_machine):
+                if not self.target_accepts(requirement):
+                    yield frozenset([element, f"target:{requirement.name}"])
+        if self.wide:
+            yield from self._missed_filters(candidate)
+
+    def _filled(
+        self, fact: Fact, candidate: Candidate, demands: tuple[Demand, ...]
+    ) -> Iterator[Requirement]:
+        for demand in demands:
+            values = tuple(
+                candidate.labels.get(name)
+                or ((candidate.version or "",) if name == VERSION else None)
+                for name in demand.template.label_names
+            )
+            key = (id(demand), values)
+            if key not in self._filled_demands:
+                self._filled_demands[key] = self._fill(fact, demand, values)
+            filled = self._filled_demands[key]
+            if filled is not None:
+                yield filled
+
+    def _fill(
+        self, fact: Fact, demand: Demand, values: tuple[tuple[str, ...] | None, ...]
+    ) -> Requirement | None:
+        names = demand.template.label_names
+        labels = {name: value for name, value in zip(names, values, strict=True) if value}
+        clause = demand.template.fill(labels)
+        if clause is None:
+            return None
+        return Requirement.of_clause(clause, demand.verb, Origin("fact", fact.id))
+
+    def _metadata_requirements(
+        self, candidate: Candidate, names: frozenset[str] | None
+    ) -> Iterator[Requirement]:
+        if candidate.build is None:
+            return
+        origin = Origin("metadata", str(candidate))
+        if candidate.extras:
+            specifier = f"=={candidate.full_version}"
+            yield Requirement(candidate.name, (specifier,), "requires", origin)
+        for text in candidate.build.requires:
+            name = leading_name(text)
+            if names is not None and name not in names:
+                continue
+            if not self._requires_here(text, candidate.extras):
+                continue
+            parsed = parse_requirement(text)
+            replaced = self._replaced(candidate, name)
+            if replaced is not None:
+                if replaced.replacement:
+                    yield Requirement(
+                        replaced.replacement, (), "requires", Origin("fact", replaced.fact)
+                    )
+                continue
+            specifier = str(parsed.specifier)
+            specifiers = (specifier,) if specifier else ()
+            yield Requirement(name, specifiers, "requires", origin, frozenset(parsed.extras))
+
+    def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
+        """Whether a requirement's marker holds; with extras, whether one of them brings it in."""
+        if ";" not in text:
+            return not extras
+        marker = parse_requirement(text).marker
+        if marker is None:
+            return not extras
+        base = self._evaluate(text, "")
+        if not extras:
+            return base
+        return not base and any(self._evaluate(text, extra) for extra in extras)
+
+    def _evaluate(self, text: str, extra: str) -> bool:
+        key = f"{text}|{extra}"
+        if key not in self._markers:
+            marker = parse_requirement(text).marker
+            environment = {**self._environment, "extra": extra}
+            self._markers[key] = marker is None or marker.evaluate(environment)
+        return self._markers[key]
+
+    def _replaced(self, candidate: Candidate, requirement: str) -> Replacement | None:
+        for replacement in self._replacements.get((candidate.name, requirement), ()):
+            if candidate.version is not None and accepts(
+                replacement.of_versions, candidate.version
+            ):
+                return replacement
+        return None
+
+    @cached_property
+    def _replacements(self) -> dict[tuple[str, str], list[Replacement]]:
+        found: dict[tuple[str, str], list[Replacement]] = {}
+        for component in self.matrix.components.values():
+            for item in component.replacements:
+                if item.when is None or self.marker_holds(item.when):
+                    found.setdefault((item.of, item.requirement), []).append(item)
+        return found
+
+    @cached_property
+    def soft_elements(self) -> frozenset[str]:
+        """The facts that may be left out at the price of a warning each."""
+        if self.goal.strict:
+            return frozenset()
+        facts = self.matrix.facts.values()
+        return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
+
+    def cuda_wishes(self) -> Iterator[Requirement]:
+        """What the goal wants of the framework's CUDA: some, unless it says otherwise."""
+        if "option:cuda" in self.off:
+            return
+        wish = self.goal.cuda
+        origin = Origin("option", "cuda")
+        if wish == "cpu":
+            yield Requirement("cuda", (), "conflicts", origin)
+        elif wish is not None:
+            yield Requirement("cuda", (wish,), "requires", origin)
+        elif self.target.can_have_cuda and not self.pins_a_build:
+            yield Requirement("cuda", (), "requires", origin)
+
+    def option_roots(self, cuda: str | None) -> Iterator[Requirement]:
+        """The pip packages that `--toolkit` and `--cudnn` ask for, beside a framework made with
+        ``cuda``."""
+        release = self.goal.toolkit[0] if self.goal.toolkit else None
+        if self.goal.toolkit and "option:toolkit" not in self.off:
+            origin = Origin("option", "toolkit")
+            pins = self.matrix.toolkit_pins(*self.goal.toolkit, self.target.platform)
+            for name, version in pins.items():
+                yield Requirement(name, (f"=={version}",), "requires", origin)
+        if self.goal.cudnn is not None and "option:cudnn" not in self.off:
+            project = self.matrix.cudnn_project(cuda or release)
+            origin = Origin("option", "cudnn")
+            yield Requirement(project, (self.goal.cudnn,), "requires", origin)
+
+    # -- the target -----------------------------------------------------------------------------
+
+    @cached_property
+    def target_values(self) -> dict[str, tuple[Candidate, ...]]:
+        """The target's virtual components that are known; several GPUs are several values."""
+        target = self.target
+        values: dict[str, tuple[str, ...]] = {"python": (self._python,), "gpu": target.gpus}
+        if target.glibc is not None:
+            values["glibc"] = (target.glibc,)
+        if target.driver is not None:
+            values["driver"] = (_at_its_newest(target.driver),)
+        return {
+            name: tuple(Candidate(name, value) for value in found)
+            for name, found in values.items()
+            if found and f"target:{name}" not in self.off
+        }
+
+    def target_accepts(self, requirement: Requirement) -> bool:
+        """Whether every value of a target's component is accepted; unknown ones are."""
+        return all(map(requirement.accepts, self.target_values.get(requirement.name, ())))
+
+    @cached_property
+    def fixed_requirements(self) -> tuple[tuple[Requirement, frozenset[str]], ...]:
+        """What facts about values fixed beforehand (GPU, Python, the toolkit asked for) ask of
+        other components, each with the elements it rests on."""
+        values = [
+            (value, f"target:{name}")
+            for name, found in self.target_values.items()
+            for value in found
+        ]
+        if self.goal.toolkit and "option:toolkit" not in self.off:
+            toolkit = Candidate(self.matrix.toolkit_component, self.goal.toolkit[0])
+            values.append((toolkit, "option:toolkit"))
+        return tuple(
+            (requirement, frozenset([fact_element(requirement.origin.id), element]))
+            for value, element in values
+            for requirement in self.relations(value)
+        )
+
+    def marker_holds(self, marker: str) -> bool:
+        """Evaluate a fact's ``when`` for the target."""
+        return self._evaluate(f"x; {marker}", "")
+
+
+def fact_element(id: str) -> str:
+    """A fact as an element of the question."""
+    return f"fact:{id}"
+
+
+@cache
+def leading_name(text: str) -> str:
+    """The canonical project name at the start of a requirement string."""
+    match = _LEADING_NAME.match(text)
+    return canonical(match[1]) if match else ""
+
+
+@cache
+def _is_prerelease(version: str) -> bool:
+    return parse_version(version).is_prerelease
+
+
+def _asks_prerelease(specifiers: Iterable[str]) -> bool:
+    return any(specifier_set(specifier).prereleases for specifier in specifiers)
+
+
+@cache
+def _may_accept(specifier: str, public: str) -> bool:
+    """Whether some build of a public version may be inside a specifier that names a local one."""
+    if "+" in specifier:
+        if "!=" in specifier:
+            return True
+        specifier = _LOCAL_LABEL.sub(r"\1", specifier)
+    return accepts(specifier, public)
+
+
+def _pins_exactly(specifiers: Iterable[str]) -> bool:
+    return any(
+        item.operator in ("==", "===") and not item.version.endswith(".*")
+        for specifier in specifiers
+        for item in specifier_set(specifier)
+    )
+
+
+def _at_its_newest(driver: str) -> str:
+    """A driver given without its last number stands for the newest of that series."""
+    return driver if driver.count(".") >= 2 else f"{driver}.99999"
+
+
+__all__ = ["Problem", "fact_element", "leading_name"]

@@ -1,0 +1,207 @@
+"""Propagation: strike out candidates that can take part in no answer, before any search.
+
+The components that a goal names, the framework and the virtual components form a small closed
+network. Each has a list of candidates whose first is its absence, and a set of those still alive
+kept as the bits of an integer. Each fact or requirement between two components becomes a table:
+"if one of these is chosen, the other must be among those". Tables are applied until nothing
+changes; whatever is struck, is struck for good.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.requirement import Requirement, accepts
+
+ABSENT = 1
+"""The bit of a component's absence: the first candidate of every domain."""
+
+NOTHING: Final[frozenset[str]] = frozenset()
+
+Alive = dict[str, int]
+
+
+class Domain:
+    """The candidates of one component, absence first, and the sets of them by specifier."""
+
+    def __init__(self, name: str, candidates: Iterable[Candidate]) -> None:
+        self.name = name
+        self.candidates: tuple[Candidate, ...] = (Candidate(name, None), *candidates)
+        self.all = (1 << len(self.candidates)) - 1
+        self._by_version: dict[str, int] = defaultdict(int)
+        self._by_full_version: dict[str, int] = defaultdict(int)
+        self._masks: dict[str, int] = {}
+        for position, candidate in enumerate(self.candidates):
+            if candidate.version is not None:
+                self._by_version[candidate.version] |= 1 << position
+                self._by_full_version[candidate.full_version] |= 1 << position
+
+    def members(self, mask: int) -> list[Candidate]:
+        """The candidates of a set, in the order of the domain."""
+        found = []
+        while mask:
+            bit = mask & -mask
+            found.append(self.candidates[bit.bit_length() - 1])
+            mask ^= bit
+        return found
+
+    def accepted(self, requirement: Requirement) -> int:
+        """The candidates that meet a requirement."""
+        if requirement.kind == "conflicts":
+            return ABSENT
+        mask = 0
+        for specifier in requirement.specifiers or ("",):
+            mask |= self._inside(specifier)
+        return mask | ABSENT if requirement.kind == "constrains" else mask
+
+    def _inside(self, specifier: str) -> int:
+        mask = self._masks.get(specifier)
+        if mask is None:
+            mask = 0
+            versions = self._by_full_version if "+" in specifier else self._by_version
+            for version, positions in versions.items():
+                if accepts(specifier, version):
+                    mask |= positions
+            self._masks[specifier] = mask
+        return mask
+
+    def __getitem__(self, bit: int) -> Candidate:
+        return self.candidates[bit.bit_length() - 1]
+
+
+@dataclass(slots=True)
+class Table:
+    """What one fact, or the metadata, of ``owner`` asks of ``other``, candidate by candidate.
+
+    ``groups`` are pairs (candidates of owner, candidates of other that they accept); ``covered`` is
+    every candidate of owner that asks anything. ``element`` is the fact, ``fact:…``, None for
+    metadata, which cannot be left out.
+    """
+
+    owner: str
+    other: str
+    element: str | None
+    groups: list[tuple[int, int]] = field(default_factory=list)
+    covered: int = 0
+
+    def add(self, owners: int, accepted: int) -> None:
+        self.groups.append((owners, accepted))
+        self.covered |= owners
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """The candidates of one component that some elements of the question, together, allow.
+
+    It holds while none of ``elements`` is left out.
+    """
+
+    component: str
+    elements: frozenset[str]
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One step of a propagation: what lost candidates, by what, and what it had and kept."""
+
+    component: str
+    cause: Table | Restriction
+    before: int
+    after: int
+
+
+class Network:
+    """Domains, what restricts each, and the tables between them.
+
+    Elements of the question named in ``off`` are left out: their restrictions and tables are
+    ignored.
+    """
+
+    def __init__(
+        self,
+        domains: dict[str, Domain],
+        tables: Sequence[Table],
+        restrictions: Sequence[Restriction],
+    ) -> None:
+        self.domains = domains
+        self.tables = tuple(tables)
+        self.restrictions = tuple(restrictions)
+        self._touching: dict[str, list[Table]] = defaultdict(list)
+        for table in self.tables:
+            self._touching[table.owner].append(table)
+            if table.other != table.owner:
+                self._touching[table.other].append(table)
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Every element of the question that this network knows."""
+        found = {table.element for table in self.tables if table.element}
+        return frozenset(found.union(*(each.elements for each in self.restrictions)))
+
+    def alive(self, off: frozenset[str] = NOTHING, trace: list[Strike] | None = None) -> Alive:
+        """What may be chosen before propagation."""
+        alive = {name: domain.all for name, domain in self.domains.items()}
+        for each in self.restrictions:
+            before = alive[each.component]
+            if before & ~each.allowed and off.isdisjoint(each.elements):
+                alive[each.component] = before & each.allowed
+                if trace is not None:
+                    trace.append(Strike(each.component, each, before, alive[each.component]))
+        return alive
+
+    def propagate(
+        self, alive: Alive, off: frozenset[str] = NOTHING, trace: list[Strike] | None = None
+    ) -> str | None:
+        """Strike, in ``alive``, what can take part in no answer, noting each step in ``trace``.
+
+        Returns the first component left without a candidate, or None where each has one.
+        """
+        for name, mask in alive.items():
+            if not mask:
+                return name
+        waiting = dict.fromkeys(alive)
+        while waiting:
+            changed = next(iter(waiting))
+            del waiting[changed]
+            for table in self._touching[changed]:
+                if table.element in off:
+                    continue
+                for strike in _apply(table, alive):
+                    if trace is not None:
+                        trace.append(strike)
+                    if not strike.after:
+                        return strike.component
+                    waiting[strike.component] = None
+        return None
+
+
+def _apply(table: Table, alive: Alive) -> list[Strike]:
+    """Apply one table both ways."""
+    owners, others = alive[table.owner], alive[table.other]
+    strikes = []
+    unsupported = 0
+    for group, accepted in table.groups:
+        if not accepted & others:
+            unsupported |= group
+    if owners & unsupported:
+        kept = owners & ~unsupported
+        strikes.append(Strike(table.owner, table, owners, kept))
+        alive[table.owner] = owners = kept
+    if owners and not owners & ~table.covered:
+        useful = 0
+        for group, accepted in table.groups:
+            if group & owners:
+                useful |= accepted
+        if others & ~useful:
+            kept = others & useful
+            strikes.append(Strike(table.other, table, others, kept))
+            alive[table.other] = kept
+    return strikes
+
+
+__all__ = ["ABSENT", "NOTHING", "Alive", "Domain", "Network", "Restriction", "Strike", "Table"]

@@ -1,0 +1,167 @@
+"""The resolvelib provider: it translates, and decides nothing.
+
+:class:`~cudalock.resolution.problem.Problem` knows what exists and what it asks for,
+:mod:`~cudalock.resolution.order` what is better; resolvelib searches. An identifier is a project's
+name, with its extras in brackets where they were asked for, or a virtual component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
+
+from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.order import closure_versions, component_key, component_order
+from cudalock.resolution.propagation import ABSENT, Alive, Network
+from cudalock.resolution.requirement import Requirement
+
+if TYPE_CHECKING:
+    from cudalock.resolution.problem import Problem
+
+MAX_ROUNDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A complete choice: the candidate of every identifier, and who asked for each."""
+
+    candidates: Mapping[str, Candidate]
+    requirements: Mapping[str, tuple[tuple[Requirement, str | None], ...]]
+
+    def version_of(self, name: str) -> Candidate | None:
+        """The candidate chosen for a component, None where it is absent."""
+        found = self.candidates.get(name)
+        return None if found is None or found.is_absent else found
+
+
+class Provider(AbstractProvider[Requirement, Candidate, str]):
+    """Offers what is still alive in the network, and the closure newest first."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: Network,
+        alive: Alive,
+        cuda: str | None,
+    ) -> None:
+        self._problem = problem
+        self._network = network
+        self._alive = alive
+        self._cuda = cuda
+        self._order = {name: (0, *component_order(problem, name)) for name in (*network.domains,)}
+        self._absent: dict[str, Candidate] = {}
+        self._with_extras: dict[tuple[Candidate, frozenset[str]], Candidate] = {}
+        self._dependencies: dict[Candidate, list[Requirement]] = {}
+
+    def identify(self, requirement_or_candidate: Requirement | Candidate) -> str:
+        return _identifier(requirement_or_candidate.name, requirement_or_candidate.extras)
+
+    def get_preference(
+        self,
+        identifier: str,
+        resolutions: Mapping[str, Candidate],
+        candidates: Mapping[str, Iterator[Candidate]],
+        information: Mapping[str, Iterator[Any]],
+        backtrack_causes: Sequence[Any],
+    ) -> tuple[object, ...]:
+        # The members of the network in the order of the cost vector, then the closure by name.
+        return self._order.get(identifier) or (1, identifier)
+
+    def find_matches(
+        self,
+        identifier: str,
+        requirements: Mapping[str, Iterator[Requirement]],
+        incompatibilities: Mapping[str, Iterator[Candidate]],
+    ) -> Callable[[], Iterator[Candidate]] | list[Candidate]:
+        wanted = list(requirements[identifier])
+        refused = set(incompatibilities[identifier])
+        if not any(requirement.kind == "requires" for requirement in wanted):
+            absent = self._absent.setdefault(identifier, Candidate(identifier, None))
+            return [] if absent in refused else [absent]
+        extras = wanted[0].extras
+
+        def matches() -> Iterator[Candidate]:
+            for candidate in self._offered(wanted[0].name):
+                if all(requirement.accepts(candidate) for requirement in wanted):
+                    chosen = self._extended(candidate, extras)
+                    if chosen not in refused:
+                        yield chosen
+
+        return matches
+
+    def is_satisfied_by(self, requirement: Requirement, candidate: Candidate) -> bool:
+        return requirement.accepts(candidate)
+
+    def get_dependencies(self, candidate: Candidate) -> list[Requirement]:
+        found = self._dependencies.get(candidate)
+        if found is None:
+            found = list(self._wants(candidate))
+            self._dependencies[candidate] = found
+        return found
+
+    def _wants(self, candidate: Candidate) -> Iterator[Requirement]:
+        if candidate.is_absent:
+            return
+        yield from self._problem.metadata(candidate)
+        yield from self._problem.relations(candidate)
+
+    def _offered(self, name: str) -> Iterable[Candidate]:
+        domain = self._network.domains.get(name)
+        if domain is not None:
+            alive = domain.members(self._alive[name] & ~ABSENT)
+            return sorted(alive, key=lambda each: component_key(self._problem, each, self._cuda))
+        return self._closure(name)
+
+    def _closure(self, name: str) -> Iterator[Candidate]:
+        for version in closure_versions(self._problem, name, self._cuda):
+            offered = [
+                candidate
+                for candidate in self._problem.candidates_at(name, version)
+                if not self._problem.refusals(candidate)
+            ]
+            yield from sorted(
+                offered, key=lambda each: component_key(self._problem, each, self._cuda)
+            )
+
+    def _extended(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
+        if not extras:
+            return candidate
+        key = (candidate, extras)
+        if key not in self._with_extras:
+            self._with_extras[key] = replace(candidate, extras=extras)
+        return self._with_extras[key]
+
+
+def _identifier(name: str, extras: frozenset[str]) -> str:
+    return f"{name}[{','.join(sorted(extras))}]" if extras else name
+
+
+def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
+    """Let resolvelib choose among what is alive; None where there is no choice."""
+    provider = Provider(problem, network, alive, cuda)
+    resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
+    roots = [
+        *problem.roots,
+        *(requirement for requirement, _ in problem.fixed_requirements),
+        *problem.option_roots(cuda),
+    ]
+    try:
+        result = resolver.resolve(roots, max_rounds=MAX_ROUNDS)
+    except ResolutionImpossible:
+        return None
+    return Pinned(
+        dict(result.mapping),
+        {
+            identifier: tuple(
+                (info.requirement, info.parent.name if info.parent else None)
+                for info in criterion.information
+            )
+            for identifier, criterion in result.criteria.items()
+        },
+    )
+
+
+__all__ = ["Pinned", "Provider", "pin"]

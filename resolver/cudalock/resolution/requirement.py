@@ -1,0 +1,101 @@
+"""Requirements, each with its origin: everything an explanation says comes from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement as ParsedRequirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from cudalock.facts import NONE, Clause, Verb
+
+if TYPE_CHECKING:
+    from cudalock.resolution.candidate import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a requirement comes from.
+
+    ``kind`` is ``goal``, ``option``, ``target``, ``fact`` or ``metadata``; ``id`` is the goal's
+    requirement, the option, the target's facet, the fact's id, or ``name version`` of the release
+    whose metadata says so.
+    """
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One component and the specifiers of which any may hold, as resolvelib sees it.
+
+    A ``requires`` wants the component present, a ``constrains`` is met by its absence too, and a
+    ``conflicts`` by its absence alone.
+    """
+
+    name: str
+    specifiers: tuple[str, ...]
+    kind: Verb
+    origin: Origin
+    extras: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_clause(cls, clause: Clause, kind: Verb, origin: Origin) -> Requirement:
+        """The requirement that a fact's clause makes. A clause on :data:`NONE` wants absence."""
+        if NONE in clause.specifiers:
+            return cls(clause.name, (), "conflicts", origin)
+        return cls(clause.name, clause.specifiers, kind, origin)
+
+    def accepts(self, candidate: Candidate | None) -> bool:
+        """Whether the component may stand so; None and an absent candidate are the same."""
+        if candidate is None or candidate.version is None:
+            return self.kind != "requires"
+        if self.kind == "conflicts":
+            return False
+        return not self.specifiers or any(
+            accepts(specifier, candidate.full_version if "+" in specifier else candidate.version)
+            for specifier in self.specifiers
+        )
+
+    def __str__(self) -> str:
+        return " or ".join(self.name + specifier for specifier in self.specifiers) or self.name
+
+
+@cache
+def specifier_set(text: str) -> SpecifierSet:
+    """A parsed specifier, made once. Raises InvalidSpecifier."""
+    return SpecifierSet(text)
+
+
+@cache
+def parse_requirement(text: str) -> ParsedRequirement:
+    """A parsed PEP 508 requirement, made once. Raises InvalidRequirement."""
+    return ParsedRequirement(text)
+
+
+@cache
+def parse_version(text: str) -> Version:
+    """A parsed PEP 440 version, made once. Raises InvalidVersion."""
+    return Version(text)
+
+
+@cache
+def accepts(specifier: str, version: str) -> bool:
+    """Whether a version is inside a specifier; pre-releases were dealt with before."""
+    if not specifier:
+        return True
+    return specifier_set(specifier).contains(parse_version(version), prereleases=True)
+
+
+__all__ = [
+    "Origin",
+    "Requirement",
+    "accepts",
+    "parse_requirement",
+    "parse_version",
+    "specifier_set",
+]

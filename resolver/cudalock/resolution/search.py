@@ -1,0 +1,277 @@
+"""The search: the best answer by the cost vector of :mod:`cudalock.resolution.order`.
+
+Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
+to the worst, and resolvelib settles the rest. So the first answer found is the best one.
+
+Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
+found: each set of them that cannot all hold is a core, and what is given up must hit every core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, groupby
+from typing import TYPE_CHECKING
+
+from cudalock.resolution.candidate import Candidate, label
+from cudalock.resolution.network import build_network
+from cudalock.resolution.order import (
+    Key,
+    Newest,
+    component_key,
+    component_order,
+    cuda_build_key,
+    index_key,
+)
+from cudalock.resolution.problem import fact_element
+from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
+from cudalock.resolution.provider import Pinned, pin
+from cudalock.resolution.requirement import parse_version
+
+if TYPE_CHECKING:
+    from cudalock.resolution.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """An answer: what is pinned, the soft facts left out for it, and its cost from point 2 on."""
+
+    pinned: Pinned
+    off: frozenset[str]
+    cost: Key
+
+
+class Search:
+    """Searches one problem. The network is built once and shared by every attempt."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._problems = {problem.off: problem}
+        self.network: Network = build_network(problem)
+        self._framework = problem.matrix.framework
+        self._components = sorted(
+            (name for name in problem.goal_names if name != self._framework),
+            key=lambda name: component_order(problem, name),
+        )
+        self._flawed = {
+            name: sum(
+                1 << position
+                for position, candidate in enumerate(domain.candidates)
+                if candidate.is_flawed
+            )
+            for name, domain in self.network.domains.items()
+        }
+
+    def best(self) -> Solution | None:
+        """The best answer, or None where there is none."""
+        strict = self._without(NOTHING)
+        soft = self.problem.soft_elements
+        if strict is not None or not soft:
+            return strict
+        if self._without(soft) is None:
+            return None
+        return self._least_given_up(soft & self.elements)
+
+    def is_possible(self, off: frozenset[str] = NOTHING) -> bool:
+        """Whether there is any answer without these elements, at whatever price in warnings."""
+        off = off | self.problem.soft_elements
+        alive = self.network.alive(off)
+        if self.network.propagate(alive, off) is not None:
+            return False
+        return any(
+            pin(self._problem(off), self.network, part, cuda) is not None
+            for part, cuda in self._by_build(alive, off)
+        )
+
+    # -- soft facts ---------------------------------------------------------------------------
+
+    @cached_property
+    def elements(self) -> frozenset[str]:
+        """What may be left out: the elements of the network, and the facts about curated members
+        of the closure, which the network does not see."""
+        closure = {
+            fact_element(fact.id)
+            for component in self.problem.matrix.components.values()
+            if component.name not in self.network.domains
+            for fact in component.facts
+        }
+        return self.network.elements | closure
+
+    def _least_given_up(self, soft: frozenset[str]) -> Solution | None:
+        cores: list[frozenset[str]] = [self._core(soft)]
+        while True:
+            answers: list[Solution] = []
+            for off in _smallest_hitting_sets(cores):
+                answer = self._without(off)
+                if answer is None:
+                    cores.append(self._core(soft - off))
+                    if not cores[-1]:
+                        return None
+                else:
+                    answers.append(answer)
+            if answers:
+                return min(answers, key=lambda answer: answer.cost)
+
+    def _core(self, enforced: frozenset[str]) -> frozenset[str]:
+        """A smallest set of soft facts that cannot all hold, from a set that cannot."""
+        soft = self.problem.soft_elements
+        core = enforced
+        for fact in sorted(enforced):
+            if self._without(soft - (core - {fact})) is None:
+                core -= {fact}
+        return core
+
+    # -- one set of facts in force ------------------------------------------------------------
+
+    def _without(self, off: frozenset[str]) -> Solution | None:
+        alive = self.network.alive(off)
+        if self.network.propagate(alive, off) is not None:
+            return None
+        for version, part in self._by_framework_version(alive, off):
+            found = self._least_flawed(part, off)
+            if found is not None:
+                flaws, cost, pinned = found
+                newest = Newest(parse_version(version)) if version else 0
+                return Solution(pinned, off, (newest, flaws, *cost))
+        return None
+
+    def _by_framework_version(
+        self, alive: Alive, off: frozenset[str]
+    ) -> Iterator[tuple[str, Alive]]:
+        """The part of the network for each public version of the framework, newest first."""
+        name = self._framework
+        if name is None or name not in self.network.domains or alive[name] & ABSENT:
+            yield "", alive
+            return
+        domain = self.network.domains[name]
+        members = domain.members(alive[name])
+        members.sort(key=lambda each: Newest(parse_version(each.version or "")))
+        for version, group in groupby(members, key=lambda each: each.version or ""):
+            chosen = {id(candidate) for candidate in group}
+            part = self._only(alive, name, chosen, off)
+            if part is not None:
+                yield version, part
+
+    def _least_flawed(self, alive: Alive, off: frozenset[str]) -> tuple[int, Key, Pinned] | None:
+        """Points 3 to 6: as few flawed wheels as can be, then the best build and components."""
+        doubtful = [name for name, mask in alive.items() if mask & self._flawed[name]]
+        for flaws in range(len(doubtful) + 1):
+            answers = []
+            for allowed in combinations(doubtful, flaws):
+                part = dict(alive)
+                for name in doubtful:
+                    if name not in allowed:
+                        part[name] &= ~self._flawed[name]
+                if self.network.propagate(part, off) is None:
+                    answer = self._best_build(part, off)
+                    if answer is not None:
+                        answers.append(answer)
+            if answers:
+                cost, pinned = min(answers, key=lambda answer: answer[0])
+                return flaws, cost, pinned
+        return None
+
+    def _best_build(self, alive: Alive, off: frozenset[str]) -> tuple[Key, Pinned] | None:
+        name = self._framework
+        if name is None or name not in self.network.domains or alive[name] & ABSENT:
+            pinned = self._settle(alive, None, off)
+            return (self._cost(None, pinned), pinned) if pinned else None
+        members = self.network.domains[name].members(alive[name])
+        members.sort(key=lambda each: (cuda_build_key(each), index_key(each)))
+        for _, group in groupby(members, key=cuda_build_key):
+            answers = []
+            for build in group:
+                part = self._only(alive, name, {id(build)}, off)
+                pinned = self._settle(part, build, off) if part is not None else None
+                if pinned is not None:
+                    answers.append((self._cost(build, pinned), pinned))
+            if answers:
+                return min(answers, key=lambda answer: answer[0])
+        return None
+
+    def _by_build(self, alive: Alive, off: frozenset[str]) -> Iterator[tuple[Alive, str | None]]:
+        """The part of the network for each build of the framework, and its CUDA release."""
+        name = self._framework
+        if name is None or name not in self.network.domains:
+            yield alive, None
+            return
+        for build in self.network.domains[name].members(alive[name]):
+            part = self._only(alive, name, {id(build)}, off)
+            if part is not None:
+                yield part, label(build, "cuda")
+
+    def _only(self, alive: Alive, name: str, chosen: set[int], off: frozenset[str]) -> Alive | None:
+        """The network with only some candidates of a component left; None where that is no part of
+        an answer."""
+        part = dict(alive)
+        part[name] &= sum(
+            1 << position
+            for position, candidate in enumerate(self.network.domains[name].candidates)
+            if id(candidate) in chosen
+        )
+        return part if self.network.propagate(part, off) is None else None
+
+    def _problem(self, off: frozenset[str]) -> Problem:
+        if off not in self._problems:
+            self._problems[off] = self.problem.without(off)
+        return self._problems[off]
+
+    # -- one build of the framework ---------------------------------------------------------------
+
+    def _settle(self, alive: Alive, build: Candidate | None, off: frozenset[str]) -> Pinned | None:
+        """The rest beside one build: resolvelib's first answer, then each goal component in turn
+        raised to the best that still has one."""
+        cuda = label(build, "cuda") if build else None
+        problem = self._problem(off)
+        answer = pin(problem, self.network, alive, cuda)
+        if answer is None:
+            return None
+        for name in self._components:
+            better = self._better_than(answer.candidates[name], alive, cuda)
+            for candidate in better:
+                part = self._only(alive, name, {id(candidate)}, off)
+                found = part and pin(problem, self.network, part, cuda)
+                if found:
+                    answer = found
+                    break
+            part = self._only(alive, name, {id(answer.candidates[name])}, off)
+            if part is not None:
+                alive = part
+        return answer
+
+    def _better_than(self, chosen: Candidate, alive: Alive, cuda: str | None) -> list[Candidate]:
+        name = chosen.name
+        key = component_key(self.problem, chosen, cuda)
+        members = self.network.domains[name].members(alive[name] & ~ABSENT)
+        keyed = [(component_key(self.problem, each, cuda), each) for each in members]
+        return [each for own, each in sorted(keyed, key=lambda pair: pair[0]) if own < key]
+
+    def _cost(self, build: Candidate | None, pinned: Pinned) -> Key:
+        cuda = label(build, "cuda") if build else None
+        components = tuple(
+            component_key(self.problem, pinned.candidates[name], cuda) for name in self._components
+        )
+        return (
+            cuda_build_key(build) if build else (),
+            components,
+            index_key(build) if build else 0,
+        )
+
+
+def _smallest_hitting_sets(cores: list[frozenset[str]]) -> list[frozenset[str]]:
+    """Every smallest set that has a member of each core."""
+    members = sorted(frozenset().union(*cores))
+    for size in range(1, len(members) + 1):
+        found = [
+            frozenset(chosen)
+            for chosen in combinations(members, size)
+            if all(core.intersection(chosen) for core in cores)
+        ]
+        if found:
+            return found
+    return []
+
+
+__all__ = ["Search", "Solution"]

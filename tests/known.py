@@ -1,0 +1,69 @@
+"""A small stand-in for the matrix, for the tests that read a goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cudalock.names import Names
+from cudalock.target import Here
+
+NAMES = Names(
+    aliases={
+        "FA2": "flash-attn",
+        "flash attention 2": "flash-attn",
+        "bnb": "bitsandbytes",
+        "vision": "torchvision",
+        "pytorch": "torch",
+    },
+    projects=frozenset(
+        {
+            "bitsandbytes",
+            "cuda-toolkit",
+            "flash-attn",
+            "flash-attn-3",
+            "numpy",
+            "torch",
+            "torchvision",
+            "triton",
+            "triton-windows",
+            "xformers",
+        }
+    ),
+    imports={"flash_attn": "flash-attn"},
+    stand_ins={"triton": (("sys_platform == 'win32'", "triton-windows"),)},
+)
+VERSIONS = {
+    "torch": ["2.4.0", "2.4.1", "2.5.0", "2.5.1", "2.6.0"],
+    "flash-attn": ["2.6.3", "2.7.4", "2.7.4.post1"],
+    "triton": ["3.1.0", "3.2.0"],
+    "triton-windows": ["3.1.0.post17", "3.2.0.post10", "3.2.0.post21"],
+    "numpy": ["1.26.4", "2.0.0", "2.1.0"],
+}
+GPUS = {"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"}
+
+
+@dataclass(frozen=True)
+class FakeMatrix:
+    """What `read_request` asks of a matrix."""
+
+    version: str = "2026.01.02"
+    names: Names = field(default=NAMES)
+
+    def versions(self, name: str, /) -> list[str]:
+        return VERSIONS.get(name, [])
+
+    def gpu(self, text: str, /) -> str | None:
+        plain = {name.lower(): value for name, value in GPUS.items()}
+        by_number = {f"sm_{value.replace('.', '')}": value for value in GPUS.values()}
+        numbers = {value: value for value in GPUS.values()}
+        return (plain | by_number | numbers).get(text.lower())
+
+    def gpu_names(self) -> list[str]:
+        return list(GPUS)
+
+
+HERE = Here(
+    python=lambda: ("3.12.7", False),
+    platform=lambda: ("linux-x86_64", "2.36", None),
+)
+"""A Linux machine with Python 3.12.7."""

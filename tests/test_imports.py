@@ -1,0 +1,155 @@
+"""Imports point one way, and each library is seen where it belongs and nowhere else."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
+
+LAYERS = [
+    {"errors"},
+    {"names"},
+    {"target"},
+    {"goals"},
+    {"facts", "releases"},
+    {"matrix"},
+    {"resolution"},
+    {"conflicts"},
+    {"lock", "locking"},
+    {"formats", "projects", "environment", "sources"},
+    {"render"},
+    {"cli"},
+]
+"""Lower layers first. A module imports from its own layer and those before it."""
+
+LAZY_UPWARD = {("resolution", "conflicts")}
+"""A function that may import upward: an answer of no is explained only once it is no."""
+
+HOMES = {
+    "click": {"cli", "render"},
+    "resolvelib": {"resolution"},
+    "httpx": {"sources"},
+    "unearth": {"sources"},
+    "tomlkit": {"formats", "projects"},
+}
+"""Libraries with one place."""
+
+OUTSIDE = {"", "__main__"}
+"""The front doors, `cudalock` itself and `python -m cudalock`, see everything."""
+
+
+def rank(part: str) -> int:
+    return next(level for level, layer in enumerate(LAYERS) if part in layer)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """The module or package right under cudalock that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py").replace("__init__", "")
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """`(dotted name, whether it is imported when the module is)` for each import of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        at_once = node not in inside
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} is a relative import"
+            yield str(node.module), at_once
+            if node.module == "cudalock":
+                for alias in node.names:
+                    yield f"cudalock.{alias.name}", at_once
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, at_once
+
+
+def for_types_only(path: Path) -> set[str]:
+    """The dotted names imported under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    ]
+    nodes = [node for block in blocks for child in block.body for node in ast.walk(child)]
+    return {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    if part in OUTSIDE:
+        return
+    typing_only = for_types_only(path)
+    for name, at_once in imports(path):
+        root, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if root != "cudalock" or not rest or other.startswith("__") or name in typing_only:
+            continue
+        if not at_once and (part, other) in LAZY_UPWARD:
+            continue
+        assert rank(other) <= rank(part), f"{part} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_stay_where_they_belong(path: Path) -> None:
+    part = part_of(path)
+    for name, _ in imports(path):
+        homes = HOMES.get(name.partition(".")[0])
+        assert homes is None or part in homes, f"{part} imports {name}"
+
+
+def test_every_part_has_a_layer() -> None:
+    parts = {part_of(path) for path in modules()} - OUTSIDE
+    assert parts <= set().union(*LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import cudalock", ["packaging", "click", "resolvelib", "cudalock.errors"]),
+        ("import cudalock.cli", ["packaging", "resolvelib", "cudalock.matrix", "cudalock.render"]),
+        ("import cudalock.cli.solve", ["resolvelib", "cudalock.matrix", "cudalock.resolution"]),
+    ],
+)
+def test_nothing_is_imported_before_it_is_used(statement: str, absent: list[str]) -> None:
+    code = f"{statement}; import sys; print([n for n in {absent!r} if n in sys.modules])"
+    environment = {"PYTHONPATH": str(PACKAGE.parent), "SYSTEMROOT": "C:\\Windows"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_front_door() -> None:
+    import cudalock
+    from cudalock.errors import CudalockError
+    from cudalock.goals import Goal
+    from cudalock.target import Target
+
+    assert (cudalock.Goal, cudalock.Target) == (Goal, Target)
+    assert cudalock.CudalockError is CudalockError
+    assert callable(cudalock.solve)
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = cudalock.nosuch

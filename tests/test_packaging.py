@@ -1,0 +1,102 @@
+"""The wheel holds the code and every file of the matrix; the README and CI tell the truth."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cudalock import __version__
+from cudalock.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
+
+
+def build(kind: str, directory: Path) -> Path:
+    """Builds the wheel or sdist as pip would, without its isolation and so without a network."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(directory)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = directory.iterdir()
+    return built
+
+
+def files_under(directory: Path) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    with zipfile.ZipFile(build("wheel", tmp_path_factory.mktemp("wheel"))) as wheel:
+        return set(wheel.namelist())
+
+
+def test_the_wheel_has_the_code(wheel_names: set[str]) -> None:
+    expected = files_under(ROOT / "resolver" / "cudalock")
+    assert {name.removeprefix("resolver/") for name in expected} <= wheel_names
+    assert "cudalock/py.typed" in wheel_names
+
+
+def test_the_wheel_has_every_file_of_the_matrix(wheel_names: set[str]) -> None:
+    expected = files_under(ROOT / "matrix")
+    assert expected
+    assert {f"cudalock/{name}" for name in expected} <= wheel_names
+
+
+def test_the_wheel_has_nothing_else(wheel_names: set[str]) -> None:
+    dist_info = f"cudalock-{__version__}.dist-info/"
+    assert {name for name in wheel_names if not name.startswith(("cudalock/", dist_info))} == set()
+
+
+def test_the_matrix_is_data_alone() -> None:
+    assert not [name for name in files_under(ROOT / "matrix") if name.endswith(".py")]
+
+
+def test_the_sdist_has_what_a_build_needs(tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", tmp_path)) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    needed = files_under(ROOT / "resolver") | files_under(ROOT / "matrix")
+    assert needed | {"pyproject.toml", "README.md", "LICENSE"} <= names
+
+
+def test_the_readme_shows_the_help() -> None:
+    shown = re.search(r"```\n(Usage: cudalock solve.*?)```", README, re.DOTALL)
+    assert shown is not None
+    # On a terminal of 80 columns click fills 78.
+    result = CliRunner().invoke(main, ["solve", "--help"], prog_name="cudalock", terminal_width=78)
+    assert shown[1].splitlines() == result.stdout.splitlines()
+
+
+def test_the_readme_names_every_exit_status() -> None:
+    from cudalock import cli, errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.CudalockError)}
+    for status in statuses | {0, cli.INTERNAL, cli.INTERRUPTED}:
+        assert re.search(rf"^\| {status} \|", README, re.MULTILINE), status
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    assert TEST_COMMAND in README
+    assert TEST_COMMAND in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_changelog_has_the_matrix_in_it() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{__version__}]" in changelog or "## [Unreleased]" in changelog
+    assert "### Matrix" in changelog
