@@ -28,6 +28,8 @@ BASES: Final = (
     "tried",
     "unverified",
 )
+VERSION: Final = "version"
+"""What a template calls the component's own version."""
 NONE: Final = "none"
 """The label value of a build made without CUDA."""
 
@@ -163,12 +165,10 @@ class Fact:
     def is_hard(self) -> bool:
         return self.effect == "breaks"
 
-    def covers_row(self, row: Labels) -> bool:
-        """Whether ``where`` accepts a wheel row, given as its index, builder, tag and labels."""
-        return all(
-            any(fnmatchcase(value, pattern) for value in row.get(key, ()) for pattern in patterns)
-            for key, patterns in self.where.items()
-        )
+    @staticmethod
+    def matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+        """Whether one value of a row fits one pattern of ``where``."""
+        return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ PACKAGE_INDEX: Final = "pypi"
 KNOWN: Final = ("metadata", "listed", "seen", "derived")
 """How a row is known, best first."""
 
+PLACE: Final = ("index", "builder", "tag", "local")
+"""What a row says of where its wheels are; facts may name these like labels."""
+
 _RELEASE_LINE = re.compile(r'^"([^"]+)": ?(\{.*\}),?$')
 
 
@@ -39,28 +42,70 @@ class Wheel:
         return f"{self.dist}-{version}{suffix}-{self.tags}.whl"
 
 
-@dataclass(frozen=True, slots=True)
 class Build:
     """The wheels of a release that were made alike and live in one place.
 
     ``index`` or ``builder`` (with the release ``tag``) says where. ``labels`` say what the build
-    was made with; ``known`` is one of :data:`KNOWN`.
+    was made with; ``known`` is one of :data:`KNOWN`. It is a view of its row: an index file may
+    hold thousands, and most are looked at in passing.
     """
 
-    index: str | None
-    builder: str | None
-    tag: str | None
-    local: str | None
-    labels: Labels
-    python: str | None
-    requires: tuple[str, ...]
-    known: str
-    source: str | None
-    warning: str | None
-    renamed: bool | None
-    dist: str
-    rows: Sequence[Sequence[Any]]
-    """the wheels as the file has them: tags, sha256 or None, exceptions"""
+    __slots__ = (
+        "_row",
+        "builder",
+        "dist",
+        "index",
+        "known",
+        "local",
+        "python",
+        "requires",
+        "rows",
+        "tag",
+        "warning",
+    )
+
+    def __init__(
+        self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
+    ) -> None:
+        get = row.get
+        self._row = row
+        self.dist = dist
+        self.index: str | None = get("index")
+        self.builder: str | None = get("builder")
+        self.tag: str | None = get("tag")
+        self.local: str | None = get("local")
+        self.known: str = get("known", KNOWN[0])
+        self.warning: str | None = get("warning")
+        self.python: str | None = get("python", python)
+        self.requires: tuple[str, ...] = tuple(row["requires"]) if "requires" in row else requires
+        self.rows: Sequence[Sequence[Any]] = row["wheels"]
+        """the wheels as the file has them: tags, sha256 or None, exceptions"""
+        if self.known not in KNOWN:
+            raise ValueError(f"known must be one of {', '.join(KNOWN)}, not {self.known!r}")
+
+    @property
+    def source(self) -> str | None:
+        """What a reader can check the row against."""
+        source: str | None = self._row.get("source")
+        return source
+
+    @property
+    def renamed(self) -> bool | None:
+        """Whether METADATA lacks the local version label, where it is not as the builder does."""
+        renamed: bool | None = self._row.get("renamed")
+        return renamed
+
+    @property
+    def labels(self) -> Labels:
+        """Every label with its values."""
+        return {name: _values(value) for name, value in self._row.get("labels", {}).items()}
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """The values of a label, or of `index`, `builder`, `tag` or `local`; empty without one."""
+        value = self._row.get("labels", {}).get(name) or (
+            self._row.get(name) if name in PLACE else None
+        )
+        return _values(value) if value else ()
 
     @property
     def tags(self) -> list[str]:
@@ -77,11 +122,9 @@ class Build:
         """Every wheel of the build."""
         return [self.wheel(position) for position in range(len(self.rows))]
 
-    @property
-    def row(self) -> Labels:
-        """The build as ``where`` of a fact sees it."""
-        place = {"index": self.index, "builder": self.builder, "tag": self.tag, "local": self.local}
-        return {**self.labels, **{key: (value,) for key, value in place.items() if value}}
+
+def _values(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,34 +214,8 @@ def _read_release(project: str, version: str, table: dict[str, Any]) -> Release:
         uploaded=table.get("uploaded"),
         yanked=("yanked" if yanked is True else str(yanked)) if yanked else None,
         default=table.get("default", {}),
-        builds=tuple(_read_build(row, table.get("python"), requires, dist) for row in rows),
+        builds=tuple(Build(row, table.get("python"), requires, dist) for row in rows),
         sdist=bool(table.get("sdist")),
-    )
-
-
-def _read_build(
-    row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
-) -> Build:
-    known = row.get("known", KNOWN[0])
-    if known not in KNOWN:
-        raise ValueError(f"known must be one of {', '.join(KNOWN)}, not {known!r}")
-    return Build(
-        index=row.get("index"),
-        builder=row.get("builder"),
-        tag=row.get("tag"),
-        local=row.get("local"),
-        labels={
-            label: (value,) if isinstance(value, str) else tuple(value)
-            for label, value in row.get("labels", {}).items()
-        },
-        python=row.get("python", python),
-        requires=tuple(row["requires"]) if "requires" in row else requires,
-        known=known,
-        source=row.get("source"),
-        warning=row.get("warning"),
-        renamed=row.get("renamed"),
-        dist=dist,
-        rows=row["wheels"],
     )
 
 

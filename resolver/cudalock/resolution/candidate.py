@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cudalock.facts import NONE, Labels
+from cudalock.facts import NONE
 from cudalock.releases import Build, Release, Wheel
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ class Candidate:
             return f"{self.version}+{self.build.local}"
         return self.version or ""
 
-    @property
-    def labels(self) -> Labels:
-        return self.build.labels if self.build else {}
+    def row(self, name: str) -> tuple[str, ...]:
+        """The values of a label, or of `index`, `builder`, `tag` or `local`; empty without one."""
+        return self.build.row(name) if self.build else ()
 
     @property
     def is_flawed(self) -> bool:
@@ -55,7 +55,7 @@ class Candidate:
 
 def label(candidate: Candidate, name: str) -> str | None:
     """One label of a candidate's build; None where it has none, or is made without."""
-    values = candidate.labels.get(name)
+    values = candidate.row(name)
     return values[0] if values and values[0] != NONE else None
 
 

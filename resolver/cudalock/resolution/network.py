@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from cudalock.facts import NONE
 from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.columns import Columns
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import Domain, Network, Restriction, Table
-from cudalock.resolution.requirement import Origin, Requirement, parse_version
+from cudalock.resolution.requirement import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
+    from cudalock.resolution.requirement import Requirement
 
 CUDA: Final = "cuda"
 """The virtual component that `--cuda` speaks of."""
-
-_NOWHERE = Origin("", "")
 
 
 def build_network(problem: Problem) -> Network:
@@ -26,35 +25,39 @@ def build_network(problem: Problem) -> Network:
 
     Optional members (a project with a rank that a fact constrains) may stay absent.
     """
-    domains = _project_domains(problem)
-    domains.update(_virtual_domains(problem, domains))
-    return Network(domains, list(_tables(problem, domains)), list(_restrictions(problem, domains)))
+    columns = _projects(problem)
+    domains = {name: each.domain for name, each in columns.items()}
+    for name, domain in _virtual_domains(problem, columns).items():
+        domains[name] = domain
+        columns[name] = Columns(problem, domain)
+    return Network(
+        domains,
+        [table for each in columns.values() for table in _tables(each, domains)],
+        [*_asked(problem, domains), *_ruled_out(columns)],
+    )
 
 
-def _project_domains(problem: Problem) -> dict[str, Domain]:
+def _projects(problem: Problem) -> dict[str, Columns]:
     framework = problem.matrix.framework
-    domains: dict[str, Domain] = {}
+    found: dict[str, Columns] = {}
     waiting = list(problem.goal_names)
     while waiting:
         name = waiting.pop()
-        if name in domains:
+        if name in found:
             continue
-        domain = domains[name] = Domain(name, problem.candidates(name))
-        is_core = name in problem.goal_names or name == framework
-        for other in _named_by(problem, domain, framework) if is_core else ():
-            if other == framework or _is_optional_member(problem, other):
-                waiting.append(other)
-    return domains
+        columns = found[name] = Columns(problem, Domain(name, problem.candidates(name)))
+        if name in problem.goal_names or name == framework:
+            for other in _named_by(columns, framework):
+                if other == framework or _is_optional_member(problem, other):
+                    waiting.append(other)
+    return found
 
 
-def _named_by(problem: Problem, domain: Domain, framework: str | None) -> set[str]:
+def _named_by(columns: Columns, framework: str | None) -> set[str]:
     """The components that the candidates' facts name, and the framework if metadata does."""
-    names = set()
-    wanted = frozenset([framework]) if framework else frozenset[str]()
-    for candidate in domain.candidates:
-        names |= {requirement.name for requirement in problem.relations(candidate)}
-        if framework not in names:
-            names |= {r.name for r in problem.metadata(candidate, wanted)}
+    names = {requirement.name for _, requirement, _ in columns.beside()}
+    if framework is not None and framework not in names:
+        names |= {requirement.name for requirement, _ in columns.metadata(frozenset([framework]))}
     return names
 
 
@@ -63,61 +66,42 @@ def _is_optional_member(problem: Problem, name: str) -> bool:
     return component.rank is not None and problem.matrix.project(name) is not None
 
 
-def _virtual_domains(problem: Problem, projects: dict[str, Domain]) -> dict[str, Domain]:
+def _virtual_domains(problem: Problem, columns: dict[str, Columns]) -> dict[str, Domain]:
     """One candidate for each value that a build of the framework gives a virtual component."""
     framework = problem.matrix.framework
-    builds = projects[framework].candidates if framework in projects else ()
-    named = {
-        requirement.name
-        for domain in projects.values()
-        for candidate in domain.candidates
-        for requirement in problem.relations(candidate)
-    } | {CUDA}
+    builds = columns[framework].domain.candidates if framework in columns else ()
+    named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
     domains = {}
-    for name in sorted(named):
+    for name in sorted(named | {CUDA}):
         if problem.matrix.component(name).is_virtual:
-            values = {value for build in builds for value in build.labels.get(name, ())} - {NONE}
+            values = {value for build in builds for value in build.row(name)} - {NONE}
             newest_first = sorted(values, key=parse_version, reverse=True)
             domains[name] = Domain(name, (Candidate(name, value) for value in newest_first))
     return domains
 
 
-def _tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
-    names = frozenset(domains)
-    for name, domain in domains.items():
-        groups: dict[tuple[str | None, str], dict[Requirement, int]] = defaultdict(
-            lambda: defaultdict(int)
-        )
-        for position, candidate in enumerate(domain.candidates):
-            for requirement in _between(problem, candidate, names):
-                origin = requirement.origin
-                element = fact_element(origin.id) if origin.kind == "fact" else None
-                shared = groups[element, requirement.name]
-                shared[_without_origin(requirement)] |= 1 << position
-        for (element, other), requirements in groups.items():
-            table = Table(name, other, element)
-            for requirement, owners in requirements.items():
-                table.add(owners, domains[other].accepted(requirement))
-            yield table
+def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
+    tables: dict[tuple[str | None, str], Table] = {}
+
+    def add(element: str | None, requirement: Requirement, owners: int) -> None:
+        other = requirement.name
+        if other in domains:
+            key = (element, other)
+            if key not in tables:
+                tables[key] = Table(columns.domain.name, other, element)
+            tables[key].add(owners, domains[other].accepted(requirement))
+
+    for fact, requirement, owners in columns.beside():
+        add(fact_element(fact.id), requirement, owners)
+    for requirement, owners in columns.metadata(frozenset(domains)):
+        add(None, requirement, owners)
+    yield from tables.values()
 
 
-def _between(
-    problem: Problem, candidate: Candidate, names: frozenset[str]
-) -> Iterator[Requirement]:
-    for requirement in problem.relations(candidate):
-        if requirement.name in names:
-            yield requirement
-    if candidate.build is not None:
-        yield from problem.metadata(candidate, names)
-
-
-def _without_origin(requirement: Requirement) -> Requirement:
-    """Requirements that ask the same of different candidates share one entry of a table."""
-    return Requirement(requirement.name, requirement.specifiers, requirement.kind, _NOWHERE)
-
-
-def _restrictions(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction]:
-    for root in (*problem.roots, *_cuda_wishes(problem, domains)):
+def _asked(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction]:
+    """What the goal's own words, and values fixed beforehand, leave of a domain."""
+    wishes = problem.cuda_wishes() if problem.matrix.framework in domains else ()
+    for root in (*problem.roots, *wishes):
         if root.name in domains:
             elements = frozenset([f"{root.origin.kind}:{root.origin.id}"])
             yield Restriction(root.name, elements, domains[root.name].accepted(root))
@@ -125,23 +109,22 @@ def _restrictions(problem: Problem, domains: dict[str, Domain]) -> Iterator[Rest
         if requirement.name in domains:
             allowed = domains[requirement.name].accepted(requirement)
             yield Restriction(requirement.name, elements, allowed)
-    for name, domain in domains.items():
-        refused: dict[frozenset[str], int] = defaultdict(int)
-        for position, candidate in enumerate(domain.candidates):
-            for elements in problem.refusals(candidate):
-                refused[elements] |= 1 << position
+
+
+def _ruled_out(columns: dict[str, Columns]) -> Iterator[Restriction]:
+    """What facts and the target rule out, candidate by candidate."""
+    for name, each in columns.items():
+        refused: dict[frozenset[str], int] = {}
+        for elements, mask in each.refusals():
+            refused[elements] = refused.get(elements, 0) | mask
         # What one element rules out comes before what takes two: so a trace of them reads well.
         for elements, mask in sorted(refused.items(), key=_by_size):
-            yield Restriction(name, elements, domain.all & ~mask)
+            yield Restriction(name, elements, each.domain.all & ~mask)
 
 
 def _by_size(refused: tuple[frozenset[str], int]) -> tuple[int, list[str]]:
     elements, _ = refused
     return len(elements), sorted(elements)
-
-
-def _cuda_wishes(problem: Problem, domains: dict[str, Domain]) -> Iterator[Requirement]:
-    return problem.cuda_wishes() if problem.matrix.framework in domains else iter(())
 
 
 __all__ = ["CUDA", "build_network"]

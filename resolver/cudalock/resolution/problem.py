@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
-from cudalock.facts import Demand, Fact, Labels, Replacement, Verb
+from cudalock.facts import VERSION, Demand, Fact, Replacement, Verb
 from cudalock.names import canonical
 from cudalock.resolution.candidate import Candidate, best_wheel
 from cudalock.resolution.fit import WHEEL_FACETS, Fit
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.resolution.fit import Ranker
     from cudalock.target import Target
-
-VERSION: Final = "version"
-"""What a template calls the component's own version."""
 
 TRUST_ACCEPTED: Final = {
     "official": ("own",),
@@ -68,14 +65,13 @@ class Problem:
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
+        self._facts: dict[str, tuple[Fact, ...]] = {}
         self._release_facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
         self._refusals: dict[Candidate, tuple[frozenset[str], ...]] = {}
-        self._filled_demands: dict[
-            tuple[int, tuple[tuple[str, ...] | None, ...]], Requirement | None
-        ] = {}
+        self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
     def without(self, off: frozenset[str]) -> Problem:
         """The same problem with other elements left out; what does not depend on them is shared."""
@@ -185,10 +181,10 @@ class Problem:
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
         """Whether the goal's own words, and the filters that are not left out, allow it."""
         return all(root.accepts(candidate) for root in roots) and not any(
-            self.off.isdisjoint(missed) for missed in self._missed_filters(candidate)
+            self.off.isdisjoint(missed) for missed in self.missed_filters(candidate)
         )
 
-    def _missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
         """The elements that rule a wheel out before any fact is asked."""
         release, build = candidate.release, candidate.build
         if release is None or build is None:
@@ -247,18 +243,23 @@ class Problem:
         """The facts in force about a candidate, the relaxed and soft ones included."""
         if candidate.version is None:
             return
-        row: Labels | None = None
         for fact in self._facts_of_version(candidate.name, candidate.version):
-            if fact.where:
-                if row is None:
-                    row = candidate.build.row if candidate.build else {}
-                if not fact.covers_row(row):
-                    continue
-            yield fact
+            if all(fact.matches(candidate.row(key), found) for key, found in fact.where.items()):
+                yield fact
 
     def _facts_of_version(self, name: str, version: str) -> tuple[Fact, ...]:
         key = (name, version)
         found = self._release_facts.get(key)
+        if found is None:
+            found = tuple(
+                fact for fact in self.facts_in_force(name) if accepts(fact.versions, version)
+            )
+            self._release_facts[key] = found
+        return found
+
+    def facts_in_force(self, name: str) -> tuple[Fact, ...]:
+        """The facts about some version of a component that hold on this target."""
+        found = self._facts.get(name)
         if found is None:
             found = tuple(
                 fact
@@ -266,9 +267,8 @@ class Problem:
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
-                and accepts(fact.versions, version)
             )
-            self._release_facts[key] = found
+            self._facts[name] = found
         return found
 
     def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
@@ -291,33 +291,34 @@ class Problem:
                 if not self.target_accepts(requirement):
                     yield frozenset([element, f"target:{requirement.name}"])
         if self.wide:
-            yield from self._missed_filters(candidate)
+            yield from self.missed_filters(candidate)
 
     def _filled(
         self, fact: Fact, candidate: Candidate, demands: tuple[Demand, ...]
     ) -> Iterator[Requirement]:
         for demand in demands:
             values = tuple(
-                candidate.labels.get(name)
-                or ((candidate.version or "",) if name == VERSION else None)
+                (candidate.version or "",) if name == VERSION else candidate.row(name)
                 for name in demand.template.label_names
             )
-            key = (id(demand), values)
-            if key not in self._filled_demands:
-                self._filled_demands[key] = self._fill(fact, demand, values)
-            filled = self._filled_demands[key]
+            filled = self.filled(fact, demand, values)
             if filled is not None:
                 yield filled
 
-    def _fill(
-        self, fact: Fact, demand: Demand, values: tuple[tuple[str, ...] | None, ...]
+    def filled(
+        self, fact: Fact, demand: Demand, values: tuple[tuple[str, ...], ...]
     ) -> Requirement | None:
-        names = demand.template.label_names
-        labels = {name: value for name, value in zip(names, values, strict=True) if value}
-        clause = demand.template.fill(labels)
-        if clause is None:
-            return None
-        return Requirement.of_clause(clause, demand.verb, Origin("fact", fact.id))
+        """A demand with its labels' values put in; None where one of them is not known."""
+        key = (id(demand), values)
+        if key not in self._filled_demands:
+            names = demand.template.label_names
+            labels = {name: value for name, value in zip(names, values, strict=True) if value}
+            clause = demand.template.fill(labels)
+            origin = Origin("fact", fact.id)
+            self._filled_demands[key] = (
+                None if clause is None else Requirement.of_clause(clause, demand.verb, origin)
+            )
+        return self._filled_demands[key]
 
     def _metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None

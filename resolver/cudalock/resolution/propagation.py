@@ -10,7 +10,7 @@ changes; whatever is struck, is struck for good.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,13 +32,15 @@ class Domain:
         self.name = name
         self.candidates: tuple[Candidate, ...] = (Candidate(name, None), *candidates)
         self.all = (1 << len(self.candidates)) - 1
-        self._by_version: dict[str, int] = defaultdict(int)
-        self._by_full_version: dict[str, int] = defaultdict(int)
         self._masks: dict[str, int] = {}
-        for position, candidate in enumerate(self.candidates):
-            if candidate.version is not None:
-                self._by_version[candidate.version] |= 1 << position
-                self._by_full_version[candidate.full_version] |= 1 << position
+        self.versions: dict[str, int] = defaultdict(int)
+        """the candidates by public version"""
+        for position, candidate in self.real():
+            self.versions[candidate.version or ""] |= 1 << position
+
+    def real(self) -> Iterator[tuple[int, Candidate]]:
+        """Every candidate but absence, with its position."""
+        return enumerate(self.candidates[1:], 1)
 
     def members(self, mask: int) -> list[Candidate]:
         """The candidates of a set, in the order of the domain."""
@@ -55,22 +57,26 @@ class Domain:
             return ABSENT
         mask = 0
         for specifier in requirement.specifiers or ("",):
-            mask |= self._inside(specifier)
+            mask |= self.inside(specifier)
         return mask | ABSENT if requirement.kind == "constrains" else mask
 
-    def _inside(self, specifier: str) -> int:
+    def inside(self, specifier: str) -> int:
+        """The candidates whose version is inside a specifier."""
         mask = self._masks.get(specifier)
         if mask is None:
             mask = 0
-            versions = self._by_full_version if "+" in specifier else self._by_version
+            versions = self._full_versions() if "+" in specifier else self.versions
             for version, positions in versions.items():
                 if accepts(specifier, version):
                     mask |= positions
             self._masks[specifier] = mask
         return mask
 
-    def __getitem__(self, bit: int) -> Candidate:
-        return self.candidates[bit.bit_length() - 1]
+    def _full_versions(self) -> dict[str, int]:
+        found: dict[str, int] = defaultdict(int)
+        for position, candidate in self.real():
+            found[candidate.full_version] |= 1 << position
+        return found
 
 
 @dataclass(slots=True)
