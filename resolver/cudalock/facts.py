@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from cudalock.errors import MatrixError
 
@@ -35,12 +35,11 @@ NONE: Final = "none"
 
 Labels = Mapping[str, tuple[str, ...]]
 
-_CLAUSE = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*?)\s*$")
-_TEMPLATE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_CLAUSE = r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*?)\s*$"
+_TEMPLATE = r"\{(\w+)(?::(\w+))?\}"
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """One component and the specifiers of which any may hold.
 
     The specifiers of a clause on a row without CUDA hold :data:`NONE`: the component must be
@@ -54,8 +53,7 @@ class Clause:
         return " or ".join(f"{self.name}{specifier}" for specifier in self.specifiers) or self.name
 
 
-@dataclass(frozen=True, slots=True)
-class ClauseTemplate:
+class ClauseTemplate(NamedTuple):
     """A clause whose specifier may name labels of a wheel row: ``torch=={torch:minor}.*``."""
 
     name: str
@@ -70,14 +68,14 @@ class ClauseTemplate:
         Raises ValueError if an entry is no clause, or a list names more than one component.
         """
         entries = [entry] if isinstance(entry, str) else list(entry)
-        matches = [_CLAUSE.match(text) for text in entries]
+        matches = [re.match(_CLAUSE, text) for text in entries]
         if not matches or any(match is None for match in matches):
             raise ValueError(f"not a requirement: {entry!r}")
         names = {match[1] for match in matches if match}
         if len(names) != 1:
             raise ValueError(f"alternatives must name one component: {entry!r}")
         patterns = tuple(match[2] for match in matches if match)
-        labels = {found[1]: None for text in patterns for found in _TEMPLATE.finditer(text)}
+        labels = {found[1]: None for text in patterns for found in re.finditer(_TEMPLATE, text)}
         return cls(names.pop(), patterns, tuple(labels))
 
     def fill(self, labels: Labels) -> Clause | None:
@@ -92,7 +90,7 @@ class ClauseTemplate:
 
 
 def _fill(pattern: str, labels: Labels) -> list[str] | None:
-    match = _TEMPLATE.search(pattern)
+    match = re.search(_TEMPLATE, pattern)
     if match is None:
         return [pattern]
     values = labels.get(match[1])
@@ -130,16 +128,14 @@ def gpu_range(arch: str) -> str:
     return f">={arch},<{int(arch.split('.')[0]) + 1}"
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a fact asks of one component: to be there, to fit if it is there, or not to be there."""
 
     verb: Verb
     template: ClauseTemplate
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One sourced rule about a component; the keys are those of the TOML files."""
 
     id: str
@@ -150,7 +146,7 @@ class Fact:
     source: tuple[str, ...]
     checked: str
     versions: str = ""
-    where: Labels = field(default_factory=dict)
+    where: Labels = MappingProxyType({})
     when: str | None = None
     beside: tuple[Demand, ...] = ()
     """what it asks of other components"""
@@ -171,8 +167,7 @@ class Fact:
         return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
 
 
-@dataclass(frozen=True, slots=True)
-class NameAlias:
+class NameAlias(NamedTuple):
     """Under a marker a goal's name means another project (``triton`` on Windows)."""
 
     name: str
@@ -180,8 +175,7 @@ class NameAlias:
     fact: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
+class Replacement(NamedTuple):
     """A requirement that metadata gets wrong, replaced or dropped."""
 
     fact: str
@@ -192,8 +186,7 @@ class Replacement:
     replacement: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """What is curated about one project or virtual component."""
 
     name: str
@@ -206,7 +199,7 @@ class Component:
     alias_of: tuple[NameAlias, ...] = ()
     facts: tuple[Fact, ...] = ()
     replacements: tuple[Replacement, ...] = ()
-    by_cuda: Mapping[str, str] = field(default_factory=dict)
+    by_cuda: Mapping[str, str] = {}
 
     @property
     def is_virtual(self) -> bool:
@@ -283,7 +276,7 @@ def _read_demands(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Dem
 
 def _read_replacement(entry: Mapping[str, Any], file: str, key: str) -> Replacement:
     table = entry["replaces"]
-    match = _CLAUSE.match(table.get("of", ""))
+    match = re.match(_CLAUSE, table.get("of", ""))
     if match is None or "requirement" not in table:
         raise MatrixError(file, f"{key}.replaces", "needs `requirement` and `of`")
     return Replacement(

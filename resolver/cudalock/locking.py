@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cudalock.releases import Build, Release, Wheel
     from cudalock.resolution import Candidate, Resolution
 
-_MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
+_MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
 
@@ -140,16 +140,10 @@ def _warnings(resolution: Resolution) -> Iterator[Warning_]:
 
 
 def _replaced(resolution: Resolution) -> Iterator[str]:
-    for component in resolution.matrix.components.values():
-        for item in component.replacements:
-            pinned = resolution.pins.get(item.of)
-            if pinned is None or pinned.version is None:
-                continue
-            if not accepts(item.of_versions, pinned.version):
-                continue
-            problem = Problem(resolution.goal, resolution.target, resolution.matrix)
-            if item.when is not None and not problem.marker_holds(item.when):
-                continue
+    problem = Problem(resolution.goal, resolution.target, resolution.matrix)
+    for item in problem.replacements():
+        pinned = resolution.pins.get(item.of)
+        if pinned is not None and accepts(item.of_versions, pinned.version or ""):
             instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
             yield f"{pinned}: its requirement {item.requirement} is {instead} [{item.fact}]"
 
@@ -192,7 +186,7 @@ def _manylinux_floors(resolution: Resolution) -> Iterator[int]:
     """For each pin the oldest glibc that some wheel tag of the chosen file promises to run on."""
     for candidate in resolution.pins.values():
         tags = candidate.wheel.tags if candidate.wheel else ""
-        floors = [int(minor) for minor in _MANYLINUX.findall(tags)]
+        floors = [int(minor) for minor in re.findall(_MANYLINUX, tags)]
         floors += [minor for name, minor in _OLD_MANYLINUX.items() if name in tags]
         if floors:
             yield min(floors)

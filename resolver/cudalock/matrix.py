@@ -7,28 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
 from cudalock.errors import MatrixError
-from cudalock.facts import Component, Fact, read_component
+from cudalock.facts import Component, Fact, Replacement, read_component
 from cudalock.names import Names
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
-
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """A package index; ``url`` is None for the default one, whose address the installer knows."""
 
     id: str
@@ -36,8 +27,7 @@ class Index:
     trust: str
 
 
-@dataclass(frozen=True, slots=True)
-class Builder:
+class Builder(NamedTuple):
     """Who publishes wheels outside an index, and how their addresses read.
 
     ``renamed``: the file name carries a local version label that METADATA does not.
@@ -56,19 +46,24 @@ def data_directory() -> Path:
 
     Raises MatrixError if neither is there.
     """
-    shipped = Path(str(files("cudalock"))) / "matrix"
-    checkout = Path(__file__).resolve().parents[2] / "matrix"
+    here = Path(__file__).resolve()
+    # Not importlib.resources: importing it takes longer than reading what it finds.
+    shipped = here.parent / "matrix"
+    checkout = here.parents[2] / "matrix"
     for directory in (shipped, checkout):
-        if (directory / "matrix.toml").is_file():
+        if (directory / HEADER).is_file():
             return directory
-    raise MatrixError("matrix.toml", "", "is missing: the installation is damaged; reinstall it")
+    raise MatrixError(HEADER, "", "is missing: the installation is damaged; reinstall it")
 
 
 class Matrix:
     """Facts and releases, read when asked for. Make one with :meth:`load`."""
 
-    def __init__(self, directory: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, tables: Tables) -> None:
+        header = tables[HEADER]
         self.directory = directory
+        self._tables = tables
+        self._components: dict[str, Component] = {}
         self.version: str = header["version"]
         self.indexes: dict[str, Index] = {
             row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"))
@@ -94,9 +89,9 @@ class Matrix:
         Raises MatrixError naming file and key if its header is missing or damaged.
         """
         directory = data_directory() if path is None else path
-        header = _read_toml(directory / "matrix.toml")
+        tables = read_tables(directory)
         try:
-            return cls(directory, header)
+            return cls(directory, tables)
         except (LookupError, TypeError, AttributeError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
@@ -143,32 +138,57 @@ class Matrix:
 
     def _builder(self, builder: str) -> Builder:
         if builder not in self.builders:
-            raise MatrixError("matrix.toml", "builder", f"does not know the builder {builder!r}")
+            raise MatrixError(HEADER, "builder", f"does not know the builder {builder!r}")
         return self.builders[builder]
 
     def _index(self, index: str) -> Index:
         if index not in self.indexes:
-            raise MatrixError("matrix.toml", "index", f"does not know the index {index!r}")
+            raise MatrixError(HEADER, "index", f"does not know the index {index!r}")
         return self.indexes[index]
 
     # -- facts ------------------------------------------------------------------------------
 
+    def component(self, name: str) -> Component:
+        """What is curated about a name; an empty component where nothing is."""
+        if name not in self._components:
+            file = f"{name}.toml"
+            table = self._tables.get(file)
+            self._components[name] = read_component(table, file) if table else Component(name)
+        return self._components[name]
+
     @cached_property
     def components(self) -> dict[str, Component]:
         """Everything curated, by component name."""
-        tables = _component_tables(self.directory)
-        found = [read_component(table, file) for file, table in tables.items()]
-        return {component.name: component for component in found}
+        return {name: self.component(name) for name in self._component_tables}
 
-    def component(self, name: str) -> Component:
-        """What is curated about a name; an empty component where nothing is."""
-        return self.components.get(name) or Component(name)
+    @property
+    def _component_tables(self) -> dict[str, dict[str, Any]]:
+        return {
+            file.removesuffix(".toml"): table
+            for file, table in self._tables.items()
+            if file != HEADER
+        }
 
     @cached_property
     def framework(self) -> str | None:
         """The component whose build fixes the CUDA release, cuDNN and C++ ABI."""
-        names = (name for name, found in self.components.items() if found.role == "framework")
-        return next(names, None)
+        return self._by_role("framework")
+
+    def _by_role(self, role: str) -> str | None:
+        for name, table in self._component_tables.items():
+            if table.get("role") == role:
+                return name
+        return None
+
+    @cached_property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """The requirements that facts replace or drop."""
+        return tuple(
+            item
+            for name, table in self._component_tables.items()
+            if any("replaces" in entry for entry in table.get("fact", ()))
+            for item in self.component(name).replacements
+        )
 
     @cached_property
     def facts(self) -> dict[str, Fact]:
@@ -188,15 +208,25 @@ class Matrix:
     @cached_property
     def names(self) -> Names:
         """Names, aliases and import names people may write."""
-        real = {name: found for name, found in self.components.items() if not found.is_virtual}
+        real = {
+            name: table
+            for name, table in self._component_tables.items()
+            if table.get("kind") != "virtual"
+        }
         return Names(
-            aliases={alias: name for name, found in real.items() for alias in found.aliases},
+            aliases={
+                word: name for name, table in real.items() for word in table.get("aliases", ())
+            },
             projects=self.projects,
-            imports={module: name for name, found in real.items() for module in found.imports},
+            imports={
+                word: name for name, table in real.items() for word in table.get("imports", ())
+            },
             stand_ins={
-                name: tuple((each.when, each.name) for each in found.alias_of if each.when)
-                for name, found in real.items()
-                if found.alias_of
+                name: tuple(
+                    (each["when"], each["name"]) for each in table["alias"] if "when" in each
+                )
+                for name, table in real.items()
+                if "alias" in table
             },
         )
 
@@ -211,7 +241,10 @@ class Matrix:
     @cached_property
     def toolkit_component(self) -> str:
         """The component whose versions are CUDA releases as pip packages."""
-        return self._named_by_role("toolkit")
+        name = self._by_role("toolkit")
+        if name is None:
+            raise MatrixError(COMPONENTS, "role", "no component has the role `toolkit`")
+        return name
 
     def toolkit_pins(self, release: str, parts: tuple[str, ...], platform: str) -> dict[str, str]:
         """The pip packages of a CUDA release, all or the named parts, that exist on a platform.
@@ -249,12 +282,6 @@ class Matrix:
         by_cuda = self.component("cudnn").by_cuda
         major = cuda.split(".")[0] if cuda else max(by_cuda, key=int)
         return by_cuda[major]
-
-    def _named_by_role(self, role: str) -> str:
-        for name, found in self.components.items():
-            if found.role == role:
-                return name
-        raise MatrixError("components", "role", f"no component has the role {role!r}")
 
     @cached_property
     def gpus(self) -> dict[str, str]:
@@ -296,22 +323,14 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
+def _inverted(tables: Tables, key: str) -> dict[str, str]:
+    return {word: name for name, table in tables.items() for word in table.get(key, ())}
+
+
 def _plain_gpu(text: str) -> str:
     """A GPU's name without maker, brand, spaces and case: what people agree on."""
     words = re.sub(r"\b(nvidia|geforce|laptop|gpu|tesla|quadro)\b", " ", text.lower())
     return re.sub(r"[^a-z0-9.]", "", words) or re.sub(r"[^a-z0-9.]", "", text.lower())
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MatrixError(path.name, "", f"cannot be read: {error}") from None
-
-
-def _component_tables(directory: Path) -> dict[str, dict[str, Any]]:
-    paths = sorted((directory / "components").glob("*.toml"))
-    return {path.name: _read_toml(path) for path in paths}
 
 
 __all__ = ["Builder", "Index", "Matrix", "data_directory"]

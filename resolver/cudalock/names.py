@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_SEPARATORS = re.compile(r"[-_.\s]+")
+_SEPARATORS = r"[-_.\s]+"
 
 
 def canonical(name: str) -> str:
@@ -31,7 +31,7 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
 
 def _key(text: str) -> str:
     """Case and separators do not matter, and an alias may have spaces in it."""
-    return _SEPARATORS.sub("-", text.strip()).lower()
+    return re.sub(_SEPARATORS, "-", text.strip()).lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ parsed only when asked for: building objects costs far more than reading text.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
 from cudalock.facts import Labels
@@ -25,11 +23,8 @@ KNOWN: Final = ("metadata", "listed", "seen", "derived")
 PLACE: Final = ("index", "builder", "tag", "local")
 """What a row says of where its wheels are; facts may name these like labels."""
 
-_RELEASE_LINE = re.compile(r'^"([^"]+)": ?(\{.*\}),?$')
 
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(NamedTuple):
     """One wheel file: its tags (build tag included) and published digest."""
 
     tags: str
@@ -127,8 +122,7 @@ def _values(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One version of a project."""
 
     project: str
@@ -140,16 +134,20 @@ class Release:
     sdist: bool = False
 
 
-@dataclass(slots=True)
 class Project:
     """A project's releases, oldest first, parsed when asked for."""
 
-    name: str
-    file: str
-    retrieved: str
-    sources: tuple[str, ...]
-    _lines: dict[str, str]
-    _parsed: dict[str, Release] = field(default_factory=dict)
+    __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
+
+    def __init__(
+        self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
+    ) -> None:
+        self.name = name
+        self.file = file
+        self.retrieved = retrieved
+        self.sources = sources
+        self._lines = lines
+        self._parsed: dict[str, Release] = {}
 
     @property
     def versions(self) -> list[str]:
@@ -173,6 +171,10 @@ class Project:
             self._parsed[version] = release
         return release
 
+    def mentions(self, name: str) -> bool:
+        """Whether some row may name a project: looked for in the text, without parsing it."""
+        return any(f'"{name}' in line for line in self._lines.values())
+
     def __iter__(self) -> Iterator[Release]:
         return (self.release(version) for version in self._lines)
 
@@ -194,10 +196,10 @@ def read_project(path: Path) -> Project:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
     lines: dict[str, str] = {}
     for line in end[:-3].splitlines():
-        match = _RELEASE_LINE.match(line)
-        if match is None:
+        version, opening, release = line[1:].partition('": {')
+        if line[:1] != '"' or not opening or not release.endswith(("}", "},")):
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")
-        lines[match[1]] = match[2]
+        lines[version] = "{" + release.rstrip(",")
     return Project(name, path.name, retrieved, tuple(header.get("sources", ())), lines)
 
 

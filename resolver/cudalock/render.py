@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from contextlib import suppress
@@ -216,7 +215,7 @@ def _check_writable(target: Path, mode: int | None) -> None:
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    fresh = target.with_name(f".cudalock-{secrets.token_hex(6)}.tmp")
+    fresh = target.with_name(f".cudalock-{os.urandom(6).hex()}.tmp")
     try:
         with fresh.open("xb") as file:
             file.write(data)

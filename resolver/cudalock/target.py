@@ -82,16 +82,14 @@ _SPELLINGS = {
 }
 # `win32` is what sys.platform says on every Windows; nobody resolves CUDA for 32 bits.
 
-_MANYLINUX_TRIPLE = re.compile(r"(x86_64|aarch64)-manylinux_2_(\d{1,2})")
-_MANYLINUX_TAG = re.compile(r"manylinux_2_(\d{1,2})_(x86_64|aarch64)")
-_MANYLINUX_NAMED = re.compile(r"(?:(x86_64|aarch64)-)?manylinux2014(?:_(x86_64|aarch64))?")
-_MACOS_TAG = re.compile(r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)")
-_MUSL = re.compile(r"musl|alpine")
+_MANYLINUX_TRIPLE = r"(x86_64|aarch64)-manylinux_2_(\d{1,2})"
+_MANYLINUX_TAG = r"manylinux_2_(\d{1,2})_(x86_64|aarch64)"
+_MANYLINUX_NAMED = r"(?:(x86_64|aarch64)-)?manylinux2014(?:_(x86_64|aarch64))?"
+_MACOS_TAG = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
+_MUSL = r"musl|alpine"
 
-_PYTHON = re.compile(
-    r"(?:py|python|cp|cpython)?-?(3)\.(\d{1,2})(?:\.(\d{1,3}))?(t?)", re.IGNORECASE
-)
-_PYTHON_TAG = re.compile(r"(?:py|cp|python)(3)(\d{1,2})()(t?)", re.IGNORECASE)
+_PYTHON = r"(?i)(?:py|python|cp|cpython)?-?(3)\.(\d{1,2})(?:\.(\d{1,3}))?(t?)"
+_PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
 
 
 class Tags:
@@ -371,13 +369,13 @@ def parse_platform(text: str) -> tuple[str, str | None, str | None]:
     Raises BadTarget for anything else, naming the nearest.
     """
     word = text.strip().lower()
-    if match := _MANYLINUX_TRIPLE.fullmatch(word):
+    if match := re.fullmatch(_MANYLINUX_TRIPLE, word):
         return f"linux-{match[1]}", f"2.{match[2]}", None
-    if match := _MANYLINUX_TAG.fullmatch(word):
+    if match := re.fullmatch(_MANYLINUX_TAG, word):
         return f"linux-{match[2]}", f"2.{match[1]}", None
-    if (match := _MANYLINUX_NAMED.fullmatch(word)) and (match[1] or match[2]):
+    if (match := re.fullmatch(_MANYLINUX_NAMED, word)) and (match[1] or match[2]):
         return f"linux-{match[1] or match[2]}", "2.17", None
-    if match := _MACOS_TAG.fullmatch(word):
+    if match := re.fullmatch(_MACOS_TAG, word):
         return f"macos-{match[3]}", None, f"{int(match[1])}.{int(match[2])}"
     for spelling in (word, word.replace("_", "-"), word.replace("linux_", "linux-")):
         if spelling in _SPELLINGS:
@@ -392,7 +390,7 @@ def platform_words() -> list[str]:
 
 def is_musl(text: str) -> bool:
     """Whether a platform's name says that its C library is musl."""
-    return bool(_MUSL.search(text.lower()))
+    return bool(re.search(_MUSL, text.lower()))
 
 
 def _unknown_platform(text: str) -> BadTarget:
@@ -416,7 +414,7 @@ def parse_python(text: str) -> tuple[str, bool]:
     Raises BadTarget for anything else, and for a Python older than 3.8.
     """
     word = text.strip()
-    match = _PYTHON.fullmatch(word) or _PYTHON_TAG.fullmatch(word)
+    match = re.fullmatch(_PYTHON, word) or re.fullmatch(_PYTHON_TAG, word)
     if match:
         version = ".".join(str(int(part)) for part in match.group(1, 2, 3) if part)
         return _checked_python(version, match[4] != "")
@@ -548,7 +546,7 @@ def _pinned_python(directory: Path) -> tuple[str, bool] | None:
         return None
     for line in lines:
         word = line.partition("#")[0].strip()
-        if _PYTHON.fullmatch(word):
+        if re.fullmatch(_PYTHON, word):
             try:
                 return parse_python(word)
             except BadTarget:

@@ -12,13 +12,8 @@ from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.goals import SWITCHES, Asked, Request
 from cudalock.names import nearest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -116,25 +111,32 @@ def goal_options(command: _Command) -> _Command:
 
 def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
     """The Request that option values state. Reads the files of `-r` and `-c`."""
+    request = Request(
+        words=words,
+        switches=tuple(project for project in SWITCHES if values.get(_parameter(project))),
+        strict=bool(values.get("strict")),
+        **{name: tuple(values.get(name, ())) for name in _TEXTS},
+    )
+    files, constraints = values.get("requirement", ()), values.get("constraint", ())
+    return _with_files(request, files, constraints) if files or constraints else request
+
+
+def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
     from cudalock.projects import requirements_txt
 
     lines = requirements_txt.Lines()
-    for file in values.get("requirement", ()):
+    for file in files:
         lines.extend(requirements_txt.read(file))
-    for file in values.get("constraint", ()):
+    for file in constraints:
         inline = _inline_constraint(file)
         if inline:
             lines.constraints.append(inline)
         else:
             lines.extend(requirements_txt.read(file, constraint=True))
-    return Request(
-        words=words,
+    return request._replace(
         asked=tuple(lines.requirements),
         constraints=tuple(lines.constraints),
         notes=tuple(lines.notes),
-        switches=tuple(project for project in SWITCHES if values.get(_parameter(project))),
-        strict=bool(values.get("strict")),
-        **{name: tuple(values.get(name, ())) for name in _TEXTS},
     )
 
 
@@ -186,6 +188,10 @@ def _table(path: Path) -> dict[str, Any]:
     if TABLE not in text:
         # Most have no such table, and need not be parsed, nor be right.
         return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         table = tomllib.loads(text).get("tool", {}).get("cudalock", {})
     except tomllib.TOMLDecodeError as error:

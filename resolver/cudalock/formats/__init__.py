@@ -5,9 +5,8 @@ A format's module is imported when it renders, so a solve pays only for the one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the command line says about writing. Each format takes what concerns it.
 
     `filename` is the name of the file to be written, without its folder.
@@ -28,8 +26,7 @@ class Options:
     filename: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """One way to write a lock.
 
     `suffix` is the file name's ending that means it. `commands` gives the tools that install such a

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 FILE: Final = "requirements.txt"
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
-_QUOTABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*")
+_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
+_QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
 
 
 def render(
@@ -88,9 +88,9 @@ def install_commands(
 
 def _quoted(filename: str) -> str:
     """The name as cmd, PowerShell and sh all read it; FILE if no quoting serves in all three."""
-    if _PLAIN_NAME.fullmatch(filename):
+    if re.fullmatch(_PLAIN_NAME, filename):
         return filename
-    return f'"{filename}"' if _QUOTABLE_NAME.fullmatch(filename) else "FILE"
+    return f'"{filename}"' if re.fullmatch(_QUOTABLE_NAME, filename) else "FILE"
 
 
 def _header_lines(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from cudalock.names import Names
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One project asked for in one place."""
 
     name: str
@@ -60,8 +58,7 @@ class Asked:
         return self.marker is None or Marker(self.marker).evaluate(dict(environment))
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
     """An Asked with its project known and its version read."""
 
     project: str

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget
 from cudalock.goals.asked import Asked, unknown_name
@@ -40,9 +40,9 @@ _LONGEST_NAME = 5
 _VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
 _RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
 _RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
-_PYTHON_WORD = re.compile(r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.\d+)?t?|3\.\d{1,2}(?:\.\d+)?t)")
-_CUDA_WORD = re.compile(r"cu\d{2,3}|cuda-?\d+(?:\.\d+)*")
-_PIP = re.compile(r"[\[<>=!~@;]")
+_PYTHON_WORD = r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.\d+)?t?|3\.\d{1,2}(?:\.\d+)?t)"
+_CUDA_WORD = r"cu\d{2,3}|cuda-?\d+(?:\.\d+)*"
+_PIP = r"[\[<>=!~@;]"
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +60,7 @@ def _token() -> re.Pattern[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What a phrase says, still as text but for the projects; each list in the order said."""
 
     asked: tuple[Asked, ...] = ()
@@ -74,8 +73,7 @@ class Parsed:
     driver: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     local: str | None = None
@@ -111,7 +109,7 @@ def _requirement(word: str) -> Asked | None:
     """The requirement that one whole argument is, if an operator, extra or marker makes it one."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    if not _PIP.search(word):
+    if not re.search(_PIP, word):
         return None
     try:
         Requirement(word)
@@ -246,9 +244,9 @@ class _Reader:
     def _read_word(self, text: str) -> int:
         """Python and CUDA words."""
         word = text.lower()
-        if _PYTHON_WORD.fullmatch(word):
+        if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
-        elif word == "cpu" or _CUDA_WORD.fullmatch(word):
+        elif word == "cpu" or re.fullmatch(_CUDA_WORD, word):
             self.say("cuda", word)
         else:
             return 0
@@ -314,7 +312,7 @@ def _is_value(what: str, text: str) -> bool:
     word = text.lower()
     if what == "cuda":
         return word in ("cpu", "auto")
-    return what == "python" and bool(_PYTHON_WORD.fullmatch(word))
+    return what == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
 
 
 def _version_of(rest: list[_Token]) -> tuple[str | None, int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, UsageError
 from cudalock.goals.asked import Asked, collect, collect_constraints
@@ -42,8 +41,7 @@ class Known(Protocol):
     def gpu_names(self) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was said, flag by flag, as text. A flag may be said twice if it says the same."""
 
     words: tuple[str, ...] = ()
@@ -87,8 +85,7 @@ def read_request(
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
-    return replace(
-        request,
+    return request._replace(
         cuda=request.cuda + parsed.cuda,
         cudnn=request.cudnn + parsed.cudnn,
         python=request.python + parsed.python,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 BUILDERS = ("official", "known", "any")
 LATEST = frozenset({"latest", "newest"})
-_OPERATOR = re.compile(r"[<>=!~]")
-_PLAIN = re.compile(r"v?(\d+(?:\.\d+)*)(\.\*)?", re.IGNORECASE)
+_OPERATOR = r"[<>=!~]"
+_PLAIN = r"(?i)v?(\d+(?:\.\d+)*)(\.\*)?"
 
 
 def parse_version_spec(
@@ -36,7 +36,7 @@ def parse_version_spec(
     text = text.strip()
     if text.lower() in LATEST:
         return "", None
-    if _OPERATOR.search(text):
+    if re.search(_OPERATOR, text):
         specifier = _specifier(project, text)
         check_exact(project, specifier, known, matrix_version)
         return specifier, None
@@ -99,7 +99,7 @@ def _specifier(what: str, text: str) -> str:
 
 def _plain_specifier(project: str, text: str) -> str:
     """Three numbers are a release; fewer are a series."""
-    if match := _PLAIN.fullmatch(text):
+    if match := re.fullmatch(_PLAIN, text):
         is_release = match[1].count(".") >= 2 and not match[2]
         return f"=={match[1]}" if is_release else f"=={match[1]}.*"
     try:
@@ -110,7 +110,7 @@ def _plain_specifier(project: str, text: str) -> str:
 
 def _post_releases(wanted: str, known: Sequence[str]) -> bool:
     version = _without_local(wanted).removeprefix("==")
-    if not _PLAIN.fullmatch(version):
+    if not re.fullmatch(_PLAIN, version):
         return False
     base = Version(version)
     return any(
@@ -171,7 +171,7 @@ def parse_cuda(text: str) -> str | None:
         )
     if match := re.fullmatch(r"(?:cuda|cu)?-?(\d+(?:\.\d+)*)(?:\.\*)?", word):
         return _cuda_version(match[1], named="cu" in word)
-    if _OPERATOR.search(word):
+    if re.search(_OPERATOR, word):
         return _specifier("CUDA", word)
     raise BadSpecifier(
         f"`{text}` is no CUDA version", hints=["--cuda 12.4", "--cuda cpu", "--cuda auto"]
@@ -195,7 +195,7 @@ def parse_cudnn(text: str) -> str:
         return f"=={word}"
     if match := re.fullmatch(r"(\d+(?:\.\d+){0,2})(?:\.\*)?", word):
         return f"=={match[1]}.*"
-    if _OPERATOR.search(word):
+    if re.search(_OPERATOR, word):
         return _specifier("cuDNN", word)
     raise BadSpecifier(f"`{text}` is no cuDNN version", hints=["--cudnn 9.1.0.70"])
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_NESTED = re.compile(r"(?:(-r|--requirement)|(-c|--constraint))(?:\s+|=|(?<=-[rc]))(?P<file>.+)")
-_EDITABLE = re.compile(r"(-e|--editable)\b")
-_OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)")
-_PER_REQUIREMENT = re.compile(r"\s+--(hash|config-settings?|global-option)\b.*$")
-_ADDRESS = re.compile(
+_COMMENT = r"(^|\s+)#.*$"
+_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
+_NESTED = r"(?:(-r|--requirement)|(-c|--constraint))(?:\s+|=|(?<=-[rc]))(?P<file>.+)"
+_EDITABLE = r"(-e|--editable)\b"
+_OPTION = r"(--?[A-Za-z][A-Za-z-]*)"
+_PER_REQUIREMENT = r"\s+--(hash|config-settings?|global-option)\b.*$"
+_ADDRESS = (
     r"^(?:[a-z][a-z0-9+.-]*://|git\+|file:|\.{0,2}[/\\]|[A-Za-z]:\\)|^\.$|\.(?:whl|tar\.gz|zip)$"
 )
 _BOMS = (
@@ -74,7 +74,7 @@ def _read_into(
         raise BadFile(f"{name} includes itself")
     for number, line in _logical_lines(_text(file, name, stdin)):
         origin = f"{name}:{number}"
-        if nested := _NESTED.fullmatch(line):
+        if nested := re.fullmatch(_NESTED, line):
             inner = _beside(file, nested["file"].strip("\"' "), origin)
             is_constraint = constraint or nested[2] is not None
             _read_into(lines, inner, is_constraint, (*above, identity), stdin)
@@ -93,9 +93,9 @@ def _beside(file: str, inner: str, origin: str) -> str:
 
 
 def _read_option(lines: Lines, line: str, origin: str) -> None:
-    if _EDITABLE.match(line):
+    if re.match(_EDITABLE, line):
         raise _refused(line, origin)
-    match = _OPTION.match(line)
+    match = re.match(_OPTION, line)
     option = match[1] if match else line
     lines.notes.append(
         f"{origin}: `{option}` is not followed: the lock names the indexes and files it needs"
@@ -103,8 +103,8 @@ def _read_option(lines: Lines, line: str, origin: str) -> None:
 
 
 def _asked(line: str, origin: str) -> Asked:
-    requirement = _PER_REQUIREMENT.sub("", line).strip()
-    if _ADDRESS.search(requirement.partition(";")[0].strip()):
+    requirement = re.sub(_PER_REQUIREMENT, "", line).strip()
+    if re.search(_ADDRESS, requirement.partition(";")[0].strip()):
         raise _refused(requirement, origin)
     return Asked.of_requirement(requirement, origin)
 
@@ -157,6 +157,6 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _cleaned(number: int, parts: list[str]) -> Iterator[tuple[int, str]]:
-    line = _COMMENT.sub("", "".join(parts)).strip()
+    line = re.sub(_COMMENT, "", "".join(parts)).strip()
     if line:
-        yield number, _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
+        yield number, re.sub(_VARIABLE, lambda match: os.environ.get(match[1], match[0]), line)

@@ -8,8 +8,7 @@ Who does what: :mod:`problem` says what exists and what each choice asks for, :m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
@@ -23,16 +22,14 @@ if TYPE_CHECKING:
     from cudalock.target import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a project is pinned: a requirement, and the project that has it (None: the goal)."""
 
     requirement: Requirement
     parent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """An answer to a goal on a target.
 
     ``pins`` are the projects by name; ``virtual_candidates`` the components the framework's build

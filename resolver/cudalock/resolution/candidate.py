@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.facts import NONE
 from cudalock.releases import Build, Release, Wheel
@@ -11,8 +10,9 @@ from cudalock.releases import Build, Release, Wheel
 if TYPE_CHECKING:
     from cudalock.resolution.fit import Ranker
 
+NO_EXTRAS: Final[frozenset[str]] = frozenset()
 
-@dataclass(frozen=True, slots=True, eq=False)
+
 class Candidate:
     """A component at a version: a wheel, a virtual component's value, or its absence.
 
@@ -20,12 +20,27 @@ class Candidate:
     the same only if they are one object.
     """
 
-    name: str
-    version: str | None
-    release: Release | None = None
-    build: Build | None = None
-    wheel: Wheel | None = None
-    extras: frozenset[str] = frozenset()
+    __slots__ = ("build", "extras", "name", "release", "version", "wheel")
+
+    def __init__(
+        self,
+        name: str,
+        version: str | None,
+        release: Release | None = None,
+        build: Build | None = None,
+        wheel: Wheel | None = None,
+        extras: frozenset[str] = NO_EXTRAS,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.release = release
+        self.build = build
+        self.wheel = wheel
+        self.extras = extras
+
+    def with_extras(self, extras: frozenset[str]) -> Candidate:
+        """The same wheel, for a requirement that names extras."""
+        return Candidate(self.name, self.version, self.release, self.build, self.wheel, extras)
 
     @property
     def is_absent(self) -> bool:

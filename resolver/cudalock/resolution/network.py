@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from cudalock.facts import NONE
@@ -13,6 +13,7 @@ from cudalock.resolution.propagation import Domain, Network, Restriction, Table
 from cudalock.resolution.requirement import parse_version
 
 if TYPE_CHECKING:
+    from cudalock.releases import Build
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
 
@@ -25,11 +26,13 @@ def build_network(problem: Problem) -> Network:
 
     Optional members (a project with a rank that a fact constrains) may stay absent.
     """
-    columns = _projects(problem)
+    columns: dict[str, Columns] = {}
+    framework = problem.matrix.framework
+    if framework is not None and _wants_framework(problem, framework):
+        columns[framework] = Columns(problem, Domain(framework, problem.candidates(framework)))
+    _add_virtual(problem, columns)
+    _add_projects(problem, columns)
     domains = {name: each.domain for name, each in columns.items()}
-    for name, domain in _virtual_domains(problem, columns).items():
-        domains[name] = domain
-        columns[name] = Columns(problem, domain)
     return Network(
         domains,
         [table for each in columns.values() for table in _tables(each, domains)],
@@ -37,47 +40,92 @@ def build_network(problem: Problem) -> Network:
     )
 
 
-def _projects(problem: Problem) -> dict[str, Columns]:
-    framework = problem.matrix.framework
-    found: dict[str, Columns] = {}
-    waiting = list(problem.goal_names)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        columns = found[name] = Columns(problem, Domain(name, problem.candidates(name)))
-        if name in problem.goal_names or name == framework:
-            for other in _named_by(columns, framework):
-                if other == framework or _is_optional_member(problem, other):
-                    waiting.append(other)
-    return found
+def _wants_framework(problem: Problem, framework: str) -> bool:
+    """Whether the goal names the framework, or a project whose facts or metadata do."""
+    if framework in problem.goal_names:
+        return True
+    for name in problem.goal_names:
+        facts = problem.facts_in_force(name)
+        named = {demand.template.name for fact in facts for demand in fact.beside}
+        if framework in named or problem.may_require(name, framework):
+            return True
+    return False
 
 
-def _named_by(columns: Columns, framework: str | None) -> set[str]:
-    """The components that the candidates' facts name, and the framework if metadata does."""
-    names = {requirement.name for _, requirement, _ in columns.beside()}
-    if framework is not None and framework not in names:
-        names |= {requirement.name for requirement, _ in columns.metadata(frozenset([framework]))}
-    return names
-
-
-def _is_optional_member(problem: Problem, name: str) -> bool:
-    component = problem.matrix.component(name)
-    return component.rank is not None and problem.matrix.project(name) is not None
-
-
-def _virtual_domains(problem: Problem, columns: dict[str, Columns]) -> dict[str, Domain]:
+def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     """One candidate for each value that a build of the framework gives a virtual component."""
     framework = problem.matrix.framework
     builds = columns[framework].domain.candidates if framework in columns else ()
     named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
-    domains = {}
     for name in sorted(named | {CUDA}):
         if problem.matrix.component(name).is_virtual:
             values = {value for build in builds for value in build.row(name)} - {NONE}
             newest_first = sorted(values, key=parse_version, reverse=True)
-            domains[name] = Domain(name, (Candidate(name, value) for value in newest_first))
-    return domains
+            domain = Domain(name, (Candidate(name, value) for value in newest_first))
+            columns[name] = Columns(problem, domain)
+
+
+def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
+    framework = problem.matrix.framework
+    waiting = [*problem.goal_names]
+    if framework in columns and framework is not None:
+        waiting += _optional_members(problem, columns[framework])
+    while waiting:
+        name = waiting.pop()
+        if name in columns:
+            continue
+        screen = None if problem.wide else _screen(problem, name, columns)
+        columns[name] = Columns(problem, Domain(name, problem.candidates(name, screen)))
+        if name in problem.goal_names:
+            waiting += _optional_members(problem, columns[name])
+
+
+def _optional_members(problem: Problem, columns: Columns) -> list[str]:
+    """The projects with a rank that the candidates' facts name."""
+    names = {requirement.name for _, requirement, _ in columns.beside()}
+    return [
+        name
+        for name in sorted(names)
+        if problem.matrix.component(name).rank is not None
+        and problem.matrix.project(name) is not None
+    ]
+
+
+def _screen(
+    problem: Problem, name: str, columns: dict[str, Columns]
+) -> Callable[[Build], bool] | None:
+    """Tells the builds that can fit some build of the framework from those that fit none.
+
+    It looks only at facts about every wheel of the project that read one label (flash-attn's torch
+    is one): a thousand wheels are told apart by a handful of label values. Optional members are
+    not screened: their absence is an answer as well.
+    """
+    if name not in problem.goal_names:
+        return None
+    demands = [
+        (fact, demand, columns[demand.template.name].domain)
+        for fact in problem.facts_in_force(name)
+        if fact.is_hard and not fact.where and not fact.versions
+        for demand in fact.beside
+        if demand.verb == "requires"
+        and demand.template.name in columns
+        and len(demand.template.label_names) == 1
+    ]
+    fits: dict[tuple[int, tuple[str, ...]], bool] = {}
+
+    def passes(build: Build) -> bool:
+        for position, (fact, demand, domain) in enumerate(demands):
+            values = build.row(demand.template.label_names[0])
+            if values:
+                key = (position, values)
+                if key not in fits:
+                    requirement = problem.filled(fact, demand, (values,))
+                    fits[key] = requirement is None or bool(domain.accepted(requirement))
+                if not fits[key]:
+                    return False
+        return True
+
+    return passes if demands else None
 
 
 def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:

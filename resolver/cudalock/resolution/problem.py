@@ -12,7 +12,7 @@ offers what the goal's words and the target rule out as well, and names the elem
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +33,7 @@ from cudalock.resolution.requirement import (
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix import Matrix
+    from cudalock.releases import Build
     from cudalock.resolution.fit import Ranker
     from cudalock.target import Target
 
@@ -42,8 +43,8 @@ TRUST_ACCEPTED: Final = {
     "any": ("own", "known", "other"),
 }
 
-_LEADING_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-_LOCAL_LABEL = re.compile(r"(===?[^,+]*)\+[^,]*")
+_LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
+_LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 
 
 class Problem:
@@ -141,15 +142,18 @@ class Problem:
 
     # -- candidates -------------------------------------------------------------------------
 
-    def candidates(self, name: str) -> Iterator[Candidate]:
+    def candidates(
+        self, name: str, screen: Callable[[Build], bool] | None = None
+    ) -> Iterator[Candidate]:
         """Every candidate the target can take and the goal's own words allow, newest first.
 
-        Refusals by fact are not applied: see :meth:`refusals`.
+        Refusals by fact are not applied: see :meth:`refusals`. A build that does not pass
+        ``screen`` is left out before anything else is asked about it.
         """
         project = self.matrix.project(name)
         if project is not None:
             for version in reversed(project.versions):
-                yield from self.candidates_at(name, version)
+                yield from self._make_candidates(name, version, screen)
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
         """The candidates of one release, in the order of its rows."""
@@ -159,7 +163,9 @@ class Problem:
             self._candidates[name, version] = found
         return found
 
-    def _make_candidates(self, name: str, version: str) -> Iterator[Candidate]:
+    def _make_candidates(
+        self, name: str, version: str, screen: Callable[[Build], bool] | None = None
+    ) -> Iterator[Candidate]:
         roots = self.roots_of(name)
         specifiers = [specifier for root in roots for specifier in root.specifiers]
         if not self.wide and not all(_may_accept(each, version) for each in specifiers):
@@ -171,6 +177,8 @@ class Problem:
         if release.yanked and not _pins_exactly(specifiers):
             return
         for build in release.builds:
+            if screen is not None and not screen(build):
+                continue
             wheel = best_wheel(build, self._tags)
             if wheel is None:
                 continue
@@ -230,6 +238,11 @@ class Problem:
             found = tuple(self._metadata_requirements(candidate, None))
             self._metadata[candidate] = found
         return found
+
+    def may_require(self, name: str, other: str) -> bool:
+        """Whether the metadata of some release of a project may name another."""
+        project = self.matrix.project(name)
+        return project is not None and project.mentions(other)
 
     def refusals(self, candidate: Candidate) -> tuple[frozenset[str], ...]:
         """Why the candidate cannot be had: each a set of elements that together rule it out."""
@@ -378,11 +391,15 @@ class Problem:
     @cached_property
     def _replacements(self) -> dict[tuple[str, str], list[Replacement]]:
         found: dict[tuple[str, str], list[Replacement]] = {}
-        for component in self.matrix.components.values():
-            for item in component.replacements:
-                if item.when is None or self.marker_holds(item.when):
-                    found.setdefault((item.of, item.requirement), []).append(item)
+        for item in self.replacements():
+            found.setdefault((item.of, item.requirement), []).append(item)
         return found
+
+    def replacements(self) -> Iterator[Replacement]:
+        """The wrong requirements that facts replace or drop on this target."""
+        for item in self.matrix.replacements:
+            if item.when is None or self.marker_holds(item.when):
+                yield item
 
     @cached_property
     def soft_elements(self) -> frozenset[str]:
@@ -471,7 +488,7 @@ def fact_element(id: str) -> str:
 @cache
 def leading_name(text: str) -> str:
     """The canonical project name at the start of a requirement string."""
-    match = _LEADING_NAME.match(text)
+    match = re.match(_LEADING_NAME, text)
     return canonical(match[1]) if match else ""
 
 
@@ -490,7 +507,7 @@ def _may_accept(specifier: str, public: str) -> bool:
     if "+" in specifier:
         if "!=" in specifier:
             return True
-        specifier = _LOCAL_LABEL.sub(r"\1", specifier)
+        specifier = re.sub(_LOCAL_LABEL, r"\1", specifier)
     return accepts(specifier, public)
 
 

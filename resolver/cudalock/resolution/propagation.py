@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.requirement import Requirement, accepts
@@ -79,7 +78,6 @@ class Domain:
         return found
 
 
-@dataclass(slots=True)
 class Table:
     """What one fact, or the metadata, of ``owner`` asks of ``other``, candidate by candidate.
 
@@ -88,19 +86,21 @@ class Table:
     metadata, which cannot be left out.
     """
 
-    owner: str
-    other: str
-    element: str | None
-    groups: list[tuple[int, int]] = field(default_factory=list)
-    covered: int = 0
+    __slots__ = ("covered", "element", "groups", "other", "owner")
+
+    def __init__(self, owner: str, other: str, element: str | None) -> None:
+        self.owner = owner
+        self.other = other
+        self.element = element
+        self.groups: list[tuple[int, int]] = []
+        self.covered = 0
 
     def add(self, owners: int, accepted: int) -> None:
         self.groups.append((owners, accepted))
         self.covered |= owners
 
 
-@dataclass(frozen=True, slots=True)
-class Restriction:
+class Restriction(NamedTuple):
     """The candidates of one component that some elements of the question, together, allow.
 
     It holds while none of ``elements`` is left out.
@@ -111,8 +111,7 @@ class Restriction:
     allowed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Strike:
+class Strike(NamedTuple):
     """One step of a propagation: what lost candidates, by what, and what it had and kept."""
 
     component: str

@@ -8,8 +8,7 @@ name, with its extras in brackets where they were asked for, or a virtual compon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(NamedTuple):
     """A complete choice: the candidate of every identifier, and who asked for each."""
 
     candidates: Mapping[str, Candidate]
@@ -131,7 +129,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             return candidate
         key = (candidate, extras)
         if key not in self._with_extras:
-            self._with_extras[key] = replace(candidate, extras=extras)
+            self._with_extras[key] = candidate.with_extras(extras)
         return self._with_extras[key]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import SpecifierSet
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a requirement comes from.
 
     ``kind`` is ``goal``, ``option``, ``target``, ``fact`` or ``metadata``; ``id`` is the goal's
@@ -29,8 +27,7 @@ class Origin:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One component and the specifiers of which any may hold, as resolvelib sees it.
 
     A ``requires`` wants the component present, a ``constrains`` is met by its absence too, and a

@@ -10,10 +10,9 @@ found: each set of them that cannot all hold is a core, and what is given up mus
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate, label
 from cudalock.resolution.network import build_network
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(NamedTuple):
     """An answer: what is pinned, the soft facts left out for it, and its cost from point 2 on."""
 
     pinned: Pinned
@@ -67,10 +65,10 @@ class Search:
     def best(self) -> Solution | None:
         """The best answer, or None where there is none."""
         strict = self._without(NOTHING)
-        soft = self.problem.soft_elements
-        if strict is not None or not soft:
+        if strict is not None:
             return strict
-        if self._without(soft) is None:
+        soft = self.problem.soft_elements
+        if not soft or not self.is_possible():
             return None
         return self._least_given_up(soft & self.elements)
 

@@ -1,0 +1,126 @@
+"""`cudalock matrix`: what the matrix holds, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.errors import Contradiction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cudalock.matrix import Matrix
+
+FORMATS = ("text", "markdown", "csv")
+
+_json = click.option("--json", "as_json", is_flag=True, help="The same as one JSON document.")
+_directory = click.option(
+    "--matrix", "directory", metavar="DIR", help="Another matrix than the one that was installed."
+)
+
+
+@click.group(short_help="What the matrix holds.", context_settings=CONTEXT)
+def matrix() -> None:
+    """Print what the matrix holds: its facts, its releases, and the tables made of them."""
+
+
+@matrix.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
+@click.option("--for", "name", metavar="NAME", help="Of this component, and those that name it.")
+@_json
+@_directory
+def rules(name: str | None, as_json: bool, directory: str | None) -> None:
+    """List the curated facts by component: what each says, its effect, basis and sources.
+
+    --json: one object with `schema` ("cudalock.rules/1"), `matrix`, `for`, and `facts` ordered by
+    component and id. A fact has `id`, `component`, `says`, `effect`, `basis`, `source`, `checked`
+    and `scope`, and what it holds of `for`, `where`, `when`, `requires`, `constrains`, `conflicts`,
+    `refuses`, `replaces`, `symptom` and `fix`, as matrix/README.md describes them.
+    """
+    from cudalock.tables import rules as make_rules
+
+    found = make_rules(_load(directory), name)
+    _write(found.text, found.document, as_json)
+
+
+@matrix.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
+@click.argument("name")
+@click.argument("version", required=False)
+@_json
+@_directory
+def show(name: str, version: str | None, as_json: bool, directory: str | None) -> None:
+    """Print what is known about NAME: a project, an alias, cuda, cudnn, driver, or a GPU.
+
+    A project shows its versions, newest first; with VERSION each of its builds, with requirements,
+    wheels, hashes and the facts that cover it. A GPU ("RTX 5090", 12.0) shows which builds have
+    code for it.
+
+    --json: one object with `schema` ("cudalock.show/1"), `matrix` and `name`. A project has
+    `versions`, a release `builds` with `requires` and `wheels`, a GPU `capability`, `gpus` and
+    `builds`, a version of a virtual component `tables`; all have the ids of their `facts`.
+    """
+    from cudalock.tables import show as make_page
+
+    page = make_page(_load(directory), name, version)
+    _write(lambda: page.text(_width()), page.document, as_json)
+
+
+@matrix.command(short_help="A compatibility table.", context_settings=CONTEXT)
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+@click.option("--format", "layout", type=click.Choice(FORMATS), help="text unless said.")
+@_json
+@_directory
+def table(
+    name: str | None,
+    version: str | None,
+    layout: str | None,
+    as_json: bool,
+    directory: str | None,
+) -> None:
+    """Print the compatibility table NAME, or without a name which there are.
+
+    VERSION leaves the rows of one version of the first column: 2.5 is any 2.5.x, ">=2.4,<2.6" a
+    range.
+
+    --json: one object with `schema` ("cudalock.table/1"), `matrix`, `name`, `title`, `columns`
+    (`key` and `title`), `rows` (objects by column key: text, a list of texts, or null where nothing
+    is known), `facts` (id to sentence) and `notes`. Without NAME the rows are the tables.
+    """
+    if as_json and layout:
+        raise Contradiction(f"`--json` and `--format {layout}` exclude each other")
+    from cudalock.tables import find_definition, make_table, table_of_tables
+
+    loaded = _load(directory)
+    if name is None:
+        made = table_of_tables(loaded)
+    else:
+        made = make_table(find_definition(loaded, name), loaded, version)
+    layouts = {"markdown": made.markdown, "csv": made.csv}
+    _write(layouts.get(layout or "", lambda: made.text(_width())), made.document, as_json)
+
+
+def _load(directory: str | None) -> Matrix:
+    from pathlib import Path
+
+    from cudalock.matrix import Matrix
+
+    return Matrix.load(Path(directory) if directory else None)
+
+
+def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
+    from cudalock.render import emit
+    from cudalock.tables import json_text
+
+    emit(json_text(document()) if as_json else text())
+
+
+def _width() -> int | None:
+    """The columns of a terminal; a file or a pipe has no end."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout and sys.stdout.isatty() else None

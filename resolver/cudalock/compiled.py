@@ -1,0 +1,102 @@
+"""The curated TOML files, read quickly.
+
+Parsing TOML takes longer than solving. So `matrix/compiled.json` holds the same tables as JSON,
+each beside a digest of the file it was made from. A file that has changed since is read itself: the
+TOML files are the truth, whatever the copy says. `python -m cudalock.compiled` makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+from cudalock.errors import MatrixError
+
+COMPILED: Final = "compiled.json"
+HEADER: Final = "matrix.toml"
+COMPONENTS: Final = "components"
+
+Tables = dict[str, dict[str, Any]]
+
+
+def read_tables(directory: Path) -> Tables:
+    """The table of each TOML file of a matrix, by file name.
+
+    Raises MatrixError naming a file that cannot be read.
+    """
+    copy = _copy(directory)
+    tables: Tables = {}
+    for path in toml_files(directory):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        digest, table = copy.get(path.name, ("", {}))
+        tables[path.name] = table if digest == _digest(content) else _parse(path.name, content)
+    return tables
+
+
+def toml_files(directory: Path) -> list[Path]:
+    """The header and the component files, sorted."""
+    return [directory / HEADER, *sorted((directory / COMPONENTS).glob("*.toml"))]
+
+
+def compile_tables(directory: Path) -> str:
+    """The text of `compiled.json`: a file a line."""
+    lines = []
+    for path in toml_files(directory):
+        content = path.read_bytes()
+        table = json.dumps(_parse(path.name, content), separators=(",", ":"), sort_keys=True)
+        lines.append(f'"{path.name}": ["{_digest(content)}", {table}]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _copy(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The compiled copy; empty where there is none that can be read."""
+    try:
+        found: dict[str, tuple[str, dict[str, Any]]] = json.loads(
+            (directory / COMPILED).read_bytes()
+        )
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _digest(content: bytes) -> str:
+    """Tells versions of one file apart; it guards against a stale copy, not against an attack.
+
+    Line ends do not count: a checkout may have changed them.
+    """
+    plain = content.replace(b"\r\n", b"\n")
+    return f"{len(plain)}-{zlib.crc32(plain):08x}"
+
+
+def _parse(name: str, content: bytes) -> dict[str, Any]:
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # pragma: no cover
+        import tomli as tomllib
+    try:
+        table: dict[str, Any] = json.loads(
+            json.dumps(tomllib.loads(content.decode("utf-8")), default=str)
+        )
+    except ValueError as error:
+        raise MatrixError(name, "", f"cannot be read: {error}") from None
+    return table
+
+
+def main() -> None:
+    """Write `compiled.json` beside the files it is made from."""
+    from cudalock.matrix import data_directory
+    from cudalock.render import write_text
+
+    directory = data_directory()
+    write_text(directory / COMPILED, compile_tables(directory))
+
+
+if __name__ == "__main__":
+    main()
