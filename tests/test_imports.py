@@ -20,7 +20,7 @@ LAYERS = [
     {"names"},
     {"target"},
     {"goals"},
-    {"facts", "releases"},
+    {"facts", "releases", "compiled"},
     {"matrix"},
     {"resolution"},
     {"conflicts"},

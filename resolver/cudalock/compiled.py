@@ -2,12 +2,15 @@
 
 Parsing TOML takes longer than solving. So `matrix/compiled.json` holds the same tables as JSON,
 each beside a digest of the file it was made from. A file that has changed since is read itself: the
-TOML files are the truth, whatever the copy says. `python -m cudalock.compiled` makes it anew.
+TOML files are the truth, whatever the copy says. This makes it anew:
+
+    python -m cudalock.compiled matrix
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from pathlib import Path
 from typing import Any, Final
@@ -74,8 +77,6 @@ def _digest(content: bytes) -> str:
 
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:
-    import sys
-
     if sys.version_info >= (3, 11):
         import tomllib
     else:  # pragma: no cover
@@ -90,12 +91,10 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write `compiled.json` beside the files it is made from."""
-    from cudalock.matrix import data_directory
-    from cudalock.render import write_text
-
-    directory = data_directory()
-    write_text(directory / COMPILED, compile_tables(directory))
+    """Write `compiled.json` into the matrix that the command line names."""
+    directory = Path(sys.argv[1])
+    text = compile_tables(directory)
+    (directory / COMPILED).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,12 @@ from cudalock.errors import CudalockError, OutputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = {"matrix": "cudalock.cli.matrix", "solve": "cudalock.cli.solve"}
+COMMANDS = {
+    "explain": "cudalock.cli.explain",
+    "matrix": "cudalock.cli.matrix",
+    "solve": "cudalock.cli.solve",
+    "why-not": "cudalock.cli.why_not",
+}
 """Command to the module that holds it, under the same name."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -39,7 +44,7 @@ class LazyGroup(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(import_module(module), cmd_name)
+        command = getattr(import_module(module), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
     def main(
@@ -54,7 +59,7 @@ class LazyGroup(click.Group):
         words = list(sys.argv[1:] if args is None else args)
         if not standalone_mode:
             return super().main(words, prog_name, complete_var, False, **extra)
-        # One command and the process ends: looking for garbage costs a tenth of the time of a solve.
+        # One command and the process ends: collecting garbage takes a tenth of the time.
         gc.disable()
         try:
             status = super().main(words, prog_name, complete_var, False, **extra)

@@ -60,7 +60,8 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
 
     --json: one object with `schema` ("cudalock.show/1"), `matrix` and `name`. A project has
     `versions`, a release `builds` with `requires` and `wheels`, a GPU `capability`, `gpus` and
-    `builds`, a version of a virtual component `tables`; all have the ids of their `facts`.
+    `builds`, a version of a virtual component `tables`. `facts` are the ids of those that cover it,
+    `refused_by` of those that do not go with it.
     """
     from cudalock.tables import show as make_page
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.options import goal_options, read_defaults, request_of
+from cudalock.cli.options import goal_options, read_defaults
+from cudalock.cli.question import load_matrix, matrix_option, read_question
 from cudalock.errors import Contradiction, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ HASHES = ("auto", "require", "off")
 @click.option("--index-url", metavar="URL", help="The package index to name in the lock.")
 @click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name.")
 @click.option("--offline", is_flag=True, help="Never use the network; solving does not need it.")
-@click.option("--matrix", metavar="DIR", help="Another matrix than the one that was installed.")
+@matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="No summary.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what.")
 @click.pass_context
@@ -51,8 +52,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     defaults = read_defaults(ctx.command)
     options = {name: value or defaults.get(name) or value for name, value in given.items()}
     chosen = _format(given, defaults, options["output"])
-    matrix = _matrix(options["matrix"])
-    wanted, target = _read(goal, given, defaults, matrix)
+    matrix = load_matrix(options["matrix"])
+    wanted, target = read_question(goal, given, defaults, matrix)
     lock = _lock(wanted, target, matrix, options)
     write = _write_options(options)
     text = chosen.render(lock, write)
@@ -79,20 +80,6 @@ def _format(given: dict[str, Any], defaults: dict[str, Any], output: str | None)
         said = named.name if named else None
     default = "json" if defaults.get("json") else defaults.get("format", "requirements")
     return WRITERS[said or default]
-
-
-def _matrix(directory: str | None) -> Matrix:
-    from cudalock.matrix import Matrix
-
-    return Matrix.load(Path(directory) if directory else None)
-
-
-def _read(
-    words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], matrix: Matrix
-) -> tuple[Goal, Target]:
-    from cudalock.goals import read_request
-
-    return read_request(request_of(given, words), matrix, request_of(defaults))
 
 
 def _lock(goal: Goal, target: Target, matrix: Matrix, options: dict[str, Any]) -> Lock:

@@ -1,13 +1,15 @@
-"""Why there is no answer, and what to change.
+"""Why an answer is what it is, why there is none, and what to change.
 
-:mod:`core` narrows the question down to a minimal impossible part, :mod:`explanation` tells it, and
-:mod:`suggestions` looks for the least change that has an answer.
+:mod:`choices` explains the pins of an answer. Where there is none, :mod:`core` narrows the question
+down to a minimal impossible part, :mod:`explanation` tells it, and :mod:`suggestions` looks for the
+least change that has an answer.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.conflicts.choices import Choice, Chooser
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Explanation, Narrator, Step
 from cudalock.conflicts.suggestions import Suggestion, suggest
@@ -33,4 +35,13 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     return NoSolution(explanation, hints=hints)
 
 
-__all__ = ["Conflict", "Explanation", "Step", "Suggestion", "explain", "suggest"]
+__all__ = [
+    "Choice",
+    "Chooser",
+    "Conflict",
+    "Explanation",
+    "Step",
+    "Suggestion",
+    "explain",
+    "suggest",
+]

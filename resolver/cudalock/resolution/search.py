@@ -83,6 +83,15 @@ class Search:
             for part, cuda in self._by_build(alive, off)
         )
 
+    def is_possible_with(self, candidate: Candidate) -> bool:
+        """Whether there is an answer with this very candidate, at whatever price in warnings."""
+        off = self.problem.soft_elements
+        part = self._only(self.network.alive(off), candidate.name, {id(candidate)}, off)
+        return part is not None and any(
+            pin(self._problem(off), self.network, each, cuda) is not None
+            for each, cuda in self._by_build(part, off)
+        )
+
     # -- soft facts ---------------------------------------------------------------------------
 
     @cached_property

@@ -1,0 +1,107 @@
+"""`cudalock explain`: the goal of solve, answered with reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.options import goal_options
+from cudalock.cli.question import ask, matrix_option
+from cudalock.errors import UnknownName
+
+if TYPE_CHECKING:
+    from cudalock.conflicts import Choice
+    from cudalock.resolution import Resolution
+
+SCHEMA = "cudalock.explain/1"
+
+
+@click.command(short_help="Why the answer is what it is.", context_settings=CONTEXT)
+@click.argument("goal", nargs=-1)
+@goal_options
+@click.option("--package", metavar="NAME", help="Only this pin.")
+@click.option("--json", "as_json", is_flag=True, help="The same value as JSON.")
+@click.option("--offline", is_flag=True, help="Never use the network; explaining does not need it.")
+@matrix_option
+@click.pass_context
+def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
+    """Say for each pin of GOAL's lock who wanted it, which newer versions were passed over and
+    by which fact, and which other builds would do.
+
+    GOAL and its options are those of `cudalock solve`.
+
+    Exit status: 0 an answer, explained; 1 there is none, explained; 2 the question was wrong.
+    """
+    from cudalock.render import emit
+    from cudalock.resolution import resolve
+
+    wanted, target, matrix = ask(ctx, goal, given)
+    resolution = resolve(wanted, target, matrix)
+    choices = _choices(resolution, given["package"])
+    if given["as_json"]:
+        emit(_json(resolution, choices))
+    else:
+        emit("\n".join(_lines(resolution, choices)) + "\n")
+
+
+def _choices(resolution: Resolution, package: str | None) -> list[Choice]:
+    from cudalock.conflicts import Chooser
+
+    chooser = Chooser(resolution)
+    if package is None:
+        return [chooser.choice(name) for name in _in_order(resolution)]
+    name = resolution.matrix.names.find(package) or package
+    name = resolution.matrix.names.stand_in(name, resolution.target.marker_environment())
+    if name not in resolution.pins:
+        pinned = ", ".join(_in_order(resolution))
+        raise UnknownName(f"`{package}` is not in this lock, which has {pinned}")
+    return [chooser.choice(name)]
+
+
+def _in_order(resolution: Resolution) -> list[str]:
+    """What was asked for first, then the closure."""
+    asked = [name for name in resolution.goal_names if name in resolution.pins]
+    return [*asked, *(name for name in resolution.pins if name not in asked)]
+
+
+def _lines(resolution: Resolution, choices: list[Choice]) -> Iterator[str]:
+    for choice in choices:
+        yield f"{choice.name} {choice.version}, from {choice.place}"
+        yield f"  wanted by {'; '.join(choice.wanted_by)}"
+        for passed in choice.passed_over:
+            yield f"  newer {passed}"
+        for build in choice.other_builds:
+            yield f"  would do: {build}"
+    for fact in resolution.warnings:
+        yield f"warning: {fact.component} {fact.says}   [{fact.id}]"
+
+
+def _json(resolution: Resolution, choices: list[Choice]) -> str:
+    value = {
+        "schema": SCHEMA,
+        "matrix": resolution.matrix.version,
+        "target": resolution.target.label,
+        "pins": [
+            {
+                "name": choice.name,
+                "version": choice.version,
+                "from": choice.place,
+                "wanted_by": list(choice.wanted_by),
+                "passed_over": [
+                    {"versions": list(passed.versions), "why": passed.why, "fact": passed.fact}
+                    for passed in choice.passed_over
+                ],
+                "other_builds": list(choice.other_builds),
+            }
+            for choice in choices
+        ],
+        "warnings": [
+            {"fact": fact.id, "says": f"{fact.component} {fact.says}", "effect": fact.effect}
+            for fact in resolution.warnings
+        ],
+    }
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,75 @@
+"""`cudalock why-not`: what stops one very pin in a goal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.options import goal_options
+from cudalock.cli.question import ask, matrix_option
+from cudalock.errors import BadSpecifier
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+
+@click.command("why-not", short_help="What stops one pin.", context_settings=CONTEXT)
+@click.argument("pin")
+@click.argument("goal", nargs=-1)
+@goal_options
+@click.option("--offline", is_flag=True, help="Never use the network; it is not needed.")
+@matrix_option
+@click.pass_context
+def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any) -> None:
+    """Say what stops PIN (as torch==2.6.0) in GOAL, which is said as for `cudalock solve`.
+
+    Exit status: 0 nothing stops it; 1 it cannot be had, and why; 2 the question was wrong.
+    """
+    from cudalock.goals import command_line
+    from cudalock.render import emit
+    from cudalock.resolution import resolve
+
+    wanted, target, matrix = ask(ctx, goal, given)
+    pinned, name = _with_pin(wanted, pin, target, matrix)
+    answer = resolve(pinned, target, matrix)  # raises NoSolution, which says what stops it
+    lines = [f"nothing stops it: `{command_line(pinned, target)}`"]
+    lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
+    lines += _compared(wanted, target, matrix, name)
+    emit("\n".join(lines) + "\n")
+
+
+def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goal, str]:
+    """The goal with one more requirement, in place of what it says of that project."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    from cudalock.goals import Request, read_request
+
+    try:
+        asked = Requirement(pin)
+    except InvalidRequirement as error:
+        raise BadSpecifier(
+            f"`{pin}` is no requirement: {error}", hints=['`cudalock why-not "torch==2.6.0" ...`']
+        ) from None
+    # The same reading, and the same complaints about unknown names, as everywhere.
+    read, _ = read_request(Request(words=(str(asked),), python=(target.python_text,)), matrix)
+    requirement = read.requirements[0]
+    name = Requirement(requirement).name
+    others = [text for text in goal.requirements if Requirement(text).name != name]
+    return replace(goal, requirements=tuple(sorted([*others, requirement]))), name
+
+
+def _compared(goal: Goal, target: Target, matrix: Matrix, name: str) -> list[str]:
+    """What the goal takes instead, when nothing more is said."""
+    from cudalock.errors import NoSolution
+    from cudalock.resolution import resolve
+
+    try:
+        usual = resolve(goal, target, matrix).pins.get(name)
+    except NoSolution:
+        return []
+    return [f"without that wish the goal takes {usual}"] if usual else []
