@@ -122,16 +122,81 @@ def _values(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-class Release(NamedTuple):
-    """One version of a project."""
+class Release:
+    """One version of a project, with its builds made when they are asked for."""
 
-    project: str
-    version: str
-    uploaded: str | None
-    yanked: str | None
-    default: Mapping[str, str]
-    builds: tuple[Build, ...]
-    sdist: bool = False
+    __slots__ = (
+        "_builds",
+        "_by_label",
+        "_requires",
+        "_rows",
+        "_table",
+        "project",
+        "version",
+    )
+
+    def __init__(self, project: str, version: str, table: dict[str, Any]) -> None:
+        rows = table.get("builds")
+        if rows is None:
+            rows = [{"index": PACKAGE_INDEX, "wheels": table.get("wheels", ())}]
+        self.project = project
+        self.version = version
+        self._table = table
+        self._rows: list[dict[str, Any]] = rows
+        self._builds: list[Build | None] = [None] * len(rows)
+        self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = {}
+        self._requires = tuple(table.get("requires", ()))
+
+    @property
+    def uploaded(self) -> str | None:
+        """The day its first file was published, where known."""
+        uploaded: str | None = self._table.get("uploaded")
+        return uploaded
+
+    @property
+    def yanked(self) -> str | None:
+        """Why it was withdrawn; None where it was not."""
+        yanked = self._table.get("yanked")
+        return ("yanked" if yanked is True else str(yanked)) if yanked else None
+
+    @property
+    def default(self) -> Mapping[str, str]:
+        """The labels of the build that upstream publishes by default."""
+        default: Mapping[str, str] = self._table.get("default", {})
+        return default
+
+    @property
+    def sdist(self) -> bool:
+        """Whether it has a source distribution."""
+        return bool(self._table.get("sdist"))
+
+    @property
+    def builds(self) -> tuple[Build, ...]:
+        """Every build, in the order of the file."""
+        return tuple(self.build(position) for position in range(len(self._rows)))
+
+    def build(self, position: int) -> Build:
+        """One build. Raises ValueError or KeyError for a damaged row."""
+        build = self._builds[position]
+        if build is None:
+            table = self._table
+            build = self._builds[position] = Build(
+                self._rows[position],
+                table.get("python"),
+                self._requires,
+                self.project.replace("-", "_"),
+            )
+        return build
+
+    def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
+        """The positions of the builds by their values of a label; () for those without it."""
+        found = self._by_label.get(name)
+        if found is None:
+            found = self._by_label[name] = {}
+            for position, row in enumerate(self._rows):
+                value = row["labels"].get(name) if "labels" in row else None
+                found.setdefault(_values(value) if value else (), []).append(position)
+        return found
 
 
 class Project:
@@ -162,8 +227,9 @@ class Project:
         release = self._parsed.get(version)
         if release is None:
             try:
-                table = json.loads(self._lines[version])
-                release = _read_release(self.name, version, table)
+                line = self._lines[version]
+                table = json.loads(line[line.index("{") :].rstrip(","))
+                release = Release(self.name, version, table)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
                 if version not in self._lines:
                     raise
@@ -196,29 +262,11 @@ def read_project(path: Path) -> Project:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
     lines: dict[str, str] = {}
     for line in end[:-3].splitlines():
-        version, opening, release = line[1:].partition('": {')
-        if line[:1] != '"' or not opening or not release.endswith(("}", "},")):
+        end_of_version = line.find('": {', 1, 80)
+        if line[:1] != '"' or end_of_version < 0 or not line.endswith(("}", "},")):
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")
-        lines[version] = "{" + release.rstrip(",")
+        lines[line[1:end_of_version]] = line
     return Project(name, path.name, retrieved, tuple(header.get("sources", ())), lines)
-
-
-def _read_release(project: str, version: str, table: dict[str, Any]) -> Release:
-    rows = table.get("builds")
-    if rows is None:
-        rows = [{"index": PACKAGE_INDEX, "wheels": table.get("wheels", ())}]
-    yanked = table.get("yanked")
-    requires = tuple(table.get("requires", ()))
-    dist = project.replace("-", "_")
-    return Release(
-        project=project,
-        version=version,
-        uploaded=table.get("uploaded"),
-        yanked=("yanked" if yanked is True else str(yanked)) if yanked else None,
-        default=table.get("default", {}),
-        builds=tuple(Build(row, table.get("python"), requires, dist) for row in rows),
-        sdist=bool(table.get("sdist")),
-    )
 
 
 __all__ = ["KNOWN", "PACKAGE_INDEX", "Build", "Project", "Release", "Wheel", "read_project"]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cudalock.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.columns import Columns
-from cudalock.resolution.problem import fact_element
+from cudalock.resolution.problem import Screen, fact_element
 from cudalock.resolution.propagation import Domain, Network, Restriction, Table
 from cudalock.resolution.requirement import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.releases import Build
+    from cudalock.facts import Demand, Fact
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
 
@@ -91,14 +92,11 @@ def _optional_members(problem: Problem, columns: Columns) -> list[str]:
     ]
 
 
-def _screen(
-    problem: Problem, name: str, columns: dict[str, Columns]
-) -> Callable[[Build], bool] | None:
+def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen | None:
     """Tells the builds that can fit some build of the framework from those that fit none.
 
     It looks only at facts about every wheel of the project that read one label (flash-attn's torch
-    is one): a thousand wheels are told apart by a handful of label values. Optional members are
-    not screened: their absence is an answer as well.
+    is one). Optional members are not screened: their absence is an answer as well.
     """
     if name not in problem.goal_names:
         return None
@@ -111,21 +109,15 @@ def _screen(
         and demand.template.name in columns
         and len(demand.template.label_names) == 1
     ]
-    fits: dict[tuple[int, tuple[str, ...]], bool] = {}
+    fits = [(each[1].template.label_names[0], partial(_fits, problem, *each)) for each in demands]
+    return Screen(fits) if fits else None
 
-    def passes(build: Build) -> bool:
-        for position, (fact, demand, domain) in enumerate(demands):
-            values = build.row(demand.template.label_names[0])
-            if values:
-                key = (position, values)
-                if key not in fits:
-                    requirement = problem.filled(fact, demand, (values,))
-                    fits[key] = requirement is None or bool(domain.accepted(requirement))
-                if not fits[key]:
-                    return False
-        return True
 
-    return passes if demands else None
+def _fits(
+    problem: Problem, fact: Fact, demand: Demand, domain: Domain, values: tuple[str, ...]
+) -> bool:
+    requirement = problem.filled(fact, demand, (values,))
+    return requirement is None or bool(domain.accepted(requirement))
 
 
 def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:

@@ -12,7 +12,7 @@ offers what the goal's words and the target rule out as well, and names the elem
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +33,7 @@ from cudalock.resolution.requirement import (
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix import Matrix
-    from cudalock.releases import Build
+    from cudalock.releases import Build, Release
     from cudalock.resolution.fit import Ranker
     from cudalock.target import Target
 
@@ -142,12 +142,10 @@ class Problem:
 
     # -- candidates -------------------------------------------------------------------------
 
-    def candidates(
-        self, name: str, screen: Callable[[Build], bool] | None = None
-    ) -> Iterator[Candidate]:
+    def candidates(self, name: str, screen: Screen | None = None) -> Iterator[Candidate]:
         """Every candidate the target can take and the goal's own words allow, newest first.
 
-        Refusals by fact are not applied: see :meth:`refusals`. A build that does not pass
+        Refusals by fact are not applied: see :meth:`refusals`. A build that does not pass the
         ``screen`` is left out before anything else is asked about it.
         """
         project = self.matrix.project(name)
@@ -164,7 +162,7 @@ class Problem:
         return found
 
     def _make_candidates(
-        self, name: str, version: str, screen: Callable[[Build], bool] | None = None
+        self, name: str, version: str, screen: Screen | None = None
     ) -> Iterator[Candidate]:
         roots = self.roots_of(name)
         specifiers = [specifier for root in roots for specifier in root.specifiers]
@@ -176,9 +174,7 @@ class Problem:
         release = project.release(version)
         if release.yanked and not _pins_exactly(specifiers):
             return
-        for build in release.builds:
-            if screen is not None and not screen(build):
-                continue
+        for build in screen.passing(release) if screen else release.builds:
             wheel = best_wheel(build, self._tags)
             if wheel is None:
                 continue
@@ -480,6 +476,31 @@ class Problem:
         return self._evaluate(f"x; {marker}", "")
 
 
+class Screen:
+    """Tells builds that may fit from those that cannot, by a few labels and what fits of each.
+
+    A thousand wheels differ in a handful of label values, so it is asked once a value.
+    """
+
+    def __init__(self, fits: Sequence[tuple[str, Callable[[tuple[str, ...]], bool]]]) -> None:
+        self._fits = [(label, cache(fit)) for label, fit in fits]
+
+    def passing(self, release: Release) -> Iterator[Build]:
+        """The builds of a release that have no label value that cannot fit."""
+        (label, fit), *others = self._fits
+        for values, positions in release.by_label(label).items():
+            if not values or fit(values):
+                for position in positions:
+                    build = release.build(position)
+                    if all(self._may_fit(build, *other) for other in others):
+                        yield build
+
+    @staticmethod
+    def _may_fit(build: Build, label: str, fit: Callable[[tuple[str, ...]], bool]) -> bool:
+        values = build.row(label)
+        return not values or fit(values)
+
+
 def fact_element(id: str) -> str:
     """A fact as an element of the question."""
     return f"fact:{id}"
@@ -524,4 +545,4 @@ def _at_its_newest(driver: str) -> str:
     return driver if driver.count(".") >= 2 else f"{driver}.99999"
 
 
-__all__ = ["Problem", "fact_element", "leading_name"]
+__all__ = ["Problem", "Screen", "fact_element", "leading_name"]

@@ -197,7 +197,7 @@ class GpuPage:
         """The builds by release and platform, then what does not run."""
         lines = [f"{self.asked}: compute capability {self.capability}"]
         lines += [f"GPUs: {', '.join(self.names)}", "", f"{self.builds.title}:", ""]
-        lines += [*self.builds.lines(width), ""]
+        lines += self.builds.lines(width)
         return _joined([*lines, *_refusals(self.refusing)])
 
     def document(self) -> dict[str, Any]:
@@ -226,7 +226,7 @@ class VirtualPage:
 
     def text(self, width: int | None = None) -> str:
         """The facts, then each table that begins with this component."""
-        lines = [f"{self.component.name} {self.version}", ""]
+        lines = [f"{self.component.name} {self.version}", *([""] if self.facts else [])]
         lines += [sentence_of(fact) for fact in self.facts]
         lines += _refusals(self.refusing)
         for table in self.tables:
@@ -234,7 +234,7 @@ class VirtualPage:
         return _joined(lines)
 
     def document(self) -> dict[str, Any]:
-        """Ids of `facts` and of those that shut it out, `refused_by`; `tables` as `table` has them."""
+        """Ids of `facts`, and of those that shut it out: `refused_by`; `tables` as documents."""
         return {
             "schema": SCHEMA,
             "matrix": self.matrix.version,
@@ -363,7 +363,7 @@ def _gpu_builds(matrix: Matrix, capability: str) -> Table:
 
 def _refusals(facts: tuple[Fact, ...]) -> list[str]:
     shown = [f"  {sentence_of(fact)} ({fact.effect})" for fact in facts]
-    return ["what does not go with it:", *shown] if shown else ["no fact speaks against it"]
+    return ["", "what does not go with it:", *shown] if shown else ["", "no fact speaks against it"]
 
 
 def _tables_about(matrix: Matrix, name: str) -> tuple[str, ...]:
