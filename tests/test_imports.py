@@ -25,7 +25,7 @@ LAYERS = [
     {"resolution"},
     {"conflicts"},
     {"lock", "locking"},
-    {"formats", "projects", "environment", "sources"},
+    {"formats", "projects", "environment", "sources", "tables"},
     {"render"},
     {"cli"},
 ]

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
-from cudalock.errors import MatrixError
+from cudalock.errors import MatrixError, UnknownName, UnknownVersion
 from cudalock.facts import Component, Fact, Replacement, read_component
-from cudalock.names import Names
+from cudalock.names import Names, nearest
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 
 
@@ -249,9 +249,22 @@ class Matrix:
     def toolkit_pins(self, release: str, parts: tuple[str, ...], platform: str) -> dict[str, str]:
         """The pip packages of a CUDA release, all or the named parts, that exist on a platform.
 
-        Raises KeyError for a release or part that is not known.
+        Raises UnknownVersion for a release, UnknownName for a part that is not known.
         """
-        row = self.toolkits[release]
+        row = self.toolkits.get(release)
+        if row is None:
+            near = nearest(release, self.toolkits)
+            raise UnknownVersion(
+                f"CUDA {release} is not known as pip packages (matrix {self.version})",
+                hints=[f"--toolkit {each}" for each in near],
+            )
+        for part in parts:
+            if part not in row["extras"]:
+                known = ", ".join(sorted(row["extras"]))
+                raise UnknownName(
+                    f"CUDA {release} has no part `{part}`: it has {known}",
+                    hints=[f"--toolkit {release}:{each}" for each in nearest(part, row["extras"])],
+                )
         names = (
             [name for part in parts for name in row["extras"][part]] if parts else list(row["pins"])
         )

@@ -111,7 +111,9 @@ class Chooser:
         ]
         candidates = self._problem.candidates_at(name, version)
         if not candidates:
-            return "it has no wheel, was withdrawn, or is a pre-release", None
+            return "it has no wheel, or is a pre-release", None
+        if candidates[0].is_withdrawn:
+            return f"it was withdrawn: {candidates[0].withdrawn_because}", None
         reasons = [self._against_wheel(candidate, asked) for candidate in candidates]
         return max(reasons, key=lambda each: each[0])[1:]
 

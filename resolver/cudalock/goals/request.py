@@ -125,13 +125,14 @@ def _goal(
         [*request.constraints, *defaults.constraints], known.names, environment
     )
     toolkit = _one_or_default("toolkit", request.toolkit, defaults.toolkit, parse_toolkit)
-    if not requirements and toolkit is None:
+    cudnn = _one_or_default("cudnn", request.cudnn, defaults.cudnn, parse_cudnn)
+    if not requirements and toolkit is None and cudnn is None:
         raise _nothing_asked(bool(asked))
     return Goal(
         requirements=requirements,
         constraints=constraints,
         cuda=_cuda(request.cuda or defaults.cuda),
-        cudnn=_one_or_default("cudnn", request.cudnn, defaults.cudnn, parse_cudnn),
+        cudnn=cudnn,
         toolkit=toolkit,
         builders=_one_or_default("builders", request.builders, defaults.builders, parse_builders)
         or "known",

@@ -58,6 +58,16 @@ class Candidate:
         return self.build.row(name) if self.build else ()
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Yanked: taken only where it is pinned exactly."""
+        return self.release is not None and self.release.yanked is not None
+
+    @property
+    def withdrawn_because(self) -> str:
+        """The publisher's words, if it has any."""
+        return (self.release.yanked if self.release else None) or ""
+
+    @property
     def is_flawed(self) -> bool:
         """Known only by derivation, or carrying a warning: taken only where nothing better is."""
         return self.build is not None and (
@@ -76,12 +86,15 @@ def label(candidate: Candidate, name: str) -> str | None:
 
 def best_wheel(build: Build, tags: Ranker) -> Wheel | None:
     """The wheel that an installer on the target would prefer, or None where none fits."""
-    best: tuple[int, int] | None = None
+    best: tuple[bool, int, int] | None = None
     for position, wheel_tags in enumerate(build.tags):
         rank = tags.rank(wheel_tags)
-        if rank is not None and (best is None or (rank, -position) < best):
-            best = (rank, -position)
-    return build.wheel(-best[1]) if best else None
+        if rank is not None:
+            # A bare `linux_x86_64` promises no glibc, so any manylinux wheel comes before it.
+            key = ("-linux_" in wheel_tags, rank, -position)
+            if best is None or key < best:
+                best = key
+    return build.wheel(-best[2]) if best else None
 
 
 __all__ = ["Candidate", "best_wheel", "label"]

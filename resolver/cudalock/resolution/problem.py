@@ -150,11 +150,14 @@ class Problem:
         """
         project = self.matrix.project(name)
         if project is not None:
+            pinned = pins_exactly(each for root in self.roots_of(name) for each in root.specifiers)
             for version in reversed(project.versions):
-                yield from self._make_candidates(name, version, screen)
+                for candidate in self._make_candidates(name, version, screen):
+                    if pinned or not candidate.is_withdrawn:
+                        yield candidate
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
-        """The candidates of one release, in the order of its rows."""
+        """The candidates of one release, in the order of its rows, though it be withdrawn."""
         found = self._candidates.get((name, version))
         if found is None:
             found = tuple(self._make_candidates(name, version))
@@ -172,8 +175,6 @@ class Problem:
         if project is None or (_is_prerelease(version) and not _asks_prerelease(specifiers)):
             return
         release = project.release(version)
-        if release.yanked and not _pins_exactly(specifiers):
-            return
         for build in screen.passing(release) if screen else release.builds:
             wheel = best_wheel(build, self._tags)
             if wheel is None:
@@ -532,7 +533,8 @@ def _may_accept(specifier: str, public: str) -> bool:
     return accepts(specifier, public)
 
 
-def _pins_exactly(specifiers: Iterable[str]) -> bool:
+def pins_exactly(specifiers: Iterable[str]) -> bool:
+    """Whether one of them names a single version: only then is a withdrawn release taken."""
     return any(
         item.operator in ("==", "===") and not item.version.endswith(".*")
         for specifier in specifiers

@@ -14,6 +14,7 @@ from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Res
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import closure_versions, component_key, component_order
+from cudalock.resolution.problem import pins_exactly
 from cudalock.resolution.propagation import ABSENT, Alive, Network
 from cudalock.resolution.requirement import Requirement
 
@@ -80,9 +81,12 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             absent = self._absent.setdefault(identifier, Candidate(identifier, None))
             return [] if absent in refused else [absent]
         extras = wanted[0].extras
+        pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)
 
         def matches() -> Iterator[Candidate]:
             for candidate in self._offered(wanted[0].name):
+                if candidate.is_withdrawn and not pinned:
+                    continue
                 if all(requirement.accepts(candidate) for requirement in wanted):
                     chosen = self._extended(candidate, extras)
                     if chosen not in refused:

@@ -202,12 +202,12 @@ class Search:
         """The part of the network for each build of the framework, and its CUDA release."""
         name = self._framework
         if name is None or name not in self.network.domains:
-            yield alive, None
+            yield alive, self._cuda(None)
             return
         for build in self.network.domains[name].members(alive[name]):
             part = self._only(alive, name, {id(build)}, off)
             if part is not None:
-                yield part, label(build, "cuda")
+                yield part, self._cuda(build)
 
     def _only(self, alive: Alive, name: str, chosen: set[int], off: frozenset[str]) -> Alive | None:
         """The network with only some candidates of a component left; None where that is no part of
@@ -230,7 +230,7 @@ class Search:
     def _settle(self, alive: Alive, build: Candidate | None, off: frozenset[str]) -> Pinned | None:
         """The rest beside one build: resolvelib's first answer, then each goal component in turn
         raised to the best that still has one."""
-        cuda = label(build, "cuda") if build else None
+        cuda = self._cuda(build)
         problem = self._problem(off)
         answer = pin(problem, self.network, alive, cuda)
         if answer is None:
@@ -248,6 +248,13 @@ class Search:
                 alive = part
         return answer
 
+    def _cuda(self, build: Candidate | None) -> str | None:
+        """The CUDA release that the rest should belong to: the build's, else the toolkit's."""
+        if build is not None:
+            return label(build, "cuda")
+        toolkit = self.problem.goal.toolkit
+        return toolkit[0] if toolkit else None
+
     def _better_than(self, chosen: Candidate, alive: Alive, cuda: str | None) -> list[Candidate]:
         name = chosen.name
         key = component_key(self.problem, chosen, cuda)
@@ -256,7 +263,7 @@ class Search:
         return [each for own, each in sorted(keyed, key=lambda pair: pair[0]) if own < key]
 
     def _cost(self, build: Candidate | None, pinned: Pinned) -> Key:
-        cuda = label(build, "cuda") if build else None
+        cuda = self._cuda(build)
         components = tuple(
             component_key(self.problem, pinned.candidates[name], cuda) for name in self._components
         )

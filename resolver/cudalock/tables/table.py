@@ -85,7 +85,8 @@ class Table:
         notes = [f"- `{id}`: {sentence}" for id, sentence in self.facts]
         notes += [f"- {note}" for note in self.notes]
         blocks = [f"{self.title} (matrix {self.matrix})", "\n".join(rows), "\n".join(notes)]
-        return "\n\n".join(block for block in blocks if block) + "\n"
+        lines = "\n\n".join(block for block in blocks if block).splitlines()
+        return "\n".join(map(plain_line, lines)) + "\n"
 
     def csv(self) -> str:
         """Comma-separated values under the columns' keys; several values in one cell by `, `."""
