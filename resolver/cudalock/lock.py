@@ -76,6 +76,10 @@ class Pin:
     facts: tuple[str, ...]
     requires: tuple[str, ...]
     direct: bool
+    wheels: tuple[LockedWheel, ...] = ()
+    """the wheel, and every other that a machine of the lock's targets may prefer, each once"""
+    marker: str | None = None
+    """in a lock for several targets: where the pin holds; None for everywhere"""
 
     @property
     def asked_for(self) -> bool:
@@ -105,7 +109,8 @@ class Warning_:  # noqa: N801 (a `Warning` here would hide the built-in one)
 class Lock:
     """What was asked, what it came to, and what a reader has to know about it.
 
-    `pins` are sorted by name and closed: each requirement of each pin is met by another. `indexes`
+    `pins` are sorted by name and closed: each requirement of each pin is met by another. In a lock
+    for several targets a name may have several pins, whose markers exclude one another. `indexes`
     are those needed besides the package index; `builders` the ids of the third-party builders.
     `needs` are sentences about the machine ("driver >= 525.60.13"), `notes` other sentences.
     `cuda` is the toolkit that the build was made with, None without CUDA. `command` makes the lock
@@ -129,6 +134,13 @@ class Lock:
     command: str
     replaced: tuple[str, ...] = ()
     framework: str | None = None
+    others: tuple[Target, ...] = ()
+    """the further targets of a lock for several"""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Every target the lock is for."""
+        return (self.target, *self.others)
 
     @property
     def unhashed(self) -> tuple[Pin, ...]:

@@ -20,10 +20,16 @@ _MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
 
-def from_resolution(resolution: Resolution, command: str) -> Lock:
-    """The lock of a resolution; ``command`` is the command line that makes it again."""
-    pins = tuple(_pin(resolution, name) for name in resolution.pins)
-    used = {pin.wheel.index for pin in pins}
+def from_resolution(
+    resolution: Resolution, command: str, searched: frozenset[str] = frozenset()
+) -> Lock:
+    """The lock of a resolution; ``command`` is the command line that makes it again.
+
+    ``searched`` are indexes that the file will name for other targets' sake.
+    """
+    used = {each.build.index for each in resolution.pins.values() if each.build}
+    indexes = searched | {PACKAGE_INDEX} | {index for index in used if index}
+    pins = tuple(_pin(resolution, name, indexes) for name in resolution.pins)
     return Lock(
         target=resolution.target,
         goal=resolution.goal,
@@ -41,7 +47,7 @@ def from_resolution(resolution: Resolution, command: str) -> Lock:
     )
 
 
-def _pin(resolution: Resolution, name: str) -> Pin:
+def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
     candidate = resolution.pins[name]
     release, build, wheel = _parts(candidate)
     matrix = resolution.matrix
@@ -68,7 +74,11 @@ def _pin(resolution: Resolution, name: str) -> Pin:
             for other, found in resolution.reasons.items()
             if other in resolution.pins and any(reason.parent == name for reason in found)
         ),
-        direct=_is_ambiguous(resolution, release, build),
+        direct=_is_ambiguous(release, build, searched),
+        wheels=tuple(
+            _wheel(resolution, release, build, each, renamed)
+            for each in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
+        ),
     )
 
 
@@ -104,19 +114,16 @@ def _acceptable(resolution: Resolution, build: Build) -> list[Wheel]:
     return [wheel for wheel in build.wheels if tags.rank(wheel.tags) is not None]
 
 
-def _is_ambiguous(resolution: Resolution, release: Release, build: Build) -> bool:
-    """Whether name and version do not tell a build's wheel from that of another index in use."""
-    if build.builder is not None:
-        return True
-    searched = {PACKAGE_INDEX} | {
-        candidate.build.index for candidate in resolution.pins.values() if candidate.build
-    }
-    return any(
+def _is_ambiguous(release: Release, build: Build, searched: frozenset[str]) -> bool:
+    """Whether name and version do not tell a build's wheel from that of another index searched.
+
+    A version without a local label matches every build of its release.
+    """
+    return build.builder is not None or any(
         other.index != build.index
         and other.index in searched
         and (build.local is None or other.local == build.local)
         for other in release.builds
-        if other.index is not None
     )
 
 

@@ -83,6 +83,21 @@ class Search:
             for part, cuda in self._by_build(alive, off)
         )
 
+    def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
+        """The versions of a member of the network that propagation leaves, soft facts apart, with
+        others held at public versions; None where the network does not have it."""
+        domain = self.network.domains.get(name)
+        if domain is None:
+            return None
+        off = self.problem.soft_elements
+        alive = self.network.alive(off)
+        for other, version in pins.items():
+            if other in alive:
+                alive[other] &= self.network.domains[other].versions.get(version, 0) | ABSENT
+        if self.network.propagate(alive, off) is not None:
+            return set()
+        return {each.version for each in domain.members(alive[name]) if each.version}
+
     def is_possible_with(self, candidate: Candidate) -> bool:
         """Whether there is an answer with this very candidate, at whatever price in warnings."""
         off = self.problem.soft_elements

@@ -1,0 +1,209 @@
+"""Several targets, solved jointly: equal versions across targets come before the newest ones.
+
+First one public version for the framework and every goal component; where that is impossible one
+project after another is let go, the least important first, and that is said. Then the closure takes
+one version wherever one serves all. Builds and wheels are each target's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.errors import NoSolution
+from cudalock.resolution.order import component_order
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.requirement import parse_version
+from cudalock.resolution.search import Search
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.matrix import Matrix
+    from cudalock.resolution import Resolution
+    from cudalock.target import Target
+
+
+class Joint(NamedTuple):
+    """A resolution for each target, and what is to be said of their differences."""
+
+    resolutions: tuple[Resolution, ...]
+    notes: tuple[str, ...]
+
+
+def resolve_all(goal: Goal, targets: Sequence[Target], matrix: Matrix) -> Joint:
+    """The best joint answer. Raises NoSolution naming the target that has none."""
+    questions, notes = _questions(goal, targets, matrix)
+    alone = [_resolve(question, target, matrix) for question, target in questions]
+    if len(targets) == 1:
+        return Joint(tuple(alone), tuple(notes))
+    shared = _shared_names(alone, matrix)
+    for count in range(len(shared), -1, -1):
+        pins = _common_pins(questions, matrix, alone, shared[:count])
+        if pins is not None:
+            break
+    else:
+        pins = {}
+    notes += [
+        f"no version of {name} serves every target, so each has its own"
+        for name in shared
+        if name not in pins and len({_version(each, name) for each in alone} - {""}) > 1
+    ]
+    fixed = [(_with_pins(question, pins), target) for question, target in questions]
+    return Joint(tuple(_share_closure(fixed, matrix)), tuple(notes))
+
+
+def _questions(
+    goal: Goal, targets: Sequence[Target], matrix: Matrix
+) -> tuple[list[tuple[Goal, Target]], list[str]]:
+    """Each target with what the goal asks of it: a switch for a project that has CUDA builds alone
+    speaks of the targets that can have CUDA."""
+    able = any(target.can_have_cuda for target in targets)
+    questions, notes = [], []
+    for target in targets:
+        asked = goal
+        if able and not target.can_have_cuda:
+            left_out = [text for text in goal.requirements if _is_for_cuda(text, target, matrix)]
+            kept = tuple(text for text in goal.requirements if text not in left_out)
+            asked = replace(goal, requirements=kept, cuda=None)
+            if left_out:
+                notes.append(f"{', '.join(left_out)} left out on {target.platform_label}")
+        questions.append((asked, target))
+    return questions, notes
+
+
+def _is_for_cuda(text: str, target: Target, matrix: Matrix) -> bool:
+    """Whether a requirement is a bare name of a project that the target has no wheel of."""
+    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        return False
+    from cudalock.goals import Goal
+
+    problem = Problem(Goal(requirements=(text,)), target, matrix)
+    return next(iter(problem.candidates(problem.meant(text))), None) is None
+
+
+def _resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
+    from cudalock.resolution import resolve
+
+    return resolve(goal, target, matrix)
+
+
+def _shared_names(alone: list[Resolution], matrix: Matrix) -> list[str]:
+    """The framework and the goal's components that more than one target has, most important
+    first."""
+    counts: dict[str, int] = {}
+    for resolution in alone:
+        for name in {*resolution.goal_names, matrix.framework}:
+            if name in resolution.pins:
+                counts[name or ""] = counts.get(name or "", 0) + 1
+    problem = Problem(alone[0].goal, alone[0].target, matrix)
+    names = [name for name, count in counts.items() if count > 1]
+    return sorted(
+        names, key=lambda name: (name != matrix.framework, component_order(problem, name))
+    )
+
+
+def _common_pins(
+    questions: list[tuple[Goal, Target]],
+    matrix: Matrix,
+    alone: list[Resolution],
+    names: list[str],
+) -> dict[str, str] | None:
+    """One public version for each of these projects with which every target has an answer.
+
+    Versions are tried newest first, the most important project in the outermost loop.
+    """
+    if not names:
+        return {}
+    searches = [Search(Problem(question, target, matrix)) for question, target in questions]
+    return _extend({}, names, questions, matrix, searches)
+
+
+def _extend(
+    pins: dict[str, str],
+    names: list[str],
+    questions: list[tuple[Goal, Target]],
+    matrix: Matrix,
+    searches: list[Search],
+) -> dict[str, str] | None:
+    if not names:
+        possible = all(
+            Search(Problem(_with_pins(question, pins), target, matrix)).is_possible()
+            for question, target in questions
+        )
+        return pins if possible else None
+    name, *rest = names
+    for version in _common_versions(name, pins, searches):
+        found = _extend({**pins, name: version}, rest, questions, matrix, searches)
+        if found is not None:
+            return found
+    return None
+
+
+def _common_versions(name: str, pins: dict[str, str], searches: list[Search]) -> Iterator[str]:
+    """The versions that every target which has the project can still take, newest first."""
+    possible = [search.versions_left(name, pins) for search in searches]
+    having = [versions for versions in possible if versions is not None]
+    common = set.intersection(*having) if having else set()
+    yield from sorted(common, key=parse_version, reverse=True)
+
+
+def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list[Resolution]:
+    """Answers whose closures agree wherever one version serves all."""
+    answers = [_resolve(question, target, matrix) for question, target in questions]
+    settled: set[str] = set()
+    while True:
+        name = next((each for each in _differing(answers) if each not in settled), None)
+        if name is None:
+            return answers
+        settled.add(name)
+        versions = sorted({_version(each, name) for each in answers} - {""}, key=parse_version)
+        for version in versions:  # the oldest of them is the newest that the strictest target has
+            trial = _agreeing(questions, answers, matrix, name, version)
+            if trial is not None:
+                questions, answers = trial
+                break
+
+
+def _differing(answers: list[Resolution]) -> list[str]:
+    names = sorted({name for answer in answers for name in answer.pins})
+    return [name for name in names if len({_version(each, name) for each in answers} - {""}) > 1]
+
+
+def _agreeing(
+    questions: list[tuple[Goal, Target]],
+    answers: list[Resolution],
+    matrix: Matrix,
+    name: str,
+    version: str,
+) -> tuple[list[tuple[Goal, Target]], list[Resolution]] | None:
+    """The same with one version of a project everywhere; None where that has no answer, or costs
+    a target a warning."""
+    pinned = [(_with_pins(question, {name: version}), target) for question, target in questions]
+    found = []
+    for (question, target), before in zip(pinned, answers, strict=True):
+        if _version(before, name) in ("", version):
+            found.append(before)
+            continue
+        try:
+            after = _resolve(question, target, matrix)
+        except NoSolution:
+            return None
+        if len(after.warnings) > len(before.warnings):
+            return None
+        found.append(after)
+    return pinned, found
+
+
+def _with_pins(goal: Goal, pins: dict[str, str]) -> Goal:
+    """The goal with projects held at public versions, wherever they are present."""
+    held = tuple(f"{name}=={version}" for name, version in sorted(pins.items()))
+    return replace(goal, constraints=(*goal.constraints, *held))
+
+
+def _version(resolution: Resolution, name: str) -> str:
+    candidate = resolution.pins.get(name)
+    return (candidate.version or "") if candidate else ""
+
+
+__all__ = ["Joint", "resolve_all"]
