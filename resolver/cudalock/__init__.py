@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cudalock.errors import CudalockError
     from cudalock.goals import Goal
     from cudalock.lock import Lock
@@ -27,18 +29,21 @@ _HOMES = {
 }
 
 
-def solve(goal: Goal, target: Target, matrix: Matrix | None = None) -> Lock:
-    """The lock for `goal` on `target`, by the matrix shipped with cudalock unless one is given.
+def solve(goal: Goal, target: Target | Sequence[Target], matrix: Matrix | None = None) -> Lock:
+    """The lock for `goal` on one target or several, by the matrix shipped with cudalock unless one
+    is given.
 
     Raises NoSolution, with an explanation, when there is none; MatrixError when the data is wrong.
     """
     from cudalock.goals import command_line
-    from cudalock.locking import from_resolution
     from cudalock.matrix import Matrix
-    from cudalock.resolution import resolve
+    from cudalock.merging import from_resolutions
+    from cudalock.resolution.joint import resolve_all
+    from cudalock.target import Target
 
-    resolution = resolve(goal, target, matrix or Matrix.load())
-    return from_resolution(resolution, command=command_line(goal, target))
+    targets = [target] if isinstance(target, Target) else list(target)
+    joint = resolve_all([(goal, each) for each in targets], matrix or Matrix.load())
+    return from_resolutions(joint.resolutions, command_line(goal, *targets), joint.notes)
 
 
 def __getattr__(name: str) -> object:

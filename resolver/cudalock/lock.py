@@ -158,8 +158,8 @@ class Lock:
         return tuple(pin for pin in self.pins if pin.wheel.known == "derived")
 
     @property
-    def by_address(self) -> frozenset[str]:
-        """Names of the pins to write as an address.
+    def by_address(self) -> frozenset[Pin]:
+        """The pins to write as an address.
 
         The direct ones, as a rule. A direct wheel on the package index has no address that belongs
         in a lock; there the other indexes have to leave the file instead, and what comes from them
@@ -167,7 +167,7 @@ class Lock:
         """
         on_package_index = any(pin.direct and pin.wheel.url is None for pin in self.pins)
         return frozenset(
-            pin.name
+            pin
             for pin in self.pins
             if pin.wheel.url is not None
             and (pin.direct or (on_package_index and pin.wheel.index != PACKAGE_INDEX))
@@ -177,7 +177,7 @@ class Lock:
     def searched_indexes(self) -> tuple[Index, ...]:
         """The indexes, besides the package index, that an installer has to search for some pin."""
         by_address = self.by_address
-        needed = {pin.wheel.index for pin in self.pins if pin.name not in by_address}
+        needed = {pin.wheel.index for pin in self.pins if pin not in by_address}
         return tuple(index for index in self.indexes if index.id in needed and index.url)
 
 

@@ -91,12 +91,18 @@ def _by_target(sentences: list[tuple[Target, tuple[str, ...]]]) -> Iterator[str]
         if len(targets) == len(sentences):
             yield sentence
         else:
-            where = ", ".join(dict.fromkeys(_short(target) for target in targets))
-            yield f"{sentence} ({where})"
+            everywhere = [target for target, _ in sentences]
+            yield f"{sentence} ({', '.join(_places(targets, everywhere))})"
 
 
-def _short(target: Target) -> str:
-    return f"{target.platform_label} Python {target.python_text}"
+def _places(targets: list[Target], everywhere: list[Target]) -> Iterator[str]:
+    """Targets for people: a platform alone where all its Pythons are meant."""
+    for platform in dict.fromkeys(target.platform for target in targets):
+        meant = [target for target in targets if target.platform == platform]
+        label = meant[0].platform_label
+        if len(meant) < sum(target.platform == platform for target in everywhere):
+            label += f" Python {', '.join(target.python_text for target in meant)}"
+        yield label
 
 
 def _warnings(locks: list[Lock]) -> Iterator[Warning_]:

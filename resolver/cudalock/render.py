@@ -44,8 +44,10 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 
 def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
     cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
-    yield f"{_headline(lock)} ({cuda}) for {lock.target.label}: {_count(len(lock.pins), 'package')}"
-    yield f"builders: {listed(f'{pin} from {origin(pin.wheel)}' for pin in lock.third_party)}"
+    where = " and ".join(target.label for target in lock.targets)
+    yield f"{_headline(lock)} ({cuda}) for {where}: {_count(len(lock.pins), 'package')}"
+    builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
+    yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock) or ["warnings: none"]
     yield f"needs: {listed(lock.needs)}"
     yield from (f"note: {note}" for note in lock.notes)
@@ -59,9 +61,10 @@ def _headline(lock: Lock) -> str:
         (pin for pin in lock.pins if pin.asked_for or pin.name == lock.framework),
         key=lambda pin: (pin.name != lock.framework, pin.name),
     )
-    named = [str(pin) for pin in pins[:NAMED_PINS]]
-    if len(pins) > NAMED_PINS:
-        named.append(f"{len(pins) - NAMED_PINS} more")
+    texts = list(dict.fromkeys(str(pin) for pin in pins))
+    named = texts[:NAMED_PINS]
+    if len(texts) > NAMED_PINS:
+        named.append(f"{len(texts) - NAMED_PINS} more")
     return listed(named)
 
 
@@ -71,7 +74,7 @@ def _warning_lines(lock: Lock) -> list[str]:
     warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
     warnings += lock.replaced
     if lock.unhashed:
-        names = listed(pin.name for pin in lock.unhashed)
+        names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
         warnings.append(f"no hash is published for {names}")
     return [f"warning: {warning}" for warning in warnings]
 

@@ -12,7 +12,7 @@ from cudalock.cli.options import read_defaults, request_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, Question
     from cudalock.matrix import Matrix
     from cudalock.target import Target
 
@@ -31,23 +31,29 @@ def load_matrix(directory: str | None) -> Matrix:
     return Matrix.load(Path(directory) if directory else None)
 
 
-def read_question(
+def read_questions(
     words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], matrix: Matrix
-) -> tuple[Goal, Target]:
-    """The goal and target of a command line, the repository's defaults filling what it leaves open.
+) -> tuple[Question, ...]:
+    """The goal for each target of a command line, the repository's defaults filling what it leaves
+    open.
 
     Raises a UsageError for words and options that state none.
     """
-    from cudalock.goals import read_request
+    from cudalock.goals import read_requests
 
-    return read_request(request_of(given, words), matrix, request_of(defaults))
+    return read_requests(request_of(given, words), matrix, request_of(defaults))
 
 
 def ask(
     ctx: click.Context, words: tuple[str, ...], given: dict[str, Any]
 ) -> tuple[Goal, Target, Matrix]:
-    """The question of a command that only answers: see :func:`read_question`."""
+    """The question of a command that speaks of one target.
+
+    Raises a UsageError for words and options that state none, or several targets.
+    """
+    from cudalock.goals import read_request
+
     defaults = read_defaults(ctx.command)
     matrix = load_matrix(given.get("matrix") or defaults.get("matrix"))
-    goal, target = read_question(words, given, defaults, matrix)
+    goal, target = read_request(request_of(given, words), matrix, request_of(defaults))
     return goal, target, matrix

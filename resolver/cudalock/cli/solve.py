@@ -9,15 +9,14 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.options import goal_options, read_defaults
-from cudalock.cli.question import load_matrix, matrix_option, read_question
+from cudalock.cli.question import load_matrix, matrix_option, read_questions
 from cudalock.errors import Contradiction, UsageError
 
 if TYPE_CHECKING:
     from cudalock.formats import Format, Options
-    from cudalock.goals import Goal
+    from cudalock.goals import Question
     from cudalock.lock import Lock
     from cudalock.matrix import Matrix
-    from cudalock.target import Target
 
 FORMATS = ("requirements", "json")
 HASHES = ("auto", "require", "off")
@@ -53,8 +52,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     options = {name: value or defaults.get(name) or value for name, value in given.items()}
     chosen = _format(given, defaults, options["output"])
     matrix = load_matrix(options["matrix"])
-    wanted, target = read_question(goal, given, defaults, matrix)
-    lock = _lock(wanted, target, matrix, options)
+    questions = read_questions(goal, given, defaults, matrix)
+    lock = _lock(questions, matrix, options)
     write = _write_options(options)
     text = chosen.render(lock, write)
     _deliver(text, options["output"])
@@ -82,15 +81,23 @@ def _format(given: dict[str, Any], defaults: dict[str, Any], output: str | None)
     return WRITERS[said or default]
 
 
-def _lock(goal: Goal, target: Target, matrix: Matrix, options: dict[str, Any]) -> Lock:
+def _lock(questions: tuple[Question, ...], matrix: Matrix, options: dict[str, Any]) -> Lock:
     from cudalock.goals import command_line
-    from cudalock.locking import from_resolution
-    from cudalock.resolution import resolve
 
-    command = command_line(goal, target)
+    goal = questions[0][0]
+    command = command_line(goal, *(target for _, target in questions))
     if options["hashes"] not in (None, "auto"):
         command += f" --hashes {options['hashes']}"
-    return from_resolution(resolve(goal, target, matrix), command=command)
+    if len(questions) == 1:
+        from cudalock.locking import from_resolution
+        from cudalock.resolution import resolve
+
+        return from_resolution(resolve(*questions[0], matrix), command=command)
+    from cudalock.merging import from_resolutions
+    from cudalock.resolution.joint import resolve_all
+
+    joint = resolve_all(questions, matrix)
+    return from_resolutions(joint.resolutions, command, joint.notes)
 
 
 def _write_options(options: dict[str, Any]) -> Options:

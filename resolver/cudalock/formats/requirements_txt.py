@@ -55,7 +55,7 @@ def render(
     header = list(_header_lines(lock, hashes, (index_url, *extra_index_urls)))
     header += [f"# with {tool}: {command}" for tool, command in commands]
     by_address = lock.by_address
-    pins = [line for pin in lock.pins for line in _pin_lines(pin, pin.name in by_address, hashed)]
+    pins = [line for pin in lock.pins for line in _pin_lines(pin, pin in by_address, hashed)]
     blocks = (header, options, pins)
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -95,11 +95,14 @@ def _quoted(filename: str) -> str:
 
 def _header_lines(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[str]:
     cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
-    yield f"# cudalock: {ascii_line(lock.target.label)}, {cuda}"
+    for target in lock.targets:
+        built = cuda if target.can_have_cuda else "no CUDA"
+        yield f"# cudalock: {ascii_line(target.label)}, {built}"
     yield f"# command: {ascii_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"
     yield f"# needs: {ascii_line(listed(lock.needs))}"
-    for key, text in _remarks(lock, hashes, given):
+    # Pins of several targets may earn the same remark.
+    for key, text in dict.fromkeys(_remarks(lock, hashes, given)):
         yield f"# {key}: {ascii_line(text)}"
 
 
@@ -161,11 +164,13 @@ def _without_credentials(url: str) -> str:
 def _pin_lines(pin: Pin, by_address: bool, hashed: bool) -> Iterator[str]:
     if by_address:
         requirement = f"{pin.name} @ {_address(pin.wheel.url or '')}"
+        marker = f" ; {pin.marker}" if pin.marker else ""
         digests: Sequence[str] = [pin.wheel.sha256 or ""]
     else:
         requirement = f"{pin.name}=={pin.version}"
+        marker = f"; {pin.marker}" if pin.marker else ""
         digests = sorted({pin.wheel.sha256 or "", *pin.hashes})
-    lines = [requirement]
+    lines = [requirement + marker]
     if hashed:
         lines += [f"    --hash=sha256:{digest}" for digest in digests]
     yield from (f"{line} \\" for line in lines[:-1])

@@ -8,7 +8,7 @@ result and writes it as a command again.
 from cudalock.goals.asked import Asked, collect
 from cudalock.goals.goal import SWITCHES, Goal, command_line
 from cudalock.goals.phrase import Parsed, parse_phrase
-from cudalock.goals.request import Known, Request, read_request
+from cudalock.goals.request import Known, Question, Request, read_request, read_requests
 from cudalock.goals.versions import (
     parse_cuda,
     parse_cudnn,
@@ -23,6 +23,7 @@ __all__ = [
     "Goal",
     "Known",
     "Parsed",
+    "Question",
     "Request",
     "collect",
     "command_line",
@@ -33,4 +34,5 @@ __all__ = [
     "parse_toolkit",
     "parse_version_spec",
     "read_request",
+    "read_requests",
 ]

@@ -51,13 +51,26 @@ class Goal:
     """sentences to tell: how something was read, what was left out"""
 
 
-def command_line(goal: Goal, target: Target) -> str:
-    """The `cudalock solve` command for this goal and target, every value written out.
+def command_line(goal: Goal, *targets: Target) -> str:
+    """The `cudalock solve` command for this goal and targets, every value written out.
 
     The order is fixed, whatever the order was in which the user said it. Double quotes only: they
     mean the same to cmd, PowerShell and sh.
     """
-    return " ".join(map(_quoted, ["cudalock", "solve", *_goal_words(goal), *target.flags()]))
+    words = ["cudalock", "solve", *_goal_words(goal), *_target_words(targets)]
+    return " ".join(map(_quoted, words))
+
+
+def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
+    """The flags of all targets, each said once: they are platforms by Pythons."""
+    said = set()
+    for target in targets:
+        flags = target.flags()
+        for flag, value in zip(flags[::2], flags[1::2], strict=True):
+            if (flag, value) not in said:
+                said.add((flag, value))
+                yield flag
+                yield value
 
 
 def _goal_words(goal: Goal) -> Iterator[str]:

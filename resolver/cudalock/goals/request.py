@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, UsageError
@@ -66,30 +67,53 @@ class Request(NamedTuple):
     """what reading the files has to tell"""
 
 
+Question = tuple["Goal", "Target"]
+"""What is asked of one target."""
+
+
 def read_request(
     request: Request,
     known: Known,
     defaults: Request | None = None,
     here: Here | None = None,
-) -> tuple[Goal, Target]:
-    """The goal and target that `request` states; `defaults` fill what it leaves open.
+) -> Question:
+    """The goal and the one target that `request` states; `defaults` fill what it leaves open.
 
-    `here` answers for what neither states. Raises a UsageError of some kind.
+    `here` answers for what neither states. Raises a UsageError of some kind, Contradiction for
+    several targets.
+    """
+    questions = read_requests(request, known, defaults, here)
+    if len(questions) > 1:
+        labels = " and ".join(target.label for _, target in questions)
+        raise Contradiction(f"this command takes one target, not {labels}")
+    return questions[0]
+
+
+def read_requests(
+    request: Request,
+    known: Known,
+    defaults: Request | None = None,
+    here: Here | None = None,
+) -> tuple[Question, ...]:
+    """The questions that `request` states: every platform with every Python, in a fixed order.
+
+    A requirement whose marker does not hold on a target is not asked of it. Otherwise as
+    `read_request`.
     """
     defaults = defaults or Request()
     here = here or Here()
     parsed = parse_phrase(request.words, known.names, known.gpu, known.gpu_names)
-    target = _target(_with_phrase(request, parsed), defaults, known, here)
-    goal = _goal(_with_phrase(request, parsed), parsed, defaults, known, target)
-    return goal, target
+    whole = _with_phrase(request, parsed)
+    return tuple(
+        (_goal(whole, parsed, defaults, known, target), target)
+        for target in _targets(whole, parsed, defaults, known, here)
+    )
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
     return request._replace(
         cuda=request.cuda + parsed.cuda,
         cudnn=request.cudnn + parsed.cudnn,
-        python=request.python + parsed.python,
-        platform=request.platform + parsed.platform,
         glibc=request.glibc + parsed.glibc,
         gpu=request.gpu + parsed.gpu,
         driver=request.driver + parsed.driver,
@@ -184,11 +208,62 @@ def _cuda(texts: Sequence[str]) -> str | None:
 # -- the target -------------------------------------------------------------------------------
 
 
-def _target(request: Request, defaults: Request, known: Known, here: Here) -> Target:
+_Python = tuple[str, bool]
+_Place = tuple[str, "str | None", "str | None"]
+
+
+def _targets(
+    request: Request, parsed: Parsed, defaults: Request, known: Known, here: Here
+) -> list[Target]:
+    """Every stated platform with every stated Python, in a fixed order. With several, `--glibc`
+    speaks of those that have one, GPU and driver of those that can have CUDA."""
+    pythons = _several("python", request.python, parsed.python, defaults.python, parse_python)
+    places = _several(
+        "platform", request.platform, parsed.platform, defaults.platform, parse_platform
+    )
+    targets = []
+    stated_places: list[_Place | None] = [*sorted(places, key=str)]
+    stated_pythons: list[_Python | None] = [*sorted(pythons, key=_python_order)]
+    for place in stated_places or [None]:
+        for python in stated_pythons or [None]:
+            one, rest = request, defaults
+            if len(places) > 1 and place is not None and not place[0].startswith("linux"):
+                one, rest = one._replace(glibc=()), rest._replace(glibc=())
+            target = _target(one, rest, known, here, python, place)
+            if len(places) > 1 and not target.can_have_cuda:
+                target = dataclasses.replace(target, gpus=(), driver=None)
+            targets.append(target)
+    return targets
+
+
+def _several(
+    flag: str,
+    flags: Sequence[str],
+    phrase: Sequence[str],
+    defaults: Sequence[str],
+    parse: Callable[[str], _T],
+) -> set[_T]:
+    """What a repeatable flag states. A phrase states one value, and then flags say the same."""
+    if phrase and flags:
+        _one(flag, [*flags, *phrase], parse)
+    return {parse(text) for text in flags or phrase or defaults}
+
+
+def _python_order(python: _Python) -> tuple[list[int], bool]:
+    version, free_threaded = python
+    return [int(part) for part in version.split(".")], free_threaded
+
+
+def _target(
+    request: Request,
+    defaults: Request,
+    known: Known,
+    here: Here,
+    python: _Python | None,
+    place: _Place | None,
+) -> Target:
     """What is stated, and this machine for the rest. GPU and driver are its own only if the
     platform is."""
-    python = _one_or_default("python", request.python, defaults.python, parse_python)
-    place = _one_or_default("platform", request.platform, defaults.platform, parse_platform)
     glibc = _one_or_default("glibc", request.glibc, defaults.glibc, str)
     driver = _one_or_default("driver", request.driver, defaults.driver, parse_driver)
     gpus = _in_order([_gpu(text, known) for text in request.gpu or defaults.gpu])

@@ -31,45 +31,51 @@ class Joint(NamedTuple):
     notes: tuple[str, ...]
 
 
-def resolve_all(goal: Goal, targets: Sequence[Target], matrix: Matrix) -> Joint:
-    """The best joint answer. Raises NoSolution naming the target that has none."""
-    questions, notes = _questions(goal, targets, matrix)
-    alone = [_resolve(question, target, matrix) for question, target in questions]
-    if len(targets) == 1:
+def resolve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> Joint:
+    """The best joint answer to one question a target.
+
+    Raises NoSolution naming the target that has none.
+    """
+    asked, notes = _speaking_of_cuda(questions, matrix)
+    alone = [_resolve(goal, target, matrix) for goal, target in asked]
+    if len(alone) == 1:
         return Joint(tuple(alone), tuple(notes))
     shared = _shared_names(alone, matrix)
-    for count in range(len(shared), -1, -1):
-        pins = _common_pins(questions, matrix, alone, shared[:count])
-        if pins is not None:
+    pins: dict[str, str] = {}
+    for count in range(len(shared), 0, -1):
+        found = _common_pins(asked, matrix, shared[:count])
+        if found is not None:
+            pins = found
             break
-    else:
-        pins = {}
     notes += [
         f"no version of {name} serves every target, so each has its own"
         for name in shared
         if name not in pins and len({_version(each, name) for each in alone} - {""}) > 1
     ]
-    fixed = [(_with_pins(question, pins), target) for question, target in questions]
-    return Joint(tuple(_share_closure(fixed, matrix)), tuple(notes))
+    fixed = [(_with_pins(goal, pins), target) for goal, target in asked]
+    answers = _share_closure(fixed, matrix)
+    # The pins that were held are no part of what was asked.
+    answers = [answer._replace(goal=goal) for answer, (goal, _) in zip(answers, asked, strict=True)]
+    return Joint(tuple(answers), tuple(notes))
 
 
-def _questions(
-    goal: Goal, targets: Sequence[Target], matrix: Matrix
+def _speaking_of_cuda(
+    questions: Sequence[tuple[Goal, Target]], matrix: Matrix
 ) -> tuple[list[tuple[Goal, Target]], list[str]]:
-    """Each target with what the goal asks of it: a switch for a project that has CUDA builds alone
-    speaks of the targets that can have CUDA."""
-    able = any(target.can_have_cuda for target in targets)
-    questions, notes = [], []
-    for target in targets:
-        asked = goal
+    """The questions, less what cannot be meant: a bare name of a project that has CUDA builds alone
+    speaks of the targets that can have CUDA, where there is one."""
+    able = any(target.can_have_cuda for _, target in questions)
+    asked, notes = [], []
+    for goal, target in questions:
         if able and not target.can_have_cuda:
             left_out = [text for text in goal.requirements if _is_for_cuda(text, target, matrix)]
             kept = tuple(text for text in goal.requirements if text not in left_out)
-            asked = replace(goal, requirements=kept, cuda=None)
+            asked.append((replace(goal, requirements=kept, cuda=None), target))
             if left_out:
                 notes.append(f"{', '.join(left_out)} left out on {target.platform_label}")
-        questions.append((asked, target))
-    return questions, notes
+        else:
+            asked.append((goal, target))
+    return asked, notes
 
 
 def _is_for_cuda(text: str, target: Target, matrix: Matrix) -> bool:
@@ -104,17 +110,12 @@ def _shared_names(alone: list[Resolution], matrix: Matrix) -> list[str]:
 
 
 def _common_pins(
-    questions: list[tuple[Goal, Target]],
-    matrix: Matrix,
-    alone: list[Resolution],
-    names: list[str],
+    questions: list[tuple[Goal, Target]], matrix: Matrix, names: list[str]
 ) -> dict[str, str] | None:
     """One public version for each of these projects with which every target has an answer.
 
     Versions are tried newest first, the most important project in the outermost loop.
     """
-    if not names:
-        return {}
     searches = [Search(Problem(question, target, matrix)) for question, target in questions]
     return _extend({}, names, questions, matrix, searches)
 
