@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from typing_extensions import Self
+
+# How an environment names the package index and what it needs to reach it.
+INDEX_SETTINGS = {"PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"}
+
 # A fixed time: the same wheel has the same digest in every run.
 EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -180,7 +185,7 @@ class LocalIndex:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
-    def __enter__(self) -> LocalIndex:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -223,6 +228,9 @@ class LocalIndex:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body in one packet: apart, the second waits 40 ms for the first's receipt.
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 path = unquote(self.path.partition("?")[0])
@@ -252,11 +260,11 @@ def _answer_index(
     rest: str, projects: Mapping[str, Sequence[ServedFile]]
 ) -> tuple[str, bytes] | None:
     if not rest:
-        return _page(f'<a href="{quote(name)}/">{name}</a>' for name in sorted(projects))
+        return _document(f'<a href="{quote(name)}/">{name}</a>' for name in sorted(projects))
     name, _, file = rest.partition("/")
     files = projects.get(canonicalize_name(name), ())
     if not file:
-        return _page(map(_anchor, files)) if files else None
+        return page(files) if files else None
     for served in files:
         if file == served.name:
             return "application/octet-stream", served.content
@@ -265,7 +273,12 @@ def _answer_index(
     return None
 
 
-def _page(anchors: Iterable[str]) -> tuple[str, bytes]:
+def page(files: Iterable[ServedFile]) -> tuple[str, bytes]:
+    """The content type and body of a project's page, whose files lie beside it."""
+    return _document(map(anchor, files))
+
+
+def _document(anchors: Iterable[str]) -> tuple[str, bytes]:
     lines = [
         "<!DOCTYPE html>",
         "<html><body>",
@@ -275,7 +288,8 @@ def _page(anchors: Iterable[str]) -> tuple[str, bytes]:
     return "text/html; charset=utf-8", "\n".join(lines).encode()
 
 
-def _anchor(file: ServedFile) -> str:
+def anchor(file: ServedFile, folder: str = "") -> str:
+    """The link to a file in a listing."""
     fragment = f"#sha256={file.sha256}" if file.sha256 else ""
     attributes = {}
     if file.metadata is not None:
@@ -287,26 +301,29 @@ def _anchor(file: ServedFile) -> str:
     if file.yanked is not None:
         attributes["data-yanked"] = file.yanked
     words = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
-    return f'<a href="{quote(file.name)}{fragment}"{words}>{html.escape(file.name)}</a>'
+    return f'<a href="{folder}{quote(file.name)}{fragment}"{words}>{html.escape(file.name)}</a>'
 
 
-def clean_environment(scratch: Path, index_url: str) -> dict[str, str]:
-    """Environment variables for pip and uv: this package index, and no setting from outside."""
+def clean_environment(scratch: Path, index_url: str | None) -> dict[str, str]:
+    """Environment variables for pip and uv: this package index, and no setting from outside.
+
+    None is the installers' own index, or the one that the environment names in its place.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.upper().startswith(("PIP_", "UV_"))
+        or (index_url is None and key.upper() in INDEX_SETTINGS)
     }
+    if index_url is not None:
+        kept |= {"PIP_INDEX_URL": index_url, "UV_DEFAULT_INDEX": index_url}
+        kept |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return {
         **kept,
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
         "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": index_url,
         "PIP_NO_CACHE_DIR": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_NO_CONFIG": "1",
-        "UV_DEFAULT_INDEX": index_url,
         "UV_CACHE_DIR": str(scratch / "uv-cache"),
         "UV_PYTHON_DOWNLOADS": "never",
         "VIRTUAL_ENV": str(scratch / "env"),

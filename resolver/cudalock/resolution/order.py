@@ -9,7 +9,8 @@
    known ones, the newest version, the exact CUDA minor, the nearest minor below, the nearest above,
    the newest release tag, the address
 6. the default package index before another, for the same build of the framework
-7. the closure, by name: what belongs to the build's CUDA release first, then the newest
+7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
+   projects compete, what is pinned or has an upper bound goes first, then the name decides
 
 :mod:`cudalock.resolution.search` walks candidates in this order, so its first answer is the best.
 """

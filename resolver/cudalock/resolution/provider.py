@@ -8,6 +8,7 @@ name, with its extras in brackets where they were asked for, or a virtual compon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
@@ -66,8 +67,16 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         information: Mapping[str, Iterator[Any]],
         backtrack_causes: Sequence[Any],
     ) -> tuple[object, ...]:
-        # The members of the network in the order of the cost vector, then the closure by name.
-        return self._order.get(identifier) or (1, identifier)
+        # The members of the network in the order of the cost vector, then the closure: what the
+        # last dead end was about, what is pinned, what has an upper bound, the rest by name. Bound
+        # ones late in a large closure would have the same conflict found again and again.
+        place = self._order.get(identifier)
+        if place is not None:
+            return place
+        is_cause = bool(backtrack_causes) and identifier in _about(backtrack_causes)
+        asked = [each.requirement.specifiers for each in information[identifier]]
+        bound = min(map(_looseness, asked), default=0)
+        return (1, not is_cause, bound, identifier)
 
     def find_matches(
         self,
@@ -84,7 +93,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)
 
         def matches() -> Iterator[Candidate]:
-            for candidate in self._offered(wanted[0].name):
+            for candidate in self._offered(wanted[0].name, wanted):
                 if candidate.is_withdrawn and not pinned:
                     continue
                 if all(requirement.accepts(candidate) for requirement in wanted):
@@ -110,23 +119,25 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         yield from self._problem.metadata(candidate)
         yield from self._problem.relations(candidate)
 
-    def _offered(self, name: str) -> Iterable[Candidate]:
+    def _offered(self, name: str, wanted: list[Requirement]) -> Iterable[Candidate]:
         domain = self._network.domains.get(name)
         if domain is not None:
             alive = domain.members(self._alive[name] & ~ABSENT)
             return sorted(alive, key=lambda each: component_key(self._problem, each, self._cuda))
-        return self._closure(name)
+        return self._closure(name, wanted)
 
-    def _closure(self, name: str) -> Iterator[Candidate]:
+    def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
         for version in closure_versions(self._problem, name, self._cuda):
+            if not all(requirement.may_accept(version) for requirement in wanted):
+                continue
             offered = [
                 candidate
                 for candidate in self._problem.candidates_at(name, version)
                 if not self._problem.refusals(candidate)
             ]
-            yield from sorted(
-                offered, key=lambda each: component_key(self._problem, each, self._cuda)
-            )
+            if len(offered) > 1:
+                offered.sort(key=lambda each: component_key(self._problem, each, self._cuda))
+            yield from offered
 
     def _extended(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
         if not extras:
@@ -135,6 +146,22 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         if key not in self._with_extras:
             self._with_extras[key] = candidate.with_extras(extras)
         return self._with_extras[key]
+
+
+@cache
+def _looseness(specifiers: tuple[str, ...]) -> int:
+    """0 for one version, 1 for a range that ends, 2 for one that does not."""
+    if pins_exactly(specifiers):
+        return 0
+    return 1 if any(sign in text for text in specifiers for sign in ("<", "==", "~=")) else 2
+
+
+def _about(causes: Sequence[Any]) -> set[str]:
+    """The identifiers that a dead end was about."""
+    names = {_identifier(cause.requirement.name, cause.requirement.extras) for cause in causes}
+    return names | {
+        _identifier(cause.parent.name, cause.parent.extras) for cause in causes if cause.parent
+    }
 
 
 def _identifier(name: str, extras: frozenset[str]) -> str:

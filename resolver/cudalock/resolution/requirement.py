@@ -58,6 +58,14 @@ class Requirement(NamedTuple):
             for specifier in self.specifiers
         )
 
+    def may_accept(self, version: str) -> bool:
+        """Whether some build of a public version may be accepted."""
+        if self.kind == "conflicts":
+            return False
+        return not self.specifiers or any(
+            "+" in specifier or accepts(specifier, version) for specifier in self.specifiers
+        )
+
     def __str__(self) -> str:
         return " or ".join(self.name + specifier for specifier in self.specifiers) or self.name
 

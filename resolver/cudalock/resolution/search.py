@@ -164,10 +164,21 @@ class Search:
     ) -> Iterator[tuple[str, Alive]]:
         """The part of the network for each public version of the framework, newest first."""
         name = self._framework
-        if name is None or name not in self.network.domains or alive[name] & ABSENT:
+        if name is None or name not in self.network.domains:
             yield "", alive
             return
         domain = self.network.domains[name]
+        if alive[name] & ABSENT:
+            # Some release of what was asked for does without the framework, so no version of it was
+            # wanted for its own sake: what was asked for decides, and then the builds are walked.
+            version = self._framework_version(alive, off)
+            wanted = domain.versions[version] if version else ABSENT
+            alive = {**alive, name: alive[name] & wanted}
+            if self.network.propagate(alive, off) is not None:
+                return
+            if not version:
+                yield "", alive
+                return
         members = domain.members(alive[name])
         members.sort(key=lambda each: Newest(parse_version(each.version or "")))
         for version, group in groupby(members, key=lambda each: each.version or ""):
@@ -175,6 +186,13 @@ class Search:
             part = self._only(alive, name, chosen, off)
             if part is not None:
                 yield version, part
+
+    def _framework_version(self, alive: Alive, off: frozenset[str]) -> str | None:
+        """The version of the framework in the first answer that resolvelib finds; None without."""
+        name = self._framework or ""
+        answer = pin(self._problem(off), self.network, alive, self._cuda(None))
+        chosen = answer.version_of(name) if answer else None
+        return chosen.version if chosen else None
 
     def _least_flawed(self, alive: Alive, off: frozenset[str]) -> tuple[int, Key, Pinned] | None:
         """Points 3 to 6: as few flawed wheels as can be, then the best build and components."""

@@ -1,0 +1,63 @@
+"""What several test files share: the recorded index, and the real one where it may be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cudalock.matrix import Matrix
+from tests.local_index import clean_environment, run_tool
+from tests.recorded import MAIN, RecordedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the real package index run only where `-m` speaks of them."""
+    if "network" not in config.option.markexpr:
+        reason = "asks the real package index: select it with -m network"
+        for item in items:
+            if item.get_closest_marker("network"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Matrix:
+    return Matrix.load()
+
+
+@pytest.fixture(scope="session")
+def recorded(matrix: Matrix) -> Iterator[RecordedIndex]:
+    """The package index, PyTorch's and the builders' releases as the matrix has them."""
+    with RecordedIndex(matrix) as index:
+        yield index
+
+
+@pytest.fixture(scope="session")
+def recorded_environment(
+    recorded: RecordedIndex, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, str]:
+    """For tools that use the recorded package index. They share one cache."""
+    return clean_environment(tmp_path_factory.mktemp("recorded"), recorded.url(MAIN))
+
+
+@pytest.fixture(scope="session")
+def network_environment(
+    matrix: Matrix, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, str]:
+    """For tools that use the real package index. Skips where it cannot be asked."""
+    scratch = tmp_path_factory.mktemp("network")
+    environment = clean_environment(scratch, None)
+    (scratch / "asked.in").write_text("mpmath\n")
+    command = ["uv", "pip", "compile", "--quiet", "--exclude-newer", snapshot(matrix), "asked.in"]
+    tried = run_tool(command, scratch, environment)
+    if tried.returncode != 0:
+        pytest.skip(f"the package index cannot be asked: {tried.stderr.strip()}")
+    return environment
+
+
+def snapshot(matrix: Matrix) -> str:
+    """The time at which the package index was what the matrix says, for `--exclude-newer`."""
+    return matrix.version.replace(".", "-") + "T00:00:00Z"

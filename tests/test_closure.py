@@ -1,0 +1,173 @@
+"""The closure of a torch release: what the engine pins is what uv resolves for the same torch.
+
+uv is asked twice: with the package index as the matrix records it, which tries the engine, and
+with the real one as of the matrix's day, which tries the matrix too.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from packaging.requirements import Requirement
+
+from cudalock import Goal, Target, solve
+from tests.conftest import snapshot
+from tests.local_index import run_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from cudalock.lock import Lock, Pin
+    from cudalock.matrix import Matrix
+
+RELEASES: Final = [
+    ("2.0.0", "3.8"),
+    ("2.0.1", "3.11"),
+    ("2.1.2", "3.10"),
+    ("2.2.0", "3.12"),
+    ("2.2.2", "3.12"),
+    ("2.3.1", "3.11"),
+    ("2.4.1", "3.11"),
+    ("2.4.1", "3.12"),  # its cp312 wheels require setuptools, those of other Pythons do not
+    ("2.5.1", "3.11"),
+    ("2.6.0", "3.12"),
+    ("2.7.1", "3.13"),
+    ("2.8.0", "3.9"),
+    ("2.9.1", "3.14"),
+    ("2.10.0", "3.12"),
+    ("2.11.0", "3.13"),
+    ("2.12.1", "3.13"),
+    ("2.13.0", "3.12"),
+    ("2.14.1", "3.14"),
+    ("2.15.0", "3.13"),
+]
+"""Each with a Python it has wheels for."""
+
+# Where the pins differ, and why. Everything else is the same to the last project.
+ONE_CUDA_RELEASE = "metadata leaves it open, and we take the one of the build's own CUDA release"
+SETUPTOOLS = "torch before 2.2 imports pkg_resources, which setuptools 82 removed"
+DIFFERENCES: Final[dict[str, dict[str, str]]] = {
+    "2.0.1": {"setuptools": SETUPTOOLS},
+    "2.1.2": {"nvidia-nvjitlink-cu12": ONE_CUDA_RELEASE},
+    "2.2.0": {"nvidia-nvjitlink-cu12": ONE_CUDA_RELEASE},
+    "2.2.2": {"nvidia-nvjitlink-cu12": ONE_CUDA_RELEASE},
+    "2.3.1": {"nvidia-nvjitlink-cu12": ONE_CUDA_RELEASE},
+    "2.4.1": {"nvidia-nvjitlink-cu12": ONE_CUDA_RELEASE},
+    "2.13.0": {"nvidia-nvjitlink": ONE_CUDA_RELEASE},
+    "2.14.1": {"nvidia-nvjitlink": ONE_CUDA_RELEASE},
+    "2.15.0": {"nvidia-cuda-cccl": ONE_CUDA_RELEASE, "nvidia-nvjitlink": ONE_CUDA_RELEASE},
+}
+
+
+def closure(version: str, python: str, matrix: Matrix) -> Lock:
+    target = Target(python=python, platform="linux-x86_64", glibc="2.28")
+    return solve(Goal(requirements=(f"torch=={version}",)), target, matrix)
+
+
+def resolved_by_uv(
+    version: str, python: str, folder: Path, environment: Mapping[str, str], *more: str
+) -> dict[str, str]:
+    """Name -> version of everything that uv takes for a torch release on Linux x86_64."""
+    (folder / "torch.in").write_text(f"torch=={version}\n")
+    plain = ["--quiet", "--no-annotate", "--no-header", "--only-binary", ":all:"]
+    target = ["--python-version", python, "--python-platform", "x86_64-manylinux_2_28"]
+    command = ["uv", "pip", "compile", *plain, *target, *more, "torch.in"]
+    done = run_tool(command, folder, environment)
+    assert done.returncode == 0, done.stderr
+    pins = (line.partition("==") for line in done.stdout.splitlines())
+    return {name: version for name, _, version in pins}
+
+
+def compare(lock: Lock, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What is pinned otherwise: name -> (our version, theirs). The names must be the same."""
+    ours = {pin.name: pin.version for pin in lock.pins}
+    assert sorted(ours) == sorted(theirs)
+    return {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
+
+
+@pytest.mark.parametrize(("version", "python"), RELEASES)
+def test_uv_resolves_the_same_from_the_recorded_index(
+    version: str,
+    python: str,
+    matrix: Matrix,
+    recorded_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    theirs = resolved_by_uv(version, python, tmp_path, recorded_environment)
+    differing = compare(closure(version, python, matrix), theirs)
+    assert set(differing) == set(DIFFERENCES.get(version, ()))
+
+
+@pytest.fixture(scope="module")
+def real_closures(
+    matrix: Matrix,
+    network_environment: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[tuple[str, str], Future[dict[str, str]]]]:
+    """What uv resolves from the real index, all at once: it waits for the network most of the time.
+
+    Newer torch wheels have their metadata inside only, which takes several requests each.
+    """
+    as_of = ("--exclude-newer", snapshot(matrix))
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield {
+            case: pool.submit(
+                resolved_by_uv, *case, tmp_path_factory.mktemp("uv"), network_environment, *as_of
+            )
+            for case in RELEASES
+        }
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("version", "python"),
+    RELEASES,
+)
+def test_uv_resolves_the_same_from_the_real_index(
+    version: str,
+    python: str,
+    matrix: Matrix,
+    real_closures: Mapping[tuple[str, str], Future[dict[str, str]]],
+) -> None:
+    differing = compare(closure(version, python, matrix), real_closures[version, python].result())
+    assert set(differing) == set(DIFFERENCES.get(version, ()))
+
+
+@pytest.mark.parametrize(("version", "python"), RELEASES)
+def test_only_what_metadata_leaves_open_differs(version: str, python: str, matrix: Matrix) -> None:
+    lock = closure(version, python, matrix)
+    for name in DIFFERENCES.get(version, ()):
+        specifiers = [str(found.specifier) for found in requirements_on(name, lock, matrix)]
+        assert specifiers
+        assert not [text for text in specifiers if text.startswith("==") and "*" not in text]
+
+
+def requirements_on(name: str, lock: Lock, matrix: Matrix) -> Iterator[Requirement]:
+    """What the metadata of a lock's pins requires of a project on its target, any extra counted."""
+    for pin in lock.pins:
+        for requirement in map(Requirement, metadata_of(pin, matrix)):
+            if requirement.name == name and applies(requirement, lock):
+                yield requirement
+
+
+def metadata_of(pin: Pin, matrix: Matrix) -> tuple[str, ...]:
+    project = matrix.project(pin.name)
+    assert project is not None
+    (build,) = [
+        build
+        for build in project.release(pin.version).builds
+        for wheel in build.wheels
+        if wheel.file(pin.version, build.local) == pin.wheel.file
+    ]
+    return build.requires
+
+
+def applies(requirement: Requirement, lock: Lock) -> bool:
+    marker = requirement.marker
+    extras = ["", *re.findall(r'extra == "([^"]+)"', str(marker))]
+    environment = lock.target.marker_environment()
+    return marker is None or any(marker.evaluate({**environment, "extra": e}) for e in extras)
