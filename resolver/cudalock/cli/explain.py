@@ -11,11 +11,13 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.options import goal_options
 from cudalock.cli.question import ask, matrix_option
-from cudalock.errors import UnknownName
+from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
     from cudalock.conflicts import Choice
+    from cudalock.matrix import Matrix
     from cudalock.resolution import Resolution
+    from cudalock.target import Target
 
 SCHEMA = "cudalock.explain/1"
 
@@ -40,7 +42,12 @@ def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     from cudalock.resolution import resolve
 
     wanted, target, matrix = ask(ctx, goal, given)
-    resolution = resolve(wanted, target, matrix)
+    try:
+        resolution = resolve(wanted, target, matrix)
+    except NoSolution as no:
+        if given["as_json"]:
+            emit(_json_of_no(no, target, matrix))
+        raise
     choices = _choices(resolution, given["package"])
     if given["as_json"]:
         emit(_json(resolution, choices))
@@ -78,6 +85,24 @@ def _lines(resolution: Resolution, choices: list[Choice]) -> Iterator[str]:
             yield f"  would do: {build}"
     for fact in resolution.warnings:
         yield f"warning: {fact.component} {fact.says}   [{fact.id}]"
+
+
+def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
+    from cudalock.conflicts import Explanation
+
+    explanation = no.explanation
+    conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
+    value = {
+        "schema": SCHEMA,
+        "matrix": matrix.version,
+        "target": target.label,
+        "pins": None,
+        "conflicts": [
+            [{"says": step.text, "fact": step.fact} for step in steps] for steps in conflicts
+        ],
+        "hints": list(no.hints),
+    }
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
 def _json(resolution: Resolution, choices: list[Choice]) -> str:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     """The error to raise for a goal that has no answer on a target."""
     conflict = Conflict(goal, target, matrix)
-    core = conflict.core()
+    cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
-    headline = f"there is no answer for {wanted} on {target.label}"
-    if core is None:
-        # A soft fact, wanted strictly: there is an answer with a warning.
-        return NoSolution(Explanation(headline, (), ()))
-    explanation = Explanation(headline, core.elements, Narrator(conflict, core).steps())
-    hints = [str(suggestion) for suggestion in suggest(goal, target, matrix, core)]
+    explanation = Explanation(
+        headline=f"there is no answer for {wanted} on {target.label}",
+        elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
+        conflicts=tuple(Narrator(conflict, core).steps() for core in cores),
+    )
+    hints = [str(suggestion) for suggestion in suggest(goal, target, matrix, cores)]
     return NoSolution(explanation, hints=hints)
 
 

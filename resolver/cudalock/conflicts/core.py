@@ -74,6 +74,23 @@ class Conflict:
             (self.search.elements | frozenset(self.elements)) - found,
         )
 
+    def cores(self) -> list[Core]:
+        """The conflict, and a second one that would be left once the first was mended.
+
+        What the first is mended by is not known, so the least important thing asked for in it is
+        let go to see the other.
+        """
+        first = self.core()
+        if first is None:
+            return []
+        asked = [each for each in first.elements if each.startswith("goal:")]
+        if len(asked) < 2:
+            return [first]
+        framework = self.problem.matrix.framework
+        let_go = [each for each in asked if not each.startswith(f"goal:{framework}=")] or asked
+        second = self.core(frozenset(let_go[-1:]))
+        return [first] if second is None else [first, second]
+
     def _needed(self, kept: list[str], is_new: bool, candidates: list[str]) -> list[str]:
         """The candidates that a core needs beside ``kept`` (Junker's QuickXplain: it asks in the
         order of a logarithm, and prefers the candidates that come first)."""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.resolution.requirement import parse_version
+from cudalock.resolution.requirement import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core
-    from cudalock.facts import Fact
     from cudalock.resolution.candidate import Candidate
 
 SHOWN_VERSIONS = 4
 """How many versions are named one by one; more are shown as a span."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One line of an explanation; ``fact`` is the id of the curated fact it rests on."""
 
     text: str
@@ -30,23 +27,32 @@ class Step:
         return f"{self.text}   [{self.fact}]" if self.fact else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Why a goal has no answer on a target.
 
-    ``elements`` are the core's; ``steps`` tell it, one fact a line.
+    ``elements`` are those of the cores; ``conflicts`` tell each core, one fact a line.
     """
 
     headline: str
     elements: tuple[str, ...]
-    steps: tuple[Step, ...]
+    conflicts: tuple[tuple[Step, ...], ...]
 
     def __str__(self) -> str:
-        return "\n".join([self.headline, *(f"  {step}" for step in self.steps)])
+        lines = [self.headline]
+        for position, steps in enumerate(self.conflicts):
+            if position:
+                lines.append("and besides")
+            lines += [f"  {step}" for step in steps]
+        return "\n".join(lines)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all conflicts."""
+        return tuple(step for steps in self.conflicts for step in steps)
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The ids of the curated facts in the core."""
+        """The ids of the curated facts in the cores."""
         return tuple(
             element.partition(":")[2] for element in self.elements if element.startswith("fact:")
         )
@@ -77,7 +83,16 @@ class Narrator:
                 told.append(Step(f"{fact.component} {fact.says}", id))
             elif kind == "goal" and empty is None:
                 told.insert(0, Step(f"the goal asks for {id}"))
+        told += self._instead()
         return tuple(dict.fromkeys(told))
+
+    def _instead(self) -> Iterator[Step]:
+        """What the facts of the core advise."""
+        for element in self._core.elements:
+            kind, _, id = element.partition(":")
+            fix = self._problem.matrix.fact(id).fix if kind == "fact" else None
+            if fix:
+                yield Step(f"instead: {fix}", id)
 
     def _told(self, strike: Strike) -> Iterator[Step]:
         if isinstance(strike.cause, Restriction):
@@ -95,8 +110,14 @@ class Narrator:
         struck = self._members(strike.component, strike.before & ~strike.after)
         if "goal" in by_kind:
             yield Step(f"the goal asks for {by_kind['goal'][0]}")
+            if not strike.after:
+                yield from self._without_wheels(strike.component, by_kind["goal"][0])
         elif "fact" in by_kind:
             fact = self._problem.matrix.fact(by_kind["fact"][0])
+            if fact.component != strike.component:
+                # A fact about the target's own value; its `says` follows the value.
+                yield Step(f"{self._fixed(fact.component)} {fact.says}", fact.id)
+                return
             subject = self._subject(fact.component, struck)
             machine = "".join(f"; {self._machine(part)}" for part in by_kind.get("target", ()))
             yield Step(f"{subject} {fact.says}{machine}", fact.id)
@@ -109,17 +130,43 @@ class Narrator:
         else:
             yield Step(self._option(by_kind["option"][0], strike.component))
 
+    def _without_wheels(self, component: str, text: str) -> Iterator[Step]:
+        """Why none of the versions asked for can be pinned at all, whatever the target."""
+        project = self._problem.matrix.project(component)
+        specifier = parse_requirement(text).specifier
+        for version in project.versions if project else ():
+            if not project or not specifier.contains(version, prereleases=True):
+                continue
+            release = project.release(version)
+            if release.yanked:
+                yield Step(f"{component} {version} was withdrawn: {release.yanked}")
+            elif release.sdist and not any(build.rows for build in release.builds):
+                yield Step(
+                    f"{component} {version} has no wheel, only a source distribution that would "
+                    "have to be compiled"
+                )
+
     def _option(self, option: str, component: str) -> str:
         goal = self._problem.goal
         if option == "cuda":
             if goal.cuda is None:
                 return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
-            return f"the goal asks for CUDA {goal.cuda}".replace("CUDA cpu", "a build without CUDA")
+            if goal.cuda == "cpu":
+                return "the goal asks for a build without CUDA"
+            return f"the goal asks for CUDA {goal.cuda.removeprefix('==').removesuffix('.*')}"
         if option == "exclude-newer":
             return f"only what had been published by {goal.exclude_newer} is taken"
         if option == "builders":
-            return f"other wheels of {component} are by builders that `--builders` does not accept"
+            others = f"other wheels of {component} are by builders"
+            return f"{others} that `--builders {goal.builders}` does not accept"
         return f"the goal asks for `--{option}`"
+
+    def _fixed(self, component: str) -> str:
+        values = self._problem.target_values.get(component, ())
+        toolkit = self._problem.goal.toolkit
+        if not values and toolkit:
+            return f"CUDA toolkit {toolkit[0]}"
+        return f"{component} {' and '.join(value.version or '' for value in values)}"
 
     def _machine(self, part: str) -> str:
         target = self._problem.target
@@ -154,16 +201,18 @@ class Narrator:
         if table.element is None:
             return Step(f"{subject} requires {self._required(table, members)} (its metadata)")
         fact = self._problem.matrix.fact(table.element.partition(":")[2])
-        return Step(f"{subject} {fact.says}{self._meaning(strike, table, fact)}", fact.id)
+        return Step(f"{subject} {fact.says}{self._meaning(table, owners)}", fact.id)
 
-    def _meaning(self, strike: Strike, table: Table, fact: Fact) -> str:
-        """What a fact about a virtual component comes to, where that is short."""
-        if strike.component != table.other or not strike.after:
+    def _meaning(self, table: Table, owners: int) -> str:
+        """What a fact about a virtual component comes to for its owners, where that is short."""
+        if not self._problem.matrix.component(table.other).is_virtual:
             return ""
-        kept = self._members(table.other, strike.after)
-        if not self._problem.matrix.component(table.other).is_virtual or not kept:
-            return ""
-        return f": {table.other} {_versions(kept)}"
+        accepted = 0
+        for group, useful in table.groups:
+            if group & owners:
+                accepted |= useful
+        versions = _versions(self._members(table.other, accepted))
+        return f": {table.other} {versions or 'none'}"
 
     def _alive_owners(self, table: Table) -> int:
         alive = self._network.alive(self._core.others)

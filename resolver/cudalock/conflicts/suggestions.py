@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from packaging.requirements import Requirement
 
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.problem import Problem
@@ -12,6 +15,8 @@ from cudalock.resolution.requirement import parse_requirement, parse_version
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from cudalock.conflicts.core import Core
     from cudalock.matrix import Matrix
     from cudalock.target import Target
@@ -19,10 +24,10 @@ if TYPE_CHECKING:
 SHOWN: Final = 3
 PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "linux-aarch64")
+PLACES: Final = ("target:python", "target:platform")
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """A question with an answer, near the one without; ``says`` is the change."""
 
     says: str
@@ -37,48 +42,182 @@ class Suggestion:
         return f"{self.says}: `{self.command}`"
 
 
-def suggest(goal: Goal, target: Target, matrix: Matrix, core: Core) -> list[Suggestion]:
-    """At most three changes that help, the least first.
+Group = Iterator[Suggestion]
+"""Alternatives of which one is enough."""
+
+
+def suggest(goal: Goal, target: Target, matrix: Matrix, cores: Sequence[Core]) -> list[Suggestion]:
+    """At most three changes that help, the least first; two at once where one is not enough.
 
     What the user did not state comes first: it costs nothing to state it.
     """
-    found: list[Suggestion] = []
-    for group in _changes(goal, target, matrix, core):
-        for suggestion in group:
-            if _has_answer(suggestion, matrix):
-                found.append(suggestion)
-                break
-        if len(found) == SHOWN:
-            break
+    return Advisor(matrix).suggest(goal, target, cores)
+
+
+class Advisor:
+    """Tries changes on one matrix."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+
+    def suggest(self, goal: Goal, target: Target, cores: Sequence[Core]) -> list[Suggestion]:
+        found: list[Suggestion] = []
+        for groups in (self._single, self._double):
+            for group in groups(goal, target, cores):
+                first = next(group, None)
+                if first is not None:
+                    found.append(first)
+                if len(found) == SHOWN:
+                    return found
+            if found:
+                return found
+        return found
+
+    # -- one change -----------------------------------------------------------------------------
+
+    def _single(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
+        """Groups of suggestions that were solved, by the elements of the first core."""
+        elements = cores[0].elements
+        unstated = {part for part in ("python", "platform") if part not in target.stated}
+        if unstated and any(place in elements for place in PLACES):
+            yield self._solved(_targets(goal, target, unstated))
+        for text in _goal_texts(elements):
+            if parse_requirement(text).specifier:
+                yield self._newer(goal, target, text)
+                yield self._older(goal, target, text)
+        yield self._solved(_loosened_options(goal, target, elements))
+        if "python" in target.stated and "target:python" in elements:
+            yield self._solved(_targets(goal, target, {"python"}))
+        if target.platform == "windows-x86_64" and "platform" in target.stated:
+            yield self._solved(iter([_on_platform(goal, target, "linux-x86_64")]))
+        for text in _goal_texts(elements):
+            if not parse_requirement(text).specifier and len(goal.requirements) > 1:
+                less = tuple(each for each in goal.requirements if each != text)
+                without = Suggestion(f"without {text}", replace(goal, requirements=less), target)
+                yield self._solved(iter([without]))
+
+    def _solved(self, suggestions: Iterator[Suggestion]) -> Group:
+        return (each for each in suggestions if self._has_answer(each))
+
+    def _has_answer(self, suggestion: Suggestion) -> bool:
+        return Search(Problem(suggestion.goal, suggestion.target, self._matrix)).is_possible()
+
+    def _newer(self, goal: Goal, target: Target, text: str) -> Group:
+        return self._nearest(goal, target, text, newer=True)
+
+    def _older(self, goal: Goal, target: Target, text: str) -> Group:
+        return self._nearest(goal, target, text, newer=False)
+
+    def _nearest(self, goal: Goal, target: Target, text: str, *, newer: bool) -> Group:
+        """The nearest version, on one side, with which everything else can be kept."""
+        parsed = parse_requirement(text)
+        here = _named_version(parsed)
+        if here is None:
+            return
+        trial = _replaced(goal, text, _bare(parsed))
+        search = Search(Problem(trial, target, self._matrix))
+        name = search.problem.meant(parsed.name)
+        versions = search.versions_left(name, {}) or set()
+        # Another build of the same version is near as well, where one build was named.
+        same = {each for each in versions if parse_version(each) == here}
+        side = {each for each in versions - same if (parse_version(each) > here) == newer}
+        if newer and "+" in text:
+            side |= same
+        for version in sorted(side, key=parse_version, reverse=not newer):
+            if search.is_possible_at(name, version):
+                exact = _replaced(goal, text, f"{_bare(parsed)}=={version}")
+                yield Suggestion(f"with {name} {version}", exact, target)
+                return
+
+    # -- two changes ----------------------------------------------------------------------------
+
+    def _double(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
+        """Two requirements or options let go at once, one of each conflict."""
+        if len(cores) > 1:
+            first, second = (_loosenings(goal, target, core.elements) for core in cores[:2])
+            pairs = [(one, other) for one in first for other in second if one != other]
+        else:
+            pairs = list(combinations(_loosenings(goal, target, cores[0].elements), 2))
+        for one, other in pairs:
+            yield self._both(goal, target, one, other)
+
+    def _both(self, goal: Goal, target: Target, one: Loosening, other: Loosening) -> Group:
+        trial = other.loosen(one.loosen(goal))
+        answer = Search(Problem(trial, target, self._matrix)).best()
+        if answer is None:
+            return
+        problem = Problem(trial, target, self._matrix)
+        says = []
+        for each in (one, other):
+            chosen = answer.pinned.version_of(problem.meant(each.name)) if each.name else None
+            if chosen is not None:
+                trial = _replaced(trial, each.name, f"{each.name}=={chosen.version}")
+                says.append(f"{each.name} {chosen.version}")
+            else:
+                says.append(each.says)
+        yield Suggestion(f"with {' and '.join(says)}", trial, target)
+
+
+class Loosening(NamedTuple):
+    """One element of a question let go; ``name`` is the bare requirement that is left, if any."""
+
+    name: str
+    says: str
+    loosen: Callable[[Goal], Goal]
+
+
+def _loosenings(goal: Goal, target: Target, elements: Sequence[str]) -> list[Loosening]:
+    found = []
+    for text in _goal_texts(elements):
+        parsed = parse_requirement(text)
+        if parsed.specifier:
+            bare = _bare(parsed)
+            found.append(Loosening(bare, bare, _dropping_specifier(text, bare)))
+    if "option:cuda" in elements and goal.cuda is not None:
+        found.append(Loosening("", "another CUDA build", lambda each: replace(each, cuda=None)))
     return found
 
 
-def _has_answer(suggestion: Suggestion, matrix: Matrix) -> bool:
-    return Search(Problem(suggestion.goal, suggestion.target, matrix)).is_possible()
+def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
+    return lambda goal: _replaced(goal, text, bare)
 
 
-def _changes(
-    goal: Goal, target: Target, matrix: Matrix, core: Core
-) -> Iterator[Iterator[Suggestion]]:
-    """Groups of alternatives, of each of which one is enough."""
-    unstated = {"python", "platform"} - target.stated
-    if unstated and any(f"target:{part}" in core.elements for part in ("python", "platform")):
-        yield _targets(goal, target, unstated)
-    for element in core.elements:
-        kind, _, text = element.partition(":")
-        if kind == "goal" and parse_requirement(text).specifier:
-            yield _versions(goal, target, matrix, text)
-    if "option:cuda" in core.elements and goal.cuda is not None:
-        yield iter([Suggestion("with another CUDA build", replace(goal, cuda=None), target)])
-    if "option:builders" in core.elements:
-        yield iter([Suggestion("with any builder", replace(goal, builders="any"), target)])
-    if "option:exclude-newer" in core.elements:
-        newer = replace(goal, exclude_newer=None)
-        yield iter([Suggestion("with newer releases", newer, target)])
-    if "python" in target.stated and "target:python" in core.elements:
-        yield _targets(goal, target, {"python"})
-    if target.platform == "windows-x86_64" and "platform" in target.stated:
-        yield iter([_on_platform(goal, target, "linux-x86_64")])
+def _loosened_options(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[Suggestion]:
+    if "option:cuda" in elements and goal.cuda is not None:
+        yield Suggestion("with another CUDA build", replace(goal, cuda=None), target)
+    if "option:builders" in elements:
+        wider = "any" if goal.builders == "known" else "known"
+        yield Suggestion(f"with {wider} builders", replace(goal, builders=wider), target)
+    if "option:exclude-newer" in elements:
+        yield Suggestion("with newer releases", replace(goal, exclude_newer=None), target)
+
+
+def _goal_texts(elements: Sequence[str]) -> list[str]:
+    return [each.partition(":")[2] for each in elements if each.startswith("goal:")]
+
+
+def _replaced(goal: Goal, text: str, other: str) -> Goal:
+    """The goal with one requirement, or constraint, said otherwise."""
+    return replace(
+        goal,
+        requirements=tuple(sorted(other if each == text else each for each in goal.requirements)),
+        constraints=tuple(each for each in goal.constraints if each != text),
+    )
+
+
+def _bare(parsed: Requirement) -> str:
+    extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
+    return parsed.name + extras
+
+
+def _named_version(parsed: Requirement) -> Version | None:
+    """The version a requirement speaks of: what other versions are near to."""
+    for item in parsed.specifier:
+        return parse_version(parse_version(item.version.removesuffix(".*")).public)
+    return None
+
+
+# -- other targets ------------------------------------------------------------------------------
 
 
 def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion]:
@@ -113,28 +252,6 @@ def _near_pythons(target: Target) -> list[str]:
     if target.free_threaded or target.python.count(".") == 2:
         others.append(f"3.{minor}")
     return sorted(others, key=lambda each: (abs(int(each[2:]) - minor), -int(each[2:])))
-
-
-def _versions(goal: Goal, target: Target, matrix: Matrix, text: str) -> Iterator[Suggestion]:
-    """Another version of one requirement, everything else kept: a newer one, then an older."""
-    parsed = parse_requirement(text)
-    rest = tuple(each for each in goal.requirements if each != text)
-    extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-    pinned = [item.version for item in parsed.specifier if item.operator in ("==", "~=")]
-    bounds = [f">={_release(pinned[0])}", f"<{_release(pinned[0])}"] if pinned else [""]
-    for bound in bounds:
-        trial = replace(goal, requirements=tuple(sorted((*rest, parsed.name + extras + bound))))
-        answer = Search(Problem(trial, target, matrix)).best()
-        name = Problem(trial, target, matrix).meant(parsed.name)
-        chosen = answer and answer.pinned.version_of(name)
-        if chosen:
-            exact = f"{parsed.name}{extras}=={chosen.version}"
-            named = replace(goal, requirements=tuple(sorted((*rest, exact))))
-            yield Suggestion(f"with {parsed.name} {chosen.version}", named, target)
-
-
-def _release(version: str) -> str:
-    return parse_version(version.removesuffix(".*")).public
 
 
 __all__ = ["Suggestion", "suggest"]

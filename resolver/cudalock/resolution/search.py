@@ -98,6 +98,18 @@ class Search:
             return set()
         return {each.version for each in domain.members(alive[name]) if each.version}
 
+    def is_possible_at(self, name: str, version: str) -> bool:
+        """Whether there is an answer with a member of the network at a public version."""
+        off = self.problem.soft_elements
+        alive = self.network.alive(off)
+        alive[name] &= self.network.domains[name].versions.get(version, 0)
+        if self.network.propagate(alive, off) is not None:
+            return False
+        return any(
+            pin(self._problem(off), self.network, part, cuda) is not None
+            for part, cuda in self._by_build(alive, off)
+        )
+
     def is_possible_with(self, candidate: Candidate) -> bool:
         """Whether there is an answer with this very candidate, at whatever price in warnings."""
         off = self.problem.soft_elements
