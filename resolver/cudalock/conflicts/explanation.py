@@ -200,7 +200,10 @@ class Narrator:
         subject = self._subject(table.owner, members)
         if table.element is None:
             return Step(f"{subject} requires {self._required(table, members)} (its metadata)")
-        fact = self._problem.matrix.fact(table.element.partition(":")[2])
+        kind, _, id = table.element.partition(":")
+        if kind == "option":
+            return Step(self._option(id, table.owner))
+        fact = self._problem.matrix.fact(id)
         return Step(f"{subject} {fact.says}{self._meaning(table, owners)}", fact.id)
 
     def _meaning(self, table: Table, owners: int) -> str:
@@ -212,7 +215,7 @@ class Narrator:
             if group & owners:
                 accepted |= useful
         versions = _versions(self._members(table.other, accepted))
-        return f": {table.other} {versions or 'none'}"
+        return f": {table.other} {versions}" if versions else f": no {table.other}"
 
     def _alive_owners(self, table: Table) -> int:
         alive = self._network.alive(self._core.others)

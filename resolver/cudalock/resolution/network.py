@@ -10,7 +10,7 @@ from cudalock.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.columns import Columns
 from cudalock.resolution.problem import Screen, fact_element
-from cudalock.resolution.propagation import Domain, Network, Restriction, Table
+from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.requirement import parse_version
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def build_network(problem: Problem) -> Network:
     domains = {name: each.domain for name, each in columns.items()}
     return Network(
         domains,
-        [table for each in columns.values() for table in _tables(each, domains)],
+        [
+            *(table for each in columns.values() for table in _tables(each, domains)),
+            *_wish_tables(problem, domains),
+        ],
         [*_asked(problem, domains), *_ruled_out(columns)],
     )
 
@@ -68,7 +71,9 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
 
 def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
-    waiting = [*problem.goal_names]
+    # What the goal constrains is seen as well: else a conflict with the metadata of a member would
+    # be found again by resolvelib for every build of the framework.
+    waiting = [*problem.goal_names, *(root.name for root in problem.roots)]
     if framework in columns and framework is not None:
         waiting += _optional_members(problem, columns[framework])
     while waiting:
@@ -138,10 +143,19 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
     yield from tables.values()
 
 
+def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
+    """What the goal wants of CUDA, wherever the framework is present at all."""
+    framework = domains.get(problem.matrix.framework or "")
+    for wish in problem.cuda_wishes() if framework else ():
+        if framework:
+            table = Table(framework.name, CUDA, f"{wish.origin.kind}:{wish.origin.id}")
+            table.add(framework.all & ~ABSENT, domains[CUDA].accepted(wish))
+            yield table
+
+
 def _asked(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction]:
     """What the goal's own words, and values fixed beforehand, leave of a domain."""
-    wishes = problem.cuda_wishes() if problem.matrix.framework in domains else ()
-    for root in (*problem.roots, *wishes):
+    for root in problem.roots:
         if root.name in domains:
             elements = frozenset([f"{root.origin.kind}:{root.origin.id}"])
             yield Restriction(root.name, elements, domains[root.name].accepted(root))

@@ -118,6 +118,8 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             return
         yield from self._problem.metadata(candidate)
         yield from self._problem.relations(candidate)
+        if candidate.name == self._problem.matrix.framework:
+            yield from self._problem.cuda_wishes()
 
     def _offered(self, name: str, wanted: list[Requirement]) -> Iterable[Candidate]:
         domain = self._network.domains.get(name)
