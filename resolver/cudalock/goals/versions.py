@@ -128,7 +128,11 @@ def _unknown(
         return UnknownVersion(
             f"`{project}` {text} is newer than anything the matrix{edition} knows of it:"
             f" the newest there is {versions[-1]}",
-            hints=[f"`{project}=={versions[-1]}`", "`pip install -U cudalock` for a newer matrix"],
+            hints=[
+                f"`{project}=={versions[-1]}`",
+                "`pip install -U cudalock` for a newer matrix",
+                "asking the index itself (`--live`) is for a later version of cudalock",
+            ],
         )
     near = _neighbours(base, versions)
     known_not = "is not known here" if base < versions[0] else "does not exist"
