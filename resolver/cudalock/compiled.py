@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
+from cudalock.facts import check_component
 
 COMPILED: Final = "compiled.json"
 HEADER: Final = "matrix.toml"
@@ -87,6 +88,9 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
         )
     except ValueError as error:
         raise MatrixError(name, "", f"cannot be read: {error}") from None
+    if name != HEADER:
+        # Only here: the copy was made from files that passed.
+        check_component(table, name)
     return table
 
 

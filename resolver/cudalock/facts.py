@@ -7,8 +7,9 @@ must hold beside them. Everything it can say is data; see ``matrix/README.md``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -234,6 +235,43 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         replacements=tuple(replacements),
         by_cuda=dict(table.get("by_cuda", {})),
     )
+
+
+def check_component(table: Mapping[str, Any], file: str) -> None:
+    """Parse every range, marker and template of a component file, which loading it does not.
+
+    Raises MatrixError naming file and key for the first that is malformed.
+    """
+    for position, fact in enumerate(read_component(table, file).facts):
+        for key, check in _parts(fact):
+            try:
+                check()
+            except ValueError as error:  # what packaging raises for specifiers and markers is one
+                says = " ".join(str(error).split())
+                raise MatrixError(file, f"fact[{position}].{key}", says) from None
+
+
+def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Each part of a fact that has a grammar, by its key, with what parses it."""
+    from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
+
+    yield "for", partial(SpecifierSet, fact.versions)
+    if fact.when is not None:
+        yield "when", partial(Marker, fact.when)
+    seen: dict[str, int] = {}
+    for demand in (*fact.beside, *fact.of_machine):
+        position = seen.get(demand.verb, 0)
+        seen[demand.verb] = position + 1
+        yield f"{demand.verb}[{position}]", partial(_check_template, demand.template)
+
+
+def _check_template(template: ClauseTemplate) -> None:
+    from packaging.specifiers import SpecifierSet
+
+    clause = template.fill(dict.fromkeys(template.label_names, ("1.0",)))
+    for specifier in clause.specifiers if clause else ():
+        SpecifierSet(specifier)
 
 
 def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) -> Fact:

@@ -156,6 +156,10 @@ class Matrix:
             self._components[name] = read_component(table, file) if table else Component(name)
         return self._components[name]
 
+    def is_curated(self, name: str) -> bool:
+        """Whether people keep facts about the name."""
+        return f"{name}.toml" in self._tables
+
     @cached_property
     def components(self) -> dict[str, Component]:
         """Everything curated, by component name."""
@@ -290,11 +294,12 @@ class Matrix:
                     versions.append(version)
         return found
 
-    def cudnn_project(self, cuda: str | None) -> str:
-        """The pip package of cuDNN for a CUDA release; for the newest major where none is given."""
+    def cudnn_projects(self, cuda: str | None) -> list[str]:
+        """The pip package of cuDNN for a CUDA release; without one that of each CUDA major, the
+        newest first."""
         by_cuda = self.component("cudnn").by_cuda
-        major = cuda.split(".")[0] if cuda else max(by_cuda, key=int)
-        return by_cuda[major]
+        majors = [cuda.split(".")[0]] if cuda else sorted(by_cuda, key=int, reverse=True)
+        return [by_cuda[major] for major in majors if major in by_cuda]
 
     @cached_property
     def gpus(self) -> dict[str, str]:

@@ -176,16 +176,16 @@ class Release:
         return tuple(self.build(position) for position in range(len(self._rows)))
 
     def build(self, position: int) -> Build:
-        """One build. Raises ValueError or KeyError for a damaged row."""
+        """One build. Raises MatrixError for a damaged row."""
         build = self._builds[position]
         if build is None:
-            table = self._table
-            build = self._builds[position] = Build(
-                self._rows[position],
-                table.get("python"),
-                self._requires,
-                self.project.replace("-", "_"),
-            )
+            python, dist = self._table.get("python"), self.project.replace("-", "_")
+            try:
+                build = Build(self._rows[position], python, self._requires, dist)
+            except (ValueError, TypeError, AttributeError, LookupError) as error:
+                key = f"releases[{self.version!r}].builds[{position}]"
+                raise MatrixError(f"{self.project}.json", key, str(error)) from None
+            self._builds[position] = build
         return build
 
     def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
@@ -240,6 +240,10 @@ class Project:
     def mentions(self, name: str) -> bool:
         """Whether some row may name a project: looked for in the text, without parsing it."""
         return any(f'"{name}' in line for line in self._lines.values())
+
+    def mentions_extra(self, extra: str) -> bool:
+        """Whether some row has requirements of an extra, looked for in the text."""
+        return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
 
     def __iter__(self) -> Iterator[Release]:
         return (self.release(version) for version in self._lines)

@@ -83,6 +83,8 @@ class Narrator:
                 told.append(Step(f"{fact.component} {fact.says}", id))
             elif kind == "goal" and empty is None:
                 told.insert(0, Step(f"the goal asks for {id}"))
+            elif kind == "option" and empty is None:
+                told.append(Step(self._option(id, "")))
         told += self._instead()
         return tuple(dict.fromkeys(told))
 
@@ -159,7 +161,17 @@ class Narrator:
         if option == "builders":
             others = f"other wheels of {component} are by builders"
             return f"{others} that `--builders {goal.builders}` does not accept"
-        return f"the goal asks for `--{option}`"
+        if option == "toolkit" and goal.toolkit is not None:
+            release, parts = goal.toolkit
+            return f"the goal asks for CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
+        return self._cudnn()
+
+    def _cudnn(self) -> str:
+        goal, matrix = self._problem.goal, self._problem.matrix
+        project = self._problem.cudnn_project(goal.toolkit[0] if goal.toolkit else None)
+        versions = matrix.versions(project)
+        there = f"{project} has {versions[0]} to {versions[-1]}" if versions else "there is none"
+        return f"the goal asks for cuDNN {goal.cudnn}; {there}"
 
     def _fixed(self, component: str) -> str:
         values = self._problem.target_values.get(component, ())

@@ -90,6 +90,8 @@ class Advisor:
             yield self._solved(_targets(goal, target, {"python"}))
         if target.platform == "windows-x86_64" and "platform" in target.stated:
             yield self._solved(iter([_on_platform(goal, target, "linux-x86_64")]))
+        elif "platform" in target.stated and "target:platform" in elements:
+            yield self._solved(_targets(goal, target, {"platform"}))
         for text in _goal_texts(elements):
             if not parse_requirement(text).specifier and len(goal.requirements) > 1:
                 less = tuple(each for each in goal.requirements if each != text)

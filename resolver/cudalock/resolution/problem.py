@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
+from cudalock.errors import UnknownName
 from cudalock.facts import VERSION, Demand, Fact, Replacement, Verb
 from cudalock.names import canonical
 from cudalock.resolution.candidate import Candidate, best_wheel
@@ -105,9 +106,22 @@ class Problem:
         if f"{origin.kind}:{origin.id}" in self.off:
             return None
         name = self.meant(canonical(parsed.name))
+        self._check_extras(name, parsed.extras)
         specifier = str(parsed.specifier)
         specifiers = (specifier,) if specifier else ()
         return Requirement(name, specifiers, kind, origin, frozenset(parsed.extras))
+
+    def _check_extras(self, name: str, extras: set[str]) -> None:
+        """Raises UnknownName for an extra whose requirements the matrix does not hold: without them
+        a lock would look whole and not be."""
+        project = self.matrix.project(name)
+        for extra in sorted(extras):
+            if project is None or not project.mentions_extra(extra):
+                raise UnknownName(
+                    f"the requirements of the extra `{extra}` of `{name}` are not in the matrix "
+                    f"of {self.matrix.version}",
+                    hints=[f"ask for `{name}`, and for what the extra brings by its own names"],
+                )
 
     def meant(self, name: str) -> str:
         """The project that a goal's name means on this target."""
@@ -429,9 +443,21 @@ class Problem:
             for name, version in pins.items():
                 yield Requirement(name, (f"=={version}",), "requires", origin)
         if self.goal.cudnn is not None and "option:cudnn" not in self.off:
-            project = self.matrix.cudnn_project(cuda or release)
             origin = Origin("option", "cudnn")
+            project = self.cudnn_project(cuda or release)
             yield Requirement(project, (self.goal.cudnn,), "requires", origin)
+
+    def cudnn_project(self, cuda: str | None) -> str:
+        """The pip package that `--cudnn` means beside a CUDA release. Where there is none, that of
+        the newest CUDA major that has such a version."""
+        projects = self.matrix.cudnn_projects(cuda)
+        wanted = self.goal.cudnn or ""
+        having = [
+            name
+            for name in projects
+            if any(accepts(wanted, version) for version in self.matrix.versions(name))
+        ]
+        return (having or projects)[0]
 
     # -- the target -----------------------------------------------------------------------------
 

@@ -1,0 +1,126 @@
+"""`python -m bench.fuzz`: random goals that the grid has not, compared with oracle and verifier.
+
+The grid fixes release and CUDA build; here both may be open or ranges, on machines with this GPU,
+driver or C library, with constraints, builders and dates. The same seed makes the same goals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from bench.cells import COMPONENTS, FRAMEWORK
+from bench.engine import solve
+from cudalock.goals import Goal, command_line
+from cudalock.matrix import Matrix, data_directory
+from cudalock.target import Target
+
+PLATFORMS: Final = (
+    ("linux-x86_64",) * 4 + ("windows-x86_64",) * 3 + ("linux-aarch64", "macos-arm64")
+)
+PYTHONS: Final = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+GPUS: Final = ("6.1", "7.0", "7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0")
+DRIVERS: Final = ("450.80.02", "470.1", "525.60", "550.54", "570.86", "580.65")
+GLIBCS: Final = ("2.17", "2.28", "2.31", "2.35", "2.39")
+OF_EACH_TARGET: Final = 20
+
+
+def targets(chance: random.Random) -> Iterator[Target]:
+    """Machines without end."""
+    while True:
+        target = Target(chance.choice(PYTHONS), chance.choice(PLATFORMS))
+        if target.can_have_cuda and chance.random() < 0.4:
+            target = replace(target, gpus=tuple(chance.sample(GPUS, chance.choice((1, 1, 1, 2)))))
+        if target.can_have_cuda and chance.random() < 0.3:
+            target = replace(target, driver=chance.choice(DRIVERS))
+        if target.is_linux and chance.random() < 0.5:
+            target = replace(target, glibc=chance.choice(GLIBCS))
+        yield target
+
+
+def goals(chance: random.Random, matrix: Matrix) -> Iterator[Goal]:
+    """Goals without end; builders and dates are drawn with the target, for the oracle's sake."""
+    while True:
+        names = chance.sample(COMPONENTS, chance.choice((0, 1, 1, 2, 2, 3, 4)))
+        wanted = [name + _range(chance, matrix, name, 0.35) for name in names]
+        if not names or chance.random() < 0.85:
+            wanted.append(FRAMEWORK + _range(chance, matrix, FRAMEWORK, 0.75))
+        limits = [
+            name + _range(chance, matrix, name, 1)
+            for name in ("numpy", FRAMEWORK, "triton")
+            if chance.random() < 0.08
+        ]
+        yield Goal(
+            tuple(sorted(wanted)),
+            tuple(sorted(limits)),
+            cuda=chance.choice((None, None, None, "==12.*", ">=12.4", "==11.8.*", "<13", "cpu")),
+            strict=chance.random() < 0.15,
+        )
+
+
+def _range(chance: random.Random, matrix: Matrix, name: str, likely: float) -> str:
+    versions = matrix.versions(name)
+    if chance.random() >= likely:
+        return ""
+    low, high = sorted(chance.sample(range(len(versions)), 2))
+    minor = ".".join(versions[high].split(".")[:2])
+    return chance.choice(
+        [
+            f"=={versions[high]}",
+            f"=={minor}.*",
+            f">={versions[low]}",
+            f"<{versions[high]}",
+            f">={versions[low]},<{versions[high]}",
+            f"!={versions[-1]}",
+        ]
+    )
+
+
+def questions(seed: int, matrix: Matrix) -> Iterator[tuple[Goal, Target]]:
+    """Goals and targets without end, the same for the same seed."""
+    chance = random.Random(seed)
+    wishes = goals(chance, matrix)
+    for target in targets(chance):
+        builders = chance.choice(("known", "known", "known", "official", "any"))
+        newest = chance.choice((None, None, None, None, "2025-06-01", "2024-08-01"))
+        for goal in islice(wishes, OF_EACH_TARGET):
+            yield replace(goal, builders=builders, exclude_newer=newest), target
+
+
+def main(words: list[str] | None = None) -> int:
+    """Compare; the exit status is 1 if anything disagrees."""
+    from tests.oracle import Oracle, disagreements
+    from tests.verifier import Book
+
+    parser = argparse.ArgumentParser("python -m bench.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="goals (default 1000)")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args(words)
+    directory = data_directory()
+    matrix, oracle = Matrix.load(directory), Oracle(Book(directory))
+    yes = warned = wrong = 0
+    slowest = 0.0
+    for goal, target in islice(questions(arguments.seed, matrix), arguments.count):
+        solved = solve(goal, target, matrix)
+        yes += solved.resolution is not None
+        warned += solved.resolution is not None and bool(solved.resolution.warnings)
+        if solved.busy_milliseconds > slowest:
+            slowest, slow = solved.busy_milliseconds, command_line(goal, target)
+        found = disagreements(oracle, goal, target, solved.resolution)
+        if found:
+            wrong += 1
+            print(f"{command_line(goal, target)}\n  " + "\n  ".join(found), flush=True)
+    print(
+        f"{arguments.count} goals: {yes} yes ({warned} with warnings), {arguments.count - yes} no,"
+        f" {wrong} disagreements; slowest {slowest:.0f} ms: {slow}"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

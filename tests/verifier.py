@@ -1,0 +1,684 @@
+"""An independent check of an answer: which facts, requirements, tags and wishes does it break?
+
+It reads the matrix's files itself and shares no code with the package, so that a mistake in a
+loader or in the engine is not repeated here. Only PEP things are left to ``packaging``. A goal and
+a target are taken as plain values, for their fields.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging import tags as wheel_tags
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.lock import Lock
+    from cudalock.target import Target
+
+MATRIX: Final = Path(__file__).parents[1] / "matrix"
+
+OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver")
+OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi")
+FRAMEWORK: Final = "torch"
+
+TRUSTED: Final = {
+    "official": {"own"},
+    "known": {"own", "known"},
+    "any": {"own", "known", "other"},
+}
+
+_MARKERS: Final = {
+    "linux-x86_64": ("linux", "Linux", "x86_64", "posix"),
+    "linux-aarch64": ("linux", "Linux", "aarch64", "posix"),
+    "windows-x86_64": ("win32", "Windows", "AMD64", "nt"),
+    "windows-arm64": ("win32", "Windows", "ARM64", "nt"),
+    "macos-arm64": ("darwin", "Darwin", "arm64", "posix"),
+    "macos-x86_64": ("darwin", "Darwin", "x86_64", "posix"),
+}
+
+
+# -- PEP things, made once ----------------------------------------------------------------------
+
+
+@cache
+def version_of(text: str) -> Version:
+    return Version(text)
+
+
+@cache
+def specifiers(text: str) -> SpecifierSet:
+    return SpecifierSet(text)
+
+
+@cache
+def requirement(text: str) -> Requirement:
+    return Requirement(text)
+
+
+@cache
+def inside(version: str, specifier: str) -> bool:
+    """Whether a version is in a range; which pre-releases may be taken is decided elsewhere."""
+    return not specifier or specifiers(specifier).contains(version_of(version), prereleases=True)
+
+
+def marker_environment(target: Target) -> dict[str, str]:
+    """What PEP 508 markers read on the target; `3.12` is read as 3.12.0."""
+    system, platform, machine, os_name = _MARKERS[target.platform]
+    full = target.python if target.python.count(".") == 2 else f"{target.python}.0"
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": full,
+        "os_name": os_name,
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": platform,
+        "platform_version": "",
+        "python_full_version": full,
+        "python_version": ".".join(full.split(".")[:2]),
+        "sys_platform": system,
+    }
+
+
+def tag_ranks(target: Target) -> dict[str, int]:
+    """Every tag the target's installer takes, with its place in the installer's order."""
+    minor = int(target.python.split(".")[1])
+    abi = f"cp3{minor}{'t' if target.free_threaded else ''}"
+    platforms = list(_platforms(target))
+    found = [
+        *wheel_tags.cpython_tags((3, minor), [abi], platforms),
+        *wheel_tags.compatible_tags((3, minor), f"cp3{minor}", platforms),
+    ]
+    ranks: dict[str, int] = {}
+    for place, tag in enumerate(found):
+        ranks.setdefault(str(tag), place)
+    return ranks
+
+
+def _platforms(target: Target) -> Iterator[str]:
+    system, _, arch = target.platform.partition("-")
+    if system == "windows":
+        yield "win_amd64" if arch == "x86_64" else "win_arm64"
+    elif system == "macos":
+        major, minor = (int(part) for part in str(target.macos).split(".")[:2])
+        yield from wheel_tags.mac_platforms((major, minor), arch)
+    else:
+        legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+        yield f"linux_{arch}"
+        for minor in range(int(str(target.glibc).split(".")[1]), 4, -1):
+            if arch == "aarch64" and minor < 17:
+                break
+            yield f"manylinux_2_{minor}_{arch}"
+            if minor in legacy:
+                yield f"{legacy[minor]}_{arch}"
+
+
+# -- the matrix as its files have it --------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """The wheels of one build of one release."""
+
+    project: str
+    version: str
+    release: Mapping[str, Any]
+    build: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """The index or the builder that has it."""
+        return str(self.build.get("builder") or self.build.get("index") or "pypi")
+
+    @property
+    def tag(self) -> str:
+        return str(self.build.get("tag", ""))
+
+    @property
+    def local(self) -> str:
+        return str(self.build.get("local", ""))
+
+    @property
+    def full_version(self) -> str:
+        return f"{self.version}+{self.local}" if self.local else self.version
+
+    @property
+    def python(self) -> str:
+        return str(self.build.get("python", self.release.get("python", "")))
+
+    @property
+    def requires(self) -> list[str]:
+        found: list[str] = self.build.get("requires", self.release.get("requires", []))
+        return found
+
+    @property
+    def is_flawed(self) -> bool:
+        return self.build.get("known") == "derived" or "warning" in self.build
+
+    @cached_property
+    def labels(self) -> dict[str, list[str]]:
+        return {name: _listed(value) for name, value in self.build.get("labels", {}).items()}
+
+    def files(self) -> Iterator[tuple[str, str, str | None]]:
+        """File name, tags and digest of each wheel."""
+        for tags, digest, *rest in self.build["wheels"]:
+            dist = rest[0]["dist"] if rest else self.project.replace("-", "_")
+            yield f"{dist}-{self.full_version}-{tags}.whl", tags, digest
+
+    def place_values(self) -> dict[str, list[str]]:
+        """What ``where`` of a fact may ask for."""
+        places = {
+            key: [str(self.build[key])]
+            for key in ("index", "builder", "tag", "local")
+            if self.build.get(key)
+        }
+        return {**self.labels, **places}
+
+
+def best_rank(row: Row, ranks: Mapping[str, int]) -> int | None:
+    """The rank of the row's best wheel on a target, None where none fits."""
+    found = (wheel_rank(tags, ranks) for _, tags, _ in row.files())
+    return min((rank for rank in found if rank is not None), default=None)
+
+
+def preferred(row: Row, ranks: Mapping[str, int]) -> set[str]:
+    """The file to take of those that fit: a bare `linux_x86_64` promises no glibc, so it is last.
+
+    Several where they are alike but for the build tag.
+    """
+    fitting = {
+        file: ("-linux_" in tags, rank)
+        for file, tags, _ in row.files()
+        if (rank := wheel_rank(tags, ranks)) is not None
+    }
+    best = min(fitting.values(), default=None)
+    return {file for file, key in fitting.items() if key == best}
+
+
+def wheel_rank(tags: str, ranks: Mapping[str, int]) -> int | None:
+    """The rank of the best tag in a compressed set, a build tag in front not counted."""
+    pythons, abis, platforms = tags.split("-")[-3:]
+    found = (
+        ranks.get(f"{python}-{abi}-{platform}")
+        for python in pythons.split(".")
+        for abi in abis.split(".")
+        for platform in platforms.split(".")
+    )
+    return min((rank for rank in found if rank is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing a fact asks: any of the alternatives, each a name and a specifier.
+
+    The specifier None says that the name must be absent.
+    """
+
+    verb: str
+    alternatives: tuple[tuple[str, str | None], ...]
+
+
+class Book:
+    """The matrix's files, read here and in no other way."""
+
+    def __init__(self, directory: Path = MATRIX) -> None:
+        self.directory = directory
+        self.header = _toml(directory / "matrix.toml")
+        self.components: dict[str, dict[str, Any]] = {}
+        for path in sorted((directory / "components").glob("*.toml")):
+            table = _toml(path)
+            self.components[table["name"]] = table
+        self.trust = {row["id"]: row.get("trust", "own") for row in self.header["index"]}
+        self.trust |= {row["id"]: row["trust"] for row in self.header.get("builder", ())}
+        self._rows: dict[str, list[Row]] = {}
+
+    def rows(self, project: str) -> list[Row]:
+        """Every row of a project, in the file's order; none where it is not held."""
+        if project not in self._rows:
+            path = self.directory / "index" / f"{project}.json"
+            table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            self._rows[project] = [
+                Row(project, version, release, build)
+                for version, release in table.get("releases", {}).items()
+                for build in release.get("builds")
+                or [{"index": "pypi", "wheels": release.get("wheels", [])}]
+            ]
+        return self._rows[project]
+
+    def holds(self, project: str) -> bool:
+        return bool(self.rows(project))
+
+    def facts(
+        self, component: str, environment: Mapping[str, str], version: str, row: Row | None
+    ) -> Iterator[dict[str, Any]]:
+        """The facts in force about one choice that a solve can decide."""
+        for fact in self.components.get(component, {}).get("fact", ()):
+            if fact.get("scope", "solve") != "solve":
+                continue
+            if "when" in fact and not marker_holds(fact["when"], environment):
+                continue
+            if inside(version, fact.get("for", "")) and _is_where(fact, row):
+                yield fact
+
+    def meant(self, name: str, environment: Mapping[str, str]) -> str:
+        """The project that a goal's name stands for on the target."""
+        for alias in self.components.get(name, {}).get("alias", ()):
+            if "when" not in alias or marker_holds(alias["when"], environment):
+                return str(alias["name"])
+        return name
+
+    def wanted(
+        self, row: Row, environment: Mapping[str, str], extras: Iterable[str] = ()
+    ) -> Iterator[tuple[str, str, frozenset[str]]]:
+        """What a row's metadata requires, corrected by facts: name, specifier, extras."""
+        for text in row.requires:
+            parsed = requirement(text)
+            if not any(
+                parsed.marker is None or parsed.marker.evaluate({**environment, "extra": extra})
+                for extra in ("", *extras)
+            ):
+                continue
+            name = canonicalize_name(parsed.name)
+            replaced = self._replacement(row, name, environment)
+            if replaced is None:
+                yield name, str(parsed.specifier), frozenset(parsed.extras)
+            elif replaced.get("with"):
+                yield canonicalize_name(replaced["with"]), "", frozenset()
+
+    def _replacement(
+        self, row: Row, name: str, environment: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        for component in self.components.values():
+            for fact in component.get("fact", ()):
+                table: dict[str, Any] | None = fact.get("replaces")
+                if table is None or table["requirement"] != name:
+                    continue
+                of = requirement(table["of"])
+                if of.name != row.project or not inside(row.version, str(of.specifier)):
+                    continue
+                if "when" not in table or marker_holds(table["when"], environment):
+                    return table
+        return None
+
+
+def marker_holds(marker: str, environment: Mapping[str, str]) -> bool:
+    parsed = requirement(f"x; {marker}").marker
+    return parsed is not None and parsed.evaluate({**environment, "extra": ""})
+
+
+def _is_where(fact: Mapping[str, Any], row: Row | None) -> bool:
+    values = row.place_values() if row else {}
+    return all(
+        any(
+            fnmatch.fnmatchcase(value, pattern) for value in values.get(key, ()) for pattern in wish
+        )
+        for key, wish in ((key, _listed(wish)) for key, wish in fact.get("where", {}).items())
+    )
+
+
+def needs(fact: Mapping[str, Any], version: str, row: Row | None) -> Iterator[Need]:
+    """What a fact asks beside one choice, its templates filled from the row's labels."""
+    labels = {"version": [version], **(row.labels if row else {})}
+    for verb in ("requires", "constrains", "conflicts"):
+        for entry in fact.get(verb, ()):
+            filled = [_filled(text, labels) for text in _listed(entry)]
+            if None not in filled:
+                yield Need(verb, tuple(each for found in filled for each in found or ()))
+
+
+def _filled(text: str, labels: Mapping[str, list[str]]) -> list[tuple[str, str | None]] | None:
+    match = re.fullmatch(r"\s*([\w.-]+)\s*(.*?)\s*", text)
+    assert match, text
+    name, specifier = match[1], match[2]
+    hole = re.search(r"\{(\w+)(?::(\w+))?\}", specifier)
+    if hole is None:
+        return [(name, specifier)]
+    values = labels.get(hole[1], [])
+    if not values:
+        return None
+    if "none" in values:
+        return [(name, None)]
+    shaped = [_shaped(value, hole[2]) for value in values]
+    return [(name, specifier[: hole.start()] + each + specifier[hole.end() :]) for each in shaped]
+
+
+def _shaped(value: str, form: str | None) -> str:
+    numbers = value.split(".")
+    if form == "major":
+        return numbers[0]
+    if form == "minor":
+        return ".".join(numbers[:2])
+    if form == "gpu":
+        if value.endswith("+PTX"):
+            return ">=" + value.removesuffix("+PTX")
+        if value.endswith("a"):
+            return "==" + value.removesuffix("a")
+        return f">={value},<{int(numbers[0]) + 1}"
+    return value
+
+
+def _listed(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+# -- the check ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One pin, with what tells its wheel from another of the same name."""
+
+    name: str
+    version: str
+    file: str
+    place: str = ""
+    url: str | None = None
+    sha256: str | None = None
+
+
+def choices_of(lock: Lock) -> list[Choice]:
+    """The pins of a lock."""
+    return [
+        Choice(
+            pin.name,
+            pin.version,
+            pin.wheel.file,
+            pin.wheel.builder or pin.wheel.index or "",
+            pin.wheel.url,
+            pin.wheel.sha256,
+        )
+        for pin in lock.pins
+    ]
+
+
+@dataclass
+class Report:
+    """What is wrong; ``warnings`` are the ids of the soft facts that the answer goes against."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: set[str] = field(default_factory=set)
+    rows: dict[str, Row] = field(default_factory=dict)
+
+
+def machine_values(target: Target) -> dict[str, list[str]]:
+    """The target's own components; what is not known is not there."""
+    environment = marker_environment(target)
+    values = {"python": [environment["python_full_version"]], "gpu": list(target.gpus)}
+    if target.glibc:
+        values["glibc"] = [target.glibc]
+    if target.driver:
+        # A driver of two numbers stands for the newest of its series.
+        whole = target.driver.count(".") >= 2
+        values["driver"] = [target.driver if whole else f"{target.driver}.99999"]
+    return {name: found for name, found in values.items() if found}
+
+
+def verify(book: Book, goal: Goal, target: Target, choices: Iterable[Choice]) -> Report:
+    """Check an answer against everything that the matrix says."""
+    return _Verifier(book, goal, target, list(choices)).report()
+
+
+class _Verifier:
+    def __init__(self, book: Book, goal: Goal, target: Target, choices: list[Choice]) -> None:
+        self.book, self.goal, self.target = book, goal, target
+        self.environment = marker_environment(target)
+        self.choices = choices
+        self.found = Report()
+        self.virtual: dict[str, str | None] = {}
+        """None: absent; no key: the framework's build does not say"""
+
+    def report(self) -> Report:
+        for choice in self.choices:
+            if choice.name in self.found.rows:
+                self._wrong(f"{choice.name} is pinned twice")
+            row = self._row(choice)
+            if row is not None:
+                self.found.rows[choice.name] = row
+                self._check_wheel(choice, row)
+        self.virtual = self._virtual_values()
+        for name, row in self.found.rows.items():
+            self._check_facts(name, row.version, row)
+        for name, value in self.virtual.items():
+            if value is not None:
+                self._check_facts(name, value, None)
+        for name, values in machine_values(self.target).items():
+            for value in values:
+                self._check_facts(name, value, None)
+        self._check_goal()
+        self._check_requirements()
+        self._check_yanked()
+        return self.found
+
+    def _wrong(self, text: str) -> None:
+        self.found.errors.append(text)
+
+    def _row(self, choice: Choice) -> Row | None:
+        rows = [
+            row
+            for row in self.book.rows(choice.name)
+            if choice.version in (row.version, row.full_version)
+            and choice.place in ("", row.place)
+            and any(file == choice.file for file, _, _ in row.files())
+            and (not row.tag or choice.url is None or f"/{row.tag}/" in choice.url)
+        ]
+        if choice.sha256:
+            exact = [row for row in rows if choice.sha256 in {found for _, _, found in row.files()}]
+            rows = exact
+        if not rows:
+            self._wrong(f"{choice.file} of {choice.name} {choice.version} is no row of the matrix")
+            return None
+        return rows[0]
+
+    def _check_wheel(self, choice: Choice, row: Row) -> None:
+        ranks = tag_ranks_of(self.target)
+        tags = next(tags for file, tags, _ in row.files() if file == choice.file)
+        rank = wheel_rank(tags, ranks)
+        if rank is None:
+            self._wrong(f"{choice.file} does not fit the target")
+        elif choice.file not in preferred(row, ranks):
+            self._wrong(f"{choice.file} is not the best wheel of its build")
+        if row.python and not inside(self.environment["python_full_version"], row.python):
+            self._wrong(f"{choice.name} {row.version} wants Python {row.python}")
+        if self.book.trust[row.place] not in TRUSTED[self.goal.builders]:
+            self._wrong(f"{choice.file} is by {row.place}, which is not accepted")
+        limit = self.goal.exclude_newer
+        if limit and row.release.get("uploaded", "9999") > limit:
+            self._wrong(f"{choice.name} {row.version} is newer than {limit}")
+
+    def _virtual_values(self) -> dict[str, str | None]:
+        row = self.found.rows.get(FRAMEWORK)
+        if row is None:
+            return {}
+        found: dict[str, str | None] = {}
+        for name in OF_THE_FRAMEWORK:
+            for value in row.labels.get(name, ()):
+                found[name] = None if value == "none" else value
+        return found
+
+    # -- facts --------------------------------------------------------------------------------
+
+    def _check_facts(self, name: str, version: str, row: Row | None) -> None:
+        for fact in self.book.facts(name, self.environment, version, row):
+            broken = [
+                f"{need.verb} {need.alternatives}"
+                for need in needs(fact, version, row)
+                if not self._is_met(need)
+            ]
+            if fact.get("refuses"):
+                broken.append("refuses it")
+            if not broken:
+                continue
+            if fact["effect"] == "breaks" or self.goal.strict:
+                self._wrong(f"{name} {version}: [{fact['id']}] {'; '.join(broken)}")
+            else:
+                self.found.warnings.add(fact["id"])
+
+    def _is_met(self, need: Need) -> bool:
+        name = need.alternatives[0][0]
+        if name in OF_THE_MACHINE:
+            # Of several GPUs each must be served, but not all by the same alternative.
+            return all(
+                any(inside(value, specifier or "") for _, specifier in need.alternatives)
+                for value in machine_values(self.target).get(name, ())
+            )
+        return any(self._holds(need.verb, *each) for each in need.alternatives)
+
+    def _holds(self, verb: str, name: str, specifier: str | None) -> bool:
+        present = self._values(name)
+        if present is None:
+            return True
+        if not present:
+            return verb != "requires" or specifier is None
+        if verb == "conflicts" or specifier is None:
+            return False
+        return any(inside(value, specifier) for value in present)
+
+    def _values(self, name: str) -> list[str] | None:
+        """The version of a component here: empty where absent, None where nobody knows."""
+        if name in OF_THE_FRAMEWORK:
+            if name not in self.virtual:
+                return None
+            value = self.virtual[name]
+            return [] if value is None else [value]
+        row = self.found.rows.get(name)
+        return [] if row is None else [row.version]
+
+    # -- the goal and the metadata ------------------------------------------------------------
+
+    def _check_goal(self) -> None:
+        for text in self.goal.requirements:
+            self._check_wish(text, must_be_there=True)
+        for text in self.goal.constraints:
+            self._check_wish(text, must_be_there=False)
+        if FRAMEWORK in self.found.rows:
+            self._check_cuda()
+
+    def _check_wish(self, text: str, must_be_there: bool) -> None:
+        parsed = requirement(text)
+        if parsed.marker and not parsed.marker.evaluate(self.environment):
+            return
+        row = self.found.rows.get(self.book.meant(canonicalize_name(parsed.name), self.environment))
+        if row is None:
+            if must_be_there:
+                self._wrong(f"the goal asks for {text}")
+            return
+        version = row.full_version if "+" in str(parsed.specifier) else row.version
+        if not inside(version, str(parsed.specifier)):
+            self._wrong(f"the goal asks for {text}, not {row.full_version}")
+
+    def _check_cuda(self) -> None:
+        cuda = self.virtual.get("cuda")
+        wish = self.goal.cuda
+        if wish == "cpu":
+            if cuda is not None:
+                self._wrong("the goal asks for a build without CUDA")
+        elif wish is not None:
+            if cuda is None or not inside(cuda, wish):
+                self._wrong(f"the goal asks for CUDA {wish}, not {cuda}")
+        elif _can_have_cuda(self.target) and cuda is None and not _names_a_build(self.goal):
+            self._wrong("a build with CUDA is wanted")
+
+    def _check_requirements(self) -> None:
+        """Everything required is there, and nothing else is."""
+        asked: dict[str, set[str]] = {}
+        waiting = [
+            (self.book.meant(canonicalize_name(parsed.name), self.environment), parsed.extras)
+            for parsed in map(requirement, self.goal.requirements)
+            if parsed.marker is None or parsed.marker.evaluate(self.environment)
+        ]
+        while waiting:
+            name, extras = waiting.pop()
+            if name in asked and extras <= asked[name]:
+                continue
+            asked.setdefault(name, set()).update(extras)
+            row = self.found.rows.get(name)
+            if row is None:
+                continue
+            for other, specifier, wanted in self.book.wanted(row, self.environment, asked[name]):
+                self._check_requirement(row, other, specifier)
+                waiting.append((other, set(wanted)))
+            for fact in self.book.facts(name, self.environment, row.version, row):
+                for need in needs(fact, row.version, row):
+                    if need.verb == "requires":
+                        waiting += [(other, set()) for other, _ in need.alternatives]
+        if self.goal.toolkit or self.goal.cudnn:
+            return  # those ask for projects by tables that are not read here
+        for name in self.found.rows.keys() - asked.keys():
+            self._wrong(f"nothing asks for {name}")
+
+    def _check_requirement(self, row: Row, name: str, specifier: str) -> None:
+        found = self.found.rows.get(name)
+        if found is None:
+            self._wrong(f"{row.project} {row.version} requires {name}{specifier}: not there")
+            return
+        version = found.full_version if "+" in specifier else found.version
+        if not inside(version, specifier):
+            self._wrong(f"{row.project} {row.version} requires {name}{specifier}, not {version}")
+
+    def _check_yanked(self) -> None:
+        """A yanked release is only for those who pin it."""
+        yanked = {name for name, row in self.found.rows.items() if row.release.get("yanked")}
+        for row in self.found.rows.values() if yanked else ():
+            for name, specifier, _ in self.book.wanted(row, self.environment, extras_named(row)):
+                if is_pin(specifier):
+                    yanked.discard(name)
+        for parsed in map(requirement, self.goal.requirements + self.goal.constraints):
+            if is_pin(str(parsed.specifier)):
+                yanked.discard(self.book.meant(canonicalize_name(parsed.name), self.environment))
+        for name in sorted(yanked):
+            self._wrong(f"{name} {self.found.rows[name].version} is yanked, and nothing pins it")
+
+
+@cache
+def tag_ranks_of(target: Target) -> Mapping[str, int]:
+    """The ranks of a target's tags, made once."""
+    return tag_ranks(target)
+
+
+def _can_have_cuda(target: Target) -> bool:
+    return not target.platform.startswith("macos") and target.platform != "windows-arm64"
+
+
+def _names_a_build(goal: Goal) -> bool:
+    return any(
+        canonicalize_name(parsed.name) == FRAMEWORK and "+" in str(parsed.specifier)
+        for parsed in map(requirement, (*goal.requirements, *goal.constraints))
+    )
+
+
+def is_pin(specifier: str) -> bool:
+    """Whether a specifier names one version: what a yanked release may be taken for."""
+    return any(
+        each.operator in ("==", "===") and not each.version.endswith(".*")
+        for each in specifiers(specifier)
+    )
+
+
+def extras_named(row: Row) -> list[str]:
+    """The extras that a row's requirements speak of."""
+    markers = (str(requirement(text).marker or "") for text in row.requires)
+    return sorted(
+        {each for marker in markers for each in re.findall(r'extra == "([^"]+)"', marker)}
+    )
