@@ -1,0 +1,126 @@
+"""This machine: what stands in for whatever of a target nobody stated."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cudalock.errors import BadTarget
+from cudalock.target.machine import Target
+from cudalock.target.pythons import PYTHON, ask, checked_python, parse_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def current_python(
+    environ: Mapping[str, str] = os.environ, directory: Path | None = None
+) -> tuple[str, bool]:
+    """The Python meant when none is named, as parse_python gives it.
+
+    That of VIRTUAL_ENV or CONDA_PREFIX, else what `.python-version` in `directory` (the current
+    one) says, else this interpreter: the one of cudalock's own environment comes last.
+    """
+    return _active_python(environ) or _pinned_python(directory or Path()) or _this_python()
+
+
+def _no_probe() -> tuple[tuple[str, ...], str | None]:
+    """GPUs' compute capabilities and driver version: this machine is not searched for them yet."""
+    return (), None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """How to ask this machine what nobody stated. A test hands in other functions."""
+
+    python: Callable[[], tuple[str, bool]] = current_python
+    platform: Callable[[], tuple[str, str | None, str | None]] = field(
+        default_factory=lambda: this_platform
+    )
+    gpus_and_driver: Callable[[], tuple[tuple[str, ...], str | None]] = _no_probe
+
+
+def current(here: Here | None = None) -> Target:
+    """This machine with the active environment's Python; nothing of it was stated.
+
+    Raises BadTarget on a machine that no wheels are made for.
+    """
+    here = here or Here()
+    python, free_threaded = here.python()
+    platform, glibc, macos = here.platform()
+    gpus, driver = here.gpus_and_driver()
+    return Target(python, platform, free_threaded, glibc, macos, gpus, driver)
+
+
+def _this_python() -> tuple[str, bool]:
+    import sysconfig
+
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    return version, bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def _active_python(environ: Mapping[str, str]) -> tuple[str, bool] | None:
+    """A broken environment says nothing: the lock's header shows which Python was taken instead."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        prefix = environ.get(variable)
+        if not prefix:
+            continue
+        if Path(prefix) == Path(sys.prefix):
+            return _this_python()
+        try:
+            return checked_python(*ask(Path(prefix)))
+        except BadTarget:
+            continue
+    return None
+
+
+def _pinned_python(directory: Path) -> tuple[str, bool] | None:
+    """The first line of `.python-version` that is a version; a path there is not run."""
+    try:
+        lines = (directory / ".python-version").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in lines:
+        word = line.partition("#")[0].strip()
+        if re.fullmatch(PYTHON, word):
+            try:
+                return parse_python(word)
+            except BadTarget:
+                continue
+    return None
+
+
+def this_platform() -> tuple[str, str | None, str | None]:
+    """`(platform, glibc, macOS version)` of the running machine, as parse_platform gives them."""
+    import platform
+
+    machine = platform.machine().lower()
+    if sys.platform == "darwin":
+        major, minor = (*platform.mac_ver()[0].split("."), "0")[:2]
+        # Tags count macOS 11 and later by the major version alone.
+        version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
+        return f"macos-{'arm64' if machine == 'arm64' else 'x86_64'}", None, version
+    if sys.platform == "win32":
+        return f"windows-{'arm64' if machine == 'arm64' else 'x86_64'}", None, None
+    glibc = _this_glibc()
+    if glibc is None or machine not in ("x86_64", "aarch64", "arm64", "amd64"):
+        raise BadTarget(
+            f"no wheels are made for this machine ({sys.platform}, {machine},"
+            f" {'glibc ' + glibc if glibc else 'no glibc'}): name the platform to solve for",
+            hints=["--platform linux"],
+        )
+    arch = "x86_64" if machine in ("x86_64", "amd64") else "aarch64"
+    return f"linux-{arch}", glibc, None
+
+
+def _this_glibc() -> str | None:
+    try:
+        text = os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, ValueError, OSError):
+        return None
+    match = re.match(r"glibc (\d+\.\d+)", text or "")
+    return match[1] if match else None
