@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
+from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.requirement import accepts, parse_version, specifier_set
+from cudalock.resolution.specifiers import accepts, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.matrix import Index
     from cudalock.releases import Build, Release, Wheel
     from cudalock.resolution import Candidate, Resolution
 
+_VENDOR = "nvidia-"
 _MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
@@ -28,6 +29,7 @@ def from_resolution(
     ``searched`` are indexes that the file will name for other targets' sake.
     """
     used = {each.build.index for each in resolution.pins.values() if each.build}
+    replacements = list(_replacements(resolution))
     indexes = searched | {PACKAGE_INDEX} | {index for index in used if index}
     pins = tuple(_pin(resolution, name, indexes) for name in resolution.pins)
     return Lock(
@@ -42,8 +44,10 @@ def from_resolution(
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get("cuda"),
         command=command,
-        replaced=tuple(_replaced(resolution)),
+        replaced=tuple(f"{resolution.pins[item.of]}: {_told(item)}" for item in replacements),
         framework=_framework(resolution),
+        stack=tuple(_stack(resolution)),
+        replacements=tuple(replacements),
     )
 
 
@@ -138,6 +142,14 @@ def _framework(resolution: Resolution) -> str | None:
     return name if name in resolution.pins else None
 
 
+def _stack(resolution: Resolution) -> Iterator[str]:
+    for name in sorted(resolution.pins):
+        wheel = resolution.pins[name].wheel
+        compiled = wheel is not None and not wheel.tags.endswith("-none-any")
+        if name.startswith(_VENDOR) or (compiled and resolution.matrix.is_curated(name)):
+            yield name
+
+
 def _warnings(resolution: Resolution) -> Iterator[Warning_]:
     for fact in resolution.warnings:
         candidate = resolution.pins.get(fact.component)
@@ -146,13 +158,17 @@ def _warnings(resolution: Resolution) -> Iterator[Warning_]:
         yield Warning_(fact.id, f"{subject} {fact.says}", fact.effect)
 
 
-def _replaced(resolution: Resolution) -> Iterator[str]:
+def _replacements(resolution: Resolution) -> Iterator[Replaced]:
     problem = Problem(resolution.goal, resolution.target, resolution.matrix)
     for item in problem.replacements():
         pinned = resolution.pins.get(item.of)
         if pinned is not None and accepts(item.of_versions, pinned.version or ""):
-            instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
-            yield f"{pinned}: its requirement {item.requirement} is {instead} [{item.fact}]"
+            yield Replaced(item.of, item.requirement, item.replacement, item.fact)
+
+
+def _told(item: Replaced) -> str:
+    instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
+    return f"its requirement {item.requirement} is {instead} [{item.fact}]"
 
 
 # -- what the machine needs ---------------------------------------------------------------------

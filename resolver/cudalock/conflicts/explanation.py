@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.resolution.requirement import parse_requirement, parse_version
+from cudalock.resolution.specifiers import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.requirement import parse_requirement, parse_version
 from cudalock.resolution.search import Search
+from cudalock.resolution.specifiers import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from packaging.version import Version

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import NoSolution
 from cudalock.resolution.order import component_order
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.requirement import parse_version
 from cudalock.resolution.search import Search
+from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from cudalock.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.columns import Columns
-from cudalock.resolution.problem import Screen, fact_element
+from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
-from cudalock.resolution.requirement import parse_version
+from cudalock.resolution.screen import Screen
+from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.facts import Demand, Fact

@@ -11,9 +11,8 @@ offers what the goal's words and the target rule out as well, and names the elem
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
@@ -22,19 +21,21 @@ from cudalock.names import canonical
 from cudalock.resolution.candidate import Candidate, best_wheel
 from cudalock.resolution.fit import WHEEL_FACETS, Fit
 from cudalock.resolution.propagation import NOTHING
-from cudalock.resolution.requirement import (
-    Origin,
-    Requirement,
+from cudalock.resolution.requirement import Origin, Requirement
+from cudalock.resolution.screen import Screen
+from cudalock.resolution.specifiers import (
     accepts,
+    asks_prerelease,
+    is_prerelease,
+    leading_name,
+    may_accept,
     parse_requirement,
-    parse_version,
-    specifier_set,
+    pins_exactly,
 )
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix import Matrix
-    from cudalock.releases import Build, Release
     from cudalock.resolution.fit import Ranker
     from cudalock.target import Target
 
@@ -43,9 +44,6 @@ TRUST_ACCEPTED: Final = {
     "known": ("own", "known"),
     "any": ("own", "known", "other"),
 }
-
-_LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
-_LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 
 
 class Problem:
@@ -183,10 +181,10 @@ class Problem:
     ) -> Iterator[Candidate]:
         roots = self.roots_of(name)
         specifiers = [specifier for root in roots for specifier in root.specifiers]
-        if not self.wide and not all(_may_accept(each, version) for each in specifiers):
+        if not self.wide and not all(may_accept(each, version) for each in specifiers):
             return
         project = self.matrix.project(name)
-        if project is None or (_is_prerelease(version) and not _asks_prerelease(specifiers)):
+        if project is None or (is_prerelease(version) and not asks_prerelease(specifiers)):
             return
         release = project.release(version)
         for build in screen.passing(release) if screen else release.builds:
@@ -503,69 +501,9 @@ class Problem:
         return self._evaluate(f"x; {marker}", "")
 
 
-class Screen:
-    """Tells builds that may fit from those that cannot, by a few labels and what fits of each.
-
-    A thousand wheels differ in a handful of label values, so it is asked once a value.
-    """
-
-    def __init__(self, fits: Sequence[tuple[str, Callable[[tuple[str, ...]], bool]]]) -> None:
-        self._fits = [(label, cache(fit)) for label, fit in fits]
-
-    def passing(self, release: Release) -> Iterator[Build]:
-        """The builds of a release that have no label value that cannot fit."""
-        (label, fit), *others = self._fits
-        for values, positions in release.by_label(label).items():
-            if not values or fit(values):
-                for position in positions:
-                    build = release.build(position)
-                    if all(self._may_fit(build, *other) for other in others):
-                        yield build
-
-    @staticmethod
-    def _may_fit(build: Build, label: str, fit: Callable[[tuple[str, ...]], bool]) -> bool:
-        values = build.row(label)
-        return not values or fit(values)
-
-
 def fact_element(id: str) -> str:
     """A fact as an element of the question."""
     return f"fact:{id}"
-
-
-@cache
-def leading_name(text: str) -> str:
-    """The canonical project name at the start of a requirement string."""
-    match = re.match(_LEADING_NAME, text)
-    return canonical(match[1]) if match else ""
-
-
-@cache
-def _is_prerelease(version: str) -> bool:
-    return parse_version(version).is_prerelease
-
-
-def _asks_prerelease(specifiers: Iterable[str]) -> bool:
-    return any(specifier_set(specifier).prereleases for specifier in specifiers)
-
-
-@cache
-def _may_accept(specifier: str, public: str) -> bool:
-    """Whether some build of a public version may be inside a specifier that names a local one."""
-    if "+" in specifier:
-        if "!=" in specifier:
-            return True
-        specifier = re.sub(_LOCAL_LABEL, r"\1", specifier)
-    return accepts(specifier, public)
-
-
-def pins_exactly(specifiers: Iterable[str]) -> bool:
-    """Whether one of them names a single version: only then is a withdrawn release taken."""
-    return any(
-        item.operator in ("==", "===") and not item.version.endswith(".*")
-        for specifier in specifiers
-        for item in specifier_set(specifier)
-    )
 
 
 def _at_its_newest(driver: str) -> str:
@@ -573,4 +511,4 @@ def _at_its_newest(driver: str) -> str:
     return driver if driver.count(".") >= 2 else f"{driver}.99999"
 
 
-__all__ = ["Problem", "Screen", "fact_element", "leading_name"]
+__all__ = ["Problem", "fact_element"]

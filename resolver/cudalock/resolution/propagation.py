@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.requirement import Requirement, accepts
+from cudalock.resolution.requirement import Requirement
+from cudalock.resolution.specifiers import accepts
 
 ABSENT = 1
 """The bit of a component's absence: the first candidate of every domain."""

@@ -15,9 +15,9 @@ from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Res
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import closure_versions, component_key, component_order
-from cudalock.resolution.problem import pins_exactly
 from cudalock.resolution.propagation import ABSENT, Alive, Network
 from cudalock.resolution.requirement import Requirement
+from cudalock.resolution.specifiers import pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.requirements import Requirement as ParsedRequirement
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
-
 from cudalock.facts import NONE, Clause, Verb
+from cudalock.resolution.specifiers import accepts
 
 if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate
@@ -70,37 +66,4 @@ class Requirement(NamedTuple):
         return " or ".join(self.name + specifier for specifier in self.specifiers) or self.name
 
 
-@cache
-def specifier_set(text: str) -> SpecifierSet:
-    """A parsed specifier, made once. Raises InvalidSpecifier."""
-    return SpecifierSet(text)
-
-
-@cache
-def parse_requirement(text: str) -> ParsedRequirement:
-    """A parsed PEP 508 requirement, made once. Raises InvalidRequirement."""
-    return ParsedRequirement(text)
-
-
-@cache
-def parse_version(text: str) -> Version:
-    """A parsed PEP 440 version, made once. Raises InvalidVersion."""
-    return Version(text)
-
-
-@cache
-def accepts(specifier: str, version: str) -> bool:
-    """Whether a version is inside a specifier; pre-releases were dealt with before."""
-    if not specifier:
-        return True
-    return specifier_set(specifier).contains(parse_version(version), prereleases=True)
-
-
-__all__ = [
-    "Origin",
-    "Requirement",
-    "accepts",
-    "parse_requirement",
-    "parse_version",
-    "specifier_set",
-]
+__all__ = ["Origin", "Requirement"]

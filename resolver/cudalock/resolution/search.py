@@ -27,7 +27,7 @@ from cudalock.resolution.order import (
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import Pinned, pin
-from cudalock.resolution.requirement import parse_version
+from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem

@@ -1,0 +1,77 @@
+"""Versions and specifiers as text, parsed once: whether one accepts the other, and how it pins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from packaging.requirements import Requirement as ParsedRequirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from cudalock.names import canonical
+
+_LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
+_LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
+
+
+@cache
+def specifier_set(text: str) -> SpecifierSet:
+    """A parsed specifier, made once. Raises InvalidSpecifier."""
+    return SpecifierSet(text)
+
+
+@cache
+def parse_requirement(text: str) -> ParsedRequirement:
+    """A parsed PEP 508 requirement, made once. Raises InvalidRequirement."""
+    return ParsedRequirement(text)
+
+
+@cache
+def parse_version(text: str) -> Version:
+    """A parsed PEP 440 version, made once. Raises InvalidVersion."""
+    return Version(text)
+
+
+@cache
+def accepts(specifier: str, version: str) -> bool:
+    """Whether a version is inside a specifier; pre-releases were dealt with before."""
+    if not specifier:
+        return True
+    return specifier_set(specifier).contains(parse_version(version), prereleases=True)
+
+
+@cache
+def leading_name(text: str) -> str:
+    """The canonical project name at the start of a requirement string."""
+    match = re.match(_LEADING_NAME, text)
+    return canonical(match[1]) if match else ""
+
+
+@cache
+def is_prerelease(version: str) -> bool:
+    return parse_version(version).is_prerelease
+
+
+def asks_prerelease(specifiers: Iterable[str]) -> bool:
+    return any(specifier_set(specifier).prereleases for specifier in specifiers)
+
+
+@cache
+def may_accept(specifier: str, public: str) -> bool:
+    """Whether some build of a public version may be inside a specifier that names a local one."""
+    if "+" in specifier:
+        if "!=" in specifier:
+            return True
+        specifier = re.sub(_LOCAL_LABEL, r"\1", specifier)
+    return accepts(specifier, public)
+
+
+def pins_exactly(specifiers: Iterable[str]) -> bool:
+    """Whether one of them names a single version: only then is a withdrawn release taken."""
+    return any(
+        item.operator in ("==", "===") and not item.version.endswith(".*")
+        for specifier in specifiers
+        for item in specifier_set(specifier)
+    )
