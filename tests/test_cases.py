@@ -45,7 +45,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cudalock
-import cudalock.target
+import cudalock.target.here
 from cudalock.cli import main
 from cudalock.target import parse_platform
 
@@ -159,7 +159,7 @@ def stand_here(here: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None
         Path(".python-version").write_text(here["python"] + "\n", encoding="utf-8")
     if "platform" in here:
         place = parse_platform(here["platform"])
-        monkeypatch.setattr(cudalock.target, "this_platform", lambda: place)
+        monkeypatch.setattr(cudalock.target.here, "this_platform", lambda: place)
 
 
 @pytest.mark.parametrize("case", list(read_cases()))
