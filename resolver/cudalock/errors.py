@@ -12,7 +12,10 @@
     │   └── OutputError          the answer cannot be written where it was asked for
     ├── MatrixError          2   the data is wrong: which file, which key
     ├── NoSolution           1   the answer is no, with an explanation
+    ├── GaveUp               1   the search ended without an answer or a proof of none
     ├── HashesMissing        1   hashes were required and a wheel has none published
+    ├── HashMismatch         1   a file is not the one that the lock names
+    ├── LockDiffers          1   a tool comes to other pins than the lock
     └── NetworkError         3   an index could not be asked
 
 An error holds structure; `render` turns it into text once.
@@ -121,6 +124,13 @@ class NoSolution(CudalockError):
         self.explanation = explanation
 
 
+class GaveUp(CudalockError):
+    """Neither an answer nor a proof that there is none was found in a bounded search."""
+
+    code = "gave-up"
+    exit_status = 1
+
+
 class HashesMissing(CudalockError):
     """Hashes were required, and these wheel files have none that is published."""
 
@@ -133,6 +143,33 @@ class HashesMissing(CudalockError):
             "no hash is published for " + ", ".join(f"`{file}`" for file in self.files),
             hints=hints,
         )
+
+
+class HashMismatch(CudalockError):
+    """A file has the right name and other content: `expected` and `found` are sha256 digests."""
+
+    code = "hash-mismatch"
+    exit_status = 1
+
+    def __init__(self, file: str, where: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"`{file}` at {where} is another file than the lock's: "
+            f"its sha256 is {found}, and {expected} was expected"
+        )
+        self.file = file
+        self.expected = expected
+        self.found = found
+
+
+class LockDiffers(CudalockError):
+    """Another tool was asked for the same lock, and said no or something else."""
+
+    code = "lock-differs"
+    exit_status = 1
+
+    def __init__(self, message: str, differences: Iterable[str]) -> None:
+        self.differences = tuple(differences)
+        super().__init__("\n  ".join([f"{message}:", *self.differences]))
 
 
 class NetworkError(CudalockError):

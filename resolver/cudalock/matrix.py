@@ -178,6 +178,11 @@ class Matrix:
         """The component whose build fixes the CUDA release, cuDNN and C++ ABI."""
         return self._by_role("framework")
 
+    @cached_property
+    def ranked(self) -> frozenset[str]:
+        """The projects that have a place in the order of goal components."""
+        return frozenset(name for name, table in self._component_tables.items() if "rank" in table)
+
     def _by_role(self, role: str) -> str | None:
         for name, table in self._component_tables.items():
             if table.get("role") == role:

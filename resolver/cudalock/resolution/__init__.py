@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from cudalock.errors import GaveUp
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.requirement import Requirement
@@ -52,9 +53,20 @@ class Resolution(NamedTuple):
 
 
 def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
-    """The best answer. Raises NoSolution, with what stands in the way, if there is none."""
+    """The best answer.
+
+    Raises NoSolution, with what stands in the way, if there is none; GaveUp if neither an answer
+    nor a proof was found.
+    """
     problem = Problem(goal, target, matrix)
-    solution = Search(problem).best()
+    search = Search(problem)
+    solution = search.best()
+    if solution is None and search.gave_up:
+        raise GaveUp(
+            f"the search for {', '.join(goal.requirements)} was given up: neither an answer nor a "
+            "proof that there is none was found",
+            hints=["say more of what is wanted: a version of the framework, say"],
+        )
     if solution is None:
         from cudalock.conflicts import explain
 

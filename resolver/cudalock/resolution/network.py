@@ -88,14 +88,15 @@ def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
 
 
 def _optional_members(problem: Problem, columns: Columns) -> list[str]:
-    """The projects with a rank that the candidates' facts name."""
-    names = {requirement.name for _, requirement, _ in columns.beside()}
-    return [
-        name
-        for name in sorted(names)
-        if problem.matrix.component(name).rank is not None
-        and problem.matrix.project(name) is not None
-    ]
+    """The projects with a rank that the candidates' facts or metadata name.
+
+    What ties them to the framework is then seen before any search: torchvision's exact torch is
+    why half the builds of a torch cannot be had beside a project that wants torchvision.
+    """
+    ranked = problem.matrix.ranked
+    names = {requirement.name for _, requirement, _ in columns.beside()} & ranked
+    names |= {requirement.name for requirement, _ in columns.metadata(ranked)}
+    return sorted(name for name in names if problem.matrix.project(name) is not None)
 
 
 def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen | None:

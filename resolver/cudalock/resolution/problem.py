@@ -62,6 +62,8 @@ class Problem:
         self.matrix = matrix
         self.off = off
         self.wide = wide
+        self.gave_up = False
+        """whether a search for a choice was given up before its end"""
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}

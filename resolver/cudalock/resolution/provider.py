@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
+from resolvelib import (
+    AbstractProvider,
+    BaseReporter,
+    ResolutionImpossible,
+    ResolutionTooDeep,
+    Resolver,
+)
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import closure_versions, component_key, component_order
@@ -22,7 +28,8 @@ from cudalock.resolution.specifiers import pins_exactly
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
-MAX_ROUNDS = 100_000
+MAX_ROUNDS = 2_000
+"""After so many steps a choice is given up. Answers take tens, of a large closure some hundreds."""
 
 
 class Pinned(NamedTuple):
@@ -171,7 +178,8 @@ def _identifier(name: str, extras: frozenset[str]) -> str:
 
 
 def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
-    """Let resolvelib choose among what is alive; None where there is no choice."""
+    """Let resolvelib choose among what is alive; None where there is no choice, or where none was
+    found in :data:`MAX_ROUNDS`, which the problem then remembers."""
     provider = Provider(problem, network, alive, cuda)
     resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
     roots = [
@@ -182,6 +190,9 @@ def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> P
     try:
         result = resolver.resolve(roots, max_rounds=MAX_ROUNDS)
     except ResolutionImpossible:
+        return None
+    except ResolutionTooDeep:
+        problem.gave_up = True
         return None
     return Pinned(
         dict(result.mapping),

@@ -72,6 +72,11 @@ class Search:
             return None
         return self._least_given_up(soft & self.elements)
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether some choice was given up, so that a no is not proven."""
+        return any(problem.gave_up for problem in self._problems.values())
+
     def is_possible(self, off: frozenset[str] = NOTHING) -> bool:
         """Whether there is any answer without these elements, at whatever price in warnings."""
         off = off | self.problem.soft_elements
