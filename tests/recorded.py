@@ -95,9 +95,9 @@ MIRRORED_BY_VARIANT: Final = {
 _VARIANT_PAGE = re.compile(r"/whl/([^/]+)/([^/]+)/")
 _VARIANT_FILE = re.compile(r"/whl/(?:([^/]+)/)?([^/]+\.whl)(\.metadata)?")
 _MAIN_FILE = re.compile(r"/simple/([^/]+)/([^/]+\.whl)(\.metadata)?")
-_DIGEST = re.compile(r"(?<=sha256:)[0-9a-f]{64}")
+_DIGEST = re.compile(r"(?:(?<=sha256:)|(?<=sha256 = \"))[0-9a-f]{64}")
 _EXTRA = re.compile(r"""extra == ["']([^"']+)""")
-_PINNED = re.compile(r"^([a-z0-9-]+)(?:==| @ )", re.MULTILINE)
+_PINNED = re.compile(r"""^(?:name = ")?([a-z0-9-]+)(?:==| @ |"$)""", re.MULTILINE)
 
 _BINARY = "application/octet-stream"
 _PAGE = "text/html; charset=utf-8"

@@ -17,14 +17,14 @@ PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
 
 LAYERS = [
     {"errors"},
-    {"names"},
+    {"names", "addresses"},
     {"target"},
     {"goals"},
     {"facts", "releases", "compiled"},
     {"matrix"},
     {"resolution"},
     {"conflicts"},
-    {"lock", "locking"},
+    {"lock", "locking", "markers", "merging", "placing"},
     {"formats", "projects", "environment", "sources", "tables"},
     {"render"},
     {"cli"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from cudalock.errors import HashesMissing
 from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.json_lock import SCHEMA, render, schema
+from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
-from cudalock.lock import Lock, LockedWheel, Pin
+from cudalock.lock import Lock, LockedWheel, Pin, Replaced
 from cudalock.target import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
@@ -32,6 +35,9 @@ def full_lock() -> Lock:
         warnings=(warning("caf\u00e9 is slow"),),
         notes=("a note",),
         replaced=("unsloth asks for triton [unsloth-triton]",),
+        replacements=(Replaced("unsloth", "triton", None, "unsloth-triton"),),
+        others=(Target("3.12", "linux-x86_64"),),
+        stack=("torch",),
         builders=("Dao-AILab/flash-attention",),
     )
 
@@ -53,6 +59,8 @@ def test_schema_is_one_and_is_named() -> None:
 
 def undescribed(document: object, schema: dict[str, Any], path: str = "") -> list[str]:
     """Paths of the document that the schema says nothing of."""
+    if "$ref" in schema:
+        schema = reduce(getitem, schema["$ref"].split("/")[1:], cudalock_schema())
     if isinstance(document, dict):
         known = schema.get("properties", {})
         missing = [f"{path}.{key}" for key in document if key not in known]

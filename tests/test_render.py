@@ -15,7 +15,15 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from cudalock.errors import OutputError, UsageError
-from cudalock.render import emit, error_text, summary, tell, wants_colour, write_text
+from cudalock.render import (
+    emit,
+    error_text,
+    progress,
+    summary,
+    tell,
+    wants_colour,
+    write_text,
+)
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
 
@@ -322,3 +330,15 @@ class TestWriteText:
             write_text(path, "new")
         assert path.read_text() == "old"
         assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_terminals(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress() as advance:
+        for done in (0, 50, 100):
+            advance("a.whl", done, 100)
+    assert ("a.whl" in stream.getvalue()) is terminal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.errors import HashesMissing
+from cudalock.errors import HashesMissing, UsageError
 from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.requirements_txt import render
 from cudalock.matrix import Index
+from cudalock.target import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool, stand_in
 from tests.sample_locks import CU124, lock, pin, warning
 
@@ -375,3 +377,81 @@ def test_a_recorded_wheel_is_shown_by_its_metadata_alone(folder: Path, index: Lo
     assert f"--hash=sha256:{'a' * 64}" in done.stdout
     assert f"/recorded/torch/{file}.metadata" in index.asked
     assert f"/recorded/torch/{file}" not in index.asked
+
+
+# Addresses and paths in place of versions.
+
+
+def two_targets() -> Lock:
+    """torch of one version, whose wheels differ by platform and Python; numpy for all."""
+    files = [
+        build_wheel("torch", "2.5.1+cu124", f"cp3{minor}-cp3{minor}-{platform}")
+        for platform in ("linux_x86_64", "win_amd64")
+        for minor in (11, 12)
+    ]
+    pins = [pin(file, index="cu124", url=f"{CU124.url}/{file.name}") for file in files]
+    shared = replace(pins[0], wheels=tuple(each.wheel for each in pins))
+    linux, windows = ("linux-x86_64", "windows-x86_64")
+    return lock(
+        pin(NUMPY),
+        shared,
+        indexes=(CU124,),
+        target=Target("3.11", linux),
+        others=(Target("3.12", linux), Target("3.11", windows), Target("3.12", windows)),
+    )
+
+
+def test_urls_need_no_index() -> None:
+    text = render(two_targets(), urls=True)
+    assert "index" not in text
+    found = re.findall(r"^torch @ \S+(cp3\d+-\w+)\.whl ; (.*) \\$", text, re.MULTILINE)
+    assert found == [
+        ("cp311-linux_x86_64", "sys_platform == 'linux' and python_version < '3.12'"),
+        ("cp312-linux_x86_64", "sys_platform == 'linux' and python_version >= '3.12'"),
+        ("cp311-win_amd64", "sys_platform == 'win32' and python_version < '3.12'"),
+        ("cp312-win_amd64", "sys_platform == 'win32' and python_version >= '3.12'"),
+    ]
+    assert text.count("--hash=") == 5
+    assert "numpy==2.1.3 \\\n" in text
+
+
+def test_an_ambiguous_pin_is_each_targets_own_address() -> None:
+    """Without `--urls` too: the address of one Python's wheel is not another's."""
+    several = two_targets()
+    numpy, torch = several.pins
+    text = render(replace(several, pins=(numpy, replace(torch, direct=True))))
+    assert re.findall(r"^torch.*$", text, re.MULTILINE) == re.findall(
+        r"^torch.*$", render(several, urls=True), re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "shown"),
+    [("wheels", "./wheels/"), ("./a/b/", "./a/b/"), (".", "./"), ("/srv/w", "/srv/w/")],
+)
+def test_paths_into_a_folder(folder: str, shown: str) -> None:
+    text = render(two_targets(), wheels=folder)
+    assert f"\n{shown}{NUMPY.name} \\\n    --hash=sha256:{NUMPY.sha256}\n" in text
+    assert text.count(f"\n{shown}torch-") == 4
+    assert "--no-index\n" in text
+    assert f"    # from {CU124.url}/torch-2.5.1%2Bcu124-cp311" in text
+
+
+def test_a_path_keeps_its_hash_where_the_file_has_none() -> None:
+    """pip takes all or none, but `cudalock fetch` can check what is known."""
+    text = render(unhashed_lock(), wheels="w")
+    assert "--hash=" not in text
+    assert f"    # sha256 {TORCH.sha256}\n" in text
+
+
+@pytest.mark.parametrize("folder", ["my wheels", "a;b", "", "w#1"])
+def test_a_folder_that_no_line_can_name(folder: str) -> None:
+    with pytest.raises(UsageError, match="cannot name the folder"):
+        render(two_targets(), wheels=folder)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_urls_install(tool: str, folder: Path, index: LocalIndex) -> None:
+    text = render(served_lock(index), urls=True)
+    assert "--extra-index-url" not in text
+    assert install(text, tool, folder, index)[-1].startswith("torch @ http://127.0.0.1")

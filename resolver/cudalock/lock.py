@@ -7,7 +7,7 @@ sums it up for people; neither asks the matrix anything, so whatever they say ha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import HashesMissing
 from cudalock.releases import PACKAGE_INDEX
@@ -27,6 +27,16 @@ DERIVED: Final = "derived from a build script, it may not exist"
 
 HASHES: Final = ("auto", "require", "off")
 """The ways to treat hashes, as `--hashes` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an index has a file, by its listing; `index` is the index's own address."""
+
+    url: str
+    sha256: str | None
+    size: int | None
+    index: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,15 @@ class Warning_:  # noqa: N801 (a `Warning` here would hide the built-in one)
         return f"{self.says} [{self.fact}]"
 
 
+class Replaced(NamedTuple):
+    """A requirement of a pin's metadata that a fact replaced, or dropped: names, and the fact."""
+
+    of: str
+    requirement: str
+    replacement: str | None
+    fact: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """What was asked, what it came to, and what a reader has to know about it.
@@ -136,6 +155,10 @@ class Lock:
     framework: str | None = None
     others: tuple[Target, ...] = ()
     """the further targets of a lock for several"""
+    stack: tuple[str, ...] = ()
+    """the names, sorted, of the CUDA stack: compiled and curated, or NVIDIA's own"""
+    replacements: tuple[Replaced, ...] = ()
+    """what the sentences of `replaced` are about, each once"""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -186,7 +209,10 @@ def demand_hashes(lock: Lock) -> None:
     if lock.unhashed:
         raise HashesMissing(
             [pin.wheel.file for pin in lock.unhashed],
-            hints=["`--hashes auto` writes the lock without hashes and says why"],
+            hints=[
+                "`--fetch-hashes` asks for them, or computes them from the files",
+                "`--hashes auto` writes the lock without hashes and says why",
+            ],
         )
 
 

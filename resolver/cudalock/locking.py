@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.specifiers import accepts, parse_version, specifier_set
+from cudalock.resolution.specifiers import (
+    accepts,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.matrix import Index
@@ -162,8 +168,20 @@ def _replacements(resolution: Resolution) -> Iterator[Replaced]:
     problem = Problem(resolution.goal, resolution.target, resolution.matrix)
     for item in problem.replacements():
         pinned = resolution.pins.get(item.of)
-        if pinned is not None and accepts(item.of_versions, pinned.version or ""):
+        if pinned is None or not accepts(item.of_versions, pinned.version or ""):
+            continue
+        if not _is_met_anyway(resolution, pinned, item.requirement):
             yield Replaced(item.of, item.requirement, item.replacement, item.fact)
+
+
+def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:
+    """Whether what METADATA says, though a fact sets it aside, holds in this lock all the same."""
+    found = resolution.pins.get(requirement)
+    texts = pinned.build.requires if pinned.build else ()
+    asked = [parse_requirement(text) for text in texts if leading_name(text) == requirement]
+    return found is not None and all(
+        accepts(str(each.specifier), found.full_version) for each in asked
+    )
 
 
 def _told(item: Replaced) -> str:

@@ -44,6 +44,8 @@ def _merged(locks: list[Lock]) -> Lock:
         builders=tuple(sorted({builder for lock in locks for builder in lock.builders})),
         cuda=_shared_cuda(locks),
         replaced=tuple(_by_target([(lock.target, lock.replaced) for lock in locks])),
+        replacements=tuple(dict.fromkeys(each for lock in locks for each in lock.replacements)),
+        stack=tuple(sorted({name for lock in locks for name in lock.stack})),
         framework=next((lock.framework for lock in locks if lock.framework), None),
     )
 

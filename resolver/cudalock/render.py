@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ from cudalock.formats.plain import ascii_line, ascii_text
 from cudalock.lock import DERIVED, Lock, listed, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NAMED_PINS: Final = 8
 """How many pins the first line of a summary names."""
@@ -105,6 +105,32 @@ def tell(text: str) -> None:
         stream.flush()
     except (OSError, ValueError):
         _silence(stream)
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bars on standard error while files come in: call it with name, bytes there, bytes in all.
+
+    Without a terminal nothing is shown.
+    """
+    stream = sys.stderr
+    if quiet or stream is None or not stream.isatty():
+        yield lambda file, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
+
+    def advance(file: str, done: int, total: int | None) -> None:
+        if file not in tasks:
+            tasks[file] = bars.add_task(file, total=total)
+        bars.update(tasks[file], completed=done, total=total, visible=done != total)
+
+    with bars:
+        yield advance
 
 
 def wants_colour(stream: IO[Any]) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "explain": "cudalock.cli.explain",
+    "fetch": "cudalock.cli.fetch",
     "matrix": "cudalock.cli.matrix",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,15 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.options import goal_options, read_defaults
 from cudalock.cli.question import load_matrix, matrix_option, read_questions
-from cudalock.errors import Contradiction, UsageError
+from cudalock.errors import Contradiction, NetworkError, UsageError
 
 if TYPE_CHECKING:
     from cudalock.formats import Format, Options
     from cudalock.goals import Question
-    from cudalock.lock import Lock
+    from cudalock.lock import Address, Lock
     from cudalock.matrix import Matrix
 
-FORMATS = ("requirements", "json")
+FORMATS = ("requirements", "pylock", "uv", "uv-lock", "constraints", "json")
 HASHES = ("auto", "require", "off")
 
 
@@ -33,9 +34,12 @@ HASHES = ("auto", "require", "off")
 @click.option(
     "--hashes", type=click.Choice(HASHES), help="auto (all or none), unless another is said."
 )
+@click.option("--fetch-hashes", is_flag=True, help="Ask, or stream a wheel, for a missing hash.")
 @click.option("--index-url", metavar="URL", help="The package index to name in the lock.")
 @click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name.")
-@click.option("--offline", is_flag=True, help="Never use the network; solving does not need it.")
+@click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index.")
+@click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network.")
+@click.option("--offline", is_flag=True, help="Never use the network; only pylock and uv-lock do.")
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="No summary.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what.")
@@ -46,7 +50,13 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11"), requirements
     ("flash-attn==2.7.4.post1"), or nothing where the options say it all.
 
-    Exit status: 0 a lock; 1 there is none; 2 the question was wrong.
+    Solving needs no network. A pylock.toml does: it names the address of each wheel, and those of
+    the package index are looked up there, so with --offline that format is refused, unless --wheels
+    makes them paths. See `cudalock fetch` for filling DIR. A uv.lock is written by uv, from its own
+    cache with --offline. A pyproject.toml that exists is edited, and keeps all else that it says.
+
+    Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
+    wrong; 3 the network failed.
     """
     defaults = read_defaults(ctx.command)
     options = {name: value or defaults.get(name) or value for name, value in given.items()}
@@ -54,8 +64,10 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     matrix = load_matrix(options["matrix"])
     questions = read_questions(goal, given, defaults, matrix)
     lock = _lock(questions, matrix, options)
-    write = _write_options(options)
-    text = chosen.render(lock, write)
+    if options["fetch_hashes"]:
+        lock = _with_hashes(lock, options)
+    write = _write_options(options, lock, chosen)
+    text = _text(chosen, lock, write)
     _deliver(text, options["output"])
     if not options["quiet"]:
         _report(lock, write, options, chosen)
@@ -74,7 +86,7 @@ def _format(given: dict[str, Any], defaults: dict[str, Any], output: str | None)
         if named is None and "format" not in defaults:
             raise UsageError(
                 f"`{output}` does not say in which format it is meant",
-                hints=["`--format requirements`, or a name that ends in .txt"],
+                hints=["`--format requirements`, or a name as requirements.txt or pylock.toml"],
             )
         said = named.name if named else None
     default = "json" if defaults.get("json") else defaults.get("format", "requirements")
@@ -88,6 +100,12 @@ def _lock(questions: tuple[Question, ...], matrix: Matrix, options: dict[str, An
     command = command_line(goal, *(target for _, target in questions))
     if options["hashes"] not in (None, "auto"):
         command += f" --hashes {options['hashes']}"
+    if options["fetch_hashes"]:
+        command += " --fetch-hashes"
+    if options["urls"]:
+        command += " --urls"
+    if options["wheels"]:
+        command += f' --wheels "{Path(options["wheels"]).as_posix()}"'
     if len(questions) == 1:
         from cudalock.locking import from_resolution
         from cudalock.resolution import resolve
@@ -100,16 +118,74 @@ def _lock(questions: tuple[Question, ...], matrix: Matrix, options: dict[str, An
     return from_resolutions(joint.resolutions, command, joint.notes)
 
 
-def _write_options(options: dict[str, Any]) -> Options:
+def _with_hashes(lock: Lock, options: dict[str, Any]) -> Lock:
+    if options["offline"]:
+        raise Contradiction("`--fetch-hashes` and `--offline` exclude each other")
+    from cudalock.render import progress
+    from cudalock.sources.digests import with_hashes
+
+    keep = Path(options["wheels"]) if options["wheels"] else None
+    with progress(quiet=options["quiet"]) as advance:
+        return with_hashes(lock, keep=keep, progress=advance)
+
+
+def _write_options(options: dict[str, Any], lock: Lock, chosen: Format) -> Options:
     from cudalock.formats import Options
 
-    output = options["output"]
-    return Options(
+    output = options["output"] if options["output"] != "-" else None
+    write = Options(
         hashes=options["hashes"] or "auto",
         index_url=options["index_url"],
         extra_index_urls=tuple(options["extra_index_url"]),
         filename=Path(output).name if output else None,
+        urls=bool(options["urls"]),
+        folder=Path(output).parent if output else None,
+        offline=bool(options["offline"]),
     )
+    if chosen.name == "pylock" and write.filename:
+        from cudalock.formats.pylock import check_name
+
+        check_name(write.filename)
+    if options["wheels"]:
+        return write._replace(wheels=_folder(options["wheels"], output, chosen))
+    if chosen.needs_addresses:
+        addresses = _addresses(lock, write, offline=options["offline"])
+        return write._replace(addresses=addresses)
+    return write
+
+
+def _folder(wheels: str, output: str | None, chosen: Format) -> str:
+    """The folder of wheels as installers see it: from where they run, or from a pylock.toml."""
+    path = Path(wheels)
+    if chosen.name == "pylock" and output and not path.is_absolute():
+        path = Path(relpath(path, Path(output).parent))
+    return path.as_posix()
+
+
+def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Address]:
+    missing = sum(wheel.url is None for pin in lock.pins for wheel in {pin.wheel, *pin.wheels})
+    if not missing:
+        return {}
+    if offline:
+        raise NetworkError(
+            f"{missing} wheels are on the package index, whose addresses have to be looked up, "
+            "and `--offline` forbids it",
+            hints=["`--format requirements`, or `--wheels DIR`, which need no addresses"],
+        )
+    from cudalock.sources.package_index import find_addresses
+
+    return find_addresses(lock, write.index_url, write.extra_index_urls)
+
+
+def _text(chosen: Format, lock: Lock, write: Options) -> str:
+    """The file's text; one that exists is edited where the format can."""
+    if chosen.edit is not None and write.folder is not None and write.filename is not None:
+        from cudalock.formats.uv_project import read_existing
+
+        existing = read_existing(write.folder / write.filename)
+        if existing is not None:
+            return chosen.edit(existing, lock, write)
+    return chosen.render(lock, write)
 
 
 def _deliver(text: str, output: str | None) -> None:
@@ -122,20 +198,10 @@ def _deliver(text: str, output: str | None) -> None:
 
 
 def _report(lock: Lock, write: Options, options: dict[str, Any], chosen: Format) -> None:
-    from cudalock.formats.requirements_txt import install_commands
     from cudalock.render import summary, tell
 
-    install = None
-    if chosen.name == "requirements":
-        commands = dict(
-            install_commands(
-                lock,
-                hashes=write.hashes,
-                extra_index_urls=write.extra_index_urls,
-                filename=write.filename or "requirements.txt",
-            )
-        )
-        install = commands["pip"]
+    commands = dict(chosen.commands(lock, write))
+    install = commands.get("pip", commands.get("uv"))
     tell(summary(lock, install=install))
     if options["verbose"]:
         tell(f"matrix: {lock.matrix_version}\ncommand: {lock.command}")

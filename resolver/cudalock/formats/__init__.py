@@ -5,32 +5,41 @@ A format's module is imported when it renders, so a solve pays only for the one 
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cudalock.lock import Lock
+    from cudalock.lock import Address, Lock
 
 
 class Options(NamedTuple):
     """What the command line says about writing. Each format takes what concerns it.
 
-    `filename` is the name of the file to be written, without its folder.
+    `filename` is the name of the file to be written, without its folder. `addresses` are those that
+    the matrix lacks, by wheel file. With `urls` a wheel is written as its address wherever it has
+    one. `wheels` is a folder as an installer will see it: then wheels are written as paths into it.
+    `folder` is where the file will be, None for standard output. `offline` forbids the network.
     """
 
     hashes: str = "auto"
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     filename: str | None = None
+    addresses: Mapping[str, Address] = {}
+    urls: bool = False
+    wheels: str | None = None
+    folder: Path | None = None
+    offline: bool = False
 
 
 class Format(NamedTuple):
     """One way to write a lock.
 
     `suffix` is the file name's ending that means it. `commands` gives the tools that install such a
-    file, each with its command: a format that no tool installs has none.
+    file, each with its command: a format that no tool installs has none. One that `needs_addresses`
+    is given those of every wheel. One with `edit` puts a lock into the text of a file that exists.
     """
 
     name: str
@@ -38,6 +47,8 @@ class Format(NamedTuple):
     summary: str
     write: Callable[[Lock, Options], str]
     commands: Callable[[Lock, Options], tuple[tuple[str, str], ...]]
+    needs_addresses: bool = False
+    edit: Callable[[str, Lock, Options], str] | None = None
 
     def render(self, lock: Lock, options: Options | None = None) -> str:
         """The text. Raises HashesMissing if `options` require hashes that are not published."""
@@ -47,7 +58,10 @@ class Format(NamedTuple):
 def format_for(path: str | PurePath) -> Format | None:
     """The format that a file's name means, None where it means none of them."""
     name = PurePath(path).name.lower()
-    return next((known for known in FORMATS.values() if name.endswith(known.suffix)), None)
+    if name.startswith("pylock.") and name.endswith(".toml"):
+        return FORMATS["pylock"]
+    known = [each for each in FORMATS.values() if name.endswith(each.suffix)]
+    return max(known, key=lambda each: len(each.suffix), default=None)
 
 
 def _write_requirements(lock: Lock, options: Options) -> str:
@@ -59,6 +73,8 @@ def _write_requirements(lock: Lock, options: Options) -> str:
         options.index_url,
         options.extra_index_urls,
         filename=options.filename or requirements_txt.FILE,
+        urls=options.urls,
+        wheels=options.wheels,
     )
 
 
@@ -70,7 +86,59 @@ def _requirements_commands(lock: Lock, options: Options) -> tuple[tuple[str, str
         hashes=options.hashes,
         extra_index_urls=options.extra_index_urls,
         filename=options.filename or requirements_txt.FILE,
+        urls=options.urls,
+        wheels=options.wheels,
     )
+
+
+def _write_pylock(lock: Lock, options: Options) -> str:
+    from cudalock.formats import pylock
+
+    return pylock.render(
+        lock,
+        options.addresses,
+        hashes=options.hashes,
+        wheels=options.wheels,
+        filename=options.filename or pylock.FILE,
+    )
+
+
+def _pylock_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...]:
+    from cudalock.formats import pylock
+
+    return pylock.install_commands(lock, options.filename or pylock.FILE)
+
+
+def _write_constraints(lock: Lock, options: Options) -> str:
+    from cudalock.formats import constraints
+
+    return constraints.render(lock, filename=options.filename or constraints.FILE)
+
+
+def _write_uv(lock: Lock, options: Options) -> str:
+    from cudalock.formats import uv_project
+
+    return uv_project.render(lock, options)
+
+
+def _edit_uv(existing: str, lock: Lock, options: Options) -> str:
+    from cudalock.formats import uv_project
+
+    return uv_project.edit(existing, lock, options)
+
+
+def _write_uv_lock(lock: Lock, options: Options) -> str:
+    from cudalock.formats import uv_lock
+
+    return uv_lock.render(lock, options)
+
+
+def _uv_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...]:
+    return (("uv", "uv sync"),)
+
+
+def _uv_lock_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...]:
+    return (("uv", "uv sync --frozen"),)
 
 
 def _no_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...]:
@@ -98,6 +166,36 @@ FORMATS: Final = _registry(
             "requirements.txt, for pip and uv",
             _write_requirements,
             _requirements_commands,
+        ),
+        Format(
+            "pylock",
+            "pylock.toml",
+            "pylock.toml (PEP 751), for pip and uv",
+            _write_pylock,
+            _pylock_commands,
+            needs_addresses=True,
+        ),
+        Format(
+            "constraints",
+            "constraints.txt",
+            "the stack's versions, for pip -c and PIP_CONSTRAINT",
+            _write_constraints,
+            _no_commands,
+        ),
+        Format(
+            "uv",
+            "pyproject.toml",
+            "pyproject.toml of a uv project",
+            _write_uv,
+            _uv_commands,
+            edit=_edit_uv,
+        ),
+        Format(
+            "uv-lock",
+            "uv.lock",
+            "uv.lock, written by uv for that pyproject.toml",
+            _write_uv_lock,
+            _uv_lock_commands,
         ),
         Format(
             "json",

@@ -6,15 +6,16 @@ removed or changes its meaning, so a reader ignores keys it does not know. Every
 there; what is not known is null.
 
     schema, matrix, command, cuda   what made it, with which data; the CUDA toolkit of the build
-    target, goal                    what was asked, every value written out
+    target, others[], goal          what was asked, every value written out; the further targets of
+                                    a lock for several
     pins[]                          name, version, direct, via, facts, requires, hashes,
-                                    hashes_complete, wheel
+                                    hashes_complete, marker, wheel, wheels
     pins[].wheel                    file, sha256, index or builder, url, trust, known, warning,
                                     renamed, source
     indexes[], builders             where wheels come from besides the package index
-    framework                       the pin whose build fixes the CUDA version
-    needs, warnings[], replaced,    what a person has to know
-    notes
+    framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
+    needs, warnings[], replaced,    what a person has to know; what `replaced` speaks of
+    replacements[], notes
 
 Keys are sorted, pins come by name, the text is ASCII and ends with a newline: the same lock, the
 same bytes.
@@ -25,6 +26,8 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.placing import every_wheel
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -48,6 +51,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "cuda": lock.cuda,
         "framework": lock.framework,
         "target": _target(lock.target),
+        "others": [_target(target) for target in lock.others],
         "goal": _goal(lock.goal),
         "pins": [_pin(pin) for pin in lock.pins],
         "indexes": [
@@ -60,6 +64,8 @@ def as_document(lock: Lock) -> dict[str, Any]:
             for warning in lock.warnings
         ],
         "replaced": list(lock.replaced),
+        "replacements": [each._asdict() for each in lock.replacements],
+        "stack": list(lock.stack),
         "notes": list(lock.notes),
     }
 
@@ -108,7 +114,9 @@ def _pin(pin: Pin) -> dict[str, Any]:
         "requires": list(pin.requires),
         "hashes": [f"sha256:{digest}" for digest in pin.hashes],
         "hashes_complete": pin.hashes_complete,
+        "marker": pin.marker,
         "wheel": _wheel(pin.wheel),
+        "wheels": [_wheel(wheel) for wheel in every_wheel(pin)],
     }
 
 

@@ -17,18 +17,18 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
 
-from cudalock.formats.plain import ascii_line
-from cudalock.lock import DERIVED, Lock, Pin, demand_hashes, listed, origin
+from cudalock.addresses import encoded, without_credentials
+from cudalock.errors import UsageError
+from cudalock.formats.header import header_lines, quoted
+from cudalock.lock import Lock, Pin, demand_hashes, listed
+from cudalock.placing import one_wheel_each, with_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FILE: Final = "requirements.txt"
-
-_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
-_QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
+_PLAIN_PATH: Final = r"(?:[A-Za-z]:)?[A-Za-z0-9._/+-]+"
 
 
 def render(
@@ -38,24 +38,35 @@ def render(
     extra_index_urls: Sequence[str] = (),
     *,
     filename: str = FILE,
+    urls: bool = False,
+    wheels: str | None = None,
 ) -> str:
     """The file's text: ASCII, newline at the end, the same bytes for the same arguments.
 
     `hashes` is "auto" (all if every wheel has a published one, else none), "require" or "off". The
     package index is named only where `index_url` gives one. Credentials in either kind of address
     stay out of the file. `filename` is what the install commands in the header call the file.
+    With `urls` every wheel that has an address is written as one, so that no further index is
+    needed. With `wheels`, a folder seen from where the installer runs, wheels are paths into it.
 
     Raises HashesMissing for "require" if a wheel has no published hash.
     """
+    lock = _placed(lock, urls, wheels)
     hashed = is_hashed(lock, hashes)
-    options = list(_option_lines(lock, index_url, extra_index_urls))
     commands = install_commands(
-        lock, hashes=hashes, extra_index_urls=extra_index_urls, filename=filename
+        lock, hashes=hashes, extra_index_urls=extra_index_urls, filename=filename, wheels=wheels
     )
-    header = list(_header_lines(lock, hashes, (index_url, *extra_index_urls)))
+    header = list(header_lines(lock, hashes, (index_url, *extra_index_urls)))
     header += [f"# with {tool}: {command}" for tool, command in commands]
-    by_address = lock.by_address
-    pins = [line for pin in lock.pins for line in _pin_lines(pin, pin in by_address, hashed)]
+    if wheels is not None:
+        options = ["--no-index", "--only-binary :all:"]
+        places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
+    else:
+        options = list(_option_lines(lock, index_url, extra_index_urls))
+        places = {pin: f"{pin.name} @ {encoded(pin.wheel.url or '')}" for pin in lock.by_address}
+    pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
+    if wheels is not None:
+        header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
     blocks = (header, options, pins)
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -73,97 +84,67 @@ def install_commands(
     hashes: str = "auto",
     extra_index_urls: Sequence[str] = (),
     filename: str = FILE,
+    urls: bool = False,
+    wheels: str | None = None,
 ) -> tuple[tuple[str, str], ...]:
     """The tools and the command with which each installs the file, to paste into any shell."""
+    lock = _placed(lock, urls, wheels)
     flags = ["--require-hashes"] if is_hashed(lock, hashes) else []
     flags += ["--no-deps"] if lock.replaced else []
-    several = lock.searched_indexes or extra_index_urls
+    several = wheels is None and (lock.searched_indexes or extra_index_urls)
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
-    file = ["-r", _quoted(filename)]
+    file = ["-r", quoted(filename)]
     return (
         ("pip", " ".join(["pip", "install", *flags, *file])),
         ("uv", " ".join(["uv", "pip", "install", *flags, *strategy, *file])),
     )
 
 
-def _quoted(filename: str) -> str:
-    """The name as cmd, PowerShell and sh all read it; FILE if no quoting serves in all three."""
-    if re.fullmatch(_PLAIN_NAME, filename):
-        return filename
-    return f'"{filename}"' if re.fullmatch(_QUOTABLE_NAME, filename) else "FILE"
+def _placed(lock: Lock, urls: bool, wheels: str | None) -> Lock:
+    """The lock with its pins divided as far as paths or addresses need it."""
+    if wheels is not None:
+        return one_wheel_each(lock)
+    if urls:
+        return with_addresses(lock)
+    by_address = lock.by_address
+    return one_wheel_each(lock, lambda pin: pin in by_address)
 
 
-def _header_lines(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[str]:
-    cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
-    for target in lock.targets:
-        built = cuda if target.can_have_cuda else "no CUDA"
-        yield f"# cudalock: {ascii_line(target.label)}, {built}"
-    yield f"# command: {ascii_line(lock.command)}"
-    yield f"# matrix: {ascii_line(lock.matrix_version)}"
-    yield f"# needs: {ascii_line(listed(lock.needs))}"
-    # Pins of several targets may earn the same remark.
-    for key, text in dict.fromkeys(_remarks(lock, hashes, given)):
-        yield f"# {key}: {ascii_line(text)}"
+def path(folder: str, file: str) -> str:
+    """A wheel in a folder, such that no installer takes it for a name.
 
-
-def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[tuple[str, str]]:
-    """The lines that only some locks have, as key and sentence."""
-    for pin in lock.third_party:
-        yield "builder", f"{pin} from {origin(pin.wheel)}"
-    for warning in lock.warnings:
-        yield "warning", str(warning)
-    for pin in lock.pins:
-        if pin.wheel.warning:
-            yield "warning", f"{pin.wheel.file}: {pin.wheel.warning}"
-    for pin in lock.derived:
-        place = pin.wheel.url or origin(pin.wheel)
-        yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"
-    for sentence in lock.replaced:
-        yield "replaced", f"{sentence}; --no-deps keeps the installer from undoing it"
-    if hashes == "auto":
-        yield from _unhashed_remarks(lock)
-    if any(url is not None and _without_credentials(url) != url for url in given):
-        yield "note", "the credentials of an index address were left out"
-    for note in lock.notes:
-        yield "note", note
-
-
-def _unhashed_remarks(lock: Lock) -> Iterator[tuple[str, str]]:
-    for pin in lock.unhashed:
-        yield "no hash", f"{pin.wheel.file} from {origin(pin.wheel)} has no published hash"
-    if lock.unhashed:
-        yield "no hash", "pip checks all or none, so none is here; --hashes require would refuse"
+    Raises UsageError for a folder that a requirements file cannot name.
+    """
+    if not re.fullmatch(_PLAIN_PATH, folder):
+        raise UsageError(
+            f"a requirements file cannot name the folder `{folder}`",
+            hints=["`--wheels` with a path of letters, digits and `._-/`"],
+        )
+    absolute = folder.startswith("/") or folder[1:2] == ":"
+    where = folder.removeprefix("./").rstrip("/")
+    if absolute:
+        return f"{where}/{file}"
+    return f"./{file}" if where in ("", ".") else f"./{where}/{file}"
 
 
 def _option_lines(
     lock: Lock, index_url: str | None, extra_index_urls: Sequence[str]
 ) -> Iterator[str]:
-    first = _without_credentials(index_url) if index_url else None
+    first = _named(index_url) if index_url else None
     if first is not None:
         yield f"--index-url {first}"
     urls = [*extra_index_urls, *(index.url or "" for index in lock.searched_indexes)]
     # dict: each address once, in order; a trailing slash does not make another index.
-    for url in dict.fromkeys(_without_credentials(url).rstrip("/") for url in urls):
+    for url in dict.fromkeys(_named(url).rstrip("/") for url in urls):
         if url != (first or "").rstrip("/"):
             yield f"--extra-index-url {url}"
     yield "--only-binary :all:"
 
 
-def _without_credentials(url: str) -> str:
-    """The address less user and password, unless the secret is a variable.
-
-    Installers expand `${TOKEN}`. A user without a password may itself be a token.
-    """
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    if not at or re.fullmatch(r"\$\{[A-Z0-9_]+\}", user.rpartition(":")[2]):
-        return url
-    return urlunsplit(parts._replace(netloc=host))
-
-
-def _pin_lines(pin: Pin, by_address: bool, hashed: bool) -> Iterator[str]:
-    if by_address:
-        requirement = f"{pin.name} @ {_address(pin.wheel.url or '')}"
+def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:
+    """A pin, by its `place` where it has one, else by name and version."""
+    if place is not None:
+        requirement = place
         marker = f" ; {pin.marker}" if pin.marker else ""
         digests: Sequence[str] = [pin.wheel.sha256 or ""]
     else:
@@ -175,13 +156,22 @@ def _pin_lines(pin: Pin, by_address: bool, hashed: bool) -> Iterator[str]:
         lines += [f"    --hash=sha256:{digest}" for digest in digests]
     yield from (f"{line} \\" for line in lines[:-1])
     yield lines[-1]
+    if place is not None and "://" not in place:
+        yield from _fetch_lines(pin, hashed)
     if pin.via:
         yield f"    # via {listed(pin.via)}"
     if pin.facts:
         yield f"    # why {' '.join(f'[{fact}]' for fact in pin.facts)}"
 
 
-def _address(url: str) -> str:
-    """The address with its `+` encoded, which some file stores would read as a space."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
+def _fetch_lines(pin: Pin, hashed: bool) -> Iterator[str]:
+    """For `cudalock fetch`, what a path does not say: where the file comes from, and its hash."""
+    if pin.wheel.url is not None:
+        yield f"    # from {encoded(pin.wheel.url)}"
+    if not hashed and pin.wheel.sha256 is not None:
+        yield f"    # sha256 {pin.wheel.sha256}"
+
+
+def _named(url: str) -> str:
+    """An index's address as the file has it: pip and uv expand variables in it."""
+    return without_credentials(url, keep_variables=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.facts import NONE
 from cudalock.releases import Build, Release, Wheel
+from cudalock.target import is_bare_linux
 
 if TYPE_CHECKING:
     from cudalock.resolution.fit import Ranker
@@ -90,8 +91,7 @@ def best_wheel(build: Build, tags: Ranker) -> Wheel | None:
     for position, wheel_tags in enumerate(build.tags):
         rank = tags.rank(wheel_tags)
         if rank is not None:
-            # A bare `linux_x86_64` promises no glibc, so any manylinux wheel comes before it.
-            key = ("-linux_" in wheel_tags, rank, -position)
+            key = (is_bare_linux(wheel_tags), rank, -position)
             if best is None or key < best:
                 best = key
     return build.wheel(-best[2]) if best else None

@@ -14,7 +14,7 @@ from cudalock.target.platforms import (
     platform_words,
 )
 from cudalock.target.pythons import parse_python
-from cudalock.target.tags import Tags
+from cudalock.target.tags import Tags, is_bare_linux
 
 __all__ = [
     "DEFAULT_GLIBC",
@@ -24,6 +24,7 @@ __all__ = [
     "Target",
     "current",
     "current_python",
+    "is_bare_linux",
     "is_musl",
     "parse_platform",
     "parse_python",

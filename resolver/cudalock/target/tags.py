@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+def is_bare_linux(tags: str) -> bool:
+    """Whether the tags are a plain `linux_x86_64`, which promises no glibc.
+
+    Installers put it first; for a wheel that is named by its file any manylinux one is better.
+    """
+    return "-linux_" in tags
+
+
 class Tags:
     """Which wheels a target can install, and which of two it prefers.
 

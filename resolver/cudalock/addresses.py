@@ -1,0 +1,28 @@
+"""Addresses as they may be written into a file or shown to people."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+
+def encoded(url: str) -> str:
+    """The address with its `+` encoded, which some file stores would read as a space."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
+
+
+def without_credentials(url: str, *, keep_variables: bool = False) -> str:
+    """The address less user and password. A user without a password may itself be a token.
+
+    With `keep_variables` a secret that is a variable stays: some files' readers expand `${TOKEN}`.
+    """
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    variable = re.fullmatch(r"\$\{[A-Z0-9_]+\}", user.rpartition(":")[2])
+    if not at or (keep_variables and variable):
+        return url
+    return urlunsplit(parts._replace(netloc=host))
+
+
+__all__ = ["encoded", "without_credentials"]

@@ -1,0 +1,46 @@
+"""The stack of a lock as constraints, for `pip install -c` and `PIP_CONSTRAINT`.
+
+Only what belongs to the CUDA stack is held, with local versions, so that the next
+`pip install something` cannot swap a CUDA torch for another. Everything else stays free. A
+constraint is a version and never an address: an address would make pip refuse the same wheel from
+an index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cudalock.formats.header import header_lines, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.lock import Lock, Pin
+
+FILE: Final = "constraints.txt"
+
+
+def render(lock: Lock, *, filename: str = FILE) -> str:
+    """The file's text: ASCII, newline at the end, the same bytes for the same arguments."""
+    file = quoted(filename)
+    header = [
+        *header_lines(lock),
+        f"# with pip: PIP_CONSTRAINT={file}, or pip install -c {file} PACKAGE",
+        f"# with uv: UV_CONSTRAINT={file}, or uv pip install -c {file} PACKAGE",
+    ]
+    pins = [line for pin in held(lock) for line in _lines(pin)]
+    return "\n".join(header) + "\n\n" + "".join(f"{line}\n" for line in pins)
+
+
+def held(lock: Lock) -> tuple[Pin, ...]:
+    """The pins that are constraints: what was asked for, and what belongs to the stack."""
+    return tuple(
+        pin
+        for pin in lock.pins
+        if pin.asked_for or pin.name == lock.framework or pin.name in lock.stack
+    )
+
+
+def _lines(pin: Pin) -> Iterator[str]:
+    marker = f"; {pin.marker}" if pin.marker else ""
+    yield f"{pin.name}=={pin.version}{marker}"

@@ -1,0 +1,74 @@
+"""What every file for people to commit says first: what it is, from what, and what it needs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cudalock.addresses import without_credentials
+from cudalock.formats.plain import ascii_line
+from cudalock.lock import DERIVED, Lock, listed, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
+_QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
+
+
+def header_lines(
+    lock: Lock, hashes: str = "require", given: Sequence[str | None] = ()
+) -> Iterator[str]:
+    """Comments: targets, command, matrix, needs, and what a person has to know.
+
+    `hashes` is as in `--hashes`: what lacks one is told for "auto". `given` are the addresses of
+    indexes that the user named.
+    """
+    cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
+    for target in lock.targets:
+        built = cuda if target.can_have_cuda else "no CUDA"
+        yield f"# cudalock: {ascii_line(target.label)}, {built}"
+    yield f"# command: {ascii_line(lock.command)}"
+    yield f"# matrix: {ascii_line(lock.matrix_version)}"
+    yield f"# needs: {ascii_line(listed(lock.needs))}"
+    # Pins of several targets may earn the same remark.
+    for key, text in dict.fromkeys(_remarks(lock, hashes, given)):
+        yield f"# {key}: {ascii_line(text)}"
+
+
+def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+    """The lines that only some locks have, as key and sentence."""
+    for pin in lock.third_party:
+        yield "builder", f"{pin} from {origin(pin.wheel)}"
+    for warning in lock.warnings:
+        yield "warning", str(warning)
+    for pin in lock.pins:
+        if pin.wheel.warning:
+            yield "warning", f"{pin.wheel.file}: {pin.wheel.warning}"
+    for pin in lock.derived:
+        place = pin.wheel.url or origin(pin.wheel)
+        yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"
+    for sentence in lock.replaced:
+        yield "replaced", f"{sentence}; --no-deps keeps the installer from undoing it"
+    if hashes == "auto":
+        yield from _unhashed_remarks(lock)
+    if any(
+        url is not None and without_credentials(url, keep_variables=True) != url for url in given
+    ):
+        yield "note", "the credentials of an index address were left out"
+    for note in lock.notes:
+        yield "note", note
+
+
+def _unhashed_remarks(lock: Lock) -> Iterator[tuple[str, str]]:
+    for pin in lock.unhashed:
+        yield "no hash", f"{pin.wheel.file} from {origin(pin.wheel)} has no published hash"
+    if lock.unhashed:
+        yield "no hash", "pip checks all or none, so none is here; --hashes require would refuse"
+
+
+def quoted(filename: str) -> str:
+    """The name as cmd, PowerShell and sh all read it; FILE if no quoting serves in all three."""
+    if re.fullmatch(_PLAIN_NAME, filename):
+        return filename
+    return f'"{filename}"' if re.fullmatch(_QUOTABLE_NAME, filename) else "FILE"

@@ -1,0 +1,323 @@
+"""A lock as pylock.toml (PEP 751), for pip and uv.
+
+What is written was tried with both. Their habits that shape it:
+
+- pip feeds the entries to its own resolver and so needs the whole closure; uv installs what is
+  there and checks nothing. So all of it is always written.
+- A file without `environments` and `requires-python` installs on the wrong machine in silence.
+- A wheel whose file name has a local version that its METADATA lacks is refused by one or the other
+  in every form but one: as `archive`, with the file name's version.
+- uv installs a wheel with an empty table of hashes unverified, so a wheel without a digest is never
+  written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.addresses import encoded
+from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
+from cudalock.formats.header import header_lines, quoted
+from cudalock.formats.plain import ascii_line
+from cudalock.markers import whole_marker
+from cudalock.placing import every_wheel, one_wheel_each, taken, targets_of
+from cudalock.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.pylock import Package, PackageWheel, Pylock
+
+    from cudalock.lock import Address, Lock, LockedWheel, Pin
+    from cudalock.target import Target
+
+FILE: Final = "pylock.toml"
+_FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
+
+
+def render(
+    lock: Lock,
+    addresses: Mapping[str, Address],
+    *,
+    hashes: str = "auto",
+    wheels: str | None = None,
+    filename: str = FILE,
+) -> str:
+    """The file's text: the same bytes for the same arguments.
+
+    `addresses` are those of the wheels that the matrix has none for, by file name. With `wheels`, a
+    folder seen from the file, there are paths instead of addresses. `filename` is checked and named
+    in the install commands.
+
+    Raises HashesMissing for a wheel without a digest, OutputError for a file name that installers
+    do not take, NetworkError for a wheel without an address.
+    """
+    check_name(filename)
+    if hashes == "off":
+        raise Contradiction("`--hashes off` and pylock.toml exclude each other: it has hashes")
+    document = as_pylock(lock, addresses, wheels)
+    document.validate()
+    header = list(header_lines(lock))
+    header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, filename)]
+    if wheels is not None:
+        header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
+    return "\n".join(header) + "\n\n" + _toml(document.to_dict())
+
+
+def is_name(filename: str) -> bool:
+    """Whether installers take a file of this name for a pylock.toml."""
+    return re.fullmatch(_FILE_NAME, filename) is not None
+
+
+def check_name(filename: str) -> None:
+    """Raise OutputError with the rule for a file name that installers do not take."""
+    if not is_name(filename):
+        stem = PurePath(filename).name.removesuffix(".toml").removeprefix("pylock").strip(".")
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")
+        name = f"pylock.{plain}.toml" if plain else FILE
+        raise OutputError(
+            f"`{filename}` is no name for a pylock file: "
+            "it is pylock.toml, or pylock.NAME.toml where NAME has no dot",
+            hints=[f'-o "{name}"'],
+        )
+
+
+def install_commands(lock: Lock, filename: str = FILE) -> tuple[tuple[str, str], ...]:
+    """The tools and the command with which each installs the file."""
+    flags = "--no-deps " if lock.replaced else ""
+    file = quoted(filename)
+    return (("pip", f"pip install {flags}-r {file}"), ("uv", f"uv pip install -r {file}"))
+
+
+def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None = None) -> Pylock:
+    """The document. Raises as `render` does."""
+    from packaging.markers import Marker
+    from packaging.pylock import Pylock
+    from packaging.version import Version
+
+    complete = _addressed(one_wheel_each(lock) if wheels is not None else lock, addresses, wheels)
+    _demand_hashes(complete)
+    indexes = {index.id: index.url for index in lock.indexes}
+    indexes[PACKAGE_INDEX] = next((each.index for each in addresses.values()), None)
+    return Pylock(
+        lock_version=Version("1.0"),
+        environments=[Marker(each) for each in dict.fromkeys(map(whole_marker, lock.targets))],
+        requires_python=requires_python(lock.targets),
+        created_by="cudalock",
+        packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
+        tool={"cudalock": _facts(lock)},
+    )
+
+
+def requires_python(targets: Sequence[Target]) -> Any:
+    """The specifier set that holds for the targets' Pythons and no other minor release."""
+    from packaging.specifiers import SpecifierSet
+
+    oldest: dict[int, str] = {}
+    for target in sorted(targets, key=lambda each: _numbers(each.python)):
+        oldest.setdefault(_numbers(target.python)[1], target.python)
+    minors = sorted(oldest)
+    between = [each for each in range(minors[0], minors[-1]) if each not in oldest]
+    # A patch release that was asked for is a bound only where no older Python is in the lock.
+    clauses = [f">={oldest[minors[0]]}", f"<3.{minors[-1] + 1}"]
+    return SpecifierSet(",".join([*clauses, *(f"!=3.{each}.*" for each in between)]))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _addressed(lock: Lock, addresses: Mapping[str, Address], wheels: str | None) -> Lock:
+    """The lock with every address and digest that listings add."""
+    return replace(
+        lock,
+        pins=tuple(
+            replace(
+                pin,
+                wheel=_filled(pin.wheel, addresses, wheels),
+                wheels=tuple(_filled(each, addresses, wheels) for each in every_wheel(pin)),
+            )
+            for pin in lock.pins
+        ),
+    )
+
+
+def _filled(
+    wheel: LockedWheel, addresses: Mapping[str, Address], wheels: str | None
+) -> LockedWheel:
+    address = addresses.get(wheel.file)
+    if address is not None:
+        return replace(wheel, url=wheel.url or address.url, sha256=wheel.sha256 or address.sha256)
+    if wheel.url is None and wheels is None:
+        raise NetworkError(f"the address of `{wheel.file}` is not known")
+    return wheel
+
+
+def _demand_hashes(lock: Lock) -> None:
+    """Raise HashesMissing, unless each wheel that a target takes has a digest."""
+    bare = [wheel.file for pin in lock.pins for wheel in taken(pin, lock) if wheel.sha256 is None]
+    if bare:
+        raise HashesMissing(
+            dict.fromkeys(bare),
+            hints=[
+                "`--fetch-hashes` asks for them, or computes them from the files",
+                "`--format requirements` writes a lock without hashes and says why",
+            ],
+        )
+
+
+def _package(
+    pin: Pin,
+    lock: Lock,
+    addresses: Mapping[str, Address],
+    indexes: Mapping[str, str | None],
+    folder: str | None,
+) -> Package:
+    from packaging.markers import Marker
+    from packaging.pylock import Package, PackageArchive
+    from packaging.utils import canonicalize_name, parse_wheel_filename
+
+    wheel = pin.wheel
+    where: dict[str, Any] = {}
+    if wheel.renamed:
+        where["archive"] = PackageArchive(**_place(wheel, addresses, folder))
+    else:
+        where["wheels"] = [
+            _wheel(each, addresses, folder) for each in pin.wheels if each.sha256 is not None
+        ]
+    if wheel.index is not None and not wheel.renamed and indexes.get(wheel.index):
+        where["index"] = indexes[wheel.index]
+    return Package(
+        name=canonicalize_name(pin.name),
+        version=parse_wheel_filename(wheel.file)[1],
+        marker=Marker(pin.marker) if pin.marker else None,
+        dependencies=list(_dependencies(pin, lock)) or None,
+        tool=_package_tool(pin, folder),
+        **where,
+    )
+
+
+def _wheel(
+    wheel: LockedWheel, addresses: Mapping[str, Address], folder: str | None
+) -> PackageWheel:
+    from packaging.pylock import PackageWheel
+
+    return PackageWheel(**_place(wheel, addresses, folder))
+
+
+def _place(
+    wheel: LockedWheel, addresses: Mapping[str, Address], folder: str | None
+) -> dict[str, Any]:
+    address = addresses.get(wheel.file)
+    place: dict[str, Any] = {"hashes": {"sha256": wheel.sha256}}
+    if folder is not None:
+        place["path"] = f"{folder}/{wheel.file}"
+    else:
+        place["url"] = encoded(wheel.url or "")
+    if address is not None and address.size is not None:
+        place["size"] = address.size
+    return place
+
+
+def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
+    """The facts that decided the pin; with a folder also where `cudalock fetch` finds the wheel."""
+    told: dict[str, Any] = {}
+    if pin.facts:
+        told["facts"] = list(pin.facts)
+    if folder is not None and pin.wheel.url is not None:
+        told["urls"] = {pin.wheel.file: pin.wheel.url}
+    return {"cudalock": told} if told else None
+
+
+def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
+    """The entries that this one needs, each with as much as tells it from its namesakes."""
+    from packaging.utils import parse_wheel_filename
+
+    here = set(targets_of(pin, lock))
+    for name in pin.requires:
+        namesakes = [each for each in lock.pins if each.name == name]
+        for other in namesakes:
+            if len(namesakes) == 1:
+                yield {"name": name}
+            elif here & set(targets_of(other, lock)):
+                entry = {"name": name, "version": str(parse_wheel_filename(other.wheel.file)[1])}
+                if other.marker and sum(each.version == other.version for each in namesakes) > 1:
+                    entry["marker"] = other.marker
+                yield entry
+
+
+def _facts(lock: Lock) -> dict[str, Any]:
+    goal: dict[str, Any] = {"requirements": list(lock.goal.requirements)}
+    if lock.goal.constraints:
+        goal["constraints"] = list(lock.goal.constraints)
+    for name in ("cuda", "cudnn"):
+        if getattr(lock.goal, name):
+            goal[name] = getattr(lock.goal, name)
+    if lock.goal.toolkit:
+        version, parts = lock.goal.toolkit
+        goal["toolkit"] = {"version": version, "parts": list(parts)}
+    facts = {fact for pin in lock.pins for fact in pin.facts}
+    facts |= {warning.fact for warning in lock.warnings}
+    told: dict[str, Any] = {"command": ascii_line(lock.command), "matrix": lock.matrix_version}
+    if lock.cuda:
+        told["cuda"] = lock.cuda
+    return {**told, "needs": list(lock.needs), "facts": sorted(facts), "goal": goal}
+
+
+# -- text ---------------------------------------------------------------------------------------
+
+
+def _toml(document: Mapping[str, Any]) -> str:
+    """The document in the layout that the specification shows: wheels inline, one a line."""
+    import tomlkit
+
+    text = tomlkit.document()
+    for key, value in document.items():
+        if key == "packages":
+            text.add(key, _array_of_tables(value))
+        elif key == "tool":
+            text.add(key, tomlkit.item({"cudalock": value["cudalock"]}))
+        else:
+            text.add(key, _array(value) if isinstance(value, list) else _inline(value))
+    return tomlkit.dumps(text)
+
+
+def _array_of_tables(packages: Iterable[Mapping[str, Any]]) -> Any:
+    import tomlkit
+
+    tables = tomlkit.aot()
+    for package in packages:
+        table = tomlkit.table()
+        for key, value in package.items():
+            table.add(key, _array(value) if isinstance(value, list | tuple) else _inline(value))
+        tables.append(table)
+    return tables
+
+
+def _array(values: Sequence[Any]) -> Any:
+    import tomlkit
+
+    array = tomlkit.array()
+    array.extend([_inline(value) for value in values])
+    return array.multiline(bool(values))
+
+
+def _inline(value: Any) -> Any:
+    """Tables in one line, as deep as they go."""
+    import tomlkit
+
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        for key, each in value.items():
+            if each is not None:
+                table.add(key, _inline(each))
+        return table
+    if isinstance(value, str) and '"' in value and not set("'\n") & set(value):
+        return tomlkit.string(value, literal=True)
+    return tomlkit.item(value)
+
+
+__all__ = ["FILE", "as_pylock", "check_name", "install_commands", "is_name", "render"]

@@ -1,0 +1,132 @@
+"""Hashes that the matrix lacks: what GitHub publishes of a release's files, else the file itself.
+
+A file is streamed one time: its digest is kept in the user's cache, under the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import httpx
+
+from cudalock.placing import every_wheel, taken
+from cudalock.sources.downloads import download
+from cudalock.sources.web import Web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cudalock.lock import Lock, LockedWheel, Pin
+
+    Progress = Callable[[str, int, int | None], None]
+
+CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
+
+_RELEASE_FILE: Final = r"https://github\.com/([^/]+/[^/]+)/releases/download/([^/]+)/([^/]+)"
+_RELEASE: Final = "https://api.github.com/repos/{repository}/releases/tags/{tag}"
+
+
+def with_hashes(
+    lock: Lock,
+    *,
+    keep: Path | None = None,
+    progress: Progress = lambda file, done, total: None,
+) -> Lock:
+    """The lock with a digest for each wheel that some target takes and that has an address.
+
+    Files go into the folder `keep` and stay there, else into the cache and are removed. A note says
+    which digests nobody publishes. Raises NetworkError or OutputError.
+    """
+    bare = {
+        wheel.file: wheel
+        for pin in lock.pins
+        for wheel in taken(pin, lock)
+        if wheel.sha256 is None and wheel.url is not None
+    }
+    with Web() as web:
+        digests = _published(web, bare)
+        computed = sorted(set(bare) - set(digests))
+        for file in computed:
+            digests[file] = _digest(web, bare[file], keep, progress)
+    notes = [f"nobody publishes a hash of {file}: this one is of its file" for file in computed]
+    return replace(
+        lock,
+        pins=tuple(_filled(pin, digests) for pin in lock.pins),
+        notes=(*lock.notes, *notes),
+    )
+
+
+def cache_folder() -> Path:
+    """Where what was asked may be kept."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cudalock", appauthor=False)
+
+
+def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
+    wheels = tuple(
+        replace(wheel, sha256=wheel.sha256 or digests.get(wheel.file)) for wheel in every_wheel(pin)
+    )
+    known = {wheel.sha256 for wheel in wheels if wheel.sha256}
+    return replace(
+        pin,
+        wheel=wheels[0],
+        wheels=wheels,
+        hashes=tuple(sorted({*pin.hashes, *known})),
+        hashes_complete=all(wheel.sha256 for wheel in wheels),
+    )
+
+
+def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
+    """What GitHub says of the files of a release. An answer that cannot be had is no failure: the
+    file can be asked itself."""
+    releases: dict[str, set[str]] = {}
+    for wheel in wheels.values():
+        if found := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
+            url = _RELEASE.format(repository=found[1], tag=found[2])
+            releases.setdefault(url, set()).add(wheel.file)
+    digests: dict[str, str] = {}
+    for url, files in releases.items():
+        with suppress(httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+            assets = json.loads(web.get(url).raise_for_status().content)["assets"]
+            for asset in assets:
+                kind, _, digest = (asset.get("digest") or "").partition(":")
+                if kind == "sha256" and asset["name"] in files:
+                    digests[asset["name"]] = digest
+    return digests
+
+
+def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress) -> str:
+    url = wheel.url or ""
+    key = hashlib.sha256(url.encode()).hexdigest()
+    note = cache_folder() / "digests" / key
+    if keep is None and note.is_file():
+        return note.read_text(encoding="ascii")
+    folder = keep if keep is not None else cache_folder() / "files" / key
+    target = folder / unquote(wheel.file)
+    digest = download(web, url, target, progress=progress)
+    if keep is None:
+        target.unlink()
+        with suppress(OSError):
+            folder.rmdir()
+    # The cache is a convenience: a disk that will not have it is no failure.
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        fresh = note.with_name(f"{key}.{os.getpid()}")
+        fresh.write_text(digest, encoding="ascii")
+        fresh.replace(note)
+    return digest
+
+
+__all__ = ["CACHE_VARIABLE", "cache_folder", "with_hashes"]

@@ -1,0 +1,83 @@
+"""What pip is configured to use: its index, further indexes and certificates.
+
+pip reads its environment variables first, then its files: that of the active environment, of the
+user, of the machine. `PIP_CONFIG_FILE` names one more, and `os.devnull` there means none at all.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SECTIONS = ("global", "install")
+
+
+class Settings(NamedTuple):
+    """pip's settings about indexes. `cert` is a file of certificates."""
+
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    cert: str | None = None
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """pip's settings as its environment variables and files have them; damaged files are passed
+    over, for pip itself complains of them."""
+    variables = os.environ if environment is None else environment
+    values: dict[str, str] = {}
+    for file in _files(variables):
+        values |= _read(file)
+    for name in ("index-url", "extra-index-url", "cert"):
+        said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
+        if said:
+            values[name] = said
+    return Settings(
+        index_url=values.get("index-url"),
+        extra_index_urls=tuple(values.get("extra-index-url", "").split()),
+        cert=values.get("cert"),
+    )
+
+
+def _files(variables: Mapping[str, str]) -> Iterator[Path]:
+    """Least important first."""
+    named = variables.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or Path.home())
+    if sys.platform == "win32":
+        yield Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / "pip.ini"
+        yield home / "pip" / "pip.ini"
+        yield Path(variables.get("APPDATA", home)) / "pip" / "pip.ini"
+    else:
+        yield Path("/etc/pip.conf")
+        yield home / ".pip" / "pip.conf"
+        yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+        if sys.platform == "darwin":
+            yield home / "Library" / "Application Support" / "pip" / "pip.conf"
+    if variables.get("VIRTUAL_ENV"):
+        file = "pip.ini" if sys.platform == "win32" else "pip.conf"
+        yield Path(variables["VIRTUAL_ENV"]) / file
+    if named:
+        yield Path(named)
+
+
+def _read(path: Path) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return {}
+    values: dict[str, str] = {}
+    for section in _SECTIONS:
+        if parser.has_section(section):
+            values |= {key.replace("_", "-"): value for key, value in parser.items(section)}
+    return values
+
+
+__all__ = ["Settings", "read_settings"]
