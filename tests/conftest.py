@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of the real package index run only where `-m` speaks of them."""
-    if "network" not in config.option.markexpr:
-        reason = "asks the real package index: select it with -m network"
-        for item in items:
-            if item.get_closest_marker("network"):
-                item.add_marker(pytest.mark.skip(reason=reason))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update` rewrites the screens under cases/screens; review the diff like code."""
+    parser.addoption("--update", action="store_true", help="rewrite tests/cases/screens")
 
 
 @pytest.fixture(scope="session")

@@ -128,30 +128,31 @@ class Search:
 
     @cached_property
     def elements(self) -> frozenset[str]:
-        """What may be left out: the elements of the network, and the facts about curated members
-        of the closure, which the network does not see."""
+        """What may be left out: the elements of the network, and the facts that it does not see,
+        for what they are about or what they ask for is in the closure alone."""
+        seen = self.network.domains
         closure = {
             fact_element(fact.id)
             for component in self.problem.matrix.components.values()
-            if component.name not in self.network.domains
             for fact in component.facts
+            if component.name not in seen
+            or any(demand.template.name not in seen for demand in fact.beside)
         }
         return self.network.elements | closure
 
     def _least_given_up(self, soft: frozenset[str]) -> Solution | None:
         cores: list[frozenset[str]] = [self._core(soft)]
-        while True:
+        while all(cores):
             answers: list[Solution] = []
             for off in _smallest_hitting_sets(cores):
                 answer = self._without(off)
                 if answer is None:
                     cores.append(self._core(soft - off))
-                    if not cores[-1]:
-                        return None
                 else:
                     answers.append(answer)
             if answers:
                 return min(answers, key=lambda answer: answer.cost)
+        return None
 
     def _core(self, enforced: frozenset[str]) -> frozenset[str]:
         """A smallest set of soft facts that cannot all hold, from a set that cannot."""
