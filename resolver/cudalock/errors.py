@@ -53,6 +53,12 @@ class UsageError(CudalockError):
     code = "usage"
 
 
+class NothingAsked(UsageError):
+    """A goal with nothing in it, or nothing for the target."""
+
+    code = "nothing-asked"
+
+
 class UnknownName(UsageError):
     """A name that is no component, project or key known here."""
 

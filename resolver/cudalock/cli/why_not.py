@@ -10,7 +10,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.options import goal_options
 from cudalock.cli.question import ask, matrix_option
-from cudalock.errors import BadSpecifier
+from cudalock.errors import BadSpecifier, NothingAsked
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -34,12 +34,17 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
     from cudalock.render import emit
     from cudalock.resolution import resolve
 
-    wanted, target, matrix = ask(ctx, goal, given)
+    try:
+        wanted, target, matrix = ask(ctx, goal, given)
+    except NothingAsked:
+        # The pin itself is a goal.
+        wanted, target, matrix = ask(ctx, (pin,), given)
     pinned, name = _with_pin(wanted, pin, target, matrix)
     answer = resolve(pinned, target, matrix)  # raises NoSolution, which says what stops it
     lines = [f"nothing stops it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
-    lines += _compared(wanted, target, matrix, name)
+    if wanted != pinned:
+        lines += _compared(wanted, target, matrix, name)
     emit("\n".join(lines) + "\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from cudalock.errors import BadTarget, Contradiction, UsageError
+from cudalock.errors import BadTarget, Contradiction, NothingAsked
 from cudalock.goals.asked import Asked, collect, collect_constraints
 from cudalock.goals.goal import FRAMEWORK_FLAG, Goal
 from cudalock.goals.phrase import Parsed, parse_phrase
@@ -168,8 +168,8 @@ def _goal(
     )
 
 
-def _nothing_asked(was_ruled_out: bool) -> UsageError:
-    return UsageError(
+def _nothing_asked(was_ruled_out: bool) -> NothingAsked:
+    return NothingAsked(
         "nothing in the goal is for this target" if was_ruled_out else "the goal is empty",
         hints=['`cudalock solve "torch 2.5.1 + FA2"`', "`cudalock solve --torch 2.5.1 --fa2`"],
     )

@@ -97,7 +97,11 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             absent = self._absent.setdefault(identifier, Candidate(identifier, None))
             return [] if absent in refused else [absent]
         extras = wanted[0].extras
-        pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)
+        # A withdrawn release is for those who name it alone. A domain has one only if the goal
+        # names it, though of the goal's words the provider may have seen only looser ones so far.
+        pinned = wanted[0].name in self._network.domains or pins_exactly(
+            each for requirement in wanted for each in requirement.specifiers
+        )
 
         def matches() -> Iterator[Candidate]:
             for candidate in self._offered(wanted[0].name, wanted):
