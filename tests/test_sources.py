@@ -26,7 +26,7 @@ from cudalock.sources.package_index import ATTEMPTS, PackageIndexes, find_addres
 from cudalock.sources.pip_settings import Settings, read_settings
 from cudalock.sources.web import Web
 from tests.local_index import LocalIndex, build_wheel
-from tests.sample_locks import lock, pin
+from tests.sample_locks import CU124, lock, pin
 from tests.test_requirements_txt import NUMPY
 
 if sys.version_info >= (3, 11):
@@ -242,6 +242,20 @@ def test_a_published_hash_comes_first(index: Listed, monkeypatch: pytest.MonkeyP
     index.pages["/api/o/r/v1"] = ("application/json", json.dumps({"assets": assets}).encode())
     found = with_hashes(made)
     assert found.pins[0].hashes == ("d" * 64,)
+    assert found.notes == ()
+    assert not [path for path in index.asked if path.endswith(".whl")]
+
+
+def test_what_an_index_lists_comes_first(index: Listed) -> None:
+    """As in the `#sha256=` of a page of download.pytorch.org."""
+    wheel = build_wheel("torch", "2.5.1+cu124")
+    here = CU124._replace(url=index.url("/whl/cu124"))
+    url = index.url("/whl/cu124/") + wheel.name.replace("+", "%2B")
+    made = lock(pin(wheel.without_digest(), index="cu124", url=url), indexes=(here,))
+    link = f'<a href="../{url.rpartition("/")[2]}#sha256={wheel.sha256}">{wheel.name}</a>'
+    index.pages["/whl/cu124/torch/"] = ("text/html", link.encode())
+    found = with_hashes(made)
+    assert found.pins[0].hashes == (wheel.sha256,)
     assert found.notes == ()
     assert not [path for path in index.asked if path.endswith(".whl")]
 

@@ -1,4 +1,5 @@
-"""Hashes that the matrix lacks: what GitHub publishes of a release's files, else the file itself.
+"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes of a
+release's files, else that of the file itself.
 
 A file is streamed one time: its digest is kept in the user's cache, under the address.
 """
@@ -17,8 +18,11 @@ from urllib.parse import unquote
 
 import httpx
 
+from cudalock.errors import NetworkError
+from cudalock.names import canonical
 from cudalock.placing import every_wheel, taken
 from cudalock.sources.downloads import download
+from cudalock.sources.package_index import PackageIndexes
 from cudalock.sources.web import Web
 
 if TYPE_CHECKING:
@@ -51,8 +55,9 @@ def with_hashes(
         for wheel in taken(pin, lock)
         if wheel.sha256 is None and wheel.url is not None
     }
+    digests = _listed(lock, bare)
     with Web() as web:
-        digests = _published(web, bare)
+        digests |= _published(web, {file: bare[file] for file in set(bare) - set(digests)})
         computed = sorted(set(bare) - set(digests))
         for file in computed:
             digests[file] = _digest(web, bare[file], keep, progress)
@@ -86,6 +91,20 @@ def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
         hashes=tuple(sorted({*pin.hashes, *known})),
         hashes_complete=all(wheel.sha256 for wheel in wheels),
     )
+
+
+def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
+    """What the lock's indexes list. An index that cannot be asked is no failure: its file can."""
+    urls = {index.id: index.url for index in lock.indexes if index.url}
+    digests: dict[str, str] = {}
+    with PackageIndexes() as indexes:
+        for file, wheel in wheels.items():
+            if wheel.index in urls:
+                project = canonical(file.partition("-")[0])
+                with suppress(NetworkError):
+                    if sha256 := indexes.published(urls[wheel.index], project, file):
+                        digests[file] = sha256
+    return digests
 
 
 def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:

@@ -108,6 +108,14 @@ class PackageIndexes:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda project: self._listing(self.urls[0], project), wanted))
 
+    def published(self, index: str, project: str, file: str) -> str | None:
+        """The sha256 that an index, by its address, lists for a file; None where it lists none.
+
+        Raises NetworkError if the index cannot be asked.
+        """
+        listed = self._listing(index, project) or ()
+        return next((each.sha256 for name, each in listed if name == file and each.sha256), None)
+
     @property
     def _places(self) -> str:
         return ", ".join(without_credentials(url) for url in self.urls) or "any package index"
