@@ -261,3 +261,11 @@ def test_the_same_bytes_whatever_the_hash_seed(command: str) -> None:
         )
         answers.add((done.returncode, done.stdout, done.stderr))
     assert len(answers) == 1
+
+
+def test_the_order_of_flags_does_not_matter() -> None:
+    words = "--torch 2.5.1 --vision --python 3.11 --python 3.12 --platform linux --platform windows"
+    other = "--platform windows --platform linux --vision --python 3.12 --torch 2.5.1 --python 3.11"
+    said = [CliRunner().invoke(main, ["solve", *each.split()]) for each in (words, other)]
+    assert said[0].exit_code == 0
+    assert said[0].output == said[1].output
