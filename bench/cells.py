@@ -15,7 +15,7 @@ from typing import Any, Final
 from packaging.specifiers import SpecifierSet
 
 from cudalock.goals import Goal
-from cudalock.target import Target
+from cudalock.target import PLATFORMS, Target
 
 FRAMEWORK: Final = "torch"
 COMPONENTS: Final = (
@@ -25,14 +25,6 @@ COMPONENTS: Final = (
     "triton",
     "torchvision",
     "torchaudio",
-)
-PLATFORMS: Final = (
-    "linux-x86_64",
-    "linux-aarch64",
-    "windows-x86_64",
-    "windows-arm64",
-    "macos-arm64",
-    "macos-x86_64",
 )
 CPU: Final = "cpu"
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cudalock.conflicts import Conflict, Explanation, suggest
@@ -27,6 +26,7 @@ from cudalock.matrix import Matrix
 from cudalock.resolution import Resolution, resolve
 from cudalock.target import Target
 from tests.oracle import Oracle, disagreements, judge
+from tests.properties import BOUNDED, book, matrix
 from tests.test_engine import goals, targets
 from tests.verifier import (
     Book,
@@ -42,24 +42,6 @@ from tests.verifier import (
     tag_ranks_of,
     verify,
 )
-
-BOUNDED = settings(
-    max_examples=60,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-
-
-@cache
-def matrix() -> Matrix:
-    return Matrix.load()
-
-
-@cache
-def book() -> Book:
-    return Book()
 
 
 def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
@@ -383,6 +365,29 @@ def brute_force(facts: Book, goal: Goal, target: Target) -> tuple[Any, bool] | N
     needs_framework = all("torch" in report.rows for report in reports)
     costs = [judge(facts, goal, target, report, needs_framework) for report in reports]
     return min(costs), needs_framework
+
+
+def test_a_ranked_project_leads_to_the_framework() -> None:
+    """beta names alpha, and only alpha names torch, with which the values of `cuda` come."""
+
+    def index(name: str, requires: list[str], **build: Any) -> str:
+        wheel = ["py3-none-manylinux_2_17_x86_64", "0" * 64]
+        builds = [{"index": "pypi", **build, "wheels": [wheel]}]
+        row = {"uploaded": "2025-01-01", "requires": requires, "builds": builds}
+        head = f'"project": "{name}", "retrieved": "2026-01-02"'
+        return f'{{{head}, "releases": {{\n"1.0": {json.dumps(row)}\n}}\n}}\n'
+
+    files = {
+        "matrix.toml": HEADER,
+        "index/torch.json": index("torch", [], labels={"cuda": "11.8"}),
+        "index/alpha.json": index("alpha", ["torch"]),
+        "index/beta.json": index("beta", ["alpha"]),
+        **{name: json.dumps(value) for name, value in ASIDE.items()},
+        **{f"components/{name}.toml": component(name, []) for name in (*PROJECTS, *VIRTUAL)},
+    }
+    with TemporaryDirectory() as scratch:
+        data = Matrix.load(written(files, Path(scratch)))
+        assert set(resolve(Goal(("beta",)), LINUX, data).pins) >= {"beta", "alpha", "torch"}
 
 
 @settings(BOUNDED, max_examples=200)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import replace
-from functools import cache
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -23,29 +22,10 @@ from cudalock.formats import json_lock
 from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
 from cudalock.locking import from_resolution
-from cudalock.matrix import Matrix
 from cudalock.resolution import resolve
 from cudalock.target import Target
-from tests.verifier import Book, choices_of, verify
-
-BOUNDED = settings(
-    max_examples=60,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-
-
-@cache
-def matrix() -> Matrix:
-    return Matrix.load()
-
-
-@cache
-def book() -> Book:
-    return Book()
-
+from tests.properties import BOUNDED, book, matrix
+from tests.verifier import choices_of, verify
 
 # -- goals and targets ----------------------------------------------------------------------------
 

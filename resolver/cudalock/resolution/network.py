@@ -46,14 +46,23 @@ def build_network(problem: Problem) -> Network:
 
 
 def _wants_framework(problem: Problem, framework: str) -> bool:
-    """Whether the goal names the framework, or a project whose facts or metadata do."""
+    """Whether the goal names the framework, or leads to it by facts, metadata, ranked projects."""
     if framework in problem.goal_names:
         return True
-    for name in problem.goal_names:
+    waiting = list(problem.goal_names)
+    seen = set(waiting)
+    for name in waiting:  # grows
         facts = problem.facts_in_force(name)
         named = {demand.template.name for fact in facts for demand in fact.beside}
         if framework in named or problem.may_require(name, framework):
             return True
+        further = {
+            other
+            for other in problem.matrix.ranked - seen
+            if other in named or problem.may_require(name, other)
+        }
+        seen |= further
+        waiting += sorted(further)
     return False
 
 

@@ -24,7 +24,7 @@ from cudalock.names import nearest
 from cudalock.tables.cells import SHOWS
 from cudalock.tables.table import Column
 from cudalock.tables.vendor import VENDOR
-from cudalock.tables.wheels import PLATFORMS
+from cudalock.target import PLATFORMS
 
 if sys.version_info >= (3, 11):
     import tomllib

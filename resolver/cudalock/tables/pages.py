@@ -16,7 +16,8 @@ from cudalock.tables.definitions import read_definitions
 from cudalock.tables.making import make_table
 from cudalock.tables.rules import find_name, rules, sentence_of
 from cudalock.tables.table import Column, Table, plain_line
-from cudalock.tables.wheels import PLATFORMS, platforms_of, python_ranges, pythons_on
+from cudalock.tables.wheels import platforms_of, python_ranges, pythons_on
+from cudalock.target import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,22 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from cudalock.target import PLATFORMS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.releases import Build
 
 ANY: Final = "any"
-PLATFORMS: Final = (
-    "linux-x86_64",
-    "linux-aarch64",
-    "windows-x86_64",
-    "windows-arm64",
-    "macos-arm64",
-    "macos-x86_64",
-)
-"""In the order people ask for them."""
-
 _PLATFORM_TAGS = (
     (re.compile(r"(?:many)?linux\w*_x86_64"), ("linux-x86_64",)),
     (re.compile(r"(?:many)?linux\w*_aarch64"), ("linux-aarch64",)),
@@ -29,7 +21,7 @@ _PLATFORM_TAGS = (
     (re.compile(r"macosx_\d+_\d+_arm64"), ("macos-arm64",)),
     (re.compile(r"macosx_\d+_\d+_x86_64"), ("macos-x86_64",)),
     (re.compile(r"macosx_\d+_\d+_universal2"), ("macos-arm64", "macos-x86_64")),
-    (re.compile(r"any"), PLATFORMS),
+    (re.compile(r"any"), tuple(PLATFORMS)),
 )
 _PYTHON = re.compile(r"3\.(\d+)(t?)")
 

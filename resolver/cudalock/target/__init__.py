@@ -9,6 +9,7 @@ from cudalock.target.machine import Target
 from cudalock.target.platforms import (
     DEFAULT_GLIBC,
     DEFAULT_MACOS,
+    PLATFORMS,
     is_musl,
     parse_platform,
     platform_words,
@@ -19,6 +20,7 @@ from cudalock.target.tags import Tags, is_bare_linux
 __all__ = [
     "DEFAULT_GLIBC",
     "DEFAULT_MACOS",
+    "PLATFORMS",
     "Here",
     "Tags",
     "Target",

@@ -45,6 +45,7 @@ PLATFORMS = {
         "macOS x86_64", "macos-x86_64", ("darwin", "Darwin", "x86_64", "posix"), "x86_64"
     ),
 }
+"""By the name that the matrix has for each, in the order people ask for them."""
 
 _SPELLINGS = {
     **{name: name for name in PLATFORMS},
