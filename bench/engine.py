@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from cudalock.errors import NoSolution
 from cudalock.resolution import resolve
+from cudalock.resolution.joint import resolve_all
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -68,6 +69,14 @@ def solve(goal: Goal, target: Target, matrix: Matrix) -> Solved:
             found = None
         seconds, busy_seconds = time.perf_counter() - start, time.thread_time() - busy
         return Solved(found, 1000 * seconds, 1000 * busy_seconds)
+
+
+def solve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> float:
+    """Solve for several targets at once. Returns milliseconds; raises NoSolution."""
+    with _alone():
+        start = time.perf_counter()
+        resolve_all(questions, matrix)
+        return 1000 * (time.perf_counter() - start)
 
 
 def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:

@@ -33,6 +33,11 @@ QUESTIONS: Final = {
     REFUSED: (Goal(("bitsandbytes==0.43.0", "torch==2.4.1", "triton-windows==3.2.*")), WINDOWS),
 }
 ANSWERS_OF_NO: Final = (IMPOSSIBLE, REFUSED)
+SEVERAL: Final = tuple(
+    Target(python, platform)
+    for platform in ("linux-x86_64", "windows-x86_64")
+    for python in ("3.11", "3.12")
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +76,11 @@ def _here() -> Iterator[Timed]:
     )
     for name in QUESTIONS:
         yield Timed("solve", f"solve, {name}", _solving(matrix, name), "10 ms")
+    yield Timed(
+        "solve",
+        "solve, several targets: torch 2.5.1 + flash-attn, Linux and Windows, two Pythons",
+        _solving_for_all(matrix),
+    )
     for name in ANSWERS_OF_NO:
         yield Timed("explain", f"explain, {name}", _explaining(matrix, name))
 
@@ -108,6 +118,12 @@ def _solving(matrix: Matrix, name: str) -> Callable[[], float]:
         return solved.milliseconds / 1000
 
     return run
+
+
+def _solving_for_all(matrix: Matrix) -> Callable[[], float]:
+    goal, _ = QUESTIONS[EXTENSION]
+    questions = [(goal, target) for target in SEVERAL]
+    return lambda: engine.solve_all(questions, matrix) / 1000
 
 
 def _solving_anew(directory: Path, name: str) -> Callable[[], float]:
