@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
 
 LAYERS = [
     {"errors"},
-    {"names", "addresses"},
+    {"names", "addresses", "toml"},
     {"target"},
     {"goals"},
     {"facts", "releases", "compiled"},

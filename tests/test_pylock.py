@@ -16,7 +16,8 @@ from packaging.version import Version
 from cudalock.cli import main
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats import FORMATS, Options, format_for
-from cudalock.formats.pylock import as_pylock, render, requires_python
+from cudalock.formats.pylock import as_pylock, render
+from cudalock.formats.pythons import requires_python
 from cudalock.lock import Address
 from cudalock.target import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool

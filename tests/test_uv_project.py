@@ -22,6 +22,7 @@ from uv import find_uv_bin
 from cudalock.cli import main
 from cudalock.errors import BadFile, LockDiffers
 from cudalock.formats import FORMATS, Options, format_for, uv_lock, uv_plan, uv_project
+from cudalock.formats.pythons import requires_python
 from cudalock.formats.toml_lists import edited
 from cudalock.lock import Lock, Replaced
 from cudalock.target import Target
@@ -360,7 +361,7 @@ def test_environments_are_the_targets_and_no_more() -> None:
     ],
 )
 def test_requires_python_covers_the_targets_exactly(pythons: list[str], expected: str) -> None:
-    assert uv_plan.requires_python(many(*((p, "linux-x86_64") for p in pythons))) == expected
+    assert requires_python(many(*((p, "linux-x86_64") for p in pythons))) == expected
 
 
 def stack(torch: str = "2.5.1+cu124", **changes: object) -> Lock:

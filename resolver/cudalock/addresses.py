@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 
 def encoded(url: str) -> str:
     """The address with its `+` encoded, which some file stores would read as a space."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
+
+
+def file_of(url: str) -> str:
+    """The name of the file that an address or a path leads to, decoded."""
+    return unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
 
 
 def without_credentials(url: str, *, keep_variables: bool = False) -> str:
@@ -25,4 +30,4 @@ def without_credentials(url: str, *, keep_variables: bool = False) -> str:
     return urlunsplit(parts._replace(netloc=host))
 
 
-__all__ = ["encoded", "without_credentials"]
+__all__ = ["encoded", "file_of", "without_credentials"]

@@ -78,13 +78,11 @@ def _digest(content: bytes) -> str:
 
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:  # pragma: no cover
-        import tomli as tomllib
+    from cudalock import toml
+
     try:
         table: dict[str, Any] = json.loads(
-            json.dumps(tomllib.loads(content.decode("utf-8")), default=str)
+            json.dumps(toml.loads(content.decode("utf-8")), default=str)
         )
     except ValueError as error:
         raise MatrixError(name, "", f"cannot be read: {error}") from None

@@ -20,6 +20,13 @@ def every_wheel(pin: Pin) -> tuple[LockedWheel, ...]:
     return tuple({wheel.file: wheel for wheel in (pin.wheel, *pin.wheels)}.values())
 
 
+def unaddressed(lock: Lock) -> list[tuple[str, LockedWheel]]:
+    """The wheels of a lock, with their project, whose address is not in the matrix."""
+    return [
+        (pin.name, wheel) for pin in lock.pins for wheel in every_wheel(pin) if wheel.url is None
+    ]
+
+
 def targets_of(pin: Pin, lock: Lock) -> list[Target]:
     """The targets of the lock on which the pin holds."""
     if pin.marker is None:
@@ -91,4 +98,12 @@ def _tags(file: str) -> str:
     return file.removesuffix(".whl").split("-", 2)[2]
 
 
-__all__ = ["every_wheel", "one_wheel_each", "taken", "targets_of", "wheel_for", "with_addresses"]
+__all__ = [
+    "every_wheel",
+    "one_wheel_each",
+    "taken",
+    "targets_of",
+    "unaddressed",
+    "wheel_for",
+    "with_addresses",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -188,13 +187,11 @@ def _table(path: Path) -> dict[str, Any]:
     if TABLE not in text:
         # Most have no such table, and need not be parsed, nor be right.
         return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from cudalock import toml
+
     try:
-        table = tomllib.loads(text).get("tool", {}).get("cudalock", {})
-    except tomllib.TOMLDecodeError as error:
+        table = toml.loads(text).get("tool", {}).get("cudalock", {})
+    except toml.TOMLDecodeError as error:
         raise BadFile(f"`{path}` is not TOML: {error}") from error
     if not isinstance(table, dict):
         raise BadFile(f"`{path}`: [{TABLE}] is not a table")

@@ -163,7 +163,9 @@ def _folder(wheels: str, output: str | None, chosen: Format) -> str:
 
 
 def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Address]:
-    missing = sum(wheel.url is None for pin in lock.pins for wheel in {pin.wheel, *pin.wheels})
+    from cudalock.placing import unaddressed
+
+    missing = len(unaddressed(lock))
     if not missing:
         return {}
     if offline:

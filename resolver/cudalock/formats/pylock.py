@@ -22,6 +22,7 @@ from cudalock.addresses import encoded
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats.header import header_lines, quoted
 from cudalock.formats.plain import ascii_line
+from cudalock.formats.pythons import requires_python
 from cudalock.markers import whole_marker
 from cudalock.placing import every_wheel, one_wheel_each, taken, targets_of
 from cudalock.releases import PACKAGE_INDEX
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from packaging.pylock import Package, PackageWheel, Pylock
 
     from cudalock.lock import Address, Lock, LockedWheel, Pin
-    from cudalock.target import Target
 
 FILE: Final = "pylock.toml"
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
@@ -96,6 +96,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None =
     """The document. Raises as `render` does."""
     from packaging.markers import Marker
     from packaging.pylock import Pylock
+    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     complete = _addressed(one_wheel_each(lock) if wheels is not None else lock, addresses, wheels)
@@ -105,29 +106,11 @@ def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None =
     return Pylock(
         lock_version=Version("1.0"),
         environments=[Marker(each) for each in dict.fromkeys(map(whole_marker, lock.targets))],
-        requires_python=requires_python(lock.targets),
+        requires_python=SpecifierSet(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
         tool={"cudalock": _facts(lock)},
     )
-
-
-def requires_python(targets: Sequence[Target]) -> Any:
-    """The specifier set that holds for the targets' Pythons and no other minor release."""
-    from packaging.specifiers import SpecifierSet
-
-    oldest: dict[int, str] = {}
-    for target in sorted(targets, key=lambda each: _numbers(each.python)):
-        oldest.setdefault(_numbers(target.python)[1], target.python)
-    minors = sorted(oldest)
-    between = [each for each in range(minors[0], minors[-1]) if each not in oldest]
-    # A patch release that was asked for is a bound only where no older Python is in the lock.
-    clauses = [f">={oldest[minors[0]]}", f"<3.{minors[-1] + 1}"]
-    return SpecifierSet(",".join([*clauses, *(f"!=3.{each}.*" for each in between)]))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def _addressed(lock: Lock, addresses: Mapping[str, Address], wheels: str | None) -> Lock:

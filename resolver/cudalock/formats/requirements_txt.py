@@ -53,9 +53,8 @@ def render(
     """
     lock = _placed(lock, urls, wheels)
     hashed = is_hashed(lock, hashes)
-    commands = install_commands(
-        lock, hashes=hashes, extra_index_urls=extra_index_urls, filename=filename, wheels=wheels
-    )
+    several = wheels is None and bool(lock.searched_indexes or extra_index_urls)
+    commands = _commands(lock, hashed, several, filename)
     header = list(header_lines(lock, hashes, (index_url, *extra_index_urls)))
     header += [f"# with {tool}: {command}" for tool, command in commands]
     if wheels is not None:
@@ -89,9 +88,16 @@ def install_commands(
 ) -> tuple[tuple[str, str], ...]:
     """The tools and the command with which each installs the file, to paste into any shell."""
     lock = _placed(lock, urls, wheels)
-    flags = ["--require-hashes"] if is_hashed(lock, hashes) else []
+    several = wheels is None and bool(lock.searched_indexes or extra_index_urls)
+    return _commands(lock, is_hashed(lock, hashes), several, filename)
+
+
+def _commands(
+    lock: Lock, hashed: bool, several: bool, filename: str
+) -> tuple[tuple[str, str], ...]:
+    """Those of a lock that is placed; `several` is whether more than one index is searched."""
+    flags = ["--require-hashes"] if hashed else []
     flags += ["--no-deps"] if lock.replaced else []
-    several = wheels is None and (lock.searched_indexes or extra_index_urls)
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", quoted(filename)]
     return (

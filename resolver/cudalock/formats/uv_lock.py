@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from packaging.markers import Marker
 
+from cudalock.addresses import file_of
 from cudalock.errors import BadFile, LockDiffers, NetworkError, UsageError
 from cudalock.formats import uv_plan, uv_project
 from cudalock.placing import targets_of, with_addresses
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.target import Target
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from cudalock import toml
 
 FILE: Final = "uv.lock"
 
@@ -138,7 +135,7 @@ def _with_version(project: str) -> tuple[bool, str]:
 def compare(lock: Lock, text: str, options: Options) -> Iterator[str]:
     """How the text of a uv.lock differs from the lock, target by target."""
     lock = with_addresses(lock) if options.urls else lock
-    packages = _Packages(tomllib.loads(text)["package"])
+    packages = _Packages(toml.loads(text)["package"])
     direct = uv_plan.direct_names(lock)
     for target in lock.targets:
         wanted = {
@@ -160,7 +157,7 @@ def compare(lock: Lock, text: str, options: Options) -> Iterator[str]:
 
 def pins_for(text: str, target: Target) -> dict[str, str]:
     """What a uv.lock has for a target: versions by project."""
-    reached = _Packages(tomllib.loads(text)["package"]).reached(target, None)
+    reached = _Packages(toml.loads(text)["package"]).reached(target, None)
     return {name: version for name, (version, _) in reached.items()}
 
 
@@ -221,7 +218,7 @@ def _is_root(package: Mapping[str, Any]) -> bool:
 
 
 def _file(url: str | None) -> str | None:
-    return url.rpartition("/")[2].replace("%2B", "+") if url else None
+    return file_of(url) if url else None
 
 
 def _shown(found: _Found | None) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cudalock.addresses import encoded, without_credentials
+from cudalock.formats.pythons import Bound, bounds_of, dotted, joined
 from cudalock.markers import marker_for
 from cudalock.placing import targets_of
 from cudalock.releases import PACKAGE_INDEX
@@ -38,51 +38,19 @@ def direct_names(lock: Lock) -> frozenset[str]:
 def environments(targets: Iterable[Target]) -> list[str]:
     """A marker for each platform and run of Pythons; they exclude one another."""
     found = []
-    ranges: dict[tuple[str, str], list[tuple[_Bound, _Bound]]] = {}
+    ranges: dict[tuple[str, str], list[tuple[Bound, Bound]]] = {}
     for target in targets:
         variables = target.marker_environment()
         place = variables["sys_platform"], variables["platform_machine"]
-        ranges.setdefault(place, []).append(_bounds(target))
+        ranges.setdefault(place, []).append(bounds_of(target))
     for (platform, machine), bounds in ranges.items():
-        for low, high in _joined(bounds):
+        for low, high in joined(bounds):
             found.append(
                 f"sys_platform == '{platform}' and platform_machine == '{machine}'"
-                f" and python_full_version >= '{_dotted(low)}'"
-                f" and python_full_version < '{_dotted(high)}'"
+                f" and python_full_version >= '{dotted(low)}'"
+                f" and python_full_version < '{dotted(high)}'"
             )
     return found
-
-
-def requires_python(targets: Iterable[Target]) -> str:
-    """The specifier that admits the targets' Pythons and no other minor."""
-    joined = _joined([_bounds(target) for target in targets])
-    parts = [f">={_dotted(joined[0][0])}", f"<{_dotted(joined[-1][1])}"]
-    for (_, high), (low, _) in pairwise(joined):
-        parts += [f"!=3.{minor}.*" for minor in range(high[1], low[1])]
-    return ",".join(parts)
-
-
-_Bound = tuple[int, ...]
-
-
-def _bounds(target: Target) -> tuple[_Bound, _Bound]:
-    low = tuple(int(part) for part in target.python.split("."))
-    return low, (low[0], low[1] + 1)
-
-
-def _joined(bounds: Iterable[tuple[_Bound, _Bound]]) -> list[tuple[_Bound, _Bound]]:
-    """The ranges in order, those that touch made one."""
-    found: list[tuple[_Bound, _Bound]] = []
-    for low, high in sorted(bounds):
-        if found and low <= found[-1][1]:
-            found[-1] = found[-1][0], max(high, found[-1][1])
-        else:
-            found.append((low, high))
-    return found
-
-
-def _dotted(bound: _Bound) -> str:
-    return ".".join(map(str, bound))
 
 
 def stated(name: str, pins: Iterable[Pin], lock: Lock, extras: Iterable[str] = ()) -> list[str]:

@@ -29,7 +29,6 @@ An entry for a platform or Python that is none of the targets' says nothing abou
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -42,17 +41,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from tomlkit.exceptions import TOMLKitError
 
+from cudalock import toml
 from cudalock.errors import BadFile, Contradiction
 from cudalock.formats import uv_plan
+from cudalock.formats.pythons import requires_python
 from cudalock.formats.toml_lists import edited, list_text, quoted
 from cudalock.formats.uv_record import BLOCK, SIGN, Record
 from cudalock.lock import Lock, Pin, demand_hashes
 from cudalock.placing import with_addresses
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from cudalock.formats import Options
@@ -165,9 +161,9 @@ class _Edit:
     def _parse(self, text: str) -> dict[str, Any]:
         try:
             # tomlkit reads a few files that are not TOML.
-            data = tomllib.loads(text)
+            data = toml.loads(text)
             tomlkit.parse(text)
-        except (tomllib.TOMLDecodeError, TOMLKitError) as error:
+        except (toml.TOMLDecodeError, TOMLKitError) as error:
             raise BadFile(f"`{self.file}` is not TOML: {error}") from None
         return data
 
@@ -252,7 +248,7 @@ class _Edit:
 
     def _set_requires_python(self) -> None:
         key, path = "requires-python", ("project",)
-        wanted = uv_plan.requires_python(self.lock.targets)
+        wanted = requires_python(self.lock.targets)
         said = self._table("project").get(key)
         if said is None or said == wanted or self.old.wrote(key, said):
             self._put(path, key, wanted, quoted(wanted))
@@ -462,8 +458,8 @@ class _Edit:
         if tables:
             text = "\n\n".join([text.rstrip("\n"), *tables]) + "\n"
         try:
-            sound = tomllib.loads(text) == self.wanted
-        except tomllib.TOMLDecodeError:
+            sound = toml.loads(text) == self.wanted
+        except toml.TOMLDecodeError:
             sound = False
         if not sound:
             raise self._bad(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
+from cudalock.addresses import file_of
 from cudalock.errors import BadFile
 from cudalock.names import canonical
 
@@ -71,7 +70,7 @@ def _of_requirements(path: Path, text: str) -> LockedWheels:
         elif requirement.startswith("-"):
             continue
         elif direct := _DIRECT.match(requirement):
-            wheels.append(Wanted(canonical(direct[1]), _file(direct[2]), direct[2], digests))
+            wheels.append(Wanted(canonical(direct[1]), file_of(direct[2]), direct[2], digests))
         elif found := _PATH.match(requirement):
             file = found[1].replace("\\", "/").rpartition("/")[2]
             url = next(iter(_first(_FROM, below)), None)
@@ -115,13 +114,11 @@ def _first(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
 def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
     from packaging.pylock import Pylock, PylockValidationError
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from cudalock import toml
+
     try:
-        document = Pylock.from_dict(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, PylockValidationError) as error:
+        document = Pylock.from_dict(toml.loads(text))
+    except (toml.TOMLDecodeError, PylockValidationError) as error:
         raise BadFile(f"`{path}` is no pylock.toml: {error}") from None
     for package in document.packages:
         tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
@@ -131,14 +128,10 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
         if not places:
             raise BadFile(f"`{path}`: {package.name} has no wheel")
         for place in places:
-            url = place.url or (tool.get("urls", {})).get(_file(place.path or ""))
-            file = _file(place.url or place.path or "")
+            url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
+            file = file_of(place.url or place.path or "")
             digests = tuple(each for each in (place.hashes.get("sha256"),) if each)
             yield Wanted(package.name, file, url, digests)
-
-
-def _file(url: str) -> str:
-    return unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
 
 
 __all__ = ["LockedWheels", "Wanted", "read"]

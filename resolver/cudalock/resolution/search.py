@@ -80,13 +80,7 @@ class Search:
     def is_possible(self, off: frozenset[str] = NOTHING) -> bool:
         """Whether there is any answer without these elements, at whatever price in warnings."""
         off = off | self.problem.soft_elements
-        alive = self.network.alive(off)
-        if self.network.propagate(alive, off) is not None:
-            return False
-        return any(
-            pin(self._problem(off), self.network, part, cuda) is not None
-            for part, cuda in self._by_build(alive, off)
-        )
+        return self._has_answer(self.network.alive(off), off)
 
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
         """The versions of a member of the network that propagation leaves, soft facts apart, with
@@ -108,20 +102,22 @@ class Search:
         off = self.problem.soft_elements
         alive = self.network.alive(off)
         alive[name] &= self.network.domains[name].versions.get(version, 0)
+        return self._has_answer(alive, off)
+
+    def is_possible_with(self, candidate: Candidate) -> bool:
+        """Whether there is an answer with this very candidate, at whatever price in warnings."""
+        off = self.problem.soft_elements
+        alive = self.network.alive(off)
+        alive[candidate.name] &= self._bits(candidate.name, {id(candidate)})
+        return self._has_answer(alive, off)
+
+    def _has_answer(self, alive: Alive, off: frozenset[str]) -> bool:
+        """Whether resolvelib settles what propagation leaves of a part of the network."""
         if self.network.propagate(alive, off) is not None:
             return False
         return any(
             pin(self._problem(off), self.network, part, cuda) is not None
             for part, cuda in self._by_build(alive, off)
-        )
-
-    def is_possible_with(self, candidate: Candidate) -> bool:
-        """Whether there is an answer with this very candidate, at whatever price in warnings."""
-        off = self.problem.soft_elements
-        part = self._only(self.network.alive(off), candidate.name, {id(candidate)}, off)
-        return part is not None and any(
-            pin(self._problem(off), self.network, each, cuda) is not None
-            for each, cuda in self._by_build(part, off)
         )
 
     # -- soft facts ---------------------------------------------------------------------------
@@ -264,12 +260,13 @@ class Search:
         """The network with only some candidates of a component left; None where that is no part of
         an answer."""
         part = dict(alive)
-        part[name] &= sum(
-            1 << position
-            for position, candidate in enumerate(self.network.domains[name].candidates)
-            if id(candidate) in chosen
-        )
+        part[name] &= self._bits(name, chosen)
         return part if self.network.propagate(part, off) is None else None
+
+    def _bits(self, name: str, chosen: set[int]) -> int:
+        """The candidates with these ids, as a set of a domain."""
+        candidates = self.network.domains[name].candidates
+        return sum(1 << at for at, candidate in enumerate(candidates) if id(candidate) in chosen)
 
     def _problem(self, off: frozenset[str]) -> Problem:
         if off not in self._problems:

@@ -10,7 +10,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 from unearth.collector import (
@@ -23,9 +23,10 @@ from unearth.collector import (
 from unearth.finder import PackageFinder
 from unearth.link import Link
 
-from cudalock.addresses import without_credentials
+from cudalock.addresses import file_of, without_credentials
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.lock import Address
+from cudalock.placing import unaddressed
 from cudalock.sources.pip_settings import read_settings
 from cudalock.sources.web import Web, unreachable
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from unearth.fetchers import Fetcher
 
-    from cudalock.lock import Lock, LockedWheel
+    from cudalock.lock import Lock
 
 ATTEMPTS: Final = 3
 _AT_ONCE: Final = 8
@@ -170,15 +171,6 @@ def find_addresses(
         }
 
 
-def unaddressed(lock: Lock) -> list[tuple[str, LockedWheel]]:
-    """The wheels of a lock, with their project, whose address is not in the matrix."""
-    from cudalock.placing import every_wheel
-
-    return [
-        (pin.name, wheel) for pin in lock.pins for wheel in every_wheel(pin) if wheel.url is None
-    ]
-
-
 def _addresses(page: IndexPage, index: str) -> Iterator[tuple[str, Address]]:
     if not page.content_type.lower().startswith(_JSON):
         for link in parse_html_page(page):
@@ -197,8 +189,7 @@ def _address(link: Link, size: int | None, index: str) -> tuple[str, Address]:
     digests = link.hash_option or {}
     (sha256,) = digests.get("sha256") or (None,)
     url = without_credentials(link.url_without_fragment)
-    file = unquote(urlsplit(url).path).rpartition("/")[2]
-    return file, Address(url, sha256 and sha256.lower(), size, index)
+    return file_of(url), Address(url, sha256 and sha256.lower(), size, index)
 
 
-__all__ = ["PackageIndexes", "find_addresses", "unaddressed"]
+__all__ = ["PackageIndexes", "find_addresses"]

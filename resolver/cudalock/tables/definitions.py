@@ -15,21 +15,16 @@ What `shows` may say is in `cudalock.tables.cells`.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cudalock import toml
 from cudalock.errors import MatrixError, UsageError
 from cudalock.names import nearest
 from cudalock.tables.cells import SHOWS
 from cudalock.tables.table import Column
 from cudalock.tables.vendor import VENDOR
 from cudalock.target import PLATFORMS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +61,7 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
     """
     path = matrix.directory / FILE
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("table", [])
+        entries = toml.loads(path.read_text(encoding="utf-8")).get("table", [])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
