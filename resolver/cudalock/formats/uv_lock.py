@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from packaging.markers import Marker
 
+from cudalock import toml
 from cudalock.addresses import file_of
 from cudalock.errors import BadFile, LockDiffers, NetworkError, UsageError
 from cudalock.formats import uv_plan, uv_project
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from cudalock.formats import Options
     from cudalock.lock import Lock
     from cudalock.target import Target
-
-from cudalock import toml
 
 FILE: Final = "uv.lock"
 
