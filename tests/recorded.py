@@ -96,6 +96,7 @@ _VARIANT_PAGE = re.compile(r"/whl/([^/]+)/([^/]+)/")
 _VARIANT_FILE = re.compile(r"/whl/(?:([^/]+)/)?([^/]+\.whl)(\.metadata)?")
 _MAIN_FILE = re.compile(r"/simple/([^/]+)/([^/]+\.whl)(\.metadata)?")
 _DIGEST = re.compile(r"(?:(?<=sha256:)|(?<=sha256 = \"))[0-9a-f]{64}")
+_ADDRESS = re.compile(r"://[^/\s]+(/[^\s\"]+\.whl)")
 _EXTRA = re.compile(r"""extra == ["']([^"']+)""")
 _PINNED = re.compile(r"""^(?:name = ")?([a-z0-9-]+)(?:==| @ |"$)""", re.MULTILINE)
 
@@ -143,6 +144,8 @@ class RecordedIndex(LocalIndex):
             for index in self._matrix.indexes
             for wheel in self._wheels(name, index).values()
         }
+        assets = map(self._asset, map(unquote, _ADDRESS.findall(text)))
+        sent |= {wheel.sha256: wheel for wheel in assets if wheel is not None}
         return _DIGEST.sub(lambda found: _whole(sent[found[0]]).real_sha256, text)
 
     def answer(self, path: str) -> tuple[str, bytes] | None:

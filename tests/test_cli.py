@@ -118,7 +118,7 @@ def test_every_short_option_of_the_design_is_there() -> None:
     [
         (NoSolution("torch needs this and that"), 1, "error: torch needs this and that\n"),
         (NoSolution("no", hints=["`try this`"]), 1, "error: no\n\nhint: `try this`\n"),
-        (HashesMissing(["a.whl"]), 1, "a.whl"),
+        (HashesMissing({"a.whl": None}), 1, "for `a.whl`\n"),
         (UsageError("what?"), 2, "error: what?\n"),
         (MatrixError("torch.toml", "fact[0]", "is odd"), 2, "torch.toml: fact[0]: is odd"),
         (NetworkError("no route"), 3, "no route"),

@@ -125,8 +125,17 @@ def test_one_wheel_without_a_hash_means_no_hash_at_all() -> None:
 def test_require_names_what_has_no_hash() -> None:
     with pytest.raises(HashesMissing) as caught:
         render(unhashed_lock(), hashes="require")
-    assert caught.value.files == (FLASH.name,)
+    assert caught.value.files == {FLASH.name: None}
     assert caught.value.hints
+
+
+def test_require_tells_how_large_a_wheel_is_where_that_is_known() -> None:
+    bare = unhashed_lock()
+    (flash,) = [pin for pin in bare.pins if pin.wheel.sha256 is None]
+    sized = replace(flash, wheel=replace(flash.wheel, size=187_600_000))
+    lock_ = replace(bare, pins=tuple(sized if pin is flash else pin for pin in bare.pins))
+    with pytest.raises(HashesMissing, match=r"`flash_attn\S+` \(188 MB\)$"):
+        render(lock_, hashes="require")
 
 
 def test_off_says_nothing_about_hashes() -> None:

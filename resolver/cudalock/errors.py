@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class CudalockError(Exception):
@@ -138,17 +138,21 @@ class GaveUp(CudalockError):
 
 
 class HashesMissing(CudalockError):
-    """Hashes were required, and these wheel files have none that is published."""
+    """Hashes were required, and these wheel files have none that is published.
+
+    `files` maps each to its size in bytes, None where that is not known.
+    """
 
     code = "hashes-missing"
     exit_status = 1
 
-    def __init__(self, files: Iterable[str], *, hints: Iterable[str] = ()) -> None:
-        self.files = tuple(files)
-        super().__init__(
-            "no hash is published for " + ", ".join(f"`{file}`" for file in self.files),
-            hints=hints,
+    def __init__(self, files: Mapping[str, int | None], *, hints: Iterable[str] = ()) -> None:
+        self.files = dict(files)
+        named = (
+            f"`{file}`" if size is None else f"`{file}` ({size / 1e6:.0f} MB)"
+            for file, size in self.files.items()
         )
+        super().__init__("no hash is published for " + ", ".join(named), hints=hints)
 
 
 class HashMismatch(CudalockError):

@@ -59,6 +59,8 @@ class LockedWheel:
     warning: str | None
     renamed: bool
     source: str | None
+    size: int | None = None
+    """in bytes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ def demand_hashes(lock: Lock) -> None:
     """Raise HashesMissing, naming each wheel, unless every wheel has a published hash."""
     if lock.unhashed:
         raise HashesMissing(
-            [pin.wheel.file for pin in lock.unhashed],
+            {pin.wheel.file: pin.wheel.size for pin in lock.unhashed},
             hints=[
                 "`--fetch-hashes` asks for them, or computes them from the files",
                 "`--hashes auto` writes the lock without hashes and says why",

@@ -112,6 +112,7 @@ def _wheel(
         warning=build.warning,
         renamed=renamed,
         source=build.source,
+        size=wheel.size,
     )
 
 

@@ -25,11 +25,12 @@ PLACE: Final = ("index", "builder", "tag", "local")
 
 
 class Wheel(NamedTuple):
-    """One wheel file: its tags (build tag included) and published digest."""
+    """One wheel file: its tags (build tag included), published digest, size in bytes if known."""
 
     tags: str
     sha256: str | None
     dist: str
+    size: int | None = None
 
     def file(self, version: str, local: str | None) -> str:
         """The exact file name."""
@@ -110,7 +111,8 @@ class Build:
     def wheel(self, position: int) -> Wheel:
         """One wheel. Building thousands of them would cost more than reading the file."""
         row = self.rows[position]
-        return Wheel(row[0], row[1], row[2]["dist"] if len(row) > 2 else self.dist)
+        more = row[2] if len(row) > 2 else {}
+        return Wheel(row[0], row[1], more.get("dist", self.dist), more.get("size"))
 
     @property
     def wheels(self) -> list[Wheel]:

@@ -132,4 +132,5 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
         "warning": wheel.warning,
         "renamed": wheel.renamed,
         "source": wheel.source,
+        "size": wheel.size,
     }

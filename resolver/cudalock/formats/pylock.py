@@ -141,10 +141,15 @@ def _filled(
 
 def _demand_hashes(lock: Lock) -> None:
     """Raise HashesMissing, unless each wheel that a target takes has a digest."""
-    bare = [wheel.file for pin in lock.pins for wheel in taken(pin, lock) if wheel.sha256 is None]
+    bare = {
+        wheel.file: wheel.size
+        for pin in lock.pins
+        for wheel in taken(pin, lock)
+        if wheel.sha256 is None
+    }
     if bare:
         raise HashesMissing(
-            dict.fromkeys(bare),
+            bare,
             hints=[
                 "`--fetch-hashes` asks for them, or computes them from the files",
                 "`--format requirements` writes a lock without hashes and says why",
@@ -200,8 +205,9 @@ def _place(
         place["path"] = f"{folder}/{wheel.file}"
     else:
         place["url"] = encoded(wheel.url or "")
-    if address is not None and address.size is not None:
-        place["size"] = address.size
+    size = wheel.size if address is None else address.size
+    if size is not None:
+        place["size"] = size
     return place
 
 
