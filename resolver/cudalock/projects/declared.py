@@ -1,0 +1,289 @@
+"""What the files of a repository say they need, in one model for every kind of file.
+
+A reader turns a file into a `ProjectFile`; whoever checks or generates asks nothing else. Nothing
+is lost on the way back: each entry knows the characters that it stands in, and a `ProjectFile`
+knows how its text becomes its bytes again, so that a pin can be rewritten and all else stays.
+
+A file that cannot be understood in places is no error: what could be read is there, and `problems`
+has a sentence for each place that could not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVERY_CODE: Final = "*"
+"""Stands in `Declared.ignored` for a comment that names no code."""
+
+
+class Place(NamedTuple):
+    """Some characters of a file, possibly none.
+
+    `line` and `column` count from 1. `text[start:end]` of the file's decoded text are the
+    characters. `file` is the file's name as it was given.
+    """
+
+    file: str
+    line: int
+    column: int
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class LockedFile(NamedTuple):
+    """A file that a lock lists for a project: its name, where it is, its hashes and its size.
+
+    `url` is an address or a path, None where the lock has but a name. A hash is `sha256:...`.
+    """
+
+    name: str
+    url: str | None
+    hashes: tuple[str, ...]
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One project that a file asks for, limits or locks, in one place.
+
+    `name` is canonical, and empty for an address whose project cannot be told. `text` is the entry
+    as it is written at `place`, without the options that may follow it.
+
+    `role` is "requirement" (wanted), "constraint" (only limits what others want: `-c`, uv's
+    constraints and overrides) or "locked" (an entry of a lock that a tool wrote).
+
+    `syntax` says how `version_place` is written, for who rewrites it:
+
+    - "pep508": a PEP 440 specifier; an empty place is where one may be put in
+    - "url": an address, a path or a version control address
+    - "poetry": Poetry's constraints, the whole value (`^2.5`)
+    - "conda": conda's, with the operator (`=2.5.1`, `==2.5.1=py311_cuda`, ` >=2.4`)
+    - "toml": a value of some other key
+    - "locked": an entry of a lock, not to be changed by hand
+    """
+
+    name: str
+    text: str
+    place: Place
+    specifier: str = ""
+    """PEP 440, translated where the file has another syntax; empty where nothing is said"""
+    marker: str | None = None
+    """PEP 508, as it is written"""
+    extras: tuple[str, ...] = ()
+    url: str | None = None
+    """the address or path, where the entry is one: of a wheel, archive, folder or repository"""
+    hashes: tuple[str, ...] = ()
+    """as `sha256:...`"""
+    index: str | None = None
+    """the address of the index that the file says it comes from"""
+    group: str | None = None
+    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME`"""
+    role: str = "requirement"
+    version_place: Place | None = None
+    """what a rewrite of the version replaces; None where it cannot be rewritten"""
+    syntax: str = "pep508"
+    ignored: frozenset[str] = frozenset()
+    """codes of `# cudalock: ignore[CODE]` beside it; EVERY_CODE for all"""
+    hashes_place: Place | None = None
+    """from the first hash option to the last"""
+    editable: bool = False
+    manager: str = "pypi"
+    """whose name it is: "pypi", or "conda" for a package of a conda channel"""
+    channel: str | None = None
+    """a conda package's own channel, as written"""
+    build: str | None = None
+    """a conda package's build string, as written"""
+    files: tuple[LockedFile, ...] = ()
+    """of a locked entry"""
+    problem: str | None = None
+    """why specifier or marker could not be understood; they are empty then"""
+
+    @property
+    def version(self) -> str | None:
+        """The version, where exactly one is asked for (`==2.5.1`, `===2.5.1`)."""
+        operator = "===" if self.specifier.startswith("===") else "=="
+        version = self.specifier.removeprefix(operator).strip()
+        exact = self.specifier.startswith("==") and not set(version) & set(",*")
+        return version if exact else None
+
+    def is_ignored(self, code: str) -> bool:
+        """Whether a comment beside the entry silences this code."""
+        return EVERY_CODE in self.ignored or code in self.ignored
+
+
+class DeclaredIndex(NamedTuple):
+    """An index, or a folder or page of links, that a file names.
+
+    `kind` is "index-url", "extra-index-url", "find-links" or, for one that entries refer to,
+    "named". `url` is as written. An `explicit` one serves only what refers to it; the `default`
+    one stands in the place of the package index. `priority` is Poetry's word.
+    """
+
+    url: str
+    kind: str
+    place: Place
+    name: str | None = None
+    explicit: bool = False
+    default: bool = False
+    priority: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a file sends one project, under a marker: an entry of `[tool.uv.sources]` or the like.
+
+    One of `index` (the name of an index), `url`, `path` and `git` is given, or none for a source of
+    some other kind (`workspace`). `marker_place` is what is written between the marker's quotes.
+    `extra` and `group` are those it is for.
+    """
+
+    name: str
+    place: Place
+    index: str | None = None
+    url: str | None = None
+    path: str | None = None
+    git: str | None = None
+    marker: str | None = None
+    marker_place: Place | None = None
+    extra: str | None = None
+    group: str | None = None
+
+
+class Option(NamedTuple):
+    """Another option of a requirements file or an install command: `--only-binary`, `:all:`."""
+
+    name: str
+    value: str | None
+    place: Place
+
+
+class Said(NamedTuple):
+    """A value that a file states once, with its place: a Python range, a version, an image."""
+
+    value: str
+    place: Place
+
+
+class Problem(NamedTuple):
+    """A place that could not be understood, and why, in a sentence."""
+
+    place: Place
+    message: str
+
+
+class Encoding(NamedTuple):
+    """How text became bytes: codec, byte order mark, and the line end that most lines have."""
+
+    codec: str = "utf-8"
+    bom: bytes = b""
+    newline: str = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """One file, read. `name` is as it was given, "standard input" for `-`.
+
+    `kind` is one of KINDS in `projects.files`. `declared` are in the order of the file. A file that
+    `-r` or `-c` names is in `nested`, at most once, with `role` set to what it is there for.
+    """
+
+    name: str
+    kind: str
+    text: str = ""
+    encoding: Encoding = field(default_factory=Encoding)
+    declared: tuple[Declared, ...] = ()
+    indexes: tuple[DeclaredIndex, ...] = ()
+    no_index: bool = False
+    options: tuple[Option, ...] = ()
+    requires_python: Said | None = None
+    """a PEP 440 range, translated where the file has another syntax"""
+    python: Said | None = None
+    """a version of Python that the file is for: conda's `python=3.11`, a base image's"""
+    environments: tuple[Said, ...] = ()
+    """markers of the environments that it is limited to"""
+    platforms: tuple[str, ...] = ()
+    """the platforms that it says it is for, as `--platform` takes them"""
+    base_images: tuple[Said, ...] = ()
+    """of a Dockerfile, with build arguments put in"""
+    targets: tuple[Said, ...] = ()
+    """`targets` of `[tool.cudalock]`, as written"""
+    settings: dict[str, object] = field(default_factory=dict)
+    """the whole `[tool.cudalock]` table"""
+    sources: tuple[Source, ...] = ()
+    dynamic: tuple[str, ...] = ()
+    """fields that a build backend computes: `dependencies`, `optional-dependencies`"""
+    notes: tuple[str, ...] = ()
+    """sentences about what was not read, and why"""
+    problems: tuple[Problem, ...] = ()
+    nested: tuple[ProjectFile, ...] = ()
+    project: str | None = None
+    """the canonical name of the project that the file describes"""
+
+    def files(self) -> Iterator[ProjectFile]:
+        """This file, then those it names, in order."""
+        yield self
+        for file in self.nested:
+            yield from file.files()
+
+    def everything(self) -> Iterator[Declared]:
+        """What this file and those it names declare."""
+        for file in self.files():
+            yield from file.declared
+
+    @property
+    def index_url(self) -> str | None:
+        """What stands in the place of the package index; the last one said counts, as with pip."""
+        said = [each for each in self._all_indexes() if each.kind == "index-url" or each.default]
+        return said[-1].url if said else None
+
+    @property
+    def extra_index_urls(self) -> tuple[str, ...]:
+        """The other indexes that every project may come from."""
+        return tuple(
+            each.url
+            for each in self._all_indexes()
+            if each.kind == "extra-index-url"
+            or (each.kind == "named" and not each.explicit and not each.default)
+        )
+
+    @property
+    def find_links(self) -> tuple[str, ...]:
+        """The folders and pages of links."""
+        return tuple(each.url for each in self._all_indexes() if each.kind == "find-links")
+
+    def index_named(self, name: str) -> DeclaredIndex | None:
+        """The index that entries of this file call by this name."""
+        return next((each for each in self.indexes if each.name == name), None)
+
+    def _all_indexes(self) -> list[DeclaredIndex]:
+        return [index for file in self.files() for index in file.indexes]
+
+    def encode(self, text: str | None = None) -> bytes:
+        """The bytes of a text as this file is encoded; of its own text, the bytes it was read from.
+
+        Line ends are those of the text: a rewrite keeps them by leaving them alone.
+        """
+        written = self.text if text is None else text
+        return self.encoding.bom + written.encode(self.encoding.codec)
+
+
+__all__ = [
+    "EVERY_CODE",
+    "Declared",
+    "DeclaredIndex",
+    "Encoding",
+    "LockedFile",
+    "Option",
+    "Place",
+    "Problem",
+    "ProjectFile",
+    "Said",
+    "Source",
+]

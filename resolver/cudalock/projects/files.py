@@ -1,0 +1,224 @@
+"""The one way in: any file of a repository, read; and which files of a repository there are."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
+
+from cudalock.errors import BadFile
+from cudalock.projects.declared import Problem, ProjectFile
+from cudalock.projects.text import LIMIT, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cudalock.projects.declared import Encoding
+    from cudalock.projects.text import Text
+
+    Reader = Callable[[Text, Encoding], ProjectFile]
+
+STDIN: Final = "-"
+"""The name of standard input, which is read as a requirements file."""
+
+_NAMES: Final = (
+    ("pyproject", r"pyproject\.toml"),
+    ("pylock", r"pylock(\.[^./\\]+)?\.toml"),
+    ("uv-lock", r"uv\.lock"),
+    ("poetry-lock", r"poetry\.lock"),
+    ("pdm-lock", r"pdm\.lock"),
+    ("environment", r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml"),
+    ("dockerfile", r"(.*\.)?(dockerfile|containerfile)([-_.].*)?"),
+    ("setup-cfg", r"setup\.cfg"),
+    ("setup-py", r"setup\.py"),
+    ("constraints", r"(.*[-_.])?constraints?([-_.].*)?\.txt"),
+    ("requirements", r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in)|.*\.in|.*\.pip"),
+)
+KINDS: Final = tuple(kind for kind, _ in _NAMES)
+"""The kinds of file. "constraints" are read as requirements files are."""
+
+_SKIPPED: Final = {
+    "__pycache__",
+    "node_modules",
+    "site-packages",
+    "venv",
+    "virtualenv",
+    "build",
+    "dist",
+}
+_FOUND: Final = {*KINDS} - {"setup-py"}
+_MAX_DEPTH: Final = 32
+_MAX_FILES: Final = 500
+
+
+def kind_of(name: str | PurePath) -> str | None:
+    """The kind of file that a name means, None for none. The folder counts for `requirements/`."""
+    path = PurePath(name)
+    lower = path.name.lower()
+    for kind, pattern in _NAMES:
+        if re.fullmatch(pattern, lower):
+            return None if kind == "requirements" and _is_manifest(lower) else kind
+    if lower.endswith(".txt") and path.parent.name.lower() in ("requirements", "reqs"):
+        return "requirements"
+    return None
+
+
+def _is_manifest(name: str) -> bool:
+    """Whether this is setuptools' list of files, or a template, and no requirements file."""
+    return name == "manifest.in" or name.endswith((".h.in", ".py.in", ".cmake.in", ".txt.in"))
+
+
+def find_files(directory: Path) -> list[Path]:
+    """The files of a repository that `check` reads, by path. Environments and the like are skipped.
+
+    Raises BadFile for a directory that cannot be read.
+    """
+    if not directory.is_dir():
+        raise BadFile(f"`{directory}` is no directory")
+    found: list[Path] = []
+    for folder, folders, names in os.walk(directory):
+        if "pyvenv.cfg" in names or "conda-meta" in folders:
+            folders.clear()
+            continue
+        folders[:] = sorted(
+            each for each in folders if each not in _SKIPPED and not each.startswith(".")
+        )
+        here = Path(folder)
+        found += [here / each for each in sorted(names) if kind_of(here / each) in _FOUND]
+    return found
+
+
+def read_file(
+    file: str | PurePath, stdin: bytes | None = None, *, kind: str | None = None
+) -> ProjectFile:
+    """What a file says; `-` is standard input, for which `stdin` may stand in.
+
+    `kind` overrules what the name means. Raises BadFile for a file that cannot be read at all, is
+    too large, or is of no known kind; what is wrong within it is in `problems`.
+    """
+    name = str(file)
+    known = kind or kind_of_named(name)
+    content = _content(name, stdin)
+    return _Reading(stdin).read(name, content, known, known == "constraints", ())
+
+
+def kind_of_named(name: str) -> str:
+    """The kind of a file that somebody named: a `.txt` of any name is a requirements file.
+
+    Raises BadFile for a name that means nothing.
+    """
+    if name == STDIN:
+        return "requirements"
+    known = kind_of(name)
+    if known is None and PurePath(name).suffix.lower() in (".txt", ".in", ".lock", ""):
+        known = "requirements"
+    if known is None and PurePath(name).suffix.lower() in (".yml", ".yaml"):
+        known = "environment"
+    if known is None:
+        raise BadFile(
+            f"`{name}` is no file that is read here, by its name",
+            hints=[
+                "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
+                "pdm.lock, environment.yml or Dockerfile"
+            ],
+        )
+    return known
+
+
+def _content(name: str, stdin: bytes | None) -> bytes:
+    try:
+        if name == STDIN:
+            return sys.stdin.buffer.read(LIMIT + 1) if stdin is None else stdin
+        with Path(name).open("rb") as opened:
+            return opened.read(LIMIT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise BadFile(f"`{name}` cannot be read: {reason or error}") from None
+
+
+class _Reading:
+    """One call of `read_file`: which files were read, so that each is read once."""
+
+    def __init__(self, stdin: bytes | None) -> None:
+        self.stdin = stdin
+        self.seen: set[tuple[str, bool]] = set()
+
+    def read(
+        self, name: str, content: bytes, kind: str, constraint: bool, above: tuple[str, ...]
+    ) -> ProjectFile:
+        shown = "standard input" if name == STDIN else name
+        text, encoding, problems = read_bytes(content, shown)
+        if kind in ("requirements", "constraints"):
+            file = self._requirements(name, text, encoding, constraint, above)
+        else:
+            file = _readers()[kind](text, encoding)
+        if problems:
+            from dataclasses import replace
+
+            file = replace(file, problems=(*problems, *file.problems))
+        return file
+
+    def _requirements(
+        self,
+        name: str,
+        text: Text,
+        encoding: Encoding,
+        constraint: bool,
+        above: tuple[str, ...],
+    ) -> ProjectFile:
+        from dataclasses import replace
+
+        from cudalock.projects import requirements_file
+
+        identity = _identity(name)
+        self.seen.add((identity, constraint))
+        problems: list[Problem] = []
+
+        def nested(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
+            found = self._nested(name, inner, is_constraint, (*above, identity))
+            if isinstance(found, str):
+                problems.append(Problem(text.place(start, end), found))
+                return None
+            return found
+
+        file = requirements_file.read(text, encoding, constraint=constraint, nested=nested)
+        return replace(file, problems=(*file.problems, *problems)) if problems else file
+
+    def _nested(
+        self, name: str, inner: str, constraint: bool, above: tuple[str, ...]
+    ) -> ProjectFile | str | None:
+        """A file that another one names; a sentence if it cannot be read, None if it has been."""
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", inner):
+            return f"`{inner}` is on the network, and only local files are read"
+        path = inner if name == STDIN else str(Path(name).parent / inner)
+        identity = _identity(path)
+        if identity in above:
+            return f"`{inner}` includes itself"
+        if len(above) >= _MAX_DEPTH or len(self.seen) >= _MAX_FILES:
+            return f"`{inner}` is not read: too many files include one another"
+        if (identity, constraint) in self.seen:
+            return None
+        try:
+            content = _content(path, None)
+            kind = kind_of(path)
+            if kind not in _INCLUDED:
+                kind = "constraints" if constraint else "requirements"
+            return self.read(path, content, kind, constraint, above)
+        except BadFile as error:
+            return error.message
+
+
+_INCLUDED: Final = {"pylock", "requirements", "constraints"}
+"""What `-r` may name."""
+
+
+def _identity(name: str) -> str:
+    return name if name == STDIN else os.path.realpath(name)
+
+
+def _readers() -> dict[str, Reader]:
+    from cudalock.projects import pyproject
+
+    return {"pyproject": pyproject.read}

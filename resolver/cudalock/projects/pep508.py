@@ -1,0 +1,157 @@
+"""One requirement as PEP 508 has it, with the places of its parts.
+
+Most requirements are simple and are read here, in a microsecond or two; what is not is judged by
+`packaging`, whose word on right and wrong is the last.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from cudalock.names import canonical
+
+_NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
+_EXTRAS: Final = re.compile(r"\[([^\]]*)\]\s*")
+_EXTRA: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_URL: Final = re.compile(r"@\s*(\S+)\s*")
+_CLAUSE: Final = re.compile(
+    r"(?:(?:[=!]=)\s*[0-9]+(?:\.[0-9]+)*(?:\.\*|(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
+    r"(?:\+[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)?)"
+    r"|(?:[<>]=?)\s*[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
+    r"|~=\s*[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?)"
+)
+"""A clause that is right beyond doubt."""
+
+
+class Parsed(NamedTuple):
+    """The parts of a requirement; `name` as written. A span is of the text that was parsed.
+
+    `version` is the span of specifier or address, empty and after name and extras where there is
+    none. With a `problem` the other fields hold what could be read all the same.
+    """
+
+    name: str
+    extras: tuple[str, ...]
+    specifier: str
+    url: str | None
+    marker: str | None
+    version: tuple[int, int]
+    problem: str | None = None
+
+
+def parse(text: str) -> Parsed:
+    """The requirement; what is wrong with it is in `problem`."""
+    head = _NAME.match(text)
+    if head is None:
+        return Parsed("", (), "", None, None, (0, 0), _reason(text) or "it has no name")
+    position = head.end()
+    extras: tuple[str, ...] = ()
+    doubtful = False
+    if bracket := _EXTRAS.match(text, position):
+        written = [each.strip() for each in bracket[1].split(",")]
+        doubtful = not all(map(_EXTRA.fullmatch, written)) and written != [""]
+        extras = tuple(sorted({canonical(each) for each in written if each}))
+        position = bracket.end()
+    if address := _URL.match(text, position):
+        return _with_url(text, head[1], extras, address, doubtful)
+    semicolon = text.find(";", position)
+    end = len(text) if semicolon < 0 else semicolon
+    start, stop = _bare(text, position, end)
+    said = text[start:stop]
+    marker = None if semicolon < 0 else text[semicolon + 1 :].strip()
+    version = (start, stop) if said else (_insertion(text, position), _insertion(text, position))
+    specifier = _specifier(said)
+    if doubtful or specifier is None or not (marker is None or is_marker(marker)):
+        problem = _reason(text)
+        return Parsed(head[1], extras, said if not problem else "", None, marker, version, problem)
+    return Parsed(head[1], extras, specifier, None, marker, version)
+
+
+def _with_url(
+    text: str, name: str, extras: tuple[str, ...], address: re.Match[str], doubtful: bool
+) -> Parsed:
+    rest = text[address.end() :]
+    marker = rest[1:].strip() if rest.startswith(";") else None
+    problem = None
+    if doubtful or (rest and marker is None) or not (marker is None or is_marker(marker)):
+        problem = _reason(text) or "it goes on after its address"
+    return Parsed(name, extras, "", address[1], marker, address.span(1), problem)
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without blanks and the parentheses that old requirements have."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    if (
+        start + 1 < end
+        and text[start] == "("
+        and text[end - 1] == ")"
+        and "(" not in text[start + 1 : end]
+    ):
+        return _bare(text, start + 1, end - 1)
+    return start, end
+
+
+def _insertion(text: str, position: int) -> int:
+    """Where a specifier goes: right after name and extras."""
+    while position and text[position - 1].isspace():
+        position -= 1
+    return position
+
+
+def _specifier(text: str) -> str | None:
+    """The specifier without blanks; None if in doubt."""
+    if not text:
+        return ""
+    clauses = [clause.strip() for clause in text.split(",")]
+    if not all(map(_CLAUSE.fullmatch, clauses)):
+        return _judged(text)
+    return ",".join("".join(clause.split()) for clause in clauses)
+
+
+@lru_cache(maxsize=1024)
+def _judged(text: str) -> str | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+    return ",".join("".join(part.split()) for part in text.split(",") if part.strip())
+
+
+@lru_cache(maxsize=1024)
+def is_marker(text: str) -> bool:
+    """Whether this is a PEP 508 marker."""
+    from packaging.markers import InvalidMarker, Marker
+
+    try:
+        Marker(text)
+    except (InvalidMarker, RecursionError):
+        return False
+    return True
+
+
+def is_specifier(text: str) -> bool:
+    """Whether this is a PEP 440 specifier, the empty one included."""
+    return _specifier(text) is not None
+
+
+def _reason(text: str) -> str | None:
+    """What packaging has against a requirement; None if nothing."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        return str(error).splitlines()[0] if str(error) else "it cannot be read"
+    except RecursionError:
+        return "its marker is nested too deeply"
+    return None
+
+
+__all__ = ["Parsed", "is_marker", "is_specifier", "parse"]

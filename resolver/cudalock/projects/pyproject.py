@@ -1,0 +1,76 @@
+"""pyproject.toml: what a project says it needs, to pip, uv, Poetry, PDM and cudalock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.names import canonical
+from cudalock.projects.declared import Declared, ProjectFile, Said
+from cudalock.projects.pep508 import is_specifier
+from cudalock.projects.toml_file import TomlFile
+
+if TYPE_CHECKING:
+    from cudalock.projects.declared import Encoding
+    from cudalock.projects.text import Text
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """What the file says."""
+    file = TomlFile(text)
+    declared = [*_project(file), *_groups(file)]
+    name = file.string("project", "name")
+    return ProjectFile(
+        text.name,
+        "pyproject",
+        text.text,
+        encoding,
+        declared=tuple(declared),
+        requires_python=_requires_python(file),
+        targets=_targets(file),
+        settings=dict(file.table("tool", "cudalock")),
+        dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
+        problems=tuple(file.problems),
+        project=canonical(name) if name else None,
+    )
+
+
+def _project(file: TomlFile) -> list[Declared]:
+    found = file.requirements("project", "dependencies")
+    for extra in file.table("project", "optional-dependencies"):
+        group = f"extra:{canonical(extra)}"
+        found += file.requirements("project", "optional-dependencies", extra, group=group)
+    return found
+
+
+def _groups(file: TomlFile) -> list[Declared]:
+    """Every group's own entries. One that another includes is not told again for it."""
+    found = []
+    names = {canonical(name) for name in file.table("dependency-groups")}
+    for name in file.table("dependency-groups"):
+        for key, item in file.items("dependency-groups", name):
+            if isinstance(item, str):
+                entry = file.requirement(key, group=f"group:{canonical(name)}")
+                found += [entry] if entry is not None else []
+            elif not isinstance(item, dict) or not isinstance(item.get("include-group"), str):
+                file.problem(key, "it is neither a requirement nor `include-group`")
+            elif canonical(item["include-group"]) not in names:
+                file.problem(key, f"there is no group `{item['include-group']}`")
+    return found
+
+
+def _requires_python(file: TomlFile) -> Said | None:
+    said = file.said("project", "requires-python")
+    if said is not None and not is_specifier(said.value):
+        file.problem(("project", "requires-python"), f"`{said.value}` is no version range")
+        return None
+    return said
+
+
+def _targets(file: TomlFile) -> tuple[Said, ...]:
+    key = ("tool", "cudalock", "targets")
+    if isinstance(file.table(*key[:-1]).get("targets"), str):
+        said = file.said(*key)
+        return (said,) if said else ()
+    return tuple(
+        Said(item, file.place(each)) for each, item in file.items(*key) if isinstance(item, str)
+    )

@@ -1,0 +1,217 @@
+"""Where the values of a TOML document are written.
+
+The document is read by the standard library's parser, which says what it means and whether it is
+right; this walks the same text once more, and says where each value of it stands. So nothing here
+has to judge, and what it finds is tested against what the parser found.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+Key = tuple["str | int", ...]
+
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_SPACE: Final = re.compile(r"[ \t]*")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_BASIC: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_LITERAL: Final = re.compile(r"'[^'\n]*'")
+_MULTI_BASIC: Final = re.compile(r'"""(?:[^"\\]|\\.|"(?!"")|""(?!"))*"{3,5}', re.S)
+_MULTI_LITERAL: Final = re.compile(r"'''(?:[^']|'(?!'')|''(?!'))*'{3,5}")
+_OTHER: Final = re.compile(r"[^\s,\]\}#]+(?: [0-9][^\s,\]\}#]*)?")
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\r?\n[ \t\r\n]*|.)|\r\n", re.S
+)
+_LINE_END: Final = re.compile(r"\r\n")
+
+
+class Node(NamedTuple):
+    """A value: from `start` to `end` in the text, its key (or header) beginning at `key_start`.
+
+    For a string, `start` and `end` are what is between its quotes.
+    """
+
+    key_start: int
+    start: int
+    end: int
+    is_string: bool = False
+    is_literal: bool = False
+
+
+class Places:
+    """The places of a valid document's values, by key path; numbers are positions in arrays."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.nodes: dict[Key, Node] = {}
+        self._counts: dict[Key, int] = {}
+        self._position = 0
+        self._walk()
+
+    def node(self, *key: str | int) -> Node | None:
+        """Where a value stands; None for a table that only its subtables make."""
+        return self.nodes.get(key)
+
+    def at(self, node: Node, offset: int) -> int:
+        """Where in the text a character of a string's value is."""
+        value, source = 0, node.start
+        pattern = _LINE_END if node.is_literal else _ESCAPE
+        for found in pattern.finditer(self.text, node.start, node.end):
+            value += found.start() - source
+            source = found.start()
+            if value >= offset:
+                break
+            # a backslash at the end of a line stands for nothing
+            value += 0 if found[0][0] == "\\" and found[0][1].isspace() else 1
+            source = found.end()
+        return source + offset - value
+
+    def span(self, node: Node, start: int, end: int) -> tuple[int, int]:
+        """Where in the text some characters of a string's value are."""
+        return self.at(node, start), self.at(node, end)
+
+    def _walk(self) -> None:
+        text, table = self.text, ()
+        prefix: Key = table
+        self._skip(_BLANK)
+        while self._position < len(text):
+            if text[self._position] == "[":
+                prefix = self._header()
+            else:
+                self._pair(prefix)
+            self._skip(_BLANK)
+
+    def _header(self) -> Key:
+        start = self._position
+        is_array = self.text.startswith("[[", start)
+        self._position += 2 if is_array else 1
+        keys = self._keys()
+        self._position += 2 if is_array else 1
+        prefix: Key = ()
+        for key in keys[:-1]:
+            prefix = (*prefix, key)
+            if prefix in self._counts:
+                prefix = (*prefix, self._counts[prefix] - 1)
+        prefix = (*prefix, keys[-1])
+        if is_array:
+            count = self._counts.get(prefix, 0)
+            self._counts[prefix] = count + 1
+            prefix = (*prefix, count)
+        self.nodes.setdefault(prefix, Node(start, start, self._position))
+        return prefix
+
+    def _keys(self) -> list[str]:
+        keys = []
+        while True:
+            self._skip(_SPACE)
+            keys.append(self._key())
+            self._skip(_SPACE)
+            if not self.text.startswith(".", self._position):
+                return keys
+            self._position += 1
+
+    def _key(self) -> str:
+        pattern = {'"': _BASIC, "'": _LITERAL}.get(self.text[self._position], _BARE)
+        found = self._match(pattern)
+        if pattern is _BARE:
+            return found
+        return _unescaped(found) if pattern is _BASIC else found[1:-1]
+
+    def _pair(self, prefix: Key) -> None:
+        start = self._position
+        keys = self._keys()
+        self._position += 1  # the equals sign
+        self._skip(_SPACE)
+        self._value((*prefix, *keys), start)
+
+    def _value(self, key: Key, key_start: int) -> None:
+        text, start = self.text, self._position
+        first = text[start]
+        if first in "\"'":
+            self._string(key, key_start)
+        elif first == "[":
+            self._array(key, key_start)
+        elif first == "{":
+            self._inline(key, key_start)
+        else:
+            self._match(_OTHER)
+            self.nodes[key] = Node(key_start, start, self._position)
+
+    def _string(self, key: Key, key_start: int) -> None:
+        text, start = self.text, self._position
+        literal = text[start] == "'"
+        if text.startswith(text[start] * 3, start):
+            self._match(_MULTI_LITERAL if literal else _MULTI_BASIC)
+            inner = start + 3
+            # a line end right after the quotes is not part of the value
+            inner += 2 if text.startswith("\r\n", inner) else int(text.startswith("\n", inner))
+            end = self._position - 3
+        else:
+            self._match(_LITERAL if literal else _BASIC)
+            inner, end = start + 1, self._position - 1
+        self.nodes[key] = Node(key_start, inner, end, True, literal)
+
+    def _array(self, key: Key, key_start: int) -> None:
+        start = self._position
+        self._position += 1
+        count = 0
+        while True:
+            self._skip(_BLANK)
+            if self.text[self._position] == "]":
+                break
+            self._value((*key, count), self._position)
+            count += 1
+            self._skip(_BLANK)
+            if self.text[self._position] == ",":
+                self._position += 1
+        self._position += 1
+        self.nodes[key] = Node(key_start, start, self._position)
+
+    def _inline(self, key: Key, key_start: int) -> None:
+        start = self._position
+        self._position += 1
+        while True:
+            self._skip(_BLANK)
+            if self.text[self._position] == "}":
+                break
+            self._pair(key)
+            self._skip(_BLANK)
+            if self.text[self._position] == ",":
+                self._position += 1
+        self._position += 1
+        self.nodes[key] = Node(key_start, start, self._position)
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        found = pattern.match(self.text, self._position)
+        if found is not None:
+            self._position = found.end()
+
+    def _match(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self.text, self._position)
+        if found is None:
+            raise ValueError(f"no value at {self._position}")
+        self._position = found.end()
+        return found[0]
+
+
+def _unescaped(quoted: str) -> str:
+    """A key in double quotes, as the parser reads it."""
+    from cudalock import toml
+
+    (key,) = toml.loads(f"{quoted} = 0")
+    return key
+
+
+def value_at(document: Any, key: Key) -> Any:
+    """The value at a path; None where there is nothing."""
+    found = document
+    for part in key:
+        try:
+            found = found[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return found
+
+
+__all__ = ["Key", "Node", "Places", "value_at"]
