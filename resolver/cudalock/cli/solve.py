@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from os.path import relpath
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
 from cudalock.cli.options import goal_options, read_defaults
-from cudalock.cli.question import load_matrix, matrix_option, read_questions
-from cudalock.errors import Contradiction, NetworkError, UsageError
-
-if TYPE_CHECKING:
-    from cudalock.formats import Format, Options
-    from cudalock.goals import Question
-    from cudalock.lock import Address, Lock
-    from cudalock.matrix import Matrix
-
-FORMATS = ("requirements", "pylock", "uv", "uv-lock", "constraints", "json")
-HASHES = ("auto", "require", "off")
+from cudalock.cli.question import load_matrix, read_questions
 
 
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
 @click.argument("goal", nargs=-1)
 @goal_options
-@click.option(
-    "--format", type=click.Choice(FORMATS), help="requirements unless -o names another; see -o."
-)
-@click.option("--json", is_flag=True, help="The same as --format json.")
-@click.option("-o", "--output", metavar="FILE", help="Write there and not to standard output.")
-@click.option(
-    "--hashes", type=click.Choice(HASHES), help="auto (all or none), unless another is said."
-)
-@click.option("--fetch-hashes", is_flag=True, help="Ask, or stream a wheel, for a missing hash.")
-@click.option("--index-url", metavar="URL", help="The package index to name in the lock.")
-@click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name.")
-@click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index.")
-@click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network.")
-@click.option("--offline", is_flag=True, help="Never use the network; only pylock and uv-lock do.")
-@matrix_option
-@click.option("-q", "--quiet", is_flag=True, help="No summary.")
-@click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what.")
+@output_options
 @click.pass_context
 def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     """Print the lock for GOAL: exact pins, wheels and hashes that work together.
@@ -58,152 +31,12 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
     wrong; 3 the network failed.
     """
-    defaults = read_defaults(ctx.command)
-    options = {name: value or defaults.get(name) or value for name, value in given.items()}
-    chosen = _format(given, defaults, options["output"])
-    matrix = load_matrix(options["matrix"])
-    questions = read_questions(goal, given, defaults, matrix)
-    lock = _lock(questions, matrix, options)
-    if options["fetch_hashes"]:
-        lock = _with_hashes(lock, options)
-    write = _write_options(options, lock, chosen)
-    text = _text(chosen, lock, write)
-    _deliver(text, options["output"])
-    if not options["quiet"]:
-        _report(lock, write, options, chosen)
-
-
-def _format(given: dict[str, Any], defaults: dict[str, Any], output: str | None) -> Format:
-    """What a flag says, else the output file's name, else the repository's default."""
-    from cudalock.formats import FORMATS as WRITERS
-    from cudalock.formats import format_for
-
-    if given["json"] and given["format"] not in (None, "json"):
-        raise Contradiction(f"`--json` and `--format {given['format']}` exclude each other")
-    said = "json" if given["json"] else given["format"]
-    if said is None and output:
-        named = format_for(output)
-        if named is None and "format" not in defaults:
-            raise UsageError(
-                f"`{output}` does not say in which format it is meant",
-                hints=["`--format requirements`, or a name as requirements.txt or pylock.toml"],
-            )
-        said = named.name if named else None
-    default = "json" if defaults.get("json") else defaults.get("format", "requirements")
-    return WRITERS[said or default]
-
-
-def _lock(questions: tuple[Question, ...], matrix: Matrix, options: dict[str, Any]) -> Lock:
     from cudalock.goals import command_line
 
-    goal = questions[0][0]
-    command = command_line(goal, *(target for _, target in questions))
-    if options["hashes"] not in (None, "auto"):
-        command += f" --hashes {options['hashes']}"
-    if options["fetch_hashes"]:
-        command += " --fetch-hashes"
-    if options["urls"]:
-        command += " --urls"
-    if options["wheels"]:
-        command += f' --wheels "{Path(options["wheels"]).as_posix()}"'
-    if len(questions) == 1:
-        from cudalock.locking import from_resolution
-        from cudalock.resolution import resolve
-
-        return from_resolution(resolve(*questions[0], matrix), command=command)
-    from cudalock.merging import from_resolutions
-    from cudalock.resolution.joint import resolve_all
-
-    joint = resolve_all(questions, matrix)
-    return from_resolutions(joint.resolutions, command, joint.notes)
-
-
-def _with_hashes(lock: Lock, options: dict[str, Any]) -> Lock:
-    if options["offline"]:
-        raise Contradiction("`--fetch-hashes` and `--offline` exclude each other")
-    from cudalock.render import progress
-    from cudalock.sources.digests import with_hashes
-
-    keep = Path(options["wheels"]) if options["wheels"] else None
-    with progress(quiet=options["quiet"]) as advance:
-        return with_hashes(lock, keep=keep, progress=advance)
-
-
-def _write_options(options: dict[str, Any], lock: Lock, chosen: Format) -> Options:
-    from cudalock.formats import Options
-
-    output = options["output"] if options["output"] != "-" else None
-    write = Options(
-        hashes=options["hashes"] or "auto",
-        index_url=options["index_url"],
-        extra_index_urls=tuple(options["extra_index_url"]),
-        filename=Path(output).name if output else None,
-        urls=bool(options["urls"]),
-        folder=Path(output).parent if output else None,
-        offline=bool(options["offline"]),
-    )
-    if chosen.name == "pylock" and write.filename:
-        from cudalock.formats.pylock import check_name
-
-        check_name(write.filename)
-    if options["wheels"]:
-        return write._replace(wheels=_folder(options["wheels"], output, chosen))
-    if chosen.needs_addresses:
-        addresses = _addresses(lock, write, offline=options["offline"])
-        return write._replace(addresses=addresses)
-    return write
-
-
-def _folder(wheels: str, output: str | None, chosen: Format) -> str:
-    """The folder of wheels as installers see it: from where they run, or from a pylock.toml."""
-    path = Path(wheels)
-    if chosen.name == "pylock" and output and not path.is_absolute():
-        path = Path(relpath(path, Path(output).parent))
-    return path.as_posix()
-
-
-def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Address]:
-    from cudalock.placing import unaddressed
-
-    missing = len(unaddressed(lock))
-    if not missing:
-        return {}
-    if offline:
-        raise NetworkError(
-            f"{missing} wheels are on the package index, whose addresses have to be looked up, "
-            "and `--offline` forbids it",
-            hints=["`--format requirements`, or `--wheels DIR`, which need no addresses"],
-        )
-    from cudalock.sources.package_index import find_addresses
-
-    return find_addresses(lock, write.index_url, write.extra_index_urls)
-
-
-def _text(chosen: Format, lock: Lock, write: Options) -> str:
-    """The file's text; one that exists is edited where the format can."""
-    if chosen.edit is not None and write.folder is not None and write.filename is not None:
-        from cudalock.formats.uv_project import read_existing
-
-        existing = read_existing(write.folder / write.filename)
-        if existing is not None:
-            return chosen.edit(existing, lock, write)
-    return chosen.render(lock, write)
-
-
-def _deliver(text: str, output: str | None) -> None:
-    from cudalock.render import emit, write_text
-
-    if output and output != "-":
-        write_text(output, text)
-    else:
-        emit(text)
-
-
-def _report(lock: Lock, write: Options, options: dict[str, Any], chosen: Format) -> None:
-    from cudalock.render import summary, tell
-
-    commands = dict(chosen.commands(lock, write))
-    install = commands.get("pip", commands.get("uv"))
-    tell(summary(lock, install=install))
-    if options["verbose"]:
-        tell(f"matrix: {lock.matrix_version}\ncommand: {lock.command}")
+    defaults = read_defaults(ctx.command)
+    options = {name: value or defaults.get(name) or value for name, value in given.items()}
+    chosen = choose_format(given, defaults, options["output"])
+    matrix = load_matrix(options["matrix"])
+    questions = read_questions(goal, given, defaults, matrix)
+    command = command_line(questions[0][0], *(target for _, target in questions))
+    finish(make_lock(questions, matrix, command + flags_of(options)), chosen, options)
