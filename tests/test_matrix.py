@@ -302,6 +302,14 @@ def test_clauses_parse_for_every_row(fact: Fact) -> None:
         SpecifierSet(specifier)
 
 
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.id)
+def test_a_symptom_is_more_than_a_word_of_any_message(fact: Fact) -> None:
+    for symptom in fact.symptom:
+        assert symptom == symptom.strip(), symptom
+        assert "\n" not in symptom, symptom
+        assert len(symptom.replace("*", "")) >= 6, symptom
+
+
 def test_what_stands_for_a_name_is_a_fact() -> None:
     for component in MATRIX.components.values():
         for alias in component.alias_of:
