@@ -98,18 +98,25 @@ def this_platform() -> tuple[str, str | None, str | None]:
     """`(platform, glibc, macOS version)` of the running machine, as parse_platform gives them."""
     import platform
 
-    machine = platform.machine().lower()
-    if sys.platform == "darwin":
-        major, minor = (*platform.mac_ver()[0].split("."), "0")[:2]
+    return platform_of(sys.platform, platform.machine(), _this_glibc(), platform.mac_ver()[0])
+
+
+def platform_of(
+    system: str, machine: str, glibc: str | None, macos: str
+) -> tuple[str, str | None, str | None]:
+    """The same from what a Python says of itself: `sys.platform`, `platform.machine()`, the glibc
+    it runs on and `platform.mac_ver()`. Raises BadTarget where no wheels are made for it."""
+    machine = machine.lower()
+    if system == "darwin":
+        major, minor = (*macos.split("."), "0")[:2]
         # Tags count macOS 11 and later by the major version alone.
         version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
         return f"macos-{'arm64' if machine == 'arm64' else 'x86_64'}", None, version
-    if sys.platform == "win32":
+    if system == "win32":
         return f"windows-{'arm64' if machine == 'arm64' else 'x86_64'}", None, None
-    glibc = _this_glibc()
     if glibc is None or machine not in ("x86_64", "aarch64", "arm64", "amd64"):
         raise BadTarget(
-            f"no wheels are made for this machine ({sys.platform}, {machine},"
+            f"no wheels are made for this machine ({system}, {machine},"
             f" {'glibc ' + glibc if glibc else 'no glibc'}): name the platform to solve for",
             hints=["--platform linux"],
         )
@@ -119,8 +126,12 @@ def this_platform() -> tuple[str, str | None, str | None]:
 
 def _this_glibc() -> str | None:
     try:
-        text = os.confstr("CS_GNU_LIBC_VERSION")
+        return read_glibc(os.confstr("CS_GNU_LIBC_VERSION"))
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def read_glibc(text: str | None) -> str | None:
+    """`2.39` from what confstr says, `glibc 2.39`; None for anything else."""
     match = re.match(r"glibc (\d+\.\d+)", text or "")
     return match[1] if match else None

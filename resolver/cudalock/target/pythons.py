@@ -55,24 +55,34 @@ def checked_python(version: str, free_threaded: bool) -> tuple[str, bool]:
 
 def ask(path: Path) -> tuple[str, bool]:
     """The version of the interpreter or environment at `path`, and whether it is free-threaded."""
-    import subprocess
-
-    executable = _interpreter(path)
     try:
-        answer = subprocess.run(
-            [str(executable), "-I", "-c", _QUESTION],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        ).stdout.split()
-        implementation, version, free_threaded = answer
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        implementation, version, free_threaded = run(_interpreter(path), _QUESTION).split()
+    except ValueError as error:
         raise BadTarget(f"`{path}` is no Python that can be asked for its version") from error
     if implementation != "CPython":
         raise BadTarget(f"`{path}` is {implementation}: CUDA wheels are made for CPython")
     return version, free_threaded == "1"
+
+
+def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> str:
+    """What an interpreter prints for `code`. Raises ValueError where there is no answer.
+
+    It runs isolated and without `site`: neither the user's variables nor a .pth file of its
+    site-packages, which may hold code, have a part in it.
+    """
+    import subprocess
+
+    try:
+        return subprocess.run(
+            [str(executable), "-I", "-S", "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=True,
+        ).stdout
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
+        raise ValueError(f"`{executable}` cannot be asked: {error}") from error
 
 
 def _interpreter(path: Path) -> Path:

@@ -1,0 +1,179 @@
+"""What is installed in an environment: read from its *.dist-info folders, and nothing imported."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from cudalock.names import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from email.message import Message
+
+
+class Origin(NamedTuple):
+    """Where a distribution was installed from, when that was no index (PEP 610)."""
+
+    url: str
+    sha256: str | None = None
+    editable: bool = False
+
+    @property
+    def file(self) -> str:
+        """The file's name, or the folder's."""
+        return unquote(urlsplit(self.url).path.rstrip("/").rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One installed distribution, as its own files tell of it."""
+
+    name: str
+    """canonical"""
+    version: str
+    """as METADATA has it, local label included"""
+    folder: Path
+    """its *.dist-info (or *.egg-info)"""
+    tags: tuple[str, ...] = ()
+    """what WHEEL says, `cp311-cp311-win_amd64`; none for what was no wheel"""
+    build_tag: str | None = None
+    requires: tuple[str, ...] = ()
+    """Requires-Dist"""
+    requires_python: str | None = None
+    installer: str | None = None
+    """`pip`, `uv`, `conda`, ..."""
+    origin: Origin | None = None
+
+    @property
+    def public(self) -> str:
+        """The version without its local label."""
+        return self.version.partition("+")[0]
+
+    @property
+    def local(self) -> str | None:
+        return self.version.partition("+")[2] or None
+
+    @property
+    def site_packages(self) -> Path:
+        """The folder that it is installed in."""
+        return self.folder.parent
+
+    @property
+    def wheel_file(self) -> str | None:
+        """The file it was installed from, when that is known to have been a wheel."""
+        return self.origin.file if self.origin and self.origin.file.endswith(".whl") else None
+
+    def files(self) -> Iterator[Path]:
+        """The files that RECORD says it has, whether or not they are there."""
+        found = metadata.PathDistribution(self.folder)
+        for file in found.files or ():
+            yield Path(str(found.locate_file(file)))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Damaged(NamedTuple):
+    """A folder that looks like a distribution and cannot be read as one."""
+
+    folder: Path
+    reason: str
+
+
+class Inventory(NamedTuple):
+    """All that is installed in an environment."""
+
+    distributions: tuple[Installed, ...]
+    """those that an import finds: one a name, sorted by name"""
+    hidden: tuple[Installed, ...] = ()
+    """a second distribution of a name, in the same folder or a later one of the path"""
+    damaged: tuple[Damaged, ...] = ()
+
+    def find(self, name: str) -> Installed | None:
+        """The distribution of a canonical name."""
+        return next((each for each in self.distributions if each.name == name), None)
+
+
+def read_inventory(site_packages: Iterable[Path]) -> Inventory:
+    """What the folders hold, each found in the order of the path. Never raises for their content:
+    what cannot be read is told as damaged."""
+    found: dict[str, Installed] = {}
+    hidden: list[Installed] = []
+    damaged: list[Damaged] = []
+    for folder in site_packages:
+        for path in _metadata_folders(folder):
+            read = _read(path)
+            if isinstance(read, Damaged):
+                damaged.append(read)
+            elif read.name in found:
+                hidden.append(read)
+            else:
+                found[read.name] = read
+    return Inventory(tuple(found[name] for name in sorted(found)), tuple(hidden), tuple(damaged))
+
+
+def _metadata_folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")
+        )
+    except OSError:
+        return []
+
+
+def _read(folder: Path) -> Installed | Damaged:
+    if folder.name.startswith("~"):
+        # pip renames what it replaces, and leaves it when Windows holds a file of it open.
+        return Damaged(folder, "is what an interrupted pip left behind")
+    found = metadata.PathDistribution(folder)
+    try:
+        message = found.metadata
+        name, version = _first(message, "Name"), _first(message, "Version")
+        requires = tuple(found.requires or ())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return Damaged(folder, f"cannot be read: {error}")
+    if not name or not version:
+        return Damaged(folder, "has no METADATA with a name and a version")
+    wheel = _wheel_message(found.read_text("WHEEL"))
+    return Installed(
+        name=canonical(name),
+        version=version.strip(),
+        folder=folder,
+        tags=tuple(wheel.get_all("Tag", ())),
+        build_tag=wheel.get("Build"),
+        requires=requires,
+        requires_python=_first(message, "Requires-Python"),
+        installer=(found.read_text("INSTALLER") or "").strip() or None,
+        origin=_origin(found.read_text("direct_url.json")),
+    )
+
+
+def _first(message: metadata.PackageMetadata, key: str) -> str | None:
+    # Not `message[key]`: what that does for a missing key differs from Python to Python.
+    return next(iter(message.get_all(key) or ()), None)
+
+
+def _wheel_message(text: str | None) -> Message:
+    from email.parser import Parser
+
+    return Parser().parsestr(text or "")
+
+
+def _origin(text: str | None) -> Origin | None:
+    if not text:
+        return None
+    try:
+        said = json.loads(text)
+        archive = said.get("archive_info", {})
+        sha256 = archive.get("hashes", {}).get("sha256")
+        match = re.fullmatch(r"sha256=([0-9a-f]{64})", archive.get("hash", ""))
+        editable = bool(said.get("dir_info", {}).get("editable", False))
+        return Origin(str(said["url"]), sha256 or (match[1] if match else None), editable)
+    except (ValueError, AttributeError, TypeError, LookupError):
+        return None

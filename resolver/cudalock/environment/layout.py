@@ -1,0 +1,334 @@
+"""Where an environment keeps what is installed in it, and which Python it is: read, never imported.
+
+An interpreter that runs here is asked. One that cannot (a Windows tree looked at from Linux, a
+broken link) leaves the files that its kind of environment always has: pyvenv.cfg, conda-meta, a
+python3XX._pth, the names of the folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.errors import BadTarget
+from cudalock.target import Target, this_platform
+from cudalock.target.here import platform_of, read_glibc
+from cudalock.target.pythons import checked_python, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+INTERPRETERS: Final = (
+    "bin/python",
+    "bin/python3",
+    "Scripts/python.exe",
+    "python.exe",
+)
+"""Where an environment keeps its interpreter."""
+
+FOLDERS: Final = (".venv", "venv", "env", "python_embeded", "python_embedded", "python")
+"""The environments that a project's folder, or a portable program's, may hold."""
+
+_PACKAGES: Final = ("site-packages", "dist-packages")
+
+_QUESTION: Final = """
+import json, os, platform, site, sys, sysconfig
+prefix, shared = sys.argv[1] or sys.prefix, sys.argv[2] == "shared"
+folders = site.getsitepackages([prefix] + ([sys.prefix] if shared else []))
+own = [site.getusersitepackages()] if shared else []
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION")
+except (AttributeError, ValueError, OSError):
+    libc = None
+print(json.dumps({
+    "implementation": platform.python_implementation(),
+    "version": "%d.%d.%d" % sys.version_info[:3],
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "folders": own + folders,
+    "system": sys.platform,
+    "machine": platform.machine(),
+    "libc": libc,
+    "macos": platform.mac_ver()[0],
+}))
+"""
+
+
+class _Answer(NamedTuple):
+    """What an interpreter says to that."""
+
+    implementation: str
+    version: str
+    free_threaded: bool
+    folders: list[str]
+    system: str
+    machine: str
+    libc: str | None
+    macos: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One environment: its folders and its Python."""
+
+    prefix: Path
+    kind: str
+    """`venv`, `uv`, `uv tool`, `pipx`, `conda`, `embedded`, `system` or `tree`"""
+    python: str
+    """`3.11.9`, or `3.11` where no more could be read"""
+    platform: str
+    """a key of PLATFORMS"""
+    site_packages: tuple[Path, ...]
+    """the folders that hold its distributions, in the order of its `sys.path`"""
+    interpreter: Path | None = None
+    """its interpreter, if it has one, whether or not that runs here"""
+    runs: bool = False
+    """whether the interpreter answered"""
+    free_threaded: bool = False
+    glibc: str | None = None
+    macos: str | None = None
+
+    @property
+    def is_windows(self) -> bool:
+        return self.platform.startswith("windows")
+
+    @property
+    def target(self) -> Target:
+        """The environment as a target; of its GPU and driver it says nothing."""
+        return Target(self.python, self.platform, self.free_threaded, self.glibc, self.macos)
+
+
+def find_layout(path: Path) -> Layout:
+    """The environment that `path` means: its folder, its interpreter, its site-packages, or a
+    project or portable program that holds one. Raises BadTarget where there is none."""
+    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (a venv's python is a link)
+    if path.is_file():
+        return _of_interpreter(path)
+    for folder in (path, *(path / name for name in FOLDERS)):
+        if _is_prefix(folder):
+            return _of_prefix(folder)
+    if path.name in _PACKAGES or any(path.glob("*.dist-info")):
+        return _of_packages(path)
+    raise BadTarget(
+        f"`{path}` is no environment: it holds no interpreter and no site-packages",
+        hints=["--python .venv", "`--python` with the path that `sys.executable` prints there"],
+    )
+
+
+def active_layout(
+    environ: Mapping[str, str] = os.environ,
+    directory: Path | None = None,
+    own: Path | None = None,
+) -> Layout:
+    """The environment meant when none is named. Raises BadTarget where there is none.
+
+    That of VIRTUAL_ENV or CONDA_PREFIX, else `.venv` in `directory` (the current one), else the
+    environment `own` that cudalock runs in unless that was made for it alone (pipx, uvx), else the
+    `python` of PATH.
+    """
+    active = [environ[name] for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if environ.get(name)]
+    beside = (directory or Path()) / ".venv"
+    own = own or Path(sys.prefix)
+    for prefix in (*map(Path, active), beside, *([] if is_a_tools(own) else [own])):
+        if _is_prefix(prefix):
+            return find_layout(prefix)
+    from shutil import which
+
+    for name in ("python3", "python"):
+        found = which(name, path=environ.get("PATH", ""))
+        if found:
+            return find_layout(Path(found))
+    raise BadTarget("no Python environment is active", hints=["--python .venv"])
+
+
+def is_a_tools(prefix: Path) -> bool:
+    """Whether an environment was made for one tool by pipx or uv, or lies in uv's cache."""
+    made = ("pipx_metadata.json", "uv-receipt.toml")
+    in_cache = any((parent / "CACHEDIR.TAG").is_file() for parent in prefix.parents)
+    return in_cache or any((prefix / name).is_file() for name in made)
+
+
+# -- by asking --------------------------------------------------------------------------------
+
+
+def _of_interpreter(executable: Path) -> Layout:
+    folder = executable.parent
+    inside = folder.parent if folder.name in ("bin", "Scripts") else folder
+    return _of_prefix(inside, executable)
+
+
+def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
+    executable = executable or _interpreter(prefix)
+    settings = _settings(prefix)
+    kind = _kind(prefix, settings)
+    answer = _ask(executable, prefix, settings, kind) if executable else None
+    if answer is None:
+        return _from_files(prefix, kind, settings, executable)
+    if answer.implementation != "CPython":
+        raise BadTarget(
+            f"`{executable}` is {answer.implementation}: CUDA wheels are made for CPython"
+        )
+    python, free_threaded = checked_python(answer.version, answer.free_threaded)
+    platform, glibc, macos = platform_of(
+        answer.system, answer.machine, read_glibc(answer.libc), answer.macos
+    )
+    return Layout(
+        prefix=prefix,
+        kind=kind,
+        python=python,
+        platform=platform,
+        site_packages=_packages(answer.folders),
+        interpreter=executable,
+        runs=True,
+        free_threaded=free_threaded,
+        glibc=glibc,
+        macos=macos,
+    )
+
+
+def _ask(
+    executable: Path, prefix: Path, settings: Mapping[str, str] | None, kind: str
+) -> _Answer | None:
+    """What the interpreter says of itself, None where it cannot be run."""
+    # Without `site` a venv's interpreter takes the prefix of the Python it was made from.
+    own = str(prefix) if settings is not None else ""
+    shares = settings is None or settings.get("include-system-site-packages") == "true"
+    shared = "shared" if shares and kind not in ("embedded", "conda") else "alone"
+    try:
+        return _Answer(**json.loads(run(executable, _QUESTION, own, shared)))
+    except (ValueError, TypeError):
+        return None
+
+
+def _packages(folders: list[str]) -> tuple[Path, ...]:
+    kept = [folder for folder in map(Path, folders) if folder.name in _PACKAGES and folder.is_dir()]
+    # lib64 is often a link to lib: one folder, seen twice.
+    return tuple({folder.resolve(): folder for folder in reversed(kept)}.values())[::-1]
+
+
+# -- by the files -----------------------------------------------------------------------------
+
+
+def _interpreter(prefix: Path) -> Path | None:
+    return next((prefix / name for name in INTERPRETERS if (prefix / name).is_file()), None)
+
+
+def _is_prefix(folder: Path) -> bool:
+    return (
+        (folder / "pyvenv.cfg").is_file()
+        or (folder / "conda-meta").is_dir()
+        or _interpreter(folder) is not None
+        or next(_package_folders(folder), None) is not None
+    )
+
+
+def _settings(prefix: Path) -> dict[str, str] | None:
+    """What pyvenv.cfg says, by its keys in lower case; None where there is none."""
+    try:
+        text = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key.strip().lower(): value.strip() for key, sign, value in pairs if sign}
+
+
+def _kind(prefix: Path, settings: Mapping[str, str] | None) -> str:
+    marks = {
+        "pipx": (prefix / "pipx_metadata.json").is_file(),
+        "uv tool": (prefix / "uv-receipt.toml").is_file(),
+        "uv": settings is not None and "uv" in settings,
+        "venv": settings is not None,
+        "conda": (prefix / "conda-meta").is_dir(),
+        "embedded": _path_file(prefix) is not None,
+    }
+    return next((kind for kind, marked in marks.items() if marked), "system")
+
+
+def _path_file(prefix: Path) -> Path | None:
+    """The python3XX._pth that makes a Python an embedded one."""
+    return next(iter(sorted(prefix.glob("python3*._pth"))), None)
+
+
+def _from_files(
+    prefix: Path, kind: str, settings: Mapping[str, str] | None, executable: Path | None
+) -> Layout:
+    folders = list(dict.fromkeys(_package_folders(prefix)))
+    version = _version(prefix, settings or {}, folders)
+    if version is None or not folders:
+        lacks = "site-packages" if version else "Python version"
+        raise BadTarget(
+            f"`{prefix}` cannot be read as an environment: its {lacks} cannot be found,"
+            " and it has no interpreter that runs here"
+        )
+    threads = any(re.fullmatch(r"python3\.\d+t", folder.parent.name) for folder in folders)
+    python, free_threaded = checked_python(version, threads)
+    platform, glibc, macos = _platform(folders)
+    return Layout(
+        prefix=prefix,
+        kind=kind if executable or kind != "system" else "tree",
+        python=python,
+        platform=platform,
+        site_packages=tuple(folders),
+        interpreter=executable,
+        free_threaded=free_threaded,
+        glibc=glibc,
+        macos=macos,
+    )
+
+
+def _package_folders(prefix: Path) -> Iterator[Path]:
+    for pattern in ("lib/python3*", "lib64/python3*"):
+        for folder in sorted(prefix.glob(pattern)):
+            yield from (folder / name for name in _PACKAGES if (folder / name).is_dir())
+    windows = prefix / "Lib" / "site-packages"
+    # A file system that ignores case has a `Lib` wherever it has a `lib`.
+    if windows.is_dir():
+        yield windows
+
+
+def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> str | None:
+    said = [settings.get("version_info", ""), settings.get("version", "")]
+    said += [folder.parent.name.removeprefix("python") for folder in folders]
+    said += sorted(
+        (each.name.removeprefix("python-") for each in prefix.glob("conda-meta/python-3.*.json")),
+        reverse=True,
+    )
+    for name in ("python3*._pth", "python3*.dll"):
+        said += [f"3.{each.stem.removeprefix('python3')}" for each in sorted(prefix.glob(name))]
+    matches = (re.match(r"3\.\d{1,2}(?:\.\d{1,3})?", text) for text in said)
+    return next((match[0] for match in matches if match), None)
+
+
+def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
+    """A Windows tree has `Lib/site-packages`; any other is taken to be this machine's."""
+    if folders[0].parent.name == "Lib":
+        arm = any(_tagged(folder, "win_arm64") for folder in folders)
+        return ("windows-arm64" if arm else "windows-x86_64"), None, None
+    platform, glibc, macos = this_platform()
+    if platform.startswith("windows"):
+        return "linux-x86_64", None, None
+    return platform, glibc, macos
+
+
+def _tagged(folder: Path, platform: str) -> bool:
+    """Whether some wheel in a folder was made for a platform."""
+    for file in folder.glob("*.dist-info/WHEEL"):
+        if platform in file.read_text(encoding="utf-8", errors="replace"):
+            return True
+    return False
+
+
+def _of_packages(folder: Path) -> Layout:
+    """A site-packages folder: that of the environment around it, else one that stands alone."""
+    around = folder.parents[1 if folder.parent.name == "Lib" else 2 : 3]
+    for prefix in around:
+        if folder in _package_folders(prefix):
+            return _of_prefix(prefix)
+    raise BadTarget(
+        f"`{folder}` belongs to no environment, so its Python is not known",
+        hints=["`--python` with the environment that uses it"],
+    )

@@ -1,0 +1,202 @@
+"""Environments of every kind, laid out as they are and read without importing from them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from cudalock.environment import active_layout, find_layout, read_inventory
+from cudalock.errors import BadTarget
+
+HERE = "{}.{}.{}".format(*sys.version_info[:3])
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prefix = tmp_path_factory.mktemp("real") / ".venv"
+    venv.create(prefix, symlinks=sys.platform != "win32")
+    return prefix
+
+
+def touch(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def install(folder: Path, name: str, version: str, **files: str) -> Path:
+    """A distribution's folder with METADATA, and whatever else is given by its file name."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    touch(info / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    for file, text in files.items():
+        touch(info / file.replace("__", "."), text)
+    return info
+
+
+def test_a_real_venv_by_every_name_it_has(real: Path) -> None:
+    inside = next(real.glob("bin/python")) if sys.platform != "win32" else real / "Scripts"
+    whole = find_layout(real)
+    assert (whole.kind, whole.python, whole.runs) == ("venv", HERE, True)
+    assert [folder.name for folder in whole.site_packages] == ["site-packages"]
+    assert whole.site_packages[0].is_relative_to(real)
+    assert find_layout(inside) == whole
+    assert find_layout(real.parent) == whole
+    assert find_layout(whole.site_packages[0]) == whole
+    assert whole.target.python == HERE
+
+
+def test_no_code_of_the_environment_runs(real: Path, tmp_path: Path) -> None:
+    folder = find_layout(real).site_packages[0]
+    witness = tmp_path / "ran"
+    line = touch(folder / "loud.pth", f"import pathlib; pathlib.Path({str(witness)!r}).touch()\n")
+    try:
+        assert find_layout(real).runs
+        assert not witness.exists()
+        subprocess.run([find_layout(real).interpreter or "", "-c", "pass"], check=True)
+        assert witness.exists()
+    finally:
+        line.unlink()
+
+
+def test_an_environment_that_shares_the_packages_of_its_python(tmp_path: Path) -> None:
+    venv.create(tmp_path / "own", system_site_packages=True, symlinks=sys.platform != "win32")
+    folders = find_layout(tmp_path / "own").site_packages
+    assert folders[0].is_relative_to(tmp_path) or len(folders) > 1
+    assert any(not folder.is_relative_to(tmp_path) for folder in folders)
+
+
+def test_the_portable_python_of_comfyui_read_from_its_files(tmp_path: Path) -> None:
+    portable = tmp_path / "ComfyUI_windows_portable" / "python_embeded"
+    touch(portable / "python312._pth", "../ComfyUI\npython312.zip\n.\nimport site\n")
+    touch(portable / "python.exe")
+    packages = portable / "Lib" / "site-packages"
+    install(packages, "torch", "2.6.0+cu124", WHEEL="Tag: cp312-cp312-win_amd64\n")
+    for path in (portable.parent, portable, portable / "python.exe", packages):
+        layout = find_layout(path)
+        assert (layout.kind, layout.python, layout.platform) == (
+            "embedded",
+            "3.12",
+            "windows-x86_64",
+        )
+        assert (layout.site_packages, layout.runs) == ((packages,), False)
+        assert layout.interpreter == portable / "python.exe"
+
+
+@pytest.mark.parametrize(
+    ("marks", "settings", "kind"),
+    [
+        ({}, "home = C:\\Python\nversion = 3.11.9\n", "venv"),
+        ({}, "home = C:\\Python\nuv = 0.8.0\nversion_info = 3.11.9\n", "uv"),
+        ({"uv-receipt.toml": ""}, "uv = 0.8.0\nversion_info = 3.11.9\n", "uv tool"),
+        ({"pipx_metadata.json": "{}"}, "version = 3.11.9\n", "pipx"),
+        ({"conda-meta/python-3.11.9-h123_0_cpython.json": "{}"}, None, "conda"),
+    ],
+)
+def test_windows_environments_seen_from_elsewhere(
+    tmp_path: Path, marks: dict[str, str], settings: str | None, kind: str
+) -> None:
+    for name, text in marks.items():
+        touch(tmp_path / name, text)
+    if settings is not None:
+        touch(tmp_path / "pyvenv.cfg", settings)
+    install(tmp_path / "Lib" / "site-packages", "numpy", "2.1.0")
+    layout = find_layout(tmp_path)
+    assert (layout.kind, layout.python) == (kind, "3.11.9")
+    assert layout.target.label == "Windows x86_64, Python 3.11.9"
+
+
+def test_windows_on_arm_is_told_by_its_wheels(tmp_path: Path) -> None:
+    touch(tmp_path / "pyvenv.cfg", "version = 3.12.1\n")
+    folder = tmp_path / "Lib" / "site-packages"
+    install(folder, "numpy", "2.3.0", WHEEL="Tag: cp312-cp312-win_arm64\n")
+    assert find_layout(tmp_path).platform == "windows-arm64"
+
+
+def test_a_python_of_posix_that_does_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "lib" / "python3.13t" / "site-packages"
+    install(folder, "numpy", "2.3.0")
+    layout = find_layout(folder)
+    assert (layout.python, layout.free_threaded, layout.kind) == ("3.13", True, "tree")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_what_is_no_environment_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadTarget, match="is no environment"):
+        find_layout(tmp_path / name)
+
+
+def test_the_active_environment_and_never_that_of_cudalock(real: Path, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    venv.create(tool, symlinks=sys.platform != "win32")
+    touch(tool / "pipx_metadata.json", "{}")
+    active = active_layout({"VIRTUAL_ENV": str(real)}, tmp_path, tool)
+    assert active.prefix == real
+    assert active_layout({"VIRTUAL_ENV": str(tmp_path / "gone")}, real.parent, tool).prefix == real
+    assert active_layout({}, tmp_path, real).prefix == real
+    inside = find_layout(real).interpreter
+    assert inside is not None
+    assert active_layout({"PATH": str(inside.parent)}, tmp_path, tool).prefix == real
+    with pytest.raises(BadTarget, match="no Python environment is active"):
+        active_layout({"PATH": ""}, tmp_path, tool)
+
+
+def test_distributions_say_where_they_are_from(tmp_path: Path) -> None:
+    url = (
+        "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4.post1/"
+        "flash_attn-2.7.4.post1%2Bcu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+    )
+    install(
+        tmp_path,
+        "flash-attn",
+        "2.7.4.post1",
+        WHEEL="Wheel-Version: 1.0\nBuild: 3\nTag: cp311-cp311-linux_x86_64\n",
+        INSTALLER="pip\n",
+        direct_url__json=json.dumps({"url": url, "archive_info": {"hash": f"sha256={'0' * 64}"}}),
+        RECORD="flash_attn/__init__.py,,\n",
+    )
+    found = read_inventory([tmp_path]).find("flash-attn")
+    assert found is not None
+    assert found.tags == ("cp311-cp311-linux_x86_64",)
+    assert (found.build_tag, found.installer) == ("3", "pip")
+    assert found.wheel_file == (
+        "flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+    )
+    assert found.origin is not None
+    assert found.origin.sha256 == "0" * 64
+    assert list(found.files()) == [tmp_path / "flash_attn" / "__init__.py"]
+
+
+def test_what_is_hidden_or_damaged_is_told(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    install(first, "numpy", "2.1.0")
+    install(first, "numpy", "1.26.4")
+    install(second, "numpy", "1.25.0")
+    install(second, "torch", "2.6.0+cu124")
+    touch(second / "~orch-2.5.1.dist-info" / "METADATA", "Name: torch\nVersion: 2.5.1\n")
+    touch(second / "broken-1.0.dist-info" / "RECORD")
+    inventory = read_inventory([first, second])
+    assert [str(each) for each in inventory.distributions] == ["numpy 1.26.4", "torch 2.6.0+cu124"]
+    assert [str(each) for each in inventory.hidden] == ["numpy 2.1.0", "numpy 1.25.0"]
+    assert [each.folder.name for each in inventory.damaged] == [
+        "broken-1.0.dist-info",
+        "~orch-2.5.1.dist-info",
+    ]
+    torch = inventory.find("torch")
+    assert torch is not None
+    assert (torch.public, torch.local) == ("2.6.0", "cu124")
+
+
+def test_the_environment_that_runs_these_tests() -> None:
+    inventory = read_inventory(find_layout(Path(sys.prefix)).site_packages)
+    pytest_ = inventory.find("pytest")
+    assert pytest_ is not None
+    assert pytest_.version == pytest.__version__
+    assert pytest_.tags == ("py3-none-any",)
+    assert any(requirement.startswith("pluggy") for requirement in pytest_.requires)
+    assert any(file.name == "__init__.py" for file in pytest_.files())
