@@ -20,11 +20,16 @@ from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 
 
 class Index(NamedTuple):
-    """A package index; ``url`` is None for the default one, whose address the installer knows."""
+    """A package index; ``url`` is None for the default one, whose address the installer knows.
+
+    ``cuda`` is the CUDA minor that all its builds are made with, ``none`` for CPU builds, None
+    where they differ.
+    """
 
     id: str
     url: str | None
     trust: str
+    cuda: str | None = None
 
 
 class Builder(NamedTuple):
@@ -66,7 +71,7 @@ class Matrix:
         self._components: dict[str, Component] = {}
         self.version: str = header["version"]
         self.indexes: dict[str, Index] = {
-            row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"))
+            row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"), row.get("cuda"))
             for row in header["index"]
         }
         self.builders: dict[str, Builder] = {
@@ -244,7 +249,7 @@ class Matrix:
     @cached_property
     def toolkits(self) -> dict[str, Any]:
         """CUDA release -> its row: pins, extras and platforms of its pip packages."""
-        releases: dict[str, Any] = self._table("toolkits.json")["releases"]
+        releases: dict[str, Any] = self.vendor_table("toolkits")["releases"]
         return releases
 
     @cached_property
@@ -309,7 +314,7 @@ class Matrix:
     @cached_property
     def gpus(self) -> dict[str, str]:
         """GPU name -> compute capability."""
-        gpus: dict[str, str] = self._table("gpus.json")["gpus"]
+        gpus: dict[str, str] = self.vendor_table("gpus")["gpus"]
         return gpus
 
     def gpu_names(self) -> list[str]:
@@ -327,18 +332,19 @@ class Matrix:
 
     @cached_property
     def _capabilities(self) -> frozenset[str]:
-        return frozenset(self.gpus.values()) | frozenset(self._table("gpus.json")["capabilities"])
+        return frozenset(self.gpus.values()) | frozenset(self.vendor_table("gpus")["capabilities"])
 
     @cached_property
     def _gpus_by_plain_name(self) -> dict[str, str]:
         return {_plain_gpu(name): value for name, value in self.gpus.items()}
 
-    def _table(self, name: str) -> dict[str, Any]:
-        path = self.directory / "cuda" / name
+    def vendor_table(self, name: str) -> dict[str, Any]:
+        """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""
+        path = self.directory / "cuda" / f"{name}.json"
         try:
             table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise MatrixError(name, "", f"cannot be read: {error}") from None
+            raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         return table
 
 

@@ -1,4 +1,4 @@
-"""`cudalock matrix`: what the matrix holds, for people and for programs."""
+"""`cudalock matrix rules`, `show` and `table`: the matrix for people, and as JSON."""
 
 from __future__ import annotations
 
@@ -7,31 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.matrix import options
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cudalock.matrix import Matrix
-
 FORMATS = ("text", "markdown", "csv")
 
-_json = click.option("--json", "as_json", is_flag=True, help="The same as one JSON document.")
-_directory = click.option(
-    "--matrix", "directory", metavar="DIR", help="Another matrix than the one that was installed."
-)
 
-
-@click.group(short_help="What the matrix holds.", context_settings=CONTEXT)
-def matrix() -> None:
-    """Print what the matrix holds: its facts, its releases, and the tables made of them."""
-
-
-@matrix.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
+@click.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
 @click.option("--for", "name", metavar="NAME", help="Of this component, and those that name it.")
-@_json
-@_directory
+@options.as_json
+@options.directory
 def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """List the curated facts by component: what each says, its effect, basis and sources.
 
@@ -42,15 +31,15 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """
     from cudalock.tables import rules as make_rules
 
-    found = make_rules(_load(directory), name)
+    found = make_rules(options.load(directory), name)
     _write(found.text, found.document, as_json)
 
 
-@matrix.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
+@click.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
 @click.argument("name")
 @click.argument("version", required=False)
-@_json
-@_directory
+@options.as_json
+@options.directory
 def show(name: str, version: str | None, as_json: bool, directory: str | None) -> None:
     """Print what is known about NAME: a project, an alias, cuda, cudnn, driver, or a GPU.
 
@@ -65,16 +54,16 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     """
     from cudalock.tables import show as make_page
 
-    page = make_page(_load(directory), name, version)
+    page = make_page(options.load(directory), name, version)
     _write(lambda: page.text(_width()), page.document, as_json)
 
 
-@matrix.command(short_help="A compatibility table.", context_settings=CONTEXT)
+@click.command(short_help="A compatibility table.", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 @click.option("--format", "layout", type=click.Choice(FORMATS), help="text unless said.")
-@_json
-@_directory
+@options.as_json
+@options.directory
 def table(
     name: str | None,
     version: str | None,
@@ -95,21 +84,13 @@ def table(
         raise Contradiction(f"`--json` and `--format {layout}` exclude each other")
     from cudalock.tables import find_definition, make_table, table_of_tables
 
-    loaded = _load(directory)
+    loaded = options.load(directory)
     if name is None:
         made = table_of_tables(loaded)
     else:
         made = make_table(find_definition(loaded, name), loaded, version)
     layouts = {"markdown": made.markdown, "csv": made.csv}
     _write(layouts.get(layout or "", lambda: made.text(_width())), made.document, as_json)
-
-
-def _load(directory: str | None) -> Matrix:
-    from pathlib import Path
-
-    from cudalock.matrix import Matrix
-
-    return Matrix.load(Path(directory) if directory else None)
 
 
 def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_json: bool) -> None:

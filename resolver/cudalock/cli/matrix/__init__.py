@@ -1,0 +1,22 @@
+"""`cudalock matrix`: what the matrix holds, whether it holds together, and how it is refreshed.
+
+pages ── rules, show, table
+lint ── its semantic checks
+export ── all of it, for other programs
+"""
+
+from __future__ import annotations
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.matrix import export, lint, pages
+
+
+@click.group(short_help="What the matrix holds.", context_settings=CONTEXT)
+def matrix() -> None:
+    """Print, check, export or refresh the matrix: its facts and its releases."""
+
+
+for _command in (pages.rules, pages.show, pages.table, lint.lint, export.export):
+    matrix.add_command(_command)

@@ -1,0 +1,40 @@
+"""`cudalock matrix export`: all of the matrix, for other programs."""
+
+from __future__ import annotations
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.matrix import options
+
+FORMATS = ("json", "csv")
+
+
+@click.command(short_help="All of it, as JSON or CSV.", context_settings=CONTEXT)
+@click.option("--format", "layout", type=click.Choice(FORMATS), default="json", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write there; - is standard output.")
+@options.directory
+def export(layout: str, output: str | None, directory: str | None) -> None:
+    """Write all that the matrix holds, the same bytes for the same matrix.
+
+    json: one object with `schema` ("cudalock.matrix/1"), `matrix`, `indexes`, `builders`, `facts`
+    (as `matrix rules --json` has them), `projects` (name to `retrieved`, `sources` and `releases`;
+    a release has `builds`, a build its `wheels` with `file`, `sha256` and `url`) and `cuda`, the
+    vendor's tables.
+
+    csv: one wheel a row, by project, version and place in the index file, with the columns
+    `project`, `version`, `file`, `sha256`, `url` (empty on the default package index), `index`,
+    `builder`, `tag`, `local`, `requires_python`, `uploaded`, `yanked`, `known`, `source` and
+    `warning`, then a column for each label, named `label.cuda`, its values separated by spaces.
+    """
+    from pathlib import Path
+
+    from cudalock.render import emit, write_text
+    from cudalock.tables.export import export_csv, export_json
+
+    matrix = options.load(directory)
+    text = export_json(matrix) if layout == "json" else export_csv(matrix)
+    if output in (None, "-"):
+        emit(text)
+    else:
+        write_text(Path(str(output)), text)

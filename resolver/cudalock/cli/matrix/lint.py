@@ -1,0 +1,39 @@
+"""`cudalock matrix lint`: the semantic checks of a matrix."""
+
+from __future__ import annotations
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.matrix import options
+
+
+@click.command(short_help="Check a matrix.", context_settings=CONTEXT)
+@options.as_json
+@options.directory
+@click.pass_context
+def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
+    """Check that the matrix holds together; print what does not, a line each, and exit with 1.
+
+    Checked are its facts (ids unique, sources there, ranges and clauses parse and hit a real
+    release), its rows (layout, file names, digests, known indexes and builders), and both together:
+    what is pinned exists, companions agree, no row pins what a fact about it rules out.
+
+    --json: one object with `schema` ("cudalock.lint/1"), `matrix` and `defects`, each with `file`,
+    `key` (the path inside the file) and `says`.
+    """
+    from cudalock.lints import lint as find_defects
+    from cudalock.render import emit, tell
+    from cudalock.tables import json_text
+
+    matrix = options.load(directory)
+    defects = find_defects(matrix)
+    if as_json:
+        rows = [defect._asdict() for defect in defects]
+        emit(json_text({"schema": "cudalock.lint/1", "matrix": matrix.version, "defects": rows}))
+    elif defects:
+        emit("".join(f"{defect}\n" for defect in defects))
+    number = len(defects)
+    found = f"{number or 'no'} defect{'' if number == 1 else 's'}"
+    tell(f"matrix {matrix.version}: {found} in {len(matrix.projects)} projects and its facts")
+    ctx.exit(1 if defects else 0)

@@ -1,0 +1,40 @@
+"""Semantic checks of a matrix: each lint is a small function that yields what is wrong and where.
+
+    rows ── each generated row by itself
+    curated ── each fact by itself, and that it covers something
+    agreement ── rows against each other, against the facts and the vendor's tables
+
+A rule about data is one function here, with its name in the LINTS of its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from cudalock.errors import MatrixError
+from cudalock.lints import agreement, curated, rows
+from cudalock.lints.defects import Defect
+from cudalock.matrix import Matrix
+
+Lint = Callable[[Matrix], Iterator[Defect]]
+
+LINTS: Final[tuple[Lint, ...]] = (*rows.LINTS, *curated.LINTS, *agreement.LINTS)
+
+
+def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
+    """Everything wrong with a matrix, by file; empty where nothing is.
+
+    A file so damaged that it cannot be read is a defect like the others.
+    """
+    found: dict[Defect, None] = {}
+    for each in lints:
+        try:
+            found.update(dict.fromkeys(each(matrix)))
+        except MatrixError as error:
+            says = error.message.removeprefix(f"{error.file}: ").removeprefix(f"{error.key}: ")
+            found[Defect(error.file, error.key, says)] = None
+    return sorted(found)
+
+
+__all__ = ["LINTS", "Defect", "Lint", "lint"]
