@@ -57,7 +57,8 @@ class Declared:
     as it is written at `place`, without the options that may follow it.
 
     `role` is "requirement" (wanted), "constraint" (only limits what others want: `-c`, uv's
-    constraints and overrides) or "locked" (an entry of a lock that a tool wrote).
+    constraints), "override" (stands in the place of what metadata asks for) or "locked" (an entry
+    of a lock that a tool wrote).
 
     `syntax` says how `version_place` is written, for who rewrites it:
 
@@ -139,13 +140,14 @@ class DeclaredIndex(NamedTuple):
 class Source:
     """Where a file sends one project, under a marker: an entry of `[tool.uv.sources]` or the like.
 
-    One of `index` (the name of an index), `url`, `path` and `git` is given, or none for a source of
-    some other kind (`workspace`). `marker_place` is what is written between the marker's quotes.
-    `extra` and `group` are those it is for.
+    One of `index` (the name of an index), `url`, `path` and `git` is given, and `value_place` is
+    where; none is for a source of some other kind (`workspace`). `marker_place` is what is written
+    between the marker's quotes. `extra` and `group` are those it is for.
     """
 
     name: str
     place: Place
+    value_place: Place | None = None
     index: str | None = None
     url: str | None = None
     path: str | None = None
@@ -225,6 +227,10 @@ class ProjectFile:
     nested: tuple[ProjectFile, ...] = ()
     project: str | None = None
     """the canonical name of the project that the file describes"""
+    members: tuple[str, ...] = ()
+    """globs of the folders of a workspace's other projects"""
+    conflicts: tuple[frozenset[str], ...] = ()
+    """groups (`extra:cpu`, `extra:cu124`) of which no two are ever wanted together"""
 
     def files(self) -> Iterator[ProjectFile]:
         """This file, then those it names, in order."""
@@ -261,6 +267,16 @@ class ProjectFile:
     def index_named(self, name: str) -> DeclaredIndex | None:
         """The index that entries of this file call by this name."""
         return next((each for each in self.indexes if each.name == name), None)
+
+    def sources_for(self, entry: Declared) -> tuple[Source, ...]:
+        """The places that this file sends an entry to; where no marker holds it is sent nowhere."""
+        return tuple(
+            source
+            for source in self.sources
+            if source.name == entry.name
+            and source.extra in (None, (entry.group or "").removeprefix("extra:"))
+            and source.group in (None, (entry.group or "").removeprefix("group:"))
+        )
 
     def _all_indexes(self) -> list[DeclaredIndex]:
         return [index for file in self.files() for index in file.indexes]

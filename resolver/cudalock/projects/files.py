@@ -194,6 +194,8 @@ class _Reading:
             return f"`{inner}` is on the network, and only local files are read"
         path = inner if name == STDIN else str(Path(name).parent / inner)
         identity = _identity(path)
+        if _identity(os.path.normpath(path)) == identity:
+            path = os.path.normpath(path)
         if identity in above:
             return f"`{inner}` includes itself"
         if len(above) >= _MAX_DEPTH or len(self.seen) >= _MAX_FILES:

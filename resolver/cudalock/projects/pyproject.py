@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.names import canonical
+from cudalock.projects import pdm_tables, poetry_tables, uv_tables
 from cudalock.projects.declared import Declared, ProjectFile, Said
 from cudalock.projects.pep508 import is_specifier
 from cudalock.projects.toml_file import TomlFile
@@ -17,21 +19,33 @@ if TYPE_CHECKING:
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """What the file says."""
     file = TomlFile(text)
-    declared = [*_project(file), *_groups(file)]
-    name = file.string("project", "name")
-    return ProjectFile(
+    declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
+    declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
+    name = file.string("project", "name") or file.string("tool", "poetry", "name")
+    read = ProjectFile(
         text.name,
         "pyproject",
         text.text,
         encoding,
-        declared=tuple(declared),
+        indexes=(
+            *uv_tables.indexes(file),
+            *poetry_tables.indexes(file),
+            *pdm_tables.indexes(file),
+        ),
+        no_index=uv_tables.no_index(file),
+        options=tuple(uv_tables.options(file)),
         requires_python=_requires_python(file),
+        environments=file.markers("tool", "uv", "environments"),
         targets=_targets(file),
         settings=dict(file.table("tool", "cudalock")),
+        sources=(*uv_tables.sources(file), *pdm_tables.sources(file)),
         dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
-        problems=tuple(file.problems),
         project=canonical(name) if name else None,
+        members=uv_tables.members(file),
+        conflicts=tuple(uv_tables.conflicts(file)),
     )
+    entries = tuple(uv_tables.sent(declared, read))
+    return replace(read, declared=entries, problems=tuple(dict.fromkeys(file.problems)))
 
 
 def _project(file: TomlFile) -> list[Declared]:
@@ -60,7 +74,9 @@ def _groups(file: TomlFile) -> list[Declared]:
 
 def _requires_python(file: TomlFile) -> Said | None:
     said = file.said("project", "requires-python")
-    if said is not None and not is_specifier(said.value):
+    if said is None:
+        return poetry_tables.requires_python(file)
+    if not is_specifier(said.value):
         file.problem(("project", "requires-python"), f"`{said.value}` is no version range")
         return None
     return said

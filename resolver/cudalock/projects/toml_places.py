@@ -53,23 +53,26 @@ class Places:
         """Where a value stands; None for a table that only its subtables make."""
         return self.nodes.get(key)
 
-    def at(self, node: Node, offset: int) -> int:
-        """Where in the text a character of a string's value is."""
+    def span(self, node: Node, start: int, end: int) -> tuple[int, int]:
+        """Where in the text some characters of a string's value are."""
+        first = self._at(node, start, after=end > start)
+        return first, max(first, self._at(node, end, after=False))
+
+    def _at(self, node: Node, offset: int, after: bool) -> int:
+        """Where in the text a character of a string's value begins; `after` what stands for nothing
+        there, or before it."""
         value, source = 0, node.start
         pattern = _LINE_END if node.is_literal else _ESCAPE
         for found in pattern.finditer(self.text, node.start, node.end):
+            # a backslash at the end of a line stands for nothing
+            is_nothing = found[0][0] == "\\" and found[0][1].isspace()
             value += found.start() - source
             source = found.start()
-            if value >= offset:
+            if value > offset or (value == offset and not (is_nothing and after)):
                 break
-            # a backslash at the end of a line stands for nothing
-            value += 0 if found[0][0] == "\\" and found[0][1].isspace() else 1
+            value += 0 if is_nothing else 1
             source = found.end()
         return source + offset - value
-
-    def span(self, node: Node, start: int, end: int) -> tuple[int, int]:
-        """Where in the text some characters of a string's value are."""
-        return self.at(node, start), self.at(node, end)
 
     def _walk(self) -> None:
         text, table = self.text, ()

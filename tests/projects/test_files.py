@@ -1,0 +1,32 @@
+"""Small repositories under files/, each with all that its files say in EXPECTED.txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cudalock.projects.files import find_files, kind_of, read_file
+from tests.projects.listing import check_places, listing
+
+FILES = Path(__file__).parent / "files"
+
+
+@pytest.mark.parametrize("case", sorted(FILES.iterdir()), ids=lambda path: path.name)
+def test_what_a_repository_says(
+    case: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(case)
+    monkeypatch.setenv("SPANDREL_VERSION", "0.4.0")
+    lines = []
+    paths = [*find_files(Path()), *(path for path in [Path("setup.py")] if path.exists())]
+    for path in paths:
+        file = read_file(path)
+        check_places(file)
+        assert file.encode() == path.read_bytes()
+        lines += [*listing(file), ""]
+    expected = case / "EXPECTED.txt"
+    text = "\n".join(lines)
+    if request.config.getoption("--update"):
+        expected.write_text(text)
+    assert text == expected.read_text()
