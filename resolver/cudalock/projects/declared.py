@@ -49,6 +49,21 @@ class LockedFile(NamedTuple):
     size: int | None = None
 
 
+class Edge(NamedTuple):
+    """A requirement of one entry of a lock for another: its name, and as much as tells it apart.
+
+    It counts where `marker` holds, and, with an `extra`, where that extra of the first one is
+    wanted. `extras` are those wanted of the other.
+    """
+
+    name: str
+    marker: str | None = None
+    version: str | None = None
+    url: str | None = None
+    extras: tuple[str, ...] = ()
+    extra: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """One project that a file asks for, limits or locks, in one place.
@@ -103,6 +118,8 @@ class Declared:
     """a conda package's build string, as written"""
     files: tuple[LockedFile, ...] = ()
     """of a locked entry"""
+    requires: tuple[Edge, ...] = ()
+    """of a locked entry, where the lock says it"""
     problem: str | None = None
     """why specifier or marker could not be understood; they are empty then"""
 
@@ -225,6 +242,9 @@ class ProjectFile:
     """sentences about what was not read, and why"""
     problems: tuple[Problem, ...] = ()
     nested: tuple[ProjectFile, ...] = ()
+    roots: tuple[Edge, ...] | None = None
+    """what a lock was made for, where it tells only by reaching which entries a machine needs; see
+    `projects.reach`"""
     project: str | None = None
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()
@@ -294,6 +314,7 @@ __all__ = [
     "EVERY_CODE",
     "Declared",
     "DeclaredIndex",
+    "Edge",
     "Encoding",
     "LockedFile",
     "Option",

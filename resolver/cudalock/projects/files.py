@@ -153,7 +153,7 @@ class _Reading:
         if kind in ("requirements", "constraints"):
             file = self._requirements(name, text, encoding, constraint, above)
         else:
-            file = _readers()[kind](text, encoding)
+            file = _reader(kind)(text, encoding)
         if problems:
             from dataclasses import replace
 
@@ -220,7 +220,19 @@ def _identity(name: str) -> str:
     return name if name == STDIN else os.path.realpath(name)
 
 
-def _readers() -> dict[str, Reader]:
-    from cudalock.projects import pyproject
+def _reader(kind: str) -> Reader:
+    """The function that reads a kind; its module is imported only now."""
+    from importlib import import_module
 
-    return {"pyproject": pyproject.read}
+    module = import_module(f"cudalock.projects.{_MODULES[kind]}")
+    read: Reader = module.read
+    return read
+
+
+_MODULES: Final = {
+    "pyproject": "pyproject",
+    "pylock": "pylock_file",
+    "uv-lock": "uv_lock_file",
+    "poetry-lock": "poetry_lock_file",
+    "pdm-lock": "pdm_lock_file",
+}

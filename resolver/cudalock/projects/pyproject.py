@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cudalock.names import canonical
 from cudalock.projects import pdm_tables, poetry_tables, uv_tables
 from cudalock.projects.declared import Declared, ProjectFile, Said
-from cudalock.projects.pep508 import is_specifier
 from cudalock.projects.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -34,7 +33,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         ),
         no_index=uv_tables.no_index(file),
         options=tuple(uv_tables.options(file)),
-        requires_python=_requires_python(file),
+        requires_python=file.range("project", "requires-python")
+        or poetry_tables.requires_python(file),
         environments=file.markers("tool", "uv", "environments"),
         targets=_targets(file),
         settings=dict(file.table("tool", "cudalock")),
@@ -70,16 +70,6 @@ def _groups(file: TomlFile) -> list[Declared]:
             elif canonical(item["include-group"]) not in names:
                 file.problem(key, f"there is no group `{item['include-group']}`")
     return found
-
-
-def _requires_python(file: TomlFile) -> Said | None:
-    said = file.said("project", "requires-python")
-    if said is None:
-        return poetry_tables.requires_python(file)
-    if not is_specifier(said.value):
-        file.problem(("project", "requires-python"), f"`{said.value}` is no version range")
-        return None
-    return said
 
 
 def _targets(file: TomlFile) -> tuple[Said, ...]:

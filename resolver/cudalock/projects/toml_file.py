@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cudalock import toml
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Place, Problem, Said
-from cudalock.projects.pep508 import is_marker, parse
+from cudalock.projects.pep508 import is_marker, is_specifier, parse
 from cudalock.projects.toml_places import Node, Places
 
 if TYPE_CHECKING:
@@ -81,6 +81,14 @@ class TomlFile:
         """The string at a path with its place."""
         found = self.string(*key)
         return None if found is None else Said(found, self.place(key))
+
+    def range(self, *key: str) -> Said | None:
+        """The PEP 440 range at a path; None, with a problem, for what is none."""
+        said = self.said(*key)
+        if said is not None and not is_specifier(said.value):
+            self.problem(key, f"`{said.value}` is no version range")
+            return None
+        return said
 
     # -- places -----------------------------------------------------------------------------------
 

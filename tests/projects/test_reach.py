@@ -1,0 +1,42 @@
+"""Which entries of a lock count on a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cudalock.projects.files import read_file
+from cudalock.projects.reach import entries_for
+from cudalock.target import Target
+
+FILES = Path(__file__).parent / "files"
+LINUX = Target(python="3.11", platform="linux-x86_64", glibc="2.28")
+ARM = Target(python="3.11", platform="linux-aarch64", glibc="2.28")
+WINDOWS = Target(python="3.11", platform="windows-x86_64")
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "expected"),
+    [
+        ("locks/uv.lock", LINUX, "nvidia-cublas-cu12 12.4.5.8, pytest 8.3.3, torch 2.5.1+cu124"),
+        ("locks/uv.lock", ARM, "pytest 8.3.3, torch 2.5.1+cu124"),
+        ("locks/uv.lock", WINDOWS, "pytest 8.3.3, torch 2.5.1"),
+        ("locks/poetry.lock", WINDOWS, "pytest 8.3.3, flash-attn 2.6.3+cu123torch2.4cxx11abifalse"),
+        ("locks/pdm.lock", WINDOWS, "ruff 0.4.0, sage 1.0"),
+        (
+            "locks/pylock.linux.toml",
+            WINDOWS,
+            "flash-attn 2.7.4.post1+cu12torch2.5cxx11abifalse, filelock 3.16.1, sageattention None",
+        ),
+        ("poetry_lock_old/poetry.lock", WINDOWS, "torch 1.13.1, typing-extensions 4.5.0"),
+        (
+            "poetry_lock_old/poetry.lock",
+            LINUX,
+            "torch 1.13.1, nvidia-cublas-cu11 11.10.3.66, typing-extensions 4.5.0",
+        ),
+    ],
+)
+def test_entries_for(file: str, target: Target, expected: str) -> None:
+    found = entries_for(read_file(FILES / file), target.marker_environment())
+    assert ", ".join(f"{each.name} {each.version}" for each in found) == expected
