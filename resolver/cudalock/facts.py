@@ -187,6 +187,32 @@ class Replacement(NamedTuple):
     replacement: str | None
 
 
+class Place(NamedTuple):
+    """A file or folder that a package looks for beside itself, and what it can be copied from."""
+
+    fact: str
+    beside: str
+    """a file that marks a package which looks for it; all paths are below site-packages"""
+    unless: tuple[str, ...]
+    """the files of a package that brings it along, and so needs nothing"""
+    put: str
+    source: str
+    """where the copy comes from, in the environment or in a wheel of `project`"""
+    project: str
+    versions: str
+    """the releases of `project` whose wheel has it"""
+
+
+class Libraries(NamedTuple):
+    """Where pip puts shared libraries on one system: glob patterns below site-packages."""
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    """what a folder must hold one of, as file name patterns"""
+    runtime: tuple[str, ...]
+    """the CUDA runtime itself, in the order of preference"""
+
+
 class Component(NamedTuple):
     """What is curated about one project or virtual component."""
 
@@ -201,6 +227,9 @@ class Component(NamedTuple):
     facts: tuple[Fact, ...] = ()
     replacements: tuple[Replacement, ...] = ()
     by_cuda: Mapping[str, str] = {}
+    places: tuple[Place, ...] = ()
+    libraries: Mapping[str, Libraries] = {}
+    """by system: `windows`, `linux`"""
 
     @property
     def is_virtual(self) -> bool:
@@ -234,6 +263,14 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         facts=tuple(facts),
         replacements=tuple(replacements),
         by_cuda=dict(table.get("by_cuda", {})),
+        places=tuple(
+            _read_place(entry, file, f"place[{position}]")
+            for position, entry in enumerate(table.get("place", ()))
+        ),
+        libraries={
+            system: _read_libraries(entry, file, f"libraries.{system}")
+            for system, entry in table.get("libraries", {}).items()
+        },
     )
 
 
@@ -325,6 +362,29 @@ def _read_replacement(entry: Mapping[str, Any], file: str, key: str) -> Replacem
         when=table.get("when"),
         replacement=table.get("with"),
     )
+
+
+def _read_place(entry: Mapping[str, Any], file: str, key: str) -> Place:
+    match = re.match(_CLAUSE, entry.get("of", ""))
+    missing = [each for each in ("fact", "beside", "put", "from") if not entry.get(each)]
+    if missing or match is None:
+        raise MatrixError(file, f"{key}.{(*missing, 'of')[0]}", "a place needs it")
+    return Place(
+        fact=entry["fact"],
+        beside=entry["beside"],
+        unless=_strings(entry.get("unless", ())),
+        put=entry["put"],
+        source=entry["from"],
+        project=match[1],
+        versions=match[2],
+    )
+
+
+def _read_libraries(entry: Mapping[str, Any], file: str, key: str) -> Libraries:
+    for needed in Libraries._fields:
+        if not entry.get(needed):
+            raise MatrixError(file, f"{key}.{needed}", "is missing")
+    return Libraries(*(_strings(entry[each]) for each in Libraries._fields))
 
 
 def _strings(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
 from cudalock.errors import MatrixError, UnknownName, UnknownVersion
-from cudalock.facts import Component, Fact, Replacement, read_component
+from cudalock.facts import Component, Fact, Libraries, Place, Replacement, read_component
 from cudalock.names import Names, nearest
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 
@@ -203,6 +203,17 @@ class Matrix:
             if any("replaces" in entry for entry in table.get("fact", ()))
             for item in self.component(name).replacements
         )
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The files that packages look for beside themselves."""
+        tables = self._component_tables
+        names = [name for name, table in tables.items() if "place" in table]
+        return tuple(place for name in names for place in self.component(name).places)
+
+    def libraries(self, system: str) -> Libraries | None:
+        """Where pip puts CUDA's libraries on a system, `windows` or `linux`; None on others."""
+        return self.component(self.toolkit_component).libraries.get(system)
 
     @cached_property
     def facts(self) -> dict[str, Fact]:
