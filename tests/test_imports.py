@@ -26,6 +26,7 @@ LAYERS = [
     {"conflicts"},
     {"lock", "locking", "markers", "merging", "placing"},
     {"formats", "projects", "environment", "sources", "tables", "lints"},
+    {"activation", "diagnosis"},
     {"render"},
     {"cli"},
 ]
@@ -40,6 +41,7 @@ HOMES = {
     "httpx": {"sources"},
     "unearth": {"sources"},
     "tomlkit": {"formats", "projects"},
+    "shellingham": {"activation"},
 }
 """Libraries with one place."""
 

@@ -16,6 +16,9 @@
     ├── HashesMissing        1   hashes were required and a wheel has none published
     ├── HashMismatch         1   a file is not the one that the lock names
     ├── LockDiffers          1   a tool comes to other pins than the lock
+    ├── NothingFound         1   what was looked at has nothing of what was looked for
+    ├── NotNeeded            1   what should be changed is right as it is
+    ├── SourceMissing        1   a file that is to be copied is not at hand
     └── NetworkError         3   an index could not be asked
 
 An error holds structure; `render` turns it into text once.
@@ -180,6 +183,27 @@ class LockDiffers(CudalockError):
     def __init__(self, message: str, differences: Iterable[str]) -> None:
         self.differences = tuple(differences)
         super().__init__("\n  ".join([f"{message}:", *self.differences]))
+
+
+class NothingFound(CudalockError):
+    """What was looked at, an environment or a text, has nothing of what was looked for."""
+
+    code = "nothing-found"
+    exit_status = 1
+
+
+class NotNeeded(CudalockError):
+    """What should be changed is right as it is."""
+
+    code = "not-needed"
+    exit_status = 1
+
+
+class SourceMissing(CudalockError):
+    """A file that is to be copied is not at hand; the message names where it comes from."""
+
+    code = "source-missing"
+    exit_status = 1
 
 
 class NetworkError(CudalockError):

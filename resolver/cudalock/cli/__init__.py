@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "activate": "cudalock.cli.activate",
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",
     "matrix": "cudalock.cli.matrix",

@@ -1,0 +1,209 @@
+"""`cudalock activate`: the CUDA libraries that pip installed, found first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.question import load_matrix, matrix_option
+from cudalock.errors import Contradiction, NothingFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.activation.placement import Placed
+    from cudalock.environment import Layout
+    from cudalock.facts import Fact, Place
+    from cudalock.matrix import Matrix
+
+SHELLS = ("powershell", "cmd", "bash", "fish")
+SNIPPET = "\0"
+"""What `--python` is without a path."""
+
+
+@click.command(short_help="Put pip-installed CUDA libraries first.", context_settings=CONTEXT)
+@click.option(
+    "--python",
+    metavar="[PATH]",
+    is_flag=False,
+    flag_value=SNIPPET,
+    help="The environment, or its interpreter; without PATH, lines for a Python program.",
+)
+@click.option("--snippet", is_flag=True, help="The same as `--python` without PATH.")
+@click.option("--shell", type=click.Choice(SHELLS), help="For this shell; guessed if not said.")
+@click.option("--install", is_flag=True, help="Put files where an old Triton looks for them.")
+@click.option("--uninstall", is_flag=True, help="Take away what --install put.")
+@click.option("--wheels", metavar="DIR", help="--install: take a missing wheel from there.")
+@click.option("--offline", is_flag=True, help="--install: never use the network.")
+@matrix_option
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error.")
+def activate(
+    python: str | None,
+    snippet: bool,
+    shell: str | None,
+    install: bool,
+    uninstall: bool,
+    wheels: str | None,
+    offline: bool,
+    matrix: str | None,
+    quiet: bool,
+) -> None:
+    """Print what makes a shell find an environment's pip-installed CUDA libraries first.
+
+    That is PATH on Windows, LD_LIBRARY_PATH on Linux, and CUDA_PATH. Evaluate it:
+
+    \b
+      bash, zsh    eval "$(cudalock activate)"
+      fish         cudalock activate | source
+      PowerShell   cudalock activate | Out-String | Invoke-Expression
+      cmd          for /f "delims=" %i in ('cudalock activate --shell cmd') do @call %i
+
+    `cudalock activate --python` prints a few lines for the top of a program that do the same
+    there, on Windows: a Linux process reads LD_LIBRARY_PATH when it starts, and never again.
+
+    With --install the files that an old Triton for Windows lacks are put where it looks for
+    them; --uninstall takes them away. The environment is the active one, or that of --python.
+
+    Exit status: 0 done; 1 there are no such libraries, or nothing has to be put; 2 the question
+    was wrong; 3 the network failed.
+    """
+    modes = [
+        name
+        for name, said in {
+            "--python": python == SNIPPET,
+            "--snippet": snippet,
+            "--install": install,
+            "--uninstall": uninstall,
+        }.items()
+        if said
+    ]
+    if len(modes) > 1 or (modes and shell):
+        listed = " and ".join(f"`{each}`" for each in [*modes, *(["--shell"] if shell else [])])
+        raise Contradiction(f"{listed} exclude each other")
+    if (wheels or offline) and not install:
+        raise Contradiction("`--wheels` and `--offline` go with `--install`")
+    facts = load_matrix(matrix)
+    if snippet or python == SNIPPET:
+        _print_snippet(facts)
+    elif uninstall:
+        _uninstall(_layout(python), quiet=quiet)
+    elif install:
+        _install(_layout(python), facts, wheels, offline=offline, quiet=quiet)
+    else:
+        _print_shell(_layout(python), facts, shell, quiet=quiet)
+
+
+def _layout(python: str | None) -> Layout:
+    from cudalock.environment import active_layout, find_layout
+
+    return find_layout(Path(python)) if python else active_layout()
+
+
+def _print_snippet(matrix: Matrix) -> None:
+    from cudalock.activation.snippet import snippet
+    from cudalock.render import emit
+
+    where = matrix.libraries("windows")
+    assert where is not None, "the matrix tells of Windows"
+    emit(snippet(where))
+
+
+# -- for a shell ------------------------------------------------------------------------------
+
+
+def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bool) -> None:
+    from cudalock.activation.shells import Activation, guess_shell, write
+    from cudalock.environment.libraries import find_libraries
+    from cudalock.render import emit, tell
+
+    found = find_libraries(layout, matrix)
+    if not found.folders:
+        raise NothingFound(
+            f"pip has installed no CUDA libraries into `{layout.prefix}` ({layout.target.label})",
+            hints=["`cudalock solve --toolkit 12.4.1:cudart,cublas,nvrtc` shows what to install"],
+        )
+    activation = Activation(found.folders, found.root, layout.is_windows)
+    shell = shell or guess_shell(is_windows=layout.is_windows)
+    emit(write(shell, activation))
+    if not quiet:
+        for fact in _notes(matrix, layout):
+            tell(_note(fact))
+
+
+def _note(fact: Fact) -> str:
+    return f"note: {fact.component} {fact.says}   [{fact.id}]"
+
+
+def _notes(matrix: Matrix, layout: Layout) -> Iterator[Fact]:
+    """What no solve decides about libraries found through variables."""
+    from packaging.markers import Marker
+
+    markers = layout.target.marker_environment()
+    for fact in matrix.component(matrix.toolkit_component).facts:
+        applies = fact.when is None or Marker(fact.when).evaluate(dict(markers))
+        if fact.scope == "environment" and applies:
+            yield fact
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+def _install(
+    layout: Layout, matrix: Matrix, wheels: str | None, *, offline: bool, quiet: bool
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from cudalock.activation import placement
+    from cudalock.environment import read_inventory
+    from cudalock.render import tell
+
+    wanted = placement.find_wanted(layout, matrix)
+    with TemporaryDirectory(prefix="cudalock-") as scratch:
+
+        def wheel(place: Place) -> Path:
+            return _wheel(place, layout, matrix, wheels, offline, Path(scratch))
+
+        placed = placement.install(wanted, read_inventory(layout.site_packages), matrix, wheel)
+    _tell_files(placed)
+    if not quiet and not placed.files:
+        tell("all of it is there already")
+    if not quiet:
+        for fact in dict.fromkeys(each.place.fact for each in wanted):
+            tell(_note(matrix.fact(fact)))
+
+
+def _wheel(
+    place: Place, layout: Layout, matrix: Matrix, wheels: str | None, offline: bool, scratch: Path
+) -> Path:
+    """Where the user said, else from the package index if that may be asked."""
+    from cudalock.activation import wheel_files
+
+    if wheels:
+        found = wheel_files.in_folder(Path(wheels), place, layout.target, matrix)
+        if found is not None:
+            return found
+    chosen = wheel_files.choose_wheel(place, layout.target, matrix)
+    if offline or wheels:
+        raise wheel_files.missing(chosen)
+    return wheel_files.bring(chosen, scratch)
+
+
+def _uninstall(layout: Layout, *, quiet: bool) -> None:
+    from cudalock.activation import placement
+    from cudalock.render import tell
+
+    placed = placement.remove(layout)
+    _tell_files(placed)
+    for file in placed.left:
+        tell(f"warning: `{file}` was changed since, and is left")
+    if not quiet and not placed.files:
+        tell("none of it was there any more")
+
+
+def _tell_files(placed: Placed) -> None:
+    from cudalock.render import emit
+
+    emit("".join(f"{file}\n" for file in placed.files))

@@ -1,0 +1,71 @@
+"""The folders in which an environment keeps the CUDA libraries that pip installed.
+
+NVIDIA's cuda-pathfinder finds and loads one library by its name, for the process and on the path
+that it runs in. The folders of another environment, for a shell and for the programs started from
+it, it does not tell; its table of folders is what a test compares ours with.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock import facts
+    from cudalock.environment.layout import Layout
+    from cudalock.matrix import Matrix
+
+
+class Found(NamedTuple):
+    """Where libraries are, for one environment."""
+
+    folders: tuple[Path, ...]
+    """those of the CUDA runtime first, the others sorted; the first site-packages comes first"""
+    root: Path | None
+    """the folder that the CUDA runtime was installed in, with `bin` or `lib` below it"""
+
+
+def find_libraries(layout: Layout, matrix: Matrix) -> Found:
+    """The library folders of an environment; none where pip installed no CUDA library."""
+    where = matrix.libraries(layout.platform.partition("-")[0])
+    if where is None:
+        return Found((), None)
+    return look(layout.site_packages, where)
+
+
+def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
+    """The same below given folders."""
+    folders: dict[Path, None] = {}
+    roots = []
+    for base in site_packages:
+        root = _root(base, where)
+        found = [
+            folder
+            for pattern in where.folders
+            for folder in sorted(base.glob(pattern))
+            if _holds(folder, where.files)
+        ]
+        # Stable: what comes with the runtime moves to the front, and nothing else moves.
+        found.sort(key=lambda folder, root=root: root is None or root not in folder.parents)  # type: ignore[misc]
+        folders.update(dict.fromkeys(found))
+        roots += [root] if root else []
+    return Found(tuple(folders), roots[0] if roots else None)
+
+
+def _holds(folder: Path, patterns: tuple[str, ...]) -> bool:
+    # pip leaves an empty folder, or one with a __pycache__, where a library was.
+    return folder.is_dir() and any(
+        fnmatchcase(file.name.lower(), pattern) for file in folder.iterdir() for pattern in patterns
+    )
+
+
+def _root(base: Path, where: facts.Libraries) -> Path | None:
+    """Two folders below site-packages: `nvidia/cuda_runtime`, `nvidia/cu13`."""
+    for pattern in where.runtime:
+        runtimes = sorted(base.glob(pattern))
+        if runtimes:
+            return base.joinpath(*runtimes[-1].relative_to(base).parts[:2])
+    return None
