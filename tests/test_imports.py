@@ -40,6 +40,8 @@ HOMES = {
     "resolvelib": {"resolution"},
     "httpx": {"sources"},
     "unearth": {"sources"},
+    "hishel": {"sources"},
+    "platformdirs": {"sources"},
     "tomlkit": {"formats", "projects"},
     "shellingham": {"activation"},
 }

@@ -197,10 +197,20 @@ def test_the_file_name_chooses_the_format() -> None:
         assert f"# with {tool}: {command}\n" in text
 
 
-def test_offline_it_is_refused() -> None:
-    said = solved(GOALS[-1], "--offline", status=3)
-    assert "--offline" in said
-    assert "package index" in said
+def test_offline_it_takes_listings_from_before(
+    recorded: RecordedIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused without them; with all of them the same bytes come out; one that lacks is missed."""
+    monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path))
+    index = ["--index-url", recorded.url(MAIN)]
+    said = solved(GOALS[-1], "--offline", *index, status=3)
+    assert "3 wheels are on the package index" in said
+    assert "`--offline` forbids it" in said
+    online = solved(GOALS[-1], *index)
+    asked = len(recorded.asked)
+    assert solved(GOALS[-1], "--offline", *index) == online
+    solved(GOALS[-1].replace(",cublas", ",cufft"), "--offline", *index, status=3)
+    assert len(recorded.asked) == asked
 
 
 # With the real tools, by local indexes.

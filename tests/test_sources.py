@@ -20,9 +20,10 @@ from cudalock.addresses import without_credentials
 from cudalock.cli import main
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.lock import Address
-from cudalock.sources import digests, package_index
+from cudalock.sources import digests, package_index, web
+from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.digests import with_hashes
-from cudalock.sources.package_index import ATTEMPTS, PackageIndexes, find_addresses
+from cudalock.sources.package_index import PackageIndexes, find_addresses
 from cudalock.sources.pip_settings import Settings, read_settings
 from cudalock.sources.web import Web
 from tests.local_index import LocalIndex, build_wheel
@@ -59,7 +60,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("PIP_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv(digests.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -114,25 +115,12 @@ def test_what_is_not_there(index: Listed) -> None:
                 indexes.find(project, "absent-1.0-py3-none-any.whl", None)
 
 
-def test_an_index_that_does_not_answer() -> None:
+def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "BACK_OFF", 0)
     with LocalIndex() as gone:
         url = gone.url("/main/")
     with PackageIndexes(url) as indexes, pytest.raises(NetworkError, match="cannot read"):
         indexes.find("numpy", NUMPY.name, None)
-
-
-def test_an_index_in_trouble_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return httpx.Response(502)
-
-    client = httpx.Client(transport=httpx.MockTransport(answer))
-    monkeypatch.setattr(package_index, "Web", lambda settings: client)
-    with PackageIndexes("https://x.example/simple") as indexes, pytest.raises(NetworkError):
-        indexes.find("numpy", NUMPY.name, None)
-    assert asked == ["https://x.example/simple/numpy/"] * ATTEMPTS
 
 
 def test_a_listing_in_json_has_sizes() -> None:

@@ -40,9 +40,7 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name."),
     click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index."),
     click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network."),
-    click.option(
-        "--offline", is_flag=True, help="Never use the network; only pylock and uv-lock do."
-    ),
+    click.option("--offline", is_flag=True, help="Never use the network; kept listings serve."),
     matrix_option,
     click.option("-q", "--quiet", is_flag=True, help="No summary."),
     click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what."),
@@ -171,15 +169,21 @@ def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Addres
     missing = len(unaddressed(lock))
     if not missing:
         return {}
-    if offline:
-        raise NetworkError(
-            f"{missing} wheels are on the package index, whose addresses have to be looked up, "
-            "and `--offline` forbids it",
-            hints=["`--format requirements`, or `--wheels DIR`, which need no addresses"],
-        )
     from cudalock.sources.package_index import find_addresses
 
-    return find_addresses(lock, write.index_url, write.extra_index_urls)
+    try:
+        return find_addresses(lock, write.index_url, write.extra_index_urls, offline=offline)
+    except NetworkError:
+        if not offline:
+            raise
+    raise NetworkError(
+        f"{missing} wheels are on the package index, whose addresses have to be looked up, "
+        "and `--offline` forbids it",
+        hints=[
+            "`--format requirements`, or `--wheels DIR`, which need no addresses",
+            "once without `--offline`: the listings are kept",
+        ],
+    )
 
 
 def _text(chosen: Format, lock: Lock, write: Options) -> str:

@@ -24,9 +24,10 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     ("flash-attn==2.7.4.post1"), or nothing where the options say it all.
 
     Solving needs no network. A pylock.toml does: it names the address of each wheel, and those of
-    the package index are looked up there, so with --offline that format is refused, unless --wheels
-    makes them paths. See `cudalock fetch` for filling DIR. A uv.lock is written by uv, from its own
-    cache with --offline. A pyproject.toml that exists is edited, and keeps all else that it says.
+    the package index are looked up there. With --offline the listings kept from an earlier run
+    serve; without them that format is refused, unless --wheels makes the addresses paths. See
+    `cudalock fetch` for filling DIR. A uv.lock is written by uv, from its own cache with --offline.
+    A pyproject.toml that exists is edited, and keeps all else that it says.
 
     Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
     wrong; 3 the network failed.

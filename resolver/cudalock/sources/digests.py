@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -21,18 +19,18 @@ import httpx
 from cudalock.errors import NetworkError
 from cudalock.names import canonical
 from cudalock.placing import every_wheel, taken
+from cudalock.sources.cache import cache_folder, remember
 from cudalock.sources.downloads import download
 from cudalock.sources.package_index import PackageIndexes
 from cudalock.sources.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cudalock.lock import Lock, LockedWheel, Pin
 
     Progress = Callable[[str, int, int | None], None]
-
-CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
 _RELEASE_FILE: Final = r"https://github\.com/([^/]+/[^/]+)/releases/download/([^/]+)/([^/]+)"
 _RELEASE: Final = "https://api.github.com/repos/{repository}/releases/tags/{tag}"
@@ -67,16 +65,6 @@ def with_hashes(
         pins=tuple(_filled(pin, digests) for pin in lock.pins),
         notes=(*lock.notes, *notes),
     )
-
-
-def cache_folder() -> Path:
-    """Where what was asked may be kept."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("cudalock", appauthor=False)
 
 
 def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
@@ -139,13 +127,8 @@ def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress)
         target.unlink()
         with suppress(OSError):
             folder.rmdir()
-    # The cache is a convenience: a disk that will not have it is no failure.
-    with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        fresh = note.with_name(f"{key}.{os.getpid()}")
-        fresh.write_text(digest, encoding="ascii")
-        fresh.replace(note)
+    remember(note, digest)
     return digest
 
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "with_hashes"]
+__all__ = ["with_hashes"]

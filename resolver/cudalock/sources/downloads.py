@@ -11,7 +11,7 @@ import httpx
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import HashMismatch, OutputError
-from cudalock.sources.web import Web, unreachable
+from cudalock.sources.web import DOWNLOAD, Web, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,9 @@ class _Download:
         """One attempt: None when all is there, the failure if another attempt may help."""
         done = self._part.stat().st_size if self._part.is_file() else 0
         try:
-            with self._web.stream("GET", self._url, headers=self._headers(done)) as response:
+            with self._web.stream(
+                "GET", self._url, headers=self._headers(done), extensions=DOWNLOAD
+            ) as response:
                 if response.status_code in _TRY_AGAIN:
                     return unreachable(self._url, _status(response))
                 if response.status_code == 416:

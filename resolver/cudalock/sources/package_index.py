@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from cudalock.lock import Lock
 
-ATTEMPTS: Final = 3
 _AT_ONCE: Final = 8
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
 
@@ -48,14 +47,21 @@ class PackageIndexes:
     """The package index and further ones, in order: those given, else those pip is configured for.
 
     Indexes in folders (`file:`) are passed over: their addresses mean nothing on another machine.
+    With `offline` only listings that were asked for before are there.
     """
 
-    def __init__(self, index_url: str | None = None, extra_index_urls: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        index_url: str | None = None,
+        extra_index_urls: Sequence[str] = (),
+        *,
+        offline: bool = False,
+    ) -> None:
         settings = read_settings()
         main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
         given = [main, *extra_index_urls, *settings.extra_index_urls]
         self.urls = [url for url in dict.fromkeys(given) if url.startswith(("http:", "https:"))]
-        self._web = Web(settings)
+        self._web = Web(settings, offline=offline)
         self._listings: dict[tuple[str, str], list[tuple[str, Address]] | None] = {}
 
     def __enter__(self) -> Self:
@@ -136,34 +142,32 @@ class PackageIndexes:
 
     def _ask(self, index: str, project: str) -> list[tuple[str, Address]] | None:
         url = f"{index.rstrip('/')}/{project}/"
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                page = fetch_page(cast("Fetcher", self._web), Link(url))
-            except LinkCollectError as error:
-                # An index may refuse to say that it lacks a project; PyTorch's answers 403.
-                if any(f"({status})" in str(error) for status in (403, 404)):
-                    return None
-                if "Server Error" in str(error) and attempt < ATTEMPTS:
-                    continue
-                raise unreachable(url, error) from None
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                if attempt < ATTEMPTS and isinstance(error, httpx.TransportError):
-                    continue
-                raise unreachable(url, error) from None
-            else:
-                return list(_addresses(page, without_credentials(index)))
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            page = fetch_page(cast("Fetcher", self._web), Link(url))
+        except LinkCollectError as error:
+            # An index may refuse to say that it lacks a project; PyTorch's answers 403.
+            if any(f"({status})" in str(error) for status in (403, 404)):
+                return None
+            raise unreachable(url, error) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise unreachable(url, error) from None
+        return list(_addresses(page, without_credentials(index)))
 
 
 def find_addresses(
-    lock: Lock, index_url: str | None = None, extra_index_urls: Sequence[str] = ()
+    lock: Lock,
+    index_url: str | None = None,
+    extra_index_urls: Sequence[str] = (),
+    *,
+    offline: bool = False,
 ) -> dict[str, Address]:
     """For each wheel of the lock whose address the matrix lacks: its address, by file name.
 
-    Raises HashMismatch, naming both digests, or NetworkError.
+    Raises HashMismatch, naming both digests, or NetworkError. With `offline` that is raised for a
+    listing that was not asked for before.
     """
     missing = unaddressed(lock)
-    with PackageIndexes(index_url, extra_index_urls) as indexes:
+    with PackageIndexes(index_url, extra_index_urls, offline=offline) as indexes:
         indexes.prepare(project for project, _ in missing)
         return {
             wheel.file: indexes.find(project, wheel.file, wheel.sha256)

@@ -1,0 +1,33 @@
+"""Where what was asked may be kept: the user's cache, or the folder that a variable names."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
+
+
+def cache_folder() -> Path:
+    """The folder, which need not exist."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cudalock", appauthor=False)
+
+
+def remember(note: Path, text: str) -> None:
+    """Keep a text in the cache, whole or not at all. A disk that will not have it is no failure:
+    the cache is a convenience."""
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        fresh = note.with_name(f"{note.name}.{os.getpid()}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(note)
+
+
+__all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]
