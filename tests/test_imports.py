@@ -27,6 +27,9 @@ LAYERS = [
     {"lock", "locking", "markers", "merging", "placing"},
     {"formats", "projects", "environment", "sources", "tables", "lints"},
     {"activation", "diagnosis"},
+    {"findings"},
+    {"judging"},
+    {"checks"},
     {"render"},
     {"cli"},
 ]

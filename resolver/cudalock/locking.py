@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cudalock.releases import Build, Release, Wheel
     from cudalock.resolution import Candidate, Resolution
 
-_VENDOR = "nvidia-"
+VENDOR = "nvidia-"
+"""How the names of the vendor's own pip packages begin."""
 _MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
@@ -153,7 +154,7 @@ def _stack(resolution: Resolution) -> Iterator[str]:
     for name in sorted(resolution.pins):
         wheel = resolution.pins[name].wheel
         compiled = wheel is not None and not wheel.tags.endswith("-none-any")
-        if name.startswith(_VENDOR) or (compiled and resolution.matrix.is_curated(name)):
+        if name.startswith(VENDOR) or (compiled and resolution.matrix.is_curated(name)):
             yield name
 
 
@@ -254,4 +255,4 @@ def _gpu_range(alternatives: list[str]) -> str | None:
     return f"GPU sm_{lowest} to sm_{highest}x"
 
 
-__all__ = ["from_resolution"]
+__all__ = ["VENDOR", "from_resolution"]

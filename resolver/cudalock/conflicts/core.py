@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.target import Target
 
-# The parts of a core are looked for in this order: what was asked for in so many words, the
-# target, what the goal leaves to the defaults, and facts last, for a conflict that needs none of
-# them is the simplest to tell.
-_ORDER = ("goal", "target", "option", "fact")
+# The parts of a core are looked for in this order: what was asked for in so many words, where it
+# may come from, the target, what the goal leaves to the defaults, and facts last, for a conflict
+# that needs none of them is the simplest to tell.
+_ORDER = ("goal", "place", "target", "option", "fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,18 @@ class Conflict:
     """An impossible goal, asked again with less of it. One wide network serves every question."""
 
     def __init__(self, goal: Goal, target: Target, matrix: Matrix) -> None:
-        self.problem = Problem(goal, target, matrix, wide=True)
-        self.search = Search(self.problem)
+        self._ask(Problem(goal, target, matrix, wide=True))
+
+    @classmethod
+    def of(cls, problem: Problem) -> Conflict:
+        """The conflict of a wide problem of some other kind."""
+        conflict = cls.__new__(cls)
+        conflict._ask(problem)
+        return conflict
+
+    def _ask(self, problem: Problem) -> None:
+        self.problem = problem
+        self.search = Search(problem)
         self.elements = tuple(sorted(self._elements(), key=self._importance))
 
     def _elements(self) -> Iterable[str]:

@@ -77,8 +77,8 @@ class Columns:
         for position, candidate in self.domain.real():
             build = candidate.build
             if build is not None:
-                dated = candidate.version if self._problem.goal.exclude_newer else None
-                key: Hashable = (build.index, build.builder, build.python, dated, *build.tags)
+                told_by = self._problem.told_apart_by(candidate)
+                key: Hashable = (build.index, build.builder, build.python, told_by, *build.tags)
                 groups[key] = groups.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
         for key, owners in groups.items():

@@ -218,6 +218,10 @@ class Problem:
         if self.wide:
             yield from self._fit.missed(build)
 
+    def told_apart_by(self, candidate: Candidate) -> str | None:
+        """What, besides place, Python and tags, `missed_filters` asks of a candidate."""
+        return candidate.version if self.goal.exclude_newer else None
+
     @cached_property
     def _fit(self) -> Fit:
         return Fit(self.target)

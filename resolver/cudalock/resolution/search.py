@@ -82,6 +82,10 @@ class Search:
         off = off | self.problem.soft_elements
         return self._has_answer(self.network.alive(off), off)
 
+    def holds_all(self) -> bool:
+        """Whether there is an answer that no fact is given up for."""
+        return self._has_answer(self.network.alive(), self.problem.off)
+
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
         """The versions of a member of the network that propagation leaves, soft facts apart, with
         others held at public versions; None where the network does not have it."""

@@ -1,0 +1,102 @@
+"""Findings: what is wrong with some pins, or worth knowing of them, one sentence each.
+
+Whoever judges something makes findings; whoever shows them asks this module what a code means. A
+code is stable: scripts and `# cudalock: ignore[CL103]` name it, so none is ever used again for
+something else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock.projects.declared import Place
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
+"""The worst first."""
+
+
+class Rule(NamedTuple):
+    """What a code stands for: a name to read, a summary, and how bad it is as a rule."""
+
+    code: str
+    name: str
+    summary: str
+    severity: Severity
+
+
+RULES: Final[dict[str, Rule]] = {
+    rule.code: rule
+    for rule in (
+        Rule("CL001", "unreadable", "a file or a line that cannot be understood", "error"),
+        Rule("CL002", "other-target", "holds on some targets only, which it names", "note"),
+        Rule("CL101", "no-such-version", "a version or a build that does not exist", "error"),
+        Rule("CL102", "withdrawn", "a version that its publisher withdrew", "warning"),
+        Rule("CL103", "no-wheel", "no wheel for the target", "error"),
+        Rule("CL104", "source-only", "only a source distribution, to be built", "warning"),
+        Rule("CL105", "not-known-here", "older or newer than the matrix reaches", "note"),
+        Rule("CL106", "other-hash", "a hash that is not a published one", "error"),
+        Rule("CL201", "metadata-clash", "pins that exclude one another by metadata", "error"),
+        Rule("CL202", "fact-clash", "pins that exclude one another by a curated fact", "error"),
+        Rule("CL203", "other-cuda-pin", "an nvidia-* pin that is not the build's own", "error"),
+        Rule("CL204", "machine-clash", "a pin that does not run on the target", "error"),
+        Rule("CL301", "index-missing", "a build without the index it lives on", "error"),
+        Rule("CL302", "cpu-build", "a plain pin means the build without CUDA there", "warning"),
+        Rule("CL303", "marker-never-true", "a marker that holds on no machine", "warning"),
+        Rule("CL304", "source-leaves-out", "a source leaves a target to the CPU build", "warning"),
+        Rule("CL401", "wheel-misfit", "a wheel's address for another Python or platform", "error"),
+        Rule("CL402", "wheel-python", "a wheel's address for less than requires-python", "warning"),
+        Rule("CL501", "unpinned", "a member of the stack unpinned beside pinned ones", "note"),
+        Rule("CL601", "lock-differs", "a lock that no longer answers its own command", "error"),
+    )
+}
+"""Every code, in the order of the documentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell.
+
+    `sentence` has no full stop and no code in it. `facts` are the ids of the curated facts it rests
+    on. `fix` is what to type or do. `place` is where it is told, if it is about a file; `members`
+    are the names of the projects it is about. `replacement` is the text to put in the place of
+    `replaces` (or of `place`, without it), where a rewrite mends it.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    facts: tuple[str, ...] = ()
+    fix: str | None = None
+    place: Place | None = None
+    members: tuple[str, ...] = ()
+    replaces: Place | None = None
+    replacement: str | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """What its code stands for."""
+        return RULES[self.code]
+
+    def __str__(self) -> str:
+        """`CODE message [fact]`, as a line of text shows it."""
+        facts = f"   [{', '.join(self.facts)}]" if self.facts else ""
+        return f"{self.code} {self.sentence}{facts}"
+
+
+def worst(findings: Iterable[Finding]) -> Severity | None:
+    """The worst severity among them; None without any."""
+    found = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in found), None)
+
+
+def is_failure(findings: Iterable[Finding], *, strict: bool = False) -> bool:
+    """Whether they make the answer no: an error does, with `strict` a warning does as well."""
+    return worst(findings) in (("error", "warning") if strict else ("error",))
+
+
+__all__ = ["RULES", "SEVERITIES", "Finding", "Rule", "Severity", "is_failure", "worst"]

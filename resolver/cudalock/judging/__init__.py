@@ -1,0 +1,161 @@
+"""Whether what is held goes together on a target: the pins of a file, or what is installed.
+
+Who does what: :mod:`held` is the question's parts, :mod:`alone` judges each of them by itself,
+:mod:`problem` puts them to the engine, :mod:`telling` turns a smallest part that cannot hold into a
+finding, and :mod:`mending` looks for the nearest that can.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cudalock.findings import Finding
+from cudalock.judging.alone import Alone
+from cudalock.judging.held import Clash, Held
+from cudalock.judging.problem import Question
+from cudalock.judging.stack import Stack
+from cudalock.judging.telling import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+SOLVES: Final = 120
+"""How many questions one judgement may ask of the engine; a clash takes about ten."""
+
+
+def judge(
+    held: Iterable[Held], target: Target, matrix: Matrix, *, solves: int = SOLVES
+) -> list[Clash]:
+    """Every independent clash among what is held, and what is wrong with each thing alone.
+
+    What does not belong to the stack counts only where the metadata of the stack, or a fact, leads
+    to it. After each clash its least important member is let go, to see the next one.
+    """
+    return Judge(target, matrix, solves).judge(list(held))
+
+
+class Judge:
+    """Judges on one target, with a bounded number of questions."""
+
+    def __init__(self, target: Target, matrix: Matrix, solves: int = SOLVES) -> None:
+        self.target = target
+        self.matrix = matrix
+        self.stack = Stack(matrix)
+        self.question = Question(target, matrix, solves)
+
+    def judge(self, held: Sequence[Held]) -> list[Clash]:
+        """See the function of the same name."""
+        found, usable = self.alone(held)
+        clashes, left = self.clashes(self.with_related(usable, held))
+        return [*_not_said_twice(found, clashes), *clashes, *self.warnings(left)]
+
+    def alone(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
+        """What is wrong with each member of the stack by itself, and what can be judged together,
+        the most important first.
+
+        An index that is missing for one is taken to be there for the others: naming it is one
+        change, and mends them all.
+        """
+        alone = Alone(self.target, self.matrix)
+        members = [each for each in held if each.name in self.stack]
+        judged = [alone.judge(each) for each in members]
+        added = frozenset(index for found, _ in judged for clash in found for index in clash.needs)
+        if added:
+            judged = [
+                one if any(clash.needs for clash in one[0]) else alone.judge(_wider(each, added))
+                for each, one in zip(members, judged, strict=True)
+            ]
+        usable = [_wider(use, added) for _, use in judged if use is not None]
+        usable.sort(key=lambda each: self.importance(each.name))
+        return [clash for found, _ in judged for clash in found], usable
+
+    def importance(self, name: str) -> tuple[int, int]:
+        """The framework first, then what has a rank, then the rest, and last the vendor's."""
+        if name == self.matrix.framework:
+            return 0, 0
+        if not self.matrix.is_curated(name):
+            return 3, 0
+        rank = self.matrix.component(name).rank
+        return (2, 0) if rank is None else (1, rank)
+
+    def with_related(self, usable: Sequence[Held], held: Sequence[Held]) -> list[Held]:
+        """With what is held besides, where the stack's metadata or a fact leads to it."""
+        names = {each.name for each in usable}
+        versions = {each.name: v.partition("+")[0] for each in usable if (v := each.version)}
+        related = self.stack.related(names, versions)
+        further = [
+            each._replace(indexes=None, file=None)
+            for each in held
+            if each.name in related and each.name not in self.stack and self._is_known(each)
+        ]
+        return [*usable, *further]
+
+    def _is_known(self, held: Held) -> bool:
+        """Whether the matrix has some version of it: what it does not have proves nothing."""
+        from cudalock.resolution.specifiers import may_accept
+
+        project = self.matrix.project(held.name)
+        return project is not None and any(
+            may_accept(held.specifier, version) for version in project.versions
+        )
+
+    def clashes(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
+        """Every independent clash, and what is left without them."""
+        left = list(held)
+        found: list[Clash] = []
+        while not self.question.is_spent and not self.question.is_possible(left):
+            core = self.question.core(left)
+            if not core:
+                break
+            if any(each.name in self.stack for each in core):
+                found.append(Clash(told(core, self.target, self.matrix), tuple(reversed(core))))
+            left = [each for each in left if each is not core[-1]]
+        return found, left
+
+    def warnings(self, held: Sequence[Held]) -> list[Clash]:
+        """The soft facts that what is held goes against."""
+        if not any(each.required for each in held) or self.question.is_spent:
+            return []
+        search = self.question.search(held)
+        if search.holds_all():
+            return []
+        best = search.best()
+        ids = sorted(each.partition(":")[2] for each in (best.off if best else ()))
+        return [self._warning(id, held) for id in ids]
+
+    def _warning(self, id: str, held: Sequence[Held]) -> Clash:
+        fact = self.matrix.fact(id)
+        named = {fact.component, *(demand.template.name for demand in fact.beside)}
+        members = [each for each in held if each.name in named]
+        members.sort(key=lambda each: each.name != fact.component)
+        texts = " beside ".join(each.text for each in members) or fact.component
+        finding = Finding(
+            code="CL202",
+            severity="warning",
+            sentence=f"{texts}: {fact.component} {fact.says}",
+            facts=(id,),
+            fix=fact.fix,
+            members=tuple(each.name for each in members),
+        )
+        return Clash(finding, tuple(members))
+
+
+def _wider(held: Held, indexes: frozenset[str]) -> Held:
+    return held if held.indexes is None else held._replace(indexes=held.indexes | indexes)
+
+
+def _not_said_twice(found: list[Clash], clashes: list[Clash]) -> list[Clash]:
+    """Less the warnings that a clash says as an error."""
+    said = {(clash.finding.code, each.name) for clash in clashes for each in clash.members}
+    return [
+        clash
+        for clash in found
+        if clash.finding.severity == "error"
+        or (clash.finding.code, clash.members[0].name) not in said
+    ]
+
+
+__all__ = ["SOLVES", "Clash", "Held", "Judge", "judge"]
