@@ -31,6 +31,8 @@ BASES: Final = (
 )
 VERSION: Final = "version"
 """What a template calls the component's own version."""
+DIST: Final = "dist"
+"""What a fact's `where` calls the kind of distribution it is about: only `sdist` is said so."""
 NONE: Final = "none"
 """The label value of a build made without CUDA."""
 

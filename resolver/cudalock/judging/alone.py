@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cudalock.facts import DIST
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.judging.held import Clash, Held
 from cudalock.judging.wheels import Made, Wheels, is_on_an_index, is_on_the_package_index
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cudalock.target import Target
 
 SDIST = "sdist"
-"""What a fact's `where` calls a source distribution, under the label `dist`."""
+"""What a fact's `where` calls a source distribution."""
 
 
 class Alone:
@@ -156,7 +157,7 @@ class Alone:
         return found._replace(needs=(made.build.index or PACKAGE_INDEX,))
 
     def _source_only(self, held: Held, wheels: Wheels) -> Clash:
-        facts = list(self._facts_about(wheels.versions[0], held.name, {"dist": (SDIST,)}))
+        facts = list(self._facts_about(wheels.versions[0], held.name, {DIST: (SDIST,)}))
         breaks = any(fact.is_hard for fact in facts)
         version = held.version or wheels.versions[0]
         says = "; ".join(fact.says for fact in facts)

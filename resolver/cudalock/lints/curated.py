@@ -10,7 +10,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from cudalock.facts import BASES, EFFECTS, NONE, VERSION
+from cudalock.facts import BASES, DIST, EFFECTS, NONE, VERSION
 from cudalock.lints.defects import Defect, of_fact
 from cudalock.lints.rows import releases
 from cudalock.releases import PLACE
@@ -123,7 +123,7 @@ def labels(matrix: Matrix) -> Iterator[Defect]:
             for demand in (*fact.beside, *fact.of_machine)
             for label in demand.template.label_names
         }
-        for label in sorted((asked | set(fact.where)) - held - {VERSION, *PLACE}):
+        for label in sorted((asked | set(fact.where)) - held - {VERSION, DIST, *PLACE}):
             yield of_fact(fact, "where", f"names the label `{label}`, which no row has")
 
 
