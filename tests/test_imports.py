@@ -47,6 +47,7 @@ HOMES = {
     "platformdirs": {"sources"},
     "tomlkit": {"formats", "projects"},
     "shellingham": {"activation"},
+    "pynvml": {"environment"},
 }
 """Libraries with one place."""
 

@@ -91,6 +91,12 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several("--glibc", metavar="VERSION", text="Of the Linux solved for; 2.28 unless it is here."),
     _several("--gpu", metavar="NAME|CC", text='"RTX 5090" or 12.0; said again, all must work.'),
     _several("--driver", metavar="VERSION", text="The NVIDIA driver there, as 550.54."),
+    click.option(
+        "--no-detect",
+        is_flag=True,
+        envvar="CUDALOCK_NO_DETECT",
+        help="Do not look for a GPU and a driver here.",
+    ),
     _several(
         "--builders",
         metavar="official|known|any",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from cudalock.names import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from email.message import Message
+    from importlib import metadata
 
 
 class Origin(NamedTuple):
@@ -71,7 +71,7 @@ class Installed:
 
     def files(self) -> Iterator[Path]:
         """The files that RECORD says it has, whether or not they are there."""
-        found = metadata.PathDistribution(self.folder)
+        found = _open(self.folder)
         for file in found.files or ():
             yield Path(str(found.locate_file(file)))
 
@@ -131,7 +131,7 @@ def _read(folder: Path) -> Installed | Damaged:
     if folder.name.startswith("~"):
         # pip renames what it replaces, and leaves it when Windows holds a file of it open.
         return Damaged(folder, "is what an interrupted pip left behind")
-    found = metadata.PathDistribution(folder)
+    found = _open(folder)
     try:
         message = found.metadata
         name, version = _first(message, "Name"), _first(message, "Version")
@@ -152,6 +152,13 @@ def _read(folder: Path) -> Installed | Damaged:
         installer=(found.read_text("INSTALLER") or "").strip() or None,
         origin=_origin(found.read_text("direct_url.json")),
     )
+
+
+def _open(folder: Path) -> metadata.PathDistribution:
+    # Imported here: solve passes by this package, and has no time for it.
+    from importlib.metadata import PathDistribution
+
+    return PathDistribution(folder)
 
 
 def _first(message: metadata.PackageMetadata, key: str) -> str | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.target import Target, this_platform
-from cudalock.target.here import platform_of, read_glibc
+from cudalock.target.here import is_a_tools, platform_of, read_glibc
 from cudalock.target.pythons import checked_python, run
 
 if TYPE_CHECKING:
@@ -143,13 +143,6 @@ def active_layout(
         if found:
             return find_layout(Path(found))
     raise BadTarget("no Python environment is active", hints=["--python .venv"])
-
-
-def is_a_tools(prefix: Path) -> bool:
-    """Whether an environment was made for one tool by pipx or uv, or lies in uv's cache."""
-    made = ("pipx_metadata.json", "uv-receipt.toml")
-    in_cache = any((parent / "CACHEDIR.TAG").is_file() for parent in prefix.parents)
-    return in_cache or any((prefix / name).is_file() for name in made)
 
 
 # -- by asking --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ result and writes it as a command again.
 from cudalock.goals.asked import Asked, collect
 from cudalock.goals.goal import SWITCHES, Goal, command_line
 from cudalock.goals.phrase import Parsed, parse_phrase
-from cudalock.goals.request import Known, Question, Request, read_request, read_requests
+from cudalock.goals.request import Known, Question, Request, one_target, read_request, read_requests
 from cudalock.goals.versions import (
     parse_cuda,
     parse_cudnn,
@@ -27,6 +27,7 @@ __all__ = [
     "Request",
     "collect",
     "command_line",
+    "one_target",
     "parse_cuda",
     "parse_cudnn",
     "parse_date",

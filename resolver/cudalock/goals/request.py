@@ -82,7 +82,11 @@ def read_request(
     `here` answers for what neither states. Raises a UsageError of some kind, Contradiction for
     several targets.
     """
-    questions = read_requests(request, known, defaults, here)
+    return one_target(read_requests(request, known, defaults, here))
+
+
+def one_target(questions: tuple[Question, ...]) -> Question:
+    """The question of a command that takes one target. Raises Contradiction for several."""
     if len(questions) > 1:
         labels = " and ".join(target.label for _, target in questions)
         raise Contradiction(f"this command takes one target, not {labels}")
@@ -262,8 +266,7 @@ def _target(
     python: _Python | None,
     place: _Place | None,
 ) -> Target:
-    """What is stated, and this machine for the rest. GPU and driver are its own only if the
-    platform is."""
+    """What is stated, and this machine for the rest."""
     glibc = _one_or_default("glibc", request.glibc, defaults.glibc, str)
     driver = _one_or_default("driver", request.driver, defaults.driver, parse_driver)
     gpus = _in_order([_gpu(text, known) for text in request.gpu or defaults.gpu])
@@ -277,7 +280,7 @@ def _target(
     platform, own_glibc, macos = place or here.platform()
     if place and glibc and own_glibc not in (None, glibc):
         raise Contradiction(f"the platform says glibc {own_glibc}, `--glibc` says {glibc}")
-    own_gpus, own_driver = here.gpus_and_driver() if place is None else ((), None)
+    own_gpus, own_driver = ((), None) if place else _plugged_in(here, gpus, driver)
     version, free_threaded = python or here.python()
     return Target(
         python=version,
@@ -289,6 +292,17 @@ def _target(
         driver=driver or own_driver,
         stated=frozenset(name for name, value in stated.items() if value),
     )
+
+
+def _plugged_in(
+    here: Here, gpus: tuple[str, ...], driver: str | None
+) -> tuple[tuple[str, ...], str | None]:
+    """This machine's GPUs and driver, for what is not stated. A GPU that it does not have is stated
+    of another machine, whose driver is not known."""
+    if gpus and driver:
+        return (), None
+    own_gpus, own_driver = here.gpus_and_driver()
+    return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
 
 
 def _gpu(text: str, known: Known) -> str:

@@ -23,13 +23,27 @@ def current_python(
     """The Python meant when none is named, as parse_python gives it.
 
     That of VIRTUAL_ENV or CONDA_PREFIX, else what `.python-version` in `directory` (the current
-    one) says, else this interpreter: the one of cudalock's own environment comes last.
+    one) says, else this interpreter, unless that was made for cudalock alone: then the `python3` of
+    PATH, if there is one.
     """
-    return _active_python(environ) or _pinned_python(directory or Path()) or _this_python()
+    return (
+        _active_python(environ)
+        or _pinned_python(directory or Path())
+        or _python_on_path(environ)
+        or _this_python()
+    )
+
+
+def is_a_tools(prefix: Path) -> bool:
+    """Whether an environment was made for one tool by pipx or uv, or lies in uv's cache."""
+    made = ("pipx_metadata.json", "uv-receipt.toml")
+    return any((prefix / name).is_file() for name in made) or any(
+        (parent / "CACHEDIR.TAG").is_file() for parent in prefix.parents
+    )
 
 
 def _no_probe() -> tuple[tuple[str, ...], str | None]:
-    """GPUs' compute capabilities and driver version: this machine is not searched for them yet."""
+    """No GPU and no driver: looking for them is for whoever hands in a function that does."""
     return (), None
 
 
@@ -75,6 +89,23 @@ def _active_python(environ: Mapping[str, str]) -> tuple[str, bool] | None:
             return checked_python(*ask(Path(prefix)))
         except BadTarget:
             continue
+    return None
+
+
+def _python_on_path(
+    environ: Mapping[str, str], prefix: Path = Path(sys.prefix)
+) -> tuple[str, bool] | None:
+    if not is_a_tools(prefix):
+        return None
+    from shutil import which
+
+    for name in ("python3", "python"):
+        found = which(name, path=environ.get("PATH", ""))
+        if found and Path(found).parent.parent != prefix:
+            try:
+                return checked_python(*ask(Path(found)))
+            except BadTarget:
+                continue
     return None
 
 

@@ -27,7 +27,7 @@ def parse_python(text: str) -> tuple[str, bool]:
     Raises BadTarget for anything else, and for a Python older than 3.8.
     """
     word = text.strip()
-    match = re.fullmatch(PYTHON, word) or re.fullmatch(_PYTHON_TAG, word)
+    match = _matched(word)
     if match:
         version = ".".join(str(int(part)) for part in match.group(1, 2, 3) if part)
         return checked_python(version, match[4] != "")
@@ -37,6 +37,15 @@ def parse_python(text: str) -> tuple[str, bool]:
         f"`{text}` is no Python version (as `3.11`), interpreter or environment",
         hints=[f"--python {guess}" for guess in _python_guesses(word)],
     )
+
+
+def is_version(text: str) -> bool:
+    """Whether `text` is read as a Python version, whatever file has that name."""
+    return _matched(text.strip()) is not None
+
+
+def _matched(word: str) -> re.Match[str] | None:
+    return re.fullmatch(PYTHON, word) or re.fullmatch(_PYTHON_TAG, word)
 
 
 def _python_guesses(word: str) -> list[str]:
