@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# Before anything reads a matrix: what the user of this machine refreshed is not what is tested.
+os.environ["CUDALOCK_DATA_DIR"] = os.devnull
+
 from cudalock.matrix import Matrix
 from tests.local_index import clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex

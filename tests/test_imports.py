@@ -17,10 +17,10 @@ PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
 
 LAYERS = [
     {"errors"},
-    {"names", "addresses", "toml"},
+    {"names", "addresses", "toml", "folders"},
     {"target"},
     {"goals"},
-    {"facts", "releases", "compiled"},
+    {"facts", "releases", "compiled", "refreshed"},
     {"matrix"},
     {"resolution"},
     {"conflicts"},
@@ -30,6 +30,7 @@ LAYERS = [
     {"findings"},
     {"judging"},
     {"checks"},
+    {"updating"},
     {"render"},
     {"cli"},
 ]

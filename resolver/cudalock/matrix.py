@@ -1,22 +1,31 @@
 """The matrix: facts and releases together, as the one read-only view that the rest asks.
 
-The data is found by :func:`data_directory` alone. Everything is read on first use, and once.
+The data is found by :func:`data_directory` alone, and what the user refreshed since is laid over
+its generated half. Everything is read on first use, and once.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
 from cudalock.errors import MatrixError, UnknownName, UnknownVersion
 from cudalock.facts import Component, Fact, Libraries, Place, Replacement, read_component
 from cudalock.names import Names, nearest
+from cudalock.refreshed import Refreshed, find_refreshed
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EMBEDDED: Final = "embedded"
+"""The name, in place of a folder, of the matrix that was installed with cudalock."""
 
 
 class Index(NamedTuple):
@@ -64,12 +73,13 @@ def data_directory() -> Path:
 class Matrix:
     """Facts and releases, read when asked for. Make one with :meth:`load`."""
 
-    def __init__(self, directory: Path, tables: Tables) -> None:
+    def __init__(self, directory: Path, tables: Tables, refreshed: Refreshed | None = None) -> None:
         header = tables[HEADER]
         self.directory = directory
+        self.refreshed = refreshed
         self._tables = tables
         self._components: dict[str, Component] = {}
-        self.version: str = header["version"]
+        self.version: str = refreshed.version if refreshed else header["version"]
         self.indexes: dict[str, Index] = {
             row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"), row.get("cuda"))
             for row in header["index"]
@@ -85,29 +95,52 @@ class Matrix:
             )
             for row in header.get("builder", ())
         }
+        self.patterns: list[dict[str, Any]] = header.get("pattern", [])
+        """how builders name their wheels, as matrix.toml has it"""
         self._projects: dict[str, Project | None] = {}
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Matrix:
-        """The matrix in ``path``, or the embedded one.
+    def load(
+        cls, path: Path | str | None = None, warn: Callable[[str], None] = warnings.warn
+    ) -> Matrix:
+        """The matrix in ``path``; without one the embedded matrix, with what the user refreshed
+        laid over it where that is newer; EMBEDDED is the embedded one as it was installed.
 
-        Raises MatrixError naming file and key if its header is missing or damaged.
+        Raises MatrixError naming file and key if the header is missing or damaged. ``warn`` is
+        told of a refreshed file that is damaged, and that the embedded one stands in.
         """
-        directory = data_directory() if path is None else path
+        embedded = path is None or str(path) == EMBEDDED
+        directory = data_directory() if embedded else Path(str(path))
         tables = read_tables(directory)
         try:
-            return cls(directory, tables)
-        except (LookupError, TypeError, AttributeError) as error:
+            refreshed = find_refreshed(tables[HEADER]["version"], warn) if path is None else None
+            return cls(directory, tables, refreshed)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
             ) from None
+
+    @property
+    def described(self) -> str:
+        """Its version, which matrix it is and how old: `2026.11.21, embedded, 3 days old`."""
+        from datetime import date
+
+        kind = "refreshed" if self.refreshed else "embedded"
+        year, month, day = (int(part) for part in self.version.split(".")[:3])
+        age = max(0, (date.today() - date(year, month, day)).days)
+        return f"{self.version}, {kind}, {age} day{'' if age == 1 else 's'} old"
+
+    def file(self, name: str) -> Path:
+        """Where a file of the generated half is, ``index/torch.json``; it need not exist."""
+        refreshed = self.refreshed and self.refreshed.path(name)
+        return refreshed or self.directory / name
 
     # -- releases ---------------------------------------------------------------------------
 
     def project(self, name: str) -> Project | None:
         """The project's releases, or None where the matrix does not hold it."""
         if name not in self._projects:
-            path = self.directory / "index" / f"{name}.json"
+            path = self.file(f"index/{name}.json")
             self._projects[name] = read_project(path) if path.is_file() else None
         return self._projects[name]
 
@@ -119,7 +152,11 @@ class Matrix:
     @cached_property
     def projects(self) -> frozenset[str]:
         """The names of all projects held."""
-        return frozenset(path.stem for path in (self.directory / "index").glob("*.json"))
+        names = {path.stem for path in (self.directory / "index").glob("*.json")}
+        if self.refreshed:
+            held = (name.partition("/") for name in self.refreshed.files)
+            names |= {file.removesuffix(".json") for folder, _, file in held if folder == "index"}
+        return frozenset(names)
 
     def trust(self, build: Build) -> str:
         """Whose wheel it is: ``own`` (the project's), ``known`` or ``other``."""
@@ -351,7 +388,7 @@ class Matrix:
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""
-        path = self.directory / "cuda" / f"{name}.json"
+        path = self.file(f"cuda/{name}.json")
         try:
             table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -373,4 +410,4 @@ def _plain_gpu(text: str) -> str:
     return re.sub(r"[^a-z0-9.]", "", words) or re.sub(r"[^a-z0-9.]", "", text.lower())
 
 
-__all__ = ["Builder", "Index", "Matrix", "data_directory"]
+__all__ = ["EMBEDDED", "Builder", "Index", "Matrix", "data_directory"]

@@ -120,9 +120,9 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     if not wanted or ctx.resilient_parsing:
         return
     from cudalock import __version__
-    from cudalock.matrix import Matrix
+    from cudalock.cli.question import load_matrix
 
-    click.echo(f"cudalock {__version__} (matrix {Matrix.load().version})")
+    click.echo(f"cudalock {__version__} (matrix {load_matrix(None).described})")
     ctx.exit()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.target import Here, Target
 
-MATRIX_HELP = "Another matrix than the one that was installed."
+MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
 
 
 def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,10 +25,19 @@ def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def load_matrix(directory: str | None) -> Matrix:
-    """The matrix that `--matrix` names, or the embedded one."""
+    """The matrix that `--matrix` names, else the one in use.
+
+    A refreshed matrix that is damaged is told on standard error.
+    """
     from cudalock.matrix import Matrix
 
-    return Matrix.load(Path(directory) if directory else None)
+    return Matrix.load(directory, _warn)
+
+
+def _warn(text: str) -> None:
+    from cudalock.render import tell
+
+    tell(f"warning: {text}")
 
 
 def read_questions(

@@ -37,7 +37,7 @@ _ADDRESS: Final = re.compile(r"https://[^ {}]+/[^ {}+/]+\.whl")
 def index_files(matrix: Matrix) -> Iterator[Defect]:
     """An index file is JSON and lines, named for its project, its versions in order."""
     for project in projects(matrix):
-        path = matrix.directory / "index" / project.file
+        path = matrix.file(f"index/{project.file}")
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -188,7 +188,7 @@ def releases(matrix: Matrix) -> Iterator[Release]:
 
 def _tables(matrix: Matrix) -> Iterator[tuple[Release, dict[str, Any]]]:
     for project in projects(matrix):
-        path = matrix.directory / "index" / project.file
+        path = matrix.file(f"index/{project.file}")
         table = json.loads(path.read_text(encoding="utf-8"))["releases"]
         for release in project:
             yield release, table[release.version]

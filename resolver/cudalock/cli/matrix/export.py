@@ -6,6 +6,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.matrix import options
+from cudalock.cli.question import load_matrix
 
 FORMATS = ("json", "csv")
 
@@ -32,7 +33,7 @@ def export(layout: str, output: str | None, directory: str | None) -> None:
     from cudalock.render import emit, write_text
     from cudalock.tables.export import export_csv, export_json
 
-    matrix = options.load(directory)
+    matrix = load_matrix(directory)
     text = export_json(matrix) if layout == "json" else export_csv(matrix)
     if output in (None, "-"):
         emit(text)

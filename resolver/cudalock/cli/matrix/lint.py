@@ -6,6 +6,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.matrix import options
+from cudalock.cli.question import load_matrix
 
 
 @click.command(short_help="Check a matrix.", context_settings=CONTEXT)
@@ -26,7 +27,7 @@ def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
     from cudalock.render import emit, tell
     from cudalock.tables import json_text
 
-    matrix = options.load(directory)
+    matrix = load_matrix(directory)
     defects = find_defects(matrix)
     if as_json:
         rows = [defect._asdict() for defect in defects]

@@ -8,6 +8,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.matrix import options
+from cudalock.cli.question import load_matrix
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """
     from cudalock.tables import rules as make_rules
 
-    found = make_rules(options.load(directory), name)
+    found = make_rules(load_matrix(directory), name)
     _write(found.text, found.document, as_json)
 
 
@@ -54,7 +55,7 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     """
     from cudalock.tables import show as make_page
 
-    page = make_page(options.load(directory), name, version)
+    page = make_page(load_matrix(directory), name, version)
     _write(lambda: page.text(_width()), page.document, as_json)
 
 
@@ -84,7 +85,7 @@ def table(
         raise Contradiction(f"`--json` and `--format {layout}` exclude each other")
     from cudalock.tables import find_definition, make_table, table_of_tables
 
-    loaded = options.load(directory)
+    loaded = load_matrix(directory)
     if name is None:
         made = table_of_tables(loaded)
     else:
