@@ -49,6 +49,7 @@ HOMES = {
     "tomlkit": {"formats", "projects"},
     "shellingham": {"activation"},
     "pynvml": {"environment"},
+    "yaml": {"projects"},
 }
 """Libraries with one place."""
 

@@ -45,6 +45,8 @@ def _lines(file: ProjectFile) -> Iterator[str]:
         yield " ".join(["source", _at(source.place), source.name, *said])
     for groups in file.conflicts:
         yield f"conflict {' '.join(sorted(groups))}"
+    for way in file.together:
+        yield f"together {' '.join(sorted(str(group) for group in way))}"
     for entry in file.declared:
         yield from _entry(entry, file.text)
     for problem in file.problems:

@@ -19,7 +19,8 @@ def test_what_a_repository_says(
     monkeypatch.chdir(case)
     monkeypatch.setenv("SPANDREL_VERSION", "0.4.0")
     lines = []
-    paths = [*find_files(Path()), *(path for path in [Path("setup.py")] if path.exists())]
+    paths = [*find_files(Path())]
+    paths += [path for path in map(Path, ("setup.py", ".python-version")) if path.exists()]
     for path in paths:
         file = read_file(path)
         check_places(file)

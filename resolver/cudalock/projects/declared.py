@@ -100,7 +100,7 @@ class Declared:
     index: str | None = None
     """the address of the index that the file says it comes from"""
     group: str | None = None
-    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME`"""
+    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile"""
     role: str = "requirement"
     version_place: Place | None = None
     """what a rewrite of the version replaces; None where it cannot be rewritten"""
@@ -249,6 +249,8 @@ class ProjectFile:
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()
     """globs of the folders of a workspace's other projects"""
+    together: tuple[frozenset[str | None], ...] = ()
+    """the groups that are wanted together, where that is more than everyone's with one other"""
     conflicts: tuple[frozenset[str], ...] = ()
     """groups (`extra:cpu`, `extra:cu124`) of which no two are ever wanted together"""
 
@@ -262,6 +264,15 @@ class ProjectFile:
         """What this file and those it names declare."""
         for file in self.files():
             yield from file.declared
+
+    def sets(self) -> list[list[Declared]]:
+        """What this file and those it names ask for together, one list for each way of asking:
+        everyone's entries with those of one group. Constraints and overrides are in each."""
+        entries = list(self.everything())
+        groups = dict.fromkeys(entry.group for entry in entries if entry.group is not None)
+        ways = self.together or [frozenset([None, group]) for group in groups or [None]]
+        always = ("constraint", "override")
+        return [[e for e in entries if e.group in way or e.role in always] for way in ways]
 
     @property
     def index_url(self) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadFile
 from cudalock.projects.declared import Problem, ProjectFile
-from cudalock.projects.text import LIMIT, read_bytes
+from cudalock.projects.text import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +33,17 @@ _NAMES: Final = (
     ("dockerfile", r"(.*\.)?(dockerfile|containerfile)([-_.].*)?"),
     ("setup-cfg", r"setup\.cfg"),
     ("setup-py", r"setup\.py"),
+    ("python-version", r"\.python-versions?"),
     ("constraints", r"(.*[-_.])?constraints?([-_.].*)?\.txt"),
     ("requirements", r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in)|.*\.in|.*\.pip"),
 )
 KINDS: Final = tuple(kind for kind, _ in _NAMES)
 """The kinds of file. "constraints" are read as requirements files are."""
+
+_MEGABYTE: Final = 1024 * 1024
+_LIMIT: Final = 8 * _MEGABYTE
+_SMALL: Final = {"environment", "dockerfile", "setup-cfg", "setup-py", "python-version"}
+"""Kinds that people write; none is near a megabyte, and no tool's lock near eight."""
 
 _SKIPPED: Final = {
     "__pycache__",
@@ -48,7 +54,7 @@ _SKIPPED: Final = {
     "build",
     "dist",
 }
-_FOUND: Final = {*KINDS} - {"setup-py"}
+_FOUND: Final = {*KINDS} - {"setup-py", "python-version"}
 _MAX_DEPTH: Final = 32
 _MAX_FILES: Final = 500
 
@@ -130,9 +136,9 @@ def kind_of_named(name: str) -> str:
 def _content(name: str, stdin: bytes | None) -> bytes:
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(LIMIT + 1) if stdin is None else stdin
+            return sys.stdin.buffer.read(_LIMIT + 1) if stdin is None else stdin
         with Path(name).open("rb") as opened:
-            return opened.read(LIMIT + 1)
+            return opened.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise BadFile(f"`{name}` cannot be read: {reason or error}") from None
@@ -149,32 +155,12 @@ class _Reading:
         self, name: str, content: bytes, kind: str, constraint: bool, above: tuple[str, ...]
     ) -> ProjectFile:
         shown = "standard input" if name == STDIN else name
+        limit = _MEGABYTE if kind in _SMALL else _LIMIT
+        if len(content) > limit:
+            raise BadFile(f"`{shown}` is larger than {limit // _MEGABYTE} MiB, and is not read")
         text, encoding, problems = read_bytes(content, shown)
-        if kind in ("requirements", "constraints"):
-            file = self._requirements(name, text, encoding, constraint, above)
-        else:
-            file = _reader(kind)(text, encoding)
-        if problems:
-            from dataclasses import replace
-
-            file = replace(file, problems=(*problems, *file.problems))
-        return file
-
-    def _requirements(
-        self,
-        name: str,
-        text: Text,
-        encoding: Encoding,
-        constraint: bool,
-        above: tuple[str, ...],
-    ) -> ProjectFile:
-        from dataclasses import replace
-
-        from cudalock.projects import requirements_file
-
         identity = _identity(name)
         self.seen.add((identity, constraint))
-        problems: list[Problem] = []
 
         def nested(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
             found = self._nested(name, inner, is_constraint, (*above, identity))
@@ -183,8 +169,30 @@ class _Reading:
                 return None
             return found
 
-        file = requirements_file.read(text, encoding, constraint=constraint, nested=nested)
-        return replace(file, problems=(*file.problems, *problems)) if problems else file
+        def present(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
+            """As `nested`, for a path on another machine: a file that is not here is passed by."""
+            found = self._nested(name, inner, is_constraint, (*above, identity))
+            return None if isinstance(found, str) else found
+
+        if kind in ("requirements", "constraints"):
+            from cudalock.projects import requirements_file
+
+            file = requirements_file.read(text, encoding, constraint=constraint, nested=nested)
+        elif kind == "environment":
+            from cudalock.projects import environment_file
+
+            file = environment_file.read(text, encoding, nested=nested)
+        elif kind == "dockerfile":
+            from cudalock.projects import dockerfile
+
+            file = dockerfile.read(text, encoding, nested=present)
+        else:
+            file = _reader(kind)(text, encoding)
+        if problems:
+            from dataclasses import replace
+
+            file = replace(file, problems=(*file.problems, *problems))
+        return file
 
     def _nested(
         self, name: str, inner: str, constraint: bool, above: tuple[str, ...]
@@ -235,4 +243,7 @@ _MODULES: Final = {
     "uv-lock": "uv_lock_file",
     "poetry-lock": "poetry_lock_file",
     "pdm-lock": "pdm_lock_file",
+    "setup-cfg": "setup_cfg",
+    "setup-py": "setup_py",
+    "python-version": "python_version_file",
 }

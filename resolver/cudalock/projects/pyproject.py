@@ -43,6 +43,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         project=canonical(name) if name else None,
         members=uv_tables.members(file),
         conflicts=tuple(uv_tables.conflicts(file)),
+        together=_together(file, declared),
     )
     entries = tuple(uv_tables.sent(declared, read))
     return replace(read, declared=entries, problems=tuple(dict.fromkeys(file.problems)))
@@ -69,6 +70,35 @@ def _groups(file: TomlFile) -> list[Declared]:
                 file.problem(key, "it is neither a requirement nor `include-group`")
             elif canonical(item["include-group"]) not in names:
                 file.problem(key, f"there is no group `{item['include-group']}`")
+    return found
+
+
+def _together(file: TomlFile, declared: list[Declared]) -> tuple[frozenset[str | None], ...]:
+    """Main with each group and what that one includes, if any includes another."""
+    includes = {
+        f"group:{canonical(name)}": {
+            f"group:{canonical(item['include-group'])}"
+            for item in items
+            if isinstance(item, dict) and isinstance(item.get("include-group"), str)
+        }
+        for name, items in file.table("dependency-groups").items()
+        if isinstance(items, list)
+    }
+    if not any(includes.values()):
+        return ()
+    groups = {*includes, *(entry.group for entry in declared if entry.group is not None)}
+    return tuple(frozenset([None, *_included(group, includes)]) for group in sorted(groups))
+
+
+def _included(group: str, includes: dict[str, set[str]]) -> set[str]:
+    """A group and all that it includes."""
+    found: set[str] = set()
+    waiting = [group]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += includes.get(each, ())
     return found
 
 

@@ -7,11 +7,7 @@ import re
 from bisect import bisect_right
 from typing import Final
 
-from cudalock.errors import BadFile
 from cudalock.projects.declared import EVERY_CODE, Encoding, Place, Problem
-
-LIMIT: Final = 8 * 1024 * 1024
-"""No file that people or tools write for a repository is near this many bytes."""
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -43,6 +39,18 @@ class Text:
         """The line, from 1, of a character."""
         return bisect_right(self._line_starts(), offset)
 
+    def offset(self, line: int, column: int) -> int:
+        """The character at a line and column, both from 1, or the nearest there is."""
+        starts = self._line_starts()
+        start = starts[min(max(line, 1), len(starts)) - 1]
+        return min(start + max(column, 1) - 1, len(self.text))
+
+    def offset_of_byte(self, line: int, byte: int) -> int:
+        """The character at a line, from 1, and a byte of it in UTF-8, from 0, as `ast` counts."""
+        start = self.offset(line, 1)
+        row = self.text[start : start + byte]
+        return start + (byte if row.isascii() else len(row.encode()[:byte].decode(errors="ignore")))
+
     def ignored(self, start: int, end: int) -> frozenset[str]:
         """The codes that comments silence on the lines from `start` to `end`."""
         if self._ignores is None:
@@ -71,10 +79,8 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
 
     A byte order mark and, as Python has it, a `coding:` comment are heeded. Text that is not what
     it says, or UTF-8, is read byte by byte, with a problem that names the place: nothing in it is
-    lost when it is written again. Raises BadFile for a file that is too large.
+    lost when it is written again.
     """
-    if len(content) > LIMIT:
-        raise BadFile(f"`{name}` has {len(content)} bytes, and no more than {LIMIT} are read")
     bom, codec = _announced(content)
     body = content[len(bom) :]
     try:

@@ -1,0 +1,186 @@
+"""environment.yml of conda, mamba and conda-lock: packages of conda, and the pip section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.names import canonical
+from cudalock.projects import conda_versions
+from cudalock.projects.declared import Declared, Problem, ProjectFile, Said
+from cudalock.projects.logical_lines import LogicalLine, logical_lines
+from cudalock.projects.requirements_file import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.projects.declared import Encoding
+    from cudalock.projects.requirements_file import Nested
+    from cudalock.projects.text import Text
+
+_PYTHON: Final = "python"
+_PLATFORMS: Final = {
+    "linux-64": "linux",
+    "linux-aarch64": "linux-aarch64",
+    "win-64": "windows",
+    "osx-64": "macos",
+    "osx-arm64": "macos",
+}
+"""conda's subdirectories, as `--platform` has them."""
+
+
+def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
+    """What the file says."""
+    reader = _Environment(text, nested)
+    reader.read()
+    pip = reader.pip
+    return ProjectFile(
+        text.name,
+        "environment",
+        text.text,
+        encoding,
+        declared=tuple(
+            sorted((*reader.declared, *pip.declared), key=lambda each: each.place.start)
+        ),
+        indexes=tuple(pip.indexes),
+        no_index=pip.no_index,
+        options=tuple(pip.options),
+        requires_python=reader.requires_python,
+        python=reader.python,
+        platforms=tuple(dict.fromkeys(reader.platforms)),
+        problems=tuple(dict.fromkeys((*reader.problems, *pip.problems))),
+        nested=tuple(pip.nested),
+        notes=tuple(reader.notes),
+    )
+
+
+class _Environment:
+    """One file on its way."""
+
+    def __init__(self, text: Text, nested: Nested | None) -> None:
+        self.text = text
+        self.pip = Reader(text, False, nested)
+        self.declared: list[Declared] = []
+        self.problems: list[Problem] = []
+        self.platforms: list[str] = []
+        self.notes: list[str] = []
+        self.requires_python: Said | None = None
+        self.python: Said | None = None
+
+    def read(self) -> None:
+        for key, value in _pairs(self._compose()):
+            if key.value == "dependencies":
+                for item in _items(value):
+                    self._dependency(item)
+            elif key.value == "platforms":
+                names = [item.value for item in _items(value)]
+                self.platforms += [_PLATFORMS[each] for each in names if each in _PLATFORMS]
+
+    def _compose(self) -> Any:
+        """The tree of the document, with marks; None, with a problem, where there is none."""
+        import yaml
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            return yaml.compose(self.text.text, Loader=loader)
+        except yaml.MarkedYAMLError as error:
+            start = error.problem_mark.index if error.problem_mark else 0
+            reason = error.problem or "it cannot be read"
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            start = 0
+            reason = (str(error).splitlines() or ["it cannot be read"])[0]
+        start = min(start, len(self.text.text))
+        self._problem(start, start, f"this is not YAML: {reason}")
+        return None
+
+    def _dependency(self, node: Any) -> None:
+        pairs = list(_pairs(node))
+        for key, value in pairs:
+            if key.value == "pip":
+                for item in _items(value):
+                    self._pip(item)
+        if not pairs and isinstance(node.value, str) and node.value.strip():
+            self._conda(node)
+
+    def _conda(self, node: Any) -> None:
+        start, end = self._span(node)
+        said = self.text.text[start:end]
+        spec = conda_versions.parse(said) if said == node.value else None
+        if spec is None:
+            self._problem(start, end, f"`{node.value}` is no conda package spec")
+            return
+        place = self.text.place(start, end)
+        where = self.text.place(start + spec.version[0], start + spec.version[1])
+        if spec.name.lower() == _PYTHON:
+            self._python(spec, where)
+            return
+        self.declared.append(
+            Declared(
+                name=canonical(spec.name),
+                text=said,
+                place=place,
+                specifier=spec.specifier or "",
+                version_place=where,
+                syntax="conda",
+                ignored=self.text.ignored(start, end),
+                manager="conda",
+                channel=spec.channel,
+                build=spec.build,
+                problem=None if spec.specifier is not None else "only conda knows such versions",
+            )
+        )
+
+    def _python(self, spec: conda_versions.Spec, place: Any) -> None:
+        if not spec.specifier:
+            return
+        self.requires_python = Said(spec.specifier, place)
+        if spec.specifier.startswith("==") and "," not in spec.specifier:
+            self.python = Said(spec.specifier[2:].removesuffix(".*"), place)
+
+    def _pip(self, node: Any) -> None:
+        """A line of the pip section is a line of a requirements file."""
+        start, end = self._span(node)
+        value = node.value if isinstance(node.value, str) else ""
+        if self.text.text[start:end] == value:
+            for line in logical_lines(value):
+                pieces = tuple((offset, start + where) for offset, where in line.pieces)
+                self.pip.read_line(LogicalLine(line.text, pieces, start + line.end))
+        else:
+            # Text that YAML folds or escapes has places as a whole only.
+            self._folded(value, start, end)
+
+    def _folded(self, value: str, start: int, end: int) -> None:
+        from cudalock.projects.text import Text
+
+        inner = Reader(Text(self.text.name, value), False)
+        for line in logical_lines(value):
+            inner.read_line(line)
+        place = self.text.place(start, end)
+        text = self.text.text[start:end]
+        self.pip.declared += [
+            replace(each, place=place, text=text, version_place=None, hashes_place=None)
+            for each in inner.declared
+        ]
+        self.pip.indexes += [each._replace(place=place) for each in inner.indexes]
+        self.pip.problems += [each._replace(place=place) for each in inner.problems]
+
+    def _span(self, node: Any) -> tuple[int, int]:
+        """Where a scalar stands, without its quotes."""
+        start, end = node.start_mark.index, node.end_mark.index
+        if getattr(node, "style", None) in ("'", '"'):
+            return start + 1, end - 1
+        return start, end
+
+    def _problem(self, start: int, end: int, message: str) -> None:
+        self.problems.append(Problem(self.text.place(start, end), message))
+
+
+def _pairs(node: Any) -> Iterator[tuple[Any, Any]]:
+    """The keys and values of a mapping; nothing for anything else."""
+    if node is not None and node.id == "mapping":
+        yield from node.value
+
+
+def _items(node: Any) -> list[Any]:
+    """The items of a sequence; nothing for anything else."""
+    return list(node.value) if node.id == "sequence" else []
