@@ -47,7 +47,7 @@ _WITH_VALUE: Final = frozenset(
     --use-feature --use-deprecated --no-build-isolation-package --refresh-package
     --upgrade-package -P --reinstall-package --python-platform --override --overrides
     --build-constraint --group --extra --allow-insecure-host
-    """.split()
+    """.split()  # noqa: SIM905 (a list of so many words is a page)
 )
 _NOT_RUN: Final = {"echo", "printf"}
 

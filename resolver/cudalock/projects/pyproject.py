@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.names import canonical
 from cudalock.projects import pdm_tables, poetry_tables, uv_tables
 from cudalock.projects.declared import Declared, ProjectFile, Said
 from cudalock.projects.toml_file import TomlFile
+
+_MANY: Final = 500
+"""Groups of a file that nobody wrote by hand; what each includes is then left alone."""
 
 if TYPE_CHECKING:
     from cudalock.projects.declared import Encoding
@@ -84,7 +87,7 @@ def _together(file: TomlFile, declared: list[Declared]) -> tuple[frozenset[str |
         for name, items in file.table("dependency-groups").items()
         if isinstance(items, list)
     }
-    if not any(includes.values()):
+    if not any(includes.values()) or len(includes) > _MANY:
         return ()
     groups = {*includes, *(entry.group for entry in declared if entry.group is not None)}
     return tuple(frozenset([None, *_included(group, includes)]) for group in sorted(groups))
