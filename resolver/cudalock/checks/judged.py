@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.checks.lines import Lines
 from cudalock.checks.places import Places
 from cudalock.checks.static import static_findings
-from cudalock.checks.targets import likely, told
+from cudalock.checks.targets import completed, likely, told
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.judging import Clash, Held, Judge
 from cudalock.judging.stack import Stack
@@ -49,7 +49,9 @@ class Checked:
 def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
     """See `cudalock.checks.check`."""
     checker = _Checker(file, matrix)
-    judged = checker.on_each(targets) if targets else checker.on_likely()
+    judged: list[Judged] = []
+    for alternatives in [completed(each, file) for each in targets] or [list(likely(file))]:
+        judged += checker.on_one_of(alternatives[:MAX_TARGETS])
     findings = [
         *static_findings(file, matrix, targets),
         *checker.unpinned(),
@@ -70,27 +72,27 @@ class _Checker:
         self._lines = Lines(file, Places(matrix))
         self._names = {entry.name for entry in file.everything() if entry.name in self.stack}
 
-    def on_each(self, targets: Sequence[Target]) -> list[Judged]:
-        return [self._judge(target, group) for group in self._groups() for target in targets]
-
     def _groups(self) -> list[str | None]:
         return self._lines.groups(self._names) if self._names else []
 
-    def _judge(self, target: Target, group: str | None) -> Judged:
+    def _judge(
+        self, target: Target, group: str | None, lines: set[int] | None = None
+    ) -> Judged:
+        """What is found on a target; of the errors only those that concern some lines, where they
+        are given: the others hold on a target that was seen before."""
         held = self._lines.on(target, group)
         if not any(each.name in self.stack for each in held):
             return Judged(target, group, tuple(held), ())
         clashes = Judge(target, self.matrix).judge(held)
+        if lines is not None:
+            clashes = [each for each in clashes if _concerns(each, lines)]
         return Judged(target, group, tuple(held), tuple(clashes))
 
-    # -- without a target -----------------------------------------------------------------------
-
-    def on_likely(self) -> list[Judged]:
-        """For each group as many likely targets as it takes to see each line on one that works.
+    def on_one_of(self, targets: list[Target]) -> list[Judged]:
+        """For each group as many of the targets as it takes to see each line on one that works.
 
         Where none works for a line, the first is the one to tell of.
         """
-        targets = list(likely(self.file))[:MAX_TARGETS]
         return [each for group in self._groups() for each in self._covering(targets, group)]
 
     def _covering(self, targets: list[Target], group: str | None) -> Iterator[Judged]:
@@ -113,14 +115,16 @@ class _Checker:
     ) -> tuple[Judged, set[int]]:
         """The judgement on the first target that has some of these lines and no error; else the
         one on the first of all. With it, the lines that need not be looked at again."""
-        judged = self._judge(first, group)
+        judged = self._judge(first, group, lines)
         if not judged.is_bad:
             return judged, _origins(judged) & lines
         errors = [clash for clash in judged.clashes if clash.finding.severity == "error"]
+        if any(not clash.is_local for clash in errors):
+            return judged, lines
         for target in targets:
             if target is first or not self._may_work(target, group, errors, lines):
                 continue
-            other = self._judge(target, group)
+            other = self._judge(target, group, lines)
             if not other.is_bad:
                 self._note(judged, other)
                 return other, lines
@@ -140,8 +144,7 @@ class _Checker:
         for clash in errors:
             wanted = {id(each.origin) for each in clash.members}
             members = [each for each in held if id(each.origin) in wanted]
-            found = Judge(target, self.matrix).judge(members)
-            if any(each.finding.severity == "error" for each in found):
+            if not Judge(target, self.matrix).works(members):
                 return False
         return True
 
@@ -182,9 +185,14 @@ class _Checker:
             if not pinned or entry.name in pinned or entry.role != "requirement":
                 continue
             if not entry.specifier and entry.problem is None and entry.manager == "pypi":
-                others = ", ".join(sorted(pinned)[:3])
-                says = f"{entry.name} is not pinned, and {others} is"
+                others = " and ".join(sorted(pinned)[:2])
+                says = f"{entry.name} is not pinned, beside a pinned {others}"
                 yield Finding("CL501", "note", says, place=entry.place, members=(entry.name,))
+
+
+def _concerns(clash: Clash, lines: set[int]) -> bool:
+    is_error = clash.finding.severity == "error"
+    return not is_error or any(id(each.origin) in lines for each in clash.members)
 
 
 def _origins(judged: Judged) -> set[int]:
@@ -211,7 +219,7 @@ def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
     return sorted(found, key=key)
 
 
-def _silencing(file: ProjectFile):  # type: ignore[no-untyped-def]
+def _silencing(file: ProjectFile) -> Callable[[Finding], bool]:
     by_place = {entry.place: entry for entry in file.everything() if entry.ignored}
 
     def is_silenced(finding: Finding) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.addresses import file_of
 from cudalock.checks.lines import holds, wheel_tags
-from cudalock.checks.targets import PYTHONS, is_allowed, likely
+from cudalock.checks.targets import PYTHONS, completed, is_allowed, likely
 from cudalock.findings import RULES, Finding
 from cudalock.judging.stack import Stack
 from cudalock.judging.wheels import Wheels
@@ -52,6 +53,7 @@ _MACHINES: Final = (
 )
 _MINORS: Final = ("2.7", *(f"3.{minor}" for minor in range(21)))
 _IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"), ("graalpy", "GraalVM"))
+_COMPARED: Final = r"(sys_platform|platform_system)\s*==\s*['\"]([^'\"]+)"
 _OPEN: Final = ("platform_release", "platform_version", "extra", "implementation_version")
 """Variables whose values nobody can list."""
 
@@ -137,8 +139,6 @@ def _asks(marker: str, *names: str) -> bool:
 
 def _meant(marker: str) -> str | None:
     """What was probably meant by a value of a platform that there is not."""
-    import re
-
     from cudalock.errors import BadTarget
     from cudalock.names import nearest
     from cudalock.target import parse_platform, platform_words
@@ -216,7 +216,8 @@ def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> I
 
 def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Target]:
     seen = set()
-    for target in targets or likely(file):
+    stated = [each for one in targets for each in completed(one, file)]
+    for target in stated or likely(file):
         if target.platform not in seen:
             seen.add(target.platform)
             yield target

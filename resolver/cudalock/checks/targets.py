@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.checks.lines import holds
@@ -33,6 +34,29 @@ def likely(file: ProjectFile) -> Iterator[Target]:
             target = Target(python, platform)
             if _is_meant(file, target):
                 yield target
+
+
+def completed(target: Target, file: ProjectFile) -> list[Target]:
+    """The targets that one stands for: itself where Python and platform are stated, else every
+    likely one that has what is."""
+    if {"python", "platform"} <= target.stated:
+        return [target]
+    found = []
+    for each in likely(file):
+        python = target if "python" in target.stated else each
+        place = target if "platform" in target.stated else each
+        one = replace(
+            place,
+            python=python.python,
+            free_threaded=python.free_threaded,
+            glibc=target.glibc if place.is_linux and "glibc" in target.stated else place.glibc,
+            gpus=target.gpus if place.can_have_cuda else (),
+            driver=target.driver if place.can_have_cuda else None,
+            stated=target.stated,
+        )
+        if one not in found:
+            found.append(one)
+    return found
 
 
 def _pythons(file: ProjectFile) -> Iterator[str]:
@@ -83,11 +107,8 @@ def _span(pythons: Iterable[str]) -> str:
     return " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
 
 
-def environments() -> Iterator[Mapping[str, str]]:
-    """The marker values of every likely target."""
-    for platform in PLATFORMS:
-        for python in PYTHONS:
-            yield Target(python, platform).marker_environment()
+def _numbers(python: str) -> list[int]:
+    return [int(part) for part in python.rstrip("t").split(".")]
 
 
-__all__ = ["PLATFORMS", "PYTHONS", "environments", "is_allowed", "likely", "told"]
+__all__ = ["PLATFORMS", "PYTHONS", "completed", "is_allowed", "likely", "told"]

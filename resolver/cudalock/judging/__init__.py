@@ -59,6 +59,13 @@ class Judge:
         said = _not_said_twice(found, clashes)
         return [*self.mended([*said, *clashes], left), *self.warnings(left)]
 
+    def works(self, held: Sequence[Held]) -> bool:
+        """Whether there is nothing but warnings and notes to find."""
+        found, usable = self.alone(held)
+        if any(clash.finding.severity == "error" for clash in found):
+            return False
+        return self.question.is_possible(self.with_related(usable, held))
+
     def mended(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
         """The clashes, each that can be mended with the changes that do it. The most important are
         mended first, and the others as they are then."""
@@ -77,13 +84,16 @@ class Judge:
         urls = [
             url
             for change in changes
-            if (url := self.matrix.indexes[change.index].url if change.index else None)
+            if (url := self._url(change))
             and change.old.indexes is not None
-            and change.index not in change.old.indexes
+            and change.index_id not in change.old.indexes
         ]
         if urls:
             fix += f" with `--extra-index-url {urls[0]}`"
         return clash._replace(finding=replace(clash.finding, fix=fix), changes=changes)
+
+    def _url(self, change: Change) -> str | None:
+        return self.matrix.indexes[change.index_id].url if change.index_id else None
 
     def alone(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
         """What is wrong with each member of the stack by itself, and what can be judged together,

@@ -51,8 +51,8 @@ class Held(NamedTuple):
 class Clash(NamedTuple):
     """A finding, and what is held that it is about, the one to change first.
 
-    `needs` are the ids of indexes that would have to be named. `changes` would mend it, with all the
-    rest as it is. `is_local`: another target may well be free of it.
+    `needs` are the ids of indexes that would have to be named. `changes` would mend it, with all
+    the rest as it is. `is_local`: another target may well be free of it.
     """
 
     finding: Finding

@@ -32,8 +32,8 @@ class Change(NamedTuple):
     specifier: str
     url: str | None = None
     sha256: str | None = None
-    index: str | None = None
-    """the id of the index that it is on, where that is not the package index"""
+    index_id: str | None = None
+    """where it is on an index: which"""
 
     @property
     def text(self) -> str:
@@ -92,7 +92,7 @@ class Mender:
         freed = old._replace(specifier=_open(old), file=None, indexes=None)
         search = Search(HeldProblem([*rest, freed], self._target, self._matrix))
         candidate = next(self._candidates(search, old), None)
-        return candidate and self._change(old, candidate)
+        return self._change(old, candidate) if candidate is not None else None
 
     def _candidates(self, search: Search, old: Held) -> Iterator[Candidate]:
         """What goes with the rest: of the nearest version first, and what is within reach before
@@ -163,12 +163,12 @@ class Mender:
         if within_reach and build.builder is None:
             full = "+" in old.specifier
             version = candidate.full_version if full else candidate.version
-            return Change(old, f"=={version}", index=build.index)
+            return Change(old, f"=={version}", index_id=build.index)
         url = self._matrix.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
             return Change(old, f"=={candidate.full_version}", url, wheel.sha256)
         if build.builder is None and old.file is None:
-            return Change(old, f"=={candidate.full_version}", index=build.index)
+            return Change(old, f"=={candidate.full_version}", index_id=build.index)
         return None
 
 
