@@ -75,9 +75,7 @@ class _Checker:
     def _groups(self) -> list[str | None]:
         return self._lines.groups(self._names) if self._names else []
 
-    def _judge(
-        self, target: Target, group: str | None, lines: set[int] | None = None
-    ) -> Judged:
+    def _judge(self, target: Target, group: str | None, lines: set[int] | None = None) -> Judged:
         """What is found on a target; of the errors only those that concern some lines, where they
         are given: the others hold on a target that was seen before."""
         held = self._lines.on(target, group)

@@ -53,9 +53,7 @@ def rewrite(checked: Checked, matrix: Matrix) -> list[Rewritten]:
                 if found:
                     done.add(id(entry))
                     edits.setdefault(entry.place.file, []).extend(found)
-    return [
-        _applied(file, edits[file.name]) for file in checked.file.files() if file.name in edits
-    ]
+    return [_applied(file, edits[file.name]) for file in checked.file.files() if file.name in edits]
 
 
 def _applied(file: ProjectFile, edits: Iterable[Edit]) -> Rewritten:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cudalock.findings import Finding
+    from cudalock.goals import Request
     from cudalock.matrix import Matrix
     from cudalock.projects.declared import ProjectFile
     from cudalock.target import Target
@@ -79,6 +80,7 @@ def _checked(
     names: Sequence[str], matrix: Matrix, given: dict[str, Any]
 ) -> tuple[list[Finding], list[str]]:
     """The findings of every file, each once, and what `--fix` changed."""
+    from cudalock.checks import check_file
     from cudalock.projects.files import read_file
 
     if given["fix"] and STDIN in names:
@@ -89,8 +91,12 @@ def _checked(
     changed: list[str] = []
     for name in names:
         file = read_file(name, stdin)
-        findings = _mended(file, matrix, targets, changed) if given["fix"] else None
-        for finding in findings or _findings(file, matrix, targets):
+        stated = targets or _own_targets(file, matrix)
+        if given["fix"]:
+            findings = _mended(file, matrix, stated, changed)
+        else:
+            findings = check_file(file, matrix, stated).findings
+        for finding in findings:
             found.setdefault((finding.code, finding.place, finding.members), finding)
     return list(found.values()), changed
 
@@ -99,12 +105,6 @@ def _stdin() -> bytes:
     import sys
 
     return sys.stdin.buffer.read()
-
-
-def _findings(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> list[Finding]:
-    from cudalock.checks import check_file
-
-    return check_file(file, matrix, targets or _own_targets(file, matrix)).findings
 
 
 def _mended(
@@ -116,8 +116,7 @@ def _mended(
     from cudalock.projects.files import read_file
     from cudalock.render import write_bytes
 
-    stated = targets or _own_targets(file, matrix)
-    checked = check_file(file, matrix, stated)
+    checked = check_file(file, matrix, targets)
     for _ in range(MAX_ROUNDS):
         rewritten = rewrite(checked, matrix)
         if not rewritten:
@@ -125,7 +124,7 @@ def _mended(
         for each in rewritten:
             write_bytes(each.file.name, each.content)
             changed += [f"{each.file.name}: {says}" for says in each.changes]
-        checked = check_file(read_file(file.name), matrix, stated)
+        checked = check_file(read_file(file.name), matrix, targets)
     return checked.findings
 
 
@@ -136,9 +135,15 @@ def _targets(given: dict[str, Any], matrix: Matrix) -> list[Target]:
     """The targets that options state; what they leave open is not stated in them."""
     from cudalock.goals import Request
 
-    flags = {name: tuple(given[name]) for name in ("python", "platform", "glibc", "gpu", "driver")}
-    if any(flags.values()):
-        return _read(Request(**flags), matrix)
+    request = Request(
+        python=tuple(given["python"]),
+        platform=tuple(given["platform"]),
+        glibc=tuple(given["glibc"]),
+        gpu=tuple(given["gpu"]),
+        driver=tuple(given["driver"]),
+    )
+    if request != Request():
+        return _read(request, matrix)
     from cudalock.cli.options import read_target_words
 
     return _of_words(read_target_words(), matrix)
@@ -161,7 +166,7 @@ def _of_words(words: Iterable[str], matrix: Matrix) -> list[Target]:
     return found
 
 
-def _read(request: Any, matrix: Matrix) -> list[Target]:
+def _read(request: Request, matrix: Matrix) -> list[Target]:
     from cudalock.goals import Asked, read_requests
     from cudalock.target import Here
 
@@ -208,7 +213,14 @@ def _report(
     for says in changed:
         tell(f"changed: {says}")
     counts = [(sum(each.severity == one for each in findings), one) for one in SEVERITIES]
-    said = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n) or "no findings"
+    said = (
+        ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n) or "no findings"
+    )
     files = f"{len(names)} file{'' if len(names) == 1 else 's'}"
     mendable = not fixing and any(each.severity == "error" and each.fix for each in findings)
-    tell(f"{files}: {said}{'; `--fix` mends what it can' if mendable else ''}")
+    files = _count(len(names), "file")
+    tell(f"{files}: {said or 'no findings'}{'; `--fix` mends what it can' if mendable else ''}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

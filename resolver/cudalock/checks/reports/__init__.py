@@ -25,7 +25,7 @@ def text(findings: Sequence[Finding], matrix_version: str) -> str:
         says = f"{finding.code} {severity}{finding.sentence}{facts}"
         lines.append(ascii_line(f"{_where(finding.place)}: {says}"))
         if finding.fix:
-            lines.append(ascii_line(f"    fix: {finding.fix}"))
+            lines.append("    " + ascii_line(f"fix: {finding.fix}"))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -35,8 +35,7 @@ def as_json(findings: Sequence[Finding], matrix_version: str) -> str:
         "schema": SCHEMA,
         "matrix": matrix_version,
         "summary": {
-            severity: sum(each.severity == severity for each in findings)
-            for severity in SEVERITIES
+            severity: sum(each.severity == severity for each in findings) for severity in SEVERITIES
         },
         "findings": [_record(finding) for finding in findings],
     }
@@ -65,7 +64,7 @@ def github(findings: Sequence[Finding], matrix_version: str) -> str:
     lines = []
     for finding in findings:
         place = finding.place
-        at = [("title", f"{finding.code} {finding.rule.name}")]
+        at: list[tuple[str, object]] = [("title", f"{finding.code} {finding.rule.name}")]
         if place is not None:
             at = [("file", place.file), ("line", place.line), ("col", place.column), *at]
         properties = ",".join(f"{name}={_property(value)}" for name, value in at)
