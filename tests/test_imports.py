@@ -26,7 +26,7 @@ LAYERS = [
     {"conflicts"},
     {"lock", "locking", "markers", "merging", "placing"},
     {"formats", "projects", "environment", "sources", "tables", "lints"},
-    {"activation", "diagnosis"},
+    {"activation", "diagnosis", "repositories"},
     {"findings"},
     {"judging"},
     {"checks"},

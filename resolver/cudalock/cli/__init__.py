@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "activate": "cudalock.cli.activate",
-    "check": "cudalock.cli.check",
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",
+    "generate": "cudalock.cli.generate",
     "matrix": "cudalock.cli.matrix",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",

@@ -51,7 +51,7 @@ def read_questions(
     """
     from cudalock.goals import read_requests
 
-    request, rest = _at_environments(request_of(given, words)), request_of(defaults)
+    request, rest = at_environments(request_of(given, words)), request_of(defaults)
     looking = Looking(matrix, off=bool(given.get("no_detect") or defaults.get("no_detect")))
     questions = read_requests(request, matrix, rest, looking.here)
     if not given.get("quiet"):
@@ -126,7 +126,7 @@ class Looking:
         return f"detected: {self.machine}; {flags} say{'s' if len(used) == 1 else ''} otherwise"
 
 
-def _at_environments(request: Request) -> Request:
+def at_environments(request: Request) -> Request:
     """The request with the version in place of each environment that `--python` names.
 
     One that was made for another machine (a Windows tree, looked at from Linux) states the platform

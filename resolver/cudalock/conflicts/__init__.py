@@ -26,13 +26,14 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     conflict = Conflict(goal, target, matrix)
     cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
+    suggestions = tuple(suggest(goal, target, matrix, cores))
     explanation = Explanation(
         headline=f"there is no answer for {wanted} on {target.label}",
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
         conflicts=tuple(Narrator(conflict, core).steps() for core in cores),
+        suggestions=suggestions,
     )
-    hints = [str(suggestion) for suggestion in suggest(goal, target, matrix, cores)]
-    return NoSolution(explanation, hints=hints)
+    return NoSolution(explanation, hints=map(str, suggestions))
 
 
 __all__ = [

@@ -11,6 +11,7 @@ from cudalock.resolution.specifiers import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core
+    from cudalock.conflicts.suggestions import Suggestion
     from cudalock.resolution.candidate import Candidate
 
 SHOWN_VERSIONS = 4
@@ -30,12 +31,14 @@ class Step(NamedTuple):
 class Explanation(NamedTuple):
     """Why a goal has no answer on a target.
 
-    ``elements`` are those of the cores; ``conflicts`` tell each core, one fact a line.
+    ``elements`` are those of the cores; ``conflicts`` tell each core, one fact a line;
+    ``suggestions`` are changes that help, which were solved.
     """
 
     headline: str
     elements: tuple[str, ...]
     conflicts: tuple[tuple[Step, ...], ...]
+    suggestions: tuple[Suggestion, ...] = ()
 
     def __str__(self) -> str:
         lines = [self.headline]

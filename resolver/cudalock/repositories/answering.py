@@ -1,0 +1,239 @@
+"""The questions of a repository that have an answer, or the no with the lines it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.conflicts import Explanation, Step, explain
+from cudalock.errors import Contradiction, NetworkError, NoSolution, UnknownVersion
+from cudalock.goals import Asked
+from cudalock.repositories.asking import Ask, Asker
+from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.search import Search
+from cudalock.resolution.specifiers import leading_name
+
+if TYPE_CHECKING:
+    from cudalock.conflicts import Suggestion
+    from cudalock.goals import Question, Request
+    from cudalock.matrix import Matrix
+    from cudalock.repositories.hints import Hint
+    from cudalock.repositories.reading import Repository
+    from cudalock.target import Here
+
+_ASKS = "the goal asks for "
+
+
+class Answerable(NamedTuple):
+    """Questions that have an answer, how they were asked, and what was let go for it."""
+
+    ask: Ask
+    questions: tuple[Question, ...]
+    loosened: tuple[Loosened, ...] = ()
+
+    @property
+    def given_up(self) -> tuple[Hint, ...]:
+        """The hints that were not heeded."""
+        return self.ask.given_up
+
+
+class Answerer:
+    """Asks for one repository."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        request: Request,
+        defaults: Request,
+        matrix: Matrix,
+        here: Here | None = None,
+    ) -> None:
+        self.repository = repository
+        self.matrix = matrix
+        self._said = (request, defaults, matrix, here)
+
+    def questions(self, *, relaxed: bool = False) -> Answerable:
+        """The questions that heed most of the hints, among those that have an answer.
+
+        With `relaxed`, where there is none, the repository's own limits are let go, the fewest.
+        Raises NoSolution naming the lines that stand against one another, and a UsageError of some
+        kind for a question that is wrong.
+        """
+        try:
+            asks = self._asks(self.repository)
+        except (Contradiction, UnknownVersion):
+            found = self._relaxed() if relaxed else None
+            if found is None:
+                raise
+            return found
+        for ask in asks:
+            if self._is_possible(ask.questions):
+                return Answerable(ask, ask.questions)
+        found = self._relaxed()
+        if relaxed and found is not None:
+            return found
+        raise self._refusal(asks[-1], found)
+
+    def _asks(self, repository: Repository) -> list[Ask]:
+        return list(Asker(repository, *self._said).asks())
+
+    def _is_possible(self, questions: Sequence[Question]) -> bool:
+        return all(
+            Search(Problem(goal, target, self.matrix)).best() is not None
+            for goal, target in questions
+        )
+
+    # -- with less ------------------------------------------------------------------------------
+
+    def _relaxed(self) -> Answerable | None:
+        """The questions with all limits of the repository but the fewest."""
+        asks = self._asks(self._without_limits())
+        limits = tuple(self._limits())
+        relaxed = relax(asks[-1].questions, limits, self.matrix)
+        if relaxed is None or not relaxed.loosened:
+            return None
+        for ask in asks:
+            questions = self._with(ask, limits, relaxed)
+            if self._is_possible(questions):
+                return Answerable(ask, questions, relaxed.loosened)
+        return None
+
+    def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Question, ...]:
+        let_go = {each.limit for each in relaxed.loosened}
+        kept = [limit for limit in limits if limit not in let_go]
+        return tuple(held_question(each, kept, relaxed.held) for each in ask.questions)
+
+    def _without_limits(self) -> Repository:
+        """The repository with everything wanted and nothing limited."""
+        framework = self.matrix.framework
+        pins_framework = any(
+            self.matrix.names.find(each.name) == framework and each.specifier
+            for each in self.repository.requirements
+        )
+        return replace(
+            self.repository,
+            requirements=tuple(
+                each._replace(specifier="") for each in self.repository.requirements
+            ),
+            constraints=(),
+            hints=tuple(
+                hint
+                for hint in self.repository.hints
+                if not (hint.part == "framework" and pins_framework)
+            ),
+        )
+
+    def _limits(self) -> Iterator[Limit]:
+        for each in (*self.repository.requirements, *self.repository.constraints):
+            name = self.matrix.names.find(each.name)
+            if each.specifier and name is not None:
+                yield Limit(name, each.specifier, each.origin, each.marker, self._weight(name))
+
+    def _weight(self, name: str) -> int:
+        """What it costs to let go of a limit: most for the framework, more for what is built for
+        it than for anything else."""
+        if name == self.matrix.framework:
+            return 3
+        return 2 if name in self.matrix.ranked else 1
+
+    # -- no -------------------------------------------------------------------------------------
+
+    def _refusal(self, ask: Ask, relaxed: Answerable | None) -> NoSolution:
+        for question in ask.questions:
+            if not self._is_possible([question]):
+                return _with_places(question, ask, relaxed, self.matrix)
+        # Each has an answer, and not all together: the joint search says so in its own words.
+        return NoSolution("there is no answer for all the targets together")
+
+
+def _with_places(
+    question: Question, ask: Ask, relaxed: Answerable | None, matrix: Matrix
+) -> NoSolution:
+    """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
+    no = explain(*question, matrix)
+    explanation = no.explanation
+    if not isinstance(explanation, Explanation):
+        return no
+    places = _places(ask, matrix)
+    conflicts = tuple(
+        tuple(_told_with_place(step, places) for step in steps) for steps in explanation.conflicts
+    )
+    hints = [f"with `--relax`, {each}" for each in (relaxed.loosened if relaxed else ())]
+    hints += [_as_edit(question, each, places) for each in explanation.suggestions]
+    told = explanation._replace(headline=_headline(explanation), conflicts=conflicts)
+    return NoSolution(told, hints=dict.fromkeys(hints))
+
+
+def _headline(explanation: Explanation) -> str:
+    """The pins may be dozens; those in question are in the steps."""
+    place = explanation.headline.rpartition(" on ")[2]
+    return f"what the repository asks for cannot be had together on {place}"
+
+
+def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
+    """For each project the lines that speak of it, those with a limit first."""
+    places: dict[str, list[str]] = {}
+    for each in sorted((*ask.asked, *ask.constraints), key=lambda item: not item.specifier):
+        name = matrix.names.find(each.name) or each.name
+        if each.specifier or name not in places:
+            places.setdefault(name, []).append(each.origin)
+    return places
+
+
+def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
+    if not step.text.startswith(_ASKS):
+        return step
+    text = step.text.removeprefix(_ASKS)
+    origins = dict.fromkeys(places.get(leading_name(text), ()))
+    if not origins:
+        return step
+    verb = "asks" if len(origins) == 1 else "ask"
+    return step._replace(text=f"{' and '.join(origins)} {verb} for {text}")
+
+
+def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[str]]) -> str:
+    """A suggestion as what to write in which line, or as flags of this command."""
+    goal, target = question
+    other = suggestion.goal
+    flags = []
+    if suggestion.target.python_text != target.python_text:
+        flags.append(f"--python {suggestion.target.python_text}")
+    if suggestion.target.platform != target.platform:
+        flags.append(" ".join(suggestion.target.flags()[2:4]))
+    if other.cuda != goal.cuda:
+        flags.append("--cuda auto")
+    if other.builders != goal.builders:
+        flags.append(f"--builders {other.builders}")
+    parts = [f"`{' '.join(flags)}`"] if flags else []
+    if other.exclude_newer != goal.exclude_newer:
+        parts.append("no `--exclude-newer`")
+    old = {leading_name(text): text for text in goal.requirements}
+    new = {leading_name(text): text for text in other.requirements}
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
+            wanted = f"`{new[name]}`" if name in new else f"no `{name}`"
+            parts.append(f"{wanted} in {where}")
+    return " and ".join(parts) or suggestion.says
+
+
+def check_names(repository: Repository, matrix: Matrix) -> None:
+    """Raises NetworkError naming what is asked for that the matrix does not hold."""
+    outside: dict[str, Asked] = {}
+    for each in repository.requirements:
+        if matrix.names.find(each.name) is None:
+            outside.setdefault(each.name, each)
+    if outside:
+        named = ", ".join(f"`{name}` ({each.origin})" for name, each in sorted(outside.items()))
+        raise NetworkError(
+            f"{named} are not in the matrix, and have to be looked up at the package index",
+            hints=[
+                "`--stack-only` leaves out everything that is not in the matrix",
+                *(f"`--exclude {name}` leaves it out" for name in sorted(outside)[:1]),
+            ],
+        )
+
+
+__all__ = ["Answerable", "Answerer", "check_names"]

@@ -1,0 +1,65 @@
+"""When the requirement files of a repository were last committed, by its git.
+
+git reads a repository's own configuration, which may name programs to run; each such way that a
+plain `git log` has is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from cudalock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_SAFE: Final = (
+    *("-c", "core.fsmonitor=false"),
+    *("-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "log.showSignature=false"),
+    *("-c", "core.pager=cat"),
+    *("--no-pager", "--literal-pathspecs", "--no-optional-locks", "--no-replace-objects"),
+)
+_QUIET: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ASKPASS": ""}
+_SECONDS: Final = 20
+
+
+def last_commit(root: Path, files: Sequence[Path]) -> str | None:
+    """The ISO day of the last commit to one of the files; None where there is none."""
+    if not files:
+        return None
+    paths = [os.path.relpath(file, root) for file in files]
+    command = ["git", *_SAFE, "log", "-1", "--format=%cs", "--no-ext-diff", "--no-textconv", "--"]
+    try:
+        done = subprocess.run(
+            [*command, *paths],
+            cwd=root,
+            env={**os.environ, **_QUIET},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    day = done.stdout.strip()
+    return day if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
+
+
+def commit_day(root: Path, files: Sequence[Path]) -> str:
+    """As `last_commit`. Raises UsageError where there is no such commit."""
+    day = last_commit(root, files)
+    if day is None:
+        raise UsageError(
+            f"`--exclude-newer commit`: git knows no commit of the requirement files in `{root}`",
+            hints=["--exclude-newer 2025-01-31"],
+        )
+    return day
+
+
+__all__ = ["commit_day", "last_commit"]

@@ -1,0 +1,135 @@
+"""Repositories laid out like real ones: what is read of each, and its lock, which uv accepts.
+
+A case is a file under cases/repositories:
+
+    about     a sentence
+    args      what `cudalock generate` is given
+    files     the repository
+    pins      NAME or NAME==VERSION that the lock has; absent: names it has not
+    told      parts of standard error; noted: notes in the lock; dry: lines of `--dry-run`
+    command   a part of the command in the lock's header
+    addresses files that the lock names by address
+    refused   the exit status, where there is no lock, with what it says
+    relaxed   pins with --relax, with what was loosened
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cudalock import toml
+from cudalock.cli import main
+from tests.test_consumers import Consumed, uv_would_install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tests.recorded import RecordedIndex
+
+CASES = Path(__file__).parent / "cases" / "repositories"
+
+
+def cases() -> list[Any]:
+    return [pytest.param(path, id=path.stem) for path in sorted(CASES.glob("*.toml"))]
+
+
+def laid_out(path: Path, root: Path) -> dict[str, Any]:
+    """The case, with its repository at `root`."""
+    case = toml.loads(path.read_text(encoding="utf-8"))
+    write(root, case["files"])
+    return case
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["generate", *words], prog_name="cudalock")
+
+
+def lacking(wanted: Iterable[str], pins: Mapping[str, str]) -> list[str]:
+    """Those of `NAME` or `NAME==VERSION` that are not pinned so; without a local version any."""
+    missing = []
+    for text in wanted:
+        name, _, version = text.partition("==")
+        pinned = pins.get(name, "")
+        here = pinned if "+" in version else pinned.partition("+")[0]
+        if not pinned or (version and "://" not in pinned and here != version):
+            missing.append(f"{text} (there is {pinned or 'none'})")
+    return missing
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "repository"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.mark.parametrize("path", cases())
+def test_a_repository_and_its_lock(path: Path, repository: Path) -> None:
+    case = laid_out(path, repository)
+    if "refused" in case:
+        refused = run(*case["args"])
+        assert (refused.exit_code, refused.stdout) == (case["refused"], ""), refused.output
+        assert not [text for text in case["says"] if text not in refused.stderr], refused.stderr
+        result = run(*case["args"], "--relax")
+    else:
+        result = run(*case["args"])
+    assert result.exit_code == 0, result.output
+    lock = Consumed(result.stdout)
+    assert not lacking(case.get("pins", case.get("relaxed", [])), lock.pins)
+    assert not set(case.get("absent", ())) & set(lock.pins)
+    noted = [*case.get("noted", ()), *case.get("loosened", ())]
+    assert not [text for text in noted if f"# note: {text}" not in result.stdout], result.stdout
+    assert not [text for text in case.get("told", ()) if text not in result.stderr], result.stderr
+    assert case.get("command", "") in result.stdout
+    files = [address.replace("+", "%2B") for address in case.get("addresses", ())]
+    assert not [file for file in files if file not in result.stdout]
+    assert result.stdout == run(*case["args"], *(["--relax"] if "refused" in case else [])).stdout
+
+
+@pytest.mark.parametrize("path", cases())
+def test_uv_accepts_the_lock_of_a_repository(
+    path: Path,
+    repository: Path,
+    recorded: RecordedIndex,
+    recorded_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    case = laid_out(path, repository)
+    result = run(*case["args"], *(["--relax"] if "refused" in case else []), "-q")
+    assert result.exit_code == 0, result.output
+    lock = Consumed(result.stdout).redirected(recorded)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert uv_would_install(lock, elsewhere, recorded_environment) == lock.pins
+
+
+@pytest.mark.parametrize("path", cases())
+def test_a_dry_run_shows_what_was_read(path: Path, repository: Path) -> None:
+    case = laid_out(path, repository)
+    relax = ["--relax"] if "refused" in case else []
+    shown = run(*case["args"], *relax, "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    assert not [line for line in case.get("dry", ()) if line not in lines], shown.stdout
+    value = json.loads(run(*case["args"], *relax, "--dry-run", "--json").stdout)
+    assert value["schema"] == "cudalock.generate/1"
+    wanted = [line for line in lines if line.startswith("wanted: ")]
+    assert wanted == list(map(wanted_line, value["requirements"]))
+
+
+def wanted_line(row: Mapping[str, Any]) -> str:
+    extras = f"[{','.join(row['extras'])}]" if row["extras"] else ""
+    marker = f"; {row['marker']}" if row["marker"] else ""
+    return f"wanted: {row['name']}{extras}{row['specifier']}{marker}, {row['origin']}"
