@@ -20,9 +20,10 @@ from cudalock.addresses import without_credentials
 from cudalock.cli import main
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.lock import Address
-from cudalock.sources import digests, package_index, web
+from cudalock.sources import digests, listings, web
 from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.digests import with_hashes
+from cudalock.sources.listings import File
 from cudalock.sources.package_index import PackageIndexes, find_addresses
 from cudalock.sources.pip_settings import Settings, read_settings
 from cudalock.sources.web import Web
@@ -133,13 +134,12 @@ def test_a_listing_in_json_has_sizes() -> None:
     content = json.dumps({"files": [file, {**file, "url": "b-1.0.tar.gz", "hashes": {}}]})
     kind = "application/vnd.pypi.simple.v1+json"
     page = IndexPage(Link("https://me:pw@x.example/s/numpy/"), content.encode(), "utf-8", kind)
-    (name, address), (_, other) = package_index._addresses(page, "https://x.example/s")
-    assert name == file["filename"]
-    assert address == Address(
-        "https://x.example/s/files/numpy-2.1.3-py3-none-any.whl",
-        "a" * 64,
-        7,
-        "https://x.example/s",
+    found, other = listings._files(page)
+    assert found == File(
+        name="numpy-2.1.3-py3-none-any.whl",
+        url="https://x.example/s/files/numpy-2.1.3-py3-none-any.whl",
+        sha256="a" * 64,
+        size=7,
     )
     assert (other.sha256, other.size) == (None, 7)
 

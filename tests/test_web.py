@@ -62,6 +62,13 @@ def test_an_answer_is_asked_about_by_its_tag(server: ScriptedServer) -> None:
     assert [each.headers.get("if-none-match") for each in server.asked] == [None, '"one"']
 
 
+def test_an_answer_that_does_not_say_is_fresh_for_a_while(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(body=b"a")]
+    read(server)
+    read(server)
+    assert len(server.asked) == 1
+
+
 def test_what_may_not_be_kept_is_not(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(headers={**FRESH, "Cache-Control": "no-store"}, body=b"a")]
     read(server)

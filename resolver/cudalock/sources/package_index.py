@@ -6,41 +6,28 @@ unearth reads both kinds of listing, HTML and JSON. Listings are asked one time 
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urljoin
+from typing import TYPE_CHECKING, Final
 
-import httpx
-from unearth.collector import (
-    IndexPage,
-    LinkCollectError,
-    fetch_page,
-    parse_html_page,
-    parse_json_response,
-)
 from unearth.finder import PackageFinder
-from unearth.link import Link
 
-from cudalock.addresses import file_of, without_credentials
+from cudalock.addresses import without_credentials
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.lock import Address
 from cudalock.placing import unaddressed
+from cudalock.sources.listings import File, Listing, read_listing
 from cudalock.sources.pip_settings import read_settings
-from cudalock.sources.web import Web, unreachable
+from cudalock.sources.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
-    from unearth.fetchers import Fetcher
 
     from cudalock.lock import Lock
 
 _AT_ONCE: Final = 8
-_JSON: Final = "application/vnd.pypi.simple.v1+json"
 
 
 class PackageIndexes:
@@ -61,8 +48,8 @@ class PackageIndexes:
         main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
         given = [main, *extra_index_urls, *settings.extra_index_urls]
         self.urls = [url for url in dict.fromkeys(given) if url.startswith(("http:", "https:"))]
-        self._web = Web(settings, offline=offline)
-        self._listings: dict[tuple[str, str], list[tuple[str, Address]] | None] = {}
+        self.web = Web(settings, offline=offline)
+        self._listings: dict[tuple[str, str], Listing | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +60,7 @@ class PackageIndexes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._web.close()
+        self.web.close()
 
     def find(self, project: str, file: str, sha256: str | None) -> Address:
         """The address of a wheel of which name and digest are known.
@@ -99,9 +86,9 @@ class PackageIndexes:
         wanted = set(digests)
         found: dict[str, tuple[str, Address]] = {}
         for url in self.urls:
-            for file, address in self._listing(url, project) or ():
-                if address.sha256 in wanted and file.endswith(".whl"):
-                    found.setdefault(file, (file, address))
+            for file in self._files(url, project):
+                if file.sha256 in wanted and file.is_wheel:
+                    found.setdefault(file.name, (file.name, _address(file, url)))
         absent = wanted - {address.sha256 for _, address in found.values()}
         if absent:
             raise NetworkError(f"no wheel of {project} at {self._places} has sha256 {min(absent)}")
@@ -113,45 +100,39 @@ class PackageIndexes:
             return
         wanted = sorted(set(projects))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda project: self._listing(self.urls[0], project), wanted))
+            list(pool.map(lambda project: self.listing(self.urls[0], project), wanted))
 
     def published(self, index: str, project: str, file: str) -> str | None:
         """The sha256 that an index, by its address, lists for a file; None where it lists none.
 
         Raises NetworkError if the index cannot be asked.
         """
-        listed = self._listing(index, project) or ()
-        return next((each.sha256 for name, each in listed if name == file and each.sha256), None)
+        files = self._files(index, project)
+        return next((each.sha256 for each in files if each.name == file and each.sha256), None)
+
+    def listing(self, index: str, project: str) -> Listing | None:
+        """An index's files of a project; None where it does not have the project.
+
+        Raises NetworkError if the index cannot be asked.
+        """
+        key = (index, project)
+        if key not in self._listings:
+            self._listings[key] = read_listing(self.web, index, project)
+        return self._listings[key]
 
     @property
     def _places(self) -> str:
         return ", ".join(without_credentials(url) for url in self.urls) or "any package index"
 
+    def _files(self, index: str, project: str) -> tuple[File, ...]:
+        listing = self.listing(index, project)
+        return listing.files if listing else ()
+
     def _named(self, project: str, file: str) -> Iterator[Address]:
         for url in self.urls:
-            yield from (
-                address for name, address in self._listing(url, project) or () if name == file
-            )
-
-    def _listing(self, index: str, project: str) -> list[tuple[str, Address]] | None:
-        """An index's files of a project; None where it does not have the project."""
-        key = (index, project)
-        if key not in self._listings:
-            self._listings[key] = self._ask(index, project)
-        return self._listings[key]
-
-    def _ask(self, index: str, project: str) -> list[tuple[str, Address]] | None:
-        url = f"{index.rstrip('/')}/{project}/"
-        try:
-            page = fetch_page(cast("Fetcher", self._web), Link(url))
-        except LinkCollectError as error:
-            # An index may refuse to say that it lacks a project; PyTorch's answers 403.
-            if any(f"({status})" in str(error) for status in (403, 404)):
-                return None
-            raise unreachable(url, error) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise unreachable(url, error) from None
-        return list(_addresses(page, without_credentials(index)))
+            for each in self._files(url, project):
+                if each.name == file:
+                    yield _address(each, url)
 
 
 def find_addresses(
@@ -175,25 +156,8 @@ def find_addresses(
         }
 
 
-def _addresses(page: IndexPage, index: str) -> Iterator[tuple[str, Address]]:
-    if not page.content_type.lower().startswith(_JSON):
-        for link in parse_html_page(page):
-            yield _address(link, None, index)
-        return
-    # unearth drops the sizes.
-    sizes = {}
-    for file in json.loads(page.content).get("files", ()):
-        with suppress(KeyError):
-            sizes[urljoin(page.link.url_without_fragment, file["url"])] = file["size"]
-    for link in parse_json_response(page):
-        yield _address(link, sizes.get(link.url), index)
-
-
-def _address(link: Link, size: int | None, index: str) -> tuple[str, Address]:
-    digests = link.hash_option or {}
-    (sha256,) = digests.get("sha256") or (None,)
-    url = without_credentials(link.url_without_fragment)
-    return file_of(url), Address(url, sha256 and sha256.lower(), size, index)
+def _address(file: File, index: str) -> Address:
+    return Address(file.url, file.sha256, file.size, without_credentials(index))
 
 
 __all__ = ["PackageIndexes", "find_addresses"]

@@ -53,6 +53,10 @@ BACK_OFF = 0.5
 LONGEST_WAIT: Final = 60.0
 """Seconds: a server that asks for more patience is not asked again."""
 
+UNSAID: Final = 600
+"""Seconds for which an answer is fresh that says nothing of it: what the package index itself
+allows its listings."""
+
 AT_ONCE: Final = 8
 """Requests to one host at the same time."""
 
@@ -64,6 +68,7 @@ DOWNLOAD: Final = {**ONCE, "download": True}
 the clock."""
 
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SAYS_HOW_LONG: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
 _FILES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _CACHED_ONLY: Final = "cached-only"
 _AUTHORIZATION: Final = "authorization"
@@ -329,6 +334,8 @@ class _Polite(httpx.BaseTransport):
         assert isinstance(response.stream, httpx.SyncByteStream)
         bounded = not (request.url.path.endswith(_FILES) or "download" in request.extensions)
         deadline = time.monotonic() + self._deadline if bounded else None
+        if response.status_code == 200 and _SAYS_HOW_LONG.isdisjoint(response.headers):
+            response.headers["Cache-Control"] = f"max-age={UNSAID}"
         response.stream = _Counted(response.stream, self._traffic, turn, deadline)
         return response
 

@@ -1,0 +1,226 @@
+"""What an index lists, as rows of the matrix: one release of a project at a time.
+
+The rows are those of `matrix/index/*.json` (see :mod:`cudalock.releases`): `matrix update` writes
+them, and solving against a live index reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
+from typing import Any, Final
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename
+from packaging.version import InvalidVersion, Version
+
+from cudalock.names import canonical
+from cudalock.releases import PACKAGE_INDEX
+from cudalock.sources.listings import File, Listing
+from cudalock.sources.wheel_metadata import Metadata
+
+Row = dict[str, Any]
+"""A release as an index file has it."""
+
+ReadMetadata = Callable[[File], "Metadata | None"]
+
+OLDEST: Final = 8
+"""The minor of the oldest Python that rows are for."""
+
+_SYSTEMS: Final = ("manylinux", "linux", "any", "macosx", "win")
+_PLATFORM: Final = re.compile(
+    r"any|(?:many)?linux\w*_(?:x86_64|aarch64)|win_(?:amd64|arm64)"
+    r"|macosx_\w+_(?:x86_64|arm64|universal2|intel)"
+)
+_WHEEL: Final = re.compile(
+    r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
+)
+
+
+def project_rows(
+    listing: Listing,
+    metadata: ReadMetadata,
+    *,
+    index: str = PACKAGE_INDEX,
+    extras: Collection[str] | None = None,
+) -> dict[str, Row]:
+    """Every release of a listing by its version, oldest first. See :func:`release_row`."""
+    releases = releases_of(listing)
+    return {
+        version: release_row(listing.project, files, metadata, index=index, extras=extras)
+        for version, files in releases.items()
+    }
+
+
+def releases_of(listing: Listing) -> dict[str, list[File]]:
+    """The files of each release by its version, oldest first.
+
+    A version is spelled as in the names of its wheels. Only wheels that some supported platform
+    and Python can take are there, and source distributions; names that are none are passed over.
+    """
+    found: dict[Version, list[File]] = {}
+    spelled: dict[Version, str] = {}
+    for file in listing.files:
+        if not file.is_wheel:
+            version = _sdist_version(file.name, listing.project)
+            if version is not None:
+                found.setdefault(version, []).append(file)
+            continue
+        parts = wheel_parts(file.name)
+        if parts is None or canonical(parts["dist"]) != listing.project:
+            continue
+        version = _version(parts["version"])
+        if version is None or not is_kept(parts["tags"]):
+            continue
+        # A wheel's name is made of the release's version again.
+        if spelled.setdefault(version, parts["version"]) == parts["version"]:
+            found.setdefault(version, []).append(file)
+    return {spelled.get(version, str(version)): found[version] for version in sorted(found)}
+
+
+def release_row(
+    project: str,
+    files: Iterable[File],
+    metadata: ReadMetadata,
+    *,
+    index: str = PACKAGE_INDEX,
+    extras: Collection[str] | None = None,
+) -> Row:
+    """One release: what the listing says of it, and what the METADATA of one wheel of each system
+    requires, of `extras` those named alone.
+
+    A build whose metadata cannot be read is `listed`: its requirements are not known. A release
+    without wheels has `sdist`, and no requirements.
+    """
+    files = list(files)
+    wheels = [file for file in files if file.is_wheel]
+    row: Row = {}
+    days = [file.uploaded for file in files if file.uploaded]
+    if days:
+        row["uploaded"] = min(days)
+    python = next((file.python for file in wheels or files if file.python), None)
+    if python:
+        row["python"] = python
+    if all(file.yanked is not None for file in files):
+        row["yanked"] = files[0].yanked or True
+    if not wheels:
+        return {**row, "sdist": True, "wheels": []}
+    return {**row, **_builds(project, wheels, _without(metadata, extras), index)}
+
+
+def _without(metadata: ReadMetadata, extras: Collection[str] | None) -> ReadMetadata:
+    """Metadata without the requirements of other extras than these."""
+    if extras is None:
+        return metadata
+
+    def reduced(file: File) -> Metadata | None:
+        read = metadata(file)
+        if read is None:
+            return None
+        kept = [each for each in read.requires if _extras_of(each) <= set(extras)]
+        return read._replace(requires=tuple(kept))
+
+    return reduced
+
+
+def _extras_of(requirement: str) -> set[str]:
+    return set(re.findall(r"extra == \"([^\"]+)\"", requirement.partition(";")[2]))
+
+
+def _builds(project: str, wheels: list[File], metadata: ReadMetadata, index: str) -> Row:
+    """`requires` and `wheels`, or `builds` where those of a release differ."""
+    groups: dict[tuple[str | None, tuple[str, ...] | None], list[File]] = {}
+    for files in _by_system(wheels):
+        read = metadata(representative(files))
+        for file in files:
+            parts = wheel_parts(file.name) or {}
+            key = (parts.get("local"), read.requires if read is not None else None)
+            groups.setdefault(key, []).append(file)
+    base = next((requires for _, requires in groups if requires is not None), ())
+    row: Row = {"requires": list(base)} if base else {}
+    if index == PACKAGE_INDEX and set(groups) == {(None, base)}:
+        return {**row, "wheels": _rows(project, wheels)}
+    builds = []
+    for (local, requires), files in groups.items():
+        build: Row = {"index": index}
+        if local is not None:
+            build["local"] = local
+        if requires is None:
+            build |= {"requires": [], "known": "listed"}
+        elif requires != base:
+            build["requires"] = list(requires)
+        builds.append({**build, "wheels": _rows(project, files)})
+    return {**row, "builds": builds}
+
+
+def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
+    plain = project.replace("-", "_")
+    rows = []
+    for file in files:
+        parts = wheel_parts(file.name) or {}
+        row: list[Any] = [parts["tags"], file.sha256]
+        if parts["dist"] != plain:
+            row.append({"dist": parts["dist"]})
+        rows.append(row)
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def _by_system(wheels: Iterable[File]) -> list[list[File]]:
+    """The wheels of each system; metadata may differ between them, and as a rule not within."""
+    systems: dict[str, list[File]] = {}
+    for file in wheels:
+        systems.setdefault(system_of(file), []).append(file)
+    return [systems[name] for name in _SYSTEMS if name in systems]
+
+
+def system_of(file: File) -> str:
+    """`manylinux`, `linux`, `any`, `macosx` or `win`."""
+    platform = file.name.removesuffix(".whl").rpartition("-")[2]
+    return next((name for name in _SYSTEMS if platform.startswith(name)), "any")
+
+
+def representative(files: Collection[File]) -> File:
+    """The wheel to read metadata of: one that offers it, the newest of its kind by name."""
+    return max(files, key=lambda file: (file.metadata is not None, file.name))
+
+
+@cache
+def is_kept(tags: str) -> bool:
+    """Whether some supported Python on some supported platform takes such a wheel."""
+    python, abi, platform = tags.split("-")[-3:]
+    return any(_PLATFORM.fullmatch(each) for each in platform.split(".")) and any(
+        _takes(each, one) for each in python.split(".") for one in abi.split(".")
+    )
+
+
+def _takes(python: str, abi: str) -> bool:
+    found = re.fullmatch(r"(py|cp)3(\d*)", python)
+    if found is None:
+        return False
+    if found[1] == "py" or abi == "abi3":
+        return True
+    return bool(found[2]) and int(found[2]) >= OLDEST
+
+
+def wheel_parts(name: str) -> dict[str, str] | None:
+    """`dist`, `version`, `local` and `tags` of a wheel's name, as they are spelled."""
+    found = _WHEEL.fullmatch(name)
+    return found.groupdict() if found else None
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _sdist_version(name: str, project: str) -> Version | None:
+    try:
+        found, version = parse_sdist_filename(name)
+    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+        return None
+    return version if found == project else None
+
+
+__all__ = ["Row", "is_kept", "project_rows", "release_row", "releases_of", "wheel_parts"]
