@@ -65,7 +65,7 @@ KEYS = {
 def read_cases() -> Iterator[Any]:
     for path in sorted(CASES.glob("*.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        for case in table.pop("case"):
+        for case in table.pop("case", ()):
             yield from _parametrised(path.stem, {**table, **case})
 
 

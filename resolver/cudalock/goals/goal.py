@@ -19,6 +19,7 @@ SWITCHES = {
     "triton": "triton",
     "torchvision": "vision",
     "torchaudio": "audio",
+    "sageattention": "sage",
 }
 """Project to its switch on the command line; `--PROJECT` is always a synonym. The order is the one
 commands are written in. It is the interface, not knowledge, and so it is code and not data."""

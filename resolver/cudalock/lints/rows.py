@@ -161,8 +161,6 @@ def places(matrix: Matrix) -> Iterator[Defect]:
 def _place(matrix: Matrix, release: Release, build: Build) -> str | None:
     if (trust := matrix.trust(build)) not in TRUSTS:
         return f"its trust {trust!r} is none of {', '.join(TRUSTS)}"
-    if build.builder and not release.project.startswith(matrix.builders[build.builder].project):
-        return f"{build.builder} does not build {release.project}"
     for wheel in build.wheels[:1]:
         url = matrix.url(build, wheel, release.version)
         if (url is None) != (build.index == PACKAGE_INDEX):
