@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
-from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UsageError
+from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.versions import check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import canonical, nearest
 
@@ -52,6 +52,11 @@ class Asked(NamedTuple):
             marker=str(requirement.marker) if requirement.marker else None,
             origin=origin,
         )
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether its origin is a line, and not a flag or the goal's words."""
+        return ":" in self.origin
 
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Whether its marker, if it has one, holds in `environment`."""
@@ -139,9 +144,14 @@ def unknown_name(word: str, names: Names, origin: str) -> UnknownName:
 def _read(
     item: Asked, project: str, known: Sequence[str], matrix_version: str | None
 ) -> tuple[str, str | None]:
-    if item.loose is not None:
-        return parse_version_spec(project, item.loose, known, matrix_version)
-    check_exact(project, item.specifier, known, matrix_version)
+    try:
+        if item.loose is not None:
+            return parse_version_spec(project, item.loose, known, matrix_version)
+        check_exact(project, item.specifier, known, matrix_version)
+    except UnknownVersion as error:
+        if item.is_of_file:
+            raise UnknownVersion(f"{item.origin}: {error.message}", hints=error.hints) from None
+        raise
     return item.specifier, None
 
 

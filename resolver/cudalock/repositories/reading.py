@@ -34,6 +34,8 @@ _MARKERS: Final = {
     "windows": 'sys_platform == "win32"',
     "macos": 'sys_platform == "darwin"',
 }
+_STRICT: Final = ("requirements", "constraints")
+_WHOLE: Final = ("pyproject", "environment", "setup-cfg")
 _BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
 
 
@@ -199,11 +201,17 @@ class _Reading:
         taken = sum(self._take_entry(each, file, marker) for each in file.declared)
         self.files.append(FileRead(name, file.kind, taken))
         self.hints += self._file_hints(file)
-        self.notes += [
-            f"{self._at(each.place.file, each.place.line)}: {each.message}"
-            for each in file.problems
-        ]
+        self._take_problems(file)
         self.notes += [f"{name}: {note}" for note in file.notes]
+
+    def _take_problems(self, file: ProjectFile) -> None:
+        """A line that installers refuse is refused, and so is a file of which nothing could be
+        read: a limit may be lost in it. What else was not understood is told."""
+        for problem in file.problems:
+            message = f"{self._at(problem.place.file, problem.place.line)}: {problem.message}"
+            if file.kind in _STRICT or (file.kind in _WHOLE and not file.declared):
+                raise BadFile(message)
+            self.notes.append(message)
 
     def _at(self, file: str, line: int) -> str:
         return f"{self._shown(file)}:{line}"

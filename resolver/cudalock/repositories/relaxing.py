@@ -166,13 +166,36 @@ class _Relaxing:
         ]
         having = [versions for versions in left if versions is not None]
         common = set.intersection(*having) if having else set()
+        dear = None
+        free = self._price(kept, held)
         for version in _by_distance(limit.specifier, common, self.matrix.versions(limit.name)):
             if all(
                 search.is_possible_at(name, version)
                 for search, name in zip(searches, names, strict=True)
             ):
-                return version
-        return None
+                # A warning, or a wheel that may not exist, is a price for being near.
+                price = self._price(kept, {**held, limit.name: version})
+                if price is not None and (free is None or price <= free):
+                    return version
+                dear = dear or version
+        return dear
+
+    def _price(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[int, int] | None:
+        """How many warnings and flawed wheels the best answer has; None where there is none."""
+        answers = [
+            Search(Problem(goal, target, self.matrix)).best()
+            for goal, target in self._with(limits, held)
+        ]
+        found = [answer for answer in answers if answer is not None]
+        if len(found) < len(answers):
+            return None
+        flawed = [
+            candidate
+            for answer in found
+            for candidate in answer.pinned.candidates.values()
+            if candidate.is_flawed
+        ]
+        return sum(len(answer.off) for answer in found), len(flawed)
 
     def _with(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[Question, ...]:
         """The questions with these limits, and projects held at versions."""
