@@ -159,6 +159,8 @@ class Fact(NamedTuple):
     scope: str = "solve"
     symptom: tuple[str, ...] = ()
     fix: str | None = None
+    mends: tuple[str, ...] = ()
+    """the projects that a solve for the cure has, where the fact itself does not show them"""
 
     @property
     def is_hard(self) -> bool:
@@ -339,6 +341,7 @@ def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) ->
         scope=entry.get("scope", "solve"),
         symptom=_strings(entry.get("symptom", ())),
         fix=entry.get("fix"),
+        mends=_strings(entry.get("mends", ())),
     )
 
 

@@ -1,0 +1,114 @@
+"""What a text tells of the machine it comes from: Python, platform, GPU and driver."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.diagnosis.text import Text
+    from cudalock.matrix import Matrix
+
+LONGEST: Final = 20_000
+"""How much of a line is read."""
+
+_PYTHON: Final = re.compile(
+    r"(?<![a-z0-9])(?:"
+    r"c?python(?:\.exe)?(?: version)?['\" :=/\\-]{0,3}v?"
+    r"(?P<dotted>3\.\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\d)"
+    r"|(?:cp|cpython-|python|py)3(?P<minor>\d{1,2})(?![\d.]))",
+)
+_HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
+
+_PLATFORMS: Final = (
+    ("windows-arm64", r"win_arm64"),
+    (
+        "windows",
+        r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|windowspath"
+        r"|\bwindows[- ]1[01]\b",
+    ),
+    ("macos", r"/users/|macosx_\d|\.dylib\b"),
+    ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
+    (
+        "linux",
+        r"/usr/|/home/|/opt/|/root/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
+    ),
+)
+"""The first that is seen decides: Windows' own marks are the surest, and `.so` the least."""
+
+_CAPABILITY: Final = re.compile(
+    r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
+)
+_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9])sm_?(\d{2,3})a?(?![a-z0-9])")
+_DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
+_SHORT_NAME: Final = 5
+
+
+class Clues(NamedTuple):
+    """What flags would say; None where the text does not tell."""
+
+    python: str | None = None
+    platform: str | None = None
+    gpu: str | None = None
+    """a compute capability"""
+    driver: str | None = None
+
+
+def read_clues(text: Text, matrix: Matrix) -> Clues:
+    """The machine that the text speaks of."""
+    return Clues(_python(text), _platform(text.folded), _gpu(text.folded, matrix), _driver(text))
+
+
+def _python(text: Text) -> str | None:
+    """The version told in full, if what tells the minor alone agrees; else the first told."""
+    versions = list(_pythons(text))
+    full = [version for version in versions if version.count(".") == 2]
+    if full:
+        return full[0]
+    return max(dict.fromkeys(versions), key=versions.count, default=None)
+
+
+def _pythons(text: Text) -> Iterator[str]:
+    for line in _short(text):
+        had = _HAS.search(line) if "python" in line else None
+        if had:
+            yield had[1]
+            continue
+        for match in _PYTHON.finditer(line):
+            minor = match["minor"]
+            yield match["dotted"] or f"3.{minor}"
+
+
+def _short(text: Text) -> Iterator[str]:
+    return (line[:LONGEST] for line in text.folded.split("\n") if line)
+
+
+def _platform(folded: str) -> str | None:
+    return next((name for name, marks in _PLATFORMS if re.search(marks, folded)), None)
+
+
+def _gpu(folded: str, matrix: Matrix) -> str | None:
+    told = _CAPABILITY.search(folded)
+    if told:
+        return matrix.gpu(told[1])
+    names = [name for name in matrix.gpu_names() if _names_gpu(folded, name.lower())]
+    if names:
+        return matrix.gpu(max(names, key=len))
+    # A list of architectures is what a build was made for; a single one is the GPU's.
+    seen = set(_ARCHITECTURE.findall(folded))
+    return matrix.gpu(f"sm_{seen.pop()}") if len(seen) == 1 else None
+
+
+def _names_gpu(folded: str, name: str) -> bool:
+    """Whether a GPU is named; a short name (`a2`, `t4`) only after its maker's."""
+    before = r"(?:nvidia|tesla|geforce|quadro) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
+    return (
+        name in folded and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", folded) is not None
+    )
+
+
+def _driver(text: Text) -> str | None:
+    match = _DRIVER.search(text.folded)
+    return match[1] if match else None
