@@ -206,7 +206,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     symbolic link stays a link. A pipe or device is written to as it is. Raises OutputError, naming
     the path and the reason, when that is impossible; a file that was there is then as it was.
     """
-    data = text.encode("utf-8", "replace")
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file as `write_text` does, whatever its bytes mean."""
     try:
         # Links are followed first: replacing one would leave its target as it was.
         target = Path(path).resolve()

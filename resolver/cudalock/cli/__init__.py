@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "activate": "cudalock.cli.activate",
+    "check": "cudalock.cli.check",
     "diagnose": "cudalock.cli.diagnose",
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",

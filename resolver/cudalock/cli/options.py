@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 TABLE = "tool.cudalock"
+TARGETS = "targets"
+"""The key of the table that is no option: what `check` and `generate` are for."""
 _TEXTS = [
     "torch",
     "cuda",
@@ -58,22 +60,7 @@ def _parameter(project: str) -> str:
     return f"want_{project.replace('-', '_')}"
 
 
-_GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _several("-r", "--requirement", metavar="FILE", text="Requirements from a file; - is stdin."),
-    _several("-c", "--constraint", metavar="FILE", text='Constraints from a file, or "numpy<2".'),
-    _several("--torch", metavar="SPEC", text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.'),
-    *_switches(),
-    _several(
-        "--cuda",
-        "--torch-backend",
-        "cuda",
-        metavar="SPEC",
-        text='12.4, cu124, ">=12.1", cpu or auto.',
-    ),
-    _several("--cudnn", metavar="SPEC", text="A pip-installed cuDNN."),
-    _several(
-        "--toolkit", metavar="VERSION[:PART,...]", text='CUDA parts from pip: "12.4.1:cudart,nvcc".'
-    ),
+_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several(
         "--python",
         "--python-version",
@@ -91,6 +78,24 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several("--glibc", metavar="VERSION", text="Of the Linux solved for; 2.28 unless it is here."),
     _several("--gpu", metavar="NAME|CC", text='"RTX 5090" or 12.0; said again, all must work.'),
     _several("--driver", metavar="VERSION", text="The NVIDIA driver there, as 550.54."),
+)
+_GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    _several("-r", "--requirement", metavar="FILE", text="Requirements from a file; - is stdin."),
+    _several("-c", "--constraint", metavar="FILE", text='Constraints from a file, or "numpy<2".'),
+    _several("--torch", metavar="SPEC", text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.'),
+    *_switches(),
+    _several(
+        "--cuda",
+        "--torch-backend",
+        "cuda",
+        metavar="SPEC",
+        text='12.4, cu124, ">=12.1", cpu or auto.',
+    ),
+    _several("--cudnn", metavar="SPEC", text="A pip-installed cuDNN."),
+    _several(
+        "--toolkit", metavar="VERSION[:PART,...]", text='CUDA parts from pip: "12.4.1:cudart,nvcc".'
+    ),
+    *_TARGET_OPTIONS,
     click.option(
         "--no-detect",
         is_flag=True,
@@ -110,6 +115,13 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 def goal_options(command: _Command) -> _Command:
     """Adds every option that states a goal or a target."""
     for option in reversed(_GOAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def target_options(command: _Command) -> _Command:
+    """Adds the options that state a target alone."""
+    for option in reversed(_TARGET_OPTIONS):
         command = option(command)
     return command
 
@@ -170,6 +182,8 @@ def read_defaults(command: click.Command, directory: Path | None = None) -> dict
     }
     defaults: dict[str, Any] = {}
     for key, value in _table((directory or Path()) / "pyproject.toml").items():
+        if key == TARGETS:
+            continue
         option = options.get(key)
         if option is None or option.name is None:
             near = nearest(key, options)
@@ -181,6 +195,18 @@ def read_defaults(command: click.Command, directory: Path | None = None) -> dict
             )
         defaults[option.name] = _value(key, value, option)
     return defaults
+
+
+def read_target_words(directory: Path | None = None) -> list[str]:
+    """`targets` of [tool.cudalock] in `directory`'s pyproject.toml: a phrase or a list of them.
+
+    Raises BadFile for anything else there.
+    """
+    said = _table((directory or Path()) / "pyproject.toml").get(TARGETS, [])
+    words = [said] if isinstance(said, str) else said
+    if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
+        raise BadFile(f'pyproject.toml: [{TABLE}] {TARGETS} is a list, as ["linux 3.11"]')
+    return words
 
 
 def _table(path: Path) -> dict[str, Any]:

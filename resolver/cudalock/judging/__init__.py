@@ -7,11 +7,13 @@ finding, and :mod:`mending` looks for the nearest that can.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.findings import Finding
 from cudalock.judging.alone import Alone
 from cudalock.judging.held import Clash, Held
+from cudalock.judging.mending import Change, Mender
 from cudalock.judging.problem import Question
 from cudalock.judging.stack import Stack
 from cudalock.judging.telling import told
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.target import Target
 
+MENDABLE: Final = frozenset(
+    {"CL101", "CL103", "CL104", "CL201", "CL202", "CL203", "CL204", "CL401"}
+)
+"""The codes of what another version, or another wheel, mends."""
 SOLVES: Final = 120
 """How many questions one judgement may ask of the engine; a clash takes about ten."""
 
@@ -50,7 +56,44 @@ class Judge:
         """See the function of the same name."""
         found, usable = self.alone(held)
         clashes, left = self.clashes(self.with_related(usable, held))
-        return [*_not_said_twice(found, clashes), *clashes, *self.warnings(left)]
+        said = _not_said_twice(found, clashes)
+        return [*self.mended([*said, *clashes], left), *self.warnings(left)]
+
+    def works(self, held: Sequence[Held]) -> bool:
+        """Whether there is nothing but warnings and notes to find."""
+        found, usable = self.alone(held)
+        if any(clash.finding.severity == "error" for clash in found):
+            return False
+        return self.question.is_possible(self.with_related(usable, held))
+
+    def mended(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
+        """The clashes, each that can be mended with the changes that do it. The most important are
+        mended first, and the others as they are then."""
+        mender = Mender(self.target, self.matrix, left)
+        changes: dict[int, tuple[Change, ...]] = {}
+        for clash in sorted(clashes, key=lambda each: self.importance(each.members[0].name)):
+            if clash.finding.code in MENDABLE and clash.finding.severity == "error":
+                self.question.solves -= 1
+                changes[id(clash)] = mender.mend(clash)
+        return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
+
+    def _with_changes(self, clash: Clash, changes: tuple[Change, ...]) -> Clash:
+        if not changes:
+            return clash
+        fix = " and ".join(f"`{change.text}`" for change in changes)
+        urls = [
+            url
+            for change in changes
+            if (url := self._url(change))
+            and change.old.indexes is not None
+            and change.index_id not in change.old.indexes
+        ]
+        if urls:
+            fix += f" with `--extra-index-url {urls[0]}`"
+        return clash._replace(finding=replace(clash.finding, fix=fix), changes=changes)
+
+    def _url(self, change: Change) -> str | None:
+        return self.matrix.indexes[change.index_id].url if change.index_id else None
 
     def alone(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
         """What is wrong with each member of the stack by itself, and what can be judged together,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cudalock.releases import Project, Release
     from cudalock.target import Target
 
+LOCAL = frozenset({"CL103", "CL104", "CL301", "CL302", "CL401"})
+"""The codes of what one target may have and another not."""
 SDIST = "sdist"
 """What a fact's `where` calls a source distribution."""
 
@@ -136,9 +138,8 @@ class Alone:
         elsewhere = self._best_elsewhere(wheels)
         if elsewhere is not None and not wheels.is_reachable(elsewhere):
             return self._elsewhere(held, elsewhere), held._replace(indexes=None)
-        release = wheels.project.release(wheels.versions[0])
         is_there = held.indexes is None or PACKAGE_INDEX in held.indexes
-        if release.sdist and is_there:
+        if is_there and any(wheels.project.release(each).sdist for each in wheels.versions):
             return self._source_only(held, wheels), None
         return self._no_wheel(held, wheels), None
 
@@ -159,23 +160,21 @@ class Alone:
     def _source_only(self, held: Held, wheels: Wheels) -> Clash:
         facts = list(self._facts_about(wheels.versions[0], held.name, {DIST: (SDIST,)}))
         breaks = any(fact.is_hard for fact in facts)
-        version = held.version or wheels.versions[0]
         says = "; ".join(fact.says for fact in facts)
         if not says:
             says = f"has no wheel for {self._where()}, and would have to be built from its source"
         return self._clash(
             "CL104",
             held,
-            f"{held.name} {version} {says}",
+            f"{_called(held)} {says}",
             facts=tuple(fact.id for fact in facts),
             fix=next((fact.fix for fact in facts if fact.fix), None),
             severity="error" if breaks else None,
         )
 
     def _no_wheel(self, held: Held, wheels: Wheels) -> Clash:
-        version = held.version or f"{held.specifier or 'of any version'}"
         near = wheels.nearest(held.version or wheels.versions[0])
-        says = f"{held.name} {version} has no wheel for {self._where()}"
+        says = f"{_called(held)} has no wheel for {self._where()}"
         return self._clash("CL103", held, says, fix=_either(held.name, near))
 
     def _plain(self, held: Held, wheels: Wheels) -> Iterator[Clash]:
@@ -228,7 +227,8 @@ class Alone:
             says = f"{file} is not for {self._where()}"
             return [self._clash("CL401", held, says)], None
         if made is None:
-            return [], None
+            # A lock names files that the matrix may not know, and their version all the same.
+            return ([], None) if held.indexes is None else self.judge(held._replace(file=None))
         return list(self._hash_of(held, made)), held
 
     def _hash_of(self, held: Held, made: Made) -> Iterator[Clash]:
@@ -298,7 +298,11 @@ class Alone:
             fix=fix,
             members=(held.name,),
         )
-        return Clash(finding, (held,))
+        return Clash(finding, (held,), is_local=code in LOCAL)
+
+
+def _called(held: Held) -> str:
+    return f"{held.name} {held.version}" if held.version else held.text
 
 
 def _has_cuda(made: Made) -> bool:

@@ -9,6 +9,7 @@ from cudalock.resolution.specifiers import specifier_set
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
+    from cudalock.judging.mending import Change
 
 
 class Held(NamedTuple):
@@ -50,12 +51,15 @@ class Held(NamedTuple):
 class Clash(NamedTuple):
     """A finding, and what is held that it is about, the one to change first.
 
-    `needs` are the ids of indexes that would have to be named.
+    `needs` are the ids of indexes that would have to be named. `changes` would mend it, with all
+    the rest as it is. `is_local`: another target may well be free of it.
     """
 
     finding: Finding
     members: tuple[Held, ...]
     needs: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    is_local: bool = True
 
 
 __all__ = ["Clash", "Held"]

@@ -1,0 +1,230 @@
+"""A file's lines, judged target by target, and told where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.checks.lines import Lines
+from cudalock.checks.places import Places
+from cudalock.checks.static import static_findings
+from cudalock.checks.targets import completed, likely, told
+from cudalock.findings import SEVERITIES, Finding
+from cudalock.judging import Clash, Held, Judge
+from cudalock.judging.stack import Stack
+from cudalock.projects.declared import Declared
+
+if TYPE_CHECKING:
+    from cudalock.matrix import Matrix
+    from cudalock.projects.declared import Place, ProjectFile
+    from cudalock.target import Target
+
+MAX_TARGETS: Final = 64
+"""How many likely targets are tried for one file."""
+
+
+class Judged(NamedTuple):
+    """What was found on one target for one group, and what was held there."""
+
+    target: Target
+    group: str | None
+    held: tuple[Held, ...]
+    clashes: tuple[Clash, ...]
+
+    @property
+    def is_bad(self) -> bool:
+        return any(clash.finding.severity == "error" for clash in self.clashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file, its findings in the order of its lines, and the judgements they rest on."""
+
+    file: ProjectFile
+    findings: list[Finding]
+    judged: tuple[Judged, ...]
+
+
+def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
+    """See `cudalock.checks.check`."""
+    checker = _Checker(file, matrix)
+    judged: list[Judged] = []
+    for alternatives in [completed(each, file) for each in targets] or [list(likely(file))]:
+        judged += checker.on_one_of(alternatives[:MAX_TARGETS])
+    findings = [
+        *static_findings(file, matrix, targets),
+        *checker.unpinned(),
+        *(found for each in judged for found in checker.findings(each)),
+        *checker.notes,
+    ]
+    return Checked(file, _in_order(findings, file), tuple(judged))
+
+
+class _Checker:
+    """Judges one file. `notes` come from looking for a target that works."""
+
+    def __init__(self, file: ProjectFile, matrix: Matrix) -> None:
+        self.file = file
+        self.matrix = matrix
+        self.stack = Stack(matrix)
+        self.notes: list[Finding] = []
+        self._lines = Lines(file, Places(matrix))
+        self._names = {entry.name for entry in file.everything() if entry.name in self.stack}
+
+    def _groups(self) -> list[str | None]:
+        return self._lines.groups(self._names) if self._names else []
+
+    def _judge(self, target: Target, group: str | None, lines: set[int] | None = None) -> Judged:
+        """What is found on a target; of the errors only those that concern some lines, where they
+        are given: the others hold on a target that was seen before."""
+        held = self._lines.on(target, group)
+        if not any(each.name in self.stack for each in held):
+            return Judged(target, group, tuple(held), ())
+        clashes = Judge(target, self.matrix).judge(held)
+        if lines is not None:
+            clashes = [each for each in clashes if _concerns(each, lines)]
+        return Judged(target, group, tuple(held), tuple(clashes))
+
+    def on_one_of(self, targets: list[Target]) -> list[Judged]:
+        """For each group as many of the targets as it takes to see each line on one that works.
+
+        Where none works for a line, the first is the one to tell of.
+        """
+        return [each for group in self._groups() for each in self._covering(targets, group)]
+
+    def _covering(self, targets: list[Target], group: str | None) -> Iterator[Judged]:
+        waiting = {
+            id(entry)
+            for entry in self.file.everything()
+            if entry.name in self._names and entry.group in (None, group)
+        }
+        for target in targets:
+            if not waiting:
+                return
+            here = {id(each.origin) for each in self._lines.on(target, group)} & waiting
+            if here:
+                judged, seen = self._first_that_works(targets, target, group, here)
+                waiting -= seen
+                yield judged
+
+    def _first_that_works(
+        self, targets: list[Target], first: Target, group: str | None, lines: set[int]
+    ) -> tuple[Judged, set[int]]:
+        """The judgement on the first target that has some of these lines and no error; else the
+        one on the first of all. With it, the lines that need not be looked at again."""
+        judged = self._judge(first, group, lines)
+        if not judged.is_bad:
+            return judged, _origins(judged) & lines
+        errors = [clash for clash in judged.clashes if clash.finding.severity == "error"]
+        if any(not clash.is_local for clash in errors):
+            return judged, lines
+        for target in targets:
+            if target is first or not self._may_work(target, group, errors, lines):
+                continue
+            other = self._judge(target, group, lines)
+            if not other.is_bad:
+                self._note(judged, other)
+                return other, lines
+        return judged, lines
+
+    def _may_work(
+        self, target: Target, group: str | None, errors: list[Clash], lines: set[int]
+    ) -> bool:
+        """Whether the lines are all there on a target, and each of these errors is not.
+
+        Only the members of each error are judged there: it is cheap, and tells of most targets that
+        they are no better.
+        """
+        held = self._lines.on(target, group)
+        if not lines <= {id(each.origin) for each in held}:
+            return False
+        for clash in errors:
+            wanted = {id(each.origin) for each in clash.members}
+            members = [each for each in held if id(each.origin) in wanted]
+            if not Judge(target, self.matrix).works(members):
+                return False
+        return True
+
+    def _note(self, bad: Judged, good: Judged) -> None:
+        """That something holds on some targets only."""
+        for clash in bad.clashes:
+            place = _place(clash)
+            if clash.finding.severity == "error" and place is not None:
+                says = f"holds on {told([good.target])}, for one, and not on {told([bad.target])}"
+                found = Finding(
+                    "CL002",
+                    "note",
+                    f"{' and '.join(each.text for each in clash.members)} {says}: "
+                    f"{clash.finding.sentence}",
+                    clash.finding.facts,
+                    place=place,
+                    members=clash.finding.members,
+                )
+                self.notes.append(found)
+
+    # -- findings -------------------------------------------------------------------------------
+
+    def findings(self, judged: Judged) -> Iterator[Finding]:
+        """What was found on a target, where it stands and is not silenced."""
+        for clash in judged.clashes:
+            entries = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
+            place = _place(clash)
+            if place is not None and not any(
+                entry.is_ignored(clash.finding.code) for entry in entries
+            ):
+                yield replace(clash.finding, place=place)
+
+    def unpinned(self) -> Iterator[Finding]:
+        """A member of the stack that nothing pins, in a file where something pins another."""
+        entries = [entry for entry in self.file.everything() if entry.name in self._names]
+        pinned = {entry.name for entry in entries if entry.version or entry.url or entry.index}
+        for entry in entries:
+            if not pinned or entry.name in pinned or entry.role != "requirement":
+                continue
+            if not entry.specifier and entry.problem is None and entry.manager == "pypi":
+                others = " and ".join(sorted(pinned)[:2])
+                says = f"{entry.name} is not pinned, beside a pinned {others}"
+                yield Finding("CL501", "note", says, place=entry.place, members=(entry.name,))
+
+
+def _concerns(clash: Clash, lines: set[int]) -> bool:
+    is_error = clash.finding.severity == "error"
+    return not is_error or any(id(each.origin) in lines for each in clash.members)
+
+
+def _origins(judged: Judged) -> set[int]:
+    return {id(each.origin) for each in judged.held}
+
+
+def _place(clash: Clash) -> Place | None:
+    entry = clash.members[0].origin if clash.members else None
+    return entry.place if isinstance(entry, Declared) else None
+
+
+def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
+    """Each once, by file and place, the worst first where several stand in one place."""
+    order = {name: at for at, name in enumerate(dict.fromkeys(each.name for each in file.files()))}
+    unique = {(each.code, each.place, each.members): each for each in reversed(findings)}
+
+    def key(finding: Finding) -> tuple[int, int, int, int, str, str]:
+        place = finding.place
+        where = (order.get(place.file, 0), place.line, place.column) if place else (0, 0, 0)
+        return (*where, SEVERITIES.index(finding.severity), finding.code, finding.sentence)
+
+    silenced = _silencing(file)
+    found = [each for each in unique.values() if not silenced(each)]
+    return sorted(found, key=key)
+
+
+def _silencing(file: ProjectFile) -> Callable[[Finding], bool]:
+    by_place = {entry.place: entry for entry in file.everything() if entry.ignored}
+
+    def is_silenced(finding: Finding) -> bool:
+        entry = by_place.get(finding.place) if finding.place else None
+        return entry is not None and entry.is_ignored(finding.code)
+
+    return is_silenced
+
+
+__all__ = ["Checked", "Judged", "check_file"]

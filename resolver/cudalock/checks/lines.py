@@ -1,0 +1,195 @@
+"""What the lines of a file hold on one target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cudalock.addresses import file_of
+from cudalock.judging import Held
+from cudalock.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from cudalock.checks.places import Places
+    from cudalock.projects.declared import Declared, LockedFile, ProjectFile, Source
+    from cudalock.target import Target
+
+_WHEEL = ".whl"
+
+
+class Lines:
+    """The lines of a file that the package index's tools install, group by group."""
+
+    def __init__(self, file: ProjectFile, places: Places) -> None:
+        self.file = file
+        self._places = places
+        self._everywhere = places.of_file(file)
+        self._owners = {id(entry): each for each in file.files() for entry in each.declared}
+        self._overridden = {entry.name for entry in file.everything() if entry.role == "override"}
+
+    def groups(self, names: Iterable[str]) -> list[str | None]:
+        """The groups that name some of these projects; None, for what everyone gets, is first.
+
+        In a Dockerfile nothing is for everyone: there each stage is an environment of its own.
+        """
+        wanted = set(names)
+        found = dict.fromkeys(
+            entry.group for entry in self.file.everything() if entry.name in wanted
+        )
+        groups = [group for group in found if group is not None]
+        everyone = None in found or not groups
+        return [*([None] if everyone else []), *groups]
+
+    def on(self, target: Target, group: str | None) -> list[Held]:
+        """What is held where a group is wanted with what everyone gets."""
+        environment = target.marker_environment()
+        held = []
+        for file in self.file.files():
+            for entry in _entries(file, environment):
+                if entry.group in (None, group) and self._counts(entry):
+                    one = self._held(entry, target, environment)
+                    held += [one] if one is not None else []
+        return held
+
+    def _counts(self, entry: Declared) -> bool:
+        # What an override is about is no longer what metadata says it is.
+        return (
+            entry.manager == "pypi"
+            and bool(entry.name)
+            and entry.problem is None
+            and entry.name not in self._overridden
+        )
+
+    def _held(self, entry: Declared, target: Target, environment: Mapping[str, str]) -> Held | None:
+        if entry.role == "locked":
+            return self._locked(entry, target)
+        source = self._source(entry, environment)
+        url = entry.url or (source.url if source else None)
+        if source is not None and (source.git or source.path):
+            return None
+        if url is not None:
+            return self._by_address(entry, url)
+        return Held(
+            entry.name,
+            entry.specifier,
+            indexes=self._indexes(entry, source),
+            hashes=_digests(entry.hashes),
+            required=entry.role != "constraint",
+            origin=entry,
+        )
+
+    def _by_address(self, entry: Declared, url: str) -> Held | None:
+        file = file_of(url)
+        version = _version_of(file)
+        if version is None:
+            return None
+        return Held(
+            entry.name,
+            f"=={version}",
+            file=file,
+            hashes=_digests(entry.hashes) or _fragment(url),
+            required=entry.role != "constraint",
+            origin=entry,
+        )
+
+    def _source(self, entry: Declared, environment: Mapping[str, str]) -> Source | None:
+        owner = self._owners[id(entry)]
+        for source in owner.sources_for(entry) if owner.sources else ():
+            if source.marker is None or holds(source.marker, environment):
+                return source
+        return None
+
+    def _indexes(self, entry: Declared, source: Source | None) -> frozenset[str] | None:
+        if entry.index is not None:
+            return self._places.of(entry.index)
+        if source is not None and source.index is not None:
+            index = self._owners[id(entry)].index_named(source.index)
+            return self._places.of(index.url) if index else None
+        return self._everywhere
+
+    # -- locks ----------------------------------------------------------------------------------
+
+    def _locked(self, entry: Declared, target: Target) -> Held | None:
+        """An entry of a lock: the file that the target takes of those that it lists."""
+        if entry.url is not None:
+            return self._by_address(entry, entry.url)
+        if entry.version is None:
+            return None
+        indexes = self._places.of(entry.index) if entry.index is not None else self._everywhere
+        if entry.index is None and self._everywhere is not None:
+            indexes = self._everywhere | {PACKAGE_INDEX}
+        held = Held(entry.name, entry.specifier, indexes=indexes, origin=entry)
+        wheels = [each for each in entry.files if each.name.endswith(_WHEEL)]
+        if not wheels:
+            return held._replace(hashes=_digests(entry.hashes))
+        best = _best(wheels, target)
+        chosen = best or wheels[0]
+        return held._replace(file=chosen.name, hashes=_digests(chosen.hashes))
+
+
+def _entries(file: ProjectFile, environment: Mapping[str, str]) -> Iterator[Declared]:
+    if file.roots is not None:
+        from cudalock.projects.reach import entries_for
+
+        yield from entries_for(file, environment)
+        return
+    for entry in file.declared:
+        if entry.marker is None or holds(entry.marker, environment):
+            yield entry
+
+
+def holds(marker: str, environment: Mapping[str, str]) -> bool:
+    """Whether a marker holds; one about an extra holds, since some install wants it."""
+    return _evaluate(marker, tuple(environment.items()))
+
+
+@lru_cache(maxsize=1024)
+def _evaluate(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
+    from packaging.markers import InvalidMarker, Marker, UndefinedComparison
+
+    try:
+        return Marker(marker).evaluate({"extra": "", **dict(environment)})
+    except (InvalidMarker, UndefinedComparison, RecursionError, ValueError):
+        return True
+
+
+def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
+    tags = target.tags()
+    ranked = [
+        (rank, position)
+        for position, wheel in enumerate(wheels)
+        if (found := wheel_tags(wheel.name)) is not None and (rank := tags.rank(found)) is not None
+    ]
+    return wheels[min(ranked)[1]] if ranked else None
+
+
+def wheel_tags(file: str) -> str | None:
+    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
+    parts = file.removesuffix(_WHEEL).split("-")
+    return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
+
+
+def _version_of(file: str) -> str | None:
+    """The version that a wheel's name carries."""
+    from packaging.version import InvalidVersion, Version
+
+    if wheel_tags(file) is None:
+        return None
+    try:
+        return str(Version(file.split("-")[1].replace("_", "-")))
+    except InvalidVersion:
+        return None
+
+
+def _digests(hashes: Iterable[str]) -> tuple[str, ...]:
+    kind = "sha256:"
+    return tuple(each[len(kind) :].lower() for each in hashes if each.startswith(kind))
+
+
+def _fragment(url: str) -> tuple[str, ...]:
+    _, found, digest = url.partition("#sha256=")
+    return (digest.partition("&")[0].lower(),) if found else ()
+
+
+__all__ = ["Lines", "holds", "wheel_tags"]

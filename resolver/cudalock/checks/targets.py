@@ -1,0 +1,114 @@
+"""The targets that a file is judged for, where nobody said which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cudalock.checks.lines import holds
+from cudalock.target import Target
+
+if TYPE_CHECKING:
+    from cudalock.projects.declared import ProjectFile
+
+PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "macos-arm64", "linux-aarch64")
+"""The most usual first."""
+PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
+"""The one with most wheels first."""
+
+_MINOR: Final = re.compile(r"3\.(\d{1,2})")
+
+
+def likely(file: ProjectFile) -> Iterator[Target]:
+    """The targets that a file may be meant for, the likeliest first.
+
+    What it says of Pythons and platforms limits them; where it says what leaves none, that is for
+    the installer to complain of, and all are here.
+    """
+    pythons = list(_pythons(file)) or list(PYTHONS)
+    platforms = [each for each in PLATFORMS if not file.platforms or each in file.platforms]
+    for platform in platforms or PLATFORMS:
+        for python in pythons:
+            target = Target(python, platform)
+            if _is_meant(file, target):
+                yield target
+
+
+def completed(target: Target, file: ProjectFile) -> list[Target]:
+    """The targets that one stands for: itself where Python and platform are stated, else every
+    likely one that has what is."""
+    if {"python", "platform"} <= target.stated:
+        return [target]
+    found = []
+    for each in likely(file):
+        python = target if "python" in target.stated else each
+        place = target if "platform" in target.stated else each
+        one = replace(
+            place,
+            python=python.python,
+            free_threaded=python.free_threaded,
+            glibc=target.glibc if place.is_linux and "glibc" in target.stated else place.glibc,
+            gpus=target.gpus if place.can_have_cuda else (),
+            driver=target.driver if place.can_have_cuda else None,
+            stated=target.stated,
+        )
+        if one not in found:
+            found.append(one)
+    return found
+
+
+def _pythons(file: ProjectFile) -> Iterator[str]:
+    said = _MINOR.match(file.python.value) if file.python else None
+    if said and 8 <= int(said[1]) <= 15:
+        yield f"3.{said[1]}"
+        return
+    allowed = file.requires_python.value if file.requires_python else None
+    for python in PYTHONS:
+        if allowed is None or is_allowed(allowed, python):
+            yield python
+
+
+def is_allowed(requires_python: str, python: str) -> bool:
+    """Whether some patch release of a Python minor is inside a range; so it is in a bad one."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(requires_python)
+    except InvalidSpecifier:
+        return True
+    return any(allowed.contains(f"{python}.{patch}") for patch in range(25))
+
+
+def _is_meant(file: ProjectFile, target: Target) -> bool:
+    environment = target.marker_environment()
+    return not file.environments or any(
+        holds(each.value, environment) for each in file.environments
+    )
+
+
+def told(targets: Sequence[Target]) -> str:
+    """Targets for people: `Linux x86_64 with Python 3.10 to 3.12`, the platforms in their order."""
+    by_platform: dict[str, list[Target]] = {}
+    for target in targets:
+        by_platform.setdefault(target.platform_label, []).append(target)
+    return " and ".join(
+        f"{platform} with Python {_span([each.python_text for each in found])}"
+        for platform, found in by_platform.items()
+    )
+
+
+def _span(pythons: Iterable[str]) -> str:
+    """Several Pythons as a list."""
+    found = sorted(
+        set(pythons), key=lambda each: [int(part) for part in each.rstrip("t").split(".")]
+    )
+    return " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+
+
+def _numbers(python: str) -> list[int]:
+    return [int(part) for part in python.rstrip("t").split(".")]
+
+
+__all__ = ["PLATFORMS", "PYTHONS", "completed", "is_allowed", "likely", "told"]
