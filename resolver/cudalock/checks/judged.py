@@ -81,10 +81,13 @@ class _Checker:
         held = self._lines.on(target, group)
         if not any(each.name in self.stack for each in held):
             return Judged(target, group, tuple(held), ())
-        clashes = Judge(target, self.matrix).judge(held)
+        clashes = self._judgement(target).judge(held)
         if lines is not None:
             clashes = [each for each in clashes if _concerns(each, lines)]
         return Judged(target, group, tuple(held), tuple(clashes))
+
+    def _judgement(self, target: Target) -> Judge:
+        return Judge(target, self.matrix, overridden=self._lines.overridden)
 
     def on_one_of(self, targets: list[Target]) -> list[Judged]:
         """For each group as many of the targets as it takes to see each line on one that works.
@@ -142,7 +145,7 @@ class _Checker:
         for clash in errors:
             wanted = {id(each.origin) for each in clash.members}
             members = [each for each in held if id(each.origin) in wanted]
-            if not Judge(target, self.matrix).works(members):
+            if not self._judgement(target).works(members):
                 return False
         return True
 

@@ -26,7 +26,9 @@ class Lines:
         self._places = places
         self._everywhere = places.of_file(file)
         self._owners = {id(entry): each for each in file.files() for entry in each.declared}
-        self._overridden = {entry.name for entry in file.everything() if entry.role == "override"}
+        self.overridden = frozenset(
+            entry.name for entry in file.everything() if entry.role == "override"
+        )
 
     def groups(self, names: Iterable[str]) -> list[str | None]:
         """The groups that name some of these projects; None, for what everyone gets, is first.
@@ -53,12 +55,12 @@ class Lines:
         return held
 
     def _counts(self, entry: Declared) -> bool:
-        # What an override is about is no longer what metadata says it is.
+        # An override stands in the place of every other line about its project.
         return (
             entry.manager == "pypi"
             and bool(entry.name)
             and entry.problem is None
-            and entry.name not in self._overridden
+            and (entry.role == "override" or entry.name not in self.overridden)
         )
 
     def _held(self, entry: Declared, target: Target, environment: Mapping[str, str]) -> Held | None:
@@ -70,12 +72,15 @@ class Lines:
             return None
         if url is not None:
             return self._by_address(entry, url)
+        if entry.role == "constraint":
+            # A file of nothing but constraints is judged as if all of it were wanted.
+            alone = self.file.kind == "constraints"
+            return Held(entry.name, entry.specifier, required=alone, placed=False, origin=entry)
         return Held(
             entry.name,
             entry.specifier,
             indexes=self._indexes(entry, source),
             hashes=_digests(entry.hashes),
-            required=entry.role != "constraint",
             origin=entry,
         )
 

@@ -45,7 +45,8 @@ class Places:
             is_one_build = re.search(_LOCAL_LABEL, urlsplit(url).path)
             return ANYWHERE if is_one_build else self._all
         # A mirror of the package index names it as a rule.
-        return frozenset({PACKAGE_INDEX}) if "pypi" in host else ANYWHERE
+        is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
+        return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
 
     def of_all(self, urls: Iterable[str]) -> frozenset[str] | None:
         """The indexes that some addresses mean together."""

@@ -79,9 +79,10 @@ def static_findings(
 
 
 def _finding(
-    code: str, says: str, place: Place, fix: str | None = None, facts: tuple[str, ...] = ()
+    code: str, says: str, place: Place, fix: str | None = None, member: str = ""
 ) -> Finding:
-    return Finding(code, RULES[code].severity, says, facts, fix, place)
+    members = (member,) if member else ()
+    return Finding(code, RULES[code].severity, says, (), fix, place, members)
 
 
 # -- markers ------------------------------------------------------------------------------------
@@ -90,13 +91,17 @@ def _finding(
 def _markers(entry: Declared) -> Iterator[Finding]:
     if entry.marker is not None and entry.role != "locked" and not can_hold(entry.marker):
         says = f"`{entry.marker}` holds on no machine, so {entry.name} is never installed"
-        yield _finding("CL303", says, entry.place, _meant(entry.marker))
+        yield _finding("CL303", says, entry.place, _meant(entry.marker), entry.name)
 
 
 def _source_markers(source: Source) -> Iterator[Finding]:
     if source.marker is not None and not can_hold(source.marker):
         says = f"`{source.marker}` holds on no machine, so {source.name} is never sent there"
-        yield _finding("CL303", says, source.marker_place or source.place, _meant(source.marker))
+        yield _finding("CL303", says, _at(source), _meant(source.marker), source.name)
+
+
+def _at(source: Source) -> Place:
+    return source.marker_place or source.place
 
 
 @lru_cache(maxsize=256)
@@ -184,7 +189,7 @@ def _wheel_pythons(entry: Declared, file: ProjectFile) -> Iterator[Finding]:
             f"{file_of(entry.url or '')} is not for Python {', '.join(pythons)}, "
             f"which requires-python `{said.value}` allows"
         )
-        yield _finding("CL402", says, entry.place, "a marker on `python_version`")
+        yield _finding("CL402", says, entry.place, "a marker on `python_version`", entry.name)
 
 
 # -- sources ------------------------------------------------------------------------------------
@@ -206,12 +211,14 @@ def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> I
             ):
                 continue
             if target.can_have_cuda and _is_cpu(entry, target, matrix):
-                place = next(each.marker_place or each.place for each in sources if each.marker)
+                place = next(_at(each) for each in sources if each.marker)
                 says = (
                     f"no source of {entry.name} is for {target.platform_label}, where the package "
                     "index has the build without CUDA"
                 )
-                yield _finding("CL304", says, place, "a marker that holds there as well")
+                yield _finding(
+                    "CL304", says, place, "a marker that holds there as well", entry.name
+                )
 
 
 def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Target]:

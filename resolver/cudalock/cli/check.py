@@ -146,14 +146,14 @@ def _targets(given: dict[str, Any], matrix: Matrix) -> list[Target]:
         return _read(request, matrix)
     from cudalock.cli.options import read_target_words
 
-    return _of_words(read_target_words(), matrix)
+    return targets_of(read_target_words(), matrix)
 
 
 def _own_targets(file: ProjectFile, matrix: Matrix) -> list[Target]:
-    return _of_words([said.value for said in file.targets], matrix)
+    return targets_of([said.value for said in file.targets], matrix)
 
 
-def _of_words(words: Iterable[str], matrix: Matrix) -> list[Target]:
+def targets_of(words: Iterable[str], matrix: Matrix) -> list[Target]:
     """The targets that `targets` of [tool.cudalock] names: "linux 3.11", "Windows py3.12"."""
     import re
 

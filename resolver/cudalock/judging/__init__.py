@@ -33,24 +33,36 @@ SOLVES: Final = 120
 
 
 def judge(
-    held: Iterable[Held], target: Target, matrix: Matrix, *, solves: int = SOLVES
+    held: Iterable[Held],
+    target: Target,
+    matrix: Matrix,
+    *,
+    solves: int = SOLVES,
+    overridden: frozenset[str] = frozenset(),
 ) -> list[Clash]:
     """Every independent clash among what is held, and what is wrong with each thing alone.
 
     What does not belong to the stack counts only where the metadata of the stack, or a fact, leads
-    to it. After each clash its least important member is let go, to see the next one.
+    to it. After each clash its least important member is let go, to see the next one. What metadata
+    wants of ``overridden`` projects is not asked.
     """
-    return Judge(target, matrix, solves).judge(list(held))
+    return Judge(target, matrix, solves, overridden).judge(list(held))
 
 
 class Judge:
     """Judges on one target, with a bounded number of questions."""
 
-    def __init__(self, target: Target, matrix: Matrix, solves: int = SOLVES) -> None:
+    def __init__(
+        self,
+        target: Target,
+        matrix: Matrix,
+        solves: int = SOLVES,
+        overridden: frozenset[str] = frozenset(),
+    ) -> None:
         self.target = target
         self.matrix = matrix
         self.stack = Stack(matrix)
-        self.question = Question(target, matrix, solves)
+        self.question = Question(target, matrix, solves, overridden)
 
     def judge(self, held: Sequence[Held]) -> list[Clash]:
         """See the function of the same name."""
@@ -69,11 +81,10 @@ class Judge:
     def mended(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
         """The clashes, each that can be mended with the changes that do it. The most important are
         mended first, and the others as they are then."""
-        mender = Mender(self.target, self.matrix, left)
+        mender = Mender(self.question, left)
         changes: dict[int, tuple[Change, ...]] = {}
         for clash in sorted(clashes, key=lambda each: self.importance(each.members[0].name)):
             if clash.finding.code in MENDABLE and clash.finding.severity == "error":
-                self.question.solves -= 1
                 changes[id(clash)] = mender.mend(clash)
         return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
 
@@ -154,7 +165,9 @@ class Judge:
             if not core:
                 break
             if any(each.name in self.stack for each in core):
-                found.append(Clash(told(core, self.target, self.matrix), tuple(reversed(core))))
+                found.append(
+                    Clash(told(self.question.problem(core, wide=True)), tuple(reversed(core)))
+                )
             left = [each for each in left if each is not core[-1]]
         return found, left
 

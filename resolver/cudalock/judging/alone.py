@@ -42,6 +42,9 @@ class Alone:
         project = self._matrix.project(held.name)
         if project is None or not project.versions:
             return [], None
+        if held.placed and held.indexes is None and held.file is None:
+            # It may come from where the matrix does not look.
+            return [], held if self._is_known(held, project) else None
         wheels = Wheels(held, project, self._target, self._matrix)
         if not wheels.versions:
             return list(self._no_version(held, project)), None
@@ -51,11 +54,17 @@ class Alone:
         if made is None:
             return list(self._no_build(held, wheels)), None
         findings = list(self._withdrawn(held, wheels))
+        if not held.placed:
+            return findings, held if wheels.first(wheels.fits) else None
         if wheels.first(wheels.is_reachable, wheels.fits):
             findings += [*self._hashes(held, wheels), *self._plain(held, wheels)]
             return findings, held
         found, free = self._out_of_reach(held, wheels)
         return [*findings, found], free
+
+    def _is_known(self, held: Held, project: Project) -> bool:
+        wheels = Wheels(held, project, self._target, self._matrix)
+        return wheels.first(wheels.fits) is not None
 
     # -- versions -------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ class Held(NamedTuple):
     indexes: frozenset[str] | None = None
     hashes: tuple[str, ...] = ()
     required: bool = True
+    placed: bool = True
+    """False where nothing is said of where it comes from: in a file of constraints, say"""
     origin: object = None
     """the caller's own thing, to know it again by"""
 

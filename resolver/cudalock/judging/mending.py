@@ -8,18 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.facts import NONE
-from cudalock.judging.problem import HeldProblem
 from cudalock.judging.wheels import Wheels
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import component_key, cuda_build_key, index_key
-from cudalock.resolution.search import Search
 from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.judging.held import Clash, Held
-    from cudalock.matrix import Matrix
+    from cudalock.judging.problem import Question
     from cudalock.resolution.problem import Problem
-    from cudalock.target import Target
+    from cudalock.resolution.search import Search
 
 MAX_TRIES: Final = 12
 """How many versions of one thing are tried, from the nearest on."""
@@ -44,9 +42,10 @@ class Change(NamedTuple):
 class Mender:
     """Mends what clashes on one target, one clash after the other, holding all the rest."""
 
-    def __init__(self, target: Target, matrix: Matrix, kept: Sequence[Held]) -> None:
-        self._target = target
-        self._matrix = matrix
+    def __init__(self, question: Question, kept: Sequence[Held]) -> None:
+        self._question = question
+        self._target = question.target
+        self._matrix = question.matrix
         self.kept = list(kept)
         """what goes together; each change joins it"""
 
@@ -90,7 +89,7 @@ class Mender:
     def _changed(self, old: Held, rest: Sequence[Held]) -> Change | None:
         """The nearest candidate for one thing that goes with the rest."""
         freed = old._replace(specifier=_open(old), file=None, indexes=None)
-        search = Search(HeldProblem([*rest, freed], self._target, self._matrix))
+        search = self._question.search([*rest, freed])
         candidate = next(self._candidates(search, old), None)
         return self._change(old, candidate) if candidate is not None else None
 

@@ -23,7 +23,8 @@ class HeldProblem(Problem):
     """What is held, as a goal whose candidates come from where the holder lets them come from.
 
     Nothing is wished for beside it: no CUDA, no builder's good name. A name is the project of that
-    name, also where a goal would mean another. What the matrix does not hold is taken to be there.
+    name, also where a goal would mean another. What the matrix does not hold is taken to be there,
+    and what is ``overridden`` to be as metadata wants it.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class HeldProblem(Problem):
         matrix: Matrix,
         off: frozenset[str] = NOTHING,
         wide: bool = False,
+        overridden: frozenset[str] = NOTHING,
     ) -> None:
         self.held = tuple(held)
+        self.overridden = overridden
         goal = Goal(
             requirements=tuple(dict.fromkeys(each.text for each in self.held if each.required)),
             constraints=tuple(dict.fromkeys(each.text for each in self.held if not each.required)),
@@ -47,7 +50,7 @@ class HeldProblem(Problem):
                 self._places.setdefault(each.name, []).append(each)
 
     def without(self, off: frozenset[str]) -> HeldProblem:
-        return HeldProblem(self.held, self.target, self.matrix, off)
+        return HeldProblem(self.held, self.target, self.matrix, off, overridden=self.overridden)
 
     def meant(self, name: str) -> str:
         return name
@@ -70,7 +73,8 @@ class HeldProblem(Problem):
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
         for requirement in super()._metadata_requirements(candidate, names):
-            if self.matrix.project(requirement.name) is not None:
+            name = requirement.name
+            if name not in self.overridden and self.matrix.project(name) is not None:
                 yield requirement
 
 
@@ -98,10 +102,13 @@ def has_file(build: Build, version: str, file: str) -> bool:
 class Question:
     """Asks whether some of what is held goes together, and counts how often."""
 
-    def __init__(self, target: Target, matrix: Matrix, solves: int) -> None:
+    def __init__(
+        self, target: Target, matrix: Matrix, solves: int, overridden: frozenset[str] = NOTHING
+    ) -> None:
         self.target = target
         self.matrix = matrix
         self.solves = solves
+        self._overridden = overridden
 
     @property
     def is_spent(self) -> bool:
@@ -111,7 +118,11 @@ class Question:
     def search(self, held: Sequence[Held]) -> Search:
         """The search of an answer with all of these."""
         self.solves -= 1
-        return Search(HeldProblem(held, self.target, self.matrix))
+        return Search(self.problem(held))
+
+    def problem(self, held: Sequence[Held], *, wide: bool = False) -> HeldProblem:
+        """What is asked of the engine."""
+        return HeldProblem(held, self.target, self.matrix, wide=wide, overridden=self._overridden)
 
     def is_possible(self, held: Sequence[Held]) -> bool:
         """Whether these go together, at whatever price in warnings."""

@@ -21,8 +21,9 @@ class Stack:
         self._members: dict[str, bool] = {}
 
     def __contains__(self, name: str) -> bool:
-        """Whether a project belongs to it: the framework, what has a rank, what facts tie to the
-        framework or to what its build fixes, and the vendor's own packages."""
+        """Whether a project belongs to it: the framework, what has a rank, what is curated and is
+        tied, by metadata or facts, to the framework or to what its build fixes, and the vendor's
+        own packages."""
         found = self._members.get(name)
         if found is None:
             found = self._members[name] = self._is_member(name)
@@ -34,11 +35,17 @@ class Stack:
         component = self._matrix.component(name)
         if component.is_virtual or component.role or component.rank is not None:
             return not component.is_virtual
+        if self._requires_framework(name):
+            return True
         return any(
             self._is_central(demand.template.name)
             for fact in component.facts
             for demand in (*fact.beside, *fact.of_machine)
         )
+
+    def _requires_framework(self, name: str) -> bool:
+        project, framework = self._matrix.project(name), self._matrix.framework
+        return project is not None and framework is not None and project.mentions(framework)
 
     def _is_central(self, name: str) -> bool:
         if name == "python":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cudalock.conflicts.core import Core
+    from cudalock.facts import Fact
     from cudalock.judging.held import Held
     from cudalock.matrix import Matrix
     from cudalock.resolution.propagation import Restriction, Strike
@@ -33,9 +34,11 @@ class HeldNarrator(Narrator):
             yield from super()._restriction(strike, cause)
 
 
-def told(held: Sequence[Held], target: Target, matrix: Matrix) -> Finding:
-    """The finding for a smallest part of what is held that does not go together."""
-    conflict = Conflict.of(HeldProblem(held, target, matrix, wide=True))
+def told(problem: HeldProblem) -> Finding:
+    """The finding for a smallest part of what is held that does not go together, from the wide
+    problem of just that part."""
+    held, target, matrix = problem.held, problem.target, problem.matrix
+    conflict = Conflict.of(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(each.text for each in held))
     verb = "cannot be had" if len(texts) == 1 else "exclude each other"
@@ -49,7 +52,7 @@ def told(held: Sequence[Held], target: Target, matrix: Matrix) -> Finding:
     if is_cpu:
         steps.insert(0, f"{matrix.framework} of the package index is a build without CUDA there")
     facts = tuple(each.partition(":")[2] for each in core.elements if each.startswith("fact:"))
-    code = "CL302" if is_cpu else _code(core, facts, held)
+    code = "CL302" if is_cpu else _code(core, [matrix.fact(id) for id in facts], held)
     advice = [fix for id in facts if (fix := matrix.fact(id).fix)]
     says = "; ".join([together + _where(target, core), *steps])
     return _finding(code, says, facts, held, fix=advice[0] if advice else None)
@@ -78,11 +81,12 @@ def _where(target: Target, core: Core) -> str:
     return "".join(word for part, word in words.items() if part in parts)
 
 
-def _code(core: Core, facts: tuple[str, ...], held: Sequence[Held]) -> str:
+def _code(core: Core, facts: Sequence[Fact], held: Sequence[Held]) -> str:
     if any(each.name.startswith(VENDOR) for each in held):
         return "CL203"
     machine = {"target:gpu", "target:driver", "target:glibc"}.intersection(core.elements)
-    if machine or (facts and len({each.name for each in held}) == 1):
+    names = {each.name for each in held}
+    if machine or (len(names) == 1 and any(fact.refuses or fact.of_machine for fact in facts)):
         return "CL204"
     return "CL202" if facts else "CL201"
 
