@@ -296,7 +296,7 @@ def test_one_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     ("files", "words", "status", "said"),
     [
         ({}, ["nowhere"], 2, "`nowhere` is not there"),
-        ({}, [], 2, "the goal is empty"),
+        ({}, [], 2, "nothing in `.` says what it wants"),
         ({"requirements.txt": "scikit-image\n"}, ["--offline"], 3, "requirements.txt:1"),
         ({"requirements.txt": "torch==2.5.7\n"}, [], 2, "requirements.txt:1"),
         (
@@ -331,6 +331,51 @@ def test_wrong_questions(
     assert (result.exit_code, result.stdout) == (status, ""), result.output
     assert said in result.stderr
     assert "internal error" not in result.stderr
+
+
+GROUPS = """
+[project]
+name = "mine"
+version = "0"
+dependencies = ["torch==2.5.1"]
+[project.optional-dependencies]
+fast = ["triton"]
+all = ["mine[fast]", "einops"]
+[dependency-groups]
+test = ["psutil"]
+dev = [{include-group = "test"}, "tqdm"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], []),
+        (["--extra", "fast"], ["triton"]),
+        (["--extra", "all"], ["einops", "triton"]),
+        (["--group", "test"], ["psutil"]),
+        (["--group", "dev"], ["psutil", "tqdm"]),
+    ],
+)
+def test_extras_and_groups(
+    words: list[str], wanted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"pyproject.toml": GROUPS})
+    result = run(*words, *TARGET, "--dry-run")
+    goal = result.stdout.splitlines()[-1]
+    assert goal == f"goal: {', '.join(sorted([*wanted, 'torch==2.5.1']))}"
+
+
+def test_a_dockerfile_may_copy_what_it_installs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    install = "RUN pip install -r /app/r.txt torch==2.5.1"
+    write(tmp_path, {"Dockerfile": f"FROM python:3.11\n{install}\n"})
+    result = run("--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "wanted: torch==2.5.1, Dockerfile:2" in result.stdout
 
 
 def test_a_folder_that_is_no_folder(tmp_path: Path, rules: Rules) -> None:

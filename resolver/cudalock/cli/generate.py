@@ -154,8 +154,9 @@ def _answer(
     matrix: Matrix,
     options: dict[str, Any],
 ) -> Answerable:
-    from cudalock.repositories.answering import Answerer, check_names
+    from cudalock.repositories.answering import Answerer, check_anything, check_names
 
+    check_anything(repository, request)
     check_names(repository, matrix)
     looking = Looking(matrix, off=bool(options["no_detect"]))
     answerer = Answerer(repository, request, defaults, matrix, looking.here)

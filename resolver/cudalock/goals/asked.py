@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cudalock.names import Names
+
+
+NOT_HERE: Final = "is not for this target"
+"""What a note says of a requirement that its marker rules out."""
 
 
 class Asked(NamedTuple):
@@ -89,7 +93,7 @@ def collect(
     notes: dict[str, None] = {}
     for item in asked:
         if not item.applies(environment):
-            notes[f"{item.origin}: `{item.name}` is not for this target"] = None
+            notes[f"{item.origin}: `{item.name}` {NOT_HERE}"] = None
             continue
         project = _project(item, names)
         if project not in known:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.conflicts import Explanation, Step, explain
-from cudalock.errors import Contradiction, NetworkError, NoSolution, UnknownVersion
+from cudalock.errors import Contradiction, NetworkError, NoSolution, NothingAsked, UnknownVersion
 from cudalock.goals import Asked
 from cudalock.repositories.asking import Ask, Asker
 from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
@@ -219,6 +219,16 @@ def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[
     return " and ".join(parts) or suggestion.says
 
 
+def check_anything(repository: Repository, request: Request) -> None:
+    """Raises NothingAsked where neither the repository nor a flag wants anything."""
+    said = (request.asked, request.torch, request.switches, request.toolkit, request.cudnn)
+    if not repository.requirements and not any(said):
+        raise NothingAsked(
+            f"nothing in `{repository.root}` says what it wants, or all of it is left out",
+            hints=["`--dry-run` shows what was found", "`cudalock generate FILE` reads that file"],
+        )
+
+
 def check_names(repository: Repository, matrix: Matrix) -> None:
     """Raises NetworkError naming what is asked for that the matrix does not hold."""
     outside: dict[str, Asked] = {}
@@ -236,4 +246,4 @@ def check_names(repository: Repository, matrix: Matrix) -> None:
         )
 
 
-__all__ = ["Answerable", "Answerer", "check_names"]
+__all__ = ["Answerable", "Answerer", "check_anything", "check_names"]

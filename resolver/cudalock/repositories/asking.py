@@ -7,10 +7,12 @@ hints say of CUDA and the framework is given up where the pins leave no room for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.goals import Asked, Request, read_requests
+from cudalock.goals.asked import NOT_HERE
 from cudalock.goals.versions import parse_cuda
 from cudalock.repositories.hints import Hint, chosen_hints, python_within
 from cudalock.target import Here, Target, current_python, parse_python
@@ -85,7 +87,7 @@ class Asker:
                 request = request._replace(asked=(*request.asked, wish))
         questions = read_requests(request, self.matrix, defaults, self._here)
         return Ask(
-            questions,
+            tuple(map(_without_markers_notes, questions)),
             request.asked,
             request.constraints,
             (*self.heeded, *kept),
@@ -185,6 +187,14 @@ class Asker:
         hints = [hint for hint in hints if project is not None and hint.value in project]
         said = self._request.torch or self._defaults.torch
         return [] if pinned or said else self._first(hints)
+
+
+def _without_markers_notes(question: Question) -> Question:
+    """Without the sentences about lines for other machines: a repository may have dozens, and they
+    are there for a reason."""
+    goal, target = question
+    notes = tuple(note for note in goal.notes if not note.endswith(NOT_HERE))
+    return replace(goal, notes=notes), target
 
 
 def _targets(request: Request, defaults: Request, matrix: Matrix, here: Here) -> list[Target]:

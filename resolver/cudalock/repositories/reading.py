@@ -198,7 +198,8 @@ class _Reading:
         name = self._shown(file.name)
         self.inputs.append(Path(file.name))
         marker = _MARKERS.get(audience.platform or "")
-        taken = sum(self._take_entry(each, file, marker) for each in file.declared)
+        wanted = self._wanted_groups(file)
+        taken = sum(self._take_entry(each, file, marker, wanted) for each in file.declared)
         self.files.append(FileRead(name, file.kind, taken))
         self.hints += self._file_hints(file)
         self._take_problems(file)
@@ -216,7 +217,33 @@ class _Reading:
     def _at(self, file: str, line: int) -> str:
         return f"{self._shown(file)}:{line}"
 
-    def _take_entry(self, entry: Declared, file: ProjectFile, marker: str | None) -> bool:
+    def _wanted_groups(self, file: ProjectFile) -> frozenset[str | None]:
+        """The groups that are wanted of a file: those asked for, with what they include."""
+        wanted: set[str | None] = {None}
+        wanted |= {f"extra:{canonical(each)}" for each in self.choice.extras}
+        wanted |= {f"group:{canonical(each)}" for each in self.choice.groups}
+        while True:
+            more = {
+                f"extra:{extra}"
+                for entry in file.declared
+                if entry.group in wanted and entry.name in self.own
+                for extra in entry.extras
+            }
+            for group in wanted - {None}:
+                # The smallest set with a group is that of what it includes.
+                sets = [together for together in file.together if group in together]
+                more |= {each for each in min(sets, key=len, default=frozenset()) if each}
+            if more <= wanted:
+                return frozenset(wanted)
+            wanted |= more
+
+    def _take_entry(
+        self,
+        entry: Declared,
+        file: ProjectFile,
+        marker: str | None,
+        wanted: frozenset[str | None],
+    ) -> bool:
         """Whether the entry became part of the question."""
         place = (entry.place.file, entry.place.start)
         if place in self.seen or entry.role == "locked":
@@ -225,24 +252,16 @@ class _Reading:
         origin = self._at(entry.place.file, entry.place.line)
         if entry.problem is not None:
             self.notes.append(f"{origin}: `{entry.text}`: {entry.problem}")
-        group = self._why_not_group(entry.group)
-        if group is not None:
-            self._leave_out(origin, entry, group, of_choice=True)
+        is_stage = (entry.group or "").startswith("stage:")
+        if entry.group not in wanted and not is_stage:
+            kind, _, name = (entry.group or "").partition(":")
+            self._leave_out(origin, entry, f"`--{kind} {name}` takes it", of_choice=True)
             return False
         if entry.manager == "conda":
             return self._take_conda(entry, origin)
         if file.kind == "dockerfile" and self._is_tool(entry):
             return False
         return self._take_project(entry, origin, _both(entry.marker, marker))
-
-    def _why_not_group(self, group: str | None) -> str | None:
-        if group is None or group.startswith("stage:"):
-            return None
-        kind, _, name = group.partition(":")
-        wanted = self.choice.extras if kind == "extra" else self.choice.groups
-        if name in {canonical(each) for each in wanted}:
-            return None
-        return f"`--{kind} {name}` takes it"
 
     def _leave_out(
         self, origin: str, entry: Declared, why: str, *, of_choice: bool = False
