@@ -29,7 +29,7 @@ LAYERS = [
     {"activation", "repositories"},
     {"findings"},
     {"judging"},
-    {"checks", "diagnosis"},
+    {"checks", "diagnosis", "health"},
     {"updating"},
     {"render"},
     {"cli"},

@@ -138,6 +138,57 @@ class Demand(NamedTuple):
     template: ClauseTemplate
 
 
+class Observation(NamedTuple):
+    """What is seen in an environment, or on its machine, where a fact holds: all that is not None.
+
+    Paths may begin with `{prefix}`, `{packages}` or `{include}` (folders of the environment) or
+    with `%NAME%` (a variable of the machine), and may be patterns.
+    """
+
+    gpu: bool | None = None
+    """whether the machine has an NVIDIA GPU"""
+    driver: bool | None = None
+    """whether it has an NVIDIA driver"""
+    cuda: bool | None = None
+    """whether the framework there is a build with CUDA"""
+    kind: str | None = None
+    """of the environment: `embedded`, `conda`, ..."""
+    version: str | None = None
+    """a pattern that the component's version fits"""
+    missing: tuple[str, ...] = ()
+    """paths of which none is there"""
+    commands: tuple[str, ...] = ()
+    """programs of which none is on PATH"""
+    unset: tuple[str, ...] = ()
+    """variables of which none is set"""
+    shadowed: str | None = None
+    """the variable whose folders hide the environment's CUDA libraries"""
+    severity: Literal["error", "warning", "note"] | None = None
+    """where the finding is less than the fact's effect says"""
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Observation:
+        """Raises ValueError for a key that there is not, or a value of another kind."""
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            wanted = _OBSERVED.get(key)
+            if wanted is None or not isinstance(value, wanted) or not _is_severity(key, value):
+                raise ValueError(f"{key} = {value!r} is nothing that can be observed")
+            values[key] = tuple(map(str, value)) if isinstance(value, list) else value
+        return cls(**values)
+
+
+def _is_severity(key: str, value: object) -> bool:
+    return key != "severity" or value in ("error", "warning", "note")
+
+
+_OBSERVED: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("gpu", "driver", "cuda"), bool),
+    **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
+    **dict.fromkeys(("missing", "commands", "unset"), list),
+}
+
+
 class Fact(NamedTuple):
     """One sourced rule about a component; the keys are those of the TOML files."""
 
@@ -161,6 +212,8 @@ class Fact(NamedTuple):
     fix: str | None = None
     mends: tuple[str, ...] = ()
     """the projects that a solve for the cure has, where the fact itself does not show them"""
+    observed: tuple[Observation, ...] = ()
+    """how an environment shows that it holds there; any of them will do"""
 
     @property
     def is_hard(self) -> bool:
@@ -217,6 +270,20 @@ class Libraries(NamedTuple):
     """the CUDA runtime itself, in the order of preference"""
 
 
+class Trial(NamedTuple):
+    """A small program that does with a component what it is for, and fails where that fails."""
+
+    name: str
+    """what it tries, for people: reads before "fails" """
+    code: str
+    """run as a file by the environment's Python"""
+    gpu: bool = False
+    """whether it needs a GPU"""
+    versions: str = ""
+    beside: tuple[str, ...] = ()
+    """the other projects that it uses"""
+
+
 class Component(NamedTuple):
     """What is curated about one project or virtual component."""
 
@@ -234,6 +301,7 @@ class Component(NamedTuple):
     places: tuple[Place, ...] = ()
     libraries: Mapping[str, Libraries] = {}
     """by system: `windows`, `linux`"""
+    trials: tuple[Trial, ...] = ()
 
     @property
     def is_virtual(self) -> bool:
@@ -275,6 +343,10 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
             system: _read_libraries(entry, file, f"libraries.{system}")
             for system, entry in table.get("libraries", {}).items()
         },
+        trials=tuple(
+            _read_trial(entry, file, f"trial[{position}]")
+            for position, entry in enumerate(table.get("trial", ()))
+        ),
     )
 
 
@@ -342,6 +414,7 @@ def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) ->
         symptom=_strings(entry.get("symptom", ())),
         fix=entry.get("fix"),
         mends=_strings(entry.get("mends", ())),
+        observed=tuple(_read_observed(entry, file, key)),
     )
 
 
@@ -352,6 +425,27 @@ def _read_demands(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Dem
                 yield Demand(verb, ClauseTemplate.parse(text))
             except ValueError as error:
                 raise MatrixError(file, f"{key}.{verb}[{position}]", str(error)) from None
+
+
+def _read_observed(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Observation]:
+    for position, table in enumerate(entry.get("observed", ())):
+        try:
+            yield Observation.parse(table)
+        except (ValueError, AttributeError) as error:
+            raise MatrixError(file, f"{key}.observed[{position}]", str(error)) from None
+
+
+def _read_trial(entry: Mapping[str, Any], file: str, key: str) -> Trial:
+    for needed in ("name", "code"):
+        if not isinstance(entry.get(needed), str):
+            raise MatrixError(file, f"{key}.{needed}", f"a trial needs `{needed}`")
+    return Trial(
+        name=entry["name"],
+        code=entry["code"],
+        gpu=bool(entry.get("gpu", False)),
+        versions=entry.get("for", ""),
+        beside=_strings(entry.get("beside", ())),
+    )
 
 
 def _read_replacement(entry: Mapping[str, Any], file: str, key: str) -> Replacement:

@@ -52,6 +52,18 @@ RULES: Final[dict[str, Rule]] = {
         Rule("CL402", "wheel-python", "a wheel's address for less than requires-python", "warning"),
         Rule("CL501", "unpinned", "a member of the stack unpinned beside pinned ones", "note"),
         Rule("CL601", "lock-differs", "a lock that no longer answers its own command", "error"),
+        Rule("CL701", "damaged", "a distribution that cannot be read", "warning"),
+        Rule("CL702", "installed-twice", "a distribution that is there twice", "warning"),
+        Rule("CL703", "same-module", "two distributions with one import package", "warning"),
+        Rule("CL704", "other-python", "a distribution made for another Python", "error"),
+        Rule("CL705", "missing", "a requirement that is not installed", "error"),
+        Rule("CL707", "driver-silent", "a driver that does not answer", "error"),
+        Rule("CL708", "condition", "a fact about environments that holds in this one", "error"),
+        Rule("CL709", "shadowed", "other CUDA libraries, found before its own", "warning"),
+        Rule("CL710", "not-placed", "a file that is not where it is looked for", "error"),
+        Rule("CL711", "not-the-lock", "a distribution that is not the lock's", "error"),
+        Rule("CL712", "import-fails", "a member of the stack that cannot be imported", "error"),
+        Rule("CL713", "does-not-run", "a member of the stack that fails at its work", "error"),
     )
 }
 """Every code, in the order of the documentation."""

@@ -21,6 +21,7 @@ COMMANDS = {
     "activate": "cudalock.cli.activate",
     "check": "cudalock.cli.check",
     "diagnose": "cudalock.cli.diagnose",
+    "doctor": "cudalock.cli.doctor",
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",
     "generate": "cudalock.cli.generate",

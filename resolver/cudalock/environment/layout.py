@@ -50,6 +50,7 @@ print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3],
     "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "folders": own + folders,
+    "include": sysconfig.get_path("include"),
     "system": sys.platform,
     "machine": platform.machine(),
     "libc": libc,
@@ -65,6 +66,7 @@ class _Answer(NamedTuple):
     version: str
     free_threaded: bool
     folders: list[str]
+    include: str | None
     system: str
     machine: str
     libc: str | None
@@ -88,6 +90,8 @@ class Layout:
     """its interpreter, if it has one, whether or not that runs here"""
     runs: bool = False
     """whether the interpreter answered"""
+    include: Path | None = None
+    """where it says that its C headers are, whether or not they are there"""
     free_threaded: bool = False
     glibc: str | None = None
     macos: str | None = None
@@ -177,6 +181,7 @@ def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
         site_packages=_packages(answer.folders),
         interpreter=executable,
         runs=True,
+        include=Path(answer.include) if answer.include else None,
         free_threaded=free_threaded,
         glibc=glibc,
         macos=macos,

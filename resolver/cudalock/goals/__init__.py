@@ -8,11 +8,20 @@ result and writes it as a command again.
 from cudalock.goals.asked import Asked, collect
 from cudalock.goals.goal import SWITCHES, Goal, command_line
 from cudalock.goals.phrase import Parsed, parse_phrase
-from cudalock.goals.request import Known, Question, Request, one_target, read_request, read_requests
+from cudalock.goals.request import (
+    Known,
+    Question,
+    Request,
+    one_target,
+    parse_gpu,
+    read_request,
+    read_requests,
+)
 from cudalock.goals.versions import (
     parse_cuda,
     parse_cudnn,
     parse_date,
+    parse_driver,
     parse_toolkit,
     parse_version_spec,
 )
@@ -31,6 +40,8 @@ __all__ = [
     "parse_cuda",
     "parse_cudnn",
     "parse_date",
+    "parse_driver",
+    "parse_gpu",
     "parse_phrase",
     "parse_toolkit",
     "parse_version_spec",

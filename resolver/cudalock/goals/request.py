@@ -269,7 +269,7 @@ def _target(
     """What is stated, and this machine for the rest."""
     glibc = _one_or_default("glibc", request.glibc, defaults.glibc, str)
     driver = _one_or_default("driver", request.driver, defaults.driver, parse_driver)
-    gpus = _in_order([_gpu(text, known) for text in request.gpu or defaults.gpu])
+    gpus = _in_order([parse_gpu(text, known) for text in request.gpu or defaults.gpu])
     stated = {
         "python": python,
         "platform": place,
@@ -305,7 +305,8 @@ def _plugged_in(
     return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
 
 
-def _gpu(text: str, known: Known) -> str:
+def parse_gpu(text: str, known: Known) -> str:
+    """The compute capability meant by a GPU's name or number. Raises BadTarget."""
     capability = known.gpu(text)
     if capability is None:
         near = nearest(text, known.gpu_names())

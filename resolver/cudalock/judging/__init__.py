@@ -52,6 +52,9 @@ def judge(
 class Judge:
     """Judges on one target, with a bounded number of questions."""
 
+    ALONE = "cannot be had"
+    """What is said of one thing that does not go with the target."""
+
     def __init__(
         self,
         target: Target,
@@ -165,9 +168,8 @@ class Judge:
             if not core:
                 break
             if any(each.name in self.stack for each in core):
-                found.append(
-                    Clash(told(self.question.problem(core, wide=True)), tuple(reversed(core)))
-                )
+                finding = told(self.question.problem(core, wide=True), self.ALONE)
+                found.append(Clash(finding, tuple(reversed(core))))
             left = [each for each in left if each is not core[-1]]
         return found, left
 

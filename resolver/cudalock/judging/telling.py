@@ -34,14 +34,14 @@ class HeldNarrator(Narrator):
             yield from super()._restriction(strike, cause)
 
 
-def told(problem: HeldProblem) -> Finding:
+def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     """The finding for a smallest part of what is held that does not go together, from the wide
-    problem of just that part."""
+    problem of just that part; `alone` is what is said where that is one thing."""
     held, target, matrix = problem.held, problem.target, problem.matrix
     conflict = Conflict.of(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(each.text for each in held))
-    verb = "cannot be had" if len(texts) == 1 else "exclude each other"
+    verb = alone if len(texts) == 1 else "exclude each other"
     together = f"{' and '.join(texts)} {verb}"
     if core is None:
         # Seen only by the closure's own search.

@@ -1,0 +1,220 @@
+"""`cudalock doctor`: whether an environment is healthy, and what mends it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cudalock.cli import CONTEXT
+from cudalock.cli.question import load_matrix, matrix_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.environment import Layout, Machine
+    from cudalock.findings import Finding
+    from cudalock.health import Subject
+    from cudalock.matrix import Matrix
+
+SCHEMA = "cudalock.doctor/1"
+
+
+@click.command(short_help="What is wrong with an environment.", context_settings=CONTEXT)
+@click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
+@click.option("--lock", metavar="FILE", help="Also compare it with a lock.")
+@click.option("--import", "imports", is_flag=True, help="Also import the stack, and try it.")
+@click.option("--gpu", metavar="NAME|CC", multiple=True, help="Take this GPU to be there.")
+@click.option("--driver", metavar="VERSION", help="Take this driver to be there.")
+@click.option(
+    "--no-detect",
+    is_flag=True,
+    envvar="CUDALOCK_NO_DETECT",
+    help="Do not look for a GPU and a driver here.",
+)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--json", is_flag=True, help=f"The findings as JSON ({SCHEMA}).")
+@matrix_option
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    python: str | None,
+    lock: str | None,
+    imports: bool,
+    gpu: tuple[str, ...],
+    driver: str | None,
+    no_detect: bool,
+    strict: bool,
+    json: bool,
+    matrix: str | None,
+) -> None:
+    """Examine what is installed in an environment: the active one, or that of --python.
+
+    Its files are read, and nothing of it is imported: what clashes by metadata or by a known fact,
+    what is there twice or is missing, whether the CUDA build suits GPU and driver, which CUDA
+    libraries are found first. A Windows environment can be examined from Linux.
+
+    --import runs that Python: each member of the stack is imported in a process of its own, and
+    where there is a GPU it is tried.
+
+    Exit status: 0 healthy; 1 something is broken; 2 the question was wrong.
+    """
+    from cudalock.findings import is_failure
+    from cudalock.health import arrange, examine
+    from cudalock.render import emit
+
+    facts = load_matrix(matrix)
+    layout = _layout(python)
+    machine = _machine(layout, facts, gpu, driver, look=not no_detect)
+    subject = _subject(layout, machine, facts, looked=layout.runs and not no_detect)
+    findings = [*(_against(lock, subject) if lock else ()), *examine(subject)]
+    if imports:
+        from cudalock.health.imports import examine as run
+
+        findings += run(subject)
+    findings = arrange(findings)
+    emit(_json(subject, findings) if json else _text(subject, findings))
+    if is_failure(findings, strict=strict):
+        ctx.exit(1)
+
+
+def _layout(python: str | None) -> Layout:
+    from cudalock.environment import active_layout, find_layout
+
+    return find_layout(Path(python)) if python else active_layout()
+
+
+def _machine(
+    layout: Layout, matrix: Matrix, gpus: tuple[str, ...], driver: str | None, *, look: bool
+) -> Machine:
+    """What is stated, else what is plugged in here if the environment is of this machine."""
+    from cudalock.environment import Machine, detect
+    from cudalock.environment.gpu import Gpu
+    from cudalock.goals import parse_driver, parse_gpu
+
+    found = detect(matrix.gpu) if look and layout.runs and not (gpus and driver) else Machine()
+    if gpus:
+        found = found._replace(gpus=tuple(Gpu(text, parse_gpu(text, matrix)) for text in gpus))
+    if driver:
+        found = found._replace(driver=parse_driver(driver), trouble=None)
+    return found
+
+
+def _subject(layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool) -> Subject:
+    from cudalock.environment import read_inventory
+    from cudalock.health import Subject
+
+    return Subject(
+        layout=layout,
+        inventory=read_inventory(layout.site_packages),
+        machine=machine,
+        matrix=matrix,
+        environ=dict(os.environ) if layout.runs else {},
+        looked=looked,
+    )
+
+
+def _against(lock: str, subject: Subject) -> Iterator[Finding]:
+    from cudalock.health.lock import examine
+    from cudalock.projects.files import read_file
+
+    yield from examine(subject, read_file(lock))
+
+
+# -- text -------------------------------------------------------------------------------------
+
+
+def _text(subject: Subject, findings: Iterable[Finding]) -> str:
+    return "".join(f"{line}\n" for line in _lines(subject, list(findings)))
+
+
+def _lines(subject: Subject, findings: list[Finding]) -> Iterator[str]:
+    layout = subject.layout
+    yield f"{layout.prefix} ({layout.kind}): {layout.target.label}"
+    yield f"machine: {str(subject.machine) or _no_machine(subject)}"
+    stack = ", ".join(str(each) for each in _members(subject))
+    yield f"stack: {stack or 'nothing of it is installed'}"
+    yield ""
+    for finding in findings:
+        yield f"{finding.severity}: {finding}"
+        if finding.fix:
+            yield f"  fix: {finding.fix}"
+    if findings:
+        yield ""
+    yield _verdict(findings)
+
+
+def _no_machine(subject: Subject) -> str:
+    if subject.machine.trouble:
+        return "its NVIDIA driver does not answer"
+    return "no NVIDIA GPU" if subject.looked else "not looked at"
+
+
+def _verdict(findings: list[Finding]) -> str:
+    from cudalock.findings import SEVERITIES
+
+    counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
+    told = ", ".join(f"{n} {each}{'s' if n > 1 else ''}" for each, n in counts.items() if n)
+    return f"{'unhealthy' if counts['error'] else 'healthy'}{': ' + told if told else ''}"
+
+
+def _members(subject: Subject) -> Iterator[Any]:
+    from cudalock.judging.stack import Stack
+    from cudalock.locking import VENDOR
+
+    stack = Stack(subject.matrix)
+    for each in subject.stack():
+        if each.name in stack and not each.name.startswith(VENDOR):
+            yield each
+
+
+# -- JSON -------------------------------------------------------------------------------------
+
+
+def _json(subject: Subject, findings: Iterable[Finding]) -> str:
+    import json
+
+    from cudalock.findings import is_failure
+
+    findings = list(findings)
+    layout, machine = subject.layout, subject.machine
+    document = {
+        "schema": SCHEMA,
+        "matrix": subject.matrix.version,
+        "environment": {
+            "prefix": str(layout.prefix),
+            "kind": layout.kind,
+            "interpreter": str(layout.interpreter) if layout.interpreter else None,
+            "runs": layout.runs,
+            "python": layout.target.python_text,
+            "platform": layout.platform,
+            "glibc": layout.glibc,
+        },
+        "machine": {
+            "looked": subject.looked,
+            "gpus": [gpu._asdict() for gpu in machine.gpus],
+            "driver": machine.driver,
+            "trouble": machine.trouble,
+        },
+        "stack": [{"name": each.name, "version": each.version} for each in _members(subject)],
+        "healthy": not is_failure(findings),
+        "findings": [_finding(subject.matrix, each) for each in findings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def _finding(matrix: Matrix, finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.rule.name,
+        "severity": finding.severity,
+        "message": finding.sentence,
+        "members": list(finding.members),
+        "facts": [
+            {"id": id, "says": matrix.fact(id).says, "source": list(matrix.fact(id).source)}
+            for id in finding.facts
+        ],
+        "fix": finding.fix,
+    }

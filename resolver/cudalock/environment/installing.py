@@ -1,0 +1,33 @@
+"""The command that installs into an environment, as its kind has it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock.environment.distributions import Inventory
+    from cudalock.environment.layout import Layout
+
+_UV_KINDS = ("uv", "uv tool")
+
+
+def install_command(layout: Layout, inventory: Inventory) -> str:
+    """`PATH -m pip install`, or uv's where the environment has no pip of its own."""
+    where = quoted(str(layout.interpreter or "python"))
+    has_pip = inventory.find("pip") is not None or layout.kind == "pipx"
+    if layout.kind in _UV_KINDS and not has_pip:
+        return f"uv pip install --python {where}"
+    return f"{where} -m pip install"
+
+
+def quoted(word: str) -> str:
+    """The word as cmd, PowerShell and sh all read it, if it can be written so."""
+    return word if re.fullmatch(r"[A-Za-z0-9_./:\\+=@%-]+", word) else f'"{word}"'
+
+
+def installing(layout: Layout, inventory: Inventory, words: Iterable[str]) -> str:
+    """The whole command for these requirements, options and addresses."""
+    return " ".join([install_command(layout, inventory), "--no-deps", *map(quoted, words)])

@@ -1,0 +1,122 @@
+"""Whether what is installed requires what is installed: by its own METADATA, as far as that is
+right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from cudalock.findings import Finding, Severity
+from cudalock.health.commands import adding
+from cudalock.judging.stack import Stack
+from cudalock.names import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.environment import Installed
+    from cudalock.facts import Replacement
+    from cudalock.health.subject import Subject
+
+
+class Wanted(NamedTuple):
+    """One requirement of one distribution, as it counts there."""
+
+    by: Installed
+    name: str
+    specifier: SpecifierSet
+    text: str
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """What is missing, and what has another version than is required. Only the CUDA stack's own
+    troubles are errors."""
+    stack = Stack(subject.matrix)
+    missing: dict[str, list[Wanted]] = {}
+    for each in subject.inventory.distributions:
+        for wanted in wanted_by(each, subject):
+            there = subject.inventory.find(wanted.name)
+            if there is None:
+                missing.setdefault(wanted.name, []).append(wanted)
+            elif not _fits(wanted.specifier, there):
+                yield Finding(
+                    "CL201",
+                    _severity([wanted], stack),
+                    f"{each} requires {wanted.text}, and {there} is installed",
+                    members=(each.name, wanted.name),
+                )
+        yield from _other_python(each, subject)
+    for name, several in sorted(missing.items()):
+        yield _missing(name, several, stack, subject)
+
+
+def _severity(several: list[Wanted], stack: Stack) -> Severity:
+    return "error" if any(w.by.name in stack or w.name in stack for w in several) else "warning"
+
+
+def _missing(name: str, several: list[Wanted], stack: Stack, subject: Subject) -> Finding:
+    """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
+    several = sorted(several, key=lambda each: (not each.specifier, each.by.name not in stack))
+    first, *others = several
+    more = f", and {len(others)} more as well" if others else ""
+    return Finding(
+        "CL705",
+        _severity(several, stack),
+        f"{name} is not installed, and {first.by} requires {first.text}{more}",
+        fix=adding(first.text, subject),
+        members=(name,),
+    )
+
+
+def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:
+    try:
+        wanted = SpecifierSet(installed.requires_python or "")
+    except InvalidSpecifier:
+        return
+    if not wanted.contains(subject.markers["python_full_version"], prereleases=True):
+        yield Finding(
+            "CL704",
+            "error",
+            f"{installed} requires Python {wanted}, and this is {subject.layout.python}",
+            members=(installed.name,),
+        )
+
+
+def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
+    """The requirements that hold there, without extras; what a fact replaces is replaced."""
+    for text in installed.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # its publisher's slip; installers of its day read it somehow
+        environment = {**subject.markers, "extra": ""}
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+            continue
+        name = canonical(requirement.name)
+        replaced = _replacement(installed, name, subject)
+        if replaced is None:
+            yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
+        elif replaced.replacement:
+            other = Requirement(replaced.replacement)
+            yield Wanted(installed, canonical(other.name), other.specifier, str(other))
+
+
+def _replacement(installed: Installed, name: str, subject: Subject) -> Replacement | None:
+    for item in subject.matrix.replacements:
+        if item.of != installed.name or canonical(Requirement(item.requirement).name) != name:
+            continue
+        holds = item.when is None or Marker(item.when).evaluate(dict(subject.markers))
+        if holds and _fits(SpecifierSet(item.of_versions), installed):
+            return item
+    return None
+
+
+def _fits(specifier: SpecifierSet, installed: Installed) -> bool:
+    try:
+        return specifier.contains(Version(installed.version), prereleases=True)
+    except InvalidVersion:
+        return True

@@ -1,0 +1,76 @@
+"""Whether the stack that is installed goes together, and with the machine: by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import InvalidVersion, Version
+
+from cudalock.health.commands import changing, solving
+from cudalock.judging import Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.findings import Finding
+    from cudalock.health.subject import Subject
+    from cudalock.judging import Clash
+
+ALONE: Final = frozenset(["CL102"])
+"""What counts of the findings about one thing alone. It is installed, so how it could be had is no
+question any more; but it may have been withdrawn since."""
+
+
+class InstalledJudge(Judge):
+    """Judges what is there, and not what could be."""
+
+    ALONE = "does not work"
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Clashes among what is installed, by metadata and by fact, and with GPU, driver and glibc.
+
+    Each that can be mended says with which command: that was judged as well.
+    """
+    held = [subject.held(each) for each in subject.stack() if _is_a_version(each.version)]
+    judge = InstalledJudge(subject.target, subject.matrix)
+    found, usable = judge.alone(held)
+    clashes, left = judge.clashes(judge.with_related(usable, held))
+    for clash in found:
+        if clash.finding.code in ALONE:
+            yield clash.finding
+    anew = _solved_anew(clashes, subject)
+    for clash in judge.mended(clashes, left) if anew is None else clashes:
+        yield replace(clash.finding, fix=anew or _fix(clash, subject))
+    for clash in judge.warnings(left):
+        yield clash.finding
+
+
+def _is_a_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _solved_anew(clashes: list[Clash], subject: Subject) -> str | None:
+    """The command that mends a framework which does not suit the machine: with another one its
+    libraries change as well, and whatever was built for it."""
+    framework = subject.framework
+    if framework is None:
+        return None
+    for clash in clashes:
+        if [each.name for each in clash.members] == [framework.name]:
+            return solving(subject, f"{framework.name}=={framework.public}", framework.name)
+    return None
+
+
+def _fix(clash: Clash, subject: Subject) -> str | None:
+    if not clash.changes:
+        return clash.finding.fix
+    for change in clash.changes:
+        if change.old.name == subject.matrix.framework:
+            return solving(subject, f"{change.old.name}{change.specifier}", change.old.name)
+    return " and ".join(changing(change, subject) for change in clash.changes)

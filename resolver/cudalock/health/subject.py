@@ -1,0 +1,118 @@
+"""What is examined: an environment, the machine it is on, and what the matrix knows of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cudalock.facts import NONE
+from cudalock.judging import Held
+from cudalock.judging.problem import has_file
+from cudalock.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.environment import Installed, Inventory, Layout, Machine
+    from cudalock.matrix import Matrix
+    from cudalock.releases import Build
+    from cudalock.target import Target
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An environment with its machine. Nothing here runs anything of it."""
+
+    layout: Layout
+    inventory: Inventory
+    machine: Machine
+    """what is plugged in; empty where nobody looked, or the environment is of another machine"""
+    matrix: Matrix
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """the variables that a program started there has; none for another machine's environment"""
+    looked: bool = False
+    """whether the machine was looked at, so that finding nothing means something"""
+
+    @cached_property
+    def target(self) -> Target:
+        """The machine as a target."""
+        return replace(
+            self.layout.target, gpus=self.machine.capabilities, driver=self.machine.driver
+        )
+
+    @cached_property
+    def markers(self) -> dict[str, str]:
+        """The values of markers there."""
+        return self.target.marker_environment()
+
+    @cached_property
+    def framework(self) -> Installed | None:
+        """The installed distribution whose build fixes the CUDA release."""
+        name = self.matrix.framework
+        return self.inventory.find(name) if name else None
+
+    @property
+    def has_cuda(self) -> bool | None:
+        """Whether the framework is a build with CUDA; None where there is none or nobody knows."""
+        if self.framework is None:
+            return None
+        cuda = {build.row("cuda") for build in self.builds(self.framework)}
+        return None if len({each == (NONE,) for each in cuda}) != 1 else (NONE,) not in cuda
+
+    def builds(self, installed: Installed) -> list[Build]:
+        """The builds that a distribution may be: one, where version or file tell it from the
+        others."""
+        project = self.matrix.project(installed.name)
+        if project is None or installed.public not in project:
+            return []
+        held = self.held(installed)
+        tags = self.target.tags()
+        return [
+            build
+            for build in project.release(installed.public).builds
+            if _may_be(build, installed, held)
+            and any(tags.rank(each) is not None for each in build.tags)
+        ]
+
+    def held(self, installed: Installed) -> Held:
+        """The distribution, as something that is held."""
+        return Held(
+            name=installed.name,
+            specifier=f"=={installed.version}",
+            file=self._known_file(installed),
+            indexes=self._indexes(installed),
+            origin=installed,
+        )
+
+    def _known_file(self, installed: Installed) -> str | None:
+        """The wheel's name, where the matrix has that wheel."""
+        file = installed.wheel_file
+        project = self.matrix.project(installed.name)
+        if file is None or project is None or installed.public not in project:
+            return None
+        builds = project.release(installed.public).builds
+        return file if any(has_file(build, installed.public, file) for build in builds) else None
+
+    def _indexes(self, installed: Installed) -> frozenset[str] | None:
+        """A framework without a label is the package index's build: every other index labels its
+        own. What conda brought is of no index here."""
+        plain = installed.local is None and installed.origin is None
+        from_index = installed.installer in (None, "pip", "uv")
+        if installed.name == self.matrix.framework and plain and from_index:
+            return frozenset([PACKAGE_INDEX])
+        return None
+
+    def stack(self) -> Iterator[Installed]:
+        """What is installed of the projects that the matrix holds."""
+        for each in self.inventory.distributions:
+            if self.matrix.project(each.name) is not None:
+                yield each
+
+
+def _may_be(build: Build, installed: Installed, held: Held) -> bool:
+    if held.file is not None:
+        return has_file(build, installed.public, held.file)
+    if installed.local is not None:
+        return build.local == installed.local
+    return held.indexes is None or build.index in held.indexes

@@ -1,0 +1,134 @@
+"""Environments to look at: stub distributions with the METADATA that the real ones have.
+
+A lock is laid out as an installer would have done it; what a case plants in it comes from the
+matrix as well, whose rows are the METADATA of the wheels.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from cudalock.locking import from_resolution
+from cudalock.resolution import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cudalock.goals import Goal
+    from cudalock.lock import Lock
+    from cudalock.matrix import Matrix
+    from cudalock.target import Target
+
+
+def make_tree(prefix: Path, target: Target) -> Path:
+    """An environment without an interpreter, as of a target; gives its site-packages."""
+    if target.platform.startswith("windows"):
+        folder = prefix / "Lib" / "site-packages"
+        write(prefix / "pyvenv.cfg", f"home = C:\\Python\nversion = {target.python}\n")
+    else:
+        short = ".".join(target.python.split(".")[:2])
+        folder = prefix / "lib" / f"python{short}" / "site-packages"
+        write(prefix / "pyvenv.cfg", f"home = /usr/bin\nversion = {target.python}\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def solved(goal: Goal, target: Target, matrix: Matrix) -> Lock:
+    """The lock of a goal."""
+    return from_resolution(resolve(goal, target, matrix), "a test")
+
+
+def install_lock(folder: Path, lock: Lock, matrix: Matrix) -> None:
+    """Every pin of a lock."""
+    for pin in lock.pins:
+        install(
+            folder,
+            pin.name,
+            pin.version,
+            matrix,
+            target=lock.target,
+            file=pin.wheel.file,
+            url=pin.wheel.url,
+        )
+
+
+def install(
+    folder: Path,
+    name: str,
+    version: str,
+    matrix: Matrix,
+    *,
+    target: Target,
+    file: str | None = None,
+    url: str | None = None,
+) -> Path:
+    """One distribution of the matrix, from the wheel of this name, or from one for the target."""
+    public, _, local = version.partition("+")
+    project = matrix.project(name)
+    assert project is not None, name
+    found = [
+        (build, wheel.tags, wheel.file(public, build.local))
+        for build in project.release(public).builds
+        for wheel in build.wheels
+        if (not file or wheel.file(public, build.local) == file)
+        and (file or ((build.local or "") == local and target.tags().rank(wheel.tags) is not None))
+    ]
+    assert found, f"no wheel of {name} {version} {file or ''}"
+    build, tags, chosen = found[0]
+    direct = url if build.builder is not None else None
+    return install_stub(
+        folder,
+        name,
+        version,
+        requires=build.requires,
+        tags=tags,
+        imports=matrix.component(name).imports,
+        url=f"https://example.org/{chosen}" if direct is None and build.builder else direct,
+    )
+
+
+def install_stub(
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    requires: Iterable[str] = (),
+    tags: str = "py3-none-any",
+    imports: Iterable[str] = (),
+    url: str | None = None,
+) -> Path:
+    """A distribution of these words: its *.dist-info, and an empty package for each import name."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    lines += [f"Requires-Dist: {text}" for text in requires]
+    write(info / "METADATA", "\n".join([*lines, "", ""]))
+    write(info / "WHEEL", f"Wheel-Version: 1.0\nTag: {tags}\n")
+    write(info / "INSTALLER", "pip\n")
+    record = []
+    for module in imports:
+        text = f"# {name}\n"
+        write(folder / module / "__init__.py", text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        record.append(f"{module}/__init__.py,sha256={digest.rstrip('=')},{len(text)}")
+    write(info / "RECORD", "\n".join([*record, ""]))
+    if url:
+        write(info / "direct_url.json", json.dumps({"url": url, "archive_info": {}}))
+    return info
+
+
+def uninstall(folder: Path, name: str) -> None:
+    """Take a distribution's *.dist-info away."""
+    import shutil
+
+    for info in folder.glob(f"{name.replace('-', '_')}-*.dist-info"):
+        shutil.rmtree(info)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
