@@ -13,8 +13,18 @@ def encoded(url: str) -> str:
 
 
 def file_of(url: str) -> str:
-    """The name of the file that an address or a path leads to, decoded."""
-    return unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
+    """The name of the file that an address or a path leads to, decoded. Any text has one, or ""."""
+    path = urlsplit(url).path if is_address(url) else url.partition("?")[0].partition("#")[0]
+    return unquote(path).replace("\\", "/").rpartition("/")[2]
+
+
+def is_address(url: str) -> bool:
+    """Whether an address can be taken apart at all: `https://[::1/x` cannot."""
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def without_credentials(url: str, *, keep_variables: bool = False) -> str:
@@ -30,4 +40,4 @@ def without_credentials(url: str, *, keep_variables: bool = False) -> str:
     return urlunsplit(parts._replace(netloc=host))
 
 
-__all__ = ["encoded", "file_of", "without_credentials"]
+__all__ = ["encoded", "file_of", "is_address", "without_credentials"]

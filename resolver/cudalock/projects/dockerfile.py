@@ -31,6 +31,7 @@ _INDEXES: Final = {
     "PIP_FIND_LINKS": "find-links",
     "UV_FIND_LINKS": "find-links",
 }
+_MOST_STAGES: Final = 200
 _BACKEND: Final = "UV_TORCH_BACKEND"
 
 
@@ -83,6 +84,7 @@ class _Dockerfile:
         self.escape = first[1] if first and first[1] in "\\`" else "\\"
         self.arguments: dict[str, str] = {}
         self.stages: list[_Stage] = []
+        self.names: dict[str, int] = {}
         self.images: list[Said] = []
         self.platforms: list[str] = []
         self.indexes: list[DeclaredIndex] = []
@@ -92,6 +94,11 @@ class _Dockerfile:
 
     def read(self) -> None:
         for instruction in instructions(self.text.text, self.escape):
+            if len(self.stages) == _MOST_STAGES and instruction.name == "FROM":
+                place = self.text.place(instruction.start, instruction.start)
+                message = f"what follows is not read: there are {_MOST_STAGES} stages already"
+                self.problems.append(Problem(place, message))
+                return
             if instruction.name == "FROM":
                 self._from(instruction)
             elif instruction.name in ("ARG", "ENV"):
@@ -147,10 +154,11 @@ class _Dockerfile:
         named = len(words) > 2 and words[1].value.lower() == "as"
         name = words[2].value.lower() if named else None
         image = words[0]
-        names = {stage.name: number for number, stage in enumerate(self.stages) if stage.name}
-        parent = names.get(image.value.lower())
+        parent = self.names.get(image.value.lower())
         values = dict(self.stages[parent].values) if parent is not None else {}
         self.stages.append(_Stage(name, parent, values))
+        if name is not None:
+            self.names[name] = len(self.stages) - 1
         platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
         self.platforms.append(_PLATFORMS.get(platform, "linux"))
         if parent is None and image.known:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cudalock.names import canonical
 from cudalock.projects import conda_versions
 from cudalock.projects.declared import Declared, Problem, ProjectFile, Said
 from cudalock.projects.logical_lines import LogicalLine, logical_lines
 from cudalock.projects.requirements_file import Reader
+from cudalock.projects.yaml_places import BadYaml, compose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cudalock.projects.declared import Encoding
+    from cudalock.projects.declared import Encoding, Place
     from cudalock.projects.requirements_file import Nested
     from cudalock.projects.text import Text
+    from cudalock.projects.yaml_places import YamlNode
 
 _PYTHON: Final = "python"
 _PLATFORMS: Final = {
@@ -68,42 +68,29 @@ class _Environment:
         self.python: Said | None = None
 
     def read(self) -> None:
-        for key, value in _pairs(self._compose()):
+        try:
+            root = compose(self.text.text)
+        except BadYaml as error:
+            self._problem(error.start, error.start, f"this is not YAML: {error}")
+            return
+        for key, value in root.pairs():
             if key.value == "dependencies":
-                for item in _items(value):
+                for item in value.items():
                     self._dependency(item)
             elif key.value == "platforms":
-                names = [item.value for item in _items(value)]
+                names = [item.value for item in value.items()]
                 self.platforms += [_PLATFORMS[each] for each in names if each in _PLATFORMS]
 
-    def _compose(self) -> Any:
-        """The tree of the document, with marks; None, with a problem, where there is none."""
-        import yaml
-
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        try:
-            return yaml.compose(self.text.text, Loader=loader)
-        except yaml.MarkedYAMLError as error:
-            start = error.problem_mark.index if error.problem_mark else 0
-            reason = error.problem or "it cannot be read"
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            start = 0
-            reason = (str(error).splitlines() or ["it cannot be read"])[0]
-        start = min(start, len(self.text.text))
-        self._problem(start, start, f"this is not YAML: {reason}")
-        return None
-
-    def _dependency(self, node: Any) -> None:
-        pairs = list(_pairs(node))
-        for key, value in pairs:
+    def _dependency(self, node: YamlNode) -> None:
+        for key, value in node.pairs():
             if key.value == "pip":
-                for item in _items(value):
+                for item in value.items():
                     self._pip(item)
-        if not pairs and isinstance(node.value, str) and node.value.strip():
+        if node.kind == "scalar" and node.value.strip():
             self._conda(node)
 
-    def _conda(self, node: Any) -> None:
-        start, end = self._span(node)
+    def _conda(self, node: YamlNode) -> None:
+        start, end = node.start, node.end
         said = self.text.text[start:end]
         spec = conda_versions.parse(said) if said == node.value else None
         if spec is None:
@@ -130,24 +117,23 @@ class _Environment:
             )
         )
 
-    def _python(self, spec: conda_versions.Spec, place: Any) -> None:
+    def _python(self, spec: conda_versions.Spec, place: Place) -> None:
         if not spec.specifier:
             return
         self.requires_python = Said(spec.specifier, place)
         if spec.specifier.startswith("==") and "," not in spec.specifier:
             self.python = Said(spec.specifier[2:].removesuffix(".*"), place)
 
-    def _pip(self, node: Any) -> None:
+    def _pip(self, node: YamlNode) -> None:
         """A line of the pip section is a line of a requirements file."""
-        start, end = self._span(node)
-        value = node.value if isinstance(node.value, str) else ""
-        if self.text.text[start:end] == value:
-            for line in logical_lines(value):
+        start, end = node.start, node.end
+        if self.text.text[start:end] == node.value:
+            for line in logical_lines(node.value):
                 pieces = tuple((offset, start + where) for offset, where in line.pieces)
                 self.pip.read_line(LogicalLine(line.text, pieces, start + line.end))
         else:
             # Text that YAML folds or escapes has places as a whole only.
-            self._folded(value, start, end)
+            self._folded(node.value, start, end)
 
     def _folded(self, value: str, start: int, end: int) -> None:
         from cudalock.projects.text import Text
@@ -164,23 +150,5 @@ class _Environment:
         self.pip.indexes += [each._replace(place=place) for each in inner.indexes]
         self.pip.problems += [each._replace(place=place) for each in inner.problems]
 
-    def _span(self, node: Any) -> tuple[int, int]:
-        """Where a scalar stands, without its quotes."""
-        start, end = node.start_mark.index, node.end_mark.index
-        if getattr(node, "style", None) in ("'", '"'):
-            return start + 1, end - 1
-        return start, end
-
     def _problem(self, start: int, end: int, message: str) -> None:
         self.problems.append(Problem(self.text.place(start, end), message))
-
-
-def _pairs(node: Any) -> Iterator[tuple[Any, Any]]:
-    """The keys and values of a mapping; nothing for anything else."""
-    if node is not None and node.id == "mapping":
-        yield from node.value
-
-
-def _items(node: Any) -> list[Any]:
-    """The items of a sequence; nothing for anything else."""
-    return list(node.value) if node.id == "sequence" else []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
+from cudalock.addresses import is_address
 from cudalock.errors import BadFile
 from cudalock.projects.declared import Problem, ProjectFile
 from cudalock.projects.text import read_bytes
@@ -15,7 +17,7 @@ from cudalock.projects.text import read_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cudalock.projects.declared import Encoding
+    from cudalock.projects.declared import Encoding, Place
     from cudalock.projects.text import Text
 
     Reader = Callable[[Text, Encoding], ProjectFile]
@@ -41,9 +43,17 @@ KINDS: Final = tuple(kind for kind, _ in _NAMES)
 """The kinds of file. "constraints" are read as requirements files are."""
 
 _MEGABYTE: Final = 1024 * 1024
-_LIMIT: Final = 8 * _MEGABYTE
-_SMALL: Final = {"environment", "dockerfile", "setup-cfg", "setup-py", "python-version"}
-"""Kinds that people write; none is near a megabyte, and no tool's lock near eight."""
+_LIMITS: Final = {
+    "requirements": 4,
+    "constraints": 4,
+    "pylock": 8,
+    "uv-lock": 8,
+    "poetry-lock": 8,
+    "pdm-lock": 8,
+}
+"""Megabytes; 1 for the kinds that only people write. No file of a repository is near that."""
+
+_MOST: Final = max(_LIMITS.values()) * _MEGABYTE
 
 _SKIPPED: Final = {
     "__pycache__",
@@ -136,9 +146,9 @@ def kind_of_named(name: str) -> str:
 def _content(name: str, stdin: bytes | None) -> bytes:
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(_LIMIT + 1) if stdin is None else stdin
+            return sys.stdin.buffer.read(_MOST + 1) if stdin is None else stdin
         with Path(name).open("rb") as opened:
-            return opened.read(_LIMIT + 1)
+            return opened.read(_MOST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise BadFile(f"`{name}` cannot be read: {reason or error}") from None
@@ -155,9 +165,9 @@ class _Reading:
         self, name: str, content: bytes, kind: str, constraint: bool, above: tuple[str, ...]
     ) -> ProjectFile:
         shown = "standard input" if name == STDIN else name
-        limit = _MEGABYTE if kind in _SMALL else _LIMIT
-        if len(content) > limit:
-            raise BadFile(f"`{shown}` is larger than {limit // _MEGABYTE} MiB, and is not read")
+        limit = _LIMITS.get(kind, 1)
+        if len(content) > limit * _MEGABYTE:
+            raise BadFile(f"`{shown}` is larger than {limit} MiB, and is not read")
         text, encoding, problems = read_bytes(content, shown)
         identity = _identity(name)
         self.seen.add((identity, constraint))
@@ -188,11 +198,7 @@ class _Reading:
             file = dockerfile.read(text, encoding, nested=present)
         else:
             file = _reader(kind)(text, encoding)
-        if problems:
-            from dataclasses import replace
-
-            file = replace(file, problems=(*file.problems, *problems))
-        return file
+        return _checked(file, problems)
 
     def _nested(
         self, name: str, inner: str, constraint: bool, above: tuple[str, ...]
@@ -211,13 +217,35 @@ class _Reading:
         if (identity, constraint) in self.seen:
             return None
         try:
+            if Path(path).exists() and not Path(path).is_file():
+                return f"`{inner}` is no file"
             content = _content(path, None)
             kind = kind_of(path)
             if kind not in _INCLUDED:
                 kind = "constraints" if constraint else "requirements"
             return self.read(path, content, kind, constraint, above)
+        except ValueError:  # as above
+            return "such a file name cannot be"
         except BadFile as error:
             return error.message
+
+
+def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
+    """The file with these problems, and without the addresses that cannot be taken apart."""
+    said: list[tuple[Place, str | None]] = [(each.place, each.url) for each in file.declared]
+    said += [(each.place, each.url) for each in file.indexes]
+    said += [(each.place, each.url) for each in file.sources]
+    bad = {place for place, url in said if url and not is_address(url)}
+    problems += [Problem(place, "this is no address") for place in sorted(bad)]
+    if not problems:
+        return file
+    return replace(
+        file,
+        declared=tuple(each for each in file.declared if each.place not in bad),
+        indexes=tuple(each for each in file.indexes if each.place not in bad),
+        sources=tuple(each for each in file.sources if each.place not in bad),
+        problems=(*file.problems, *problems),
+    )
 
 
 _INCLUDED: Final = {"pylock", "requirements", "constraints"}
@@ -225,7 +253,10 @@ _INCLUDED: Final = {"pylock", "requirements", "constraints"}
 
 
 def _identity(name: str) -> str:
-    return name if name == STDIN else os.path.realpath(name)
+    try:
+        return name if name == STDIN else os.path.realpath(name)
+    except ValueError:  # a name with a NUL in it
+        return name
 
 
 def _reader(kind: str) -> Reader:

@@ -18,6 +18,9 @@ _VARIABLE: Final = re.compile(
     r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}$]*))?\}|([A-Za-z_][A-Za-z0-9_]*))"
 )
 
+_LONGEST: Final = 10_000
+"""A variable can be made of twice itself, again and again."""
+
 
 class Word(NamedTuple):
     """A word: what the shell makes of it, and where it is, quotes excluded where they surround it.
@@ -86,8 +89,8 @@ def _word(
             position += 2
         elif letter == "$" and quote != "'":
             value, position = _variable(text, position, values)
-            known = known and value is not None
-            said.append(value or "")
+            known = known and value is not None and len(value) < _LONGEST
+            said.append(value or "" if known else "")
         else:
             known = known and (letter != "`" or quote == "'")
             said.append(letter)

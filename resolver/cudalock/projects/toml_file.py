@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Place, Problem, Said
 from cudalock.projects.pep508 import is_marker, is_specifier, parse
-from cudalock.projects.toml_places import Node, Places
+from cudalock.projects.toml_places import Node, Places, TooDeep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,10 +23,13 @@ class TomlFile:
     def __init__(self, text: Text) -> None:
         self.text = text
         self.problems: list[Problem] = []
+        self.places: Places
         self.data: dict[str, Any] = self._load()
 
     def _load(self) -> dict[str, Any]:
         try:
+            # first, since it says of what the parser would choke on that it is too deep
+            self.places = _places(self.text.text)
             return toml.loads(self.text.text)
         except RecursionError:
             message = "it is nested too deeply"
@@ -36,11 +38,6 @@ class TomlFile:
             message = str(error)
         self.problems.append(Problem(self.text.place(0, 0), f"this is not TOML: {message}"))
         return {}
-
-    @cached_property
-    def places(self) -> Places:
-        """Where the values stand."""
-        return Places(self.text.text)
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -170,3 +167,13 @@ class TomlFile:
             else:
                 self.problem(each, f"`{text}` is no marker")
         return tuple(found)
+
+
+def _places(text: str) -> Places:
+    """Where the values stand; nowhere for what is no TOML, of which the parser will say more."""
+    try:
+        return Places(text)
+    except TooDeep:
+        raise
+    except (ValueError, IndexError):
+        return Places("")

@@ -26,6 +26,9 @@ _ESCAPE: Final = re.compile(
 _LINE_END: Final = re.compile(r"\r\n")
 
 
+_MOST_PARTS: Final = 100
+
+
 class Node(NamedTuple):
     """A value: from `start` to `end` in the text, its key (or header) beginning at `key_start`.
 
@@ -39,8 +42,16 @@ class Node(NamedTuple):
     is_literal: bool = False
 
 
+class TooDeep(ValueError):
+    """A key of so many parts that the parser would need the square of their number in memory."""
+
+
 class Places:
-    """The places of a valid document's values, by key path; numbers are positions in arrays."""
+    """The places of a document's values, by key path; numbers are positions in arrays.
+
+    Raises TooDeep, and ValueError, IndexError or RecursionError for what is no TOML. Of what else
+    is no TOML it takes notice nowhere.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -110,6 +121,8 @@ class Places:
             self._skip(_SPACE)
             keys.append(self._key())
             self._skip(_SPACE)
+            if len(keys) > _MOST_PARTS:
+                raise TooDeep(f"a key has more than {_MOST_PARTS} parts")
             if not self.text.startswith(".", self._position):
                 return keys
             self._position += 1
@@ -217,4 +230,4 @@ def value_at(document: Any, key: Key) -> Any:
     return found
 
 
-__all__ = ["Key", "Node", "Places", "value_at"]
+__all__ = ["Key", "Node", "Places", "TooDeep", "value_at"]

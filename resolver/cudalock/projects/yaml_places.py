@@ -1,0 +1,96 @@
+"""A YAML document as a tree whose nodes know where they stand.
+
+The tree is built from the parser's events and not by its composer: that one calls itself for each
+level, and a file of a million brackets would end the process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DEEPEST: Final = 100
+
+
+class BadYaml(ValueError):
+    """Text that is no YAML: what is wrong, and at which character."""
+
+    def __init__(self, message: str, start: int = 0) -> None:
+        super().__init__(message)
+        self.start = start
+
+
+@dataclass(eq=False, slots=True)
+class YamlNode:
+    """A scalar with its `value`, or a mapping or sequence with the nodes in it.
+
+    Keys and values of a mapping take turns in `inner`. `start` and `end` of a scalar are without
+    its quotes.
+    """
+
+    kind: str
+    start: int
+    end: int
+    value: str = ""
+    inner: list[YamlNode] = field(default_factory=list)
+
+    def pairs(self) -> Iterator[tuple[YamlNode, YamlNode]]:
+        """The keys and values of a mapping; nothing for anything else."""
+        if self.kind == "mapping":
+            yield from zip(self.inner[::2], self.inner[1::2], strict=False)
+
+    def items(self) -> list[YamlNode]:
+        """The items of a sequence; nothing for anything else."""
+        return self.inner if self.kind == "sequence" else []
+
+
+def compose(text: str) -> YamlNode:
+    """The first document of a text. Raises BadYaml for what is none, or nested too deeply."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    anchors: dict[str, YamlNode] = {}
+    root = YamlNode("sequence", 0, len(text))
+    above = [root]
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            if isinstance(event, yaml.DocumentEndEvent):
+                break
+            if isinstance(event, yaml.CollectionEndEvent):
+                above.pop()
+            elif isinstance(event, yaml.AliasEvent):
+                if (found := anchors.get(event.anchor or "")) is not None:
+                    above[-1].inner.append(found)
+            elif isinstance(event, yaml.NodeEvent):
+                node = _node(event)
+                above[-1].inner.append(node)
+                if event.anchor:
+                    anchors[event.anchor] = node
+                if node.kind != "scalar":
+                    above.append(node)
+                if len(above) > _DEEPEST:
+                    raise BadYaml("it is nested too deeply", node.start)
+    except yaml.MarkedYAMLError as error:
+        start = error.problem_mark.index if error.problem_mark else 0
+        raise BadYaml(error.problem or "it cannot be read", min(start, len(text))) from None
+    except yaml.YAMLError as error:
+        raise BadYaml((str(error).splitlines() or ["it cannot be read"])[0]) from None
+    return root.inner[0] if root.inner else YamlNode("scalar", 0, 0)
+
+
+def _node(event: object) -> YamlNode:
+    import yaml
+
+    assert isinstance(event, yaml.NodeEvent)
+    assert event.start_mark is not None
+    assert event.end_mark is not None
+    start, end = event.start_mark.index, event.end_mark.index
+    if isinstance(event, yaml.MappingStartEvent):
+        return YamlNode("mapping", start, end)
+    if isinstance(event, yaml.ScalarEvent):
+        quoted = event.style in ("'", '"')
+        return YamlNode("scalar", start + quoted, end - quoted, event.value)
+    return YamlNode("sequence", start, end)
