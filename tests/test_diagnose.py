@@ -62,6 +62,11 @@ def test_messages_of_the_evidence(case: dict[str, Any]) -> None:
     assert bool(found) == bool(case["facts"])
 
 
+@pytest.mark.parametrize("case", cases("diagnose/short.toml"), ids=lambda case: case["text"])
+def test_messages_in_a_few_words(case: dict[str, Any]) -> None:
+    assert case["fact"] in ids(look(case["text"]))
+
+
 @pytest.mark.parametrize("fact", WITH_SYMPTOMS, ids=lambda fact: fact.id)
 def test_every_symptom_is_seen(fact: Fact) -> None:
     for symptom in fact.symptom:

@@ -33,7 +33,7 @@ _PLATFORMS: Final = (
     ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
     (
         "linux",
-        r"/usr/|/home/|/opt/|/root/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
+        r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
     ),
 )
 """The first that is seen decides: Windows' own marks are the surest, and `.so` the least."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _COLOURS: Final = r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\n]{0,200}\x07)"
-_QUOTES: Final = str.maketrans(dict.fromkeys('"`\u00b4\u2018\u2019\u201c\u201d', "'"))
+_QUOTES: Final = str.maketrans(dict.fromkeys("'\"`\u00b4\u2018\u2019\u201c\u201d"))
 _MARKS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
 
@@ -18,8 +18,8 @@ def decode(data: bytes) -> str:
 
 
 def fold(text: str) -> str:
-    """The text without what two printings of one message differ in: case, kinds of quotes, and
-    backslashes that are doubled. Lines stay lines."""
+    """The text without what two printings of one message differ in: case, quotes, and backslashes
+    that are doubled. Lines stay lines."""
     return text.translate(_QUOTES).lower().replace("\\\\", "\\")
 
 
