@@ -6,7 +6,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from cudalock.cli import main
 from cudalock.goals import Goal
 from cudalock.repositories.refreshing import hold, read_held
 from cudalock.repositories.relaxing import Limit, held_question, relax
@@ -180,3 +182,64 @@ def test_what_is_held_comes_back(locked: Path, matrix: Matrix) -> None:
     chosen = answer.pinned.version_of("torch")
     assert chosen is not None
     assert f"torch=={chosen.version}" in [f"{pin.name}{pin.specifier}" for pin in held.pins]
+
+
+def test_a_lock_is_fresh_until_its_repository_changes(locked: Path) -> None:
+    fresh = CliRunner().invoke(main, ["check", "--fresh", "requirements.lock.txt"])
+    assert fresh.exit_code == 0, fresh.output
+    write(locked, {"requirements.txt": "torch\ntorchvision\ntransformers<4.40\n"})
+    stale = CliRunner().invoke(main, ["check", "--fresh", "requirements.lock.txt"])
+    assert stale.exit_code == 1, stale.output
+    assert "transformers" in stale.stdout
+    assert "torchvision" not in stale.stdout.replace("requirements.lock.txt", "")
+
+
+def test_the_targets_of_pyproject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"pyproject.toml": TARGETS})
+    made = run("-o", "requirements.lock.txt")
+    assert made.exit_code == 0, made.output
+    text = (tmp_path / "requirements.lock.txt").read_text(encoding="utf-8")
+    assert "# cudalock: Linux x86_64, glibc 2.28, Python 3.11" in text
+    assert "# cudalock: Windows x86_64, Python 3.12" in text
+    assert text.count("# cudalock: ") == 2
+    assert "# command: cudalock generate\n" in text
+    one = run("--python", "3.12", "--platform", "linux")
+    assert one.stdout.count("# cudalock: ") == 1
+
+
+def test_no_program_that_a_file_names_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\necho CPython 3.11.0 0\n", encoding="utf-8")
+    program.chmod(0o755)
+    lock = "# command: cudalock {} --python ./python --platform linux\ntorch==2.5.1\n"
+    write(tmp_path, {"requirements.txt": "torch==2.5.1\n"})
+    write(tmp_path, {"a.lock.txt": lock.format("solve --torch 2.5.1")})
+    write(tmp_path, {"b.lock.txt": lock.format("generate")})
+    for words in (
+        ["check", "--fresh", "a.lock.txt"],
+        ["check", "--fresh", "b.lock.txt"],
+        ["generate", "--update", "-o", "b.lock.txt"],
+    ):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code in (1, 2)
+        assert "no program that a file names is run" in result.output
+    write(tmp_path, {"pyproject.toml": '[tool.cudalock]\npython = "./python"\n'})
+    for command in (["solve", "torch"], ["generate"], ["explain", "torch"]):
+        result = CliRunner().invoke(main, command)
+        assert (result.exit_code, result.stdout) == (2, "")
+    assert not ran.exists()
+
+
+TARGETS = """
+[project]
+name = "mine"
+version = "0"
+dependencies = ["torch==2.5.1"]
+[tool.cudalock]
+targets = ["linux 3.11", "windows 3.12"]
+"""

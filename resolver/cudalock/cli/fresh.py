@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,10 +9,12 @@ import click
 
 from cudalock.addresses import file_of
 from cudalock.cli.answer import make_lock
+from cudalock.cli.options import refuse_programs
 from cudalock.cli.question import read_questions
 from cudalock.cli.solve import solve
 from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
+from cudalock.formats.header import find_command
 from cudalock.projects.declared import Place
 from cudalock.projects.files import read_file
 from cudalock.render import tell
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from cudalock.projects.declared import ProjectFile
 
 CODE = "CL601"
-_SAID = (
-    re.compile(r"^# command: (?P<plain>cudalock solve .+?)\r?$", re.MULTILINE),
-    re.compile(r"^command = (?P<quoted>\"cudalock solve .+\")\r?$", re.MULTILINE),
-)
 
 
 class Pinned(NamedTuple):
@@ -55,7 +51,7 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
         return []
     command, place = found
     try:
-        lock = _solved(command, matrix)
+        lock = _solved(command, name, matrix)
     except (CudalockError, click.ClickException) as error:
         says = f"the lock's command has no answer today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
@@ -63,21 +59,27 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
 
 
 def _command(file: ProjectFile) -> tuple[str, Place] | None:
-    for pattern in _SAID:
-        match = pattern.search(file.text)
-        if match is not None:
-            group = match.lastgroup or ""
-            text = match[group] if group == "plain" else json.loads(match[group])
-            line = file.text.count("\n", 0, match.start()) + 1
-            return text, Place(file.name, line, 1, match.start(), match.end())
-    return None
+    found = find_command(file.text)
+    if found is None:
+        return None
+    command, start, end = found
+    return command, Place(file.name, file.text.count("\n", 0, start) + 1, 1, start, end)
 
 
-def _solved(command: str, matrix: Matrix) -> Lock:
-    """The answer to a `cudalock solve` command line, by this matrix."""
+def _solved(command: str, name: str, matrix: Matrix) -> Lock:
+    """The answer to a lock's command line, by this matrix.
+
+    A repository's lock answers as long as an update of it would change nothing: what it holds was
+    the newest once, and its files may have changed since.
+    """
+    if shlex.split(command)[1] == "generate":
+        from cudalock.cli.generate import updated
+
+        return updated(command, name, matrix)
     context = solve.make_context("solve", shlex.split(command)[2:])
     options = dict(context.params)
     words = options.pop("goal")
+    refuse_programs(options["python"], f"the command of `{name}`")
     options.update(quiet=True, no_detect=True)
     return make_lock(read_questions(words, options, {}, matrix), matrix, command)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,13 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.options import goal_options, read_defaults, request_of
+from cudalock.cli.options import (
+    goal_options,
+    read_defaults,
+    read_target_words,
+    refuse_programs,
+    request_of,
+)
 from cudalock.cli.question import Looking, at_environments, load_matrix
 from cudalock.errors import Contradiction, UsageError
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from cudalock.repositories.answering import Answerable
     from cudalock.repositories.reading import Repository
     from cudalock.repositories.refreshing import Held
+    from cudalock.target import Target
 
 COMMIT = "commit"
 """What `--exclude-newer` takes here besides a date."""
@@ -65,73 +73,191 @@ def generate(ctx: click.Context, /, path: str, **given: Any) -> None:
 
     Exit status: 0 a lock; 1 there is none; 2 the question was wrong; 3 the network failed.
     """
-    defaults = read_defaults(ctx.command, _folder(path))
-    options = {name: value or defaults.get(name) or value for name, value in given.items()}
-    chosen = None if options["dry_run"] else choose_format(given, defaults, options["output"])
-    matrix = load_matrix(options["matrix"])
-    repository = _read(path, options, matrix)
-    held = _held(options, matrix)
-    request, rest = _requests(given, defaults, held, repository)
-    found = _answer(repository, request, rest, matrix, options)
-    if chosen is None:
-        _show(repository, found, matrix, options)
+    job = Job(path, given, read_defaults(ctx.command, _folder(path)))
+    if job.options["dry_run"]:
+        _show(job)
         return
-    _check_output(repository, options["output"], chosen)
-    if not options["quiet"]:
-        _tell(repository, found, options, matrix)
-    lock = _lock(path, repository, found, request, held, matrix, options)
-    finish(lock, chosen, options)
+    chosen = choose_format(given, job.defaults, job.options["output"])
+    job.check_output(chosen)
+    found = job.found
+    if not job.options["quiet"]:
+        job.looking.tell(target for _, target in found.questions)
+        _tell(job)
+    lock = job.lock()
+    if job.held is not None and not job.options["quiet"]:
+        _tell_changes(job.held, lock)
+    finish(lock, chosen, job.options)
+
+
+def updated(command: str, name: str, matrix: Matrix) -> Lock:
+    """The lock that `--update` would make of the file `name`, by the command in its header.
+
+    Raises the errors of the command line. Nothing is told or written.
+    """
+    words = [*shlex.split(command)[2:], "--update", "-o", name]
+    with generate.make_context("generate", words) as context:
+        given = dict(context.params)
+    path = given.pop("path")
+    refuse_programs(given["python"], f"the command of `{name}`")
+    given.update(quiet=True, no_detect=True)
+    return Job(path, given, {}, matrix).lock()
 
 
 def _folder(path: str) -> Path:
     return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
-# -- what is asked ------------------------------------------------------------------------------
+class Job:
+    """One call: what is read, asked and answered, each when it is first wanted."""
 
+    def __init__(
+        self,
+        path: str,
+        given: dict[str, Any],
+        defaults: dict[str, Any],
+        matrix: Matrix | None = None,
+    ) -> None:
+        self.path = path
+        self.given = given
+        self.defaults = defaults
+        self.options = {name: value or defaults.get(name) or value for name, value in given.items()}
+        self.matrix = matrix or load_matrix(self.options["matrix"])
+        self.looking = Looking(self.matrix, off=bool(self.options["no_detect"]))
 
-def _read(path: str, options: dict[str, Any], matrix: Matrix) -> Repository:
-    from cudalock.repositories.reading import Choice, read_repository
+    # -- what is asked ----------------------------------------------------------------------
 
-    choice = Choice(
-        options["extra"], options["group"], options["exclude"], bool(options["stack_only"])
-    )
-    return read_repository(Path(path), matrix, choice)
+    @cached_property
+    def repository(self) -> Repository:
+        """What PATH wants."""
+        from cudalock.repositories.reading import Choice, read_repository
 
+        said = self.options
+        choice = Choice(said["extra"], said["group"], said["exclude"], bool(said["stack_only"]))
+        return read_repository(Path(self.path), self.matrix, choice)
 
-def _held(options: dict[str, Any], matrix: Matrix) -> Held | None:
-    if not options["update"]:
-        if options["upgrade_package"] or options["upgrade"]:
-            raise UsageError("`--upgrade` and `--upgrade-package` go with `--update`")
-        return None
-    if not options["output"] or options["output"] == "-":
-        raise UsageError(
-            "`--update` needs the lock to update", hints=["--update -o requirements.lock.txt"]
+    @cached_property
+    def held(self) -> Held | None:
+        """The lock that is updated, if one is."""
+        if not self.options["update"]:
+            if self.options["upgrade_package"] or self.options["upgrade"]:
+                raise UsageError("`--upgrade` and `--upgrade-package` go with `--update`")
+            return None
+        if not self.options["output"] or self.options["output"] == "-":
+            raise UsageError(
+                "`--update` needs the lock to update", hints=["--update -o requirements.lock.txt"]
+            )
+        from cudalock.repositories.refreshing import read_held
+
+        return read_held(Path(self.options["output"]), self.matrix)
+
+    @cached_property
+    def request(self) -> Request:
+        """What the flags state, and of the machine what the lock at hand was made for."""
+        given = self.given
+        if self.held is not None:
+            given = {**given, **_of_held(self.held, given)}
+        return self._with_commit(at_environments(request_of(given)))
+
+    @cached_property
+    def rest(self) -> Request:
+        """What stands in for what the flags leave open."""
+        return self._with_commit(request_of(self.defaults))
+
+    def _with_commit(self, request: Request) -> Request:
+        if COMMIT not in request.exclude_newer:
+            return request
+        from cudalock.repositories.history import commit_day
+
+        day = commit_day(self.repository.root, self.repository.inputs)
+        return request._replace(
+            exclude_newer=tuple(day if text == COMMIT else text for text in request.exclude_newer)
         )
-    from cudalock.repositories.refreshing import read_held
 
-    return read_held(Path(options["output"]), matrix)
+    @cached_property
+    def machines(self) -> tuple[Request, ...]:
+        """The machines of [tool.cudalock] targets, where no flag states any."""
+        said = (self.request, self.rest)
+        if any(each.python or each.platform or each.gpu or each.driver for each in said):
+            return ()
+        from cudalock.cli.check import targets_of
 
+        words = read_target_words(_folder(self.path))
+        return tuple(_as_request(target) for target in targets_of(words, self.matrix))
 
-def _requests(
-    given: dict[str, Any], defaults: dict[str, Any], held: Held | None, repository: Repository
-) -> tuple[Request, Request]:
-    """What the flags state, and what stands in for the rest."""
-    if held is not None:
-        given = {**given, **_of_held(held, given)}
-    request = _with_commit(at_environments(request_of(given)), repository)
-    return request, _with_commit(request_of(defaults), repository)
+    # -- what is answered ---------------------------------------------------------------------
 
+    @cached_property
+    def found(self) -> Answerable:
+        """The questions that have an answer."""
+        from cudalock.repositories.answering import Answerer, check_anything, check_names
+        from cudalock.repositories.asking import Said
 
-def _with_commit(request: Request, repository: Repository) -> Request:
-    if COMMIT not in request.exclude_newer:
-        return request
-    from cudalock.repositories.history import commit_day
+        check_anything(self.repository, self.request)
+        check_names(self.repository, self.matrix)
+        answerer = Answerer(
+            self.repository,
+            Said(self.request, self.rest, self.looking.here, self.machines),
+            self.matrix,
+        )
+        return answerer.questions(relaxed=bool(self.options["relax"]))
 
-    day = commit_day(repository.root, repository.inputs)
-    return request._replace(
-        exclude_newer=tuple(day if text == COMMIT else text for text in request.exclude_newer)
-    )
+    def lock(self) -> Lock:
+        """The lock."""
+        from cudalock.repositories.telling import lock_notes
+
+        questions = self._held_questions()
+        lock = make_lock(questions, self.matrix, self._command(questions))
+        notes = lock_notes(self.repository, self.found)
+        return dataclasses.replace(lock, notes=(*lock.notes, *notes))
+
+    def _held_questions(self) -> tuple[Question, ...]:
+        if self.held is None or self.options["upgrade"]:
+            return self.found.questions
+        from cudalock.names import canonical
+        from cudalock.repositories.refreshing import hold
+
+        find = self.matrix.names.find
+        free = frozenset(find(name) or canonical(name) for name in self.options["upgrade_package"])
+        return hold(self.found.questions, self.held.pins, free, self.matrix)
+
+    def _command(self, questions: Sequence[Question]) -> str:
+        """The command that makes the lock again from the same repository, the machine written
+        out."""
+        from cudalock.goals import Goal, command_line
+
+        goal = questions[0][0]
+        flags = Goal(
+            requirements=_flag_requirements(self.request),
+            cuda=goal.cuda,
+            cudnn=goal.cudnn,
+            toolkit=goal.toolkit,
+            builders=goal.builders,
+            exclude_newer=goal.exclude_newer,
+            strict=goal.strict,
+        )
+        words = ["cudalock", "generate"]
+        if self.path != ".":
+            path = Path(self.path).as_posix()
+            words.append(f'"{path}"' if " " in path else path)
+        for name in ("extra", "group", "exclude"):
+            words += [word for value in self.options[name] for word in (f"--{name}", value)]
+        for name in ("stack_only", "relax"):
+            words += [f"--{name.replace('_', '-')}"] if self.options[name] else []
+        # Targets that pyproject.toml names are no product of platforms and Pythons.
+        targets = () if self.machines else tuple(target for _, target in questions)
+        rest = command_line(flags, *targets).removeprefix("cudalock solve").strip()
+        return " ".join(filter(None, [*words, rest])) + flags_of(self.options)
+
+    def check_output(self, chosen: Format) -> None:
+        """A lock in the place of what it was made from would be the end of that."""
+        output = self.options["output"]
+        if not output or output == "-" or chosen.edit is not None:
+            return
+        if any(Path(output).resolve() == each.resolve() for each in self.repository.inputs):
+            raise Contradiction(
+                f"`{output}` is what the lock is made from, and the lock would take its place",
+                hints=["-o requirements.lock.txt", "-o pylock.toml"],
+            )
 
 
 def _of_held(held: Held, given: dict[str, Any]) -> dict[str, Any]:
@@ -144,64 +270,55 @@ def _of_held(held: Held, given: dict[str, Any]) -> dict[str, Any]:
         return {}
     if any(given[name] for name in _MACHINE):
         return {}
+    refuse_programs(said.get("python") or (), "the command of the lock")
     return {name: said[name] for name in _MACHINE if said.get(name)}
 
 
-def _answer(
-    repository: Repository,
-    request: Request,
-    defaults: Request,
-    matrix: Matrix,
-    options: dict[str, Any],
-) -> Answerable:
-    from cudalock.repositories.answering import Answerer, check_anything, check_names
+def _as_request(target: Target) -> Request:
+    """What is stated of a target, as flags would."""
+    from cudalock.goals import Request
 
-    check_anything(repository, request)
-    check_names(repository, matrix)
-    looking = Looking(matrix, off=bool(options["no_detect"]))
-    answerer = Answerer(repository, request, defaults, matrix, looking.here)
-    found = answerer.questions(relaxed=bool(options["relax"]))
-    if not options["quiet"]:
-        looking.tell(target for _, target in found.questions)
-    return found
+    flags = target.flags()
+    said = dict(zip(flags[::2], flags[1::2], strict=True))
+    stated = target.stated
+    return Request(
+        python=(said["--python"],) if "python" in stated else (),
+        platform=(said["--platform"],) if "platform" in stated else (),
+        glibc=(target.glibc,) if "glibc" in stated and target.glibc else (),
+        gpu=target.gpus if "gpu" in stated else (),
+        driver=(target.driver,) if "driver" in stated and target.driver else (),
+    )
 
 
-def _check_output(repository: Repository, output: str | None, chosen: Format) -> None:
-    """A lock in the place of what it was made from would be the end of that."""
-    if not output or output == "-" or chosen.edit is not None:
-        return
-    if any(Path(output).resolve() == each.resolve() for each in repository.inputs):
-        raise Contradiction(
-            f"`{output}` is what the lock is made from, and the lock would take its place",
-            hints=["-o requirements.lock.txt", "-o pylock.toml"],
-        )
+def _flag_requirements(request: Request) -> tuple[str, ...]:
+    from cudalock.goals.goal import FRAMEWORK_FLAG
+    from cudalock.goals.versions import parse_version_spec
+
+    found = [FRAMEWORK_FLAG + parse_version_spec(FRAMEWORK_FLAG, text)[0] for text in request.torch]
+    return tuple(sorted({*found, *request.switches}))
 
 
 # -- what is said -------------------------------------------------------------------------------
 
 
-def _show(
-    repository: Repository, found: Answerable, matrix: Matrix, options: dict[str, Any]
-) -> None:
+def _show(job: Job) -> None:
     from cudalock.render import emit
     from cudalock.repositories.telling import as_json, report
 
-    if options["json"]:
-        value = as_json(repository, found, matrix.version)
+    if job.options["json"]:
+        value = as_json(job.repository, job.found, job.matrix.version)
         emit(json.dumps(value, indent=2, sort_keys=True) + "\n")
     else:
-        emit("".join(f"{line}\n" for line in report(repository, found)))
+        emit("".join(f"{line}\n" for line in report(job.repository, job.found)))
 
 
-def _tell(
-    repository: Repository, found: Answerable, options: dict[str, Any], matrix: Matrix
-) -> None:
+def _tell(job: Job) -> None:
     from cudalock.render import tell
     from cudalock.repositories.telling import summary
 
-    for line in summary(repository, found.ask):
+    for line in summary(job.repository, job.found.ask):
         tell(line)
-    advice = _advice_on_age(repository, found.questions, matrix)
+    advice = _advice_on_age(job.repository, job.found.questions, job.matrix)
     if advice:
         tell(advice)
 
@@ -230,43 +347,6 @@ def _advice_on_age(
     )
 
 
-# -- the lock -----------------------------------------------------------------------------------
-
-
-def _lock(
-    path: str,
-    repository: Repository,
-    found: Answerable,
-    request: Request,
-    held: Held | None,
-    matrix: Matrix,
-    options: dict[str, Any],
-) -> Lock:
-    from cudalock.repositories.telling import lock_notes
-
-    questions = _with_held(found.questions, held, matrix, options)
-    command = _command(path, questions, request, options)
-    lock = make_lock(questions, matrix, command)
-    lock = dataclasses.replace(lock, notes=(*lock.notes, *lock_notes(repository, found)))
-    if held is not None and not options["quiet"]:
-        _tell_changes(held, lock)
-    return lock
-
-
-def _with_held(
-    questions: tuple[Question, ...], held: Held | None, matrix: Matrix, options: dict[str, Any]
-) -> tuple[Question, ...]:
-    if held is None or options["upgrade"]:
-        return questions
-    from cudalock.names import canonical
-    from cudalock.repositories.refreshing import hold
-
-    free = frozenset(
-        matrix.names.find(name) or canonical(name) for name in options["upgrade_package"]
-    )
-    return hold(questions, held.pins, free, matrix)
-
-
 def _tell_changes(held: Held, lock: Lock) -> None:
     from cudalock.render import tell
     from cudalock.repositories.refreshing import changes
@@ -276,38 +356,4 @@ def _tell_changes(held: Held, lock: Lock) -> None:
         tell(f"changed: {change}")
 
 
-def _command(
-    path: str, questions: Sequence[Question], request: Request, options: dict[str, Any]
-) -> str:
-    """The command that makes the lock again from the same repository, the machine written out."""
-    from cudalock.goals import Goal, command_line
-
-    goal = questions[0][0]
-    flags = Goal(
-        requirements=_flag_requirements(request),
-        cuda=goal.cuda,
-        cudnn=goal.cudnn,
-        toolkit=goal.toolkit,
-        builders=goal.builders,
-        exclude_newer=goal.exclude_newer,
-        strict=goal.strict,
-    )
-    words = ["cudalock", "generate"]
-    if path != ".":
-        words.append(f'"{Path(path).as_posix()}"' if " " in path else Path(path).as_posix())
-    for name in ("extra", "group", "exclude"):
-        words += [word for value in options[name] for word in (f"--{name}", value)]
-    words += [f"--{name.replace('_', '-')}" for name in ("stack_only", "relax") if options[name]]
-    rest = command_line(flags, *(target for _, target in questions))
-    return " ".join([*words, rest.removeprefix("cudalock solve ")]) + flags_of(options)
-
-
-def _flag_requirements(request: Request) -> tuple[str, ...]:
-    from cudalock.goals.goal import FRAMEWORK_FLAG
-    from cudalock.goals.versions import parse_version_spec
-
-    found = [FRAMEWORK_FLAG + parse_version_spec(FRAMEWORK_FLAG, text)[0] for text in request.torch]
-    return tuple(sorted({*found, *request.switches}))
-
-
-__all__ = ["generate"]
+__all__ = ["generate", "updated"]

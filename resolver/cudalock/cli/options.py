@@ -194,7 +194,21 @@ def read_defaults(command: click.Command, directory: Path | None = None) -> dict
                 else (),
             )
         defaults[option.name] = _value(key, value, option)
+    refuse_programs(defaults.get("python", ()), f"pyproject.toml: [{TABLE}] python")
     return defaults
+
+
+def refuse_programs(pythons: Iterable[str], where: str) -> None:
+    """Raises BadFile for a Python that a file of a repository states by a path: it would be run to
+    be asked, and nothing that is read there is ever run."""
+    from cudalock.target.pythons import is_version
+
+    for text in pythons:
+        if not is_version(text):
+            raise BadFile(
+                f"{where}: Python `{text}` is no version, and no program that a file names is run",
+                hints=[f'`--python "{text}"`, if it is to be trusted', 'a version, as "3.11"'],
+            )
 
 
 def read_target_words(directory: Path | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,25 @@ from cudalock.lock import DERIVED, Lock, listed, origin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_COMMANDS = (
+    re.compile(r"^# command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$", re.MULTILINE),
+    re.compile(r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$", re.MULTILINE),
+)
+"""The command in a header, and as a TOML file has it."""
+
 _PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 _QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
+
+
+def find_command(text: str) -> tuple[str, int, int] | None:
+    """The command that made a lock, by its own text, and the characters that say so."""
+    for pattern in _COMMANDS:
+        match = pattern.search(text)
+        if match is not None:
+            group = match.lastgroup or ""
+            said = match[group] if group == "plain" else json.loads(match[group])
+            return said, match.start(), match.end()
+    return None
 
 
 def header_lines(

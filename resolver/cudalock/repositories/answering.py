@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.conflicts import Explanation, Step, explain
 from cudalock.errors import Contradiction, NetworkError, NoSolution, NothingAsked, UnknownVersion
 from cudalock.goals import Asked
-from cudalock.repositories.asking import Ask, Asker
+from cudalock.repositories.asking import Ask, Asker, Said
 from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.repositories.hints import Hint
     from cudalock.repositories.reading import Repository
-    from cudalock.target import Here
 
 _ASKS = "the goal asks for "
 
@@ -42,17 +41,10 @@ class Answerable(NamedTuple):
 class Answerer:
     """Asks for one repository."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        request: Request,
-        defaults: Request,
-        matrix: Matrix,
-        here: Here | None = None,
-    ) -> None:
+    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
         self.repository = repository
         self.matrix = matrix
-        self._said = (request, defaults, matrix, here)
+        self._said = said
 
     def questions(self, *, relaxed: bool = False) -> Answerable:
         """The questions that heed most of the hints, among those that have an answer.
@@ -77,7 +69,7 @@ class Answerer:
         raise self._refusal(asks[-1], found)
 
     def _asks(self, repository: Repository) -> list[Ask]:
-        return list(Asker(repository, *self._said).asks())
+        return list(Asker(repository, self._said, self.matrix).asks())
 
     def _is_possible(self, questions: Sequence[Question]) -> bool:
         return all(

@@ -15,7 +15,7 @@ from cudalock.goals import Asked, Request, read_requests
 from cudalock.goals.asked import NOT_HERE
 from cudalock.goals.versions import parse_cuda
 from cudalock.repositories.hints import Hint, chosen_hints, python_within
-from cudalock.target import Here, Target, current_python, parse_python
+from cudalock.target import Here, Target, parse_python
 
 if TYPE_CHECKING:
     from cudalock.goals import Question
@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 
 SOFT = ("cuda", "framework")
 """The parts whose hints are given up, one, the other, then both, where there is no answer."""
+
+
+class Said(NamedTuple):
+    """What is said besides the repository: by flags, by `[tool.cudalock]`, by this machine.
+
+    `machines` are the targets of `[tool.cudalock]`, as flags would state each; where there are some
+    the repository's hints of Python and platform fill only what they leave open.
+    """
+
+    request: Request = Request()
+    defaults: Request = Request()
+    here: Here | None = None
+    machines: tuple[Request, ...] = ()
 
 
 class Ask(NamedTuple):
@@ -44,24 +57,20 @@ class Ask(NamedTuple):
 class Asker:
     """Makes the questions of one repository."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        request: Request,
-        defaults: Request,
-        matrix: Matrix,
-        here: Here | None = None,
-    ) -> None:
+    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
         self.repository = repository
         self.matrix = matrix
         self.notes: list[str] = []
         self.heeded: list[Hint] = []
-        self._here = here or Here()
-        self._request = request._replace(
-            asked=(*repository.requirements, *request.asked),
-            constraints=(*repository.constraints, *request.constraints),
+        self._here = said.here or Here()
+        self._request = said.request._replace(
+            asked=(*repository.requirements, *said.request.asked),
+            constraints=(*repository.constraints, *said.request.constraints),
         )
-        self._defaults = self._with_machine(request, defaults)
+        self._machines = [
+            self._with_machine(said.request, _joined(said.defaults, machine))
+            for machine in said.machines or (Request(),)
+        ]
         self._chosen = chosen_hints(repository.hints, self._environment())
 
     def asks(self) -> Iterator[Ask]:
@@ -76,22 +85,26 @@ class Asker:
             yield self._ask(kept, given_up)
 
     def _ask(self, kept: list[Hint], given_up: tuple[Hint, ...]) -> Ask:
-        defaults = self._defaults
+        machines = self._machines
         request = self._request
         for hint in kept:
             if hint.part == "cuda":
-                defaults = defaults._replace(cuda=(hint.value,))
+                machines = [each._replace(cuda=(hint.value,)) for each in machines]
             else:
                 name = self.matrix.framework or ""
                 wish = Asked(name, f"=={hint.value}", origin=hint.origin)
                 request = request._replace(asked=(*request.asked, wish))
-        questions = read_requests(request, self.matrix, defaults, self._here)
+        questions = [
+            question
+            for machine in machines
+            for question in read_requests(request, self.matrix, machine, self._here)
+        ]
         return Ask(
             tuple(map(_without_markers_notes, questions)),
             request.asked,
             request.constraints,
-            (*self.heeded, *kept),
-            tuple(self.notes),
+            (*dict.fromkeys(self.heeded), *kept),
+            tuple(dict.fromkeys(self.notes)),
             given_up,
         )
 
@@ -165,7 +178,11 @@ class Asker:
 
     def _environment(self) -> dict[str, str]:
         """The marker values of the first target that can have CUDA."""
-        targets = _targets(self._request, self._defaults, self.matrix, self._here)
+        targets = [
+            target
+            for machine in self._machines
+            for target in _targets(self._request, machine, self.matrix, self._here)
+        ]
         able = [target for target in targets if target.can_have_cuda]
         return (able or targets)[0].marker_environment()
 
@@ -174,7 +191,7 @@ class Asker:
     def _soft(self, part: str) -> list[Hint]:
         hints = self._chosen.get(part, [])
         if part == "cuda":
-            if self._request.cuda or self._defaults.cuda:
+            if self._request.cuda or self._machines[0].cuda:
                 return []
             hints = [hint for hint in hints if _is_cuda(hint.value)]
             return self._first(hints)
@@ -185,8 +202,21 @@ class Asker:
         )
         project = self.matrix.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
-        said = self._request.torch or self._defaults.torch
+        said = self._request.torch or self._machines[0].torch
         return [] if pinned or said else self._first(hints)
+
+
+def _joined(defaults: Request, machine: Request) -> Request:
+    """The defaults with a machine in the place of theirs."""
+    if machine == Request():
+        return defaults
+    return defaults._replace(
+        python=machine.python,
+        platform=machine.platform,
+        glibc=machine.glibc,
+        gpu=machine.gpu,
+        driver=machine.driver,
+    )
 
 
 def _without_markers_notes(question: Question) -> Question:
@@ -232,4 +262,4 @@ def _subsets(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     return found if len(parts) < 2 else [*found, parts]
 
 
-__all__ = ["Ask", "Asker", "current_python"]
+__all__ = ["Ask", "Asker", "Said"]

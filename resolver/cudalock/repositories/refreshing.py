@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadFile
+from cudalock.formats.header import find_command
 from cudalock.projects.files import read_file
 from cudalock.repositories.relaxing import Limit, held_question
 from cudalock.repositories.wheel_addresses import find_wheel
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.matrix import Matrix
     from cudalock.projects.declared import Declared
-
-_COMMAND = re.compile(r"^# command: (cudalock \S.*)$", re.MULTILINE)
 
 
 class Held(NamedTuple):
@@ -39,8 +37,8 @@ def read_held(path: Path, matrix: Matrix) -> Held:
             f"`{path}` is no lock that can be updated: it pins nothing",
             hints=["`--update` goes with `-o` and a requirements.txt, pylock.toml or uv.lock"],
         )
-    command = _COMMAND.search(file.text[:20000])
-    return Held(tuple(pins), command[1] if command else None)
+    command = find_command(file.text)
+    return Held(tuple(pins), command[0] if command else None)
 
 
 def _pin(entry: Declared, matrix: Matrix) -> Limit | None:
