@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 
 from cudalock import toml
 from cudalock.cli import main
-from tests.test_consumers import Consumed, uv_would_install
+from tests.test_consumers import HERE, Consumed, on_linux, pip_would_install, uv_would_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -133,3 +133,28 @@ def wanted_line(row: Mapping[str, Any]) -> str:
     extras = f"[{','.join(row['extras'])}]" if row["extras"] else ""
     marker = f"; {row['marker']}" if row["marker"] else ""
     return f"wanted: {row['name']}{extras}{row['specifier']}{marker}, {row['origin']}"
+
+
+BY_PIP = ("conflicting-files", "notebook-only", "setup-py-only")
+
+
+@on_linux
+@pytest.mark.parametrize("name", BY_PIP)
+def test_pip_accepts_the_lock_of_a_repository(
+    name: str,
+    repository: Path,
+    recorded: RecordedIndex,
+    recorded_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    """By its metadata, for the Python that runs the tests: pip reads markers for that one."""
+    case = laid_out(CASES / f"{name}.toml", repository)
+    words = [HERE if word == "3.11" else word for word in case["args"]]
+    result = run(*words, *(["--relax"] if "refused" in case else []), "--hashes", "off", "-q")
+    if HERE != "3.11" and result.exit_code == 1:
+        pytest.skip(f"these pins have no wheels for Python {HERE}")
+    lock = Consumed(result.stdout).redirected(recorded)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    installed = pip_would_install(lock, elsewhere, recorded_environment)
+    assert {each.rpartition("-")[0] for each in installed} == set(lock.pins)
