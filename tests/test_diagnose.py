@@ -171,6 +171,9 @@ def test_pins(case: dict[str, Any]) -> None:
             "| NVIDIA-SMI 550.54.15  Driver Version: 550.54.15  CUDA Version: 12.4 |",
             Clues(driver="550.54.15"),
         ),
+        ("ldd (Ubuntu GLIBC 2.31-0ubuntu9.9) 2.31", Clues(glibc="2.31")),
+        ("version `GLIBC_2.32' not found", Clues()),
+        ("torch-2.2.0-cp311-none-macosx_11_0_arm64.whl", Clues("3.11", "macos")),
         ("python 4.11.3, driver version 3, py2.7", Clues()),
     ],
 )
@@ -277,12 +280,8 @@ def test_the_answer_as_json() -> None:
     text = (TEXTS / "blackwell.txt").read_text(encoding="utf-8")
     value = json.loads(run("-", "--json", text=text).stdout)
     assert value["schema"] == "cudalock.diagnose/1"
-    assert value["machine"] == {
-        "python": "3.10",
-        "platform": "linux",
-        "gpu": "12.0",
-        "driver": None,
-    }
+    machine = {"python": "3.10", "platform": "linux", "gpu": "12.0", "driver": None, "glibc": None}
+    assert value["machine"] == machine
     assert value["pins"] == [{"name": "torch", "version": "2.5.1+cu121", "line": 4}]
     assert value["command"].endswith("--gpu 12.0")
     assert value["changes"][0]["from"] == "2.5.1+cu121"

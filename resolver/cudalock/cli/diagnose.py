@@ -146,8 +146,8 @@ def _read_from(found: Diagnosis) -> Iterator[str]:
     if pins:
         yield ", ".join([*pins[:_NAMED], *more])
     clues = found.clues
-    named = {"Python": clues.python, "": clues.platform, "GPU": clues.gpu, "driver": clues.driver}
-    told = [f"{name} {value}".strip() for name, value in named.items() if value]
+    names = ("Python", "", "GPU", "driver", "glibc")
+    told = [f"{name} {value}".strip() for name, value in zip(names, clues, strict=True) if value]
     if told:
         yield ", ".join(told)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.diagnosis.attempts import Attempts
 from cudalock.diagnosis.clues import Clues, read_clues
 from cudalock.diagnosis.pins import ASKED, LISTED, Pin, read_bounds, read_pins
 from cudalock.diagnosis.ranking import Evidence, companions, rank
-from cudalock.diagnosis.remedy import Mender, Remedy
+from cudalock.diagnosis.remedy import Mender, Remedy, Wish
 from cudalock.diagnosis.symptoms import Match, find_matches
 from cudalock.diagnosis.text import Text, decode
 from cudalock.judging import Held, judge
@@ -70,10 +71,10 @@ def diagnose(
     matches = tuple(rank(found, evidence))
     if not matches and not clashes:
         return Diagnosis((), (), pins, clues, None)
-    wanted, culprits = _wanted(matches, clashes, pins, evidence, matrix)
-    mender = Mender(versions, read_bounds(read, matrix), clues, matrix, here)
-    seen = frozenset(match.fact.id for match in matches)
-    return Diagnosis(matches, clashes, pins, clues, mender.mend(wanted, culprits, seen))
+    wish = _wish(matches, clashes, pins, evidence, matrix)
+    attempts = Attempts(versions, read_bounds(read, matrix), matrix)
+    remedy = Mender(versions, clues, matrix, here).mend(wish, attempts)
+    return Diagnosis(matches, clashes, pins, clues, remedy)
 
 
 def _clashes(pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here) -> tuple[Finding, ...]:
@@ -99,6 +100,7 @@ def _target(clues: Clues, here: Here) -> Target:
     python, free_threaded = parse_python(clues.python) if clues.python else here.python()
     platform, glibc, macos = parse_platform(clues.platform) if clues.platform else here.platform()
     gpus = (clues.gpu,) if clues.gpu else ()
+    glibc = clues.glibc or glibc if platform.startswith("linux") else None
     return Target(python, platform, free_threaded, glibc, macos, gpus, clues.driver)
 
 
@@ -111,34 +113,36 @@ def looked_for(matrix: Matrix) -> tuple[int, list[str]]:
     )
 
 
-def _wanted(
+def _wish(
     matches: Sequence[Match],
     clashes: Sequence[Finding],
     pins: Sequence[Pin],
     evidence: Evidence,
     matrix: Matrix,
-) -> tuple[list[str], list[str]]:
-    """The projects that the remedy is to have, and those of them that are to blame.
-
-    No project where the text has no version, and the best explanation is not one of versions.
-    """
-    wanted = [pin.name for pin in pins if _is_of_the_stack(pin, matrix)]
+) -> Wish:
+    """What a remedy is to be. It has no projects where the text has no version, and the best
+    explanation is not one of versions."""
+    pinned = [pin.name for pin in pins if _is_of_the_stack(pin, matrix)]
     blamed = [name for clash in clashes for name in clash.members[:1]]
     if not matches:
-        return wanted, blamed
+        return Wish(tuple(pinned), tuple(blamed))
     fact = matches[0].fact
-    if not wanted and not _is_of_versions(fact):
-        return list(fact.mends), []
-    named = companions(fact, matrix) if not wanted else []
-    wanted += fact.mends
-    wanted += [
-        name
-        for name in (fact.component, *filter(evidence.is_mentioned, named))
-        if not matrix.component(name).is_virtual and matrix.project(name) is not None
-    ]
+    if not pinned and not _is_of_versions(fact):
+        return Wish(fact.mends)
+    beside = companions(fact, matrix)
+    if not set(beside).isdisjoint(pinned):
+        beside = []
+    named = [fact.component] if not pinned or evidence.shows(fact) else []
+    named += filter(evidence.is_mentioned, beside)
+    wanted = [*pinned, *fact.mends, *(name for name in named if matrix.project(name))]
     if not wanted and fact.of_machine and evidence.tells_machine and matrix.framework:
         wanted = [matrix.framework]
-    return list(dict.fromkeys(wanted)), [*blamed, fact.component]
+    return Wish(
+        tuple(dict.fromkeys(wanted)),
+        (*blamed, fact.component),
+        frozenset(match.fact.id for match in matches),
+        must_change=evidence.blames_version(fact, wanted),
+    )
 
 
 def _is_of_versions(fact: Fact) -> bool:

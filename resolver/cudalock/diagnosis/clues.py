@@ -29,7 +29,7 @@ _PLATFORMS: Final = (
         r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|windowspath"
         r"|\bwindows[- ]1[01]\b",
     ),
-    ("macos", r"/users/|macosx_\d|\.dylib\b"),
+    ("macos", r"/users/|macosx|\.dylib\b"),
     ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
     (
         "linux",
@@ -43,6 +43,7 @@ _CAPABILITY: Final = re.compile(
 )
 _ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9])sm_?(\d{2,3})a?(?![a-z0-9])")
 _DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
+_GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
 _SHORT_NAME: Final = 5
 
 
@@ -54,11 +55,19 @@ class Clues(NamedTuple):
     gpu: str | None = None
     """a compute capability"""
     driver: str | None = None
+    glibc: str | None = None
 
 
 def read_clues(text: Text, matrix: Matrix) -> Clues:
     """The machine that the text speaks of."""
-    return Clues(_python(text), _platform(text.folded), _gpu(text.folded, matrix), _driver(text))
+    folded = text.folded
+    return Clues(
+        python=_python(text),
+        platform=_platform(folded),
+        gpu=_gpu(folded, matrix),
+        driver=_first(_DRIVER, folded),
+        glibc=_first(_GLIBC, folded),
+    )
 
 
 def _python(text: Text) -> str | None:
@@ -109,6 +118,6 @@ def _names_gpu(folded: str, name: str) -> bool:
     )
 
 
-def _driver(text: Text) -> str | None:
-    match = _DRIVER.search(text.folded)
+def _first(pattern: re.Pattern[str], folded: str) -> str | None:
+    match = pattern.search(folded)
     return match[1] if match else None

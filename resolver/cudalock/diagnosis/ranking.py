@@ -12,7 +12,7 @@ from cudalock.facts import NONE
 from cudalock.resolution.specifiers import accepts, may_accept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from cudalock.diagnosis.clues import Clues
     from cudalock.diagnosis.symptoms import Match
@@ -53,10 +53,20 @@ class Evidence:
         return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
     def _of_machine(self) -> dict[str, str]:
-        known = {"gpu": self._clues.gpu, "driver": self._clues.driver}
-        # `3.12` may be any 3.12.x: facts about patch releases stay open.
-        known["python"] = self._clues.python
+        known = self._clues._asdict()
+        known.pop("platform")
         return {name: value for name, value in known.items() if value}
+
+    def blames_version(self, fact: Fact, wanted: Collection[str]) -> bool:
+        """Whether the version in the text is the trouble, and a solve would not see that: what the
+        fact asks for is on the machine, or fixed by a framework that nobody asked for."""
+        if not fact.versions or fact.where or fact.of_machine or self.speaks_of(fact) is not True:
+            return False
+        if fact.beside:
+            asked = [demand.template.name for demand in fact.beside]
+            is_virtual = all(self._matrix.component(name).is_virtual for name in asked)
+            return is_virtual and self._matrix.framework not in wanted
+        return fact.scope != "solve"
 
     @property
     def tells_machine(self) -> bool:
@@ -65,9 +75,17 @@ class Evidence:
 
     def names(self, fact: Fact) -> bool:
         """Whether the text names the fact's component, or one that it speaks of."""
-        if self._matrix.component(fact.component).is_virtual:
+        component = self._matrix.component(fact.component)
+        if component.is_virtual or fact.component == self._matrix.framework:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
+
+    def shows(self, fact: Fact) -> bool:
+        """Whether the text is about the fact's component: it names it, or what it goes with, or
+        the message does."""
+        name = fact.component.replace("-", "_")
+        told = any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
+        return told or self.names(fact)
 
     def is_mentioned(self, name: str) -> bool:
         """Whether the text names a project, by its name or as it is imported."""

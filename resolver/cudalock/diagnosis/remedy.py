@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError
 from cudalock.goals import Asked, Request, command_line, read_request
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import accepts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from cudalock.diagnosis.attempts import Attempts
     from cudalock.diagnosis.clues import Clues
     from cudalock.goals import Goal
     from cudalock.matrix import Matrix
@@ -50,95 +49,51 @@ class _Answer(NamedTuple):
     """the ids of soft facts that it goes against"""
 
 
+class Wish(NamedTuple):
+    """What a remedy is to be."""
+
+    wanted: tuple[str, ...]
+    """the projects that it has"""
+    culprits: tuple[str, ...] = ()
+    """those of them to let go first"""
+    facts: frozenset[str] = NO_FACTS
+    """what it must not go against, if that is possible"""
+    must_change: bool = False
+    """whether the versions of the text are known to be the trouble"""
+
+
 class Mender:
     """Looks for a remedy: for these projects, on the machine that the text tells of."""
 
-    def __init__(
-        self,
-        pins: Mapping[str, str],
-        bounds: Mapping[str, str],
-        clues: Clues,
-        matrix: Matrix,
-        here: Here,
-    ) -> None:
-        """`bounds` are what the text says that somebody asks of a project."""
+    def __init__(self, pins: Mapping[str, str], clues: Clues, matrix: Matrix, here: Here) -> None:
         self._pins = pins
-        self._bounds = bounds
         self._clues = clues
         self._matrix = matrix
         self._here = here
 
-    def mend(
-        self, wanted: Iterable[str], culprits: Iterable[str], facts: frozenset[str] = NO_FACTS
-    ) -> Remedy | None:
+    def mend(self, wish: Wish, attempts: Attempts) -> Remedy | None:
         """The first answer, from the least change to the most; None where there is none.
 
-        `wanted` are the projects to have. `culprits` of them are let go first, and the framework
-        last. An answer with a warning that is one of the `facts` is no cure, unless all have one.
+        One that is no cure is taken where no other is.
         """
-        names = sorted(set(wanted))
+        names = sorted(set(wish.wanted))
         if not names:
             return None
-        warned: Remedy | None = None
+        second_best: Remedy | None = None
         pythons = [self._clues.python] if self._clues.python else [None, *PYTHONS]
         for python in pythons:
-            for asked in self._attempts(names, list(dict.fromkeys(culprits))):
+            for asked in attempts.of(names, wish.culprits):
                 found = self._solve(asked, python)
                 if found is None:
                     continue
                 remedy = self._remedy(found, names)
-                if facts.isdisjoint(found.warnings):
+                changes = bool(remedy.changes) or not wish.must_change
+                if changes and wish.facts.isdisjoint(found.warnings):
                     return remedy
-                warned = warned or remedy
-            if warned:
+                second_best = second_best or remedy
+            if second_best:
                 break
-        return warned
-
-    def _attempts(self, names: list[str], culprits: list[str]) -> Iterator[tuple[str, ...]]:
-        """Requirements, one a project; each set of them at most once."""
-        framework = self._matrix.framework or ""
-        free = [name for name in names if name != framework]
-        outside = {*self._out_of_bounds(free)}
-        culprit = {name for name in culprits if name in free} | outside
-        others = [name for name in free if name not in culprit]
-        some = [outside, culprit, *({*culprit, other} for other in others), set(free)]
-        seen = set()
-        for of_framework in ("exact", "public", "minor", "any"):
-            for let_go, of_others in product(some, ("exact", "public")):
-                loose = dict.fromkeys(free, of_others) | dict.fromkeys(let_go, "any")
-                loose[framework] = of_framework
-                asked = tuple(self._requirement(name, loose[name]) for name in names)
-                if asked not in seen:
-                    seen.add(asked)
-                    yield asked
-
-    def _out_of_bounds(self, names: list[str]) -> Iterator[str]:
-        for name in names:
-            public = self._pins.get(name, "").partition("+")[0]
-            if public and not accepts(self._bounds.get(name, ""), public):
-                yield name
-
-    def _requirement(self, name: str, loose: str) -> str:
-        """A project at its version in the text, with or without the label, or its minor version,
-        or at any."""
-        version = self._pins.get(name)
-        if version is None or loose == "any":
-            return name + self._bounds.get(name, "")
-        public = version.partition("+")[0]
-        if public not in self._matrix.versions(name) and public.count(".") < 2:
-            return f"{name}=={public}.*"
-        if loose == "minor":
-            return f"{name}=={'.'.join(public.split('.')[:2])}.*"
-        # Only a label that tells builds apart here is one to ask for.
-        is_exact = loose == "exact" and self._has_label(name, version)
-        return f"{name}=={version if is_exact else public}"
-
-    def _has_label(self, name: str, version: str) -> bool:
-        public, _, local = version.partition("+")
-        project = self._matrix.project(name)
-        if not local or project is None or public not in project:
-            return False
-        return any(build.local == local for build in project.release(public).builds)
+        return second_best
 
     def _solve(self, asked: tuple[str, ...], python: str | None) -> _Answer | None:
         """The best answer; None where there is none."""
@@ -148,6 +103,7 @@ class Mender:
             platform=(self._clues.platform,) if self._clues.platform else (),
             gpu=(self._clues.gpu,) if self._clues.gpu else (),
             driver=(self._clues.driver,) if self._clues.driver else (),
+            glibc=(self._clues.glibc,) if self._clues.glibc else (),
         )
         try:
             goal, target = read_request(request, self._matrix, here=self._here)
@@ -188,4 +144,5 @@ def _is_same(had: str, has: str) -> bool:
     """A text often leaves the label out, or the last number."""
     public, _, local = has.partition("+")
     said, _, label = had.partition("+")
-    return (public == said or public.startswith(f"{said}.")) and (not label or label in (local, ""))
+    is_public = public == said or (said.count(".") == 1 and public.startswith(f"{said}."))
+    return is_public and (not label or label in (local, ""))
