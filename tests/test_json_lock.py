@@ -111,7 +111,9 @@ def test_values_arrive() -> None:
     assert document["pins"][0]["wheel"]["sha256"] is None
     assert document["target"]["glibc"] == "2.28"
     assert document["goal"]["cuda"] == "==12.4.*"
-    assert document["indexes"] == [{"id": "cu124", "url": CU124.url, "trust": "own"}]
+    assert document["indexes"] == [
+        {"id": "cu124", "url": CU124.url, "trust": "own", "cuda": CU124.cuda}
+    ]
 
 
 def test_toolkit_is_a_table() -> None:

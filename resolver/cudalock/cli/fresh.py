@@ -14,9 +14,8 @@ from cudalock.cli.question import read_questions
 from cudalock.cli.solve import solve
 from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
-from cudalock.formats.header import find_command
-from cudalock.projects.declared import Place
 from cudalock.projects.files import read_file
+from cudalock.projects.lock_pins import read_command
 from cudalock.render import tell
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from cudalock.lock import Lock
     from cudalock.matrix import Matrix
-    from cudalock.projects.declared import ProjectFile
+    from cudalock.projects.declared import Place, ProjectFile
 
 CODE = "CL601"
 
@@ -45,7 +44,7 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
     A file without such a command is no lock of cudalock's: that is told, and is no finding.
     """
     file = read_file(name)
-    found = _command(file)
+    found = read_command(file)
     if found is None:
         tell(f"note: `{name}` is no lock with a command in it: there is nothing to compare")
         return []
@@ -56,14 +55,6 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
         says = f"the lock's command has no answer today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))
-
-
-def _command(file: ProjectFile) -> tuple[str, Place] | None:
-    found = find_command(file.text)
-    if found is None:
-        return None
-    command, start, end = found
-    return command, Place(file.name, file.text.count("\n", 0, start) + 1, 1, start, end)
 
 
 def _solved(command: str, name: str, matrix: Matrix) -> Lock:

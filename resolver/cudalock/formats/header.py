@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _COMMANDS = (
-    re.compile(r"^# command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$", re.MULTILINE),
+    re.compile(
+        r"^# (?:cudalock: )?command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$", re.MULTILINE
+    ),
     re.compile(r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$", re.MULTILINE),
 )
-"""The command in a header, and as a TOML file has it."""
+"""The command in a header, in a uv project's comment block, and as a TOML file has it."""
 
 _PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 _QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
@@ -29,8 +31,11 @@ def find_command(text: str) -> tuple[str, int, int] | None:
         match = pattern.search(text)
         if match is not None:
             group = match.lastgroup or ""
-            said = match[group] if group == "plain" else json.loads(match[group])
-            return said, match.start(), match.end()
+            try:
+                said = match[group] if group == "plain" else json.loads(match[group])
+            except ValueError:
+                continue
+            return said, match.start(group), match.end(group)
     return None
 
 

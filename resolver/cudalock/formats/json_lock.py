@@ -24,9 +24,11 @@ same bytes.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.errors import BadFile
 from cudalock.placing import every_wheel
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "goal": _goal(lock.goal),
         "pins": [_pin(pin) for pin in lock.pins],
         "indexes": [
-            {"id": index.id, "url": index.url, "trust": index.trust} for index in lock.indexes
+            {"id": index.id, "url": index.url, "trust": index.trust, "cuda": index.cuda}
+            for index in lock.indexes
         ],
         "builders": list(lock.builders),
         "needs": list(lock.needs),
@@ -68,6 +71,89 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "stack": list(lock.stack),
         "notes": list(lock.notes),
     }
+
+
+def read(text: str) -> Lock:
+    """The lock of which `render` made this text; keys that are not known are passed by.
+
+    Raises BadFile for a text that is no such document.
+    """
+    try:
+        document = json.loads(text)
+        if document["schema"] != SCHEMA:
+            raise BadFile(f"a lock says `{SCHEMA}`, and this says `{document['schema']}`")
+        return _lock(document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadFile(f"this is no lock in JSON: {type(error).__name__} {error}") from None
+
+
+def _lock(document: dict[str, Any]) -> Lock:
+    from cudalock.lock import Lock, Replaced, Warning_
+    from cudalock.matrix import Index
+
+    return Lock(
+        target=_read_target(document["target"]),
+        goal=_read_goal(document["goal"]),
+        matrix_version=document["matrix"],
+        pins=tuple(_read_pin(each) for each in document["pins"]),
+        needs=tuple(document["needs"]),
+        warnings=tuple(Warning_(**_known(Warning_, each)) for each in document["warnings"]),
+        notes=tuple(document["notes"]),
+        indexes=tuple(
+            Index(each["id"], each["url"], each["trust"], each.get("cuda"))
+            for each in document["indexes"]
+        ),
+        builders=tuple(document["builders"]),
+        cuda=document["cuda"],
+        command=document["command"],
+        replaced=tuple(document["replaced"]),
+        framework=document["framework"],
+        others=tuple(_read_target(each) for each in document["others"]),
+        stack=tuple(document["stack"]),
+        replacements=tuple(
+            Replaced(each["of"], each["requirement"], each["replacement"], each["fact"])
+            for each in document["replacements"]
+        ),
+    )
+
+
+def _read_target(table: dict[str, Any]) -> Target:
+    from cudalock.target import Target
+
+    return Target(**{**_known(Target, table), "gpus": tuple(table["gpus"])})
+
+
+def _read_goal(table: dict[str, Any]) -> Goal:
+    from cudalock.goals import Goal
+
+    toolkit = table["toolkit"]
+    lists = {key: tuple(table[key]) for key in ("requirements", "constraints")}
+    parts = toolkit and (toolkit["version"], tuple(toolkit["parts"]))
+    return Goal(**{**_known(Goal, table), **lists, "toolkit": parts})
+
+
+def _read_pin(table: dict[str, Any]) -> Pin:
+    from cudalock.lock import LockedWheel, Pin
+
+    wheels = tuple(LockedWheel(**_known(LockedWheel, each)) for each in table["wheels"])
+    return Pin(
+        name=table["name"],
+        version=table["version"],
+        wheel=LockedWheel(**_known(LockedWheel, table["wheel"])),
+        hashes=tuple(each.removeprefix("sha256:") for each in table["hashes"]),
+        hashes_complete=table["hashes_complete"],
+        via=tuple(table["via"]),
+        facts=tuple(table["facts"]),
+        requires=tuple(table["requires"]),
+        direct=table["direct"],
+        wheels=wheels,
+        marker=table["marker"],
+    )
+
+
+def _known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
+    """What a table has for the fields of a dataclass."""
+    return {field.name: table[field.name] for field in fields(kind) if field.name in table}
 
 
 def schema() -> dict[str, Any]:
