@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
+from cudalock.names import VENDOR
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.specifiers import (
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from cudalock.releases import Build, Release, Wheel
     from cudalock.resolution import Candidate, Resolution
 
-VENDOR = "nvidia-"
-"""How the names of the vendor's own pip packages begin."""
 _MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
@@ -255,4 +254,4 @@ def _gpu_range(alternatives: list[str]) -> str | None:
     return f"GPU sm_{lowest} to sm_{highest}x"
 
 
-__all__ = ["VENDOR", "from_resolution"]
+__all__ = ["from_resolution"]

@@ -11,6 +11,8 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+VENDOR = "nvidia-"
+"""How the names of the vendor's own pip packages begin."""
 _SEPARATORS = r"[-_.\s]+"
 
 

@@ -20,10 +20,11 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.formats.plain import ascii_line, ascii_text
-from cudalock.lock import DERIVED, Lock, listed, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from cudalock.lock import Lock
 
 NAMED_PINS: Final = 8
 """How many pins the first line of a summary names."""
@@ -43,6 +44,8 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 
 
 def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
+    from cudalock.lock import listed, origin
+
     cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
     where = " and ".join(target.label for target in lock.targets)
     yield f"{_headline(lock)} ({cuda}) for {where}: {_count(len(lock.pins), 'package')}"
@@ -57,6 +60,8 @@ def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
 
 def _headline(lock: Lock) -> str:
     """The pin that fixes the CUDA version, then what was asked for."""
+    from cudalock.lock import listed
+
     pins = sorted(
         (pin for pin in lock.pins if pin.asked_for or pin.name == lock.framework),
         key=lambda pin: (pin.name != lock.framework, pin.name),
@@ -69,6 +74,8 @@ def _headline(lock: Lock) -> str:
 
 
 def _warning_lines(lock: Lock) -> list[str]:
+    from cudalock.lock import DERIVED, listed
+
     warnings = [str(warning) for warning in lock.warnings]
     warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
     warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]

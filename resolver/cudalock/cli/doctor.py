@@ -162,7 +162,7 @@ def _verdict(findings: list[Finding]) -> str:
 
 def _members(subject: Subject) -> Iterator[Any]:
     from cudalock.judging.stack import Stack
-    from cudalock.locking import VENDOR
+    from cudalock.names import VENDOR
 
     stack = Stack(subject.matrix)
     for each in subject.stack():

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 from cudalock.findings import Finding
 from cudalock.judging.alone import Alone
 from cudalock.judging.held import Clash, Held
-from cudalock.judging.mending import Change, Mender
 from cudalock.judging.problem import Question
 from cudalock.judging.stack import Stack
-from cudalock.judging.telling import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cudalock.judging.mending import Change
     from cudalock.matrix import Matrix
+    from cudalock.resolution.search import Search
     from cudalock.target import Target
 
 MENDABLE: Final = frozenset(
@@ -70,9 +70,14 @@ class Judge:
     def judge(self, held: Sequence[Held]) -> list[Clash]:
         """See the function of the same name."""
         found, usable = self.alone(held)
-        clashes, left = self.clashes(self.with_related(usable, held))
+        together = self.with_related(usable, held)
+        search = self.question.search(together)
+        if search.holds_all():
+            return self.mended(found, together)
+        clashes, left = self.clashes(together, search)
         said = _not_said_twice(found, clashes)
-        return [*self.mended([*said, *clashes], left), *self.warnings(left)]
+        warnings = self.warnings(left, None if clashes else search)
+        return [*self.mended([*said, *clashes], left), *warnings]
 
     def works(self, held: Sequence[Held]) -> bool:
         """Whether there is nothing but warnings and notes to find."""
@@ -84,11 +89,19 @@ class Judge:
     def mended(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
         """The clashes, each that can be mended with the changes that do it. The most important are
         mended first, and the others as they are then."""
+        broken = [
+            clash
+            for clash in clashes
+            if clash.finding.code in MENDABLE and clash.finding.severity == "error"
+        ]
+        if not broken:
+            return list(clashes)
+        from cudalock.judging.mending import Mender
+
         mender = Mender(self.question, left)
         changes: dict[int, tuple[Change, ...]] = {}
-        for clash in sorted(clashes, key=lambda each: self.importance(each.members[0].name)):
-            if clash.finding.code in MENDABLE and clash.finding.severity == "error":
-                changes[id(clash)] = mender.mend(clash)
+        for clash in sorted(broken, key=lambda each: self.importance(each.members[0].name)):
+            changes[id(clash)] = mender.mend(clash)
         return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
 
     def _with_changes(self, clash: Clash, changes: tuple[Change, ...]) -> Clash:
@@ -159,11 +172,16 @@ class Judge:
             may_accept(held.specifier, version) for version in project.versions
         )
 
-    def clashes(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
-        """Every independent clash, and what is left without them."""
+    def clashes(
+        self, held: Sequence[Held], search: Search | None = None
+    ) -> tuple[list[Clash], list[Held]]:
+        """Every independent clash, and what is left without them. ``search`` is that of all."""
+        from cudalock.judging.telling import told
+
         left = list(held)
         found: list[Clash] = []
-        while not self.question.is_spent and not self.question.is_possible(left):
+        is_possible = search.is_possible() if search else self.question.is_possible(held)
+        while not is_possible and not self.question.is_spent:
             core = self.question.core(left)
             if not core:
                 break
@@ -171,15 +189,17 @@ class Judge:
                 finding = told(self.question.problem(core, wide=True), self.ALONE)
                 found.append(Clash(finding, tuple(reversed(core))))
             left = [each for each in left if each is not core[-1]]
+            is_possible = self.question.is_possible(left)
         return found, left
 
-    def warnings(self, held: Sequence[Held]) -> list[Clash]:
-        """The soft facts that what is held goes against."""
+    def warnings(self, held: Sequence[Held], search: Search | None = None) -> list[Clash]:
+        """The soft facts that what is held goes against; ``search`` is that of it."""
         if not any(each.required for each in held) or self.question.is_spent:
             return []
-        search = self.question.search(held)
-        if search.holds_all():
-            return []
+        if search is None:
+            search = self.question.search(held)
+            if search.holds_all():
+                return []
         best = search.best()
         ids = sorted(each.partition(":")[2] for each in (best.off if best else ()))
         return [self._warning(id, held) for id in ids]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.locking import VENDOR
+from cudalock.names import VENDOR
 from cudalock.resolution.specifiers import leading_name
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from cudalock.conflicts.explanation import Narrator, Step
 from cudalock.findings import Finding, Severity
 from cudalock.judging.problem import HeldProblem
 from cudalock.judging.wheels import Wheels
-from cudalock.locking import VENDOR
+from cudalock.names import VENDOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
