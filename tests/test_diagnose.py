@@ -84,6 +84,8 @@ def test_a_symptom_ends_where_a_name_ends() -> None:
         "==2.5": True,
         " (from x)": True,
         "vision": False,
+        ".ops": False,
+        ". ": True,
         "-ext": False,
     }.items():
         found = find_matches(Text.of(ends + rest), [fact], lambda word: word == "torch")

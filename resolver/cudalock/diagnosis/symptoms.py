@@ -6,7 +6,8 @@ piece, and each line is tried once: the time grows with the text, whatever the t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.diagnosis.text import fold
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from cudalock.diagnosis.text import Text
     from cudalock.facts import Fact
+
+_MORE_OF_A_NAME: Final = r"[a-z0-9_-]|\.[a-z0-9_]"
 
 
 class Match(NamedTuple):
@@ -81,8 +84,7 @@ def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
     place = line.find(pieces[-1], place)
     while place >= 0:
         end = place + len(pieces[-1])
-        goes_on = line[end : end + 1].isalnum() or line[end : end + 1] in ("-", "_")
-        if not (ends_with_name and goes_on):
+        if not (ends_with_name and re.match(_MORE_OF_A_NAME, line[end : end + 2])):
             return True
         place = line.find(pieces[-1], end)
     return False
