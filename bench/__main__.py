@@ -25,6 +25,9 @@ from bench.processes import Ran, Spawner
 BASE: Final = "python -c pass"
 GOAL: Final = ("--torch", "2.5.1", "--fa2", "--python", "3.11", "--platform", "linux", "--offline")
 OURS: Final = f"cudalock solve {' '.join(GOAL)}"
+CHECK: Final = "cudalock check, 200 lines"
+FROZEN: Final = Path(__file__).parent / "frozen.txt"
+"""An environment of 200 packages, of which 74 are the stack's and what it requires."""
 PEER_GOAL: Final = "torch==2.5.1"
 FLOOR: Final = "import click, packaging.requirements, packaging.version, resolvelib"
 
@@ -63,6 +66,7 @@ def contenders(network: bool, pip: bool) -> Iterator[Contender]:
     yield Contender(f'python -c "{FLOOR}"', (sys.executable, "-c", FLOOR))
     solve = (*_cudalock(), "solve", *GOAL)
     yield Contender(OURS, solve, budget="12 x (aim 9 x), 60 MB")
+    yield Contender(CHECK, (*_cudalock(), "check", str(FROZEN)), budget="12 x")
     uv = shutil.which("uv", path=_search_path())
     if uv is not None:
         command = [uv, "pip", "compile", "-q", "--python-version", "3.11"]
