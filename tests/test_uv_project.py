@@ -19,12 +19,15 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
+from cudalock.addresses import file_of
 from cudalock.cli import main
 from cudalock.errors import BadFile, LockDiffers
 from cudalock.formats import FORMATS, Options, format_for, uv_lock, uv_plan, uv_project
 from cudalock.formats.pythons import requires_python
 from cudalock.formats.toml_lists import edited
 from cudalock.lock import Lock, Replaced
+from cudalock.projects.files import read_file
+from cudalock.projects.reach import entries_for
 from cudalock.target import Target
 from tests.local_index import build_wheel, clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
@@ -269,10 +272,16 @@ def test_uv_lock_has_the_pins_of_the_lock(
     )
     status, output = solve(*shlex.split(words), "--format", "uv-lock", "-q")
     assert status == 0, output
+    file = read_file("-", output.encode(), kind="uv-lock")
+    assert file.problems == ()
     for target in targets(words):
-        assert set(uv_lock.pins_for(output, target)) == set(
-            requirements_pins(solved(words), target)
-        )
+        pins = requirements_pins(solved(words), target)
+        assert set(uv_lock.pins_for(output, target)) == set(pins)
+        entries = entries_for(file, target.marker_environment())
+        found = {e.name: file_of(e.url) if e.url else e.version or "" for e in entries}
+        assert {name: version_of(pin) for name, pin in found.items()} == {
+            name: version_of(pin) for name, pin in pins.items()
+        }
 
 
 @needs_311
