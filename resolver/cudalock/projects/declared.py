@@ -176,7 +176,7 @@ class Source:
 
 
 class Option(NamedTuple):
-    """Another option of a requirements file or an install command: `--only-binary`, `:all:`."""
+    """An option of a requirements file or an install command: `--only-binary`, `:all:`."""
 
     name: str
     value: str | None
@@ -242,6 +242,8 @@ class ProjectFile:
     """sentences about what was not read, and why"""
     problems: tuple[Problem, ...] = ()
     nested: tuple[ProjectFile, ...] = ()
+    named_at: Place | None = None
+    """of a nested file, where the file above names it"""
     roots: tuple[Edge, ...] | None = None
     """what a lock was made for, where it tells only by reaching which entries a machine needs; see
     `projects.reach`"""
@@ -261,9 +263,15 @@ class ProjectFile:
             yield from file.files()
 
     def everything(self) -> Iterator[Declared]:
-        """What this file and those it names declare."""
-        for file in self.files():
-            yield from file.declared
+        """What this file and those it names declare, as an installer reads them: what a nested file
+        says stands where the file is named."""
+        waiting = list(self.nested)
+        for entry in self.declared:
+            while waiting and (waiting[0].named_at or entry.place).start < entry.place.start:
+                yield from waiting.pop(0).everything()
+            yield entry
+        for file in waiting:
+            yield from file.everything()
 
     def sets(self) -> list[list[Declared]]:
         """What this file and those it names ask for together, one list for each way of asking:

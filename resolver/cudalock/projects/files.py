@@ -177,12 +177,13 @@ class _Reading:
             if isinstance(found, str):
                 problems.append(Problem(text.place(start, end), found))
                 return None
-            return found
+            return found and replace(found, named_at=text.place(start, end))
 
         def present(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
             """As `nested`, for a path on another machine: a file that is not here is passed by."""
             found = self._nested(name, inner, is_constraint, (*above, identity))
-            return None if isinstance(found, str) else found
+            here = None if isinstance(found, str) else found
+            return here and replace(here, named_at=text.place(start, end))
 
         if kind in ("requirements", "constraints"):
             from cudalock.projects import requirements_file

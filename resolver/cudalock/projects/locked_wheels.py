@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from cudalock.addresses import file_of
 from cudalock.errors import BadFile
-from cudalock.names import canonical
+from cudalock.projects.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from packaging.pylock import PackageArchive, PackageWheel
 
-_PATH = re.compile(r"^(\S+\.whl)(?:\s+;.*)?$")
-_DIRECT = re.compile(r"^([A-Za-z0-9._-]+) @ (\S+)")
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+?)(?:;.*)?$")
-_INDEX = re.compile(r"^--(extra-)?index-url[ =](\S+)$")
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-_FROM = re.compile(r"^\s+# from (\S+)$")
-_DIGEST = re.compile(r"^\s+# sha256 ([0-9a-f]{64})$")
+    from cudalock.projects.declared import Declared, ProjectFile
+
+_FROM = re.compile(r"^[ \t]+# from (\S+)[ \t\r]*$", re.MULTILINE)
+_DIGEST = re.compile(r"^[ \t]+# sha256 ([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,66 +46,47 @@ class LockedWheels:
 
 def read(path: Path) -> LockedWheels:
     """The wheels of a lock. Raises BadFile for a file that is no such lock."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadFile(f"`{path}` cannot be read: {reason}") from None
-    if path.suffix.lower() == ".toml":
-        return LockedWheels(tuple(_of_pylock(path, text)))
-    return _of_requirements(path, text)
+    is_toml = path.suffix.lower() == ".toml"
+    file = read_file(path, kind="pylock" if is_toml else "requirements")
+    if is_toml:
+        return LockedWheels(tuple(_of_pylock(path, file.text)))
+    return _of_requirements(file)
 
 
-def _of_requirements(path: Path, text: str) -> LockedWheels:
-    wheels: list[Wanted] = []
-    indexes: dict[bool, list[str]] = {False: [], True: []}
-    for number, line, below in _logical_lines(text):
-        requirement = line.partition(" --hash=")[0].rstrip()
-        digests = tuple(_HASH.findall(line)) or _first(_DIGEST, below)
-        if index := _INDEX.match(requirement):
-            indexes[bool(index[1])].append(index[2])
-        elif requirement.startswith("-"):
-            continue
-        elif direct := _DIRECT.match(requirement):
-            wheels.append(Wanted(canonical(direct[1]), file_of(direct[2]), direct[2], digests))
-        elif found := _PATH.match(requirement):
-            file = found[1].replace("\\", "/").rpartition("/")[2]
-            url = next(iter(_first(_FROM, below)), None)
-            wheels.append(Wanted(canonical(file.partition("-")[0]), file, url, digests))
-        elif (pin := _PIN.match(requirement)) and digests:
-            wheels.append(Wanted(canonical(pin[1]), None, None, digests))
-        elif pin:
-            raise BadFile(
-                f"{path}:{number}: `{requirement}` does not say which wheel it is, without a hash",
-                hints=["`cudalock solve` with `--wheels DIR`, which names each file"],
-            )
-        else:
-            raise BadFile(f"{path}:{number}: `{requirement}` is no line of a lock")
-    return LockedWheels(tuple(wheels), next(iter(indexes[False]), None), tuple(indexes[True]))
+def _of_requirements(file: ProjectFile) -> LockedWheels:
+    for problem in file.problems:
+        raise BadFile(f"{problem.place}: {problem.message}: this is no line of a lock")
+    entries = list(file.declared)
+    ends = [entry.place.start for entry in entries[1:]] + [len(file.text)]
+    wheels = tuple(
+        _wanted(entry, file.text[entry.place.end : end])
+        for entry, end in zip(entries, ends, strict=True)
+    )
+    return LockedWheels(wheels, file.index_url, file.extra_index_urls)
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Each requirement or option with its line number, continuations joined, and the indented
-    comments below it."""
-    rows = text.splitlines()
-    position = 0
-    while position < len(rows):
-        number, line = position + 1, rows[position].rstrip()
-        position += 1
-        if not line or line.startswith("#"):
-            continue
-        while line.endswith("\\") and position < len(rows):
-            line = f"{line[:-1].rstrip()} {rows[position].strip()}"
-            position += 1
-        below = []
-        while position < len(rows) and re.match(r"\s+#", rows[position]):
-            below.append(rows[position])
-            position += 1
-        yield number, line, below
+def _wanted(entry: Declared, below: str) -> Wanted:
+    """The wheel of an entry, with what the comments below it say."""
+    digests = tuple(each[7:] for each in entry.hashes if each.startswith("sha256:"))
+    digests = digests or _first(_DIGEST, below)
+    if entry.url is not None and "://" in entry.url:
+        return Wanted(entry.name, file_of(entry.url), entry.url, digests)
+    if entry.url is not None and entry.url.endswith(".whl"):
+        url = next(iter(_first(_FROM, below)), None)
+        return Wanted(entry.name, file_of(entry.url), url, digests)
+    if entry.version is not None and digests:
+        return Wanted(entry.name, None, None, digests)
+    if entry.version is not None:
+        raise BadFile(
+            f"{entry.place.file}:{entry.place.line}: `{entry.text}` does not say which wheel it "
+            "is, without a hash",
+            hints=["`cudalock solve` with `--wheels DIR`, which names each file"],
+        )
+    raise BadFile(f"{entry.place.file}:{entry.place.line}: `{entry.text}` is no line of a lock")
 
 
-def _first(pattern: re.Pattern[str], lines: list[str]) -> tuple[str, ...]:
-    return tuple(found[1] for found in map(pattern.match, lines) if found)[:1]
+def _first(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
+    return tuple(found[1] for found in pattern.finditer(text))[:1]
 
 
 def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Nested = Callable[[str, bool, int, int], "ProjectFile | None"]
 
+NO_REQUIREMENT: Final = "is no requirement"
+"""What the problem of a line says that PEP 508 does not allow."""
+
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+|file:|\.{0,2}[/\\]|[A-Za-z]:[\\/]|~/"
@@ -133,7 +136,7 @@ class Reader:
             return _address(base, expanded, hashes, self._part(line, said, start, expanded, None))
         parsed = parse(expanded)
         if parsed.problem is not None:
-            self.problems.append(Problem(place, f"`{said}` is no requirement: {parsed.problem}"))
+            self.problems.append(Problem(place, f"`{said}` {NO_REQUIREMENT}: {parsed.problem}"))
             return None
         return _changed(
             base,
@@ -159,7 +162,9 @@ class Reader:
     def _read_options(self, line: LogicalLine) -> None:
         said, stray = split_options(line.text, 0)
         if stray is not None:
-            self._problem(line, stray[1], stray[2], f"`{stray[0]}` is no option of such a file")
+            place = self.text.place(*line.span(stray[1], stray[2]))
+            self.options.append(Option(stray[0], None, place))
+            self.problems.append(Problem(place, f"`{stray[0]}` is no option of such a file"))
         for option in said:
             self.option(option, line)
 
@@ -167,6 +172,8 @@ class Reader:
         """One option for the whole file."""
         place = self.text.place(*line.span(said.start, said.end))
         value = said.value or ""
+        if said.name not in ("--requirement", "--constraint", "--editable"):
+            self.options.append(Option(said.name, said.value, place))
         if said.name == "--no-index":
             self.no_index = True
         elif said.name in ("--index-url", "--extra-index-url", "--find-links"):
@@ -182,8 +189,6 @@ class Reader:
                 text = self.text.text[whole[0] : whole[1]]
                 where = None if rest != value else entry.version_place
                 self.declared.append(_changed(entry, text=text, place=place, version_place=where))
-        else:
-            self.options.append(Option(said.name, said.value, place))
 
     def _read_nested(self, said: Said, line: LogicalLine) -> None:
         if self.nested_reader is None:
