@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import zipfile
@@ -28,7 +29,7 @@ from cudalock.environment.libraries import look
 from cudalock.errors import UsageError
 from cudalock.matrix import Matrix
 from cudalock.target import Target
-from tests.local_index import metadata_text
+from tests.local_index import metadata_text, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -486,14 +487,21 @@ print(json.dumps(code.find_cuda()))
 """
 
 
-def fetch_wheel(requirement: str, folder: Path, environment: Mapping[str, str]) -> Path:
-    from tests.local_index import run_tool
-
+def fetch_wheel(
+    requirement: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    platforms: Iterable[str] = ("win_amd64",),
+) -> Path:
+    """A wheel for another machine, by pip."""
     words = ["pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", "."]
-    words += ["--platform", "win_amd64", "--python-version", "3.11", requirement]
-    tried = run_tool(words, folder, environment)
+    for each in platforms:
+        words += ["--platform", each]
+    before = set(folder.glob("*.whl"))
+    tried = run_tool([*words, "--python-version", "3.11", requirement], folder, environment)
     assert tried.returncode == 0, tried.stderr
-    return max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)
+    (wheel,) = set(folder.glob("*.whl")) - before
+    return wheel
 
 
 @pytest.mark.network
@@ -534,6 +542,46 @@ def test_real_wheels_of_windows(network_environment: Mapping[str, str], tmp_path
     shown = run("--python", str(prefix), "--shell", "powershell", "-q").stdout.splitlines()
     assert f"$cudalockFirst = @('{runtime / 'bin'}', '{base / 'nvidia/cuda_nvcc/bin'}'" in shown[0]
     assert shown[-1] == f"$env:CUDA_PATH = '{runtime}'"
+
+
+MAPPED = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1])
+print(next(line[line.index("/"):] for line in open("/proc/self/maps") if sys.argv[1] in line))
+"""
+
+
+@pytest.mark.network
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="the wheels")
+@pytest.mark.parametrize(
+    ("requirement", "library"),
+    [
+        ("nvidia-cuda-runtime-cu12==12.4.127", "libcudart.so.12"),
+        ("nvidia-cuda-runtime==13.0.96", "libcudart.so.13"),
+    ],
+)
+def test_real_libraries_are_loaded_from_the_environment(
+    requirement: str, library: str, network_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    base = linux_tree(tmp_path / "my env")
+    tags = ["manylinux_2_17_x86_64", "manylinux2014_x86_64"]
+    with zipfile.ZipFile(fetch_wheel(requirement, wheels, network_environment, tags)) as wheel:
+        wheel.extractall(base)
+    text = run("--python", str(base.parents[2]), "--shell", "bash", "-q").stdout
+    program = [sys.executable, "-c", MAPPED, library]
+    alone = subprocess.run(program, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    # Not there at all, or that of a CUDA toolkit of the system.
+    assert alone.returncode != 0 or b"site-packages" not in alone.stdout
+    answer = subprocess.run(
+        ["bash", "-c", f'{text}exec "$@"', "bash", *program],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip().startswith(str(base / "nvidia"))
 
 
 def asked_triton(base: Path, **variables: str) -> object:

@@ -204,6 +204,14 @@ def test_a_fact_about_another_platform_is_not_meant() -> None:
     assert "triton-windows-name" in ids(look("No matching distribution found for triton"))
 
 
+def test_what_the_text_does_not_tell_of_the_machine_is_no_clash() -> None:
+    pins = "flash-attn==2.8.2+cu12torch2.6cxx11abiFALSE\ntorch==2.6.0+cu124\nlinux_x86_64 cp311"
+    message = "undefined symbol c10::Error\n"
+    assert look(message + pins).clashes == ()
+    (clash,) = look(f"{message}{pins}\nglibc 2.31").clashes
+    assert "fa2-28-glibc" in clash.facts
+
+
 # -- reading ----------------------------------------------------------------------------------
 
 MESSAGE = "ModuleNotFoundError: No module named 'triton.ops'"
@@ -267,6 +275,17 @@ def test_an_unknown_text_gets_an_honest_no() -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "\x00\x01", "*", "'" * 1000])
 def test_nothing_much(text: str) -> None:
     assert run("-", text=text).exit_code == 1
+
+
+def test_what_a_log_holds_does_not_move_the_cursor() -> None:
+    shown = run("-", text="\x1b[2J\x07\x9b31m\tNo module named 'triton.ops'\x08\n").stdout
+    assert "  line 1: ??31m No module named 'triton.ops'?" in shown
+
+
+def test_a_python_without_wheels_is_no_obstacle() -> None:
+    found = look("Python 3.6.9\n" + (TEXTS / "setuptools.txt").read_text(encoding="utf-8"))
+    assert ids(found)[0] == "torch-setuptools-cap"
+    assert found.remedy is None
 
 
 def test_the_answer_in_words(request: pytest.FixtureRequest) -> None:

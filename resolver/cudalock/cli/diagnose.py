@@ -133,8 +133,10 @@ def _lines(found: Diagnosis) -> Iterator[str]:
 def _of_match(match: Match) -> Iterator[str]:
     fact = match.fact
     yield f"{fact.component} {fact.says}   [{fact.id}]"
-    seen = match.seen if len(match.seen) <= _WIDEST else match.seen[: _WIDEST - 4] + " ..."
-    yield f"  line {match.line}: {seen}"
+    # What a log holds must not move the cursor.
+    seen = "".join(c if c.isprintable() else "?" for c in match.seen.replace("\t", " "))
+    short = seen if len(seen) <= _WIDEST else seen[: _WIDEST - 4] + " ..."
+    yield f"  line {match.line}: {short}"
     if fact.fix:
         yield f"  fix: {fact.fix}"
     yield f"  source: {fact.source[0]}"

@@ -16,6 +16,7 @@ from cudalock.diagnosis.ranking import Evidence, companions, rank
 from cudalock.diagnosis.remedy import Mender, Remedy, Wish
 from cudalock.diagnosis.symptoms import Match, find_matches
 from cudalock.diagnosis.text import Text, decode
+from cudalock.errors import BadTarget
 from cudalock.judging import Held, judge
 from cudalock.target import Here, Target, parse_platform, parse_python
 
@@ -53,8 +54,6 @@ def diagnose(
 ) -> Diagnosis:
     """Look through a text. `said` is what somebody tells of the machine besides; it goes before
     what the text tells, and this machine comes last.
-
-    Raises BadTarget where this machine has to answer, and no wheels are made for it.
     """
     here = here or Here()
     read = Text.of(text)
@@ -78,7 +77,7 @@ def diagnose(
 
 
 def _clashes(pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here) -> tuple[Finding, ...]:
-    """What does not go together of what the text has."""
+    """What does not go together of what the text has, on the machine that it tells of."""
     held = [
         Held(pin.name, f"=={pin.version}")
         for pin in pins
@@ -86,9 +85,23 @@ def _clashes(pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here) -> t
     ]
     if len(held) < 2:
         return ()
-    target = _target(clues, here)
+    try:
+        target = _target(clues, here)
+    except BadTarget:  # no wheels are made for it, which is not what the text is about
+        return ()
     found = [clash.finding for clash in judge(held, target, matrix)]
-    return tuple(each for each in found if each.code in CLASHES and each.severity == "error")
+    return tuple(
+        each
+        for each in found
+        if each.code in CLASHES and each.severity == "error" and _is_told(each, clues, matrix)
+    )
+
+
+def _is_told(clash: Finding, clues: Clues, matrix: Matrix) -> bool:
+    """Whether what the clash says of the machine stands in the text, and was not assumed."""
+    facts = [matrix.facts[id] for id in clash.facts if id in matrix.facts]
+    asked = {demand.template.name for fact in facts for demand in fact.of_machine}
+    return all(getattr(clues, name) for name in asked)
 
 
 def _is_held(pin: Pin, matrix: Matrix) -> bool:
