@@ -29,7 +29,7 @@ LAYERS = [
     {"activation", "repositories"},
     {"findings"},
     {"judging"},
-    {"checks", "diagnosis", "health"},
+    {"checks", "diagnosis", "health", "keeping"},
     {"updating"},
     {"render"},
     {"cli"},

@@ -161,6 +161,8 @@ class Lock:
     """the names, sorted, of the CUDA stack: compiled and curated, or NVIDIA's own"""
     replacements: tuple[Replaced, ...] = ()
     """what the sentences of `replaced` are about, each once"""
+    installer: str | None = None
+    """where the pins are what an environment lacks: the command that installs into it"""
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -15,6 +15,12 @@ from cudalock.cli.question import load_matrix, read_questions
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
 @click.argument("goal", nargs=-1)
 @goal_options
+@click.option(
+    "--keep",
+    metavar="all|NAME,...",
+    multiple=True,
+    help="Hold what the environment has; print only what is new.",
+)
 @output_options
 @click.pass_context
 def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
@@ -29,6 +35,10 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     `cudalock fetch` for filling DIR. A uv.lock is written by uv, from its own cache with --offline.
     A pyproject.toml that exists is edited, and keeps all else that it says.
 
+    With --keep the environment of --python, or the active one, is completed: what it has is held,
+    and the lines that are new are printed, with the command that installs them there. `all` refuses
+    to change anything; names hold those, and as much of the rest as leaves an answer.
+
     Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
     wrong; 3 the network failed.
     """
@@ -39,5 +49,16 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     chosen = choose_format(given, defaults, options["output"])
     matrix = load_matrix(options["matrix"])
     questions = read_questions(goal, given, defaults, matrix)
+    if options["keep"]:
+        from cudalock.cli.keep import check_format, make_additions
+        from cudalock.render import tell
+
+        check_format(chosen)
+        lock = make_additions(questions, matrix, options, flags_of(options))
+        if lock.pins or chosen.name == "json":
+            finish(lock, chosen, options)
+        else:
+            tell("nothing has to be installed: all of it is there")
+        return
     command = command_line(questions[0][0], *(target for _, target in questions))
     finish(make_lock(questions, matrix, command + flags_of(options)), chosen, options)

@@ -100,6 +100,12 @@ def _commands(
     flags += ["--no-deps"] if lock.replaced else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", quoted(filename)]
+    if lock.installer:
+        # What the pins require is there already, or is a pin.
+        flags = list(dict.fromkeys(["--no-deps", *flags]))
+        tool = "uv" if lock.installer.startswith("uv ") else "pip"
+        flags += strategy if tool == "uv" else []
+        return ((tool, " ".join([lock.installer, *flags, *file])),)
     return (
         ("pip", " ".join(["pip", "install", *flags, *file])),
         ("uv", " ".join(["uv", "pip", "install", *flags, *strategy, *file])),

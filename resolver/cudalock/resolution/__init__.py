@@ -58,20 +58,26 @@ def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
     Raises NoSolution, with what stands in the way, if there is none; GaveUp if neither an answer
     nor a proof was found.
     """
-    problem = Problem(goal, target, matrix)
+    resolution = answer(Problem(goal, target, matrix))
+    if resolution is None:
+        from cudalock.conflicts import explain
+
+        raise explain(goal, target, matrix)
+    return resolution
+
+
+def answer(problem: Problem) -> Resolution | None:
+    """The best answer to a problem of whatever kind, None if there is none. Raises GaveUp."""
     search = Search(problem)
     solution = search.best()
     if solution is None and search.gave_up:
+        goal = problem.goal
         raise GaveUp(
             f"the search for {', '.join(goal.requirements)} was given up: neither an answer nor a "
             "proof that there is none was found",
             hints=["say more of what is wanted: a version of the framework, say"],
         )
-    if solution is None:
-        from cudalock.conflicts import explain
-
-        raise explain(goal, target, matrix)
-    return _resolution(problem, solution)
+    return None if solution is None else _resolution(problem, solution)
 
 
 def _resolution(problem: Problem, solution: Solution) -> Resolution:
@@ -120,4 +126,12 @@ def _unmet(requirements: tuple[Requirement, ...], chosen: Mapping[str, Candidate
     }
 
 
-__all__ = ["Candidate", "Reason", "Resolution", "resolve", "warnings_in_force"]
+__all__ = [
+    "Candidate",
+    "Reason",
+    "Requirement",
+    "Resolution",
+    "answer",
+    "resolve",
+    "warnings_in_force",
+]

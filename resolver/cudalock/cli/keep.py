@@ -1,0 +1,76 @@
+"""`cudalock solve --keep`: the question put to an environment, and what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cudalock.errors import Contradiction, UsageError
+
+if TYPE_CHECKING:
+    from cudalock.environment import Layout
+    from cudalock.formats import Format
+    from cudalock.goals import Question
+    from cudalock.lock import Lock
+    from cudalock.matrix import Matrix
+
+FORMATS = ("requirements", "json")
+"""Those that hold a part of an environment as well as a whole one."""
+
+
+def make_additions(
+    questions: tuple[Question, ...], matrix: Matrix, options: dict[str, Any], flags: str
+) -> Lock:
+    """The lock of what an environment lacks for a goal, or has to have otherwise.
+
+    Raises NoSolution and GaveUp, and a UsageError of some kind for what is kept.
+    """
+    from cudalock.environment import Machine, read_inventory
+    from cudalock.environment.gpu import Gpu
+    from cudalock.goals import one_target
+    from cudalock.health import Subject
+    from cudalock.keeping import Keeping
+
+    goal, target = one_target(questions)
+    layout, path = _environment(options)
+    machine = Machine(tuple(Gpu(each, each) for each in target.gpus), target.driver)
+    subject = Subject(layout, read_inventory(layout.site_packages), machine, matrix)
+    keeping = Keeping(subject, goal, _words(options["keep"]))
+    return keeping.lock(keeping.command(path) + flags)
+
+
+def _environment(options: dict[str, Any]) -> tuple[Layout, str]:
+    """The environment that `--python` names, else the active one; and how a command names it."""
+    from cudalock.environment import active_layout, find_layout
+
+    if options["platform"]:
+        raise Contradiction(
+            "`--keep` is about an environment, and that says its platform: leave `--platform` out"
+        )
+    named = options["python"]
+    if len(named) > 1:
+        raise Contradiction("`--keep` is about one environment, and several are named")
+    if not named:
+        layout = active_layout()
+        return layout, str(layout.prefix)
+    path = Path(named[0])
+    if not path.exists():
+        raise UsageError(
+            f"`--keep` is about an environment, and `{named[0]}` is the path of none",
+            hints=["--python .venv"],
+        )
+    return find_layout(path), named[0]
+
+
+def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
+    words = [word.strip() for text in texts for word in text.split(",")]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def check_format(chosen: Format) -> None:
+    """Raises Contradiction for a format that holds a whole environment or nothing."""
+    if chosen.name not in FORMATS:
+        raise Contradiction(
+            f"`--keep` writes what is new, and `{chosen.name}` holds a whole environment",
+            hints=[f"--format {name}" for name in FORMATS],
+        )

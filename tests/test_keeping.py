@@ -1,0 +1,139 @@
+"""`solve --keep`: what an environment lacks, and why something does not fit it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from cudalock import toml
+from cudalock.cli import main
+from cudalock.environment import find_layout
+from cudalock.goals import Request, read_request
+from cudalock.names import canonical
+from tests.environments import install, install_lock, install_stub, make_tree, solved, uninstall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click.testing import Result
+
+    from cudalock.matrix import Matrix
+
+FILE = Path(__file__).parent / "cases" / "keeping.toml"
+CASES = toml.loads(FILE.read_text(encoding="utf-8"))["case"]
+
+
+def lay_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Path:
+    request = Request(
+        words=(case["words"],),
+        platform=(case.get("platform", "linux"),),
+        python=(case.get("python", "3.11"),),
+    )
+    goal, target = read_request(request, matrix)
+    folder = make_tree(prefix, target)
+    install_lock(folder, solved(goal, target, matrix), matrix)
+    for name in case.get("remove", ()):
+        uninstall(folder, name)
+    for name, version in case.get("add", ()):
+        install(folder, name, version, matrix, target=target)
+    for name, version, tags in case.get("stubs", ()):
+        install_stub(folder, name, version, tags=tags)
+    return folder
+
+
+def solve(*words: object) -> Result:
+    return CliRunner().invoke(main, ["solve", *map(str, words)])
+
+
+def pins(text: str) -> list[str]:
+    return [line.rstrip(" \\") for line in text.splitlines() if re.match(r"[a-z]", line)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
+    lay_out(case, tmp_path, matrix)
+    result = solve("--python", tmp_path, "--keep", case["keep"], *case["goal"])
+    if "refused" in case:
+        assert result.exit_code in (1, 2)
+        for line in case["refused"]:
+            assert line in result.stderr
+        return
+    assert result.exit_code == 0, result.stderr
+    assert sorted(pins(result.stdout)) == sorted(case["pins"])
+    for line in case.get("notes", ()):
+        assert line in result.stderr.splitlines()
+
+
+def test_the_command_makes_it_again_and_the_other_installs_it(
+    tmp_path: Path, matrix: Matrix
+) -> None:
+    lay_out({"words": "torch 2.6.0"}, tmp_path, matrix)
+    words = ["--python", tmp_path, "--keep", "all", "--xformers", "--gpu", "8.9"]
+    first = solve(*words)
+    again = re.search(r"^# command: cudalock solve (.*)$", first.stdout, re.MULTILINE)
+    assert again is not None
+    assert again[1] == f"--xformers --python {tmp_path} --keep all --gpu 8.9"
+    assert solve(*again[1].split()).stdout == first.stdout
+    assert "pip install --no-deps --require-hashes -r requirements.txt" in first.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--platform", "linux"), "that says its platform"),
+        (("--python", "3.11"), "is the path of none"),
+        (("--format", "uv"), "`uv` holds a whole environment"),
+    ],
+)
+def test_what_does_not_go_with_keep(
+    tmp_path: Path, matrix: Matrix, words: tuple[str, ...], message: str
+) -> None:
+    lay_out({"words": "torch 2.6.0"}, tmp_path, matrix)
+    named = () if "--python" in words else ("--python", tmp_path)
+    result = solve("--keep", "all", "--fa2", *named, *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def run(
+    command: list[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False
+    )
+
+
+def test_pip_installs_what_is_new_and_nothing_else(
+    tmp_path: Path, matrix: Matrix, recorded_environment: Mapping[str, str]
+) -> None:
+    """A real environment and the real pip, on the recorded index."""
+    prefix = tmp_path / "env"
+    venv.create(prefix, symlinks=sys.platform != "win32", with_pip=True)
+    layout = find_layout(prefix)
+    goal, _ = read_request(Request(words=("torch latest",), python=(layout.python,)), matrix)
+    folder = layout.site_packages[0]
+    install_lock(folder, solved(goal, layout.target, matrix), matrix)
+    before = {path.name for path in folder.glob("*.dist-info")}
+
+    file = tmp_path / "requirements.txt"
+    result = solve(
+        "--python", prefix, "--keep", "all", "bitsandbytes", "-o", file, "--hashes", "off"
+    )
+    command = result.stderr.rpartition("install: ")[2].split()
+    assert command[:4] == [str(layout.interpreter), "-m", "pip", "install"]
+    done = run(command, tmp_path, recorded_environment)
+    assert done.returncode == 0, done.stderr
+
+    new = {path.name for path in folder.glob("*.dist-info")} - before
+    wanted = {canonical(pin.partition("==")[0]) for pin in pins(file.read_text())}
+    assert {canonical(name.partition("-")[0]) for name in new} == wanted
+    check = run([*command[:3], "check"], tmp_path, recorded_environment)
+    assert check.returncode == 0, check.stdout
+    assert CliRunner().invoke(main, ["doctor", "--python", str(prefix)]).exit_code == 0
