@@ -18,6 +18,7 @@ from cudalock.environment import find_layout
 from cudalock.goals import Request, read_request
 from cudalock.names import canonical
 from tests.environments import install, install_lock, install_stub, make_tree, solved, uninstall
+from tests.local_index import LocalIndex, build_wheel, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,15 +111,14 @@ def run(
     )
 
 
-def test_pip_installs_what_is_new_and_nothing_else(
-    tmp_path: Path, matrix: Matrix, recorded_environment: Mapping[str, str]
-) -> None:
-    """A real environment and the real pip, on the recorded index."""
+def test_pip_installs_what_is_new_and_nothing_else(tmp_path: Path, matrix: Matrix) -> None:
+    """A real environment and the real pip, on an index of small wheels."""
     prefix = tmp_path / "env"
     venv.create(prefix, symlinks=sys.platform != "win32", with_pip=True)
     layout = find_layout(prefix)
     goal, _ = read_request(Request(words=("torch latest",), python=(layout.python,)), matrix)
     folder = layout.site_packages[0]
+    uninstall(folder, "setuptools")  # ensurepip's, on some Pythons
     install_lock(folder, solved(goal, layout.target, matrix), matrix)
     before = {path.name for path in folder.glob("*.dist-info")}
 
@@ -128,12 +128,17 @@ def test_pip_installs_what_is_new_and_nothing_else(
     )
     command = result.stderr.rpartition("install: ")[2].split()
     assert command[:4] == [str(layout.interpreter), "-m", "pip", "install"]
-    done = run(command, tmp_path, recorded_environment)
+    with LocalIndex() as index:
+        for pin in pins(file.read_text()):
+            name, _, version = pin.partition("==")
+            index.add("/main/simple/", build_wheel(name, version))
+        environment = clean_environment(tmp_path, index.url("/main/simple/"))
+        done = run(command, tmp_path, environment)
     assert done.returncode == 0, done.stderr
 
     new = {path.name for path in folder.glob("*.dist-info")} - before
     wanted = {canonical(pin.partition("==")[0]) for pin in pins(file.read_text())}
     assert {canonical(name.partition("-")[0]) for name in new} == wanted
-    check = run([*command[:3], "check"], tmp_path, recorded_environment)
+    check = run([*command[:3], "check"], tmp_path, environment)
     assert check.returncode == 0, check.stdout
     assert CliRunner().invoke(main, ["doctor", "--python", str(prefix)]).exit_code == 0

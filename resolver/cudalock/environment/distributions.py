@@ -111,11 +111,23 @@ def read_inventory(site_packages: Iterable[Path]) -> Inventory:
             read = _read(path)
             if isinstance(read, Damaged):
                 damaged.append(read)
-            elif read.name in found:
-                hidden.append(read)
-            else:
+                continue
+            there = found.get(read.name)
+            if there is None or _is_later(read, there):
                 found[read.name] = read
+            if there is not None:
+                hidden.append(there if found[read.name] is read else read)
     return Inventory(tuple(found[name] for name in sorted(found)), tuple(hidden), tuple(damaged))
+
+
+def _is_later(one: Installed, other: Installed) -> bool:
+    """Whether one of two in the same folder was written after the other: its files are there."""
+    if one.site_packages != other.site_packages:
+        return False
+    try:
+        return one.folder.stat().st_mtime_ns > other.folder.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _metadata_folders(folder: Path) -> list[Path]:

@@ -43,8 +43,7 @@ def _twice(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "CL702",
             "warning" if beside else "note",
-            f"{hidden.name} is installed {where}: {shown.version} is the one that counts, and"
-            f" {hidden.version} is there as well",
+            f"{hidden.name} is installed {where}: as {shown.version}, and as {hidden.version}",
             fix=f"uninstall {hidden.name} until it is gone, then install it once"
             if beside
             else None,
