@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
 from cudalock.resolution.specifiers import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
-    from cudalock.resolution.candidate import Candidate
-
 SHOWN_VERSIONS = 4
 """How many versions are named one by one; more are shown as a span."""
 
@@ -139,6 +138,7 @@ class Narrator:
         """Why none of the versions asked for can be pinned at all, whatever the target."""
         project = self._problem.matrix.project(component)
         specifier = parse_requirement(text).specifier
+        source_only = []
         for version in project.versions if project else ():
             if not project or not specifier.contains(version, prereleases=True):
                 continue
@@ -146,10 +146,12 @@ class Narrator:
             if release.yanked:
                 yield Step(f"{component} {version} was withdrawn: {release.yanked}")
             elif release.sdist and not any(build.rows for build in release.builds):
-                yield Step(
-                    f"{component} {version} has no wheel, only a source distribution that would "
-                    "have to be compiled"
-                )
+                source_only.append(Candidate(component, version))
+        if source_only:
+            yield Step(
+                f"{self._subject(component, source_only)} has no wheel, only a source "
+                "distribution that would have to be compiled"
+            )
 
     def _option(self, option: str, component: str) -> str:
         goal = self._problem.goal
