@@ -32,6 +32,9 @@ KINDS = {
     "pyproject.toml": "pyproject",
     "Dockerfile": "dockerfile",
     "environment.yml": "environment",
+    "uv.lock": "uv-lock",
+    "poetry.lock": "poetry-lock",
+    "pylock.toml": "pylock",
 }
 EXPECTED = re.compile(r"^# expect: (.*)$", re.MULTILINE)
 TARGET = re.compile(r"^# target: (.*)$", re.MULTILINE)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.addresses import file_of
+from cudalock.checks.building import is_told_how
 from cudalock.judging import Held
 from cudalock.releases import PACKAGE_INDEX
 
@@ -81,6 +82,7 @@ class Lines:
             entry.specifier,
             indexes=self._indexes(entry, source),
             hashes=_digests(entry.hashes),
+            is_built=is_told_how(entry, self._owners[id(entry)]),
             origin=entry,
         )
 

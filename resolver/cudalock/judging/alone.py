@@ -162,13 +162,13 @@ class Alone:
         version = held.version or made.version
         where = url or "the package index"
         says = f"{held.name} {version} for {self._where()} is on {where}, which is not looked at"
-        option = f"--extra-index-url {url}"
-        found = self._clash("CL301", held, says, fix=f"add `{option}`" if url else None)
+        fix = f"add `--extra-index-url {url}`" if url else "let the package index be asked as well"
+        found = self._clash("CL301", held, says, fix=fix)
         return found._replace(needs=(made.build.index or PACKAGE_INDEX,))
 
     def _source_only(self, held: Held, wheels: Wheels) -> Clash:
         facts = list(self._facts_about(wheels.versions[0], held.name, {DIST: (SDIST,)}))
-        breaks = any(fact.is_hard for fact in facts)
+        breaks = any(fact.is_hard for fact in facts) and not held.is_built
         says = "; ".join(fact.says for fact in facts)
         if not says:
             says = f"has no wheel for {self._where()}, and would have to be built from its source"

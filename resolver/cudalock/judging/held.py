@@ -30,6 +30,8 @@ class Held(NamedTuple):
     required: bool = True
     placed: bool = True
     """False where nothing is said of where it comes from: in a file of constraints, say"""
+    is_built: bool = False
+    """whether it is said how to build it, where there is no wheel"""
     origin: object = None
     """the caller's own thing, to know it again by"""
 
