@@ -39,6 +39,8 @@ class Index(NamedTuple):
     url: str | None
     trust: str
     cuda: str | None = None
+    projects: tuple[str, ...] = ()
+    """what an update asks it about; empty for the default index, which is asked about all"""
 
 
 class Builder(NamedTuple):
@@ -79,9 +81,17 @@ class Matrix:
         self.refreshed = refreshed
         self._tables = tables
         self._components: dict[str, Component] = {}
-        self.version: str = refreshed.version if refreshed else header["version"]
+        self.embedded_version: str = header["version"]
+        """of the folder itself, whatever is laid over it"""
+        self.version: str = refreshed.version if refreshed else self.embedded_version
         self.indexes: dict[str, Index] = {
-            row["id"]: Index(row["id"], row.get("url"), row.get("trust", "own"), row.get("cuda"))
+            row["id"]: Index(
+                row["id"],
+                row.get("url"),
+                row.get("trust", "own"),
+                row.get("cuda"),
+                tuple(row.get("projects", ())),
+            )
             for row in header["index"]
         }
         self.builders: dict[str, Builder] = {
@@ -97,6 +107,8 @@ class Matrix:
         }
         self.patterns: list[dict[str, Any]] = header.get("pattern", [])
         """how builders name their wheels, as matrix.toml has it"""
+        self.labels: list[dict[str, Any]] = header.get("label", [])
+        """which labels of new rows follow from their METADATA, as matrix.toml has it"""
         self._projects: dict[str, Project | None] = {}
 
     @classmethod

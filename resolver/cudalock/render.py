@@ -140,6 +140,30 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None]
         yield advance
 
 
+@contextmanager
+def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """One bar on standard error: call it with what was done last, how many are done, of how many.
+
+    Without a terminal nothing is shown.
+    """
+    stream = sys.stderr
+    if quiet or stream is None or not stream.isatty():
+        yield lambda last, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bars.add_task("", total=None)
+
+    def advance(last: str, done: int, total: int) -> None:
+        bars.update(task, description=last, completed=done, total=total)
+
+    with bars:
+        yield advance
+
+
 def wants_colour(stream: IO[Any]) -> bool:
     """NO_COLOR says no, then FORCE_COLOR says yes, then a terminal decides."""
     if os.environ.get("NO_COLOR"):

@@ -78,27 +78,41 @@ def pins(matrix: Matrix) -> Iterator[Defect]:
         for position, build in enumerate(release.builds):
             for machine in machines:
                 if machine.takes(build):
-                    for says in _missing(matrix, machine, build):
+                    for _, says in _missing(matrix, machine, build):
                         found.setdefault(says, position)
         for says, position in found.items():
             yield of_release(release, says, position)
 
 
-def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[str]:
+def lacking(matrix: Matrix) -> set[str]:
+    """The projects of which something is missing that a build of the framework pins, or a ranked
+    project requires: the names that `pins` and `names` speak of."""
+    machines = _machines()
+    found: set[str] = {name for name, _ in _names(matrix, machines)}
+    for release in _framework(matrix):
+        for build in release.builds:
+            for machine in machines:
+                if machine.takes(build):
+                    found |= {name for name, _ in _missing(matrix, machine, build)}
+    return found
+
+
+def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[str, str]]:
     for requirement in machine.requires(build):
         if not _is_pin(requirement):
             continue
-        held = matrix.project(canonicalize_name(requirement.name))
+        name = canonicalize_name(requirement.name)
+        held = matrix.project(name)
         plain = f"{requirement.name}{requirement.specifier}"
         hit = (
             [each for each in held.versions if requirement.specifier.contains(each)] if held else []
         )
         if not held or not hit:
-            yield f"pins {plain}, which is not held"
+            yield name, f"pins {plain}, which is not held"
         elif not any(
             machine.takes(each) for version in hit for each in held.release(version).builds
         ):
-            yield f"pins {plain}, which has no wheel for {machine.platform}"
+            yield name, f"pins {plain}, which has no wheel for {machine.platform}"
 
 
 def _is_pin(requirement: Requirement) -> bool:
@@ -109,20 +123,22 @@ def _is_pin(requirement: Requirement) -> bool:
 def names(matrix: Matrix) -> Iterator[Defect]:
     """Every name that a wheel of a ranked project requires is held, so that a goal of the stack
     solves without a network."""
-    machines = _machines()
+    for name, release in sorted(_names(matrix, _machines()), key=lambda each: each[0]):
+        yield of_release(release, f"requires {name}, which is not held")
+
+
+def _names(matrix: Matrix, machines: list[_Machine]) -> list[tuple[str, Release]]:
     lacking: dict[str, Release] = {}
-    name: str
     for release in releases(matrix):
         if release.project != matrix.framework and release.project not in matrix.ranked:
             continue
         for build in release.builds:
             for machine in machines:
                 for requirement in machine.requires(build):
-                    name = canonicalize_name(requirement.name)
+                    name: str = canonicalize_name(requirement.name)
                     if name not in matrix.projects:
                         lacking[name] = release
-    for name, release in sorted(lacking.items()):
-        yield of_release(release, f"requires {name}, which is not held")
+    return list(lacking.items())
 
 
 def framework_labels(matrix: Matrix) -> Iterator[Defect]:

@@ -29,10 +29,14 @@ BUILD_ORDER: Final = (
     *("index", "builder", "tag", "local", "labels", "python", "requires", "known", "source"),
     *("warning", "renamed", "wheels"),
 )
+COMPUTED: Final = "computed"
+"""The key of a wheel's row for the day its digest was computed, where nobody published one."""
 LISTED: Final = ("uploaded", "python", "yanked", "requires", "sdist")
 """What a package index says of a release as a whole."""
 
-_SYSTEM: Final = re.compile(r"(linux|win|macosx|any)\w*?(x86_64|amd64|aarch64|arm64|universal2|)$")
+_SYSTEM: Final = re.compile(
+    r"(?:many)?(linux|win|macosx|any)\w*?(x86_64|amd64|aarch64|arm64|universal2|)$"
+)
 
 
 class Place(NamedTuple):
@@ -97,8 +101,9 @@ def merge_release(
     heads = _heads(held or {})
     kept = [(head, rows) for head, rows in heads if not place.has(head)]
     here = [(head, rows) for head, rows in heads if place.has(head)]
+    wheels = list(wheels)
     merged, change = _merge_place(Change(project, version, held is None), place, here, wheels)
-    release = _release_keys(held or {}, said)
+    release = _release_keys(held or {}, said, whole=bool(wheels))
     table = _table(release, _in_order(heads, [*kept, *merged]))
     if not (table.get("wheels") or table.get("builds") or table.get("sdist")):
         return None, change
@@ -142,7 +147,8 @@ def _merge_place(
 def _updated(head: Row, wheel: Listed) -> Row:
     """What is held of a build, with what a listing knows better."""
     new = dict(head)
-    if wheel.requires is not None:
+    # Wheels of one release list the same in another order; a diff of that helps nobody.
+    if wheel.requires is not None and set(wheel.requires) != set(head.get("requires", ())):
         new["requires"] = list(wheel.requires)
     if wheel.python is not None:
         new["python"] = wheel.python
@@ -190,6 +196,8 @@ def system_of(tags: str) -> str:
 
 def _row(wheel: Listed, held: list[Any] | None) -> list[Any]:
     more = dict(_more(held)) if held else {}
+    if wheel.sha256:
+        more.pop(COMPUTED, None)
     if wheel.dist:
         more["dist"] = wheel.dist
     sha256 = wheel.sha256 or (held[1] if held else None)
@@ -227,12 +235,19 @@ def _heads(table: Table) -> list[tuple[Row, list[Any]]]:
     ]
 
 
-def _release_keys(held: Table, said: Mapping[str, Any] | None) -> Row:
+def _release_keys(held: Table, said: Mapping[str, Any] | None, *, whole: bool) -> Row:
+    """What is said of a release as a whole. Of one without wheels no METADATA is read, so what is
+    held of it stays."""
     release = {key: value for key, value in held.items() if key not in ("wheels", "builds")}
     if said is not None:
-        release |= dict.fromkeys(LISTED) | dict(said)
+        same = set(said.get("requires", ())) == set(held.get("requires", ()))
+        release |= {**dict.fromkeys(LISTED), **said} if whole else said
+        if same and "requires" in held:
+            release["requires"] = held["requires"]
         if not release.get("uploaded"):
             release["uploaded"] = held.get("uploaded")
+    if "requires" in held and not release.get("requires"):
+        release["requires"] = []
     return {key: value for key, value in release.items() if value not in (None, False)}
 
 

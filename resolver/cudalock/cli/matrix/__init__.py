@@ -10,7 +10,7 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.matrix import export, lint, pages
+from cudalock.cli.matrix import export, lint, pages, update
 
 
 @click.group(short_help="What the matrix holds.", context_settings=CONTEXT)
@@ -18,5 +18,5 @@ def matrix() -> None:
     """Print, check, export or refresh the matrix: its facts and its releases."""
 
 
-for _command in (pages.rules, pages.show, pages.table, lint.lint, export.export):
+for _command in (pages.rules, pages.show, pages.table, lint.lint, export.export, update.update):
     matrix.add_command(_command)
