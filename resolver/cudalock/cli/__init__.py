@@ -124,7 +124,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     if not wanted or ctx.resilient_parsing:
         return
     from cudalock import __version__
-    from cudalock.cli.question import load_matrix
+    from cudalock.cli.loading import load_matrix
 
     click.echo(f"cudalock {__version__} (matrix {load_matrix(None).described})")
     ctx.exit()

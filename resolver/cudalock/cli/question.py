@@ -7,38 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.cli.options import read_defaults, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from cudalock.environment.gpu import Machine, Probe
     from cudalock.goals import Goal, Question, Request
     from cudalock.matrix import Matrix
     from cudalock.target import Here, Target
-
-MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
-
-
-def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--matrix`."""
-    return click.option("--matrix", metavar="DIR", help=MATRIX_HELP)(command)
-
-
-def load_matrix(directory: str | None) -> Matrix:
-    """The matrix that `--matrix` names, else the one in use.
-
-    A refreshed matrix that is damaged is told on standard error.
-    """
-    from cudalock.matrix import Matrix
-
-    return Matrix.load(directory, _warn)
-
-
-def _warn(text: str) -> None:
-    from cudalock.render import tell
-
-    tell(f"warning: {text}")
 
 
 def read_questions(
@@ -156,3 +134,6 @@ def _is_path(text: str) -> bool:
     from cudalock.target.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
+
+
+__all__ = ["ask", "at_environments", "load_matrix", "matrix_option", "read_questions"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
-from cudalock.cli.question import load_matrix
 
 FORMATS = ("json", "csv")
 

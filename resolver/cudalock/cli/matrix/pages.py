@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
-from cudalock.cli.question import load_matrix
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
