@@ -65,7 +65,8 @@ def parse(text: str) -> Parsed:
     specifier = _specifier(said)
     if doubtful or specifier is None or not (marker is None or is_marker(marker)):
         problem = _reason(text)
-        return Parsed(head[1], extras, said if not problem else "", None, marker, version, problem)
+        stripped = "" if problem else "".join(said.split())
+        return Parsed(head[1], extras, stripped, None, marker, version, problem)
     return Parsed(head[1], extras, specifier, None, marker, version)
 
 
@@ -104,24 +105,13 @@ def _insertion(text: str, position: int) -> int:
 
 
 def _specifier(text: str) -> str | None:
-    """The specifier without blanks; None if in doubt."""
+    """The specifier without blanks; None for one that is not right beyond doubt."""
     if not text:
         return ""
     clauses = [clause.strip() for clause in text.split(",")]
     if not all(map(_CLAUSE.fullmatch, clauses)):
-        return _judged(text)
-    return ",".join("".join(clause.split()) for clause in clauses)
-
-
-@lru_cache(maxsize=1024)
-def _judged(text: str) -> str | None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    try:
-        SpecifierSet(text)
-    except InvalidSpecifier:
         return None
-    return ",".join("".join(part.split()) for part in text.split(",") if part.strip())
+    return ",".join("".join(clause.split()) for clause in clauses)
 
 
 @lru_cache(maxsize=1024)
@@ -136,9 +126,18 @@ def is_marker(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def is_specifier(text: str) -> bool:
     """Whether this is a PEP 440 specifier, the empty one included."""
-    return _specifier(text) is not None
+    if _specifier(text) is not None:
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
 
 
 def _reason(text: str) -> str | None:
