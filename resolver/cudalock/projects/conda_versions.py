@@ -50,15 +50,8 @@ def _with_brackets(head: re.Match[str], rest: str, span: tuple[int, int]) -> Spe
     if not rest.endswith("]"):
         return None
     said = {key: a or b or c for key, a, b, c in _BRACKET.findall(rest)}
-    version = said.get("version", "")
-    specifier = _specifier(
-        version if _is_operator(version) or not version else f"={version}", False
-    )
+    specifier = _specifier(said.get("version", ""), False)
     return Spec(said.get("channel", head[1]), head[2], specifier, said.get("build"), span)
-
-
-def _is_operator(text: str) -> bool:
-    return text[:1] in ("=", "<", ">", "!", "~")
 
 
 def _split(rest: str) -> tuple[str, str | None]:

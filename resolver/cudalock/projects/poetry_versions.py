@@ -48,7 +48,10 @@ def _clause(operator: str, version: str) -> str | None:
         return f">={parsed.public},<{_next_breaking(parsed)}"
     if operator == "~":
         return f">={parsed.public},<{_raised(parsed.release, min(len(parsed.release), 2) - 1)}"
-    return f"{_SAME.get(operator, operator)}{version}"
+    if operator == "~=" and len(parsed.release) == 1:
+        return f">={version},<{_raised(parsed.release, 0)}"
+    ordered = operator not in ("", "=", "==", "===", "!=", "<>")
+    return f"{_SAME.get(operator, operator)}{parsed.public if ordered else version}"
 
 
 def _next_breaking(version: Version) -> str:
