@@ -24,6 +24,7 @@ class RecordedMachine(NamedTuple):
     platform: str = "linux-x86_64"
     torch: str | None = None
     build: str | None = None
+    refused: str | None = None
 
     @property
     def probe(self) -> Probe:

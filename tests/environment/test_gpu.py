@@ -10,6 +10,7 @@ import pytest
 
 from cudalock.cli.question import Looking
 from cudalock.environment import gpu
+from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
 from cudalock.locking import from_resolution
 from cudalock.resolution import resolve
@@ -40,6 +41,10 @@ def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matri
     command = command_line(goal, target)
     assert command.endswith(recorded.flags)
     assert ("--gpu" in command) == ("--gpu" in recorded.flags)
+    if recorded.refused:
+        with pytest.raises(NoSolution) as refused:
+            resolve(goal, target, matrix)
+        assert recorded.refused in refused.value.hints
     if recorded.build:
         lock = from_resolution(resolve(goal, target, matrix), command)
         assert recorded.build in [str(pin) for pin in lock.pins]

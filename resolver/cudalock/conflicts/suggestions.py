@@ -81,6 +81,7 @@ class Advisor:
         unstated = {part for part in ("python", "platform") if part not in target.stated}
         if unstated and any(place in elements for place in PLACES):
             yield self._solved(_targets(goal, target, unstated))
+        yield self._solved(_elsewhere(goal, target, elements))
         for text in _goal_texts(elements):
             if parse_requirement(text).specifier:
                 yield self._newer(goal, target, text)
@@ -238,6 +239,19 @@ def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion
             other = replace(target.on_platform(platform), python=python, free_threaded=False)
             where = f"on {other.platform_label} with Python {python}"
             yield Suggestion(where, goal, other)
+
+
+def _elsewhere(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[Suggestion]:
+    """Another machine than the one that was looked at, where that is what stands in the way."""
+    found = {"gpu": target.gpus, "driver": target.driver}
+    own = {part for part, value in found.items() if value and part not in target.stated}
+    if any(f"target:{part}" in elements for part in own):
+        gpus = () if "gpu" in own else target.gpus
+        driver = None if "driver" in own else target.driver
+        named = " and ".join(part for part in found if part in own)
+        yield Suggestion(
+            f"without this machine's {named}", goal, replace(target, gpus=gpus, driver=driver)
+        )
 
 
 def _on_platform(goal: Goal, target: Target, platform: str) -> Suggestion:
