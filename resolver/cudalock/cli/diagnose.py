@@ -159,11 +159,12 @@ def _remedy(found: Diagnosis) -> Iterator[str]:
     if remedy is None:
         yield f"no command: {_why_none(found)}"
         return
-    if found.pins and not remedy.changes:
+    if found.pins and not remedy.changes and not remedy.added:
         yield "these versions go together; the command names the wheels of them that do"
     yield f"mend: {remedy.command}"
     for name, had, has in remedy.changes:
         yield f"  {name} {had} -> {has}"
+    yield from (f"  {name}, of which the text has none: {has}" for name, has in remedy.added)
     if remedy.assumed:
         yield f"  not told by the text, and so this machine's: {' and '.join(remedy.assumed)}"
 
@@ -226,6 +227,7 @@ def _json(found: Diagnosis, matrix: Matrix) -> str:
             {"name": name, "from": had, "to": has}
             for name, had, has in (remedy.changes if remedy else ())
         ],
+        "added": [{"name": name, "version": has} for name, has in (remedy.added if remedy else ())],
         "assumed": list(remedy.assumed) if remedy else [],
     }
     return json.dumps(value, indent=2, sort_keys=True) + "\n"

@@ -31,14 +31,11 @@ class Remedy(NamedTuple):
     command: str
     changes: tuple[tuple[str, str, str], ...]
     """project, version in the text, version in the answer"""
+    added: tuple[tuple[str, str], ...]
+    """what the text has no version of, and its version in the answer"""
     assumed: tuple[str, ...]
     """what the command says of the machine that the text does not"""
     target: str
-
-    @property
-    def keeps_all(self) -> bool:
-        """Whether the text's versions go together as they are."""
-        return not self.changes
 
 
 class _Answer(NamedTuple):
@@ -125,16 +122,21 @@ class Mender:
     def _remedy(self, answer: _Answer, names: Sequence[str]) -> Remedy:
         goal, target, versions, _ = answer
         environment = target.marker_environment()
-        changes = []
+        changes, added = [], []
         for name in names:
             had = self._pins.get(name)
             has = versions.get(self._matrix.names.stand_in(name, environment))
-            if had is not None and has is not None and not _is_same(had, has):
+            if has is None:
+                continue
+            if had is None:
+                added.append((name, has))
+            elif not _is_same(had, has):
                 changes.append((name, had, has))
         unsaid = {"Python": self._clues.python, "platform": self._clues.platform}
         return Remedy(
             command_line(goal, target),
             tuple(changes),
+            tuple(added),
             tuple(what for what, said in unsaid.items() if said is None),
             target.label,
         )
