@@ -22,8 +22,8 @@ os.environ["CUDALOCK_NO_DETECT"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update` rewrites the screens under cases/screens; review the diff like code."""
-    parser.addoption("--update", action="store_true", help="rewrite tests/cases/screens")
+    """`--update` rewrites what is printed, under cases/; review the diff like code."""
+    parser.addoption("--update", action="store_true", help="rewrite what is printed, under tests/cases")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -138,7 +138,7 @@ WINDOWS = Activation(
 
 @pytest.mark.parametrize("shell", shells.SHELLS)
 def test_text_for_windows(shell: str, request: pytest.FixtureRequest) -> None:
-    screen = CASES / "screens" / f"activate-{shell}.txt"
+    screen = CASES / "shells" / f"{shell}.txt"
     text = shells.write(shell, WINDOWS)
     if request.config.getoption("--update"):
         screen.write_text(text, encoding="utf-8", newline="\n")

@@ -291,7 +291,7 @@ def test_a_python_without_wheels_is_no_obstacle() -> None:
 def test_the_answer_in_words(request: pytest.FixtureRequest) -> None:
     text = (TEXTS / "bnb-triton-windows.txt").read_text(encoding="utf-8")
     shown = run("-", text=text).stdout
-    screen = CASES / "screens" / "diagnose.txt"
+    screen = CASES / "diagnose-screen.txt"
     if request.config.getoption("--update"):
         screen.write_text(shown, encoding="utf-8", newline="\n")
     assert shown == screen.read_text(encoding="utf-8")

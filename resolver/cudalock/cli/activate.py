@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.question import load_matrix, matrix_option
+from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.errors import Contradiction, NothingFound
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cudalock.cli.question import matrix_option
+from cudalock.cli.loading import matrix_option
 from cudalock.errors import Contradiction, NetworkError, UsageError
 
 if TYPE_CHECKING:

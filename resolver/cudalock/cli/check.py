@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.cli.options import target_options
-from cudalock.cli.question import load_matrix, matrix_option
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:

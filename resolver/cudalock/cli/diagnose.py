@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.question import load_matrix, matrix_option
+from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.errors import BadFile, NothingFound, UsageError
 
 if TYPE_CHECKING:

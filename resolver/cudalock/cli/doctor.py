@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.question import load_matrix, matrix_option
+from cudalock.cli.loading import load_matrix, matrix_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

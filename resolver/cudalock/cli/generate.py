@@ -13,6 +13,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
+from cudalock.cli.loading import load_matrix
 from cudalock.cli.options import (
     goal_options,
     read_defaults,
@@ -20,7 +21,7 @@ from cudalock.cli.options import (
     refuse_programs,
     request_of,
 )
-from cudalock.cli.question import Looking, at_environments, load_matrix
+from cudalock.cli.question import Looking, at_environments
 from cudalock.errors import Contradiction, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
+from cudalock.cli.loading import load_matrix
 from cudalock.cli.options import goal_options, read_defaults
-from cudalock.cli.question import load_matrix, read_questions
+from cudalock.cli.question import read_questions
 
 
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)

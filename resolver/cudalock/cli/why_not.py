@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.loading import matrix_option
 from cudalock.cli.options import goal_options
-from cudalock.cli.question import ask, matrix_option
+from cudalock.cli.question import ask
 from cudalock.errors import BadSpecifier, NothingAsked
 
 if TYPE_CHECKING:
