@@ -23,7 +23,9 @@ os.environ["CUDALOCK_NO_DETECT"] = "1"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` rewrites what is printed, under cases/; review the diff like code."""
-    parser.addoption("--update", action="store_true", help="rewrite what is printed, under tests/cases")
+    parser.addoption(
+        "--update", action="store_true", help="rewrite what is printed, under tests/cases"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

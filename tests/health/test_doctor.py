@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import venv
 from dataclasses import replace
@@ -19,6 +20,8 @@ from cudalock.health import Subject, examine, imports, libraries
 from tests.environments import install_stub, write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from click.testing import Result
 
     from cudalock.matrix import Matrix
@@ -247,3 +250,41 @@ def test_an_environment_of_another_machine_is_not_run(tmp_path: Path, matrix: Ma
     result = doctor("--python", tmp_path, "--import")
     assert "note: CL712 nothing was imported" in result.stdout
     assert "machine: not looked at" in result.stdout
+
+
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform != "linux", reason="wheels of Linux")
+def test_real_wheels_beside_a_torch(
+    tmp_path: Path, matrix: Matrix, network_environment: Mapping[str, str]
+) -> None:
+    """What the real pip leaves behind of NVIDIA's real wheels: judged, and seen to be shadowed."""
+    prefix = tmp_path / "env"
+    venv.create(prefix, with_pip=True)
+    folder = packages(prefix)
+    install_stub(
+        folder,
+        "torch",
+        "2.5.1",
+        requires=["nvidia-cuda-runtime-cu12==12.4.127", "nvidia-nvtx-cu12==12.4.127"],
+        tags="cp311-cp311-manylinux1_x86_64",
+    )
+
+    def found(*wanted: str, **given: str) -> list[str]:
+        command = [str(prefix / "bin" / "python"), "-m", "pip", "install", "--no-deps", *wanted]
+        subprocess.run(command, env=dict(network_environment), check=True, capture_output=True)
+        return [str(each) for each in examine(subject(prefix, matrix, **given)) if each.members]
+
+    def about(lines: list[str], name: str) -> list[str]:
+        return [line for line in lines if name in line]
+
+    first = found("nvidia-cuda-runtime-cu12==12.6.77", "nvidia-nvtx-cu12==12.4.127")
+    (clash,) = about(first, "nvidia-cuda-runtime-cu12==12.6.77")
+    assert clash.startswith("CL203 torch==2.5.1 and nvidia-cuda-runtime-cu12==12.6.77 exclude")
+    then = found("nvidia-cuda-runtime-cu12==12.4.127")
+    assert not about(then, "nvidia-cuda-runtime") + about(then, "nvidia-nvtx")
+
+    runtime = folder / "nvidia" / "cuda_runtime" / "lib" / "libcudart.so.12"
+    assert runtime.is_file()
+    system = write(tmp_path / "cuda" / "lib64" / "libcudart.so.12", "").parent
+    shadows = list(libraries.examine(subject(prefix, matrix, LD_LIBRARY_PATH=str(system))))
+    assert [each.code for each in shadows] == ["CL709"]

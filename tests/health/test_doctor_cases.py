@@ -46,6 +46,9 @@ def laid_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
         install_stub(folder, name, version, tags=tags, imports=[module])
     for path in case.get("files", ()):
         write(folder / path, "")
+    for path in case.get("prefix_files", ()):
+        (prefix / "pyvenv.cfg").unlink(missing_ok=True)
+        write(prefix / path, "")
     layout = find_layout(prefix)
     gpus = tuple(Gpu(f"GPU {each}", each) for each in case.get("gpus", ()))
     machine = Machine(gpus, case.get("driver"))

@@ -49,6 +49,9 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
         tell(f"note: `{name}` is no lock with a command in it: there is nothing to compare")
         return []
     command, place = found
+    if "--keep" in shlex.split(command):
+        tell(f"note: `{name}` completes an environment, and what that has is not read here")
+        return []
     try:
         lock = _solved(command, name, matrix)
     except (CudalockError, click.ClickException) as error:

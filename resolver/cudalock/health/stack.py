@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
+from cudalock.findings import Finding
 from cudalock.health.commands import changing, solving
 from cudalock.judging import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.findings import Finding
     from cudalock.health.subject import Subject
     from cudalock.judging import Clash
 
@@ -33,6 +33,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
 
     Each that can be mended says with which command: that was judged as well.
     """
+    yield from _not_known(subject)
     held = [subject.held(each) for each in subject.stack() if _is_a_version(each.version)]
     judge = InstalledJudge(subject.target, subject.matrix)
     found, usable = judge.alone(held)
@@ -45,6 +46,20 @@ def examine(subject: Subject) -> Iterator[Finding]:
         yield replace(clash.finding, fix=anew or _fix(clash, subject))
     for clash in judge.warnings(left):
         yield clash.finding
+
+
+def _not_known(subject: Subject) -> Iterator[Finding]:
+    """A build of one's own, a nightly: what goes with it nobody knows here, and that is said."""
+    for each in subject.stack():
+        is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
+        if is_central and not subject.builds(each):
+            yield Finding(
+                "CL105",
+                "note",
+                f"{each} is not known here (matrix {subject.matrix.version}): what goes with it"
+                " was not judged",
+                members=(each.name,),
+            )
 
 
 def _is_a_version(text: str) -> bool:
