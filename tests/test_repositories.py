@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cudalock import toml
-from cudalock.errors import BadFile, MatrixError, UsageError
+from cudalock.errors import BadFile, CudalockError, MatrixError, UsageError
 from cudalock.repositories.code import Used, read_code
 from cudalock.repositories.hints import platforms_of, python_within
 from cudalock.repositories.history import commit_day, last_commit
 from cudalock.repositories.images import Base, read_image
+from cudalock.repositories.reading import read_repository
 from cudalock.repositories.rules import FILE, Rules, read_rules
 from cudalock.repositories.selection import choose_files
 from cudalock.repositories.wheel_addresses import find_wheel
@@ -381,3 +386,44 @@ def test_a_dockerfile_may_copy_what_it_installs(
 def test_a_folder_that_is_no_folder(tmp_path: Path, rules: Rules) -> None:
     with pytest.raises(BadFile):
         choose_files(tmp_path / "gone", rules, ())
+
+
+def damaged(draw: st.DrawFn) -> dict[str, bytes]:
+    """Files of the cases, a few characters of each changed for others."""
+    files: dict[str, bytes] = {}
+    for name in draw(st.lists(st.sampled_from(sorted(WHOLE)), min_size=1, max_size=4)):
+        content = WHOLE[name]
+        for _ in range(draw(st.integers(0, 4))):
+            start = draw(st.integers(0, len(content)))
+            end = draw(st.integers(start, min(len(content), start + 20)))
+            content = content[:start] + draw(st.sampled_from(ODD)) + content[end:]
+        files[name] = content
+    return files
+
+
+WHOLE = {
+    name: text.encode()
+    for path in sorted((CASES / "repositories").glob("*.toml"))
+    for name, text in toml.loads(path.read_text(encoding="utf-8"))["files"].items()
+}
+ODD = [b"", b"\0", b"\xff\xfe", b"[", b"]", b"{", b"'", b'"', b"\n", b"\\", b"- ", b"==", b";"]
+ODD += [
+    b"@",
+    b"!pip install ",
+    b"-r requirements.txt\n",
+    b"!!python/name:os.system",
+    b"&a *a",
+    b"\t",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.composite(damaged)())
+def test_no_file_breaks_the_reading(matrix: Matrix, files: dict[str, bytes]) -> None:
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        with suppress(CudalockError):
+            read_repository(Path(folder), matrix)

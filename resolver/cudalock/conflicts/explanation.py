@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.resolution.specifiers import parse_requirement, parse_version
+from cudalock.resolution.specifiers import (
+    accepts,
+    is_prerelease,
+    parse_requirement,
+    parse_version,
+)
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
 SHOWN_VERSIONS = 4
 """How many versions are named one by one; more are shown as a span."""
+MOST_HOPS = 4
+MOST_RELEASES = 8
+"""How far, and of how many releases, the way to a project without a wheel is looked for."""
 
 
 class Step(NamedTuple):
@@ -85,6 +93,7 @@ class Narrator:
                 told.append(Step(f"{fact.component} {fact.says}", id))
             elif kind == "goal" and empty is None:
                 told.insert(0, Step(f"the goal asks for {id}"))
+                told += self._source_alone(id)
             elif kind == "option" and empty is None:
                 told.append(Step(self._option(id, "")))
         told += self._instead()
@@ -152,6 +161,45 @@ class Narrator:
                 f"{self._subject(component, source_only)} has no wheel, only a source "
                 "distribution that would have to be compiled"
             )
+
+    def _source_alone(self, text: str) -> tuple[Step, ...]:
+        """The way from a requirement of the goal to one that only a source distribution meets, if
+        every release that could be taken leads to such a one."""
+        wanted = parse_requirement(text)
+        name = self._problem.meant(wanted.name)
+        way = self._dead_end(name, str(wanted.specifier), MOST_HOPS)
+        return way if way is not None and len(way) > 1 else ()
+
+    def _dead_end(self, name: str, specifier: str, hops: int) -> tuple[Step, ...] | None:
+        """Why no release of a project can be had, by what it requires; None where one might be."""
+        project = self._problem.matrix.project(name)
+        asked = [
+            version
+            for version in reversed(project.versions if project else ())
+            if accepts(specifier, version) and not is_prerelease(version)
+        ]
+        if not hops or len(asked) > MOST_RELEASES:
+            return None
+        ways = []
+        there = False
+        for version in asked:
+            for candidate in self._problem.candidates_at(name, version)[:1]:
+                there = True
+                way = self._dead_requirement(candidate, hops)
+                if way is None:
+                    return None
+                ways.append(way)
+        if there:
+            return ways[0]
+        return tuple(self._without_wheels(name, f"{name}{specifier}"))[-1:] or None
+
+    def _dead_requirement(self, candidate: Candidate, hops: int) -> tuple[Step, ...] | None:
+        for each in self._problem.metadata(candidate):
+            for specifier in each.specifiers:
+                way = self._dead_end(each.name, specifier, hops - 1)
+                if way is not None:
+                    return (Step(f"{candidate} requires {each} (its metadata)"), *way)
+        return None
 
     def _option(self, option: str, component: str) -> str:
         goal = self._problem.goal

@@ -1,0 +1,96 @@
+"""A requirement that only a source distribution meets is told with the way that leads to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cudalock.errors import NoSolution
+from cudalock.goals import Goal
+from cudalock.matrix import Matrix
+from cudalock.resolution import resolve
+from cudalock.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VENDOR = Path(__file__).parents[1] / "matrix" / "cuda"
+HEADER = """
+schema = 1
+version = "2026.01.01"
+[[index]]
+id = "pypi"
+trust = "own"
+"""
+WHEEL = ["py3-none-any", "0" * 64]
+
+
+def release(*requires: str, wheel: bool = True) -> dict[str, Any]:
+    return {"requires": list(requires), "sdist": True, "wheels": [WHEEL] if wheel else []}
+
+
+def small(root: Path, projects: Mapping[str, Mapping[str, Any]]) -> Matrix:
+    (root / "index").mkdir()
+    (root / "components").mkdir()
+    (root / "matrix.toml").write_text(HEADER, encoding="utf-8")
+    shutil.copytree(VENDOR, root / "cuda")
+    for name, releases in projects.items():
+        lines = [f'"{version}": {json.dumps(row)}' for version, row in releases.items()]
+        head = f'{{\n"project": "{name}",\n"retrieved": "2026-01-01",\n"sources": ["a test"],\n'
+        body = ",\n".join(lines)
+        text = f'{head}"releases": {{\n{body}\n}}\n}}\n'
+        (root / "index" / f"{name}.json").write_text(text, encoding="utf-8")
+    return Matrix.load(root)
+
+
+CONF = {"2.3.0": release("parser==4.9.*", "yaml"), "2.4.0": release("yaml")}
+PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (
+            ["conf==2.3.0"],
+            [
+                "the goal asks for conf==2.3.0",
+                "conf 2.3.0 requires parser==4.9.* (its metadata)",
+                "parser 4.9.3 has no wheel, only a source distribution that would have to be"
+                " compiled",
+            ],
+        ),
+        (
+            ["app"],
+            [
+                "the goal asks for app",
+                "app 1.0 requires conf<2.4 (its metadata)",
+                "conf 2.3.0 requires parser==4.9.* (its metadata)",
+                "parser 4.9.3 has no wheel, only a source distribution that would have to be"
+                " compiled",
+            ],
+        ),
+        # A release that is not held is no source distribution.
+        (["other"], ["the goal asks for other"]),
+    ],
+)
+def test_the_way_to_a_source_distribution(
+    wanted: list[str], told: list[str], tmp_path: Path
+) -> None:
+    matrix = small(
+        tmp_path,
+        {
+            "conf": CONF,
+            "parser": PARSER,
+            "yaml": {"6.0": release()},
+            "app": {"1.0": release("conf<2.4")},
+            "other": {"1.0": release("nowhere")},
+        },
+    )
+    with pytest.raises(NoSolution) as caught:
+        resolve(Goal(requirements=tuple(wanted)), Target("3.11", "linux-x86_64"), matrix)
+    lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
+    assert lines == told
