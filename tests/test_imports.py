@@ -25,7 +25,7 @@ LAYERS = [
     {"resolution"},
     {"conflicts"},
     {"lock", "locking", "markers", "merging", "placing"},
-    {"formats", "projects", "environment", "sources", "tables", "lints"},
+    {"formats", "projects", "environment", "sources", "tables", "reading", "lints"},
     {"activation", "repositories"},
     {"findings"},
     {"judging"},

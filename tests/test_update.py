@@ -218,7 +218,7 @@ def test_what_is_held_takes_what_is_listed_and_keeps_the_rest(matrix: Path) -> N
     assert build(matrix, "cu124") == {
         "index": "cu124",
         "local": "cu124",
-        "labels": {"torch": "2.5.0", "cuda": "12.4.1", "archs": ["8.0"]},
+        "labels": {"cuda": "12.4.1", "archs": ["8.0"]},
         "requires": ["torch==2.5.0", "numpy"],
         "wheels": [["cp311-cp311-linux_x86_64", NEW], ["cp312-cp312-linux_x86_64", NEW]],
     }
@@ -226,7 +226,7 @@ def test_what_is_held_takes_what_is_listed_and_keeps_the_rest(matrix: Path) -> N
         "builder": "me/thing",
         "tag": "v1",
         "local": "cu124torch2.5",
-        "labels": {"cuda": "12.4.1", "torch": "2.5"},
+        "labels": {"torch": "2.5", "cuda": "12.4.1"},
         "known": "listed",
         "source": "files of the GitHub releases",
         "warning": "odd",

@@ -11,10 +11,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from cudalock.errors import MatrixError
 from cudalock.facts import NONE
 from cudalock.lints.curated import covers
 from cudalock.lints.defects import Defect, of_release
 from cudalock.lints.rows import releases
+from cudalock.reading.labels import LabelRules
+from cudalock.reading.patterns import Patterns
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:
@@ -303,6 +306,20 @@ def header(matrix: Matrix) -> Iterator[Defect]:
             yield Defect("matrix.toml", f"builder[{builder.id}].source", "is missing")
 
 
+def reading_rules(matrix: Matrix) -> Iterator[Defect]:
+    """The patterns of file names and the rules of labels can be read, and name what is held."""
+    for make in (Patterns, LabelRules):
+        try:
+            make(matrix)
+        except MatrixError as error:
+            says = error.message.removeprefix(f"{error.file}: {error.key}: ")
+            yield Defect(error.file, error.key, says)
+    for index in matrix.indexes.values():
+        for name in index.projects:
+            if name not in matrix.projects:
+                yield Defect("matrix.toml", f"index[{index.id}].projects", f"{name} is not held")
+
+
 def _framework(matrix: Matrix) -> Iterator[Release]:
     project = matrix.project(matrix.framework) if matrix.framework else None
     yield from project or ()
@@ -318,6 +335,7 @@ LINTS: Final = (
     contradictions,
     toolkits,
     gpus,
+    reading_rules,
 )
 
 __all__ = ["LINTS"]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from cudalock.matrix import Builder, Matrix
+    from cudalock.reading.patterns import Patterns
     from cudalock.sources.web import Web
-    from cudalock.updating.patterns import Patterns
 
 SOURCE: Final = "files of the GitHub releases"
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cudalock.matrix import Index
+    from cudalock.reading.labels import LabelRules
     from cudalock.releases import Build, Project, Release
     from cudalock.sources.listings import File, Listing
     from cudalock.sources.web import Web
-    from cudalock.updating.labels import LabelRules
 
 SYSTEMS: Final = ("linux x86_64", "linux aarch64", "any ")
 SOURCE: Final = "listing of the index"
@@ -96,18 +96,27 @@ def read_index(
         _release(context, version, files)
         for version, files in releases_of(listing._replace(files=listing_files)).items()
         if is_wanted(version, held)
+        and (index.id != PACKAGE_INDEX or _is_published_since(version, files, held))
     ]
 
 
 def is_wanted(version: str, held: Project | None) -> bool:
-    """Whether a listed release belongs in the matrix: what is held does, and what is no
-    pre-release and not older than all that is held."""
+    """Whether a listed release belongs in the matrix: what is held does, and what is neither a
+    pre-release nor older than all that is held."""
     if held is None or not held.versions:
         return not Version(version).is_prerelease
-    if version in held:
-        return True
     found = Version(version)
-    return not found.is_prerelease and found >= Version(held.versions[0])
+    return version in held or (not found.is_prerelease and found >= Version(held.versions[0]))
+
+
+def _is_published_since(version: str, files: Iterable[File], held: Project | None) -> bool:
+    """Whether a release came to the index after its rows were written. What the matrix left out
+    before, it did on purpose: no release that is held needs it."""
+    if held is None or not held.versions or version in held:
+        return True
+    days = [file.uploaded for file in files if file.uploaded]
+    newest = Version(held.versions[-1])
+    return Version(version) > newest or bool(days and min(days) >= held.retrieved)
 
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:

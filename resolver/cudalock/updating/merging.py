@@ -103,7 +103,7 @@ def merge_release(
     here = [(head, rows) for head, rows in heads if place.has(head)]
     wheels = list(wheels)
     merged, change = _merge_place(Change(project, version, held is None), place, here, wheels)
-    release = _release_keys(held or {}, said, whole=bool(wheels))
+    release = _release_keys(held or {}, said, wheels)
     table = _table(release, _in_order(heads, [*kept, *merged]))
     if not (table.get("wheels") or table.get("builds") or table.get("sdist")):
         return None, change
@@ -152,9 +152,9 @@ def _updated(head: Row, wheel: Listed) -> Row:
         new["requires"] = list(wheel.requires)
     if wheel.python is not None:
         new["python"] = wheel.python
-    labels = {**wheel.labels, **head.get("labels", {})}
-    if labels:
-        new["labels"] = labels
+    # Somebody looked closer than a name can tell: what a held row leaves out, it leaves out.
+    if wheel.labels and "labels" not in head:
+        new["labels"] = dict(wheel.labels)
     if KNOWN.index(wheel.known) < KNOWN.index(head.get("known", KNOWN[0])):
         new["known"], new["source"] = wheel.known, wheel.source
     return _plain(new)
@@ -235,20 +235,30 @@ def _heads(table: Table) -> list[tuple[Row, list[Any]]]:
     ]
 
 
-def _release_keys(held: Table, said: Mapping[str, Any] | None, *, whole: bool) -> Row:
-    """What is said of a release as a whole. Of one without wheels no METADATA is read, so what is
-    held of it stays."""
+def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[Listed]) -> Row:
+    """What is said of a release as a whole.
+
+    Requirements that some wheel still has stay the ones that the others are told apart from. Of a
+    release without wheels no METADATA is read, so what is held of it stays.
+    """
     release = {key: value for key, value in held.items() if key not in ("wheels", "builds")}
     if said is not None:
-        same = set(said.get("requires", ())) == set(held.get("requires", ()))
-        release |= {**dict.fromkeys(LISTED), **said} if whole else said
-        if same and "requires" in held:
-            release["requires"] = held["requires"]
-        if not release.get("uploaded"):
-            release["uploaded"] = held.get("uploaded")
-    if "requires" in held and not release.get("requires"):
-        release["requires"] = []
+        old = release.get("requires")
+        release |= {"yanked": None, "sdist": None, **said}
+        # A release has its first day once, and some listings say neither that nor its Pythons.
+        if held.get("uploaded"):
+            release["uploaded"] = held["uploaded"]
+        if old is not None and _is_still_said(old, wheels):
+            release["requires"] = old
+        elif wheels and old and not said.get("requires"):
+            release["requires"] = []
     return {key: value for key, value in release.items() if value not in (None, False)}
+
+
+def _is_still_said(requires: list[str], wheels: list[Listed]) -> bool:
+    """Also where METADATA was not read."""
+    read = [set(wheel.requires) for wheel in wheels if wheel.requires is not None]
+    return not read or set(requires) in read
 
 
 def _table(release: Row, heads: list[tuple[Row, list[Any]]]) -> Table:

@@ -20,6 +20,8 @@ from cudalock.lints import lint
 from cudalock.lints.agreement import lacking
 from cudalock.matrix import Matrix
 from cudalock.names import canonical
+from cudalock.reading.labels import LabelRules
+from cudalock.reading.patterns import Patterns
 from cudalock.refreshed import order
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.sources.package_index import PackageIndexes
@@ -34,9 +36,7 @@ from cudalock.updating.files import (
     write_files,
 )
 from cudalock.updating.indexes import Found, is_wanted, read_index
-from cudalock.updating.labels import LabelRules
 from cudalock.updating.merging import Change, Place, in_version_order, merge_release
-from cudalock.updating.patterns import Patterns
 from cudalock.updating.report import Failure, Report
 from cudalock.updating.toolkits import merge_toolkits, toolkits_text
 

@@ -73,7 +73,8 @@ class Patterns:
         return None
 
     def _followed(self, labels: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-        """The values that the framework's builds agree on, for its version and CUDA release."""
+        """The values that the framework's builds agree on: those of that version and CUDA release,
+        or of every CUDA release where it has none for that one."""
         framework = self._matrix.framework
         project = self._matrix.project(framework) if framework else None
         if not names or framework is None or project is None or framework not in labels:
@@ -83,8 +84,11 @@ class Patterns:
             for version in project.versions
             if _begins(version, labels[framework])
             for build in project.release(version).builds
-            if any(_begins(cuda, labels.get("cuda", "")) for cuda in build.row("cuda"))
         ]
+        cuda = labels.get("cuda", "")
+        builds = [
+            build for build in builds if any(_begins(each, cuda) for each in build.row("cuda"))
+        ] or builds
         found = {name: {build.row(name) for build in builds if build.row(name)} for name in names}
         return {name: next(iter(said))[0] for name, said in found.items() if len(said) == 1}
 

@@ -1,0 +1,1 @@
+"""How the names and METADATA of new wheels read, by the rules of matrix.toml."""
