@@ -49,6 +49,10 @@ CASES = {
         CU124 + "torch==2.5.1+cu124\ntorchvision==0.19.0+cu124\n",
         CU124 + "torch==2.5.1+cu124\ntorchvision==0.20.1+cu124\n",
     ),
+    "one line twice": (
+        "torch==2.5.1\ntorchvision==0.19.0\ntorchvision==0.19.0  # again\n",
+        "torch==2.5.1\ntorchvision==0.20.1\ntorchvision==0.20.1  # again\n",
+    ),
     "a version that is not": ("torch==2.5.2\n", "torch==2.5.1\n"),
     "several": (
         "torch==2.8.0\ntorchvision==0.20.1\ntorchaudio==2.6.0\ntriton==3.1.0\n",

@@ -16,10 +16,13 @@ _KEY: Final = "no-build-isolation"
 _EXTRA_KEY: Final = "extra-build-dependencies"
 
 
+def may_tell_how(file: ProjectFile) -> bool:
+    """Whether it is worth asking `is_told_how` about a file's entries."""
+    return _KEY in file.text or _EXTRA_KEY in file.text
+
+
 def is_told_how(entry: Declared, file: ProjectFile) -> bool:
     """Whether the command, or uv's table, that asks for an entry says how it is built."""
-    if _KEY not in file.text and _EXTRA_KEY not in file.text:
-        return False
     if file.kind == "pyproject":
         return entry.name in _named_by_uv(file)
     return _FLAG in _command(file.text, entry.place.start)
@@ -60,4 +63,4 @@ def _named_by_uv(file: ProjectFile) -> set[str]:
     return {canonical(each) for found in named for each in found if isinstance(each, str)}
 
 
-__all__ = ["is_told_how"]
+__all__ = ["is_told_how", "may_tell_how"]

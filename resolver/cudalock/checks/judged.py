@@ -69,7 +69,7 @@ class _Checker:
         self.matrix = matrix
         self.stack = Stack(matrix)
         self.notes: list[Finding] = []
-        self._lines = Lines(file, Places(matrix))
+        self._lines = Lines(file, Places(matrix), matrix.projects)
         self._names = {entry.name for entry in file.everything() if entry.name in self.stack}
 
     def _groups(self) -> list[str | None]:

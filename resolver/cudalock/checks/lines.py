@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.addresses import file_of
-from cudalock.checks.building import is_told_how
+from cudalock.checks.building import is_told_how, may_tell_how
 from cudalock.judging import Held
 from cudalock.releases import PACKAGE_INDEX
 
@@ -22,11 +22,14 @@ _WHEEL = ".whl"
 class Lines:
     """The lines of a file that the package index's tools install, group by group."""
 
-    def __init__(self, file: ProjectFile, places: Places) -> None:
+    def __init__(self, file: ProjectFile, places: Places, names: Container[str]) -> None:
+        """`names` are those of the projects that there is anything to say about."""
         self.file = file
         self._places = places
+        self._names = names
         self._everywhere = places.of_file(file)
         self._owners = {id(entry): each for each in file.files() for entry in each.declared}
+        self._building = {each.name for each in file.files() if may_tell_how(each)}
         self.overridden = frozenset(
             entry.name for entry in file.everything() if entry.role == "override"
         )
@@ -59,7 +62,7 @@ class Lines:
         # An override stands in the place of every other line about its project.
         return (
             entry.manager == "pypi"
-            and bool(entry.name)
+            and entry.name in self._names
             and entry.problem is None
             and (entry.role == "override" or entry.name not in self.overridden)
         )
@@ -82,9 +85,13 @@ class Lines:
             entry.specifier,
             indexes=self._indexes(entry, source),
             hashes=_digests(entry.hashes),
-            is_built=is_told_how(entry, self._owners[id(entry)]),
+            is_built=self._is_built(entry),
             origin=entry,
         )
+
+    def _is_built(self, entry: Declared) -> bool:
+        owner = self._owners[id(entry)]
+        return owner.name in self._building and is_told_how(entry, owner)
 
     def _by_address(self, entry: Declared, url: str) -> Held | None:
         file = file_of(url)

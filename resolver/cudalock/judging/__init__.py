@@ -17,7 +17,7 @@ from cudalock.judging.problem import Question
 from cudalock.judging.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cudalock.judging.mending import Change
     from cudalock.matrix import Matrix
@@ -68,7 +68,15 @@ class Judge:
         self.question = Question(target, matrix, solves, overridden)
 
     def judge(self, held: Sequence[Held]) -> list[Clash]:
-        """See the function of the same name."""
+        """See the function of the same name. What is held twice is judged once, and told twice."""
+        alike: dict[Held, list[Held]] = {}
+        for each in held:
+            alike.setdefault(each._replace(origin=None), []).append(each)
+        clashes = self._judge([each[0] for each in alike.values()])
+        again = {id(each[0].origin): each[1:] for each in alike.values() if len(each) > 1}
+        return [each for clash in clashes for each in _repeated(clash, again)]
+
+    def _judge(self, held: Sequence[Held]) -> list[Clash]:
         found, usable = self.alone(held)
         together = self.with_related(usable, held)
         search = self.question.search(together)
@@ -219,6 +227,18 @@ class Judge:
             members=tuple(each.name for each in members),
         )
         return Clash(finding, tuple(members))
+
+
+def _repeated(clash: Clash, again: Mapping[int, Sequence[Held]]) -> Iterator[Clash]:
+    """A clash, and the same for whatever else says what its first member says."""
+    yield clash
+    first, *others = clash.members
+    for held in again.get(id(first.origin), ()):
+        changes = [
+            change._replace(old=held) if change.old.origin is first.origin else change
+            for change in clash.changes
+        ]
+        yield clash._replace(members=(held, *others), changes=tuple(changes))
 
 
 def _wider(held: Held, indexes: frozenset[str]) -> Held:
