@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cudalock.checks import check
-from cudalock.cli.check import targets_of
-from cudalock.goals import Asked, Request, read_requests
+from cudalock.cli.check import targets_of, targets_stated
 from cudalock.projects.files import read_file
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ KINDS = {
 }
 EXPECTED = re.compile(r"^# expect: (.*)$", re.MULTILINE)
 TARGET = re.compile(r"^# target: (.*)$", re.MULTILINE)
-FLAGS = {"--python", "--platform", "--glibc", "--gpu", "--driver"}
+FLAGS = ("python", "platform", "glibc", "gpu", "driver")
 
 
 def cases() -> list[Path]:
@@ -49,11 +48,12 @@ def targets(text: str, matrix: Matrix) -> list[Target]:
     found = []
     for line in TARGET.findall(text):
         words = shlex.split(line)
-        flags = dict(zip(words[::2], words[1::2], strict=True))
-        assert flags.keys() <= FLAGS
-        said = {name.removeprefix("--"): (value,) for name, value in flags.items()}
-        request = Request(asked=(Asked("torch"),))._replace(**said)  # type: ignore[arg-type]
-        found += [target for _, target in read_requests(request, matrix)]
+        said = {
+            name.removeprefix("--"): (value,)
+            for name, value in zip(words[::2], words[1::2], strict=True)
+        }
+        assert said.keys() <= set(FLAGS)
+        found += targets_stated({**dict.fromkeys(FLAGS, ()), **said}, matrix)
     return found
 
 

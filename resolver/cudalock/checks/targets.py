@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "macos-arm64", "linux-aarch64")
 """The most usual first."""
+WITH_CARDS: Final = PLATFORMS[:2]
+"""Where a card or a driver is likely when nobody says which platform."""
 PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
 """The one with most wheels first."""
 
@@ -43,6 +45,9 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
         return [target]
     found = []
     for each in likely(file):
+        wants_cuda = bool(target.gpus or target.driver)
+        if wants_cuda and "platform" not in target.stated and each.platform not in WITH_CARDS:
+            continue
         python = target if "python" in target.stated else each
         place = target if "platform" in target.stated else each
         one = replace(

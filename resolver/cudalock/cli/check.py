@@ -13,7 +13,7 @@ from cudalock.cli.options import target_options
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cudalock.findings import Finding
     from cudalock.goals import Request
@@ -133,20 +133,29 @@ def _mended(
 
 def _targets(given: dict[str, Any], matrix: Matrix) -> list[Target]:
     """The targets that options state; what they leave open is not stated in them."""
+    from cudalock.cli.options import read_target_defaults, read_target_words
+
+    flags = {name: tuple(given[name]) for name in ("python", "platform", "glibc", "gpu", "driver")}
+    if any(flags.values()):
+        return targets_stated(flags, matrix)
+    words = read_target_words()
+    return targets_of(words, matrix) if words else targets_stated(read_target_defaults(), matrix)
+
+
+def targets_stated(values: Mapping[str, tuple[str, ...]], matrix: Matrix) -> list[Target]:
+    """The targets that values of the options state, by the options' names."""
     from cudalock.goals import Request
 
+    if not any(values.values()):
+        return []
     request = Request(
-        python=tuple(given["python"]),
-        platform=tuple(given["platform"]),
-        glibc=tuple(given["glibc"]),
-        gpu=tuple(given["gpu"]),
-        driver=tuple(given["driver"]),
+        python=values["python"],
+        platform=values["platform"],
+        glibc=values["glibc"],
+        gpu=values["gpu"],
+        driver=values["driver"],
     )
-    if request != Request():
-        return _read(request, matrix)
-    from cudalock.cli.options import read_target_words
-
-    return targets_of(read_target_words(), matrix)
+    return _read(request, matrix)
 
 
 def _own_targets(file: ProjectFile, matrix: Matrix) -> list[Target]:

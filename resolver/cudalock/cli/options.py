@@ -211,6 +211,23 @@ def refuse_programs(pythons: Iterable[str], where: str) -> None:
             )
 
 
+def read_target_defaults(directory: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """What [tool.cudalock] in `directory`'s pyproject.toml says of the options that state a target,
+    by their names. Its other keys are for other commands.
+
+    Raises BadFile for a value that is no text, or list of them.
+    """
+    table = _table((directory or Path()) / "pyproject.toml")
+    found = {}
+    for name in ("python", "platform", "glibc", "gpu", "driver"):
+        said = table.get(name, [])
+        values = said if isinstance(said, list) else [said]
+        if not all(isinstance(each, str) for each in values):
+            raise BadFile(f"pyproject.toml: [{TABLE}] {name} is text: write it in quotes")
+        found[name] = tuple(values)
+    return found
+
+
 def read_target_words(directory: Path | None = None) -> list[str]:
     """`targets` of [tool.cudalock] in `directory`'s pyproject.toml: a phrase or a list of them.
 

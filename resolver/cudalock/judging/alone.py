@@ -210,6 +210,8 @@ class Alone:
             says,
             facts=tuple(fact.id for fact in facts),
             fix=f"`{held.name}=={made.version}` with `--extra-index-url {url}`",
+            # Who names a GPU or a driver wants CUDA.
+            severity="error" if self._target.gpus or self._target.driver else None,
         )
 
     @staticmethod
