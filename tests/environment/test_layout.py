@@ -200,3 +200,42 @@ def test_the_environment_that_runs_these_tests() -> None:
     assert pytest_.tags == ("py3-none-any",)
     assert any(requirement.startswith("pluggy") for requirement in pytest_.requires)
     assert any(file.name == "__init__.py" for file in pytest_.files())
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"METADATA": b""},
+        {"METADATA": b"\xff\xfe\x00bad"},
+        {"METADATA": b"Name: torch\n"},
+        {"METADATA": b"Version: 1\n"},
+        {"METADATA": b"Name: ../../etc\nVersion: 1\n"},
+        {"METADATA": b"Name: a\nVersion: 1\n", "WHEEL": b"\xff\xff"},
+        {"METADATA": b"Name: a\nVersion: 1\n", "direct_url.json": b"\xff"},
+        {},
+    ],
+)
+def test_what_cannot_be_read_is_damaged(tmp_path: Path, files: dict[str, bytes]) -> None:
+    info = tmp_path / "a-1.dist-info"
+    info.mkdir()
+    for name, content in files.items():
+        (info / name).write_bytes(content)
+    inventory = read_inventory([tmp_path])
+    assert inventory.distributions == ()
+    assert [each.folder for each in inventory.damaged] == [info]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", "null", '"x"', '{"url": 1}', '{"url": "u", "archive_info": null}', "{"]
+)
+def test_a_strange_origin_is_none_or_harmless(tmp_path: Path, text: str) -> None:
+    install(tmp_path, "a", "1.0-Beta.1", direct_url__json=text)
+    (found,) = read_inventory([tmp_path]).distributions
+    assert found.version == "1.0b1"
+    assert found.wheel_file is None
+
+
+def test_a_version_that_is_none_and_a_folder_that_is_none(tmp_path: Path) -> None:
+    install(tmp_path, "a", "not-a-version")
+    (found,) = read_inventory([tmp_path, tmp_path / "nowhere"]).distributions
+    assert found.version == "not-a-version"

@@ -161,6 +161,15 @@ def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
     assert (found[0].severity, found[0].code) == ("error", "CL707")
 
 
+def test_strange_words_of_publishers_stop_nothing(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    requires = ["", "a b c", "x @", "y (>=", "z; nothing == 'x'", "torch>>2", "torch~=2"]
+    install_stub(folder, "strange", "not-a-version", requires=requires, tags="what")
+    info = install_stub(folder, "torch", "2.5.1+cu124", requires=requires)
+    write(info / "RECORD", "\0,\0,\n")
+    assert {each.code for each in examine(subject(prefix, matrix))} <= {"CL201", "CL704", "CL705"}
+
+
 # -- imports ----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cudalock.names import canonical
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from email.message import Message
     from importlib import metadata
+
+
+_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
 class Origin(NamedTuple):
@@ -37,7 +40,7 @@ class Installed:
     name: str
     """canonical"""
     version: str
-    """as METADATA has it, local label included"""
+    """as METADATA has it, local label included, in PEP 440's spelling"""
     folder: Path
     """its *.dist-info (or *.egg-info)"""
     tags: tuple[str, ...] = ()
@@ -143,27 +146,40 @@ def _read(folder: Path) -> Installed | Damaged:
     if folder.name.startswith("~"):
         # pip renames what it replaces, and leaves it when Windows holds a file of it open.
         return Damaged(folder, "is what an interrupted pip left behind")
-    found = _open(folder)
     try:
-        message = found.metadata
-        name, version = _first(message, "Name"), _first(message, "Version")
-        requires = tuple(found.requires or ())
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        return Damaged(folder, f"cannot be read: {error}")
-    if not name or not version:
+        return _read_files(folder)
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        return Damaged(folder, f"cannot be read: {' '.join(str(error).split())}")
+
+
+def _read_files(folder: Path) -> Installed | Damaged:
+    found = _open(folder)
+    message = found.metadata
+    name, version = _first(message, "Name"), _first(message, "Version")
+    if not name or not version or not re.fullmatch(_NAME, name.strip()):
         return Damaged(folder, "has no METADATA with a name and a version")
     wheel = _wheel_message(found.read_text("WHEEL"))
     return Installed(
-        name=canonical(name),
-        version=version.strip(),
+        name=canonical(name.strip()),
+        version=_normalised(version.strip()),
         folder=folder,
-        tags=tuple(wheel.get_all("Tag", ())),
+        tags=tuple(tag for tag in map(str, wheel.get_all("Tag", ())) if tag.count("-") >= 2),
         build_tag=wheel.get("Build"),
-        requires=requires,
+        requires=tuple(found.requires or ()),
         requires_python=_first(message, "Requires-Python"),
         installer=(found.read_text("INSTALLER") or "").strip() or None,
         origin=_origin(found.read_text("direct_url.json")),
     )
+
+
+def _normalised(version: str) -> str:
+    """As PEP 440 has it; what it does not cover stays as it is."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
 
 
 def _open(folder: Path) -> metadata.PathDistribution:

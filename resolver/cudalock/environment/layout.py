@@ -109,7 +109,21 @@ class Layout:
 def find_layout(path: Path) -> Layout:
     """The environment that `path` means: its folder, its interpreter, its site-packages, or a
     project or portable program that holds one. Raises BadTarget where there is none."""
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (a venv's python is a link)
+    path = Path(os.path.abspath(_expanded(path)))  # noqa: PTH100 (a venv's python is a link)
+    try:
+        return _find(path)
+    except OSError as error:
+        raise BadTarget(f"`{path}` cannot be read: {error.strerror or error}") from None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user
+        return path
+
+
+def _find(path: Path) -> Layout:
     if path.is_file():
         return _of_interpreter(path)
     for folder in (path, *(path / name for name in FOLDERS)):

@@ -94,7 +94,10 @@ def _modules(installed: Installed) -> Iterable[tuple[str, str]]:
     except OSError:
         return ()
     lines = (line for line in text.splitlines() if _is_package(line))
-    return [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1 and row[1]]
+    try:
+        return [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1 and row[1]]
+    except csv.Error:
+        return ()
 
 
 def _is_package(line: str) -> bool:

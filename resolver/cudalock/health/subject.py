@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.releases import Build
     from cudalock.target import Target
+
+
+_SEPARATORS = r"[._-]"
 
 
 @dataclass(frozen=True)
@@ -114,5 +118,8 @@ def _may_be(build: Build, installed: Installed, held: Held) -> bool:
     if held.file is not None:
         return has_file(build, installed.public, held.file)
     if installed.local is not None:
-        return build.local == installed.local
+        # A file's name keeps the capitals of a label, a version does not.
+        return re.split(_SEPARATORS, (build.local or "").lower()) == re.split(
+            _SEPARATORS, installed.local
+        )
     return held.indexes is None or build.index in held.indexes
