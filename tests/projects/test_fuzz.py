@@ -43,7 +43,8 @@ def examine(content: bytes, kind: str) -> None:
     check_places(file)
     assert file.encode() == content
     assert list(listing(file))
-    assert file.sets()
+    for entry in file.declared:
+        assert {None, entry.group} <= file.wanted_with(entry.group)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -40,3 +40,24 @@ WINDOWS = Target(python="3.11", platform="windows-x86_64")
 def test_entries_for(file: str, target: Target, expected: str) -> None:
     found = entries_for(read_file(FILES / file), target.marker_environment())
     assert ", ".join(f"{each.name} {each.version}" for each in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "group", "expected"),
+    [
+        ("pep621/pyproject.toml", None, ""),
+        ("pep621/pyproject.toml", "extra:cu124", "extra:cu124"),
+        ("pep621/pyproject.toml", "extra:all", "extra:all extra:cu124 extra:gpu-extra"),
+        ("pep621/pyproject.toml", "group:test", "group:test group:typing"),
+        ("pep621/pyproject.toml", "group:typing", "group:typing"),
+        ("uv_project/pyproject.toml", "extra:cpu", "extra:cpu"),
+        ("docker_project/app.Dockerfile", "stage:2", "stage:2 stage:gpu"),
+        ("docker_project/app.Dockerfile", "stage:gpu", "stage:gpu"),
+        ("docker_project/app.Dockerfile", "stage:cpu", "stage:cpu"),
+        ("docker_project/Dockerfile", None, ""),
+    ],
+)
+def test_what_a_group_brings(file: str, group: str | None, expected: str) -> None:
+    found = read_file(FILES / file).wanted_with(group)
+    assert None in found
+    assert " ".join(sorted(each for each in found if each)) == expected

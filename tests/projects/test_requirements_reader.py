@@ -171,6 +171,7 @@ def test_kinds_by_name() -> None:
         "Dockerfile.gpu": "dockerfile",
         "gpu.Dockerfile": "dockerfile",
         "Containerfile": "dockerfile",
+        "Dockerfile.jinja2": None,
         "MANIFEST.in": None,
         "config.h.in": None,
         "setup.cfg": "setup-cfg",

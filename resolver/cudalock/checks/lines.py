@@ -50,10 +50,11 @@ class Lines:
     def on(self, target: Target, group: str | None) -> list[Held]:
         """What is held where a group is wanted with what everyone gets."""
         environment = target.marker_environment()
+        wanted = self.file.wanted_with(group)
         held = []
         for file in self.file.files():
             for entry in _entries(file, environment):
-                if entry.group in (None, group) and self._counts(entry):
+                if entry.group in wanted and self._counts(entry):
                     one = self._held(entry, target, environment)
                     held += [one] if one is not None else []
         return held

@@ -252,7 +252,8 @@ class ProjectFile:
     members: tuple[str, ...] = ()
     """globs of the folders of a workspace's other projects"""
     together: tuple[frozenset[str | None], ...] = ()
-    """the groups that are wanted together, where that is more than everyone's with one other"""
+    """where a group brings others (an include, an extra of extras, a stage that starts from one):
+    the sets that are wanted together; the smallest with a group in it is that group's"""
     conflicts: tuple[frozenset[str], ...] = ()
     """groups (`extra:cpu`, `extra:cu124`) of which no two are ever wanted together"""
 
@@ -273,14 +274,10 @@ class ProjectFile:
         for file in waiting:
             yield from file.everything()
 
-    def sets(self) -> list[list[Declared]]:
-        """What this file and those it names ask for together, one list for each way of asking:
-        everyone's entries with those of one group. Constraints and overrides are in each."""
-        entries = list(self.everything())
-        groups = dict.fromkeys(entry.group for entry in entries if entry.group is not None)
-        ways = self.together or [frozenset([None, group]) for group in groups or [None]]
-        always = ("constraint", "override")
-        return [[e for e in entries if e.group in way or e.role in always] for way in ways]
+    def wanted_with(self, group: str | None) -> frozenset[str | None]:
+        """The groups whose entries are wanted where this one is, itself and everyone's included."""
+        sets = [groups for groups in self.together if group is not None and group in groups]
+        return min(sets, key=len, default=frozenset([None, group]))
 
     @property
     def index_url(self) -> str | None:

@@ -112,14 +112,12 @@ class _Dockerfile:
             yield from (replace(entry, group=group) for entry in stage.declared)
 
     def together(self) -> tuple[frozenset[str | None], ...]:
-        """The stages that end up in one image, for each that no other starts from."""
+        """Each stage with those that it starts from."""
         if not self._has_branches:
             return ()
-        used = {stage.parent for stage in self.stages}
         return tuple(
             frozenset([None, *map(self._group, self._line(number))])
             for number in range(len(self.stages))
-            if number not in used
         )
 
     def _line(self, number: int | None) -> Iterator[int]:

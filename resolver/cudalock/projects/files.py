@@ -42,6 +42,8 @@ _NAMES: Final = (
 KINDS: Final = tuple(kind for kind, _ in _NAMES)
 """The kinds of file. "constraints" are read as requirements files are."""
 
+_TEMPLATES: Final = (".jinja", ".jinja2", ".j2", ".tmpl", ".template", ".dockerignore", ".md")
+
 _MEGABYTE: Final = 1024 * 1024
 _LIMITS: Final = {
     "requirements": 4,
@@ -73,6 +75,8 @@ def kind_of(name: str | PurePath) -> str | None:
     """The kind of file that a name means, None for none. The folder counts for `requirements/`."""
     path = PurePath(name)
     lower = path.name.lower()
+    if lower.endswith(_TEMPLATES):
+        return None
     for kind, pattern in _NAMES:
         if re.fullmatch(pattern, lower):
             return None if kind == "requirements" and _is_manifest(lower) else kind
@@ -82,7 +86,7 @@ def kind_of(name: str | PurePath) -> str | None:
 
 
 def _is_manifest(name: str) -> bool:
-    """Whether this is setuptools' list of files, or a template, and no requirements file."""
+    """Whether this is setuptools' list of files, or a template of another file."""
     return name == "manifest.in" or name.endswith((".h.in", ".py.in", ".cmake.in", ".txt.in"))
 
 

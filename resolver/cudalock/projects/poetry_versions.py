@@ -16,8 +16,10 @@ _SAME: Final = {"": "==", "=": "==", "<>": "!="}
 
 def translate(text: str) -> str | None:
     """The specifier; None for what PEP 440 cannot say, as `<2 || >3`, or for what is no version."""
-    if "||" in text or " | " in text or len(text) > _LONGEST:
+    if len(text) > _LONGEST:
         return None
+    if "|" in text:
+        return _either(re.split(r"\|\|?", text))
     clauses: list[str] = []
     for part in text.split(","):
         said = part.strip()
@@ -30,6 +32,24 @@ def translate(text: str) -> str | None:
             clauses += [clause] if clause else []
             position = found.end()
     specifier = ",".join(clauses)
+    return specifier if is_specifier(specifier) else None
+
+
+def _either(ranges: list[str]) -> str | None:
+    """Ranges of which one may hold: with one version between them, all but that one."""
+    whole: list[str] = []
+    for text in ranges:
+        specifier = translate(text)
+        if not specifier:
+            return None
+        clauses = sorted(specifier.split(","), key=lambda clause: clause[0] == "<")
+        if whole:
+            below, above = whole.pop(), clauses.pop(0)
+            if below[:1] + above[:1] != "<>" or below[1:] != above[1:] or below[1] == "=":
+                return None
+            clauses.insert(0, f"!={below[1:]}")
+        whole += clauses
+    specifier = ",".join(whole)
     return specifier if is_specifier(specifier) else None
 
 

@@ -24,6 +24,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
     declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
     name = file.string("project", "name") or file.string("tool", "poetry", "name")
+    project = canonical(name) if name else None
     read = ProjectFile(
         text.name,
         "pyproject",
@@ -43,10 +44,10 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         settings=dict(file.table("tool", "cudalock")),
         sources=(*uv_tables.sources(file), *pdm_tables.sources(file)),
         dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
-        project=canonical(name) if name else None,
+        project=project,
         members=uv_tables.members(file),
         conflicts=tuple(uv_tables.conflicts(file)),
-        together=_together(file, declared),
+        together=_together(file, declared, project),
     )
     entries = tuple(uv_tables.sent(declared, read))
     return replace(read, declared=entries, problems=tuple(dict.fromkeys(file.problems)))
@@ -76,20 +77,24 @@ def _groups(file: TomlFile) -> list[Declared]:
     return found
 
 
-def _together(file: TomlFile, declared: list[Declared]) -> tuple[frozenset[str | None], ...]:
-    """Main with each group and what that one includes, if any includes another."""
-    includes = {
-        f"group:{canonical(name)}": {
-            f"group:{canonical(item['include-group'])}"
-            for item in items
-            if isinstance(item, dict) and isinstance(item.get("include-group"), str)
-        }
-        for name, items in file.table("dependency-groups").items()
-        if isinstance(items, list)
-    }
-    if not any(includes.values()) or len(includes) > _MANY:
+def _together(
+    file: TomlFile, declared: list[Declared], project: str | None
+) -> tuple[frozenset[str | None], ...]:
+    """Main with each group that brings others or is brought, and with those that it brings."""
+    includes: dict[str, set[str]] = {}
+    for name, items in file.table("dependency-groups").items():
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict) and isinstance(item.get("include-group"), str):
+                found = includes.setdefault(f"group:{canonical(name)}", set())
+                found.add(f"group:{canonical(item['include-group'])}")
+    for entry in declared:
+        # `app[cu124]` among the extras of app
+        if entry.group is not None and entry.name == project and entry.extras:
+            found = includes.setdefault(entry.group, set())
+            found |= {f"extra:{extra}" for extra in entry.extras}
+    if len(includes) > _MANY:
         return ()
-    groups = {*includes, *(entry.group for entry in declared if entry.group is not None)}
+    groups = set(includes).union(*includes.values())
     return tuple(frozenset([None, *_included(group, includes)]) for group in sorted(groups))
 
 
