@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cudalock.diagnosis.attempts import Attempts
     from cudalock.diagnosis.clues import Clues
+    from cudalock.diagnosis.wishes import Wish
     from cudalock.goals import Goal
     from cudalock.matrix import Matrix
     from cudalock.target import Here, Target
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 PYTHONS: Final = ("3.12", "3.11", "3.10", "3.9", "3.13")
 """Tried in this order where the text tells no Python and this machine's has no answer."""
 
-NO_FACTS: Final[frozenset[str]] = frozenset()
 ORIGIN: Final = "the text"
 
 
@@ -44,19 +44,6 @@ class _Answer(NamedTuple):
     versions: Mapping[str, str]
     warnings: frozenset[str]
     """the ids of soft facts that it goes against"""
-
-
-class Wish(NamedTuple):
-    """What a remedy is to be."""
-
-    wanted: tuple[str, ...]
-    """the projects that it has"""
-    culprits: tuple[str, ...] = ()
-    """those of them to let go first"""
-    facts: frozenset[str] = NO_FACTS
-    """what it must not go against, if that is possible"""
-    must_change: bool = False
-    """whether the versions of the text are known to be the trouble"""
 
 
 class Mender:
