@@ -219,23 +219,9 @@ class _Reading:
 
     def _wanted_groups(self, file: ProjectFile) -> frozenset[str | None]:
         """The groups that are wanted of a file: those asked for, with what they include."""
-        wanted: set[str | None] = {None}
-        wanted |= {f"extra:{canonical(each)}" for each in self.choice.extras}
-        wanted |= {f"group:{canonical(each)}" for each in self.choice.groups}
-        while True:
-            more = {
-                f"extra:{extra}"
-                for entry in file.declared
-                if entry.group in wanted and entry.name in self.own
-                for extra in entry.extras
-            }
-            for group in wanted - {None}:
-                # The smallest set with a group is that of what it includes.
-                sets = [together for together in file.together if group in together]
-                more |= {each for each in min(sets, key=len, default=frozenset()) if each}
-            if more <= wanted:
-                return frozenset(wanted)
-            wanted |= more
+        asked = [f"extra:{canonical(each)}" for each in self.choice.extras]
+        asked += [f"group:{canonical(each)}" for each in self.choice.groups]
+        return frozenset([None]).union(*map(file.wanted_with, asked))
 
     def _take_entry(
         self,
