@@ -50,7 +50,6 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
         platforms=tuple(dict.fromkeys(reader.platforms)),
         problems=tuple(dict.fromkeys((*reader.problems, *pip.problems))),
         nested=tuple(pip.nested),
-        notes=tuple(reader.notes),
     )
 
 
@@ -63,7 +62,6 @@ class _Environment:
         self.declared: list[Declared] = []
         self.problems: list[Problem] = []
         self.platforms: list[str] = []
-        self.notes: list[str] = []
         self.requires_python: Said | None = None
         self.python: Said | None = None
 

@@ -14,6 +14,8 @@ _MANY: Final = 500
 """Groups of a file that nobody wrote by hand; what each includes is then left alone."""
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cudalock.projects.declared import Encoding
     from cudalock.projects.text import Text
 
@@ -44,6 +46,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         settings=dict(file.table("tool", "cudalock")),
         sources=(*uv_tables.sources(file), *pdm_tables.sources(file)),
         dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
+        notes=tuple(_notes(file)),
         project=project,
         members=uv_tables.members(file),
         conflicts=tuple(uv_tables.conflicts(file)),
@@ -59,6 +62,21 @@ def _project(file: TomlFile) -> list[Declared]:
         group = f"extra:{canonical(extra)}"
         found += file.requirements("project", "optional-dependencies", extra, group=group)
     return found
+
+
+def _notes(file: TomlFile) -> Iterator[str]:
+    """Where requirements are that the file leaves to its build backend."""
+    for _, field in file.items("project", "dynamic"):
+        if field not in ("dependencies", "optional-dependencies"):
+            continue
+        said = file.table("tool", "setuptools", "dynamic").get(field)
+        files = said.get("file") if isinstance(said, dict) else None
+        if isinstance(files, str):
+            files = [files]
+        if isinstance(files, list) and files:
+            yield f"`{field}` comes from {' and '.join(map(str, files))}"
+        else:
+            yield f"`{field}` is computed by the build backend, and nothing of a repository is run"
 
 
 def _groups(file: TomlFile) -> list[Declared]:

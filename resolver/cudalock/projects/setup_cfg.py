@@ -37,6 +37,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     problems: list[Problem] = []
     python: Said | None = None
     dynamic: list[str] = []
+    notes: list[str] = []
     name: str | None = None
     for value in _values(text.text):
         place = text.place(value.start, value.start + len(value.text))
@@ -47,7 +48,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         elif (group := _group(value)) is None:
             continue
         elif value.text.startswith(("file:", "attr:")):
-            dynamic.append("dependencies")
+            dynamic.append("dependencies" if not group else "optional-dependencies")
+            notes.append(f"`{value.key}` comes from `{value.text}`")
         else:
             for entry in _entries(text, value, problems):
                 declared.append(replace(entry, group=group or None))
@@ -59,6 +61,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         declared=tuple(declared),
         requires_python=python,
         dynamic=tuple(dict.fromkeys(dynamic)),
+        notes=tuple(notes),
         problems=tuple(problems),
         project=name,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cudalock.projects.declared import Encoding
     from cudalock.projects.text import Text
 
-_KEYS: Final = ("install_requires", "extras_require", "python_requires", "name")
+_COMPUTED: Final = "is computed in part, and nothing of a repository is run"
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
@@ -87,6 +87,7 @@ class _Setup:
             declared=tuple(declared),
             requires_python=python if python and is_specifier(python.value) else None,
             dynamic=tuple(dict.fromkeys(self.computed)),
+            notes=tuple(f"`{field}` {_COMPUTED}" for field in dict.fromkeys(self.computed)),
             problems=tuple(self.problems),
             project=canonical(name.value) if name else None,
         )
