@@ -409,7 +409,7 @@ def test_an_interruption_leaves_the_old(matrix: Path, monkeypatch: pytest.Monkey
     def interrupt(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(update_module, "lint", interrupt)
+    monkeypatch.setattr(update_module, "new_defects", interrupt)
     arguments = ["matrix", "update", "thing", "--output", str(matrix)]
     assert CliRunner().invoke(main, arguments).exit_code == 130
     assert {path: path.read_bytes() for path in matrix.rglob("*") if path.is_file()} == before

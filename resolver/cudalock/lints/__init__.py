@@ -37,4 +37,11 @@ def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
     return sorted(found)
 
 
-__all__ = ["LINTS", "Defect", "Lint", "lint"]
+def new_defects(before: Matrix, after: Matrix) -> list[Defect]:
+    """What is wrong with a matrix and was not with the one that it was made from."""
+    found = lint(after)
+    known = set(lint(before)) if found else set()
+    return [defect for defect in found if defect not in known]
+
+
+__all__ = ["LINTS", "Defect", "Lint", "lint", "new_defects"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from packaging.version import Version
 
 from cudalock.errors import CudalockError, UnknownName
-from cudalock.lints import lint
+from cudalock.lints import new_defects
 from cudalock.matrix import Matrix
 from cudalock.names import canonical
 from cudalock.releases import KNOWN
@@ -97,7 +97,7 @@ def compute_digests(
                 for name in sorted(changed)
             }
             write_files(stage / "matrix", texts)
-            defects = lint(Matrix.load(stage / "matrix"))
+            defects = new_defects(matrix, Matrix.load(stage / "matrix"))
             folder = publish(stage / "matrix", matrix, output, version)
         return Report(
             was=matrix.version,

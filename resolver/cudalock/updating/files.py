@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from cudalock.compiled import COMPILED, COMPONENTS, HEADER, compile_tables
+from cudalock.compiled import COMPILED, HEADER, compile_tables
 from cudalock.errors import OutputError
 from cudalock.folders import data_folder
 from cudalock.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from cudalock.matrix import Matrix
 
-CURATED: Final = (HEADER, "tables.toml", "README.md", COMPILED, COMPONENTS)
 GENERATED: Final = ("index", "cuda")
 
 
@@ -57,12 +56,13 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
 def copy_matrix(matrix: Matrix, folder: Path) -> None:
     """All files of a matrix, its refreshed ones in their places."""
     folder.mkdir(parents=True)
-    for name in CURATED:
-        source = matrix.directory / name
+    for source in sorted(matrix.directory.iterdir()):
+        if source.name in GENERATED or source.name.startswith("."):
+            continue
         if source.is_dir():
-            shutil.copytree(source, folder / name)
+            shutil.copytree(source, folder / source.name)
         elif source.is_file():
-            shutil.copyfile(source, folder / name)
+            shutil.copyfile(source, folder / source.name)
     for name in GENERATED:
         (folder / name).mkdir(parents=True, exist_ok=True)
         paths = {path.name for path in (matrix.directory / name).glob("*.json")}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError, NetworkError, OutputError, UnknownName
-from cudalock.lints import lint
+from cudalock.lints import new_defects
 from cudalock.lints.agreement import lacking
 from cudalock.matrix import Matrix
 from cudalock.names import canonical
@@ -288,10 +288,7 @@ class _Run:
         if known and absent and not self._failures:
             raise UnknownName(f"`{absent[0]}` is neither in the matrix nor on the package index")
         staged = Matrix.load(self._stage)
-        defects = lint(staged)
-        if defects:
-            before = set(lint(self._matrix))
-            defects = [defect for defect in defects if defect not in before]
+        defects = new_defects(self._matrix, staged)
         changed = bool(self._changes or self._notes) or (output is not None and not output.exists())
         version, folder = self._matrix.version, str(output or self._matrix.directory)
         if self._changes or self._notes:

@@ -1,0 +1,212 @@
+"""The workflows are what GitHub reads, run what the README says, and their script does its work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cudalock.sources.github_releases import repository_of
+from tests.scripted import Answer, ScriptedServer
+from tests.test_packaging import TEST_COMMAND
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+RELEASE = "/me/thing/releases/download/v1"
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text())
+    return found
+
+
+def steps(job: dict[str, Any]) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_there_are_two() -> None:
+    assert [path.name for path in WORKFLOWS] == ["matrix.yml", "test.yml"]
+
+
+def test_they_fit_the_schema() -> None:
+    command = ["check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command, *map(str, WORKFLOWS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_system_and_python_runs_the_readmes_command() -> None:
+    job = load("test.yml")["jobs"]["test"]
+    grid = job["strategy"]["matrix"]
+    assert grid["os"] == ["ubuntu-latest", "windows-latest", "macos-latest"]
+    assert grid["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    assert steps(job) == [TEST_COMMAND]
+
+
+def test_the_matrix_is_proposed_each_day() -> None:
+    # YAML 1.1 reads `on` as true.
+    workflow: dict[Any, Any] = load("matrix.yml")
+    assert workflow[True]["schedule"][0]["cron"].count(" ") == 4
+    update, digests = workflow["jobs"]["update"], workflow["jobs"]["digests"]
+    assert steps(update)[-1].split()[:2] == [".ci/propose", "matrix-update"]
+    words = steps(digests)[-1].split()
+    assert words[-2:] == ["--output", "matrix"]
+    assert words[words.index("--digests") - 3 : words.index("--digests")] == [
+        "flash-attn",
+        "sageattention",
+        "flash-attn-3",
+    ]
+
+
+# -- the script, with git, cudalock and a server; GitHub's own program is written down -------------
+
+GH = """\
+#!/usr/bin/env bash
+printf '%s\\n' "$*" >> "$GH_LOG"
+[ "$1 $2" = "pr list" ] && { cat "$GH_OPEN" 2> /dev/null; exit 0; }
+for word in "$@"; do [ -f "$word" ] && cp "$word" "$GH_LOG.body"; done
+exit 0
+"""
+HEADER = """\
+schema = 1
+version = "2026.01.02"
+[[index]]
+id = "pypi"
+trust = "own"
+[[builder]]
+id = "me/thing"
+project = "thing"
+url = "{server}/me/thing/releases/download/{{tag}}/{{file}}"
+trust = "known"
+source = "https://github.com/me/thing/releases"
+"""
+THING = """\
+{
+"project": "thing",
+"retrieved": "2026-01-02",
+"sources": ["made up"],
+"releases": {
+"1.0": {"builds":[{"builder":"me/thing","tag":"v1","known":"seen","wheels":\
+[["cp311-cp311-linux_x86_64",null]]}]},
+"1.1": {"builds":[{"builder":"me/thing","tag":"v1","known":"seen","wheels":\
+[["cp311-cp311-linux_x86_64",null]]}]}
+}
+}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone whose matrix is small, with the script in it."""
+    root = tmp_path / "clone"
+    files = {
+        "matrix/components/torch.toml": 'name = "torch"\nrole = "framework"\n',
+        "matrix/components/cuda-toolkit.toml": 'name = "cuda-toolkit"\nrole = "toolkit"\n',
+        "matrix/components/thing.toml": 'name = "thing"\n',
+        "matrix/index/thing.json": THING,
+        "matrix/cuda/gpus.json": '{"gpus": {}, "capabilities": {}}',
+        "matrix/cuda/toolkits.json": '{"releases": {}}',
+        ".ci/propose": (ROOT / ".ci" / "propose").read_text(encoding="utf-8"),
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8", newline="\n")
+    (root / ".ci" / "propose").chmod(0o755)
+    return root
+
+
+def git(*words: str, cwd: Path) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", *identity, *words], cwd=cwd, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the job runs on Linux")
+def test_what_changed_is_proposed_and_an_alarm_fails(checkout: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "gh").write_text(GH)
+    (programs / "cudalock").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cudalock "$@"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    git("init", "--quiet", "--bare", "origin.git", cwd=tmp_path)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "resolver"),
+        "GH_LOG": str(tmp_path / "gh.log"),
+        "GH_OPEN": str(tmp_path / "gh.open"),
+        "CUDALOCK_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+    def propose(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [".ci/propose", "matrix-digests", "Digests", *words, "--output", "matrix"],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with ScriptedServer() as server:
+        header = HEADER.format(server=server.url(""))
+        (checkout / "matrix" / "matrix.toml").write_text(header, encoding="utf-8")
+        git("init", "--quiet", "--initial-branch=main", cwd=checkout)
+        git("remote", "add", "origin", str(tmp_path / "origin.git"), cwd=checkout)
+        git("add", ".", cwd=checkout)
+        git("commit", "--quiet", "-m", "one", cwd=checkout)
+        for version in ("1.0", "1.1"):
+            path = f"{RELEASE}/thing-{version}-cp311-cp311-linux_x86_64.whl"
+            server.answers[path] = [Answer(body=version.encode())]
+
+        done = propose("thing", "--digests", "1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert server.paths() == [f"{RELEASE}/thing-1.1-cp311-cp311-linux_x86_64.whl"]
+        assert git("branch", "--list", "matrix-digests", cwd=tmp_path / "origin.git")
+        assert (
+            "pr create --head matrix-digests --title Digests" in (tmp_path / "gh.log").read_text()
+        )
+        body = (tmp_path / "gh.log.body").read_text()
+        assert "sha256 of thing-1.1-cp311-cp311-linux_x86_64.whl is" in body
+        assert "`cudalock matrix lint` (status" in body
+
+        (tmp_path / "gh.open").write_text("7\n")
+        done = propose("thing", "--digests", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "pr edit matrix-digests --title Digests" in (tmp_path / "gh.log").read_text()
+        rows = json.loads((checkout / "matrix" / "index" / "thing.json").read_text())["releases"]
+        (wheel,) = rows["1.0"]["builds"][0]["wheels"]
+        assert wheel[1] is not None
+        assert wheel[2].keys() == {"computed"}
+
+        # The same again changes nothing and proposes nothing.
+        done = propose("thing", "--digests", "2")
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing to propose")
+
+        server.answers[f"{RELEASE}/thing-1.0-cp311-cp311-linux_x86_64.whl"] = [Answer(body=b"evil")]
+        before = (checkout / "matrix" / "index" / "thing.json").read_bytes()
+        done = propose("thing", "--digests", "2")
+        assert done.returncode == 1
+        assert "other digest: thing 1.0 thing-1.0-cp311-cp311-linux_x86_64.whl" in done.stdout
+        assert (checkout / "matrix" / "index" / "thing.json").read_bytes() == before
+
+        # A file that is gone is a source that failed, not a digest.
+        server.answers = {}
+        assert propose("thing", "--digests", "2").returncode == 3
+
+
+def test_a_repository_is_known_by_its_addresses() -> None:
+    assert repository_of("https://github.com/me/thing/releases/download/{tag}/{file}") == "me/thing"
