@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cudalock.names import Names
 from cudalock.target import Here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAMES = Names(
     aliases={
@@ -48,6 +52,13 @@ class FakeMatrix:
 
     version: str = "2026.01.02"
     names: Names = field(default=NAMES)
+
+    looks_further: bool = False
+    is_open: bool = False
+
+    def elsewhere(self, names: Iterable[str], /) -> frozenset[str]:
+        del names
+        return frozenset()
 
     def versions(self, name: str, /) -> list[str]:
         return VERSIONS.get(name, [])

@@ -54,7 +54,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve", "--format", "yaml"], "'yaml' is not one of"),
         (["solve"], "the goal is empty"),
         (["solve", "toch 2.5"], "`torch`"),
-        (["solve", "nosuch-package==1"], "`nosuch-package` is not in the matrix"),
+        (["explain", "nosuch-package==1"], "`nosuch-package` is not in the matrix"),
         (["solve", "torch", "--cuda", "cpu", "--cuda", "12.4"], "CUDA cannot be both"),
         (["solve", "torch 2.4", "--torch", "2.5.1"], "cannot be both"),
         (["solve", "torch", "--python", "2.7"], "2.7"),

@@ -22,7 +22,9 @@ from cudalock.refreshed import Refreshed, find_refreshed
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from cudalock.target import Target
 
 EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
@@ -160,6 +162,42 @@ class Matrix:
         """Every version of a project, oldest first; empty where it is not held."""
         project = self.project(name)
         return project.versions if project else []
+
+    def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the names, canonical and not held, that can be asked for all the same.
+
+        The matrix by itself has no others; a live view asks an index, and raises NetworkError for
+        names that cannot be looked up.
+        """
+        del names
+        return frozenset()
+
+    @property
+    def looks_further(self) -> bool:
+        """Whether :meth:`elsewhere` asks anybody."""
+        return False
+
+    def prepare(self, requirements: Iterable[str], target: Target) -> None:
+        """Told what will be asked, so that what is needed from elsewhere can be had at once."""
+
+    def again(self, *, found: bool) -> bool:
+        """Whether a search that found an answer, or none, sees more when it is made again."""
+        del found
+        return False
+
+    def troubles(self) -> tuple[str, ...]:
+        """What was wanted of projects elsewhere, and cannot be had, in sentences."""
+        return ()
+
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """What is to be said of where the pins, names and versions, come from."""
+        del pins
+        return ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether :meth:`project` may have projects that are not held."""
+        return False
 
     @cached_property
     def projects(self) -> frozenset[str]:

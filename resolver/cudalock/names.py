@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 VENDOR = "nvidia-"
 """How the names of the vendor's own pip packages begin."""
+_SLIP = 0.85
+"""How alike two words are that one letter tells apart, by difflib's measure."""
+
 _SEPARATORS = r"[-_.\s]+"
 
 
@@ -29,6 +32,15 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
     for candidate in known:
         spellings.setdefault(_key(candidate), candidate)
     return [spellings[key] for key in difflib.get_close_matches(_key(word), spellings, n)]
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """A known word that `word` may be a slip of the finger for; None where it looks like none."""
+    import difflib
+
+    keys = {_key(each): each for each in known}
+    found = difflib.get_close_matches(_key(word), keys, 1, _SLIP)
+    return keys[found[0]] if found else None
 
 
 def _key(text: str) -> str:

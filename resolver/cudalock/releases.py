@@ -47,6 +47,7 @@ class Build:
     """
 
     __slots__ = (
+        "_requires",
         "_row",
         "builder",
         "dist",
@@ -54,7 +55,6 @@ class Build:
         "known",
         "local",
         "python",
-        "requires",
         "rows",
         "tag",
         "warning",
@@ -73,11 +73,21 @@ class Build:
         self.known: str = get("known", KNOWN[0])
         self.warning: str | None = get("warning")
         self.python: str | None = get("python", python)
-        self.requires: tuple[str, ...] = tuple(row["requires"]) if "requires" in row else requires
+        self._requires: tuple[str, ...] = tuple(row["requires"]) if "requires" in row else requires
         self.rows: Sequence[Sequence[Any]] = row["wheels"]
         """the wheels as the file has them: tags, sha256 or None, exceptions"""
         if self.known not in KNOWN:
             raise ValueError(f"known must be one of {', '.join(KNOWN)}, not {self.known!r}")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What METADATA requires, one and the same object whenever it is asked for."""
+        return self._requires
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether METADATA is known, or can be had: without it a lock would not be whole."""
+        return True
 
     @property
     def source(self) -> str | None:
@@ -206,6 +216,11 @@ class Project:
 
     __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
 
+    window: int | None = None
+    """how many releases are looked at, the newest first, where each costs a request"""
+    has_final: bool = True
+    """whether some release is no pre-release; where none is, they are taken as they are"""
+
     def __init__(
         self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
     ) -> None:
@@ -223,6 +238,9 @@ class Project:
 
     def __contains__(self, version: str) -> bool:
         return version in self._lines
+
+    def cut(self) -> None:
+        """Told that there are more releases than the window shows."""
 
     def release(self, version: str) -> Release:
         """Raises KeyError for an unknown version, MatrixError for a damaged line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -41,6 +42,7 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index."),
     click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network."),
     click.option("--offline", is_flag=True, help="Never use the network; kept listings serve."),
+    click.option("--live", is_flag=True, help="Ask the index for releases newer than the matrix."),
     matrix_option,
     click.option("-q", "--quiet", is_flag=True, help="No summary."),
     click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what."),
@@ -97,6 +99,8 @@ def flags_of(options: dict[str, Any]) -> str:
         command += " --fetch-hashes"
     if options["urls"]:
         command += " --urls"
+    if options["live"]:
+        command += " --live"
     if options["wheels"]:
         command += f' --wheels "{Path(options["wheels"]).as_posix()}"'
     return command
@@ -105,8 +109,14 @@ def flags_of(options: dict[str, Any]) -> str:
 def make_lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> Lock:
     """The lock that answers the questions, one a target; `command` is the one to make it again.
 
-    Raises NoSolution and GaveUp.
+    Raises NoSolution and GaveUp, and NetworkError from a live view of the matrix.
     """
+    lock = _lock(questions, matrix, command)
+    notes = matrix.notes((pin.name, pin.version) for pin in lock.pins)
+    return replace(lock, notes=(*lock.notes, *notes))
+
+
+def _lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> Lock:
     if len(questions) == 1:
         from cudalock.locking import from_resolution
         from cudalock.resolution import resolve

@@ -13,7 +13,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.loading import load_matrix
+from cudalock.cli.loading import load_live_matrix
 from cudalock.cli.options import (
     goal_options,
     read_defaults,
@@ -122,7 +122,7 @@ class Job:
         self.given = given
         self.defaults = defaults
         self.options = {name: value or defaults.get(name) or value for name, value in given.items()}
-        self.matrix = matrix or load_matrix(self.options["matrix"])
+        self.matrix = matrix or load_live_matrix(self.options)
         self.looking = Looking(self.matrix, off=bool(self.options["no_detect"]))
 
     # -- what is asked ----------------------------------------------------------------------

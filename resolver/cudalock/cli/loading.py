@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cudalock.errors import Contradiction
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cudalock.matrix import Matrix
+    from cudalock.sources.live import LiveMatrix
 
 MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
 
@@ -29,10 +32,31 @@ def load_matrix(directory: str | None) -> Matrix:
     return Matrix.load(directory, _warn)
 
 
+def load_live_matrix(options: dict[str, Any]) -> LiveMatrix:
+    """The matrix that looks further where a goal names what it does not hold, at the indexes that
+    the options name.
+
+    Raises Contradiction for `--live` with `--offline`.
+    """
+    from cudalock.sources.live import LiveMatrix
+
+    if options["live"] and options["offline"]:
+        raise Contradiction("`--live` and `--offline` exclude each other")
+    matrix = LiveMatrix(
+        load_matrix(options["matrix"]),
+        options["index_url"],
+        options["extra_index_url"],
+        everything=bool(options["live"]),
+        offline=bool(options["offline"]),
+    )
+    click.get_current_context().call_on_close(matrix.close)
+    return matrix
+
+
 def _warn(text: str) -> None:
     from cudalock.render import tell
 
     tell(f"warning: {text}")
 
 
-__all__ = ["MATRIX_HELP", "load_matrix", "matrix_option"]
+__all__ = ["MATRIX_HELP", "load_live_matrix", "load_matrix", "matrix_option"]

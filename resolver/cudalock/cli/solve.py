@@ -8,7 +8,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.loading import load_matrix
+from cudalock.cli.loading import load_live_matrix
 from cudalock.cli.options import goal_options, read_defaults
 from cudalock.cli.question import read_questions
 
@@ -30,11 +30,12 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11"), requirements
     ("flash-attn==2.7.4.post1"), or nothing where the options say it all.
 
-    Solving needs no network. A pylock.toml does: it names the address of each wheel, and those of
-    the package index are looked up there. With --offline the listings kept from an earlier run
-    serve; without them that format is refused, unless --wheels makes the addresses paths. See
-    `cudalock fetch` for filling DIR. A uv.lock is written by uv, from its own cache with --offline.
-    A pyproject.toml that exists is edited, and keeps all else that it says.
+    Solving needs no network where the matrix holds what is wanted; any other package is looked up
+    at the package index. So are, for a pylock.toml, the addresses of its wheels. With --offline
+    what was listed in an earlier run serves; without it the answer is status 3, unless --wheels
+    makes the addresses paths. See `cudalock fetch` for filling DIR. A uv.lock is written by uv,
+    from its own cache with --offline. A pyproject.toml that exists is edited, and keeps all else
+    that it says.
 
     With --keep the environment of --python, or the active one, is completed: what it has is held,
     and the lines that are new are printed, with the command that installs them there. `all` refuses
@@ -48,7 +49,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     defaults = read_defaults(ctx.command)
     options = {name: value or defaults.get(name) or value for name, value in given.items()}
     chosen = choose_format(given, defaults, options["output"])
-    matrix = load_matrix(options["matrix"])
+    matrix = load_live_matrix(options)
     questions = read_questions(goal, given, defaults, matrix)
     if options["keep"]:
         from cudalock.cli.keep import check_format, make_additions

@@ -27,10 +27,12 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, matrix, cores))
+    conflicts = [Narrator(conflict, core).steps() for core in cores]
+    troubles = tuple(map(Step, matrix.troubles()))
     explanation = Explanation(
         headline=f"there is no answer for {wanted} on {target.label}",
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
-        conflicts=tuple(Narrator(conflict, core).steps() for core in cores),
+        conflicts=(*conflicts, troubles) if troubles else tuple(conflicts),
         suggestions=suggestions,
     )
     return NoSolution(explanation, hints=map(str, suggestions))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cudalock.target import Target
 
 SHOWN: Final = 3
+TRIED: Final = 3
+"""Versions tried of a project whose releases have to be asked for one by one."""
 PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "linux-aarch64")
 PLACES: Final = ("target:python", "target:platform")
@@ -126,7 +128,11 @@ class Advisor:
         side = {each for each in versions - same if (parse_version(each) > here) == newer}
         if newer and "+" in text:
             side |= same
-        for version in sorted(side, key=parse_version, reverse=not newer):
+        near = sorted(side, key=parse_version, reverse=not newer)
+        project = self._matrix.project(name)
+        if project is not None and project.window is not None:
+            near = near[:TRIED]
+        for version in near:
             if search.is_possible_at(name, version):
                 exact = _replaced(goal, text, f"{_bare(parsed)}=={version}")
                 yield Suggestion(f"with {name} {version}", exact, target)

@@ -8,13 +8,16 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
-from cudalock.goals.versions import check_exact, clauses, parse_version_spec, satisfying
+from cudalock.goals.versions import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import canonical, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cudalock.names import Names
+
+    Elsewhere = Callable[[Iterable[str]], frozenset[str]]
+    """Those of some names that are in no list, and can be had all the same."""
 
 
 NOT_HERE: Final = "is not for this target"
@@ -67,6 +70,12 @@ class Asked(NamedTuple):
         return self.marker is None or Marker(self.marker).evaluate(dict(environment))
 
 
+def nowhere(names: Iterable[str]) -> frozenset[str]:
+    """There are no names but those of the lists."""
+    del names
+    return frozenset()
+
+
 class _Read(NamedTuple):
     """An Asked with its project known and its version read."""
 
@@ -82,23 +91,31 @@ def collect(
     versions: Callable[[str], Sequence[str]],
     environment: Mapping[str, str],
     matrix_version: str | None = None,
+    elsewhere: Elsewhere = nowhere,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
-    What a marker rules out in `environment` is left out. Raises UnknownName, UnknownVersion, and
+    What a marker rules out in `environment` is left out. `elsewhere` tells which names that are in
+    no list can be had all the same. Raises UnknownName, UnknownVersion, and
     Contradiction where two places ask for what no known version can be both.
     """
     found: dict[str, list[_Read]] = {}
     known: dict[str, Sequence[str]] = {}
     notes: dict[str, None] = {}
+    wanted = []
     for item in asked:
-        if not item.applies(environment):
+        if item.applies(environment):
+            wanted.append(item)
+        else:
             notes[f"{item.origin}: `{item.name}` {NOT_HERE}"] = None
-            continue
-        project = _project(item, names)
+    unlisted = {canonical(item.name) for item in wanted if names.find(item.name) is None}
+    others = elsewhere(sorted(unlisted)) if unlisted else frozenset()
+    for item in wanted:
+        project = _project(item, names, others)
         if project not in known:
             known[project] = versions(names.stand_in(project, environment))
-        specifier, note = _read(item, project, known[project], matrix_version)
+        place = matrix_version if project not in others else LISTING
+        specifier, note = _read(item, project, known[project], place)
         if note:
             notes[note] = None
         found.setdefault(project, []).append(_Read(project, specifier, item.extras, item.origin))
@@ -107,15 +124,20 @@ def collect(
 
 
 def collect_constraints(
-    asked: Iterable[Asked], names: Names, environment: Mapping[str, str]
+    asked: Iterable[Asked],
+    names: Names,
+    environment: Mapping[str, str],
+    *,
+    keep: bool = False,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped."""
+    """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped,
+    unless there may be such projects and they are to `keep`."""
     found: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for item in asked:
         if not item.applies(environment):
             continue
-        project = names.find(item.name)
+        project = names.find(item.name) or (canonical(item.name) if keep else None)
         if project is None:
             unknown.add(canonical(item.name))
         elif item.specifier:
@@ -127,9 +149,9 @@ def collect_constraints(
     return tuple(f"{name}{','.join(sorted(found[name]))}" for name in sorted(found)), notes
 
 
-def _project(item: Asked, names: Names) -> str:
-    project = names.find(item.name)
-    if project is None:
+def _project(item: Asked, names: Names, others: frozenset[str]) -> str:
+    project = names.find(item.name) or canonical(item.name)
+    if project not in others and names.find(item.name) is None:
         raise unknown_name(item.name, names, item.origin)
     return project
 

@@ -20,14 +20,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.errors import BadPhrase, BadTarget
+from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.asked import Asked, unknown_name
-from cudalock.names import nearest
+from cudalock.names import canonical, closest, nearest
 from cudalock.target import is_musl, parse_platform, platform_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cudalock.goals.asked import Elsewhere
     from cudalock.names import Names
 
 ORIGIN = "the goal"
@@ -37,6 +38,7 @@ _KEYWORDS = ("cuda", "cudnn", "glibc", "driver", "gpu", "python", "py")
 _LONGEST_NAME = 5
 """How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
 
+_PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
 _VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
 _RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
 _RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
@@ -84,14 +86,19 @@ def parse_phrase(
     names: Names,
     gpu: Callable[[str], str | None] = lambda text: None,
     gpu_names: Callable[[], Sequence[str]] = tuple,
+    elsewhere: Elsewhere | None = None,
+    asks: bool = False,
 ) -> Parsed:
     """What `words` (the arguments as the shell split them) say.
 
     An argument that is a requirement by its own operator is taken whole, markers and extras
-    included. `gpu` gives the compute capability of a GPU's name. Raises BadPhrase naming the word
-    that means nothing, UnknownName for a requirement on a project that is not known.
+    included. `gpu` gives the compute capability of a GPU's name. `elsewhere` tells which names that
+    are in no list can be had all the same: one that is an argument of its own may be such a name.
+    Raises BadPhrase naming the word that means nothing, UnknownName for a requirement on a project
+    that is not known, without `elsewhere`, and its NetworkError for a word that could not be looked
+    up, if it `asks` at all.
     """
-    reader = _Reader(names, gpu, gpu_names)
+    reader = _Reader(names, gpu, gpu_names, elsewhere, asks, frozenset(words))
     run: list[str] = []
     for word in words:
         asked = _requirement(word)
@@ -150,6 +157,10 @@ class _Reader:
     names: Names
     gpu: Callable[[str], str | None]
     gpu_names: Callable[[], Sequence[str]]
+    elsewhere: Elsewhere | None = None
+    asks: bool = False
+    whole: frozenset[str] = frozenset()
+    """the arguments as the shell split them"""
     asked: list[Asked] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=dict)
 
@@ -175,6 +186,8 @@ class _Reader:
                 f" write `{what}` and one version",
                 hints=["`py3.11`, `glibc 2.28`, `driver 550.54`, `gpu 8.6`"],
             )
+        elif self.elsewhere is not None:
+            self.asked.append(asked)
         else:
             raise unknown_name(asked.name, self.names, asked.origin)
 
@@ -199,6 +212,7 @@ class _Reader:
             or self._read_word(first.text)
             or self._read_platform(rest)
             or self._read_gpu(rest)
+            or self._read_further(rest)
             or self._fail(first.text)
         )
 
@@ -290,9 +304,30 @@ class _Reader:
             hints.insert(0, f"`py{text}` is a Python version")
         return BadPhrase(f"it is not clear what `{text}` is the version of", hints=hints)
 
+    def _read_further(self, rest: list[_Token]) -> int:
+        """A project that is in no list. Not one whose name may be a slip: what an index has under
+        the misspelt name of a well-known project is seldom what is wanted."""
+        word = rest[0].text
+        if self.elsewhere is None or word not in self.whole or not re.fullmatch(_PROJECT, word):
+            return 0
+        if closest(word, self._known()):
+            return 0
+        try:
+            if not self.elsewhere([canonical(word)]):
+                return 0
+        except NetworkError:
+            if self.asks:
+                raise
+            return 0
+        version, used = _version_of(rest[1:])
+        self.asked.append(Asked(canonical(word), loose=version, origin=ORIGIN))
+        return 1 + used
+
+    def _known(self) -> list[str]:
+        return [*self.names.words(), *platform_words(), *_KEYWORDS, *self.gpu_names()]
+
     def _fail(self, word: str) -> int:
-        known = [*self.names.words(), *platform_words(), *_KEYWORDS, *self.gpu_names()]
-        near = nearest(word, known)
+        near = nearest(word, self._known())
         raise BadPhrase(
             f"`{word}` is no component, platform, Python or GPU known here",
             hints=[f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else (),

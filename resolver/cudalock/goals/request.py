@@ -23,7 +23,7 @@ from cudalock.names import nearest
 from cudalock.target import Here, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cudalock.names import Names
 
@@ -37,6 +37,11 @@ class Known(Protocol):
     def version(self) -> str: ...
     @property
     def names(self) -> Names: ...
+    @property
+    def looks_further(self) -> bool: ...
+    @property
+    def is_open(self) -> bool: ...
+    def elsewhere(self, names: Iterable[str], /) -> frozenset[str]: ...
     def versions(self, name: str, /) -> Sequence[str]: ...
     def gpu(self, text: str, /) -> str | None: ...
     def gpu_names(self) -> Sequence[str]: ...
@@ -106,7 +111,14 @@ def read_requests(
     """
     defaults = defaults or Request()
     here = here or Here()
-    parsed = parse_phrase(request.words, known.names, known.gpu, known.gpu_names)
+    parsed = parse_phrase(
+        request.words,
+        known.names,
+        known.gpu,
+        known.gpu_names,
+        known.elsewhere,
+        known.looks_further,
+    )
     whole = _with_phrase(request, parsed)
     return tuple(
         (_goal(whole, parsed, defaults, known, target), target)
@@ -148,9 +160,14 @@ def _goal(
     environment = target.marker_environment()
     asked = [*parsed.asked, *_flag_asks(request), *request.asked]
     asked += _default_asks(defaults, asked, known.names)
-    requirements, notes = collect(asked, known.names, known.versions, environment, known.version)
+    requirements, notes = collect(
+        asked, known.names, known.versions, environment, known.version, known.elsewhere
+    )
     constraints, more_notes = collect_constraints(
-        [*request.constraints, *defaults.constraints], known.names, environment
+        [*request.constraints, *defaults.constraints],
+        known.names,
+        environment,
+        keep=known.is_open,
     )
     toolkit = _one_or_default("toolkit", request.toolkit, defaults.toolkit, parse_toolkit)
     cudnn = _one_or_default("cudnn", request.cudnn, defaults.cudnn, parse_cudnn)

@@ -20,6 +20,10 @@ _OPERATOR = r"[<>=!~]"
 _PLAIN = r"(?i)v?(\d+(?:\.\d+)*)(\.\*)?"
 
 
+LISTING = "a listing"
+"""In place of a matrix version: it is an index that lists the versions."""
+
+
 def parse_version_spec(
     project: str,
     text: str,
@@ -121,6 +125,12 @@ def _post_releases(wanted: str, known: Sequence[str]) -> bool:
 def _unknown(
     project: str, text: str, wanted: str, known: Sequence[str], matrix_version: str | None
 ) -> UnknownVersion:
+    if matrix_version == LISTING:
+        near = _neighbours(Version(_without_local(wanted)[2:]), sorted(map(Version, known)))
+        return UnknownVersion(
+            f"`{project}` {text} does not exist, by the index's listing",
+            hints=[f"`{project}=={version}`" for version in near],
+        )
     edition = f" of {matrix_version}" if matrix_version else ""
     base = Version(_without_local(wanted).removeprefix("==").removesuffix(".*"))
     versions = sorted(map(Version, known))
@@ -130,8 +140,8 @@ def _unknown(
             f" the newest there is {versions[-1]}",
             hints=[
                 f"`{project}=={versions[-1]}`",
-                "`pip install -U cudalock` for a newer matrix",
-                "asking the index itself (`--live`) is for a later version of cudalock",
+                "`cudalock matrix update`, or `pip install -U cudalock`, for a newer matrix",
+                "`--live` asks the package index itself",
             ],
         )
     near = _neighbours(base, versions)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.conflicts import Explanation, Step, explain
 from cudalock.errors import Contradiction, NetworkError, NoSolution, NothingAsked, UnknownVersion
 from cudalock.goals import Asked
+from cudalock.names import canonical
 from cudalock.repositories.asking import Ask, Asker, Said
 from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
 from cudalock.resolution.problem import Problem
@@ -222,11 +223,13 @@ def check_anything(repository: Repository, request: Request) -> None:
 
 
 def check_names(repository: Repository, matrix: Matrix) -> None:
-    """Raises NetworkError naming what is asked for that the matrix does not hold."""
+    """Raises NetworkError naming what is asked for that neither the matrix nor an index has."""
     outside: dict[str, Asked] = {}
     for each in repository.requirements:
         if matrix.names.find(each.name) is None:
-            outside.setdefault(each.name, each)
+            outside.setdefault(canonical(each.name), each)
+    for name in matrix.elsewhere(sorted(outside)):
+        del outside[name]
     if outside:
         named = ", ".join(f"`{name}` ({each.origin})" for name, each in sorted(outside.items()))
         raise NetworkError(

@@ -58,12 +58,26 @@ def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
     Raises NoSolution, with what stands in the way, if there is none; GaveUp if neither an answer
     nor a proof was found.
     """
-    resolution = answer(Problem(goal, target, matrix))
+    matrix.prepare(goal.requirements, target)
+    resolution = _answer_again(goal, target, matrix)
     if resolution is None:
         from cudalock.conflicts import explain
 
         raise explain(goal, target, matrix)
     return resolution
+
+
+def _answer_again(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
+    """The answer, asked for until the matrix has no more to show."""
+    while True:
+        try:
+            resolution = answer(Problem(goal, target, matrix))
+        except GaveUp:
+            if not matrix.again(found=False):
+                raise
+        else:
+            if not matrix.again(found=resolution is not None):
+                return resolution
 
 
 def answer(problem: Problem) -> Resolution | None:

@@ -83,7 +83,9 @@ def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
     # What the goal constrains is seen as well: else a conflict with the metadata of a member would
     # be found again by resolvelib for every build of the framework.
-    waiting = [*problem.goal_names, *(root.name for root in problem.roots)]
+    # A constraint on a project that is not held costs no look at an index: few come to be wanted.
+    held = problem.matrix.projects
+    waiting = [*problem.goal_names, *(root.name for root in problem.roots if root.name in held)]
     if framework in columns and framework is not None:
         waiting += _optional_members(problem, columns[framework])
     while waiting:

@@ -163,12 +163,22 @@ class Problem:
         ``screen`` is left out before anything else is asked about it.
         """
         project = self.matrix.project(name)
-        if project is not None:
-            pinned = pins_exactly(each for root in self.roots_of(name) for each in root.specifiers)
-            for version in reversed(project.versions):
-                for candidate in self._make_candidates(name, version, screen):
-                    if pinned or not candidate.is_withdrawn:
-                        yield candidate
+        if project is None:
+            return
+        specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
+        pinned = pins_exactly(specifiers)
+        seen = {True: 0, False: 0}
+        for version in reversed(project.versions):
+            asked = all(may_accept(each, version) for each in specifiers)
+            if project.window is not None and seen[asked] >= project.window:
+                project.cut()
+                continue
+            made = False
+            for candidate in self._make_candidates(name, version, screen):
+                if pinned or not candidate.is_withdrawn:
+                    made = True
+                    yield candidate
+            seen[asked] += made
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
         """The candidates of one release, in the order of its rows, though it be withdrawn."""
@@ -186,7 +196,9 @@ class Problem:
         if not self.wide and not all(may_accept(each, version) for each in specifiers):
             return
         project = self.matrix.project(name)
-        if project is None or (is_prerelease(version) and not asks_prerelease(specifiers)):
+        if project is None or (
+            is_prerelease(version) and project.has_final and not asks_prerelease(specifiers)
+        ):
             return
         release = project.release(version)
         for build in screen.passing(release) if screen else release.builds:
@@ -194,7 +206,7 @@ class Problem:
             if wheel is None:
                 continue
             candidate = Candidate(name, version, release, build, wheel)
-            if self.wide or self._passes(candidate, roots):
+            if (self.wide or self._passes(candidate, roots)) and build.is_readable:
                 yield candidate
 
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:

@@ -140,9 +140,14 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         return self._closure(name, wanted)
 
     def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
+        project = self._problem.matrix.project(name)
+        window, seen = project.window if project is not None else None, 0
         for version in closure_versions(self._problem, name, self._cuda):
             if not all(requirement.may_accept(version) for requirement in wanted):
                 continue
+            if project is not None and window is not None and seen >= window:
+                project.cut()
+                return
             offered = [
                 candidate
                 for candidate in self._problem.candidates_at(name, version)
@@ -150,6 +155,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             ]
             if len(offered) > 1:
                 offered.sort(key=lambda each: component_key(self._problem, each, self._cuda))
+            seen += bool(offered)
             yield from offered
 
     def _extended(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
@@ -181,9 +187,15 @@ def _identifier(name: str, extras: frozenset[str]) -> str:
     return f"{name}[{','.join(sorted(extras))}]" if extras else name
 
 
-def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
+def pin(
+    problem: Problem,
+    network: Network,
+    alive: Alive,
+    cuda: str | None,
+    max_rounds: int = MAX_ROUNDS,
+) -> Pinned | None:
     """Let resolvelib choose among what is alive; None where there is no choice, or where none was
-    found in :data:`MAX_ROUNDS`, which the problem then remembers."""
+    found in so many rounds, which the problem then remembers."""
     provider = Provider(problem, network, alive, cuda)
     resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
     roots = [
@@ -192,7 +204,7 @@ def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> P
         *problem.option_roots(cuda),
     ]
     try:
-        result = resolver.resolve(roots, max_rounds=MAX_ROUNDS)
+        result = resolver.resolve(roots, max_rounds=max_rounds)
     except ResolutionImpossible:
         return None
     except ResolutionTooDeep:

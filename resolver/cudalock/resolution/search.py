@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import combinations, groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate, label
 from cudalock.resolution.network import build_network
@@ -31,6 +31,10 @@ from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
+
+
+QUICK: Final = 300
+"""Rounds of a search that may prove that there is no answer, before the one for the best."""
 
 
 class Solution(NamedTuple):
@@ -117,12 +121,28 @@ class Search:
 
     def _has_answer(self, alive: Alive, off: frozenset[str]) -> bool:
         """Whether resolvelib settles what propagation leaves of a part of the network."""
-        if self.network.propagate(alive, off) is not None:
+        if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return False
         return any(
             pin(self._problem(off), self.network, part, cuda) is not None
             for part, cuda in self._by_build(alive, off)
         )
+
+    def _is_hopeless(self, alive: Alive, off: frozenset[str]) -> bool:
+        """Whether a search beside no build in particular proves that there is no answer.
+
+        What the matrix holds is closed, and where propagation leaves something there is one as a
+        rule. What leads out of it may be impossible whatever the build, and to find that again for
+        each of a hundred takes long.
+        """
+        if not self.problem.matrix.is_open:
+            return False
+        problem = self._problem(off)
+        before, problem.gave_up = problem.gave_up, False
+        found = pin(problem, self.network, alive, None, QUICK)
+        hopeless = found is None and not problem.gave_up
+        problem.gave_up = before
+        return hopeless
 
     # -- soft facts ---------------------------------------------------------------------------
 
@@ -167,7 +187,7 @@ class Search:
 
     def _without(self, off: frozenset[str]) -> Solution | None:
         alive = self.network.alive(off)
-        if self.network.propagate(alive, off) is not None:
+        if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
         for version, part in self._by_framework_version(alive, off):
             found = self._least_flawed(part, off)

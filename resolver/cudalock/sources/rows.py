@@ -93,8 +93,17 @@ def release_row(
     without wheels has `sdist`, and no requirements.
     """
     files = list(files)
+    row = listed_row(files)
     wheels = [file for file in files if file.is_wheel]
+    if not wheels:
+        return {**row, "wheels": []}
+    return {**row, **_builds(project, wheels, _without(metadata, extras), index)}
+
+
+def listed_row(files: list[File]) -> Row:
+    """What the listing says of a release as a whole."""
     row: Row = {}
+    wheels = [file for file in files if file.is_wheel]
     days = [file.uploaded for file in files if file.uploaded]
     if days:
         row["uploaded"] = min(days)
@@ -104,8 +113,22 @@ def release_row(
     if all(file.yanked is not None for file in files):
         row["yanked"] = files[0].yanked or True
     if not wheels:
-        return {**row, "sdist": True, "wheels": []}
-    return {**row, **_builds(project, wheels, _without(metadata, extras), index)}
+        row["sdist"] = True
+    return row
+
+
+def grouped(
+    project: str, files: list[File]
+) -> list[tuple[str | None, list[File], list[list[Any]]]]:
+    """The wheels of a release that have one local version and one system, and as a rule one
+    metadata: the version, the files, and their rows."""
+    groups: dict[tuple[str | None, str], list[File]] = {}
+    for file in files:
+        parts = wheel_parts(file.name) if file.is_wheel else None
+        if parts is not None:
+            groups.setdefault((parts["local"], system_of(file)), []).append(file)
+    ordered = sorted(groups, key=lambda key: (key[0] or "", _SYSTEMS.index(key[1])))
+    return [(key[0], groups[key], _rows(project, groups[key])) for key in ordered]
 
 
 def _without(metadata: ReadMetadata, extras: Collection[str] | None) -> ReadMetadata:
@@ -223,4 +246,14 @@ def _sdist_version(name: str, project: str) -> Version | None:
     return version if found == project else None
 
 
-__all__ = ["Row", "is_kept", "project_rows", "release_row", "releases_of", "wheel_parts"]
+__all__ = [
+    "Row",
+    "grouped",
+    "is_kept",
+    "listed_row",
+    "project_rows",
+    "release_row",
+    "releases_of",
+    "representative",
+    "wheel_parts",
+]
