@@ -65,6 +65,7 @@ class Lines:
             entry.manager == "pypi"
             and entry.name in self._names
             and entry.problem is None
+            and _is_comparable(entry.specifier)
             and (entry.role == "override" or entry.name not in self.overridden)
         )
 
@@ -141,6 +142,22 @@ class Lines:
         best = _best(wheels, target)
         chosen = best or wheels[0]
         return held._replace(file=chosen.name, hashes=_digests(chosen.hashes))
+
+
+@lru_cache(maxsize=1024)
+def _is_comparable(specifier: str) -> bool:
+    """Whether all its versions are: `===` may stand before anything."""
+    from packaging.version import InvalidVersion, Version
+
+    if "===" not in specifier:
+        return True
+    try:
+        for clause in specifier.split(","):
+            if clause.strip().startswith("==="):
+                Version(clause.strip().removeprefix("==="))
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _entries(file: ProjectFile, environment: Mapping[str, str]) -> Iterator[Declared]:

@@ -39,9 +39,9 @@ def likely(file: ProjectFile) -> Iterator[Target]:
 
 
 def completed(target: Target, file: ProjectFile) -> list[Target]:
-    """The targets that one stands for: itself where Python and platform are stated, else every
-    likely one that has what is."""
-    if {"python", "platform"} <= target.stated:
+    """The targets that one stands for: itself where Python and platform are stated, or where it
+    was not made from what somebody stated; else every likely one that has what is."""
+    if not target.stated or {"python", "platform"} <= target.stated:
         return [target]
     found = []
     for each in likely(file):
