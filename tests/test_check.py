@@ -76,6 +76,29 @@ def test_strict_counts_warnings(folder: Path) -> None:
     assert run(*words, "--strict").exit_code == 1
 
 
+def test_the_table_of_the_repository_states_targets(folder: Path) -> None:
+    (folder / "requirements.txt").write_text("torch==2.4.1\n")
+    assert run("requirements.txt", "-q").exit_code == 0
+    table = folder / "pyproject.toml"
+    table.write_text('[tool.cudalock]\ntargets = ["linux py3.12", "linux py3.13"]\n')
+    assert (
+        "CL103 torch 2.4.1 has no wheel for Linux x86_64 with Python 3.13"
+        in run("requirements.txt", "-q").stdout
+    )
+    assert run("requirements.txt", *STATED, "-q").exit_code == 0
+    table.write_text('[tool.cudalock]\npython = "3.13"\nplatform = "linux"\nhashes = "require"\n')
+    assert run("requirements.txt", "-q").exit_code == 1
+    for wrong in ("targets = 3", 'targets = ["amiga"]', "python = 3.13"):
+        table.write_text(f"[tool.cudalock]\n{wrong}\n")
+        assert run("requirements.txt", "-q").exit_code == 2
+
+
+def test_nothing_to_read_is_fine(folder: Path) -> None:
+    found = run()
+    assert (found.exit_code, found.stdout) == (0, "")
+    assert "no file that check reads" in found.stderr
+
+
 def test_a_comment_silences_a_code(folder: Path) -> None:
     (folder / "requirements.txt").write_text(
         "torch==2.5.1\ntorchvision==0.19.0  # cudalock: ignore[CL201]\n"

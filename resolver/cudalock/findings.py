@@ -75,8 +75,7 @@ class Finding:
 
     `sentence` has no full stop and no code in it. `facts` are the ids of the curated facts it rests
     on. `fix` is what to type or do. `place` is where it is told, if it is about a file; `members`
-    are the names of the projects it is about. `replacement` is the text to put in the place of
-    `replaces` (or of `place`, without it), where a rewrite mends it.
+    are the names of the projects it is about.
     """
 
     code: str
@@ -86,8 +85,6 @@ class Finding:
     fix: str | None = None
     place: Place | None = None
     members: tuple[str, ...] = ()
-    replaces: Place | None = None
-    replacement: str | None = None
 
     @property
     def rule(self) -> Rule:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cudalock.addresses import file_of
 from cudalock.checks.building import is_told_how, may_tell_how
 from cudalock.judging import Held
+from cudalock.judging.wheels import wheel_tags
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
@@ -196,12 +197,6 @@ def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
     return wheels[min(ranked)[1]] if ranked else None
 
 
-def wheel_tags(file: str) -> str | None:
-    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
-    parts = file.removesuffix(_WHEEL).split("-")
-    return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
-
-
 def _version_of(file: str) -> str | None:
     """The version that a wheel's name carries."""
     from packaging.version import InvalidVersion, Version
@@ -224,4 +219,4 @@ def _fragment(url: str) -> tuple[str, ...]:
     return (digest.partition("&")[0].lower(),) if found else ()
 
 
-__all__ = ["Lines", "holds", "wheel_tags"]
+__all__ = ["Lines", "holds"]

@@ -9,11 +9,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from cudalock.addresses import file_of
-from cudalock.checks.lines import holds, wheel_tags
+from cudalock.checks.lines import holds
 from cudalock.checks.targets import PYTHONS, completed, is_allowed, likely
 from cudalock.findings import RULES, Finding
 from cudalock.judging.stack import Stack
-from cudalock.judging.wheels import Wheels
+from cudalock.judging.wheels import Wheels, wheel_tags
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:

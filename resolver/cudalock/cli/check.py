@@ -219,6 +219,9 @@ def _report(
     from cudalock.findings import SEVERITIES
     from cudalock.render import tell
 
+    if not names:
+        tell("there is no file that check reads below this directory")
+        return
     for says in changed:
         tell(f"changed: {says}")
     counts = [(sum(each.severity == one for each in findings), one) for one in SEVERITIES]

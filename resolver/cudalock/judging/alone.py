@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from cudalock.facts import DIST
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.judging.held import Clash, Held
-from cudalock.judging.wheels import Made, Wheels, is_on_an_index, is_on_the_package_index
+from cudalock.judging.wheels import (
+    Made,
+    Wheels,
+    is_on_an_index,
+    is_on_the_package_index,
+    wheel_tags,
+)
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.specifiers import parse_version
 
@@ -27,8 +33,7 @@ SDIST = "sdist"
 
 
 class Alone:
-    """Judges single things on one target. After `judge`, `usable` says what is worth judging with
-    the rest."""
+    """Judges single things on one target."""
 
     def __init__(self, target: Target, matrix: Matrix) -> None:
         self._target = target
@@ -46,10 +51,10 @@ class Alone:
             # It may come from where the matrix does not look.
             return [], held if self._is_known(held, project) else None
         wheels = Wheels(held, project, self._target, self._matrix)
-        if not wheels.versions:
-            return list(self._no_version(held, project)), None
         if held.file is not None:
             return self._by_address(held, wheels)
+        if not wheels.versions:
+            return list(self._no_version(held, project)), None
         made = next(wheels.made(), None)
         if made is None:
             return list(self._no_build(held, wheels)), None
@@ -233,7 +238,7 @@ class Alone:
     def _by_address(self, held: Held, wheels: Wheels) -> tuple[list[Clash], Held | None]:
         file = held.file or ""
         made = wheels.named(file)
-        tags = _tags(file)
+        tags = wheel_tags(file)
         if tags is not None and self._target.tags().rank(tags) is None:
             says = f"{file} is not for {self._where()}"
             return [self._clash("CL401", held, says)], None
@@ -243,16 +248,13 @@ class Alone:
         return list(self._hash_of(held, made)), held
 
     def _hash_of(self, held: Held, made: Made) -> Iterator[Clash]:
+        # Names are used again for other bytes, by other builders: all of them are looked at.
         published = {
             wheel.sha256
-            for wheel in made.build.wheels
-            if wheel.file(made.release.version, made.build.local) == held.file
+            for build in made.release.builds
+            for wheel in build.wheels
+            if wheel.file(made.release.version, build.local) == held.file
         }
-        # Names are used again for other bytes, by other builders: all of them are looked at.
-        for build in made.release.builds:
-            for wheel in build.wheels:
-                if wheel.file(made.release.version, build.local) == held.file:
-                    published.add(wheel.sha256)
         if held.hashes and None not in published and published.isdisjoint(held.hashes):
             says = f"the hash is not that of {held.file}"
             yield self._clash("CL106", held, says)
@@ -326,12 +328,6 @@ def _has_pre(versions: Sequence[Version]) -> bool:
 
 def _either(name: str, versions: list[str]) -> str | None:
     return " or ".join(f"`{name}=={version}`" for version in versions) or None
-
-
-def _tags(file: str) -> str | None:
-    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
-    parts = file.removesuffix(".whl").split("-")
-    return "-".join(parts[-3:]) if file.endswith(".whl") and len(parts) >= 5 else None
 
 
 __all__ = ["Alone"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.facts import NONE
 from cudalock.judging.problem import comes_from, has_file
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.releases import Build, Project, Release
     from cudalock.target import Target
+
+
+_WHEEL: Final = ".whl"
 
 
 class Made(NamedTuple):
@@ -123,6 +126,12 @@ class Wheels:
         return None
 
 
+def wheel_tags(file: str) -> str | None:
+    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
+    parts = file.removesuffix(_WHEEL).split("-")
+    return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
+
+
 def is_on_an_index(made: Made) -> bool:
     """Whether an installer can find it by name, given the index."""
     return made.build.builder is None
@@ -141,4 +150,4 @@ def _shared(one: str, other: str) -> int:
     return count
 
 
-__all__ = ["Made", "Wheels", "is_on_an_index", "is_on_the_package_index"]
+__all__ = ["Made", "Wheels", "is_on_an_index", "is_on_the_package_index", "wheel_tags"]
