@@ -173,11 +173,33 @@ def test_kinds_by_name() -> None:
         "Containerfile": "dockerfile",
         "Dockerfile.jinja2": None,
         "MANIFEST.in": None,
+        "Makefile.in": None,
+        "requirements.in": "requirements",
+        "requirements.pip": "requirements",
+        "requirements/gpu.in": "requirements",
+        "requirements/readme.md": None,
         "config.h.in": None,
         "setup.cfg": "setup-cfg",
         "README.md": None,
     }
     assert {name: kind_of(name) for name in names} == names
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        ("a: {{ .Values.x }} {{ y\n", 0),
+        ("dependencies: [a, b\n", 1),
+        ("a: 1\n", 0),
+        ("- 1\n", 0),
+        ("", 0),
+        ("dependencies: {a: b}\n", 0),
+        ("dependencies:\n  - a\n---\ndependencies:\n  - b\n", 0),
+    ],
+)
+def test_yaml_that_is_no_environment(content: str, problems: int) -> None:
+    """Many files have such names, and most of them are none of ours."""
+    assert len(read(content, kind="environment").problems) == problems
 
 
 def test_finding_files(tmp_path: Path) -> None:

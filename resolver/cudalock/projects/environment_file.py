@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cudalock.projects.text import Text
     from cudalock.projects.yaml_places import YamlNode
 
+_DEPENDENCIES: Final = re.compile(r"^dependencies[ \t]*:", re.MULTILINE)
 _PYTHON: Final = "python"
 _PLATFORMS: Final = {
     "linux-64": "linux",
@@ -69,6 +71,8 @@ class _Environment:
         try:
             root = compose(self.text.text)
         except BadYaml as error:
+            if not _DEPENDENCIES.search(self.text.text):
+                return  # a template or settings of something else, under a name that is common
             self._problem(error.start, error.start, f"this is not YAML: {error}")
             return
         for key, value in root.pairs():

@@ -36,8 +36,8 @@ _NAMES: Final = (
     ("setup-cfg", r"setup\.cfg"),
     ("setup-py", r"setup\.py"),
     ("python-version", r"\.python-versions?"),
-    ("constraints", r"(.*[-_.])?constraints?([-_.].*)?\.txt"),
-    ("requirements", r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in)|.*\.in|.*\.pip"),
+    ("constraints", r"(.*[-_.])?constraints?([-_.].*)?\.(txt|in)"),
+    ("requirements", r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in|pip)"),
 )
 KINDS: Final = tuple(kind for kind, _ in _NAMES)
 """The kinds of file. "constraints" are read as requirements files are."""
@@ -79,15 +79,10 @@ def kind_of(name: str | PurePath) -> str | None:
         return None
     for kind, pattern in _NAMES:
         if re.fullmatch(pattern, lower):
-            return None if kind == "requirements" and _is_manifest(lower) else kind
-    if lower.endswith(".txt") and path.parent.name.lower() in ("requirements", "reqs"):
+            return kind
+    if lower.endswith((".txt", ".in")) and path.parent.name.lower() in ("requirements", "reqs"):
         return "requirements"
     return None
-
-
-def _is_manifest(name: str) -> bool:
-    """Whether this is setuptools' list of files, or a template of another file."""
-    return name == "manifest.in" or name.endswith((".h.in", ".py.in", ".cmake.in", ".txt.in"))
 
 
 def find_files(directory: Path) -> list[Path]:
