@@ -4,6 +4,7 @@ tables."""
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.markers import Marker
@@ -43,8 +44,9 @@ class _Machine(NamedTuple):
 
     def requires(self, build: Build) -> Iterator[Requirement]:
         """What holds here of a build's requirements, extras left out."""
-        for requirement in filter(None, map(_requirement, build.requires)):
-            if requirement.marker is None or requirement.marker.evaluate(dict(self.markers)):
+        for text in build.requires:
+            requirement = _requirement(text)
+            if requirement is not None and _asks(text, self.platform):
                 yield requirement
 
 
@@ -53,6 +55,16 @@ def _installs(tags: Tags, build: Build) -> bool:
     return any(tags.rank(each) is not None for each in build.tags if each.count("-") >= 2)
 
 
+@cache
+def _asks(text: str, platform: str) -> bool:
+    """Whether a requirement's marker holds on a platform, no extra wanted."""
+    requirement = _requirement(text)
+    marker = requirement.marker if requirement else None
+    environment = Target(PYTHON, platform).marker_environment()
+    return marker is None or marker.evaluate({**environment, "extra": ""})
+
+
+@cache
 def _requirement(text: str) -> Requirement | None:
     """None for what cannot be parsed, which has another lint."""
     try:

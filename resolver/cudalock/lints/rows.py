@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -101,17 +102,22 @@ def _build(release: Release, row: dict[str, Any], position: int) -> Iterator[Def
 
 def _metadata(release: Release, row: dict[str, Any], position: int | None) -> Iterator[Defect]:
     for text in row.get("requires", ()):
-        try:
-            same = str(Requirement(text)) == text
-        except InvalidRequirement as error:
-            yield of_release(release, f"{text!r}: {_first_line(error)}", position)
-        else:
-            if not same:
-                yield of_release(release, f"{text!r} is not in packaging's spelling", position)
+        if says := _misspelt(text):
+            yield of_release(release, f"{text!r}{says}", position)
     try:
         SpecifierSet(row.get("python", ""))
     except InvalidSpecifier as error:
         yield of_release(release, f"`python`: {error}", position)
+
+
+@cache
+def _misspelt(text: str) -> str | None:
+    """What is wrong with a requirement; one and the same is in hundreds of rows."""
+    try:
+        same = str(Requirement(text)) == text
+    except InvalidRequirement as error:
+        return f": {_first_line(error)}"
+    return None if same else " is not in packaging's spelling"
 
 
 def wheel_files(matrix: Matrix) -> Iterator[Defect]:

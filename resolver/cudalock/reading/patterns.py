@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
@@ -58,6 +59,8 @@ class Patterns:
             _pattern(row, f"pattern[{position}]") for position, row in enumerate(matrix.patterns)
         ]
         self._matrix = matrix
+        # Bound here, so that what was found goes when this does.
+        self._followed = cache(self._follow)
 
     def read(self, local: str | None, tags: str) -> Reading | None:
         """What a wheel was made with, by its local version; None where no pattern fits."""
@@ -69,13 +72,13 @@ class Patterns:
                     for label in pattern.follows
                     if label not in labels and pattern.is_for(label, tags)
                 )
-                return Reading({**labels, **self._followed(labels, open_)}, open_)
+                return Reading({**labels, **self._followed(tuple(labels.items()), open_)}, open_)
         return None
 
-    def _followed(self, labels: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    def _follow(self, said: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> dict[str, str]:
         """The values that the framework's builds agree on: those of that version and CUDA release,
         or of every CUDA release where it has none for that one."""
-        framework = self._matrix.framework
+        labels, framework = dict(said), self._matrix.framework
         project = self._matrix.project(framework) if framework else None
         if not names or framework is None or project is None or framework not in labels:
             return {}
