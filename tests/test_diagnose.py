@@ -282,6 +282,15 @@ def test_what_a_log_holds_does_not_move_the_cursor() -> None:
     assert "  line 1: ??31m No module named 'triton.ops'?" in shown
 
 
+def test_a_python_that_the_framework_is_not_made_for_is_not_assumed() -> None:
+    text = (TEXTS / "bnb-triton-windows.txt").read_text(encoding="utf-8")
+    text = text.replace("Python 3.11.14", "")
+    newest = Here(python=lambda: ("3.14", False), platform=HERE.platform)
+    remedy = diagnose(text, MATRIX, None, newest).remedy
+    assert remedy is not None
+    assert "--torch 2.4.1+cu121 --bnb --python 3.12 " in remedy.command
+
+
 def test_a_python_without_wheels_is_no_obstacle() -> None:
     found = look("Python 3.6.9\n" + (TEXTS / "setuptools.txt").read_text(encoding="utf-8"))
     assert ids(found)[0] == "torch-setuptools-cap"

@@ -166,7 +166,7 @@ def _remedy(found: Diagnosis) -> Iterator[str]:
         yield f"  {name} {had} -> {has}"
     yield from (f"  {name}, of which the text has none: {has}" for name, has in remedy.added)
     if remedy.assumed:
-        yield f"  not told by the text, and so this machine's: {' and '.join(remedy.assumed)}"
+        yield f"  assumed, as the text does not tell it: {' and '.join(remedy.assumed)}"
 
 
 def _why_none(found: Diagnosis) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
     from cudalock.target import Here, Target
 
+SOLVES: Final = 60
+"""How many questions a remedy may ask of the engine."""
+
 PYTHONS: Final = ("3.12", "3.11", "3.10", "3.9", "3.13")
-"""Tried in this order where the text tells no Python and this machine's has no answer."""
+"""Tried in this order where the text tells no Python and its framework is not made for this
+machine's."""
 
 ORIGIN: Final = "the text"
 
@@ -56,28 +61,34 @@ class Mender:
         self._here = here
 
     def mend(self, wish: Wish, attempts: Attempts) -> Remedy | None:
-        """The first answer, from the least change to the most; None where there is none.
-
-        One that is no cure is taken where no other is.
-        """
+        """The first answer, from the least change to the most; None where there is none, or none
+        was found with SOLVES questions. One that is no cure is taken where no other is."""
         names = sorted(set(wish.wanted))
         if not names:
             return None
         second_best: Remedy | None = None
-        pythons = [self._clues.python] if self._clues.python else [None, *PYTHONS]
-        for python in pythons:
-            for asked in attempts.of(names, wish.culprits):
-                found = self._solve(asked, python)
-                if found is None:
-                    continue
-                remedy = self._remedy(found, names)
-                changes = bool(remedy.changes) or not wish.must_change
-                if changes and wish.facts.isdisjoint(found.warnings):
-                    return remedy
-                second_best = second_best or remedy
-            if second_best:
-                break
+        python = self._clues.python or self._likely_python()
+        for asked in islice(attempts.of(names, wish.culprits), SOLVES):
+            found = self._solve(asked, python)
+            if found is None:
+                continue
+            remedy = self._remedy(found, names)
+            changes = bool(remedy.changes) or not wish.must_change
+            if changes and wish.facts.isdisjoint(found.warnings):
+                return remedy
+            second_best = second_best or remedy
         return second_best
+
+    def _likely_python(self) -> str | None:
+        """None for this machine's, unless the framework of the text is not made for that: then
+        one that it is made for."""
+        framework = self._matrix.framework or ""
+        public = self._pins.get(framework, "").partition("+")[0]
+        if public not in self._matrix.versions(framework):
+            return None
+        pythons = (None, *PYTHONS)
+        asked = (f"{framework}=={public}",)
+        return next((each for each in pythons if self._solve(asked, each) is not None), None)
 
     def _solve(self, asked: tuple[str, ...], python: str | None) -> _Answer | None:
         """The best answer; None where there is none."""
