@@ -11,11 +11,13 @@ A case is a file under cases/repositories:
     addresses files that the lock names by address
     refused   the exit status, where there is no lock, with what it says
     relaxed   pins with --relax, with what was loosened
+    served    packages that are not in the matrix, NAME==VERSION to what it requires, on the index
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +26,12 @@ from click.testing import CliRunner, Result
 
 from cudalock import toml
 from cudalock.cli import main
+from tests.local_index import LocalIndex, build_wheel
+from tests.recorded import MAIN
 from tests.test_consumers import HERE, Consumed, on_linux, pip_would_install, uv_would_install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.recorded import RecordedIndex
 
@@ -67,12 +71,38 @@ def lacking(wanted: Iterable[str], pins: Mapping[str, str]) -> list[str]:
     return missing
 
 
+@pytest.fixture(scope="module")
+def further() -> Iterator[LocalIndex]:
+    """A package index that has only what the cases say, and nothing that the matrix holds."""
+    with LocalIndex() as index:
+        for path in CASES.glob("*.toml"):
+            served = toml.loads(path.read_text(encoding="utf-8")).get("served", {})
+            for pin, requires in served.items():
+                name, _, version = pin.partition("==")
+                wheel = build_wheel(name, version, requires=requires, offer_metadata=True)
+                index.add(MAIN, wheel)
+        yield index
+
+
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: LocalIndex) -> Path:
     root = tmp_path / "repository"
     root.mkdir()
     monkeypatch.chdir(root)
+    monkeypatch.setenv("PIP_INDEX_URL", further.url(MAIN))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     return root
+
+
+@pytest.fixture
+def installers(recorded_environment: Mapping[str, str], further: LocalIndex) -> Mapping[str, str]:
+    """The environment of pip and uv: the recorded index, and the further one."""
+    return {
+        **recorded_environment,
+        "UV_INDEX": further.url(MAIN),
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "PIP_EXTRA_INDEX_URL": further.url(MAIN),
+    }
 
 
 @pytest.mark.parametrize("path", cases())
@@ -103,7 +133,7 @@ def test_uv_accepts_the_lock_of_a_repository(
     path: Path,
     repository: Path,
     recorded: RecordedIndex,
-    recorded_environment: Mapping[str, str],
+    installers: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
     case = laid_out(path, repository)
@@ -112,7 +142,7 @@ def test_uv_accepts_the_lock_of_a_repository(
     lock = Consumed(result.stdout).redirected(recorded)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert uv_would_install(lock, elsewhere, recorded_environment) == lock.pins
+    assert uv_would_install(lock, elsewhere, installers) == lock.pins
 
 
 @pytest.mark.parametrize("path", cases())
@@ -144,7 +174,7 @@ def test_pip_accepts_the_lock_of_a_repository(
     name: str,
     repository: Path,
     recorded: RecordedIndex,
-    recorded_environment: Mapping[str, str],
+    installers: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
     """By its metadata, for the Python that runs the tests: pip reads markers for that one."""
@@ -156,5 +186,39 @@ def test_pip_accepts_the_lock_of_a_repository(
     lock = Consumed(result.stdout).redirected(recorded)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    installed = pip_would_install(lock, elsewhere, recorded_environment)
+    installed = pip_would_install(lock, elsewhere, installers)
     assert {each.rpartition("-")[0] for each in installed} == set(lock.pins)
+
+
+TARGET = ("--python", "3.11", "--platform", "linux")
+
+
+def test_what_no_index_has_names_its_line(repository: Path) -> None:
+    write(repository, {"requirements.txt": "torch==2.5.1\nnobodys-package\n"})
+    result = run(*TARGET)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no index has `nobodys-package` (requirements.txt:2)" in result.stderr
+    without = run(*TARGET, "--exclude", "nobodys_package")
+    assert without.exit_code == 0, without.output
+    assert "left out: requirements.txt:2 `nobodys-package` (as `--exclude` says)" in without.stderr
+    assert "--exclude nobodys_package" in without.stdout
+
+
+def test_what_is_further_away_needs_the_network(repository: Path) -> None:
+    write(repository, {"requirements.txt": "torch==2.5.1\nunasked-package\n"})
+    result = run(*TARGET, "--offline")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "asked for in `unasked-package` (requirements.txt:2)" in result.stderr
+    alone = run(*TARGET, "--offline", "--stack-only")
+    assert alone.exit_code == 0, alone.output
+    assert "# note: requirements.txt:2: `unasked-package` is left out" in alone.stdout
+
+
+def test_the_nearest_version_that_an_index_has(repository: Path) -> None:
+    write(repository, {"requirements.txt": "kornia==0.7.5\ntorch==2.5.1\n"})
+    refused = run(*TARGET)
+    assert refused.exit_code == 2, refused.output
+    relaxed = run(*TARGET, "--relax")
+    assert relaxed.exit_code == 0, relaxed.output
+    note = "# note: requirements.txt:1: `kornia==0.7.5` cannot be kept: 0.7.0 is taken"
+    assert note in relaxed.stdout

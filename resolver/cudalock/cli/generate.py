@@ -208,7 +208,7 @@ class Job:
 
         questions = self._held_questions()
         lock = make_lock(questions, self.matrix, self._command(questions))
-        notes = lock_notes(self.repository, self.found)
+        notes = lock_notes(self.repository, self.found, lock)
         return dataclasses.replace(lock, notes=(*lock.notes, *notes))
 
     def _held_questions(self) -> tuple[Question, ...]:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.conflicts import Explanation, Step, explain
-from cudalock.errors import Contradiction, NetworkError, NoSolution, NothingAsked, UnknownVersion
-from cudalock.goals import Asked
+from cudalock.errors import (
+    Contradiction,
+    NetworkError,
+    NoSolution,
+    NothingAsked,
+    UnknownName,
+    UnknownVersion,
+)
 from cudalock.names import canonical
 from cudalock.repositories.asking import Ask, Asker, Said
 from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
-from cudalock.resolution.problem import Problem
-from cudalock.resolution.search import Search
+from cudalock.resolution import find
 from cudalock.resolution.specifiers import leading_name
 
 if TYPE_CHECKING:
@@ -64,19 +69,15 @@ class Answerer:
         for ask in asks:
             if self._is_possible(ask.questions):
                 return Answerable(ask, ask.questions)
-        found = self._relaxed()
-        if relaxed and found is not None:
+        if relaxed and (found := self._relaxed()) is not None:
             return found
-        raise self._refusal(asks[-1], found)
+        raise self._refusal(asks[-1])
 
     def _asks(self, repository: Repository) -> list[Ask]:
         return list(Asker(repository, self._said, self.matrix).asks())
 
     def _is_possible(self, questions: Sequence[Question]) -> bool:
-        return all(
-            Search(Problem(goal, target, self.matrix)).best() is not None
-            for goal, target in questions
-        )
+        return all(find(goal, target, self.matrix) is not None for goal, target in questions)
 
     # -- with less ------------------------------------------------------------------------------
 
@@ -120,8 +121,8 @@ class Answerer:
 
     def _limits(self) -> Iterator[Limit]:
         for each in (*self.repository.requirements, *self.repository.constraints):
-            name = self.matrix.names.find(each.name)
-            if each.specifier and name is not None:
+            name = self.matrix.names.find(each.name) or canonical(each.name)
+            if each.specifier:
                 yield Limit(name, each.specifier, each.origin, each.marker, self._weight(name))
 
     def _weight(self, name: str) -> int:
@@ -133,30 +134,35 @@ class Answerer:
 
     # -- no -------------------------------------------------------------------------------------
 
-    def _refusal(self, ask: Ask, relaxed: Answerable | None) -> NoSolution:
+    def _refusal(self, ask: Ask) -> NoSolution:
         for question in ask.questions:
             if not self._is_possible([question]):
-                return _with_places(question, ask, relaxed, self.matrix)
+                return self._with_places(question, ask)
         # Each has an answer, and not all together: the joint search says so in its own words.
         return NoSolution("there is no answer for all the targets together")
 
+    def _with_places(self, question: Question, ask: Ask) -> NoSolution:
+        """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
+        no = explain(*question, self.matrix)
+        explanation = no.explanation
+        if not isinstance(explanation, Explanation):
+            return no
+        places = _places(ask, self.matrix)
+        conflicts = tuple(
+            tuple(_told_with_place(step, places) for step in steps)
+            for steps in explanation.conflicts
+        )
+        hints = [*self._relaxing_hints()]
+        hints += [_as_edit(question, each, places) for each in explanation.suggestions]
+        told = explanation._replace(headline=_headline(explanation), conflicts=conflicts)
+        return NoSolution(told, hints=dict.fromkeys(hints))
 
-def _with_places(
-    question: Question, ask: Ask, relaxed: Answerable | None, matrix: Matrix
-) -> NoSolution:
-    """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
-    no = explain(*question, matrix)
-    explanation = no.explanation
-    if not isinstance(explanation, Explanation):
-        return no
-    places = _places(ask, matrix)
-    conflicts = tuple(
-        tuple(_told_with_place(step, places) for step in steps) for steps in explanation.conflicts
-    )
-    hints = [f"with `--relax`, {each}" for each in (relaxed.loosened if relaxed else ())]
-    hints += [_as_edit(question, each, places) for each in explanation.suggestions]
-    told = explanation._replace(headline=_headline(explanation), conflicts=conflicts)
-    return NoSolution(told, hints=dict.fromkeys(hints))
+    def _relaxing_hints(self) -> Iterator[str]:
+        """What `--relax` would come to. Where an index has to be asked that takes too long for a
+        hint."""
+        relaxed = None if self.matrix.is_open else self._relaxed()
+        for each in relaxed.loosened if relaxed else ():
+            yield f"with `--relax`, {each}"
 
 
 def _headline(explanation: Explanation) -> str:
@@ -169,7 +175,7 @@ def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
     """For each project the lines that speak of it, those with a limit first."""
     places: dict[str, list[str]] = {}
     for each in sorted((*ask.asked, *ask.constraints), key=lambda item: not item.specifier):
-        name = matrix.names.find(each.name) or each.name
+        name = matrix.names.find(each.name) or canonical(each.name)
         if each.specifier or name not in places:
             places.setdefault(name, []).append(each.origin)
     return places
@@ -223,22 +229,33 @@ def check_anything(repository: Repository, request: Request) -> None:
 
 
 def check_names(repository: Repository, matrix: Matrix) -> None:
-    """Raises NetworkError naming what is asked for that neither the matrix nor an index has."""
-    outside: dict[str, Asked] = {}
+    """Raises NetworkError for what has to be looked up and cannot be, UnknownName for what no index
+    has, each with the lines that ask for it."""
+    outside: dict[str, list[str]] = {}
     for each in repository.requirements:
         if matrix.names.find(each.name) is None:
-            outside.setdefault(canonical(each.name), each)
-    for name in matrix.elsewhere(sorted(outside)):
-        del outside[name]
-    if outside:
-        named = ", ".join(f"`{name}` ({each.origin})" for name, each in sorted(outside.items()))
+            outside.setdefault(canonical(each.name), []).append(each.origin)
+    if not outside:
+        return
+    try:
+        found = matrix.elsewhere(sorted(outside))
+    except NetworkError as error:
+        hints = ["`--stack-only` leaves out everything that the matrix does not hold"]
         raise NetworkError(
-            f"{named} are not in the matrix, and have to be looked up at the package index",
-            hints=[
-                "`--stack-only` leaves out everything that is not in the matrix",
-                *(f"`--exclude {name}` leaves it out" for name in sorted(outside)[:1]),
-            ],
+            f"{error.message}\n  asked for in {_listed(outside)}", hints=[*error.hints, *hints]
+        ) from None
+    missing = {name: origins for name, origins in outside.items() if name not in found}
+    if missing:
+        raise UnknownName(
+            f"no index has {_listed(missing)}",
+            hints=[f"`--exclude {name}`, if it is something else" for name in sorted(missing)[:3]],
         )
+
+
+def _listed(names: dict[str, list[str]]) -> str:
+    return ", ".join(
+        f"`{name}` ({', '.join(dict.fromkeys(origins))})" for name, origins in sorted(names.items())
+    )
 
 
 __all__ = ["Answerable", "Answerer", "check_anything", "check_names"]

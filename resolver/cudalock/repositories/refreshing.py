@@ -11,8 +11,8 @@ from cudalock.formats.header import find_command
 from cudalock.projects.files import read_file
 from cudalock.repositories.relaxing import Limit, held_question
 from cudalock.repositories.wheel_addresses import find_wheel
+from cudalock.resolution import find
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
     from cudalock.goals import Question
@@ -88,9 +88,9 @@ class _Holding:
         """The versions that free projects have where nothing is held."""
         found = []
         for goal, target in self.questions if free else ():
-            answer = Search(Problem(goal, target, self.matrix)).best()
+            answer = find(goal, target, self.matrix)
             for name in sorted(free) if answer is not None else ():
-                chosen = answer.pinned.version_of(name) if answer is not None else None
+                chosen = answer.pins.get(name) if answer is not None else None
                 if chosen is not None and chosen.version is not None:
                     found.append(Limit(name, f"=={chosen.version}", "--upgrade-package"))
         return list(dict.fromkeys(found))
@@ -106,10 +106,7 @@ class _Holding:
         return self._kept(wanted[half:], self._kept(wanted[:half], kept))
 
     def _is_possible(self, pins: list[Limit]) -> bool:
-        return all(
-            Search(Problem(goal, target, self.matrix)).best() is not None
-            for goal, target in self._with(pins)
-        )
+        return all(find(goal, target, self.matrix) is not None for goal, target in self._with(pins))
 
     def _with(self, pins: Sequence[Limit]) -> tuple[Question, ...]:
         return tuple(held_question(each, pins, {}) for each in self.questions)

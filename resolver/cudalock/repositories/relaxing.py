@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts import Conflict
 from cudalock.goals import Asked
+from cudalock.resolution.candidate import best_wheel
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import accepts, parse_version
+from cudalock.resolution.specifiers import accepts, is_prerelease, parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Question
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_CORES: Final = 60
 """After so many conflicts the search for the smallest set is given up."""
+MOST_LISTED: Final = 8
+"""So many releases of a project that only an index has are tried."""
 MOST_LIMITS: Final = 6
 """More limits than these are not let go at once: then the files are of another time."""
 
@@ -155,6 +158,9 @@ class _Relaxing:
 
     def _nearest(self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]) -> str | None:
         """The version nearest to what the limit allows with which every target has an answer."""
+        project = self.matrix.project(limit.name)
+        if project is not None and project.window is not None:
+            return self._nearest_listed(limit, kept, held)
         searches = [
             Search(Problem(goal, target, self.matrix))
             for goal, target in self._with(kept, held)
@@ -179,6 +185,36 @@ class _Relaxing:
                     return version
                 dear = dear or version
         return dear
+
+    def _nearest_listed(
+        self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]
+    ) -> str | None:
+        """The same for a project that an index lists, whose releases are asked for one by one."""
+        targets = [target for _, target in self.questions if limit.applies(target)]
+        versions = [
+            version
+            for version in self.matrix.versions(limit.name)
+            if not is_prerelease(version)
+            and not accepts(_public(limit.specifier), version)
+            and all(self._has_wheel(limit.name, version, target) for target in targets)
+        ]
+        near = _by_distance(limit.specifier, set(versions), self.matrix.versions(limit.name))
+        for version in islice(near, MOST_LISTED):
+            if self._price(kept, {**held, limit.name: version}) is not None:
+                return version
+        return None
+
+    def _has_wheel(self, name: str, version: str, target: Target) -> bool:
+        """Whether a release lists a wheel for a target: its metadata is not asked for."""
+        project = self.matrix.project(name)
+        if project is None:
+            return False
+        tags, python = target.tags(), target.marker_environment()["python_full_version"]
+        return any(
+            best_wheel(build, tags) is not None
+            and (build.python is None or accepts(build.python, python))
+            for build in project.release(version).builds
+        )
 
     def _price(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[int, int] | None:
         """How many warnings and flawed wheels the best answer has; None where there is none."""

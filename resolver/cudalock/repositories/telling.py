@@ -9,6 +9,7 @@ from cudalock.repositories.hints import Hint
 
 if TYPE_CHECKING:
     from cudalock.goals import Asked, Question
+    from cudalock.lock import Lock
     from cudalock.repositories.answering import Answerable
     from cudalock.repositories.asking import Ask
     from cudalock.repositories.code import Used
@@ -68,10 +69,14 @@ def _shortened(parts: Sequence[str]) -> str:
     return ", ".join([*parts[:SHOWN], *([f"{more} more"] if more > 0 else [])])
 
 
-def lock_notes(repository: Repository, found: Answerable) -> tuple[str, ...]:
+def lock_notes(repository: Repository, found: Answerable, lock: Lock) -> tuple[str, ...]:
     """What whoever reads the lock has to know: limits let go, hints not heeded, and what the lock
     does not hold."""
-    notes = [str(each) for each in found.loosened]
+    versions = {pin.name: pin.version for pin in lock.pins}
+    notes = [
+        str(each._replace(version=each.version or versions.get(each.limit.name)))
+        for each in found.loosened
+    ]
     notes += [
         f"{_hint(each)} is not heeded: the pins leave no room for it" for each in found.given_up
     ]

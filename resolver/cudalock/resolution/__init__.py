@@ -58,8 +58,7 @@ def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
     Raises NoSolution, with what stands in the way, if there is none; GaveUp if neither an answer
     nor a proof was found.
     """
-    matrix.prepare(goal.requirements, target)
-    resolution = _answer_again(goal, target, matrix)
+    resolution = find(goal, target, matrix)
     if resolution is None:
         from cudalock.conflicts import explain
 
@@ -67,8 +66,12 @@ def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
     return resolution
 
 
-def _answer_again(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
-    """The answer, asked for until the matrix has no more to show."""
+def find(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
+    """The best answer, asked for until the matrix has no more to show; None if there is none.
+
+    Raises GaveUp if neither an answer nor a proof was found.
+    """
+    matrix.prepare(goal.requirements, target)
     while True:
         try:
             resolution = answer(Problem(goal, target, matrix))
