@@ -14,13 +14,21 @@ from cudalock.compiled import COMPILED, compile_tables
 from cudalock.matrix import data_directory
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-SCREENS = re.findall(r"^\$ cudalock ([^\n]+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```\w*\n(\$ .*?)^```$", README, re.DOTALL | re.MULTILINE)
+"""What a terminal shows: each command after a `$`, and what it prints."""
+SCREENS = [block for block in BLOCKS if "$ cudalock " in block]
 
 
-@pytest.mark.parametrize(("command", "screen"), SCREENS)
-def test_screens(command: str, screen: str) -> None:
-    result = CliRunner().invoke(main, shlex.split(command), standalone_mode=True)
-    assert result.output == screen
+@pytest.mark.parametrize("block", SCREENS)
+def test_screens(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command, output in re.findall(r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", block, re.DOTALL | re.M):
+        tool, *words = shlex.split(command)
+        if tool == "cat":
+            Path(*words).write_text(output, encoding="utf-8")
+        else:
+            assert tool == "cudalock"
+            assert CliRunner().invoke(main, words).output == output
 
 
 def test_there_are_screens() -> None:

@@ -73,6 +73,9 @@ class LazyGroup(click.Group):
             _fail(error, verbose="-v" in words or "--verbose" in words)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        finally:
+            # Where the process goes on (a test), so does collecting.
+            gc.enable()
         sys.exit(status if isinstance(status, int) else 0)
 
 
