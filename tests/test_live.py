@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
+from cudalock.resolution import search
 from cudalock.sources import live
 from cudalock.sources import web as module
 from tests.local_index import LocalIndex, ServedFile, build_wheel, run_tool
@@ -211,6 +212,19 @@ def test_source_distributions_are_never_built(index: LocalIndex) -> None:
         assert not [path for path in pages.asked if path.endswith(".tar.gz")]
 
 
+def test_what_is_hopeless_beside_every_framework_is_seen_once(
+    index: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be found again for each of a hundred builds of torch."""
+    index.add(MAIN, wheel("zz-knot", "1.0", "torch", "zz-base<1"))
+    pinned = []
+    monkeypatch.setattr(search, "pin", lambda *given: pinned.append(given))
+    status, _, said = run("zz-knot", index)
+    assert status == 1
+    assert "zz-knot" in said
+    assert pinned == []
+
+
 def test_metadata_that_cannot_be_read_is_told(index: LocalIndex) -> None:
     index.add(MAIN, build_wheel("zz-dark", "1.0"))
     status, _, said = run("zz-dark", index)
@@ -259,6 +273,28 @@ def test_an_index_that_cannot_be_asked_is_named() -> None:
     status, _, said = run("zz-top>=1", gone)
     assert status == 3
     assert "`zz-top` is not in the matrix, and cannot be looked up" in said
+
+
+def test_what_was_asked_is_told(index: LocalIndex) -> None:
+    _, _, said = run("zz-base", index, "-v")
+    assert re.search(r"^network: \d+ requests, \d+ bytes received, 0 answers from the", said, re.M)
+
+
+def test_what_stands_in_is_told(index: LocalIndex) -> None:
+    with ScriptedServer() as server:
+        file = build_wheel("zz-base", "1.0")
+        page = f'<a href="{file.name}#sha256={file.sha256}">{file.name}</a>'
+        kind = {"Content-Type": "text/html", "ETag": '"1"'}
+        server.answers["/main/zz-base/"] = [Answer(headers=kind, body=page.encode()), Answer(503)]
+        server.answers[f"/main/zz-base/{file.name}"] = [
+            Answer(headers={"Accept-Ranges": "bytes"}, body=file.content)
+        ]
+        command = ["solve", "zz-base", *shlex.split(TARGET), "--index-url", server.url(MAIN)]
+        first, second = (CliRunner().invoke(main, command) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert "zz-base==1.0" in second.stdout
+    assert "cannot be read: what it said before stands in" in second.stderr
+    assert "stands in" not in first.stderr
 
 
 def test_live_and_offline_exclude_each_other(index: LocalIndex) -> None:

@@ -96,6 +96,15 @@ def test_further_indexes_are_asked_in_order(index: Listed) -> None:
         ]
 
 
+def test_without_a_digest_another_index_is_no_source(index: Listed) -> None:
+    index.add("/other/", build_wheel("absent", "1.0"))
+    with (
+        PackageIndexes(index.url("/main/"), [index.url("/other/")]) as indexes,
+        pytest.raises(NetworkError, match="is not at"),
+    ):
+        indexes.find("absent", "absent-1.0-py3-none-any.whl", None)
+
+
 def test_a_digest_that_nobody_lists(index: Listed) -> None:
     with (
         PackageIndexes(index.url("/main/")) as indexes,

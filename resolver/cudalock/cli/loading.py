@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,8 +50,21 @@ def load_live_matrix(options: dict[str, Any]) -> LiveMatrix:
         everything=bool(options["live"]),
         offline=bool(options["offline"]),
     )
-    click.get_current_context().call_on_close(matrix.close)
+    context = click.get_current_context()
+    context.call_on_close(matrix.close)
+    if not options["quiet"]:
+        context.call_on_close(partial(_tell_asked, matrix, verbose=bool(options["verbose"])))
     return matrix
+
+
+def _tell_asked(matrix: LiveMatrix, *, verbose: bool) -> None:
+    """Say what could not be asked, and what was."""
+    from cudalock.render import tell
+
+    for address in matrix.stood_in:
+        tell(f"warning: {address} cannot be read: what it said before stands in")
+    if verbose and matrix.traffic is not None:
+        tell(f"network: {matrix.traffic}")
 
 
 def _warn(text: str) -> None:

@@ -32,6 +32,10 @@ MAX_ROUNDS = 2_000
 """After so many steps a choice is given up. Answers take tens, of a large closure some hundreds."""
 
 
+QUICK = 500
+"""The same for a search that only may prove that there is no answer."""
+
+
 class Pinned(NamedTuple):
     """A complete choice: the candidate of every identifier, and who asked for each."""
 
@@ -187,24 +191,58 @@ def _identifier(name: str, extras: frozenset[str]) -> str:
     return f"{name}[{','.join(sorted(extras))}]" if extras else name
 
 
-def pin(
-    problem: Problem,
-    network: Network,
-    alive: Alive,
-    cuda: str | None,
-    max_rounds: int = MAX_ROUNDS,
-) -> Pinned | None:
-    """Let resolvelib choose among what is alive; None where there is no choice, or where none was
-    found in so many rounds, which the problem then remembers."""
-    provider = Provider(problem, network, alive, cuda)
-    resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
-    roots = [
+class FrameworkAside(Provider):
+    """The same with the framework out of the way: whatever is asked of it holds. Where this has no
+    answer, no build of the framework has one."""
+
+    def __init__(self, problem: Problem, network: Network, alive: Alive) -> None:
+        super().__init__(problem, network, alive, None)
+        self._anything = Candidate(problem.matrix.framework or "", None)
+
+    def find_matches(
+        self,
+        identifier: str,
+        requirements: Mapping[str, Iterator[Requirement]],
+        incompatibilities: Mapping[str, Iterator[Candidate]],
+    ) -> Callable[[], Iterator[Candidate]] | list[Candidate]:
+        if identifier.partition("[")[0] != self._anything.name:
+            return super().find_matches(identifier, requirements, incompatibilities)
+        refused = self._anything in set(incompatibilities[identifier])
+        return [] if refused else [self._anything]
+
+    def is_satisfied_by(self, requirement: Requirement, candidate: Candidate) -> bool:
+        return candidate is self._anything or super().is_satisfied_by(requirement, candidate)
+
+
+def is_hopeless(problem: Problem, network: Network, alive: Alive) -> bool:
+    """Whether a short search proves that there is no answer beside any build of the framework."""
+    resolver: Resolver[Requirement, Candidate, str] = Resolver(
+        FrameworkAside(problem, network, alive), BaseReporter()
+    )
+    try:
+        resolver.resolve(_roots(problem, None), max_rounds=QUICK)
+    except ResolutionImpossible:
+        return True
+    except ResolutionTooDeep:
+        return False
+    return False
+
+
+def _roots(problem: Problem, cuda: str | None) -> list[Requirement]:
+    return [
         *problem.roots,
         *(requirement for requirement, _ in problem.fixed_requirements),
         *problem.option_roots(cuda),
     ]
+
+
+def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
+    """Let resolvelib choose among what is alive; None where there is no choice, or where none was
+    found in :data:`MAX_ROUNDS`, which the problem then remembers."""
+    provider = Provider(problem, network, alive, cuda)
+    resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
     try:
-        result = resolver.resolve(roots, max_rounds=max_rounds)
+        result = resolver.resolve(_roots(problem, cuda), max_rounds=MAX_ROUNDS)
     except ResolutionImpossible:
         return None
     except ResolutionTooDeep:
@@ -222,4 +260,4 @@ def pin(
     )
 
 
-__all__ = ["Pinned", "Provider", "pin"]
+__all__ = ["Pinned", "Provider", "is_hopeless", "pin"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import combinations, groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate, label
 from cudalock.resolution.network import build_network
@@ -26,15 +26,11 @@ from cudalock.resolution.order import (
 )
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
-from cudalock.resolution.provider import Pinned, pin
+from cudalock.resolution.provider import Pinned, is_hopeless, pin
 from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
-
-
-QUICK: Final = 300
-"""Rounds of a search that may prove that there is no answer, before the one for the best."""
 
 
 class Solution(NamedTuple):
@@ -135,14 +131,7 @@ class Search:
         rule. What leads out of it may be impossible whatever the build, and to find that again for
         each of a hundred takes long.
         """
-        if not self.problem.matrix.is_open:
-            return False
-        problem = self._problem(off)
-        before, problem.gave_up = problem.gave_up, False
-        found = pin(problem, self.network, alive, None, QUICK)
-        hopeless = found is None and not problem.gave_up
-        problem.gave_up = before
-        return hopeless
+        return self.problem.matrix.is_open and is_hopeless(self._problem(off), self.network, alive)
 
     # -- soft facts ---------------------------------------------------------------------------
 

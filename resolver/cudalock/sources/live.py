@@ -13,9 +13,9 @@ from there: so nobody takes a private package over by giving its name to a publi
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import NetworkError
@@ -25,13 +25,16 @@ from cudalock.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
 from cudalock.resolution.specifiers import accepts, leading_name, parse_requirement, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cudalock.sources.listings import File, Listing
     from cudalock.sources.package_index import PackageIndexes
     from cudalock.sources.web import Traffic
     from cudalock.sources.wheel_metadata import Metadata
     from cudalock.target import Target
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 WINDOW: Final = 8
 """Releases looked at of a project, those that nothing rules out. See :meth:`LiveMatrix.widen`."""
@@ -94,8 +97,7 @@ class LiveMatrix(Matrix):
         Raises NetworkError for an index that cannot be asked, naming all that were to be.
         """
         wanted = [name for name in names if not self.component(name).is_virtual]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = dict(zip(wanted, pool.map(self._find, wanted), strict=True))
+        found = dict(zip(wanted, at_once(self._find, wanted), strict=True))
         missed = [name for name, project in found.items() if isinstance(project, NetworkError)]
         if missed:
             self._raise(missed, found[missed[0]])
@@ -228,9 +230,11 @@ class LiveMatrix(Matrix):
         for name, project in sorted(self._live.items()):
             if project is None:
                 found.append(f"{name} is in no package index that was asked")
-            elif project.is_source_only:
+            elif versions := project.source_only:
+                shown = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
                 found.append(
-                    f"{name} has no wheel, only source distributions that would have to be compiled"
+                    f"{name} {shown} has no wheel, only a source distribution that would have to"
+                    " be compiled"
                 )
             elif project.unread:
                 found.append(f"the metadata of {', '.join(project.unread)} cannot be read")
@@ -362,9 +366,8 @@ class _Preparation:
             self._seen |= waiting
             if not fresh:
                 return
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                jobs = [pool.submit(self._requires, text, depth == 0) for text in fresh]
-                waiting = {text for job in jobs for text in job.result()}
+            found = at_once(partial(self._requires, is_goal=depth == 0), fresh)
+            waiting = {text for texts in found for text in texts}
 
     def _requires(self, text: str, is_goal: bool) -> set[str]:
         """What the newest release that meets a requirement requires on the target."""
@@ -376,16 +379,12 @@ class _Preparation:
             count = self._matrix.window if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(wanted.specifier)), count))
             if count > 1:
-                self._read_all(builds)
+                at_once(lambda build: build.is_readable, builds)
             requires = builds[0].requires if builds else ()
         except NetworkError:
             # The search says so, if it comes to this at all.
             return set()
         return set(self._applying(requires, wanted.extras))
-
-    def _read_all(self, builds: list[Build]) -> None:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda build: build.is_readable, builds))
 
     def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
         """What the target can take, newest first."""
@@ -468,9 +467,10 @@ class LiveProject(Project):
         return None
 
     @property
-    def is_source_only(self) -> bool:
-        """Whether no release has a wheel."""
-        return not any(file.is_wheel for files in self._files.values() for file in files)
+    def source_only(self) -> list[str]:
+        """The releases that were looked at, oldest first, if none of them has a wheel."""
+        looked_at = sorted(self._parsed, key=parse_version)
+        return [] if any(self._parsed[each].builds for each in looked_at) else looked_at
 
     @property
     def unread(self) -> list[str]:
@@ -596,6 +596,18 @@ class LiveBuild(Build):
         return next(
             (file.url for file in self._files if file.name.endswith(f"-{wheel.tags}.whl")), None
         )
+
+
+def at_once(function: Callable[[_Given], _Made], items: Iterable[_Given]) -> list[_Made]:
+    """The function of each, some at once, in their order."""
+    # Imported here: a solve without the network would pay for it.
+    from concurrent.futures import ThreadPoolExecutor
+
+    items = list(items)
+    if not items:
+        return []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(function, items))
 
 
 def _is_plain(held: Project) -> bool:

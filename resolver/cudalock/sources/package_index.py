@@ -65,11 +65,13 @@ class PackageIndexes:
     def find(self, project: str, file: str, sha256: str | None) -> Address:
         """The address of a wheel of which name and digest are known.
 
-        Without a digest the first of that name is taken. Raises HashMismatch if an index has the
+        Without a digest it is the first index's alone: nothing would tell it from another's file
+        of the same name. Raises HashMismatch if an index has the
         name with another digest only, NetworkError if none has it or cannot be asked.
         """
         others = []
-        for address in self._named(project, file):
+        places = self.urls if sha256 is not None else self.urls[:1]
+        for address in self._named(project, file, places):
             if sha256 is None or address.sha256 == sha256:
                 return address
             others.append(address)
@@ -128,8 +130,8 @@ class PackageIndexes:
         listing = self.listing(index, project)
         return listing.files if listing else ()
 
-    def _named(self, project: str, file: str) -> Iterator[Address]:
-        for url in self.urls:
+    def _named(self, project: str, file: str, places: list[str]) -> Iterator[Address]:
+        for url in places:
             for each in self._files(url, project):
                 if each.name == file:
                     yield _address(each, url)
