@@ -15,6 +15,8 @@ from cudalock.judging.alone import Alone
 from cudalock.judging.held import Clash, Held
 from cudalock.judging.problem import Question
 from cudalock.judging.stack import Stack
+from cudalock.names import VENDOR
+from cudalock.resolution.specifiers import may_accept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -160,21 +162,24 @@ class Judge:
         return (2, 0) if rank is None else (1, rank)
 
     def with_related(self, usable: Sequence[Held], held: Sequence[Held]) -> list[Held]:
-        """With what is held besides, where the stack's metadata or a fact leads to it."""
-        names = {each.name for each in usable}
-        versions = {each.name: v.partition("+")[0] for each in usable if (v := each.version)}
-        related = self.stack.related(names, versions)
-        further = [
-            each._replace(indexes=None, file=None)
-            for each in held
-            if each.name in related and each.name not in self.stack and self._is_known(each)
+        """What has to be put to the engine: the stack, and what is held besides that it may not go
+        with. The vendor's packages count as such, beside something that wants them."""
+        members = [each for each in usable if not each.name.startswith(VENDOR)]
+        if not members:
+            return list(usable)
+        vendors = [each for each in usable if each.name.startswith(VENDOR)]
+        besides = [each for each in held if each.name not in self.stack]
+        strained = self.stack.strained(members, besides)
+        return [
+            *members,
+            *self.stack.strained(members, vendors),
+            *(each._replace(indexes=None, file=None) for each in strained if self._is_known(each)),
         ]
-        return [*usable, *further]
 
     def _is_known(self, held: Held) -> bool:
         """Whether the matrix has some version of it: what it does not have proves nothing."""
-        from cudalock.resolution.specifiers import may_accept
-
+        if held.name not in self.matrix.projects:
+            return False
         project = self.matrix.project(held.name)
         return project is not None and any(
             may_accept(held.specifier, version) for version in project.versions

@@ -1,15 +1,17 @@
-"""Which names belong to the stack, and which others their metadata leads to."""
+"""Which names belong to the stack, and what else may not go with it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.judging.problem import comes_from
 from cudalock.names import VENDOR
-from cudalock.resolution.specifiers import leading_name
+from cudalock.resolution.specifiers import accepts, leading_name, parse_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from cudalock.judging.held import Held
     from cudalock.matrix import Matrix
 
 
@@ -52,32 +54,50 @@ class Stack:
             return False
         return name == self._matrix.framework or self._matrix.component(name).is_virtual
 
-    def related(self, names: Collection[str], versions: Mapping[str, str]) -> set[str]:
-        """The further projects that the metadata and the facts of these lead to, at the given
-        versions where they are given, else at the newest."""
-        seen = set(names)
-        waiting = list(seen)
-        while waiting:
-            name = waiting.pop()
-            for other in self._named(name, versions.get(name)):
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
-        return seen - set(names)
-
-    def _named(self, name: str, version: str | None) -> set[str]:
-        project = self._matrix.project(name)
-        if project is None or not project.versions:
-            return set()
-        known = version if version is not None and version in project else project.versions[-1]
-        required = {
-            leading_name(text)
-            for build in project.release(known).builds[:1]
-            for text in build.requires
-            if "extra ==" not in text
+    def strained(self, members: Sequence[Held], others: Iterable[Held]) -> list[Held]:
+        """Of the others those that the members may not go with: that metadata of theirs does not
+        accept, or that a fact of theirs speaks of. The rest need not be put to the engine."""
+        demands = self._demands(members)
+        facts = {
+            demand.template.name
+            for name in {each.name for each in members}
+            for fact in self._matrix.component(name).facts
+            for demand in fact.beside
         }
-        facts = self._matrix.component(name).facts
-        return required | {demand.template.name for fact in facts for demand in fact.beside}
+        return [
+            each
+            for each in others
+            if each.name in facts
+            or (each.name in demands and not _is_accepted(each, demands[each.name]))
+        ]
+
+    def _demands(self, members: Sequence[Held]) -> dict[str, set[str]]:
+        """The requirements of what the members may come to, by the project that they are of. Of a
+        member in a range only the newest is looked at, and what it names is always in doubt."""
+        found: dict[str, set[str]] = {}
+        for held in members:
+            for text in dict.fromkeys(self._required(held)):
+                found.setdefault(leading_name(text), set()).add(text if held.version else "")
+        return found
+
+    def _required(self, held: Held) -> Iterator[str]:
+        project = self._matrix.project(held.name)
+        public = (held.version or "").partition("+")[0]
+        if project is None or not project.versions:
+            return
+        release = project.release(public if public in project else project.versions[-1])
+        for build in release.builds:
+            if not held.version or comes_from(held, build, release.version):
+                yield from build.requires
+
+
+def _is_accepted(held: Held, demands: Iterable[str]) -> bool:
+    """Whether each of some requirements accepts the version of what is held, whatever their
+    markers."""
+    version = held.version
+    return version is not None and all(
+        text != "" and accepts(str(parse_requirement(text).specifier), version) for text in demands
+    )
 
 
 __all__ = ["Stack"]
