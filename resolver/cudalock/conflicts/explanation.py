@@ -163,40 +163,62 @@ class Narrator:
             )
 
     def _source_alone(self, text: str) -> tuple[Step, ...]:
-        """The way from a requirement of the goal to one that only a source distribution meets, if
-        every release that could be taken leads to such a one."""
+        """The way from a requirement of the goal to one that no wheel here meets (a source
+        distribution, other platforms, a project that is not held), if every release that could be
+        taken leads to such a one."""
         wanted = parse_requirement(text)
         name = self._problem.meant(wanted.name)
-        way = self._dead_end(name, str(wanted.specifier), MOST_HOPS)
-        return way if way is not None and len(way) > 1 else ()
+        extras = frozenset(wanted.extras)
+        return self._dead_end(name, str(wanted.specifier), MOST_HOPS, extras) or ()
 
-    def _dead_end(self, name: str, specifier: str, hops: int) -> tuple[Step, ...] | None:
+    def _dead_end(
+        self, name: str, specifier: str, hops: int, extras: frozenset[str]
+    ) -> tuple[Step, ...] | None:
         """Why no release of a project can be had, by what it requires; None where one might be."""
         project = self._problem.matrix.project(name)
+        if project is None:
+            return (Step(f"{name} is not in the matrix; with `--live` the package index is asked"),)
         asked = [
             version
-            for version in reversed(project.versions if project else ())
+            for version in reversed(project.versions)
             if accepts(specifier, version) and not is_prerelease(version)
         ]
-        if not hops or len(asked) > MOST_RELEASES:
+        made = [found for each in asked if (found := self._first_at(name, each))]
+        if not made:
+            told = tuple(self._without_wheels(name, f"{name}{specifier}"))[-1:]
+            return told or self._not_for_here(name, asked)
+        if hops == MOST_HOPS and len(self._core.elements) == 1:
+            # Impossible alone: no release can be had, and the newest tells it as well as all.
+            made = made[:1]
+        if not hops or len(made) > MOST_RELEASES:
             return None
-        ways = []
-        there = False
-        for version in asked:
-            for candidate in self._problem.candidates_at(name, version)[:1]:
-                there = True
-                way = self._dead_requirement(candidate, hops)
-                if way is None:
-                    return None
-                ways.append(way)
-        if there:
-            return ways[0]
-        return tuple(self._without_wheels(name, f"{name}{specifier}"))[-1:] or None
+        ways = [self._dead_requirement(candidate, hops, extras) for candidate in made]
+        return ways[0] if all(ways) else None
 
-    def _dead_requirement(self, candidate: Candidate, hops: int) -> tuple[Step, ...] | None:
-        for each in self._problem.metadata(candidate):
-            for specifier in each.specifiers:
-                way = self._dead_end(each.name, specifier, hops - 1)
+    def _first_at(self, name: str, version: str) -> Candidate | None:
+        """The first candidate of a release that the target and the options let through."""
+        for candidate in self._problem.candidates_at(name, version):
+            if next(iter(self._problem.missed_filters(candidate)), None) is None:
+                return candidate
+        return None
+
+    def _not_for_here(self, name: str, asked: list[str]) -> tuple[Step, ...] | None:
+        """That no wheel of these releases is for the target; None for no releases."""
+        if not asked:
+            return None
+        lost = [Candidate(name, version) for version in asked]
+        glibc = ("glibc",) if self._problem.target.glibc else ()
+        return (Step(self._no_wheel(name, lost, ["platform", "python", *glibc])),)
+
+    def _dead_requirement(
+        self, candidate: Candidate, hops: int, extras: frozenset[str]
+    ) -> tuple[Step, ...] | None:
+        parts = [candidate, *([candidate.with_extras(extras)] if extras else ())]
+        for each in (one for part in parts for one in self._problem.metadata(part)):
+            if each.name == candidate.name:
+                continue
+            for specifier in each.specifiers or ("",):
+                way = self._dead_end(each.name, specifier, hops - 1, each.extras)
                 if way is not None:
                     return (Step(f"{candidate} requires {each} (its metadata)"), *way)
         return None
