@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from cudalock.projects.files import KINDS, find_files, kind_of, read_file
 from tests.projects.listing import check_places, listing
@@ -43,7 +46,17 @@ def examine(content: bytes, kind: str) -> None:
     check_places(file)
     assert file.encode() == content
     assert list(listing(file))
+    markers = [each.value for each in file.environments]
+    markers += [each.marker for each in file.declared if each.marker]
+    markers += [each.marker for each in file.sources if each.marker]
+    assert all(map(Marker, markers))
+    if file.requires_python is not None:
+        SpecifierSet(file.requires_python.value)
     for entry in file.declared:
+        # Whoever works with what was read need not look whether it can be.
+        if entry.manager == "pypi" and entry.name:
+            extras = f"[{','.join(entry.extras)}]" if entry.extras else ""
+            Requirement(f"{entry.name}{extras}{entry.specifier}")
         assert {None, entry.group} <= file.wanted_with(entry.group)
 
 

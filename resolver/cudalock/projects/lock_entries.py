@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cudalock.addresses import file_of
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, LockedFile
+from cudalock.projects.pep508 import is_name, is_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
     for each, item in file.items(*key):
         if not isinstance(item, dict):
             file.problem(each, "it is no table")
-        elif not isinstance(item.get("name"), str):
+        elif not isinstance(item.get("name"), str) or not is_name(item["name"]):
             file.problem(each, "it has no name")
         elif not isinstance(item.get("version", ""), str):
             file.problem(each, "its version is no string")
@@ -33,14 +34,17 @@ def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
     """The entry with its name, version and place; the rest is the lock's own way."""
     place = _place(file, key, package)
     version = package.get("version")
+    specifier = f"=={version}" if version else ""
+    is_known = is_specifier(specifier)
     return Declared(
         name=canonical(package["name"]),
         text=file.text.text[place.start : place.end],
         place=place,
-        specifier=f"=={version}" if version else "",
+        specifier=specifier if is_known else "",
         role="locked",
         syntax="locked",
         ignored=file.text.ignored(place.start, place.end),
+        problem=None if is_known else f"`{version}` is no version",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Edge, ProjectFile, Said
 from cudalock.projects.lock_entries import files_of, hashes_of, locked, string, tables
-from cudalock.projects.pep508 import is_marker, is_specifier, parse
+from cudalock.projects.pep508 import is_marker, is_name, is_specifier, parse
 from cudalock.projects.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
         locked(file, key, package),
         marker=marker if marker and is_marker(marker) else None,
         group=_group(package),
-        extras=tuple(sorted(canonical(str(each)) for each in extras))
+        extras=tuple(
+            sorted(canonical(each) for each in extras if isinstance(each, str) and is_name(each))
+        )
         if isinstance(extras, list)
         else (),
         url=address,

@@ -114,6 +114,11 @@ def _specifier(text: str) -> str | None:
     return ",".join("".join(clause.split()) for clause in clauses)
 
 
+def is_name(text: str) -> bool:
+    """Whether this can be the name of a project, or of an extra."""
+    return _EXTRA.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=1024)
 def is_marker(text: str) -> bool:
     """Whether this is a PEP 508 marker."""
@@ -153,4 +158,4 @@ def _reason(text: str) -> str | None:
     return None
 
 
-__all__ = ["Parsed", "is_marker", "is_specifier", "parse"]
+__all__ = ["Parsed", "is_marker", "is_name", "is_specifier", "parse"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, DeclaredIndex, Said
-from cudalock.projects.pep508 import is_marker
+from cudalock.projects.pep508 import is_marker, is_name
 from cudalock.projects.poetry_versions import python_marker, translate
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ def _table(
     for name, value in file.table(*key).items():
         if canonical(name) == "python":
             continue
+        if not is_name(name):
+            file.problem((*key, name), "it is no name of a project")
+            continue
         items: list[tuple[Key, Any]] = [((*key, name), value)]
         if isinstance(value, list):
             items = list(file.items(*key, name))
@@ -130,7 +133,11 @@ def _entry(
         syntax="poetry",
         marker=_marker(file, key, said),
         extras=tuple(
-            sorted(canonical(e) for e in _listed(table.get("extras")) if isinstance(e, str))
+            sorted(
+                canonical(e)
+                for e in _listed(table.get("extras"))
+                if isinstance(e, str) and is_name(e)
+            )
         ),
         index=urls.get(said.get("source")) if "source" in said else None,
         editable=table.get("develop") is True,
@@ -173,7 +180,7 @@ def _marker(file: TomlFile, key: Key, said: Mapping[str, str]) -> str | None:
             file.problem((*key, "markers"), f"`{said['markers']}` is no marker")
     if "python" in said and (python := python_marker(said["python"])) is not None:
         found.append(python)
-    if "platform" in said:
+    if "platform" in said and is_name(said["platform"]):
         variable = "sys_platform" if said["platform"] in _PLATFORMS else "platform_system"
         found.append(f'{variable} == "{said["platform"]}"')
     if len(found) < 2:

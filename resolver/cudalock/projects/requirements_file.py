@@ -17,7 +17,7 @@ from cudalock.projects.declared import (
     ProjectFile,
 )
 from cudalock.projects.logical_lines import LogicalLine, logical_lines, words
-from cudalock.projects.pep508 import parse
+from cudalock.projects.pep508 import is_marker, is_name, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,11 @@ class Reader:
         text = self.text.text[span[0] : span[1]]
         base = Declared("", text, place, role=self.role, ignored=ignored, editable=editable)
         if editable or is_address(expanded):
-            return _address(base, expanded, hashes, self._part(line, said, start, expanded, None))
+            entry = _address(base, expanded, hashes, self._part(line, said, start, expanded, None))
+            if entry.marker is None or is_marker(entry.marker):
+                return entry
+            self.problems.append(Problem(place, f"`{entry.marker}` is no marker"))
+            return None
         parsed = parse(expanded)
         if parsed.problem is not None:
             self.problems.append(Problem(place, f"`{said}` {NO_REQUIREMENT}: {parsed.problem}"))
@@ -295,8 +299,10 @@ def _address(base: Declared, said: str, hashes: list[str], place: object) -> Dec
         url, extras = url[: bracket.start()], bracket[1]
     return _changed(
         base,
-        name=canonical(name) if name else project_of(url),
-        extras=tuple(sorted(canonical(each) for each in extras.split(",") if each.strip())),
+        name=canonical(name) if is_name(name) else project_of(url),
+        extras=tuple(
+            sorted(canonical(each) for each in extras.split(",") if is_name(each.strip()))
+        ),
         marker=marker,
         url=url,
         hashes=tuple(hashes) or url_hashes(url),
@@ -308,11 +314,12 @@ def _address(base: Declared, said: str, hashes: list[str], place: object) -> Dec
 def project_of(url: str) -> str:
     """The canonical name of the project whose wheel or archive an address leads to, or ""."""
     file = file_of(url)
+    name = ""
     if file.lower().endswith(".whl") and file.count("-") >= 4:
-        return canonical(file.partition("-")[0])
-    if file.lower().endswith(".tar.gz") and (found := re.match(r"(.+)-[0-9]", file)):
-        return canonical(found[1])
-    return ""
+        name = file.partition("-")[0]
+    elif file.lower().endswith(".tar.gz") and (found := re.match(r"(.+)-[0-9]", file)):
+        name = found[1]
+    return canonical(name) if is_name(name) else ""
 
 
 def url_hashes(url: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Edge, ProjectFile
 from cudalock.projects.lock_entries import files_of, hashes_of, locked, string, tables
+from cudalock.projects.pep508 import is_marker
 from cudalock.projects.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     source = _source(package)
     files = (*files_of(package.get("wheels", [])), *files_of(package.get("sdist", [])))
     found = package.get("resolution-markers")
-    markers = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+    said = found if isinstance(found, list) else []
+    markers = [each for each in said if isinstance(each, str) and is_marker(each)]
     joined = " or ".join(f"({each})" for each in markers) if len(markers) > 1 else None
     address = string(source, "url") or string(source, "path") or string(source, "directory")
     if address is None and (git := string(source, "git")):

@@ -81,10 +81,13 @@ def sources(file: TomlFile) -> Iterator[Source]:
         if isinstance(said, list):
             tables = list(file.items(*key))
         for each, table in tables:
-            if isinstance(table, dict):
-                yield _source(file, canonical(name), each, table)
-            else:
+            if not isinstance(table, dict):
                 file.problem(each, "it is no table")
+            elif isinstance(said := table.get("marker"), str) and not is_marker(said):
+                # told, and left out: where it holds nobody knows
+                file.problem((*each, "marker"), f"`{said}` is no marker")
+            else:
+                yield _source(file, canonical(name), each, table)
 
 
 def _source(file: TomlFile, name: str, key: Key, table: dict[str, Any]) -> Source:
@@ -93,8 +96,6 @@ def _source(file: TomlFile, name: str, key: Key, table: dict[str, Any]) -> Sourc
         for word in (*_KINDS, "marker", "extra", "group")
         if isinstance(value := table.get(word), str)
     }
-    if "marker" in said and not is_marker(said["marker"]):
-        file.problem((*key, "marker"), f"`{said['marker']}` is no marker")
     kind = next((word for word in _KINDS if word in said), None)
     for word in ("extra", "group"):
         if word in said:
