@@ -10,7 +10,7 @@ import pytest
 from cudalock.matrix import EMBEDDED, Matrix
 from cudalock.updating.files import IndexFile
 from cudalock.updating.merging import LISTED, Listed, Place, merge_release, system_of
-from cudalock.updating.toolkits import merge_toolkits, toolkits_text
+from cudalock.updating.toolkits import merge_cudnn, merge_toolkits, vendor_text
 
 MATRIX = Matrix.load(EMBEDDED)
 PYPI = Place("index", "pypi")
@@ -191,5 +191,31 @@ def test_a_corrected_row_is_never_overwritten() -> None:
 
 def test_the_toolkits_are_written_as_they_were() -> None:
     table = MATRIX.vendor_table("toolkits")
-    text = toolkits_text(table["retrieved"], table["sources"], table["releases"])
+    text = vendor_text(table["retrieved"], table["sources"], table["releases"])
     assert text == MATRIX.file("cuda/toolkits.json").read_text(encoding="utf-8")
+
+
+CUDNN = ("nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
+
+
+def test_the_table_of_cudnn_follows_from_the_package_index() -> None:
+    held = MATRIX.vendor_table("cudnn")["releases"]
+    projects = {name: tables(name)["releases"] for name in CUDNN}
+    assert merge_cudnn(held, projects) == held
+    made = merge_cudnn({}, projects)
+    assert {each: row["projects"] for each, row in made.items()} == {
+        each: row["projects"] for each, row in held.items()
+    }
+    only = {"nvidia-cudnn-cu11": projects["nvidia-cudnn-cu11"]}
+    assert merge_cudnn(held, only) == held
+
+
+def test_a_new_cudnn_is_a_row() -> None:
+    wheel = {"wheels": [["py3-none-win_amd64", None]], "yanked": "bad"}
+    rows = merge_cudnn({}, {"nvidia-cudnn-cu13": {"10.0.0.1": wheel}})
+    assert rows == {
+        "10.0.0.1": {
+            "projects": {"nvidia-cudnn-cu13": ["windows-x86_64"]},
+            "yanked": ["nvidia-cudnn-cu13"],
+        }
+    }

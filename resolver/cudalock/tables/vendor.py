@@ -104,7 +104,7 @@ def _newest_first(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _table(matrix: Matrix, file: str, key: str) -> dict[str, Any]:
-    path = matrix.directory / "cuda" / file
+    path = matrix.file(f"cuda/{file}")
     try:
         rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[key]
     except (OSError, ValueError, LookupError) as error:

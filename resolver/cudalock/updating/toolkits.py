@@ -1,7 +1,8 @@
-"""`cuda/toolkits.json` from what the package index says of each CUDA release as pip packages.
+"""The vendor's tables that follow from the package index: `cuda/toolkits.json`, what each CUDA
+release is as pip packages, and `cuda/cudnn.json`, where each cuDNN has wheels.
 
-A row that was corrected by hand (it has `published` beside `pins`) is never overwritten: only what
-is published may change, and then the row is told.
+A toolkit's row that was corrected by hand (it has `published` beside `pins`) is never overwritten:
+only what is published may change, and then the row is told. What people added to a cuDNN stays.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def merge_toolkits(
     """
     rows, said = dict(held), []
     for version, release in project.items():
-        if release.get("yanked") or not release.get("wheels"):
+        if release.get("yanked") or not _wheels(release):
             continue
         cuda, new = read_toolkit(version, release, wheels)
         if not new["pins"]:
@@ -98,11 +99,45 @@ def merge_toolkits(
     return {cuda: rows[cuda] for cuda in sorted(rows, key=Version)}, said
 
 
-def toolkits_text(retrieved: str, sources: Iterable[str], rows: Mapping[str, Any]) -> str:
-    """The file: a CUDA release a line."""
+def merge_cudnn(
+    held: Mapping[str, Any], projects: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """The rows by cuDNN release.
+
+    `projects` are the releases of each of its projects as index files have them.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    yanked: dict[str, list[str]] = {}
+    for name, releases in sorted(projects.items()):
+        for version, release in releases.items():
+            platforms = {each for wheel in _wheels(release) for each in platforms_of(wheel[0])}
+            if platforms:
+                # macOS and new platforms come last, the others by name.
+                known = sorted(platforms, key=lambda each: (each == "windows-arm64", each))
+                found.setdefault(version, {})[name] = known
+                if release.get("yanked"):
+                    yanked.setdefault(version, []).append(name)
+    rows = {}
+    for version in sorted({*held, *found}, key=Version):
+        row = dict(held.get(version, {}))
+        others = [name for name in row.pop("yanked", ()) if name not in projects]
+        row["projects"] = {**row.get("projects", {}), **found.get(version, {})}
+        if withdrawn := sorted([*others, *yanked.get(version, ())]):
+            row["yanked"] = withdrawn
+        rows[version] = row
+    return rows
+
+
+def vendor_text(retrieved: str, sources: Iterable[str], rows: Mapping[str, Any]) -> str:
+    """The file: a release a line."""
     lines = ",\n".join(f'"{cuda}": {_compact(row)}' for cuda, row in rows.items())
     head = f'"retrieved": "{retrieved}",\n"sources": {_compact(list(sources))}'
     return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
+
+
+def _wheels(release: Mapping[str, Any]) -> list[list[Any]]:
+    builds = release.get("builds", [release])
+    return [wheel for build in builds for wheel in build.get("wheels", ())]
 
 
 def _compact(value: Any) -> str:
@@ -139,8 +174,8 @@ def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
 
 
 def _source(version: str, release: Mapping[str, Any]) -> str:
-    tags, sha256 = release["wheels"][0][:2]
+    tags, sha256 = _wheels(release)[0][:2]
     return f"cuda_toolkit-{version}-{tags}.whl sha256:{sha256}"
 
 
-__all__ = ["merge_toolkits", "read_toolkit", "toolkits_text"]
+__all__ = ["merge_cudnn", "merge_toolkits", "read_toolkit", "vendor_text"]

@@ -38,7 +38,7 @@ from cudalock.updating.files import (
 from cudalock.updating.indexes import Found, is_wanted, read_index
 from cudalock.updating.merging import Change, Place, in_version_order, merge_release
 from cudalock.updating.report import Failure, Report
-from cudalock.updating.toolkits import merge_toolkits, toolkits_text
+from cudalock.updating.toolkits import merge_cudnn, merge_toolkits, vendor_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -261,8 +261,10 @@ class _Run:
         }
         write_files(self._stage, files)
         staged = Matrix.load(self._stage)
-        if toolkits := self._toolkits(staged):
-            write_files(self._stage, {"cuda/toolkits.json": toolkits})
+        tables = {"toolkits": self._toolkits(staged), "cudnn": self._cudnn(staged)}
+        write_files(
+            self._stage, {f"cuda/{name}.json": text for name, text in tables.items() if text}
+        )
 
     def _toolkits(self, staged: Matrix) -> str | None:
         """The vendor's table, if the rows of the toolkit's project say something else by now."""
@@ -280,7 +282,19 @@ class _Run:
         self._notes += said
         if rows == table["releases"]:
             return None
-        return toolkits_text(self._today, table["sources"], rows)
+        return vendor_text(self._today, table["sources"], rows)
+
+    def _cudnn(self, staged: Matrix) -> str | None:
+        names = sorted(set(staged.component("cudnn").by_cuda.values()) & set(self._files))
+        if not names:
+            return None
+        table = staged.vendor_table("cudnn")
+        releases = {name: self._files[name].releases for name in names}
+        rows = merge_cudnn(table["releases"], releases)
+        if rows == table["releases"]:
+            return None
+        self._notes += [f"cuDNN {each} is new" for each in rows if each not in table["releases"]]
+        return vendor_text(self._today, table["sources"], rows)
 
     def finish(self, output: Path | None, *, known: bool) -> Report:
         """Lint the staged matrix, put it in place, and report."""
