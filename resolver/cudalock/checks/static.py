@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -65,11 +66,15 @@ def static_findings(
     stack = Stack(matrix)
     for each in file.files():
         for problem in each.problems:
-            yield _finding("CL001", problem.message, problem.place)
+            found = _finding("CL001", problem.message, problem.place)
+            # What a variable holds where the file is used, nobody knows here.
+            yield replace(found, severity="note") if "${" in problem.message else found
         for entry in each.declared:
-            if entry.problem is not None:
-                yield _finding("CL001", f"`{entry.text}`: {entry.problem}", entry.place)
             if entry.name in stack:
+                if entry.problem is not None:
+                    # The tool that the file is for may well understand it.
+                    found = _finding("CL001", f"`{entry.text}`: {entry.problem}", entry.place)
+                    yield replace(found, severity="note")
                 yield from _markers(entry)
                 yield from _wheel_pythons(entry, file)
         for source in each.sources:
