@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.conflicts import Conflict, Explanation, Step
 from cudalock.conflicts.explanation import Narrator
+from cudalock.environment.distributions import Installed
 from cudalock.environment.installing import install_command, quoted
 from cudalock.errors import Contradiction, GaveUp, NoSolution, UnknownName, UnknownVersion
 from cudalock.goals import command_line
@@ -32,7 +33,6 @@ from cudalock.resolution.specifiers import parse_requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cudalock.environment import Installed
     from cudalock.goals import Goal
     from cudalock.health import Subject
     from cudalock.judging import Held
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 ALL: Final = "all"
 """What stands for everything that is installed."""
+
+ROUNDS: Final = 400
+"""How long an answer without a change is looked for where one with it was found."""
 
 _OF_CHOICE: Final = frozenset(["option:builders", "option:exclude-newer"])
 """What rules out a wheel that is to be chosen, and not one that is there."""
@@ -61,6 +64,7 @@ class KeepingProblem(Problem):
         kept: Sequence[Held],
         off: frozenset[str] = NOTHING,
         wide: bool = False,
+        rounds: int | None = None,
     ) -> None:
         self.subject = subject
         self.asked = goal
@@ -80,9 +84,16 @@ class KeepingProblem(Problem):
             constraints=tuple(dict.fromkeys((*goal.constraints, *limits))),
         )
         super().__init__(goal, subject.target, subject.matrix, off, wide)
+        # What nothing holds stays rather than change to something newer.
+        self.favourites = {
+            each.name: each.public
+            for each in subject.inventory.distributions
+            if each.name not in self._held
+        }
+        self.max_rounds = rounds
 
     def without(self, off: frozenset[str]) -> KeepingProblem:
-        return KeepingProblem(self.subject, self.asked, self.kept, off)
+        return KeepingProblem(self.subject, self.asked, self.kept, off, rounds=self.max_rounds)
 
     def cuda_wishes(self) -> Iterator[Requirement]:
         # Whether the framework that is there has CUDA is no wish any more.
@@ -160,13 +171,17 @@ class Keeping:
 
     @cached_property
     def held(self) -> tuple[Held, ...]:
-        """What must stay as it is.
+        """What must stay as it is; with `all` what is used, and the rest is seen to afterwards.
 
         Raises UnknownName for a name that is not installed, UnknownVersion for what the matrix does
         not know, Contradiction for what the goal wants otherwise.
         """
         if self.is_all:
-            return tuple(each for each in self._known if each.name not in self._wanted_otherwise)
+            return tuple(
+                each
+                for each in self._known
+                if each.required and each.name not in self._wanted_otherwise
+            )
         named = {self._installed(word).name for word in self.words}
         for name in sorted(named & self._wanted_otherwise.keys()):
             asked = self._wanted_otherwise[name]
@@ -229,7 +244,7 @@ class Keeping:
     # -- solving --------------------------------------------------------------------------------
 
     def problem(self, kept: Sequence[Held], *, wide: bool = False) -> KeepingProblem:
-        return KeepingProblem(self.subject, self.goal, kept, wide=wide)
+        return KeepingProblem(self.subject, self.goal, kept, wide=wide, rounds=2 * ROUNDS)
 
     def _is_possible(self, kept: Sequence[Held]) -> bool:
         return Search(self.problem(kept)).is_possible()
@@ -240,11 +255,14 @@ class Keeping:
         if self.is_all:
             return self.held
         names = {each.name for each in self.held} | self._wanted_otherwise.keys()
-        rest = [each for each in self._known if each.name not in names]
+        rest = [each for each in self._known if each.required and each.name not in names]
         more = self._as_many(list(self.held), rest)
-        let_go = [each._replace(specifier="", file=None, indexes=None) for each in rest]
         kept = {each.name for each in more}
-        free = [each for each in let_go if each.required and each.name not in kept]
+        free = [
+            each._replace(specifier="", file=None, indexes=None)
+            for each in rest
+            if each.name not in kept
+        ]
         # What is used has to go on working: at another version, where there is one that fits.
         return (*self.held, *more, *self._as_many([*self.held, *more], free))
 
@@ -258,18 +276,44 @@ class Keeping:
         first = self._as_many(kept, rest[:half])
         return first + self._as_many(kept + first, rest[half:])
 
+    @cached_property
     def resolution(self) -> Resolution:
         """The best answer beside what is kept. Raises NoSolution, GaveUp."""
-        if not self._is_possible(self.held):
-            raise self._refusal()
+        search = Search(self.problem(self.held))
+        if not search.is_possible():
+            raise _given_up() if search.gave_up else self._refusal()
         found = answer(self.problem(self.kept))
         if found is None:
-            raise GaveUp("the search was given up: neither an answer nor a proof of none was found")
+            raise _given_up()
+        return self._unchanged(found) if self.is_all else found
+
+    def _unchanged(self, found: Resolution) -> Resolution:
+        """The answer, or another one, that changes nothing that nobody asked to change."""
+        limits: dict[str, Held] = {}
+        first = found
+        while changed := [each for each in self._changed(found) if each.name not in limits]:
+            limits |= {each.name: each for each in changed}
+            problem = KeepingProblem(
+                self.subject, self.goal, [*self.held, *limits.values()], rounds=ROUNDS
+            )
+            again = answer(problem) if Search(problem).is_possible() else None
+            if again is None:
+                raise self._refusal_of_changes(first)
+            found = again
         return found
 
+    def _changed(self, found: Resolution) -> Iterator[Held]:
+        """What of the installed an answer has at another version, and the goal does not name."""
+        for held in self._known:
+            pin = found.pins.get(held.name)
+            if held.name in self._wanted_otherwise or pin is None or held.required:
+                continue
+            if isinstance(held.origin, Installed) and pin.version != held.origin.public:
+                yield held
+
     def lock(self, command: str) -> Lock:
-        """The lock of what is new or has to change. Raises as :meth:`resolution` does."""
-        whole = from_resolution(self.resolution(), command)
+        """The lock of what is new or has to change. Raises as `resolution` does."""
+        whole = from_resolution(self.resolution, command)
         pins = tuple(pin for pin in whole.pins if not self._is_there(pin))
         used = {pin.wheel.index for pin in pins}
         changes = [
@@ -319,13 +363,34 @@ class Keeping:
         """Why what is kept leaves no answer."""
         conflict = Conflict.of(self.problem(self.held, wide=True))
         cores = conflict.cores()
-        wanted = ", ".join(self.goal.requirements)
         explanation = Explanation(
-            headline=f"{wanted} does not fit what is kept in `{self.subject.layout.prefix}`",
+            headline=self._headline,
             elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
             conflicts=tuple(KeepingNarrator(conflict, core).steps() for core in cores),
         )
         return NoSolution(explanation, hints=self._with_less())
+
+    def _refusal_of_changes(self, found: Resolution) -> NoSolution:
+        """What an answer would change, and who requires it: without a change none was found."""
+        steps = []
+        for held in self._changed(found):
+            steps.append(Step(f"{held.origin} is installed, and kept"))
+            for reason in found.reasons.get(held.name, ()):
+                wanted = reason.requirement
+                if (
+                    reason.parent
+                    and wanted.specifiers
+                    and not _meets(wanted.specifiers, str(held.version))
+                ):
+                    text = f"{wanted.name}{','.join(wanted.specifiers)}"
+                    steps.append(Step(f"{found.pins[reason.parent]} requires {text}"))
+        explanation = Explanation(self._headline, (), (tuple(steps),))
+        return NoSolution(explanation, hints=self._with_less())
+
+    @property
+    def _headline(self) -> str:
+        wanted = ", ".join(self.goal.requirements)
+        return f"{wanted} does not fit what is kept in `{self.subject.layout.prefix}`"
 
     def _with_less(self) -> Iterator[str]:
         """The command that keeps the framework alone, if that helps, with what it changes."""
@@ -340,6 +405,13 @@ class Keeping:
         if changes:
             command = less.command(str(self.subject.layout.prefix))
             yield f"`{command}` {' and '.join(changes)}"
+
+
+def _given_up() -> GaveUp:
+    return GaveUp(
+        "the search was given up: neither an answer nor a proof that there is none was found",
+        hints=["say more of what is wanted: a version, say"],
+    )
 
 
 class KeepingNarrator(Narrator):

@@ -107,6 +107,9 @@ def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[
         for version in problem.matrix.toolkit_versions(name, _minor(cuda) if cuda else ())
         if version in project
     ]
+    favourite = problem.favourites.get(name)
+    if favourite is not None and favourite in project:
+        belonging = [favourite, *(each for each in belonging if each != favourite)]
     yield from belonging
     for version in reversed(project.versions):
         if version not in belonging:

@@ -11,7 +11,7 @@ offers what the goal's words and the target rule out as well, and names the elem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -64,6 +64,10 @@ class Problem:
         self.wide = wide
         self.gave_up = False
         """whether a search for a choice was given up before its end"""
+        self.favourites: Mapping[str, str] = {}
+        """versions that are taken before newer ones, by project, where nothing else decides"""
+        self.max_rounds: int | None = None
+        """after how many rounds a search for a choice is given up; None for the usual"""
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}

@@ -140,7 +140,11 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         domain = self._network.domains.get(name)
         if domain is not None:
             alive = domain.members(self._alive[name] & ~ABSENT)
-            return sorted(alive, key=lambda each: component_key(self._problem, each, self._cuda))
+            alive.sort(key=lambda each: component_key(self._problem, each, self._cuda))
+            favourite = self._problem.favourites.get(name)
+            if favourite is not None:
+                alive.sort(key=lambda each: each.version != favourite)
+            return alive
         return self._closure(name, wanted)
 
     def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
@@ -242,7 +246,8 @@ def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> P
     provider = Provider(problem, network, alive, cuda)
     resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
     try:
-        result = resolver.resolve(_roots(problem, cuda), max_rounds=MAX_ROUNDS)
+        rounds = problem.max_rounds or MAX_ROUNDS
+        result = resolver.resolve(_roots(problem, cuda), max_rounds=rounds)
     except ResolutionImpossible:
         return None
     except ResolutionTooDeep:
