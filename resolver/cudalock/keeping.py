@@ -279,8 +279,15 @@ class Keeping:
     @cached_property
     def resolution(self) -> Resolution:
         """The best answer beside what is kept. Raises NoSolution, GaveUp."""
-        search = Search(self.problem(self.held))
-        if not search.is_possible():
+        matrix = self.subject.matrix
+        matrix.prepare(self.goal.requirements, self.subject.target)
+        while True:
+            search = Search(self.problem(self.held))
+            is_possible = search.is_possible()
+            # A matrix that asks an index shows no more at first than is likely to be enough.
+            if not matrix.again(found=is_possible):
+                break
+        if not is_possible:
             raise _given_up() if search.gave_up else self._refusal()
         found = answer(self.problem(self.kept))
         if found is None:
