@@ -98,6 +98,7 @@ LEFT = {
     "what is fine": "torch==2.5.1\ntorchvision==0.20.1\n",
     "what is silenced": "torch==2.5.1\ntorchvision==0.19.0  # cudalock: ignore[CL201]\n",
     "what another index is needed for": "torch==2.5.1+cu124\n",
+    "an open torch, which comes to be the newest": "torch\nflash-attn\n",
     "a warning": "mamba-ssm==2.2.2\n",
     "a line that cannot be read": "torch=>2.5.1\n",
 }

@@ -70,7 +70,7 @@ def _edits(
 ) -> list[Edit]:
     """The edits that make one change; none where the place cannot be rewritten."""
     owner = next((each for each in file.files() if each.name == entry.place.file), None)
-    version = _version_edit(change, entry, owner.text) if owner is not None else None
+    version = _version_edit(change, entry, owner.text, target) if owner is not None else None
     if version is None or owner is None:
         return []
     if not entry.hashes:
@@ -79,14 +79,17 @@ def _edits(
     return [version, hashes] if hashes is not None else []
 
 
-def _version_edit(change: Change, entry: Declared, text: str) -> Edit | None:
+def _version_edit(change: Change, entry: Declared, text: str, target: Target) -> Edit | None:
     place = entry.version_place
     if place is None or _needs_an_index(change):
         return None
     new = _written(change, entry, place, text)
     if new is None or new == text[place.start : place.end]:
         return None
-    return Edit(place.start, place.end, new, f"{change.old.text} is now {change.text}")
+    says = f"{change.old.text} is now {change.text}"
+    if change.url is not None:
+        says += f", for {target.platform_label} with Python {target.python_text}"
+    return Edit(place.start, place.end, new, says)
 
 
 def _needs_an_index(change: Change) -> bool:

@@ -165,10 +165,20 @@ class Mender:
             return Change(old, f"=={version}", index_id=build.index)
         url = self._matrix.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
+            if not self._is_settled(old):
+                return None
             return Change(old, f"=={candidate.full_version}", url, wheel.sha256)
         if build.builder is None and old.file is None:
             return Change(old, f"=={candidate.full_version}", index_id=build.index)
         return None
+
+    def _is_settled(self, old: Held) -> bool:
+        """Whether the framework is one version, so that a wheel made for it is made for what an
+        installer takes: an open one comes to be the newest, whatever the wheel was made for."""
+        framework = self._matrix.framework
+        return old.name == framework or any(
+            each.name == framework and each.version is not None for each in self.kept
+        )
 
 
 def _as_held(change: Change) -> Held:
