@@ -433,3 +433,14 @@ def test_real_tools_accept_the_whole_closure(
     asked = [f"{name}=={version}" for name, version in pins(result.stdout).items() if name in named]
     done = run_tool([*pip, *asked], tmp_path, network_environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_extra_that_the_goal_itself_asks_of_a_held_project(index: LocalIndex) -> None:
+    """What it brings may be the framework, and may be held by nobody."""
+    requires = ['torch>=2.4; extra == "framework"', 'zz-base==2.1; extra == "framework"']
+    index.add(MAIN, wheel("tqdm", "4.70.0", *requires), wheel("tqdm", "4.70.1"))
+    found = solved("tqdm[framework]==4.70.0", index)
+    assert {"tqdm", "torch", "zz-base"} <= set(found)
+    status, _, said = run("tqdm[framework]", index)
+    assert status == 0
+    assert "tqdm 4.70.1 has no extra `framework`" in said

@@ -69,6 +69,7 @@ class LiveMatrix(Matrix):
         self._merged_projects: dict[str, Project] = {}
         self._left_out: dict[str, str] = {}
         self._whole: set[str] = set()
+        self._asked_extras: dict[str, set[str]] = {}
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
         self._lost_extras: set[str] = set()
@@ -209,8 +210,14 @@ class LiveMatrix(Matrix):
 
     def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Which pins are the index's and not the matrix's, and what the index could not tell."""
-        live = {name for name, version in pins if self._is_live(name, version)}
+        pinned = list(pins)
+        live = {name for name, version in pinned if self._is_live(name, version)}
         notes = []
+        for name, version in pinned:
+            project = self._live.get(name) or self._whole_projects.get(name)
+            for extra in sorted(self._asked_extras.get(name, ())):
+                if isinstance(project, LiveProject) and project.lacks_extra(version, extra):
+                    notes.append(f"{name} {version} has no extra `{extra}`")
         if live:
             notes.append(f"from a live listing, not from the matrix: {', '.join(sorted(live))}")
         if self._left_out:
@@ -294,6 +301,8 @@ class LiveMatrix(Matrix):
             if _is_plain(held):
                 self._whole.add(name)
                 self._was_extended = True
+                # What an extra brings may be held by nobody but an index.
+                self._opened = True
             else:
                 self._lost_extras.add(f"{name}[{','.join(sorted(wanted.extras))}]")
 
@@ -315,8 +324,8 @@ class LiveMatrix(Matrix):
         """Whether a project leads to another by projects that only an index has."""
         waiting, seen = [name], {name}
         for each in waiting:  # grows
-            project = self._live.get(each)
-            for required in project.required() if project is not None else ():
+            project = self._live.get(each) or self._whole_projects.get(each)
+            for required in project.required() if isinstance(project, LiveProject) else ():
                 if required == other:
                     return True
                 if required not in seen:
@@ -345,6 +354,13 @@ class LiveMatrix(Matrix):
         and nothing else.
         """
         wanted = frozenset(text.partition(";")[0] for text in requirements)
+        if not self._offline:
+            # An extra that the goal itself asks for, of a project held without its extras.
+            self.note_extras(sorted(wanted))
+            self._was_extended = False
+            for text in wanted:
+                asked = parse_requirement(text)
+                self._asked_extras.setdefault(canonical(asked.name), set()).update(asked.extras)
         key = (wanted, target)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
@@ -507,16 +523,27 @@ class LiveProject(Project):
         return self._matrix.leads_to(self.name, name)
 
     def mentions_extra(self, extra: str) -> bool:
-        """Whether one of the newest releases has requirements of an extra."""
+        """Whether a release has requirements of an extra: the newest are asked, then some of the
+        older ones, since an extra may be given up."""
         finals = [
             version
             for version in reversed(self.versions)
             if not (self.has_final and parse_version(version).is_prerelease)
         ]
-        builds = (build for version in finals for build in self.release(version).builds)
+        window = self._matrix.window
+        older = finals[window :: max(1, len(finals) // WINDOW)]
         return any(
             f'extra == "{extra}"' in text
-            for build in islice(builds, self._matrix.window)
+            for version in (*finals[:window], *older)
+            for build in self.release(version).builds[:1]
+            for text in build.requires
+        )
+
+    def lacks_extra(self, version: str, extra: str) -> bool:
+        """Whether a release, which was read, has nothing of an extra."""
+        return version in self._files and not any(
+            f'extra == "{extra}"' in text
+            for build in self.release(version).builds
             for text in build.requires
         )
 
