@@ -275,6 +275,11 @@ class Matrix:
         """The projects that have a place in the order of goal components."""
         return frozenset(name for name, table in self._component_tables.items() if "rank" in table)
 
+    @cached_property
+    def curated(self) -> frozenset[str]:
+        """The names that people keep facts about."""
+        return frozenset(self._component_tables)
+
     def _by_role(self, role: str) -> str | None:
         for name, table in self._component_tables.items():
             if table.get("role") == role:

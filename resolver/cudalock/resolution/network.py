@@ -99,15 +99,29 @@ def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
 
 
 def _optional_members(problem: Problem, columns: Columns) -> list[str]:
-    """The projects with a rank that the candidates' facts or metadata name.
+    """The projects with a rank that the candidates' facts or metadata name, and of those that
+    metadata names all that are tied to the framework.
 
-    What ties them to the framework is then seen before any search: torchvision's exact torch is
-    why half the builds of a torch cannot be had beside a project that wants torchvision.
+    What ties them is then seen before any search: torchvision's exact torch is why half the builds
+    of a torch cannot be had beside a project that wants torchvision.
     """
-    ranked = problem.matrix.ranked
-    names = {requirement.name for _, requirement, _ in columns.beside()} & ranked
-    names |= {requirement.name for requirement, _ in columns.metadata(ranked)}
-    return sorted(name for name in names if problem.matrix.project(name) is not None)
+    matrix = problem.matrix
+    names = {requirement.name for _, requirement, _ in columns.beside()} & matrix.ranked
+    named = {requirement.name for requirement, _ in columns.metadata(matrix.curated)}
+    names |= {name for name in named if name in matrix.ranked or _is_tied(problem, name)}
+    return sorted(name for name in names if matrix.project(name) is not None)
+
+
+def _is_tied(problem: Problem, name: str) -> bool:
+    """Whether facts or metadata of a project speak of the framework, or of what its build fixes."""
+    matrix = problem.matrix
+    if matrix.framework is None or matrix.component(name).is_virtual:
+        return False
+    if problem.may_require(name, matrix.framework):
+        return True
+    facts = problem.facts_in_force(name)
+    named = {demand.template.name for fact in facts for demand in fact.beside}
+    return any(each == matrix.framework or matrix.component(each).is_virtual for each in named)
 
 
 def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen | None:

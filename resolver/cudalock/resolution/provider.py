@@ -70,6 +70,23 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
     def identify(self, requirement_or_candidate: Requirement | Candidate) -> str:
         return _identifier(requirement_or_candidate.name, requirement_or_candidate.extras)
 
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[str],
+        resolutions: Mapping[str, Candidate],
+        candidates: Mapping[str, Iterator[Candidate]],
+        information: Mapping[str, Iterator[Any]],
+        backtrack_causes: Sequence[Any],
+    ) -> Iterable[str]:
+        # The members of the network before the closure, and of that what the last dead end was
+        # about: told apart here once a round, and not in `get_preference` once a name.
+        names = list(identifiers)
+        members = [name for name in names if name in self._order]
+        if members:
+            return members
+        causes = _about(backtrack_causes)
+        return [name for name in names if name in causes] or names
+
     def get_preference(
         self,
         identifier: str,
@@ -78,16 +95,15 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         information: Mapping[str, Iterator[Any]],
         backtrack_causes: Sequence[Any],
     ) -> tuple[object, ...]:
-        # The members of the network in the order of the cost vector, then the closure: what the
-        # last dead end was about, what is pinned, what has an upper bound, the rest by name. Bound
-        # ones late in a large closure would have the same conflict found again and again.
+        # The members of the network in the order of the cost vector, then the closure: what is
+        # pinned, what has an upper bound, the rest by name. Bound ones late in a large closure
+        # would have the same conflict found again and again.
         place = self._order.get(identifier)
         if place is not None:
             return place
-        is_cause = bool(backtrack_causes) and identifier in _about(backtrack_causes)
         asked = [each.requirement.specifiers for each in information[identifier]]
         bound = min(map(_looseness, asked), default=0)
-        return (1, not is_cause, bound, identifier)
+        return (1, bound, identifier)
 
     def find_matches(
         self,
