@@ -85,6 +85,15 @@ def test_the_command_makes_it_again_and_the_other_installs_it(
     assert "pip install --no-deps --require-hashes -r requirements.txt" in first.stderr
 
 
+def test_a_hook_does_not_look_for_the_environment(tmp_path: Path, matrix: Matrix) -> None:
+    lay_out({"words": "torch 2.6.0"}, tmp_path / "env", matrix)
+    file = tmp_path / "requirements.txt"
+    assert solve("--python", tmp_path / "env", "--keep", "all", "--fa2", "-o", file).exit_code == 0
+    result = CliRunner().invoke(main, ["check", "--fresh", str(file)])
+    assert result.exit_code == 0
+    assert "completes an environment" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
