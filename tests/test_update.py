@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -507,3 +508,81 @@ def test_the_summary_as_json(matrix: Path) -> None:
     (change,) = document["changes"]
     assert (change["project"], change["version"], change["new"]) == ("thing", "1.0", False)
     assert document["failures"] == document["defects"] == []
+
+
+# -- damage ----------------------------------------------------------------------------------------
+
+
+def own_update(*names: str) -> Result:
+    return CliRunner().invoke(main, ["matrix", "update", *names], catch_exceptions=False)
+
+
+@pytest.fixture
+def own(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with a refreshed `six`; the index lists it as it is embedded, and 99.0."""
+    monkeypatch.setenv("CUDALOCK_DATA_DIR", str(tmp_path / "data"))
+    held = Matrix.load(EMBEDDED).project("six")
+    assert held is not None
+    files: list[dict[str, Any]] = [
+        {
+            "filename": wheel.file(release.version, None),
+            "url": "x",
+            "hashes": {"sha256": wheel.sha256},
+        }
+        for release in held
+        for build in release.builds
+        for wheel in build.wheels
+    ]
+    new = "six-99.0-py2.py3-none-any.whl"
+    files.append({"filename": new, "url": new, "hashes": {"sha256": NEW}, "core-metadata": True})
+    for file in files:
+        file["url"] = f"/simple/six/{file['filename']}"
+    body = json.dumps({"meta": {"api-version": "1.1"}, "name": "six", "files": files})
+    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    server.answers["/simple/six/"] = [Answer(headers=kind, body=body.encode())]
+    text = metadata_text("six", "99.0").encode()
+    server.answers[f"/simple/six/{new}.metadata"] = [Answer(body=text)]
+    result = own_update("six")
+    assert "1 new release, 0 changed releases, 0 vanished wheels" in result.stdout, result.output
+    return tmp_path / "data" / "matrix"
+
+
+@pytest.mark.parametrize("file", ["index/six.json", "manifest.json", "../current"])
+def test_an_update_mends_what_is_damaged(own: Path, file: str) -> None:
+    folder = own / (own / "current").read_text()
+    (folder / file).write_text("damaged")
+    said: list[str] = []
+    assert "99.0" not in Matrix.load(warn=said.append).versions("six")
+    assert "is damaged" in said[0]
+    assert own_update("six").exit_code == 0
+    assert "99.0" in Matrix.load(warn=pytest.fail).versions("six")
+    assert len([path for path in own.iterdir() if path.is_dir()]) == 1
+
+
+def test_an_update_of_something_else_mends_it_too(own: Path, server: ScriptedServer) -> None:
+    (own / (own / "current").read_text() / "manifest.json").write_text("damaged")
+    server.answers["/simple/six/"] = []
+    own_update("wheel")
+    assert Matrix.load(warn=pytest.fail).refreshed is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such mode there")
+def test_a_data_folder_that_cannot_be_written(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CUDALOCK_DATA_DIR", str(tmp_path / "file"))
+    result = own_update("six")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: cannot write ")
+
+
+def test_a_full_disk_ends_in_a_sentence(matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(update_module, "copy_matrix", full)
+    before = {path: path.read_bytes() for path in matrix.rglob("*") if path.is_file()}
+    result = update(matrix)
+    assert (result.exit_code, "No space left on device" in result.stderr) == (2, True)
+    assert {path: path.read_bytes() for path in matrix.rglob("*") if path.is_file()} == before

@@ -48,7 +48,8 @@ class Index(NamedTuple):
 class Builder(NamedTuple):
     """Who publishes wheels outside an index, and how their addresses read.
 
-    ``renamed``: the file name carries a local version label that METADATA does not.
+    ``renamed``: the file name carries a local version label that METADATA does not. ``listed``:
+    whether an update asks for its files; not where they have moved, or are gone.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Builder(NamedTuple):
     trust: str
     renamed: bool
     source: str
+    listed: bool = True
 
 
 def data_directory() -> Path:
@@ -104,6 +106,7 @@ class Matrix:
                 row["trust"],
                 bool(row.get("renamed", False)),
                 row.get("source", ""),
+                bool(row.get("listed", True)),
             )
             for row in header.get("builder", ())
         }

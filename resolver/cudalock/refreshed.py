@@ -39,6 +39,8 @@ class Refreshed:
         self.version: str = manifest["version"]
         self.base: str = manifest["base"]
         self.files: dict[str, str] = dict(manifest["files"])
+        self.damaged = False
+        """whether some file was found damaged so far"""
         self._warn = warn
 
     def path(self, name: str) -> Path | None:
@@ -54,6 +56,7 @@ class Refreshed:
         if digest_of(content) == digest:
             return path
         del self.files[name]
+        self.damaged = True
         self._warn(damage(path))
         return None
 

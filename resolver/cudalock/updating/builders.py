@@ -29,8 +29,9 @@ class Published(NamedTuple):
 
 
 def is_listed(builder: Builder) -> bool:
-    """Whether the builder's files can be listed: those of GitHub releases can."""
-    return repository_of(builder.url) is not None
+    """Whether the builder's files can be listed: those of GitHub releases can, where they still
+    are."""
+    return builder.listed and repository_of(builder.url) is not None
 
 
 def read_builder(

@@ -97,7 +97,10 @@ def with_version(folder: Path, version: str) -> None:
 
 @contextmanager
 def stage_beside(output: Path | None) -> Iterator[Path]:
-    """A scratch folder on the disk that the result goes to; gone afterwards. Raises OutputError."""
+    """A scratch folder on the disk that the result goes to; gone afterwards.
+
+    Raises OutputError, also for what the disk says while it is in use.
+    """
     place = output.absolute().parent if output is not None else data_folder() / FOLDER
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -106,6 +109,8 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
         raise OutputError(f"cannot write `{place}`: {error.strerror or error}") from None
     try:
         yield stage
+    except OSError as error:
+        raise OutputError(f"cannot write `{stage}`: {error.strerror or error}") from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -191,10 +196,23 @@ def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> 
         fresh.replace(root / CURRENT)
     except OSError as error:
         raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None
-    for other in root.iterdir():
-        if other.is_dir() and other.name != version:
-            shutil.rmtree(other, ignore_errors=True)
+    _clean(root, keep=version)
     return folder
+
+
+def drop_refreshed(data: Path) -> None:
+    """Take what a user refreshed out of use: it is damaged, or older than the embedded matrix."""
+    root = data / FOLDER
+    with suppress(OSError):
+        (root / CURRENT).unlink(missing_ok=True)
+        _clean(root)
+
+
+def _clean(root: Path, keep: str | None = None) -> None:
+    """Remove other versions; a hidden folder is another update's, under way."""
+    for other in root.iterdir():
+        if other.is_dir() and other.name != keep and not other.name.startswith("."):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _is_embedded(path: Path, content: bytes) -> bool:
@@ -207,6 +225,7 @@ def _is_embedded(path: Path, content: bytes) -> bool:
 __all__ = [
     "IndexFile",
     "copy_matrix",
+    "drop_refreshed",
     "publish",
     "read_index_file",
     "stage_beside",

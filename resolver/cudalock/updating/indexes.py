@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from cudalock.errors import NetworkError
 from cudalock.releases import KNOWN, PACKAGE_INDEX
-from cudalock.sources.listings import read_listing
+from cudalock.sources.listings import read_listing, with_credentials_of
 from cudalock.sources.rows import release_row, releases_of, wheel_parts
 from cudalock.sources.wheel_metadata import Metadata, read_metadata
 from cudalock.updating.merging import LISTED, Listed, system_of
@@ -89,7 +89,7 @@ def read_index(
         if file.sha256 in known:
             build = known[file.sha256]
             return Metadata(project, "", build.python, build.requires)
-        return read_metadata(web, file)
+        return read_metadata(web, file, with_credentials_of(address, file.url))
 
     context = _Context(project, index, held, rules, metadata, _extras(held))
     return [

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError, NetworkError, OutputError, UnknownName
+from cudalock.folders import data_folder
 from cudalock.lints import new_defects
 from cudalock.lints.agreement import lacking
 from cudalock.matrix import Matrix
@@ -30,6 +31,7 @@ from cudalock.updating.builders import held_files, is_listed, read_builder
 from cudalock.updating.files import (
     IndexFile,
     copy_matrix,
+    drop_refreshed,
     publish,
     read_index_file,
     stage_beside,
@@ -303,12 +305,14 @@ class _Run:
             raise UnknownName(f"`{absent[0]}` is neither in the matrix nor on the package index")
         staged = Matrix.load(self._stage)
         defects = new_defects(self._matrix, staged)
-        changed = bool(self._changes or self._notes) or (output is not None and not output.exists())
         version, folder = self._matrix.version, str(output or self._matrix.directory)
-        if self._changes or self._notes:
+        refreshed = self._matrix.refreshed if output is None else None
+        if self._changes or self._notes or (refreshed and refreshed.damaged):
             version = next_version(self._matrix.version, self._today)
-        if changed:
+        if version != self._matrix.version or (output is not None and not output.exists()):
             folder = publish(self._stage, self._matrix, output, version)
+        elif output is None and refreshed is None:
+            drop_refreshed(data_folder())
         return Report(
             was=self._matrix.version,
             version=version,
