@@ -73,13 +73,17 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
                 " compiled",
             ],
         ),
-        # A release that is not held is no source distribution.
-        (["other"], ["the goal asks for other"]),
+        (
+            ["other"],
+            [
+                "the goal asks for other",
+                "other 1.0 requires nowhere (its metadata)",
+                "nowhere is not in the matrix; with `--live` the package index is asked",
+            ],
+        ),
     ],
 )
-def test_the_way_to_a_source_distribution(
-    wanted: list[str], told: list[str], tmp_path: Path
-) -> None:
+def test_the_way_to_what_cannot_be_had(wanted: list[str], told: list[str], tmp_path: Path) -> None:
     matrix = small(
         tmp_path,
         {

@@ -177,7 +177,7 @@ class Narrator:
         """Why no release of a project can be had, by what it requires; None where one might be."""
         project = self._problem.matrix.project(name)
         if project is None:
-            return (Step(f"{name} is not in the matrix; with `--live` the package index is asked"),)
+            return (Step(self._not_held(name)),)
         asked = [
             version
             for version in reversed(project.versions)
@@ -194,6 +194,11 @@ class Narrator:
             return None
         ways = [self._dead_requirement(candidate, hops, extras) for candidate in made]
         return ways[0] if all(ways) else None
+
+    def _not_held(self, name: str) -> str:
+        if self._problem.matrix.is_open:
+            return f"{name} is neither in the matrix nor on an index that was asked"
+        return f"{name} is not in the matrix; with `--live` the package index is asked"
 
     def _first_at(self, name: str, version: str) -> Candidate | None:
         """The first candidate of a release that the target and the options let through."""
