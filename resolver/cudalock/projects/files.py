@@ -6,8 +6,9 @@ import os
 import re
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.addresses import is_address
 from cudalock.errors import BadFile
@@ -15,12 +16,9 @@ from cudalock.projects.declared import Problem, ProjectFile
 from cudalock.projects.text import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cudalock.projects.declared import Encoding, Place
+    from cudalock.projects.requirements_file import Nested
     from cudalock.projects.text import Text
-
-    Reader = Callable[[Text, Encoding], ProjectFile]
 
 STDIN: Final = "-"
 """The name of standard input, which is read as a requirements file."""
@@ -173,32 +171,14 @@ class _Reading:
 
         def nested(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
             found = self._nested(name, inner, is_constraint, (*above, identity))
+            place = text.place(start, end)
             if isinstance(found, str):
-                problems.append(Problem(text.place(start, end), found))
+                # A Dockerfile names files of its image, which need not be here.
+                problems.extend([Problem(place, found)] if kind != "dockerfile" else [])
                 return None
-            return found and replace(found, named_at=text.place(start, end))
+            return found and replace(found, named_at=place)
 
-        def present(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
-            """As `nested`, for a path on another machine: a file that is not here is passed by."""
-            found = self._nested(name, inner, is_constraint, (*above, identity))
-            here = None if isinstance(found, str) else found
-            return here and replace(here, named_at=text.place(start, end))
-
-        if kind in ("requirements", "constraints"):
-            from cudalock.projects import requirements_file
-
-            file = requirements_file.read(text, encoding, constraint=constraint, nested=nested)
-        elif kind == "environment":
-            from cudalock.projects import environment_file
-
-            file = environment_file.read(text, encoding, nested=nested)
-        elif kind == "dockerfile":
-            from cudalock.projects import dockerfile
-
-            file = dockerfile.read(text, encoding, nested=present)
-        else:
-            file = _reader(kind)(text, encoding)
-        return _checked(file, problems)
+        return _checked(_read(kind, text, encoding, constraint, nested), problems)
 
     def _nested(
         self, name: str, inner: str, constraint: bool, above: tuple[str, ...]
@@ -259,16 +239,26 @@ def _identity(name: str) -> str:
         return name
 
 
-def _reader(kind: str) -> Reader:
-    """The function that reads a kind; its module is imported only now."""
-    from importlib import import_module
+def _read(
+    kind: str, text: Text, encoding: Encoding, constraint: bool, nested: Nested
+) -> ProjectFile:
+    """What the reader of a kind makes of a text; its module is imported only now."""
+    read = import_module(f"cudalock.projects.{_MODULES[kind]}").read
+    more: dict[str, Any] = {"nested": nested} if kind in _NESTING else {}
+    if kind in ("requirements", "constraints"):
+        more["constraint"] = constraint
+    file: ProjectFile = read(text, encoding, **more)
+    return file
 
-    module = import_module(f"cudalock.projects.{_MODULES[kind]}")
-    read: Reader = module.read
-    return read
 
+_NESTING: Final = {"requirements", "constraints", "environment", "dockerfile"}
+"""Kinds whose files may name others."""
 
 _MODULES: Final = {
+    "requirements": "requirements_file",
+    "constraints": "requirements_file",
+    "environment": "environment_file",
+    "dockerfile": "dockerfile",
     "pyproject": "pyproject",
     "pylock": "pylock_file",
     "uv-lock": "uv_lock_file",
