@@ -14,6 +14,8 @@ there; what is not known is null.
                                     renamed, source
     indexes[], builders             where wheels come from besides the package index
     framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
+    installer                       where the pins are what an environment lacks: the command that
+                                    installs into it
     needs, warnings[], replaced,    what a person has to know; what `replaced` speaks of
     replacements[], notes
 
@@ -70,6 +72,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "replacements": [each._asdict() for each in lock.replacements],
         "stack": list(lock.stack),
         "notes": list(lock.notes),
+        "installer": lock.installer,
     }
 
 
@@ -110,6 +113,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         framework=document["framework"],
         others=tuple(_read_target(each) for each in document["others"]),
         stack=tuple(document["stack"]),
+        installer=document.get("installer"),
         replacements=tuple(
             Replaced(each["of"], each["requirement"], each["replacement"], each["fact"])
             for each in document["replacements"]
