@@ -183,6 +183,11 @@ class Matrix:
     def prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Told what will be asked, so that what is needed from elsewhere can be had at once."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether :meth:`project` shows all there is."""
+        return True
+
     def again(self, *, found: bool) -> bool:
         """Whether a search that found an answer, or none, sees more when it is made again."""
         del found

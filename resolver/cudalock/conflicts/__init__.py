@@ -28,7 +28,8 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     wanted = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, matrix, cores))
     conflicts = [Narrator(conflict, core).steps() for core in cores]
-    troubles = tuple(map(Step, matrix.troubles()))
+    told = {step for steps in conflicts for step in steps}
+    troubles = tuple(step for step in map(Step, matrix.troubles()) if step not in told)
     explanation = Explanation(
         headline=f"there is no answer for {wanted} on {target.label}",
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),

@@ -32,8 +32,11 @@ MAX_ROUNDS = 2_000
 """After so many steps a choice is given up. Answers take tens, of a large closure some hundreds."""
 
 
-QUICK = 500
-"""The same for a search that only may prove that there is no answer."""
+DEEPER = 4
+"""How many windows of releases are looked at of a project of the closure."""
+
+QUICK = 300
+"""The same for a search that may prove that there is no answer, and need not."""
 
 
 class Pinned(NamedTuple):
@@ -165,11 +168,12 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
 
     def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
         project = self._problem.matrix.project(name)
-        window, seen = project.window if project is not None else None, 0
+        # More than of a member of the network, all of which are looked at beforehand.
+        window, seen = (project.window or 0) * DEEPER if project is not None else 0, 0
         for version in closure_versions(self._problem, name, self._cuda):
             if not all(requirement.may_accept(version) for requirement in wanted):
                 continue
-            if project is not None and window is not None and seen >= window:
+            if project is not None and window and seen >= window:
                 project.cut()
                 return
             offered = [
@@ -258,11 +262,13 @@ def _roots(problem: Problem, cuda: str | None) -> list[Requirement]:
 
 def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
     """Let resolvelib choose among what is alive; None where there is no choice, or where none was
-    found in :data:`MAX_ROUNDS`, which the problem then remembers."""
+    found in so many rounds as there is time for, which the problem then remembers."""
     provider = Provider(problem, network, alive, cuda)
     resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
     try:
-        rounds = problem.max_rounds or MAX_ROUNDS
+        # A view that can still be widened is not worth long searches.
+        longest = problem.max_rounds or MAX_ROUNDS
+        rounds = longest if problem.matrix.is_whole else min(QUICK, longest)
         result = resolver.resolve(_roots(problem, cuda), max_rounds=rounds)
     except ResolutionImpossible:
         return None

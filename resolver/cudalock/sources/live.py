@@ -268,6 +268,11 @@ class LiveMatrix(Matrix):
 
     # -- how much is looked at --------------------------------------------------------------
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether :meth:`project` shows more than at first: the search may then take its time."""
+        return self._filled or not self._opened
+
     def again(self, *, found: bool) -> bool:
         """Whether a search that found an answer, or none, sees more when it is made again.
 
