@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cudalock.cli import main
+from cudalock.environment import gpu
+from tests.machines import machine
 
 STATED = ["--python", "3.11", "--platform", "linux"]
 BROKEN = "torch==2.5.1\ntorchvision==0.19.0  # why not\n"
@@ -91,6 +94,23 @@ def test_the_table_of_the_repository_states_targets(folder: Path) -> None:
     for wrong in ("targets = 3", 'targets = ["amiga"]', "python = 3.13"):
         table.write_text(f"[tool.cudalock]\n{wrong}\n")
         assert run("requirements.txt", "-q").exit_code == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the machine was recorded on Linux")
+def test_what_this_machine_has_counts_when_it_is_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine recorded with a driver of 470, nothing of CUDA 12 runs."""
+    detect, probe = gpu.detect, machine("a driver that is in the way").probe
+    monkeypatch.setattr(gpu, "detect", lambda named, _: detect(named, probe))
+    (folder / "requirements.txt").write_text("torch==2.5.1\n")
+    where = ["--here", "--python", "3.11"]
+    assert run("requirements.txt", "-q").exit_code == 0
+    found = run("requirements.txt", *where)
+    assert "detected: " in found.stderr
+    assert found.exit_code == 1
+    assert "CL204" in found.stdout
+    assert run("requirements.txt", *where, "--driver", "560.35").exit_code == 0
 
 
 def test_nothing_to_read_is_fine(folder: Path) -> None:

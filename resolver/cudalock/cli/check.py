@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from cudalock.goals import Request
     from cudalock.matrix import Matrix
     from cudalock.projects.declared import ProjectFile
-    from cudalock.target import Target
+    from cudalock.target import Here, Target
 
 STDIN = "-"
 FORMATS = ("text", "json", "github", "sarif")
+ALL = frozenset({"python", "platform", "glibc", "gpu", "driver"})
 MAX_ROUNDS = 4
 """How often a file is mended and looked at again: a change may bring another to light."""
 
@@ -30,6 +32,7 @@ MAX_ROUNDS = 4
 @click.command(short_help="Whether pins go together.", context_settings=CONTEXT)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @target_options
+@click.option("--here", is_flag=True, help="For this machine: its Python, GPU and driver too.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change, and no more.")
 @click.option("--fresh", is_flag=True, help="Whether each lock still answers its own command.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
@@ -47,7 +50,8 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **given: Any) -> None:
     files of the current directory are looked for.
 
     The targets are those that options state, else `targets` of [tool.cudalock] in pyproject.toml.
-    Without either, what holds on some likely target is fine. A line is not complained about under
+    Without either, what holds on some likely target is fine: what this machine has does not count,
+    unless --here asks for it. A line is not complained about under
     `# cudalock: ignore[CODE]`.
 
     Exit status: 0 no errors; 1 errors, or a file was changed; 2 the question was wrong.
@@ -136,26 +140,31 @@ def _targets(given: dict[str, Any], matrix: Matrix) -> list[Target]:
     from cudalock.cli.options import read_target_defaults, read_target_words
 
     flags = {name: tuple(given[name]) for name in ("python", "platform", "glibc", "gpu", "driver")}
+    if given["here"]:
+        return _targets_here(flags, matrix, quiet=given["quiet"])
     if any(flags.values()):
         return targets_stated(flags, matrix)
     words = read_target_words()
     return targets_of(words, matrix) if words else targets_stated(read_target_defaults(), matrix)
 
 
-def targets_stated(values: Mapping[str, tuple[str, ...]], matrix: Matrix) -> list[Target]:
+def targets_stated(values: Mapping[str, Any], matrix: Matrix) -> list[Target]:
     """The targets that values of the options state, by the options' names."""
     from cudalock.goals import Request
 
-    if not any(values.values()):
-        return []
-    request = Request(
-        python=values["python"],
-        platform=values["platform"],
-        glibc=values["glibc"],
-        gpu=values["gpu"],
-        driver=values["driver"],
-    )
-    return _read(request, matrix)
+    return _read(Request(**values), matrix) if any(values.values()) else []
+
+
+def _targets_here(flags: Mapping[str, Any], matrix: Matrix, *, quiet: bool) -> list[Target]:
+    """This machine, as far as no option says otherwise; what was detected is told."""
+    from cudalock.cli.question import Looking, at_environments
+    from cudalock.goals import Request
+
+    looking = Looking(matrix)
+    found = _read(at_environments(Request(**flags)), matrix, looking.here)
+    if not quiet:
+        looking.tell(found)
+    return [replace(target, stated=ALL) for target in found]
 
 
 def _own_targets(file: ProjectFile, matrix: Matrix) -> list[Target]:
@@ -175,19 +184,23 @@ def targets_of(words: Iterable[str], matrix: Matrix) -> list[Target]:
     return found
 
 
-def _read(request: Request, matrix: Matrix) -> list[Target]:
+def _read(request: Request, matrix: Matrix, here: Here | None = None) -> list[Target]:
     from cudalock.goals import Asked, read_requests
+
+    asked = (Asked(matrix.framework or ""),)
+    questions = read_requests(request._replace(asked=asked), matrix, here=here or _nowhere())
+    return [target for _, target in questions]
+
+
+def _nowhere() -> Here:
+    """What is not stated is filled in by the file that is checked, and not by this machine."""
     from cudalock.target import Here
 
-    # What is not stated is filled in by the file that is checked, and not by this machine.
-    nowhere = Here(
+    return Here(
         python=lambda: ("3.11", False),
         platform=lambda: ("linux-x86_64", None, None),
         gpus_and_driver=lambda: ((), None),
     )
-    asked = (Asked(matrix.framework or ""),)
-    questions = read_requests(request._replace(asked=asked), matrix, here=nowhere)
-    return [target for _, target in questions]
 
 
 # -- locks --------------------------------------------------------------------------------------
@@ -225,13 +238,10 @@ def _report(
     for says in changed:
         tell(f"changed: {says}")
     counts = [(sum(each.severity == one for each in findings), one) for one in SEVERITIES]
-    said = (
-        ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n) or "no findings"
-    )
-    files = f"{len(names)} file{'' if len(names) == 1 else 's'}"
+    said = ", ".join(_count(n, word) for n, word in counts if n) or "no findings"
     mendable = not fixing and any(each.severity == "error" and each.fix for each in findings)
     files = _count(len(names), "file")
-    tell(f"{files}: {said or 'no findings'}{'; `--fix` mends what it can' if mendable else ''}")
+    tell(f"{files}: {said}{'; `--fix` mends what it can' if mendable else ''}")
 
 
 def _count(number: int, noun: str) -> str:
