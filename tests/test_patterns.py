@@ -18,7 +18,7 @@ MATRIX = Matrix.load(EMBEDDED)
 PATTERNS = Patterns(MATRIX)
 RULES = LabelRules(MATRIX)
 SILENT = {"bdashore3/flash-attention", "deepbeepmeep/kernels", "pytorch-index"}
-SILENT |= {"woct0rdho/SageAttention", "woct0rdho/SpargeAttn"}
+SILENT |= {"jllllll/bitsandbytes-windows-webui"}
 SILENT |= {"erictang000/flash-attention", "loscrossos/lib_flashattention"}
 """Builders of whose names some say nothing; people found out by other ways."""
 
@@ -39,7 +39,7 @@ def test_names_say_what_was_recorded(builder: str) -> None:
                 if reading is None:
                     assert builder in SILENT, where
                     continue
-                for label in ("torch", "cuda"):
+                for label in ("torch", "torch_min", "cuda"):
                     if build.row(label):
                         assert begins(build.row(label), reading.labels.get(label)), where
                 # FALSE in a name says nothing of a row that somebody looked into.
@@ -73,7 +73,11 @@ def test_names_say_what_was_recorded(builder: str) -> None:
             "win_amd64",
             {"torch": "2.10.0", "cuda": "13.0"},
         ),
-        ("cu128torch2.9.0andhigher.post4", "win_amd64", None),
+        (
+            "cu128torch2.9.0andhigher.post4",
+            "win_amd64",
+            {"torch_min": "2.9.0", "cuda": "12.8"},
+        ),
         ("rocm6.2torch2.5", "linux_x86_64", None),
         (None, "linux_x86_64", None),
     ],
