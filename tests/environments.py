@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.resolution import resolve
 
 if TYPE_CHECKING:

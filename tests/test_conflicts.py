@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from cudalock.conflicts import Conflict, Explanation, suggest
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.matrix import Matrix
 from cudalock.resolution import Resolution, resolve
 from cudalock.target import Target

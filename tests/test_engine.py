@@ -21,7 +21,7 @@ from cudalock.errors import NoSolution
 from cudalock.formats import json_lock
 from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.resolution import resolve
 from cudalock.target import Target
 from tests.properties import BOUNDED, book, matrix

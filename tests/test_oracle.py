@@ -22,7 +22,7 @@ from bench.engine import solve
 from bench.fuzz import questions
 from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.matrix import Matrix
 from cudalock.target import Target
 from tests.oracle import Oracle, disagreements

@@ -20,7 +20,7 @@ from cudalock.formats.constraints import held
 from cudalock.formats.json_lock import read as read_json
 from cudalock.goals import command_line
 from cudalock.lock import Address
-from cudalock.placing import (
+from cudalock.lock.placing import (
     every_wheel,
     one_wheel_each,
     targets_of,

@@ -36,8 +36,8 @@ def solve(goal: Goal, target: Target | Sequence[Target], matrix: Matrix | None =
     Raises NoSolution, with an explanation, when there is none; MatrixError when the data is wrong.
     """
     from cudalock.goals import command_line
+    from cudalock.lock.merging import from_resolutions
     from cudalock.matrix import Matrix
-    from cudalock.merging import from_resolutions
     from cudalock.resolution.joint import resolve_all
     from cudalock.target import Target
 

@@ -22,7 +22,7 @@ from cudalock.environment.installing import install_command, quoted
 from cudalock.errors import Contradiction, GaveUp, NoSolution, UnknownName, UnknownVersion
 from cudalock.goals import command_line
 from cudalock.judging.problem import comes_from, place_element
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.names import VENDOR, canonical
 from cudalock.resolution import answer
 from cudalock.resolution.problem import Problem

@@ -12,7 +12,7 @@ from cudalock.cli.question import Looking
 from cudalock.environment import gpu
 from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from cudalock.resolution import resolve
 from cudalock.target import Here
 from tests.machines import MACHINES, RecordedMachine, machine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.locking import from_resolution
+from cudalock.lock.making import from_resolution
 from tests.oracle.solver import Oracle, judge
 from tests.verifier import choices_of, verify
 

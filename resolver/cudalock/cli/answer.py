@@ -118,11 +118,11 @@ def make_lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> 
 
 def _lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> Lock:
     if len(questions) == 1:
-        from cudalock.locking import from_resolution
+        from cudalock.lock.making import from_resolution
         from cudalock.resolution import resolve
 
         return from_resolution(resolve(*questions[0], matrix), command=command)
-    from cudalock.merging import from_resolutions
+    from cudalock.lock.merging import from_resolutions
     from cudalock.resolution.joint import resolve_all
 
     joint = resolve_all(questions, matrix)
@@ -174,7 +174,7 @@ def _folder(wheels: str, output: str | None, chosen: Format) -> str:
 
 
 def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Address]:
-    from cudalock.placing import unaddressed
+    from cudalock.lock.placing import unaddressed
 
     missing = len(unaddressed(lock))
     if not missing:

@@ -31,7 +31,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
-from cudalock.placing import every_wheel
+from cudalock.lock.placing import every_wheel
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal

@@ -23,8 +23,8 @@ from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputEr
 from cudalock.formats.header import header_lines, quoted
 from cudalock.formats.plain import ascii_line
 from cudalock.formats.pythons import requires_python
-from cudalock.markers import whole_marker
-from cudalock.placing import every_wheel, one_wheel_each, taken, targets_of
+from cudalock.lock.markers import whole_marker
+from cudalock.lock.placing import every_wheel, one_wheel_each, taken, targets_of
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from cudalock.addresses import encoded, without_credentials
 from cudalock.errors import UsageError
 from cudalock.formats.header import header_lines, quoted
 from cudalock.lock import Lock, Pin, demand_hashes, listed
-from cudalock.placing import one_wheel_each, with_addresses
+from cudalock.lock.placing import one_wheel_each, with_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

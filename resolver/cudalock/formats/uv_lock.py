@@ -28,7 +28,7 @@ from cudalock import toml
 from cudalock.addresses import file_of
 from cudalock.errors import BadFile, LockDiffers, NetworkError, UsageError
 from cudalock.formats import uv_plan, uv_project
-from cudalock.placing import targets_of, with_addresses
+from cudalock.lock.placing import targets_of, with_addresses
 
 if TYPE_CHECKING:
     from cudalock.formats import Options

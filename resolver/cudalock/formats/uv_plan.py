@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 from cudalock.addresses import encoded, without_credentials
 from cudalock.formats.pythons import Bound, bounds_of, dotted, joined
-from cudalock.markers import marker_for
-from cudalock.placing import targets_of
+from cudalock.lock.markers import marker_for
+from cudalock.lock.placing import targets_of
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:

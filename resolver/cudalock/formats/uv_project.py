@@ -48,7 +48,7 @@ from cudalock.formats.pythons import requires_python
 from cudalock.formats.toml_lists import edited, list_text, quoted
 from cudalock.formats.uv_record import BLOCK, SIGN, Record
 from cudalock.lock import Lock, Pin, demand_hashes
-from cudalock.placing import with_addresses
+from cudalock.lock.placing import with_addresses
 
 if TYPE_CHECKING:
     from cudalock.formats import Options

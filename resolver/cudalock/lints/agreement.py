@@ -14,11 +14,11 @@ from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
 from cudalock.facts import NONE
+from cudalock.labelling.labels import LabelRules
+from cudalock.labelling.patterns import Patterns
 from cudalock.lints.curated import covers
 from cudalock.lints.defects import Defect, of_release
 from cudalock.lints.rows import releases
-from cudalock.reading.labels import LabelRules
-from cudalock.reading.patterns import Patterns
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:

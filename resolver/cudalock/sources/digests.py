@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import httpx
 
 from cudalock.errors import NetworkError
+from cudalock.lock.placing import every_wheel, taken
 from cudalock.names import canonical
-from cudalock.placing import every_wheel, taken
 from cudalock.sources.cache import cache_folder, remember
 from cudalock.sources.downloads import download
 from cudalock.sources.package_index import PackageIndexes

@@ -14,7 +14,7 @@ from unearth.finder import PackageFinder
 from cudalock.addresses import without_credentials
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.lock import Address
-from cudalock.placing import unaddressed
+from cudalock.lock.placing import unaddressed
 from cudalock.sources.listings import File, Listing, read_listing
 from cudalock.sources.pip_settings import read_settings
 from cudalock.sources.web import Web

@@ -14,8 +14,8 @@ from cudalock.updating.merging import Listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from cudalock.labelling.patterns import Patterns
     from cudalock.matrix import Builder, Matrix
-    from cudalock.reading.patterns import Patterns
     from cudalock.sources.web import Web
 
 SOURCE: Final = "files of the GitHub releases"

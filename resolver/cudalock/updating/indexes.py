@@ -25,8 +25,8 @@ from cudalock.updating.merging import LISTED, Listed, system_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cudalock.labelling.labels import LabelRules
     from cudalock.matrix import Index
-    from cudalock.reading.labels import LabelRules
     from cudalock.releases import Build, Project, Release
     from cudalock.sources.listings import File, Listing
     from cudalock.sources.web import Web

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError, NetworkError, OutputError, UnknownName
 from cudalock.folders import data_folder
+from cudalock.labelling.labels import LabelRules
+from cudalock.labelling.patterns import Patterns
 from cudalock.lints import new_defects
 from cudalock.lints.agreement import lacking
 from cudalock.matrix import Matrix
 from cudalock.names import canonical
-from cudalock.reading.labels import LabelRules
-from cudalock.reading.patterns import Patterns
 from cudalock.refreshed import order
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.sources.package_index import PackageIndexes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cudalock.markers import marker_for
+from cudalock.lock.markers import marker_for
 from cudalock.target import is_bare_linux
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
-from cudalock.locking import from_resolution
-from cudalock.markers import marker_for
+from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
+from cudalock.lock.making import from_resolution
+from cudalock.lock.markers import marker_for
 
 if TYPE_CHECKING:
     from cudalock.matrix import Index

@@ -1,4 +1,4 @@
-"""The lock: exact pins, their wheels and hashes, and why each is there, in no particular format.
+"""The values of a lock.
 
 A `Lock` is the last value before text. The modules of `formats` turn it into files, and `render`
 sums it up for people; neither asks the matrix anything, so whatever they say has to be in here.

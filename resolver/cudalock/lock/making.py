@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
+from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.names import VENDOR
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
+from cudalock.labelling.labels import LabelRules, pinned
+from cudalock.labelling.patterns import Patterns
 from cudalock.matrix import EMBEDDED, Matrix
-from cudalock.reading.labels import LabelRules, pinned
-from cudalock.reading.patterns import Patterns
 
 MATRIX = Matrix.load(EMBEDDED)
 PATTERNS = Patterns(MATRIX)
