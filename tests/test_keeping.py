@@ -60,7 +60,8 @@ def pins(text: str) -> list[str]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
     lay_out(case, tmp_path, matrix)
-    result = solve("--python", tmp_path, "--keep", case["keep"], *case["goal"])
+    flags = case.get("flags", ())
+    result = solve("--python", tmp_path, "--keep", case["keep"], *case["goal"], *flags)
     if "refused" in case:
         assert result.exit_code in (1, 2)
         for line in case["refused"]:

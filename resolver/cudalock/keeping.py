@@ -126,16 +126,18 @@ class KeepingProblem(Problem):
             if version is None or not _meets(requirement.specifiers, version):
                 yield requirement
 
-    def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
-        for requirement in super()._fact_requirements(candidate):
-            if not (candidate.name in self._held and requirement.name in self._held):
-                yield requirement
+    def is_settled(self, owner: str, other: str) -> bool:
+        """Between what is there already: what is kept, the machine, and what the build of a kept
+        framework fixes. That it fixes it stays a question, or nobody would know."""
+        if owner == self.matrix.framework and other != owner and other not in self.target_values:
+            return other in self._held
+        return self._is_there(owner) and self._is_there(other)
 
-    def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[str]]:
-        for elements in super()._refusing_elements(candidate):
-            of_machine = any(each.startswith("fact:") for each in elements)
-            if not (candidate.name in self._held and of_machine):
-                yield elements
+    def _is_there(self, name: str) -> bool:
+        if name in self._held or name in self.target_values:
+            return True
+        fixed = self.matrix.framework in self._held
+        return fixed and self.matrix.component(name).is_virtual
 
 
 def _meets(specifiers: Iterable[str], version: str) -> bool:

@@ -57,7 +57,10 @@ def laid_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_planted_faults(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
-    found = [f"{each.severity} {each}" for each in examine(laid_out(case, tmp_path, matrix))]
+    findings = examine(laid_out(case, tmp_path, matrix))
+    found = [f"{each.severity} {each}" for each in findings]
     assert len(found) == len(case["finds"]), found
     for line, start in zip(found, case["finds"], strict=True):
         assert line.startswith(start)
+    for finding, fix in zip(findings, case.get("fixes", ()), strict=False):
+        assert fix in (finding.fix or "")

@@ -68,7 +68,13 @@ def doctor(
     facts = load_matrix(matrix)
     layout = _layout(python)
     machine = _machine(layout, facts, gpu, driver, look=not no_detect)
-    subject = _subject(layout, machine, facts, looked=layout.runs and not no_detect)
+    subject = _subject(
+        layout,
+        machine,
+        facts,
+        looked=layout.runs and not no_detect,
+        stated=bool(gpu or driver),
+    )
     findings = [*(_against(lock, subject) if lock else ()), *examine(subject)]
     if imports:
         from cudalock.health.imports import examine as run
@@ -102,7 +108,9 @@ def _machine(
     return found
 
 
-def _subject(layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool) -> Subject:
+def _subject(
+    layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool, stated: bool
+) -> Subject:
     from cudalock.environment import read_inventory
     from cudalock.health import Subject
 
@@ -113,6 +121,7 @@ def _subject(layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool) 
         matrix=matrix,
         environ=dict(os.environ) if layout.runs else {},
         looked=looked,
+        stated=stated,
     )
 
 

@@ -39,28 +39,36 @@ def again(installed: Installed, subject: Subject) -> str:
 
 def solving(subject: Subject, *framework: str) -> str | None:
     """Solves for the framework, by the first of these requirements that has an answer, and for the
-    projects that go by it; None where there is none."""
-    from cudalock.resolution import resolve
-
-    names = [
-        each.name
+    projects that go by it: for all of them, else for those that have a wheel there. None where
+    there is no answer."""
+    ranked = [
+        each
         for each in subject.stack()
         if each.name in subject.matrix.ranked and each.name != subject.matrix.framework
     ]
-    for text in framework:
-        goal = Goal(requirements=tuple(sorted([text, *names])))
-        try:
-            resolve(goal, subject.target, subject.matrix)
-        except CudalockError:
-            continue
-        words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
-        return f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
+    known = [each for each in ranked if subject.builds(each)]
+    for members in (ranked, known) if len(known) < len(ranked) else (ranked,):
+        names = [each.name for each in members]
+        for text in framework:
+            if _has_answer([text, *names], subject):
+                words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
+                return f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
     return None
+
+
+def _has_answer(requirements: list[str], subject: Subject) -> bool:
+    from cudalock.resolution import resolve
+
+    try:
+        resolve(Goal(requirements=tuple(sorted(requirements))), subject.target, subject.matrix)
+    except CudalockError:
+        return False
+    return True
 
 
 def _stated(subject: Subject) -> list[str]:
     """The machine, where the command would not find it by itself."""
-    if subject.looked:
+    if subject.looked and not subject.stated:
         return []
     target = subject.target
     flags = [word for gpu in target.gpus for word in ("--gpu", gpu)]

@@ -41,6 +41,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     for clash in found:
         if clash.finding.code in ALONE:
             yield clash.finding
+    clashes = _not_the_same(clashes, subject)
     anew = _solved_anew(clashes, subject)
     for clash in judge.mended(clashes, left) if anew is None else clashes:
         yield replace(clash.finding, fix=anew or _fix(clash, subject))
@@ -53,10 +54,13 @@ def _not_known(subject: Subject) -> Iterator[Finding]:
     for each in subject.stack():
         is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
         if is_central and not subject.builds(each):
+            project = subject.matrix.project(each.name)
+            is_known = project is not None and each.version in project
+            lacks = f"to have a wheel for {subject.layout.target.label}" if is_known else "here"
             yield Finding(
                 "CL105",
                 "note",
-                f"{each} is not known here (matrix {subject.matrix.version}): what goes with it"
+                f"{each} is not known {lacks} (matrix {subject.matrix.version}): what goes with it"
                 " was not judged",
                 members=(each.name,),
             )
@@ -70,16 +74,31 @@ def _is_a_version(text: str) -> bool:
     return True
 
 
+def _not_the_same(clashes: list[Clash], subject: Subject) -> list[Clash]:
+    """Less those for which the machine is blamed by a fact that the framework's own clash has."""
+    ids = {
+        fact for each in clashes if _is_of_framework(each, subject) for fact in each.finding.facts
+    }
+    told = {id for id in ids if subject.matrix.fact(id).of_machine}
+    return [
+        each
+        for each in clashes
+        if _is_of_framework(each, subject) or told.isdisjoint(each.finding.facts)
+    ]
+
+
+def _is_of_framework(clash: Clash, subject: Subject) -> bool:
+    """Whether it is about the framework alone."""
+    return [each.name for each in clash.members] == [subject.matrix.framework]
+
+
 def _solved_anew(clashes: list[Clash], subject: Subject) -> str | None:
     """The command that mends a framework which does not suit the machine: with another one its
     libraries change as well, and whatever was built for it."""
     framework = subject.framework
-    if framework is None:
+    if framework is None or not any(_is_of_framework(each, subject) for each in clashes):
         return None
-    for clash in clashes:
-        if [each.name for each in clash.members] == [framework.name]:
-            return solving(subject, f"{framework.name}=={framework.public}", framework.name)
-    return None
+    return solving(subject, f"{framework.name}=={framework.public}", framework.name)
 
 
 def _fix(clash: Clash, subject: Subject) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cudalock.environment import Installed, Inventory, Layout, Machine
     from cudalock.matrix import Matrix
-    from cudalock.releases import Build
+    from cudalock.releases import Build, Project
     from cudalock.target import Target
 
 
@@ -37,6 +37,8 @@ class Subject:
     """the variables that a program started there has; none for another machine's environment"""
     looked: bool = False
     """whether the machine was looked at, so that finding nothing means something"""
+    stated: bool = False
+    """whether something of the machine was said, and may be otherwise than what is here"""
 
     @cached_property
     def target(self) -> Target:
@@ -71,13 +73,18 @@ class Subject:
         if project is None or installed.public not in project:
             return []
         held = self.held(installed)
-        tags = self.target.tags()
         return [
             build
-            for build in project.release(installed.public).builds
+            for build in self._fitting(project, installed.public)
             if _may_be(build, installed, held)
-            and any(tags.rank(each) is not None for each in build.tags)
         ]
+
+    def _fitting(self, project: Project, version: str) -> Iterator[Build]:
+        """The builds of a release that have a wheel for the target."""
+        tags = self.target.tags()
+        for build in project.release(version).builds:
+            if any(tags.rank(each) is not None for each in build.tags):
+                yield build
 
     def held(self, installed: Installed) -> Held:
         """The distribution, as something that is held."""
@@ -99,19 +106,33 @@ class Subject:
         return file if any(has_file(build, installed.public, file) for build in builds) else None
 
     def _indexes(self, installed: Installed) -> frozenset[str] | None:
-        """A framework without a label is the package index's build: every other index labels its
-        own. What conda brought is of no index here."""
-        plain = installed.local is None and installed.origin is None
-        from_index = installed.installer in (None, "pip", "uv")
-        if installed.name == self.matrix.framework and plain and from_index:
-            return frozenset([PACKAGE_INDEX])
-        return None
+        """The indexes that have it without a label, as it is there; None where it may be from
+        anywhere. What conda brought is of no index here."""
+        project = self.matrix.project(installed.name)
+        if installed.local or installed.origin or not _is_from_an_index(installed):
+            return None
+        if project is None or installed.public not in project:
+            return None
+        plain = [
+            build
+            for build in self._fitting(project, installed.public)
+            if not build.local or self.matrix.is_renamed(build)
+        ]
+        if not plain or any(build.builder is not None for build in plain):
+            return None
+        return frozenset(build.index or PACKAGE_INDEX for build in plain)
 
     def stack(self) -> Iterator[Installed]:
         """What is installed of the projects that the matrix holds."""
         for each in self.inventory.distributions:
             if self.matrix.project(each.name) is not None:
                 yield each
+
+
+def _is_from_an_index(installed: Installed) -> bool:
+    """Whether what installed it takes what has no other origin from an index."""
+    named = (installed.installer or "pip").split()[0].lower()
+    return named in ("pip", "uv", "poetry", "pdm")
 
 
 def _may_be(build: Build, installed: Installed, held: Held) -> bool:

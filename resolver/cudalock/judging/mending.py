@@ -90,38 +90,45 @@ class Mender:
         """The nearest candidate for one thing that goes with the rest."""
         freed = old._replace(specifier=_open(old), file=None, indexes=None)
         search = self._question.search([*rest, freed])
-        candidate = next(self._candidates(search, old), None)
+        candidate = next(self._candidates(search, old, rest), None)
         return self._change(old, candidate) if candidate is not None else None
 
-    def _candidates(self, search: Search, old: Held) -> Iterator[Candidate]:
+    def _candidates(self, search: Search, old: Held, rest: Sequence[Held]) -> Iterator[Candidate]:
         """What goes with the rest: of the nearest version first, and what is within reach before
-        what another index or an address is needed for."""
+        what another index or an address is needed for. Beside a framework with CUDA a build
+        without comes last of all, and in the place of such a framework never."""
         domain = search.network.domains.get(old.name)
         project = self._matrix.project(old.name)
         if domain is None or project is None:
             return
         left = search.versions_left(old.name, {}) or set()
         near = sorted(left, key=_Distance(old, project.versions))[:MAX_TRIES]
-        keeps_cuda = self._keeps_cuda(old)
-        for is_wanted in (self._is_within_reach, self._is_beyond):
-            for version in near:
-                builds = domain.members(domain.versions[version])
-                wanted = [each for each in builds if is_wanted(old, each)]
-                wanted.sort(key=partial(self._key, search.problem, old))
-                for candidate in wanted:
-                    if keeps_cuda and candidate.row("cuda") == (NONE,):
-                        continue
-                    if search.is_possible_with(candidate):
-                        yield candidate
+        cuda = self._cuda(rest)
+        is_framework = old.name == self._matrix.framework
+        wants_cuda = self._keeps_cuda(old) if is_framework else cuda is not None
+        for takes_less in (False, True)[: 2 if wants_cuda and not is_framework else 1]:
+            for is_wanted in (self._is_within_reach, self._is_beyond):
+                for version in near:
+                    builds = domain.members(domain.versions[version])
+                    wanted = [
+                        each
+                        for each in builds
+                        if is_wanted(old, each)
+                        and takes_less == (wants_cuda and each.row("cuda") == (NONE,))
+                    ]
+                    wanted.sort(key=partial(self._key, search.problem, old, cuda))
+                    yield from filter(search.is_possible_with, wanted)
 
-    def _key(self, problem: Problem, old: Held, candidate: Candidate) -> tuple[object, ...]:
+    def _key(
+        self, problem: Problem, old: Held, cuda: str | None, candidate: Candidate
+    ) -> tuple[object, ...]:
         """Named as the old one was, then as a solve would have it."""
         label = (old.version or "").partition("+")[2] if old.file is None else ""
         local = (candidate.build.local if candidate.build else None) or ""
         unlike = 0 if local == label else 1 if bool(local) == bool(label) else 2
         if candidate.name == self._matrix.framework:
             return unlike, cuda_build_key(candidate), index_key(candidate)
-        return unlike, component_key(problem, candidate, self._cuda())
+        return unlike, component_key(problem, candidate, cuda)
 
     @staticmethod
     def _is_within_reach(old: Held, candidate: Candidate) -> bool:
@@ -134,9 +141,9 @@ class Mender:
         return not self._is_within_reach(old, candidate)
 
     def _keeps_cuda(self, old: Held) -> bool:
-        """Whether the old one was the framework with CUDA, as far as it was there."""
+        """Whether the old one, the framework, had CUDA, as far as it was there."""
         project = self._matrix.project(old.name)
-        if old.name != self._matrix.framework or project is None or old.file is not None:
+        if project is None or old.file is not None:
             return False
         if not self._target.can_have_cuda:
             return False
@@ -144,9 +151,9 @@ class Mender:
         found = [made for made in wheels.made() if wheels.is_reachable(made) and wheels.fits(made)]
         return not found or any(made.has_cuda for made in found)
 
-    def _cuda(self) -> str | None:
+    def _cuda(self, kept: Sequence[Held]) -> str | None:
         """The CUDA release of the framework that is kept, where its label or index tells."""
-        for each in self.kept:
+        for each in kept:
             project = self._matrix.project(each.name)
             if each.name == self._matrix.framework and project is not None:
                 wheels = Wheels(each, project, self._target, self._matrix)

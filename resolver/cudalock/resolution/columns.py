@@ -43,7 +43,8 @@ class Columns:
         for fact, owners in self.facts():
             for demand in fact.beside:
                 for requirement, asking in self._filled(fact, demand, owners):
-                    yield fact, requirement, asking
+                    if not self._problem.is_settled(self.domain.name, requirement.name):
+                        yield fact, requirement, asking
 
     def metadata(self, names: frozenset[str]) -> Iterator[tuple[Requirement, int]]:
         """What metadata requires of the projects in ``names``, with the candidates it is of."""
@@ -62,11 +63,12 @@ class Columns:
         """The sets of elements that together rule candidates out, with the candidates."""
         for fact, owners in self.facts():
             element = fact_element(fact.id)
-            if fact.refuses:
+            if fact.refuses and not self._problem.is_settled(self.domain.name, self.domain.name):
                 yield frozenset([element]), owners
             for demand in fact.of_machine:
                 for requirement, asking in self._filled(fact, demand, owners):
-                    if not self._problem.target_accepts(requirement):
+                    settled = self._problem.is_settled(self.domain.name, requirement.name)
+                    if not settled and not self._problem.target_accepts(requirement):
                         yield frozenset([element, f"target:{requirement.name}"]), asking
         if self._problem.wide:
             yield from self._filtered()

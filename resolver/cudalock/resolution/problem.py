@@ -248,6 +248,11 @@ class Problem:
             return self._fit.ranker(frozenset(WHEEL_FACETS))
         return self._fit.ranker(self.off)
 
+    def is_settled(self, owner: str, other: str) -> bool:
+        """Whether what facts of one component ask of another is no question any more; of itself,
+        whether it may be had at all."""
+        return False
+
     # -- what a candidate asks for ------------------------------------------------------------
 
     def relations(self, candidate: Candidate) -> tuple[Requirement, ...]:
@@ -317,7 +322,9 @@ class Problem:
 
     def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
-            yield from self._filled(fact, candidate, fact.beside)
+            for requirement in self._filled(fact, candidate, fact.beside):
+                if not self.is_settled(candidate.name, requirement.name):
+                    yield requirement
 
     def machine_requirements(self, candidates: Iterable[Candidate]) -> Iterator[Requirement]:
         """What hard facts about these candidates ask of the machine itself."""
@@ -329,10 +336,11 @@ class Problem:
     def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[str]]:
         for fact in self.facts_on(candidate):
             element = fact_element(fact.id)
-            if fact.refuses:
+            if fact.refuses and not self.is_settled(candidate.name, candidate.name):
                 yield frozenset([element])
             for requirement in self._filled(fact, candidate, fact.of_machine):
-                if not self.target_accepts(requirement):
+                settled = self.is_settled(candidate.name, requirement.name)
+                if not settled and not self.target_accepts(requirement):
                     yield frozenset([element, f"target:{requirement.name}"])
         if self.wide:
             yield from self.missed_filters(candidate)
