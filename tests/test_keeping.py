@@ -71,6 +71,8 @@ def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix:
     assert sorted(pins(result.stdout)) == sorted(case["pins"])
     for line in case.get("notes", ()):
         assert line in result.stderr.splitlines()
+    for words in case.get("told", ()):
+        assert words in result.stderr
 
 
 def test_the_command_makes_it_again_and_the_other_installs_it(

@@ -62,7 +62,7 @@ def test_a_broken_one_says_what_mends_it(prefix: Path) -> None:
     interpreter = find_layout(prefix).interpreter
     assert (
         "error: CL705 sympy is not installed, and torch 2.5.1+cu124 requires sympy==1.13.1\n"
-        f"  fix: `{interpreter} -m pip install sympy==1.13.1`\n"
+        f"  fix: `python -m pip --python {interpreter} install sympy==1.13.1`\n"
     ) in result.stdout
     assert result.stdout.splitlines()[-1] == "unhealthy: 1 error"
 
@@ -88,7 +88,9 @@ def test_the_findings_as_json(prefix: Path) -> None:
     assert not document["healthy"]
     (finding,) = document["findings"]
     assert (finding["code"], finding["facts"][0]["id"]) == ("CL708", "torch-cpu-build")
-    assert finding["fix"].endswith("torch==2.5.1 --gpu 8.9 --driver 550.54`")
+    assert finding["fix"].endswith(
+        "torch==2.5.1 --gpu 8.9 --driver 550.54`, once torch 2.5.1+cpu is uninstalled"
+    )
 
 
 def test_a_lock_is_compared(prefix: Path, tmp_path: Path) -> None:

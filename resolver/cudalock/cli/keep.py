@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,10 @@ def make_additions(
     goal, target = one_target(questions)
     layout, path = _environment(options)
     machine = Machine(tuple(Gpu(each, each) for each in target.gpus), target.driver)
-    subject = Subject(layout, read_inventory(layout.site_packages), machine, matrix)
+    is_stated = "glibc" in target.stated
+    layout = replace(layout, glibc=target.glibc) if is_stated else layout
+    inventory = read_inventory(layout.site_packages)
+    subject = Subject(layout, inventory, machine, matrix, stated=is_stated)
     keeping = Keeping(subject, goal, _words(options["keep"]))
     return keeping.lock(keeping.command(path) + flags)
 

@@ -62,6 +62,11 @@ class Installed:
     def local(self) -> str | None:
         return self.version.partition("+")[2] or None
 
+    def satisfies(self, version: str) -> bool:
+        """Whether an installer that is asked for exactly this version leaves it as it is: a label
+        that is not asked for makes no difference to it."""
+        return self.version == version or ("+" not in version and self.public == version)
+
     @property
     def site_packages(self) -> Path:
         """The folder that it is installed in."""

@@ -15,12 +15,14 @@ _UV_KINDS = ("uv", "uv tool")
 
 
 def install_command(layout: Layout, inventory: Inventory) -> str:
-    """`PATH -m pip install`, or uv's where the environment has no pip of its own."""
+    """`PATH -m pip install`; where the environment has no pip of its own, uv's, or that of another
+    Python."""
     where = quoted(str(layout.interpreter or "python"))
-    has_pip = inventory.find("pip") is not None or layout.kind == "pipx"
-    if layout.kind in _UV_KINDS and not has_pip:
+    if inventory.find("pip") is not None or layout.kind == "pipx" or layout.interpreter is None:
+        return f"{where} -m pip install"
+    if layout.kind in _UV_KINDS:
         return f"uv pip install --python {where}"
-    return f"{where} -m pip install"
+    return f"python -m pip --python {where} install"
 
 
 def quoted(word: str) -> str:

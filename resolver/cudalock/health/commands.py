@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from cudalock.environment import Installed
     from cudalock.health.subject import Subject
     from cudalock.judging.mending import Change
+    from cudalock.resolution import Resolution
 
 
 def changing(change: Change, subject: Subject) -> str:
     """Installs one thing as a judge would have it, and leaves everything else."""
-    words = [change.text]
+    installed = subject.inventory.find(change.old.name)
+    hidden = not change.url and installed and installed.satisfies(change.specifier.lstrip("="))
+    words = [*(["--force-reinstall"] if hidden else []), change.text]
     url = subject.matrix.indexes[change.index_id].url if change.index_id else None
     if url:
         words += ["--index-url", url]
@@ -29,6 +32,23 @@ def changing(change: Change, subject: Subject) -> str:
 def adding(text: str, subject: Subject) -> str:
     """Installs what is missing, and what that requires."""
     return f"`{install_command(subject.layout, subject.inventory)} {quoted(text)}`"
+
+
+def completing(text: str, subject: Subject) -> str | None:
+    """Solves for a requirement beside all that is there; None for what the matrix does not have,
+    and where nothing fits."""
+    from cudalock.keeping import ALL, Keeping
+    from cudalock.resolution.specifiers import leading_name
+
+    name = leading_name(text)
+    if not subject.matrix.is_curated(name) or subject.matrix.project(name) is None:
+        return None
+    keeping = Keeping(subject, Goal(requirements=(text,)), (ALL,))
+    try:
+        keeping.lock("")
+    except CudalockError:
+        return None
+    return f"`{keeping.command(str(subject.layout.prefix))}`"
 
 
 def again(installed: Installed, subject: Subject) -> str:
@@ -50,20 +70,37 @@ def solving(subject: Subject, *framework: str) -> str | None:
     for members in (ranked, known) if len(known) < len(ranked) else (ranked,):
         names = [each.name for each in members]
         for text in framework:
-            if _has_answer([text, *names], subject):
+            found = _answer([text, *names], subject)
+            if found is not None:
                 words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
-                return f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
+                command = f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
+                return command + once_uninstalled(found, subject)
     return None
 
 
-def _has_answer(requirements: list[str], subject: Subject) -> bool:
+def _answer(requirements: list[str], subject: Subject) -> Resolution | None:
     from cudalock.resolution import resolve
 
+    goal = Goal(requirements=tuple(sorted(requirements)))
     try:
-        resolve(Goal(requirements=tuple(sorted(requirements))), subject.target, subject.matrix)
+        return resolve(goal, subject.target, subject.matrix)
     except CudalockError:
-        return False
-    return True
+        return None
+
+
+def once_uninstalled(found: Resolution, subject: Subject) -> str:
+    """What an installer would leave as it is, though another build is to come in its place; empty
+    where there is no such thing."""
+    hidden = [
+        str(installed)
+        for name, pin in sorted(found.pins.items())
+        if (installed := subject.inventory.find(name))
+        and installed.local
+        and installed.satisfies(pin.full_version)
+        and installed.version != pin.full_version
+    ]
+    verb = "are" if len(hidden) > 1 else "is"
+    return f", once {' and '.join(hidden)} {verb} uninstalled" if hidden else ""
 
 
 def _stated(subject: Subject) -> list[str]:

@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 from cudalock.findings import Finding
-from cudalock.health.commands import again
+from cudalock.health.commands import again, completing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,14 +52,13 @@ def _twice(subject: Subject) -> Iterator[Finding]:
 
 
 def _of_another_python(subject: Subject) -> Iterator[Finding]:
-    tags = subject.target.tags()
     for each in subject.inventory.distributions:
-        if each.tags and all(tags.rank(tag) is None for tag in each.tags):
+        if subject.is_foreign(each):
             yield Finding(
                 "CL704",
                 "error",
                 f"{each} was made for {each.tags[0]}, and this is {subject.layout.target.label}",
-                fix=again(each, subject),
+                fix=completing(each.name, subject) or again(each, subject),
                 members=(each.name,),
             )
 

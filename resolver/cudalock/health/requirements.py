@@ -11,12 +11,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cudalock.findings import Finding, Severity
-from cudalock.health.commands import adding
+from cudalock.health.commands import adding, completing
 from cudalock.judging.stack import Stack
 from cudalock.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cudalock.environment import Installed
     from cudalock.facts import Replacement
@@ -37,8 +37,9 @@ def examine(subject: Subject) -> Iterator[Finding]:
     troubles are errors."""
     stack = Stack(subject.matrix)
     missing: dict[str, list[Wanted]] = {}
+    asked = {each.name: list(wanted_by(each, subject)) for each in subject.inventory.distributions}
     for each in subject.inventory.distributions:
-        for wanted in wanted_by(each, subject):
+        for wanted in asked[each.name]:
             there = subject.inventory.find(wanted.name)
             if there is None:
                 missing.setdefault(wanted.name, []).append(wanted)
@@ -47,11 +48,30 @@ def examine(subject: Subject) -> Iterator[Finding]:
                     "CL201",
                     _severity([wanted], stack),
                     f"{each} requires {wanted.text}, and {there} is installed",
+                    fix=_other(wanted, asked.values(), subject),
                     members=(each.name, wanted.name),
                 )
         yield from _other_python(each, subject)
     for name, several in sorted(missing.items()):
         yield _missing(name, several, stack, subject)
+
+
+def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: Subject) -> str:
+    """The command for a version that all who require a project accept; where there can be none, who
+    else has to change."""
+    both = SpecifierSet()
+    for each in (each for several in asked for each in several if each.name == wanted.name):
+        both &= each.specifier
+        if not _may_hold(both):
+            return f"another version of {wanted.by.name}: {each.by} requires {each.text}"
+    text = f"{wanted.name}{both}"
+    return completing(text, subject) or adding(text, subject)
+
+
+def _may_hold(specifiers: SpecifierSet) -> bool:
+    """Whether the exact versions among specifiers are inside all of them."""
+    exact = [each.version for each in specifiers if each.operator == "=="]
+    return all(specifiers.contains(each, prereleases=True) for each in exact if "*" not in each)
 
 
 def _severity(several: list[Wanted], stack: Stack) -> Severity:
@@ -67,7 +87,7 @@ def _missing(name: str, several: list[Wanted], stack: Stack, subject: Subject) -
         "CL705",
         _severity(several, stack),
         f"{name} is not installed, and {first.by} requires {first.text}{more}",
-        fix=adding(first.text, subject),
+        fix=completing(first.text, subject) or adding(first.text, subject),
         members=(name,),
     )
 
@@ -82,6 +102,7 @@ def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:
             "CL704",
             "error",
             f"{installed} requires Python {wanted}, and this is {subject.layout.python}",
+            fix=adding(f"{installed.name}!={installed.version}", subject),
             members=(installed.name,),
         )
 

@@ -45,8 +45,8 @@ def examine(subject: Subject) -> Iterator[Finding]:
     anew = _solved_anew(clashes, subject)
     for clash in judge.mended(clashes, left) if anew is None else clashes:
         yield replace(clash.finding, fix=anew or _fix(clash, subject))
-    for clash in judge.warnings(left):
-        yield clash.finding
+    for clash in judge.mended_warnings(judge.warnings(left), left):
+        yield replace(clash.finding, fix=_fix(clash, subject) or clash.finding.fix)
 
 
 def _not_known(subject: Subject) -> Iterator[Finding]:

@@ -122,6 +122,11 @@ class Subject:
             return None
         return frozenset(build.index or PACKAGE_INDEX for build in plain)
 
+    def is_foreign(self, installed: Installed) -> bool:
+        """Whether it is of a wheel for another Python or platform."""
+        tags = self.target.tags()
+        return bool(installed.tags) and all(tags.rank(each) is None for each in installed.tags)
+
     def stack(self) -> Iterator[Installed]:
         """What is installed of the projects that the matrix holds."""
         for each in self.inventory.distributions:

@@ -114,6 +114,17 @@ class Judge:
             changes[id(clash)] = mender.mend(clash)
         return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
 
+    def mended_warnings(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
+        """The same for warnings about more than one thing: with the change after which nothing is
+        left to warn of."""
+        if not clashes:
+            return []
+        from cudalock.judging.mending import Mender
+
+        strict = Question(self.target, self.matrix, self.question.solves, strict=True)
+        mender = Mender(strict, left)
+        return [each._replace(changes=mender.mend(each)) for each in clashes]
+
     def _with_changes(self, clash: Clash, changes: tuple[Change, ...]) -> Clash:
         if not changes:
             return clash

@@ -35,6 +35,7 @@ class HeldProblem(Problem):
         off: frozenset[str] = NOTHING,
         wide: bool = False,
         overridden: frozenset[str] = NOTHING,
+        strict: bool = False,
     ) -> None:
         self.held = tuple(held)
         self.overridden = overridden
@@ -42,6 +43,7 @@ class HeldProblem(Problem):
             requirements=tuple(dict.fromkeys(each.text for each in self.held if each.required)),
             constraints=tuple(dict.fromkeys(each.text for each in self.held if not each.required)),
             builders="any",
+            strict=strict,
         )
         super().__init__(goal, target, matrix, off, wide)
         self._places: dict[str, list[Held]] = {}
@@ -50,7 +52,14 @@ class HeldProblem(Problem):
                 self._places.setdefault(each.name, []).append(each)
 
     def without(self, off: frozenset[str]) -> HeldProblem:
-        return HeldProblem(self.held, self.target, self.matrix, off, overridden=self.overridden)
+        return HeldProblem(
+            self.held,
+            self.target,
+            self.matrix,
+            off,
+            overridden=self.overridden,
+            strict=self.goal.strict,
+        )
 
     def meant(self, name: str) -> str:
         return name
@@ -100,11 +109,18 @@ def has_file(build: Build, version: str, file: str) -> bool:
 
 
 class Question:
-    """Asks whether some of what is held goes together, and counts how often."""
+    """Asks whether some of what is held goes together, and counts how often. A ``strict`` one takes
+    a warning for a no."""
 
     def __init__(
-        self, target: Target, matrix: Matrix, solves: int, overridden: frozenset[str] = NOTHING
+        self,
+        target: Target,
+        matrix: Matrix,
+        solves: int,
+        overridden: frozenset[str] = NOTHING,
+        strict: bool = False,
     ) -> None:
+        self.strict = strict
         self.target = target
         self.matrix = matrix
         self.solves = solves
@@ -122,7 +138,14 @@ class Question:
 
     def problem(self, held: Sequence[Held], *, wide: bool = False) -> HeldProblem:
         """What is asked of the engine."""
-        return HeldProblem(held, self.target, self.matrix, wide=wide, overridden=self._overridden)
+        return HeldProblem(
+            held,
+            self.target,
+            self.matrix,
+            wide=wide,
+            overridden=self._overridden,
+            strict=self.strict,
+        )
 
     def is_possible(self, held: Sequence[Held]) -> bool:
         """Whether these go together, at whatever price in warnings."""

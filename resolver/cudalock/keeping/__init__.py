@@ -3,149 +3,53 @@
 What is kept is held at its version and build. With `all` that is everything; else the named ones,
 and of the rest as much as leaves an answer, the most important first. What comes out is the lock of
 what is new or has to change, and nothing else.
+
+Who does what: :mod:`problem` is the goal beside what is kept, :mod:`refusal` tells why there is no
+answer, and what is here decides what is kept, and what is new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from cudalock.conflicts import Conflict, Explanation, Step
-from cudalock.conflicts.explanation import Narrator
 from cudalock.environment.distributions import Installed
 from cudalock.environment.installing import install_command, quoted
-from cudalock.errors import Contradiction, GaveUp, NoSolution, UnknownName, UnknownVersion
+from cudalock.errors import (
+    Contradiction,
+    CudalockError,
+    GaveUp,
+    NoSolution,
+    UnknownName,
+    UnknownVersion,
+)
 from cudalock.goals import command_line
-from cudalock.judging.problem import comes_from, place_element
+from cudalock.health.commands import once_uninstalled
+from cudalock.health.stack import InstalledJudge
+from cudalock.keeping.problem import KeepingProblem, meets
+from cudalock.keeping.refusal import explain, explain_changes
 from cudalock.lock.making import from_resolution
 from cudalock.names import VENDOR, canonical
-from cudalock.resolution import answer
-from cudalock.resolution.problem import Problem
-from cudalock.resolution.propagation import NOTHING
+from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
 from cudalock.resolution.specifiers import parse_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from cudalock.conflicts import Explanation
     from cudalock.goals import Goal
     from cudalock.health import Subject
     from cudalock.judging import Held
     from cudalock.lock import Lock, Pin
-    from cudalock.resolution import Candidate, Requirement, Resolution
-    from cudalock.resolution.propagation import Restriction, Strike
+    from cudalock.resolution import Resolution
 
 ALL: Final = "all"
 """What stands for everything that is installed."""
 
 ROUNDS: Final = 400
 """How long an answer without a change is looked for where one with it was found."""
-
-_OF_CHOICE: Final = frozenset(["option:builders", "option:exclude-newer"])
-"""What rules out a wheel that is to be chosen, and not one that is there."""
-
-
-class KeepingProblem(Problem):
-    """A goal beside what is kept: that is had as it is, whoever built it and whenever.
-
-    What is kept stays beside what is kept, and on its machine, whether that is well or not: only
-    what is new is judged. How healthy the environment is is for `cudalock doctor` to say.
-    """
-
-    def __init__(
-        self,
-        subject: Subject,
-        goal: Goal,
-        kept: Sequence[Held],
-        off: frozenset[str] = NOTHING,
-        wide: bool = False,
-        rounds: int | None = None,
-    ) -> None:
-        self.subject = subject
-        self.asked = goal
-        self.kept = tuple(kept)
-        self._held = {each.name: each for each in self.kept if each.specifier}
-        """what is there; the rest of what is kept is only to be had, at whatever version"""
-        self._unknown = {
-            each.name: each.version
-            for each in subject.inventory.distributions
-            if each.name not in self._held and not subject.builds(each)
-        }
-        wanted = [each.text for each in self.kept if each.required]
-        limits = [each.text for each in self.kept if not each.required]
-        goal = replace(
-            goal,
-            requirements=tuple(dict.fromkeys((*goal.requirements, *wanted))),
-            constraints=tuple(dict.fromkeys((*goal.constraints, *limits))),
-        )
-        super().__init__(goal, subject.target, subject.matrix, off, wide)
-        # What nothing holds stays rather than change to something newer.
-        self.favourites = {
-            each.name: each.public
-            for each in subject.inventory.distributions
-            if each.name not in self._held
-        }
-        self.max_rounds = rounds
-
-    def without(self, off: frozenset[str]) -> KeepingProblem:
-        return KeepingProblem(self.subject, self.asked, self.kept, off, rounds=self.max_rounds)
-
-    def cuda_wishes(self) -> Iterator[Requirement]:
-        # Whether the framework that is there has CUDA is no wish any more.
-        if self.matrix.framework not in self._held or self.goal.cuda is not None:
-            yield from super().cuda_wishes()
-
-    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
-        held = self._held.get(candidate.name)
-        for missed in super().missed_filters(candidate):
-            if held is None or not missed <= _OF_CHOICE:
-                yield missed
-        build = candidate.build
-        if held and build and not comes_from(held, build, candidate.version or ""):
-            yield frozenset([place_element(candidate.name)])
-
-    def told_apart_by(self, candidate: Candidate) -> str | None:
-        held = self._held.get(candidate.name)
-        if held is not None and held.file is not None:
-            return candidate.full_version
-        return super().told_apart_by(candidate)
-
-    def _metadata_requirements(
-        self, candidate: Candidate, names: frozenset[str] | None
-    ) -> Iterator[Requirement]:
-        for requirement in super()._metadata_requirements(candidate, names):
-            if candidate.name in self._held and requirement.name in self._held:
-                continue
-            # A version that the matrix does not know meets what its number meets.
-            version = self._unknown.get(requirement.name)
-            if version is None or not _meets(requirement.specifiers, version):
-                yield requirement
-
-    def is_settled(self, owner: str, other: str) -> bool:
-        """Between what is there already: what is kept, the machine, and what the build of a kept
-        framework fixes. That it fixes it stays a question, or nobody would know."""
-        if owner == self.matrix.framework and other != owner and other not in self.target_values:
-            return other in self._held
-        return self._is_there(owner) and self._is_there(other)
-
-    def _is_there(self, name: str) -> bool:
-        if name in self._held or name in self.target_values:
-            return True
-        fixed = self.matrix.framework in self._held
-        return fixed and self.matrix.component(name).is_virtual
-
-
-def _meets(specifiers: Iterable[str], version: str) -> bool:
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
-        return False
-    return all(SpecifierSet(each).contains(parsed, prereleases=True) for each in specifiers)
 
 
 class Change(NamedTuple):
@@ -206,7 +110,8 @@ class Keeping:
     def _unknown(self, name: str) -> UnknownVersion:
         return UnknownVersion(
             f"`{self.subject.inventory.find(name)}`, as it is installed, is not known here"
-            f" (matrix {self.subject.matrix.version})"
+            f" (matrix {self.subject.matrix.version}), and so is not what was made for it",
+            hints=self._anew() if name == self.subject.matrix.framework else (),
         )
 
     @cached_property
@@ -239,7 +144,7 @@ class Keeping:
             parsed = parse_requirement(text)
             name = matrix.names.stand_in(canonical(parsed.name), self.subject.markers)
             installed = self.subject.inventory.find(name)
-            if installed and not _meets([str(parsed.specifier)], installed.version):
+            if installed and not meets([str(parsed.specifier)], installed.version):
                 found[name] = text
         return found
 
@@ -290,7 +195,11 @@ class Keeping:
             if not matrix.again(found=is_possible):
                 break
         if not is_possible:
-            raise _given_up() if search.gave_up else self._refusal()
+            raise (
+                _given_up()
+                if search.gave_up
+                else self._refusal(explain(self.problem(self.held, wide=True), self._headline))
+            )
         found = answer(self.problem(self.kept))
         if found is None:
             raise _given_up()
@@ -307,7 +216,7 @@ class Keeping:
             )
             again = answer(problem) if Search(problem).is_possible() else None
             if again is None:
-                raise self._refusal_of_changes(first)
+                raise self._refusal(explain_changes(self._changed(first), first, self._headline))
             found = again
         return found
 
@@ -333,11 +242,21 @@ class Keeping:
         return replace(
             whole,
             pins=pins,
-            notes=(*whole.notes, *map(str, changes), *self._left_broken(whole)),
+            notes=(
+                *whole.notes,
+                *map(str, changes),
+                *self._left_broken(whole),
+                *self._was_broken(changes),
+            ),
             indexes=tuple(index for index in whole.indexes if index.id in used),
             builders=tuple(sorted({p.wheel.builder for p in pins if p.wheel.builder})),
-            installer=install_command(self.subject.layout, self.subject.inventory),
+            installer=self._installer(changes),
         )
+
+    def _installer(self, changes: Sequence[Change]) -> str:
+        command = install_command(self.subject.layout, self.subject.inventory)
+        is_hidden = any(each.installed.satisfies(each.version) for each in changes)
+        return f"{command} --force-reinstall" if is_hidden else command
 
     def _left_broken(self, whole: Lock) -> Iterator[str]:
         """What is used, and of which no version goes with the answer."""
@@ -346,9 +265,17 @@ class Keeping:
             if each.required and each.name not in there:
                 yield f"{each.origin} does not go with this, and no version of it does"
 
+    def _was_broken(self, changes: Sequence[Change]) -> Iterator[str]:
+        """That what stays does not go together as it is: it was not asked, and is not refused."""
+        changed = {each.installed.name for each in changes}
+        stays = [each for each in self._known if each.name not in changed]
+        if not InstalledJudge(self.subject.target, self.subject.matrix).works(stays):
+            path = quoted(str(self.subject.layout.prefix))
+            yield f"what is kept was not well before: `cudalock doctor --python {path}` says why"
+
     def _is_there(self, pin: Pin) -> bool:
         installed = self.subject.inventory.find(pin.name)
-        if installed is None:
+        if installed is None or self.subject.is_foreign(installed):
             return False
         if any(each.name == pin.name and each.specifier for each in self.kept):
             return True
@@ -358,48 +285,29 @@ class Keeping:
 
     def command(self, path: str) -> str:
         """The command that asks this again."""
-        flags = self.subject.target.flags()
-        machine = [
-            word
-            for flag, value in zip(flags[::2], flags[1::2], strict=True)
-            if flag in ("--gpu", "--driver")
-            for word in (flag, value)
-        ]
-        words = ["--python", path, "--keep", ",".join(self.words), *machine]
+        words = ["--python", path, "--keep", ",".join(self.words), *self._machine_words()]
         return " ".join([command_line(self.goal), *map(quoted, words)])
 
-    def _refusal(self) -> NoSolution:
-        """Why what is kept leaves no answer."""
-        conflict = Conflict.of(self.problem(self.held, wide=True))
-        cores = conflict.cores()
-        explanation = Explanation(
-            headline=self._headline,
-            elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
-            conflicts=tuple(KeepingNarrator(conflict, core).steps() for core in cores),
-        )
-        return NoSolution(explanation, hints=self._with_less())
+    def _machine_words(self) -> list[str]:
+        """What was said or found of the machine, as flags."""
+        stated = ["--gpu", "--driver", *(["--glibc"] if self.subject.stated else [])]
+        flags = self.subject.target.flags()
+        return [
+            word
+            for flag, value in zip(flags[::2], flags[1::2], strict=True)
+            if flag in stated
+            for word in (flag, value)
+        ]
 
-    def _refusal_of_changes(self, found: Resolution) -> NoSolution:
-        """What an answer would change, and who requires it: without a change none was found."""
-        steps = []
-        for held in self._changed(found):
-            steps.append(Step(f"{held.origin} is installed, and kept"))
-            for reason in found.reasons.get(held.name, ()):
-                wanted = reason.requirement
-                if (
-                    reason.parent
-                    and wanted.specifiers
-                    and not _meets(wanted.specifiers, str(held.version))
-                ):
-                    text = f"{wanted.name}{','.join(wanted.specifiers)}"
-                    steps.append(Step(f"{found.pins[reason.parent]} requires {text}"))
-        explanation = Explanation(self._headline, (), (tuple(steps),))
-        return NoSolution(explanation, hints=self._with_less())
+    # -- where there is no answer ---------------------------------------------------------------
 
     @property
     def _headline(self) -> str:
         wanted = ", ".join(self.goal.requirements)
         return f"{wanted} does not fit what is kept in `{self.subject.layout.prefix}`"
+
+    def _refusal(self, explanation: Explanation) -> NoSolution:
+        return NoSolution(explanation, hints=[*self._with_less()] or [*self._anew()])
 
     def _with_less(self) -> Iterator[str]:
         """The command that keeps the framework alone, if that helps, with what it changes."""
@@ -415,6 +323,37 @@ class Keeping:
             command = less.command(str(self.subject.layout.prefix))
             yield f"`{command}` {' and '.join(changes)}"
 
+    def _anew(self) -> Iterator[str]:
+        """The command that solves for another framework, with all that is used beside it: another
+        build of the same version, else another version."""
+        framework = self.subject.framework
+        if framework is None or framework.name in self._wanted_otherwise:
+            return
+        used = [
+            each.name
+            for each in self.subject.stack()
+            if each.name in self.subject.matrix.ranked and self.subject.builds(each)
+        ]
+        for text in (f"{framework.name}=={framework.public}", framework.name):
+            goal = replace(self.goal, requirements=_with(self.goal.requirements, text, *used))
+            try:
+                found = resolve(goal, self.subject.target, self.subject.matrix)
+            except CudalockError:
+                continue
+            words = ["--python", str(self.subject.layout.prefix), *self._machine_words()]
+            command = " ".join([command_line(goal), *map(quoted, words)])
+            build = found.pins[framework.name].full_version
+            first = once_uninstalled(found, self.subject)
+            yield f"`{command}` is all of it anew, with {framework.name} {build}{first}"
+            return
+
+
+def _with(requirements: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """The requirements, and those of the others whose projects they do not name."""
+    found = {canonical(parse_requirement(text).name): text for text in more}
+    found |= {canonical(parse_requirement(text).name): text for text in requirements}
+    return tuple(sorted(found.values()))
+
 
 def _given_up() -> GaveUp:
     return GaveUp(
@@ -423,24 +362,4 @@ def _given_up() -> GaveUp:
     )
 
 
-class KeepingNarrator(Narrator):
-    """Tells what is installed from what is asked for, and leaves out where it came from."""
-
-    def steps(self) -> tuple[Step, ...]:
-        """As those of any conflict, in the words of what is there."""
-        problem = self._problem
-        kept = {each.text: each for each in getattr(problem, "kept", ())}
-        steps = []
-        for step in super().steps():
-            held = kept.get(step.text.removeprefix("the goal asks for "))
-            if held is not None and step.text.startswith("the goal asks for "):
-                step = step._replace(text=f"{held.origin} is installed, and kept")
-            steps.append(step)
-        return tuple(steps)
-
-    def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
-        if not any(each.startswith("place:") for each in cause.elements):
-            yield from super()._restriction(strike, cause)
-
-
-__all__ = ["ALL", "Change", "Keeping", "KeepingProblem"]
+__all__ = ["ALL", "Change", "Keeping"]
