@@ -12,7 +12,7 @@ from cudalock.resolution.specifiers import (
     accepts,
     is_prerelease,
     parse_requirement,
-    parse_version,
+    version_order,
 )
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
 
 def _versions(candidates: list[Candidate]) -> str:
     """Versions for people: a few by name, many as a span; nothing for a great many."""
-    found = sorted({each.version for each in candidates if each.version}, key=parse_version)
+    found = sorted({each.version for each in candidates if each.version}, key=version_order)
     if len(found) <= SHOWN_VERSIONS:
         return _either(found)
     return f"{found[0]} to {found[-1]}"

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import parse_requirement, parse_version
+from cudalock.resolution.specifiers import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -128,7 +128,7 @@ class Advisor:
         side = {each for each in versions - same if (parse_version(each) > here) == newer}
         if newer and "+" in text:
             side |= same
-        near = sorted(side, key=parse_version, reverse=not newer)
+        near = sorted(side, key=version_order, reverse=not newer)
         project = self._matrix.project(name)
         if project is not None and project.window is not None:
             near = near[:TRIED]

@@ -15,7 +15,7 @@ from cudalock.errors import NoSolution
 from cudalock.resolution.order import component_order
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import parse_version
+from cudalock.resolution.specifiers import version_order
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -146,7 +146,7 @@ def _common_versions(name: str, pins: dict[str, str], searches: list[Search]) ->
     possible = [search.versions_left(name, pins) for search in searches]
     having = [versions for versions in possible if versions is not None]
     common = set.intersection(*having) if having else set()
-    yield from sorted(common, key=parse_version, reverse=True)
+    yield from sorted(common, key=version_order, reverse=True)
 
 
 def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list[Resolution]:
@@ -158,7 +158,7 @@ def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list
         if name is None:
             return answers
         settled.add(name)
-        versions = sorted({_version(each, name) for each in answers} - {""}, key=parse_version)
+        versions = sorted({_version(each, name) for each in answers} - {""}, key=version_order)
         for version in versions:  # the oldest of them is the newest that the strictest target has
             trial = _agreeing(questions, answers, matrix, name, version)
             if trial is not None:

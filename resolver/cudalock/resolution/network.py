@@ -12,7 +12,7 @@ from cudalock.resolution.columns import Columns
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.screen import Screen
-from cudalock.resolution.specifiers import parse_version
+from cudalock.resolution.specifiers import version_order
 
 if TYPE_CHECKING:
     from cudalock.facts import Demand, Fact
@@ -74,7 +74,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     for name in sorted(named | {CUDA}):
         if problem.matrix.component(name).is_virtual:
             values = {value for build in builds for value in build.row(name)} - {NONE}
-            newest_first = sorted(values, key=parse_version, reverse=True)
+            newest_first = sorted(values, key=version_order, reverse=True)
             domain = Domain(name, (Candidate(name, value) for value in newest_first))
             columns[name] = Columns(problem, domain)
 

@@ -35,6 +35,12 @@ def parse_version(text: str) -> Version:
 
 
 @cache
+def version_order(text: str) -> tuple[Version, str]:
+    """A key to sort versions by: those that PEP 440 has as equal, `12.4` and `12.4.0`, by text."""
+    return parse_version(text), text
+
+
+@cache
 def accepts(specifier: str, version: str) -> bool:
     """Whether a version is inside a specifier; pre-releases were dealt with before."""
     if not specifier:
