@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from packaging.pylock import Pylock
 from packaging.version import Version
 
+from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats import FORMATS, Options, format_for
@@ -24,11 +25,6 @@ from tests.local_index import LocalIndex, build_wheel, clean_environment, run_to
 from tests.recorded import MAIN
 from tests.sample_locks import CU124, lock, pin
 from tests.test_requirements_txt import FLASH, NUMPY, RELEASE, TORCH, small_lock, unhashed_lock
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +53,7 @@ GOALS = [
 
 
 def read(text: str) -> Pylock:
-    return Pylock.from_dict(tomllib.loads(text))
+    return Pylock.from_dict(toml.loads(text))
 
 
 def entries(text: str) -> dict[str, list[Any]]:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +15,7 @@ from packaging.pylock import Pylock
 from unearth.collector import IndexPage
 from unearth.link import Link
 
+from cudalock import toml
 from cudalock.addresses import without_credentials
 from cudalock.cli import main
 from cudalock.errors import HashMismatch, NetworkError
@@ -30,11 +30,6 @@ from cudalock.sources.web import Web
 from tests.local_index import LocalIndex, build_wheel
 from tests.sample_locks import CU124, lock, pin
 from tests.test_requirements_txt import NUMPY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -291,7 +286,7 @@ def test_wheels_are_paths_from_the_pylock(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 0, result.output
     text = (tmp_path / "locks" / "pylock.toml").read_text()
     assert 'path = "../w/nvidia_cuda_runtime_cu12' in text
-    assert Pylock.from_dict(tomllib.loads(text)).packages
+    assert Pylock.from_dict(toml.loads(text)).packages
 
 
 def test_hashes_cannot_be_fetched_offline() -> None:

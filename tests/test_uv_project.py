@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
+from cudalock import toml
 from cudalock.addresses import file_of
 from cudalock.cli import main
 from cudalock.errors import BadFile, LockDiffers
@@ -32,11 +33,6 @@ from cudalock.target import Target
 from tests.local_index import build_wheel, clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 from tests.sample_locks import CU124, lock, pin
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +51,10 @@ GOALS = [
     f"--torch 2.5.1 --xformers --cuda 12.4 --python 3.11 --platform {LINUX} --platform windows",
     f"--torch 2.5.1 --cuda cpu --python 3.11 --platform {LINUX} --platform macos",
     f"unsloth==2024.11.6 --torch 2.5.1 --python 3.11 --platform {LINUX} --platform windows",
+    f"--torch 2.7.1 --vision --python 3.11 --platform {LINUX} --platform linux-aarch64 "
+    "--platform windows",
+    # Of cuDNN 9.1 the wheel for Windows alone requires nvrtc.
+    f"--cudnn 9.1 --toolkit 12.4.1:cudart --platform {LINUX} --platform windows --python 3.11",
     f"--torch 2.5.1 --cuda 12.1 --urls --python 3.11 --platform {LINUX}",
 ]
 UV_PLATFORMS = {
@@ -104,7 +104,7 @@ def stated(entries: list[str], target: Target) -> dict[str, str]:
 
 def project_pins(text: str, target: Target) -> dict[str, str]:
     """What a pyproject.toml pins on a target: name to version, or to the file of an address."""
-    data = tomllib.loads(text)
+    data = toml.loads(text)
     uv = data["tool"]["uv"]
     pins = stated(data["project"]["dependencies"] + uv.get("constraint-dependencies", []), target)
     environment = target.marker_environment()
@@ -125,6 +125,14 @@ def requirements_pins(text: str, target: Target) -> dict[str, str]:
 def version_of(pinned: str) -> str:
     """Of a version, or of a wheel's file name."""
     return pinned.split("-")[1] if pinned.endswith(".whl") else pinned
+
+
+def uv_pins(text: str, target: Target) -> dict[str, str]:
+    """What a uv.lock has for a target: the version, of an address that of the file."""
+    file = read_file("-", text.encode(), kind="uv-lock")
+    assert file.problems == ()
+    entries = entries_for(file, target.marker_environment())
+    return {e.name: version_of(file_of(e.url) if e.url else e.version or "") for e in entries}
 
 
 @pytest.fixture
@@ -165,10 +173,12 @@ def test_uv_locks_the_project(
     locked = (folder / "uv.lock").read_text()
     for target in targets(words):
         pins = {name: version_of(pin) for name, pin in project_pins(text, target).items()}
-        assert set(uv_lock.pins_for(locked, target)) == set(pins)
+        assert {name: pin.partition("+")[0] for name, pin in uv_pins(locked, target).items()} == {
+            name: pin.partition("+")[0] for name, pin in pins.items()
+        }
     if {target.platform for target in targets(words)} & {"linux-x86_64"}:
         shown = uv(folder, uv_environment, "sync", "--frozen", "--dry-run")
-        here = uv_lock.pins_for(locked, targets(words)[0])
+        here = uv_pins(locked, targets(words)[0])
         installed = dict(re.findall(r"^ \+ ([a-z0-9-]+)==(\S+)", shown, re.MULTILINE))
         # Of an address uv shows the file's version, which METADATA may not have.
         public = {name: version.partition("+")[0] for name, version in installed.items()}
@@ -272,16 +282,9 @@ def test_uv_lock_has_the_pins_of_the_lock(
     )
     status, output = solve(*shlex.split(words), "--format", "uv-lock", "-q")
     assert status == 0, output
-    file = read_file("-", output.encode(), kind="uv-lock")
-    assert file.problems == ()
     for target in targets(words):
         pins = requirements_pins(solved(words), target)
-        assert set(uv_lock.pins_for(output, target)) == set(pins)
-        entries = entries_for(file, target.marker_environment())
-        found = {e.name: file_of(e.url) if e.url else e.version or "" for e in entries}
-        assert {name: version_of(pin) for name, pin in found.items()} == {
-            name: version_of(pin) for name, pin in pins.items()
-        }
+        assert uv_pins(output, target) == {name: version_of(pin) for name, pin in pins.items()}
 
 
 @needs_311
@@ -385,10 +388,10 @@ def stack(torch: str = "2.5.1+cu124", **changes: object) -> Lock:
 
 def test_a_replaced_requirement_is_overridden() -> None:
     changed = stack(replacements=(Replaced("unsloth", "triton", "numpy", "a-fact"),))
-    uv = tomllib.loads(uv_project.render(changed, Options()))["tool"]["uv"]
+    uv = toml.loads(uv_project.render(changed, Options()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["triton; python_version < '0'"]
     held = stack(replacements=(Replaced("torch", "numpy", None, "a-fact"),))
-    uv = tomllib.loads(uv_project.render(held, Options()))["tool"]["uv"]
+    uv = toml.loads(uv_project.render(held, Options()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["numpy==2.1.3"]
 
 
@@ -399,7 +402,7 @@ def test_given_indexes_are_named_without_credentials() -> None:
     )
     text = uv_project.render(stack(), options)
     assert "secret" not in text
-    assert tomllib.loads(text)["tool"]["uv"]["index"] == [
+    assert toml.loads(text)["tool"]["uv"]["index"] == [
         {"name": "pytorch-cu124", "url": CU124.url, "explicit": True},
         {"name": "package-index", "url": "https://mirror.example/simple", "default": True},
         {"name": "extra-1", "url": "https://more.example/simple"},
@@ -508,7 +511,7 @@ def test_an_edit_keeps_what_is_there(name: str) -> None:
     )
     assert ("\r" in after) is ("\r" in before)
     assert not ("\r" in before and re.search(r"(?<!\r)\n", after))
-    data = tomllib.loads(after.removeprefix("\ufeff"))
+    data = toml.loads(after.removeprefix("\ufeff"))
     assert any(
         each in ("torch==2.5.1+cu124", "torch[opt]==2.5.1+cu124")
         for each in data["project"]["dependencies"]
@@ -540,7 +543,7 @@ def test_an_index_joins_those_that_are_there() -> None:
     cpu = replace(stack(), pins=(numpy, torch), indexes=(moved,))
     after = uv_project.edit(other, cpu, Options())
     assert uv_project.edit(after, cpu, Options()) == after
-    names = [index["name"] for index in tomllib.loads(after)["tool"]["uv"]["index"]]
+    names = [index["name"] for index in toml.loads(after)["tool"]["uv"]["index"]]
     assert names == ["corp", "pytorch-cu124", "pytorch-cpu"]
 
 
@@ -581,7 +584,7 @@ dependencies = [
 )
 def test_lists(text: str, changes: list[list[str] | None], more: list[str], expected: str) -> None:
     assert edited(text, changes, more) == expected
-    tomllib.loads(f"x = {expected}")
+    toml.loads(f"x = {expected}")
 
 
 # What is refused.
@@ -650,7 +653,7 @@ def test_what_is_refused(name: str) -> None:
 )
 def test_what_is_not_refused(entry: str) -> None:
     text = f'{PROJECT}dependencies = ["{entry}"]\n'
-    after = tomllib.loads(uv_project.edit(text, stack(), Options()))["project"]["dependencies"]
+    after = toml.loads(uv_project.edit(text, stack(), Options()))["project"]["dependencies"]
     assert "torch==2.5.1+cu124" in after
     assert (entry in after) is not entry.startswith(("torch>=", "torch==2.5.1"))
 

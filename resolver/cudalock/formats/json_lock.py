@@ -9,7 +9,7 @@ there; what is not known is null.
     target, others[], goal          what was asked, every value written out; the further targets of
                                     a lock for several
     pins[]                          name, version, direct, via, facts, requires, hashes,
-                                    hashes_complete, marker, wheel, wheels
+                                    hashes_complete, marker, overlooked, wheel, wheels
     pins[].wheel                    file, sha256, index or builder, url, trust, known, warning,
                                     renamed, source
     indexes[], builders             where wheels come from besides the package index
@@ -152,6 +152,7 @@ def _read_pin(table: dict[str, Any]) -> Pin:
         direct=table["direct"],
         wheels=wheels,
         marker=table["marker"],
+        overlooked=table.get("overlooked", False),
     )
 
 
@@ -205,6 +206,7 @@ def _pin(pin: Pin) -> dict[str, Any]:
         "hashes": [f"sha256:{digest}" for digest in pin.hashes],
         "hashes_complete": pin.hashes_complete,
         "marker": pin.marker,
+        "overlooked": pin.overlooked,
         "wheel": _wheel(pin.wheel),
         "wheels": [_wheel(wheel) for wheel in every_wheel(pin)],
     }

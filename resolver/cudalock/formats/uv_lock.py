@@ -154,12 +154,6 @@ def compare(lock: Lock, text: str, options: Options) -> Iterator[str]:
                 )
 
 
-def pins_for(text: str, target: Target) -> dict[str, str]:
-    """What a uv.lock has for a target: versions by project."""
-    reached = _Packages(toml.loads(text)["package"]).reached(target, None)
-    return {name: version for name, (version, _) in reached.items()}
-
-
 _Found = tuple[str, str | None]
 """a version, and the file where it is an address"""
 
@@ -173,14 +167,10 @@ class _Packages:
             self._by_name.setdefault(package["name"], []).append(package)
         (self._root,) = (each for each in packages if _is_root(each))
 
-    def reached(self, target: Target, starts: Iterable[str] | None) -> dict[str, _Found]:
-        """What the project's own dependencies lead to; only those in `starts`, if given."""
+    def reached(self, target: Target, starts: Iterable[str]) -> dict[str, _Found]:
+        """What the project's own dependencies lead to; of them those in `starts`."""
         environment = {**target.marker_environment(), "extra": ""}
-        waiting = [
-            each
-            for each in self._root.get("dependencies", ())
-            if starts is None or each["name"] in starts
-        ]
+        waiting = [each for each in self._root.get("dependencies", ()) if each["name"] in starts]
         found: dict[str, _Found] = {}
         seen = set()
         while waiting:
@@ -227,4 +217,4 @@ def _shown(found: _Found | None) -> str:
     return f"{version} ({file})" if file else version
 
 
-__all__ = ["compare", "pins_for", "render"]
+__all__ = ["compare", "render"]

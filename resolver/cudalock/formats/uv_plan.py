@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from cudalock.addresses import encoded, without_credentials
 from cudalock.formats.pythons import Bound, bounds_of, dotted, joined
-from cudalock.lock.markers import marker_for
+from cudalock.lock.markers import apart, marker_for
 from cudalock.lock.placing import targets_of
 from cudalock.releases import PACKAGE_INDEX
 
@@ -25,8 +25,13 @@ NOWHERE: Final = "python_version < '0'"
 
 
 def direct_names(lock: Lock) -> frozenset[str]:
-    """The projects that the file depends on: the goal's, and those from no ordinary index."""
-    names = {pin.name for pin in lock.pins if pin.asked_for or pin.wheel.index != PACKAGE_INDEX}
+    """The projects that the file depends on: the goal's, those from no ordinary index, and those
+    that uv would not come to by itself."""
+    names = {
+        pin.name
+        for pin in lock.pins
+        if pin.asked_for or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
+    }
     instead = {
         canonicalize_name(Requirement(item.replacement).name)
         for item in lock.replacements
@@ -117,7 +122,13 @@ def sources(
             return "url", encoded(pin.wheel.url or "")
         return ("index", indexes[pin.wheel.index or ""]) if pin.wheel.index in indexes else None
 
-    for pin in _together(pins, lock, place):
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for pin in pins:
         found = place(pin)
         if found:
-            yield {found[0]: found[1], **({"marker": pin.marker} if pin.marker else {})}
+            groups.setdefault(found, []).extend(targets_of(pin, lock))
+    # uv refuses sources of which two hold anywhere, be it on no target at all.
+    for (kind, where), marker in zip(
+        groups, apart(list(groups.values()), lock.targets), strict=True
+    ):
+        yield {kind: where, **({"marker": marker} if marker else {})}

@@ -77,6 +77,9 @@ class Pin:
     `direct`: a name and version do not tell this wheel from another that an installer could find,
     so it must be written as an address. That is every builder's wheel, and a wheel that shares its
     project and public version with one on another index of the lock.
+
+    `overlooked`: nothing in the METADATA from which uv takes a release's requirements says that
+    this one is needed. It reads one wheel for all of them, and others may say more.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Pin:
     """the wheel, and every other that a machine of the lock's targets may prefer, each once"""
     marker: str | None = None
     """in a lock for several targets: where the pin holds; None for everywhere"""
+    overlooked: bool = False
 
     @property
     def asked_for(self) -> bool:

@@ -21,7 +21,7 @@ from cudalock.resolution.specifiers import (
 if TYPE_CHECKING:
     from cudalock.matrix import Index
     from cudalock.releases import Build, Release, Wheel
-    from cudalock.resolution import Candidate, Resolution
+    from cudalock.resolution import Candidate, Reason, Resolution
 
 _MANYLINUX = r"manylinux_2_(\d+)_"
 _OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
@@ -89,7 +89,33 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
             _wheel(resolution, release, build, each, renamed)
             for each in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
         ),
+        overlooked=not any(_is_seen(resolution, name, reason) for reason in reasons),
     )
+
+
+def _is_seen(resolution: Resolution, name: str, reason: Reason) -> bool:
+    """Whether uv sees what requires a project: the goal, or METADATA that it reads.
+
+    For all wheels of a release it reads that of the first by file name (tried with uv 0.13).
+    """
+    if reason.parent is None:
+        return True
+    if reason.requirement.origin.kind != "metadata":
+        return False
+    release, build, _ = _parts(resolution.pins[reason.parent])
+    if build.builder is not None:
+        return True
+    alike = [each for each in release.builds if _place(each) == _place(build)]
+    if all(each.requires is build.requires for each in alike):
+        return True
+    read = min(
+        alike, key=lambda each: min(w.file(release.version, each.local) for w in each.wheels)
+    )
+    return any(leading_name(text) == name for text in read.requires)
+
+
+def _place(build: Build) -> tuple[str | None, str | None]:
+    return build.index, build.local
 
 
 def _parts(candidate: Candidate) -> tuple[Release, Build, Wheel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, product
 from operator import and_
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +38,50 @@ def marker_for(chosen: Sequence[Target], targets: Sequence[Target]) -> str | Non
 
 def whole_marker(target: Target) -> str:
     """A target's platform, processor and Python minor, in full."""
+    return f"{_platform_marker(target)} and {_PYTHON} == '{target.marker_environment()[_PYTHON]}'"
+
+
+def apart(groups: Sequence[Sequence[Target]], targets: Sequence[Target]) -> list[str | None]:
+    """A marker for each group of ``targets``, such that no machine whatever meets two of them.
+
+    The simplest that tell the targets apart, where these do that as well; else each names platform
+    and processor.
+    """
+    simple = [marker_for(group, targets) for group in groups]
+    if len(groups) < 2 or _exclude_one_another(simple, targets):
+        return simple
+    return [" or ".join(_by_platform(group, targets)) for group in groups]
+
+
+def _exclude_one_another(markers: Iterable[str | None], targets: Sequence[Target]) -> bool:
+    from packaging.markers import Marker
+
+    parsed = [Marker(each) for each in markers if each is not None]
+    return all(sum(each.evaluate(world) for each in parsed) <= 1 for world in _worlds(targets))
+
+
+def _worlds(targets: Sequence[Target]) -> Iterator[dict[str, str]]:
+    """Every kind of machine that comparisons with the targets' own values can tell apart."""
+    environments = [target.marker_environment() for target in targets]
+    systems, machines = ({"", *(each[name] for each in environments)} for name in _NAMES)
+    minors = [_minor(each[_PYTHON]) for each in environments]
+    pythons = [f"3.{minor}" for minor in range(min(minors) - 1, max(minors) + 2)]
+    for values in product(sorted(systems), sorted(machines), pythons):
+        yield {**environments[0], **dict(zip((*_NAMES, _PYTHON), values, strict=True))}
+
+
+def _by_platform(group: Sequence[Target], targets: Sequence[Target]) -> Iterator[str]:
+    platforms = dict.fromkeys(_platform_marker(target) for target in group)
+    for platform in platforms:
+        here = [target for target in targets if _platform_marker(target) == platform]
+        python = marker_for([target for target in group if target in here], here)
+        part = platform if python is None else f"{platform} and ({python})"
+        yield part if len(platforms) == 1 else f"({part})"
+
+
+def _platform_marker(target: Target) -> str:
     environment = target.marker_environment()
-    return " and ".join(f"{name} == '{environment[name]}'" for name in (*_NAMES, _PYTHON))
+    return " and ".join(f"{name} == '{environment[name]}'" for name in _NAMES)
 
 
 def _spelled_out(wanted: int, targets: Sequence[Target], atoms: list[tuple[str, int]]) -> str:
@@ -97,4 +139,4 @@ def _mask(flags: Iterable[bool]) -> int:
     return sum(1 << position for position, flag in enumerate(flags) if flag)
 
 
-__all__ = ["marker_for", "whole_marker"]
+__all__ = ["apart", "marker_for", "whole_marker"]

@@ -80,6 +80,7 @@ def _one_pin(pins: list[Pin], marker: str | None) -> Pin:
         direct=any(pin.direct for pin in pins),
         wheels=tuple(wheels.values()),
         marker=marker,
+        overlooked=any(pin.overlooked for pin in pins),
     )
 
 
