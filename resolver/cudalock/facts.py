@@ -161,6 +161,8 @@ class Observation(NamedTuple):
     """programs of which none is on PATH"""
     unset: tuple[str, ...] = ()
     """variables of which none is set"""
+    set: tuple[str, ...] = ()
+    """`NAME=PATTERN` of variables, of which one is set so"""
     shadowed: str | None = None
     """the variable whose folders hide the environment's CUDA libraries"""
     severity: Literal["error", "warning", "note"] | None = None
@@ -185,7 +187,7 @@ def _is_severity(key: str, value: object) -> bool:
 _OBSERVED: Final[Mapping[str, type]] = {
     **dict.fromkeys(("gpu", "driver", "cuda"), bool),
     **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
-    **dict.fromkeys(("missing", "commands", "unset"), list),
+    **dict.fromkeys(("missing", "commands", "unset", "set"), list),
 }
 
 

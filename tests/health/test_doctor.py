@@ -145,12 +145,80 @@ def test_other_cuda_libraries_that_are_found_first(
 
 def test_two_that_install_the_same_module(prefix: Path, matrix: Matrix) -> None:
     for name in ("opencv-python", "opencv-python-headless"):
-        install_stub(packages(prefix), name, "4.10.0.84", imports=["cv2"])
+        info = install_stub(packages(prefix), name, "4.10.0.84")
+        write(
+            info / "RECORD",
+            "cv2/__init__.py,sha256=same,9\n"
+            f"cv2/cv2.abi3.so,sha256={name},9\n"
+            f"tests/__init__.py,sha256={name},9\n"
+            f"{info.name}/METADATA,sha256={name},9\n",
+        )
     found = [str(each) for each in examine(subject(prefix, matrix))]
     assert found == [
-        "CL703 opencv-python and opencv-python-headless both install the import package `cv2`:"
-        " it is a mixture of the two"
+        "CL703 opencv-python and opencv-python-headless both install `cv2/cv2.abi3.so`:"
+        " what is there is a mixture of the two"
     ]
+
+
+def test_the_same_library_for_two_cudas(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    for name, version in (("nvidia-cudnn-cu12", "9.10.2.21"), ("nvidia-cudnn-cu13", "9.13.0.50")):
+        info = install_stub(folder, name, version)
+        write(info / "RECORD", f"nvidia/cudnn/lib/libcudnn.so.9,sha256={name},9\n")
+    write(folder / "nvidia" / "cudnn" / "lib" / "libcudnn.so.9", "")
+    install_stub(folder, "torch", "2.9.0+cu130", requires=["nvidia-cudnn-cu13==9.13.0.50"])
+    (finding,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL703")
+    assert finding.fix is not None
+    assert finding.fix.startswith("uninstall nvidia-cudnn-cu12, then ")
+    assert finding.fix.endswith("--force-reinstall nvidia-cudnn-cu13==9.13.0.50`")
+
+
+def test_files_that_are_gone(prefix: Path, matrix: Matrix) -> None:
+    info = install_stub(packages(prefix), "torch", "2.6.0+cu126", imports=["torch"])
+    record = info / "RECORD"
+    lines = [
+        "torch/lib/c10.lib,sha256=a,1",
+        '"torch/a, b.txt",sha256=a,1',
+        "../../bin/x,sha256=a,1",
+    ]
+    write(record, record.read_text() + "\n".join(lines) + "\n")
+    (note,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL701")
+    assert str(note) == "CL701 torch 2.6.0+cu126 has lost `torch/lib/c10.lib`, `torch/a, b.txt`"
+    assert note.severity == "note"
+    write(record, record.read_text() + "torch/lib/libtorch_cuda.so,sha256=a,1\n")
+    (error,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL701")
+    assert error.severity == "error"
+    assert error.sentence.endswith(
+        "`torch/lib/libtorch_cuda.so`, `torch/lib/c10.lib` and 1 more file"
+    )
+    assert error.fix is not None
+    assert error.fix.endswith(
+        "--force-reinstall torch==2.6.0+cu126 --index-url https://download.pytorch.org/whl/cu126`"
+    )
+
+
+def test_a_package_that_nobody_installed(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    install_stub(folder, "filelock", "3.16.1", imports=["filelock"])
+    write(folder / "torch" / "lib" / "libc10.so", "")
+    write(folder / "triton" / "__pycache__" / "x.pyc", "")
+    (finding,) = examine(subject(prefix, matrix))
+    assert str(finding).startswith(f"CL701 `{folder / 'torch'}` is there, and no distribution")
+    install_stub(folder, "triton", "3.2.0")  # without a RECORD nobody knows whose it is
+    assert not [each for each in examine(subject(prefix, matrix)) if each.code == "CL701"]
+
+
+def test_variables_that_change_what_is_found(prefix: Path, matrix: Matrix) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cu124")
+    install_stub(packages(prefix), "bitsandbytes", "0.45.5")
+
+    def found(**environ: str) -> set[str]:
+        ids = {id for each in examine(subject(prefix, matrix, **environ)) for id in each.facts}
+        return ids & {"gpu-hidden", "bnb-cuda-override"}
+
+    assert found(CUDA_VISIBLE_DEVICES="") == found(CUDA_VISIBLE_DEVICES="-1") == {"gpu-hidden"}
+    assert found(CUDA_VISIBLE_DEVICES="0", BNB_CUDA_VERSION="118") == {"bnb-cuda-override"}
+    assert found() == set()
 
 
 def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
@@ -169,7 +237,12 @@ def test_strange_words_of_publishers_stop_nothing(prefix: Path, matrix: Matrix) 
     install_stub(folder, "strange", "not-a-version", requires=requires, tags="what")
     info = install_stub(folder, "torch", "2.5.1+cu124", requires=requires)
     write(info / "RECORD", "\0,\0,\n")
-    assert {each.code for each in examine(subject(prefix, matrix))} <= {"CL201", "CL704", "CL705"}
+    assert {each.code for each in examine(subject(prefix, matrix))} <= {
+        "CL201",
+        "CL701",
+        "CL704",
+        "CL705",
+    }
 
 
 # -- imports ----------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def _metadata_folders(folder: Path) -> list[Path]:
 
 
 def _read(folder: Path) -> Installed | Damaged:
-    if folder.name.startswith("~"):
+    if folder.name.startswith(("~", "-")):
         # pip renames what it replaces, and leaves it when Windows holds a file of it open.
         return Damaged(folder, "is what an interrupted pip left behind")
     try:

@@ -1,6 +1,7 @@
 """Whether an environment is healthy: read from its files, and judged by the matrix.
 
 Who does what: `subject` is what is examined; `folders` looks at the distributions themselves,
+`files` at what they installed,
 `requirements` at their METADATA, `stack` puts what is held to the engine, `conditions` sees which
 environment facts hold, `libraries` which CUDA libraries are found first, `machine` whether the
 driver answers, `lock` how it differs from a lock, and `imports` alone runs anything.
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cudalock.findings import SEVERITIES
-from cudalock.health import conditions, folders, libraries, machine, requirements, stack
+from cudalock.health import conditions, files, folders, libraries, machine, requirements, stack
 from cudalock.health.subject import Subject
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ EXAMINATIONS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     conditions.examine,
     libraries.examine,
     folders.examine,
+    files.examine,
 )
 """What needs no more than to be read. The better explained comes first: what it says of some
 members is not said of them again."""

@@ -52,8 +52,15 @@ def completing(text: str, subject: Subject) -> str | None:
 
 
 def again(installed: Installed, subject: Subject) -> str:
-    """Installs the same version once more, as its index has it for this Python."""
+    """Installs the same version once more, from where it is for this Python."""
     words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
+    urls = {
+        subject.matrix.indexes[each.index].url for each in subject.builds(installed) if each.index
+    }
+    if installed.wheel_file and installed.origin and not subject.is_foreign(installed):
+        words[1] = f"{installed.name} @ {installed.origin.url}"
+    elif len(urls) == 1 and (url := urls.pop()):
+        words += ["--index-url", url]
     return f"`{installing(subject.layout, subject.inventory, words)}`"
 
 

@@ -76,7 +76,7 @@ def _conflicts(subject: Subject) -> Iterator[Finding]:
         for fact in component.facts if installed else ():
             for demand in fact.beside:
                 other = subject.inventory.find(demand.template.name)
-                if demand.verb == "conflicts" and other and _is_about(fact, installed, subject):
+                if demand.verb == "conflicts" and other and is_about(fact, installed, subject):
                     yield Finding(
                         "CL202",
                         SEVERITY[fact.effect],
@@ -91,7 +91,7 @@ def _conflicts(subject: Subject) -> Iterator[Finding]:
 
 def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Severity | None:
     """How bad it is there; None where the fact does not hold, or cannot be seen to."""
-    if not _is_about(fact, installed, subject):
+    if not is_about(fact, installed, subject):
         return None
     demands = (*fact.beside, *fact.of_machine)
     if any(is_unmet(demand, subject) for demand in demands):
@@ -102,7 +102,8 @@ def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Seve
     return None
 
 
-def _is_about(fact: Fact, installed: Installed | None, subject: Subject) -> bool:
+def is_about(fact: Fact, installed: Installed | None, subject: Subject) -> bool:
+    """Whether a fact speaks of what is installed there, in that version and build."""
     if fact.when is not None and not Marker(fact.when).evaluate(dict(subject.markers)):
         return False
     if installed is None:
@@ -184,8 +185,16 @@ def _is_seen(seen: Observation, installed: Installed | None, subject: Subject) -
         _all_missing(seen, subject)
         and not (seen.commands and _some_command(seen, subject))
         and not any(subject.environ.get(name) for name in seen.unset)
+        and (not seen.set or any(_is_set(text, subject) for text in seen.set))
         and (bool(subject.environ) or not (seen.commands or seen.unset))
     )
+
+
+def _is_set(text: str, subject: Subject) -> bool:
+    """Whether a variable has a value of `NAME=PATTERN`; an empty value is one."""
+    name, _, pattern = text.partition("=")
+    value = subject.environ.get(name)
+    return value is not None and fnmatchcase(value, pattern)
 
 
 def _some_command(seen: Observation, subject: Subject) -> bool:

@@ -12,8 +12,9 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.findings import Finding, Severity
 from cudalock.health.commands import adding, completing
+from cudalock.health.conditions import SEVERITY, is_about
 from cudalock.judging.stack import Stack
-from cudalock.names import canonical
+from cudalock.names import VENDOR, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     stack = Stack(subject.matrix)
     missing: dict[str, list[Wanted]] = {}
     asked = {each.name: list(wanted_by(each, subject)) for each in subject.inventory.distributions}
+    used = frozenset(wanted.name for several in asked.values() for wanted in several)
     for each in subject.inventory.distributions:
         for wanted in asked[each.name]:
             there = subject.inventory.find(wanted.name)
@@ -46,14 +48,15 @@ def examine(subject: Subject) -> Iterator[Finding]:
             elif not _fits(wanted.specifier, there):
                 yield Finding(
                     "CL201",
-                    _severity([wanted], stack),
+                    _severity([wanted], stack, used),
                     f"{each} requires {wanted.text}, and {there} is installed",
                     fix=_other(wanted, asked.values(), subject),
                     members=(each.name, wanted.name),
                 )
         yield from _other_python(each, subject)
     for name, several in sorted(missing.items()):
-        yield _missing(name, several, stack, subject)
+        yield _missing(name, several, stack, used, subject)
+    yield from _missing_by_fact(frozenset(missing), stack, subject)
 
 
 def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: Subject) -> str:
@@ -74,22 +77,56 @@ def _may_hold(specifiers: SpecifierSet) -> bool:
     return all(specifiers.contains(each, prereleases=True) for each in exact if "*" not in each)
 
 
-def _severity(several: list[Wanted], stack: Stack) -> Severity:
-    return "error" if any(w.by.name in stack or w.name in stack for w in several) else "warning"
+def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
+    """An error where the stack is concerned; the vendor's packages are of it where they are used,
+    and not where they were left over."""
+    concerned = {name for each in several for name in (each.by.name, each.name) if name in stack}
+    left_over = {
+        each.by.name
+        for each in several
+        if each.by.name.startswith(VENDOR) and each.by.name not in used
+    }
+    several_used = [each for each in several if each.by.name not in left_over]
+    return "error" if concerned and several_used else "warning"
 
 
-def _missing(name: str, several: list[Wanted], stack: Stack, subject: Subject) -> Finding:
+def _missing(
+    name: str, several: list[Wanted], stack: Stack, used: frozenset[str], subject: Subject
+) -> Finding:
     """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
     several = sorted(several, key=lambda each: (not each.specifier, each.by.name not in stack))
     first, *others = several
     more = f", and {len(others)} more as well" if others else ""
     return Finding(
         "CL705",
-        _severity(several, stack),
+        _severity(several, stack, used),
         f"{name} is not installed, and {first.by} requires {first.text}{more}",
         fix=completing(first.text, subject) or adding(first.text, subject),
         members=(name,),
     )
+
+
+def _missing_by_fact(told: frozenset[str], stack: Stack, subject: Subject) -> Iterator[Finding]:
+    """What METADATA leaves out, and a fact knows to be needed."""
+    for each in subject.stack():
+        facts = subject.matrix.component(each.name).facts if each.name in stack else ()
+        for fact in facts:
+            names = {d.template.name for d in fact.beside if d.verb == "requires"} - told
+            lacks = [
+                name
+                for name in sorted(names)
+                if subject.inventory.find(name) is None
+                and not subject.matrix.component(name).is_virtual
+            ]
+            if lacks and is_about(fact, each, subject):
+                yield Finding(
+                    "CL705",
+                    SEVERITY[fact.effect],
+                    f"{lacks[0]} is not installed, and {each} {fact.says}",
+                    facts=(fact.id,),
+                    fix=completing(lacks[0], subject),
+                    members=(lacks[0],),
+                )
 
 
 def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:

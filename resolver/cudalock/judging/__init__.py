@@ -116,14 +116,18 @@ class Judge:
 
     def mended_warnings(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
         """The same for warnings about more than one thing: with the change after which nothing is
-        left to warn of."""
+        left to warn of. The framework is not worth changing for one."""
         if not clashes:
             return []
         from cudalock.judging.mending import Mender
 
         strict = Question(self.target, self.matrix, self.question.solves, strict=True)
         mender = Mender(strict, left)
-        return [each._replace(changes=mender.mend(each)) for each in clashes]
+        found = []
+        for clash in clashes:
+            others = [each for each in clash.members if each.name != self.matrix.framework]
+            found.append(clash._replace(changes=mender.mend(clash._replace(members=tuple(others)))))
+        return found
 
     def _with_changes(self, clash: Clash, changes: tuple[Change, ...]) -> Clash:
         if not changes:

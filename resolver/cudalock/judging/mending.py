@@ -52,12 +52,18 @@ class Mender:
     def mend(self, clash: Clash) -> tuple[Change, ...]:
         """The changes that mend a clash: of the member to change first, else of another, else of
         two; none where nothing near helps."""
-        for member in clash.members:
+        for member in self._in_order(clash):
             change = self._changed(member, self._without(clash.members, member))
             if change is not None:
                 self._keep(change, self._without(clash.members, member))
                 return (change,)
         return self._both(clash)
+
+    def _in_order(self, clash: Clash) -> list[Held]:
+        """The one first that a fact says how to mend, as long as that is not the framework."""
+        facts = [self._matrix.facts[id] for id in clash.finding.facts if id in self._matrix.facts]
+        known = {fact.component for fact in facts if fact.fix} - {self._matrix.framework}
+        return sorted(clash.members, key=lambda each: each.name not in known)
 
     def _without(self, members: Sequence[Held], freed: Held) -> list[Held]:
         """What is kept, with the other members of a clash and without the freed one."""
