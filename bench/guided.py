@@ -1,0 +1,109 @@
+"""`python -m bench.guided`: bytes that a coverage-guided fuzzer (atheris) makes, read as files.
+
+Each input's first byte chooses what reads the rest: a kind of project file with everything that
+`check` does of it, a goal's phrase, an error message, a lock in JSON. Only the errors that people
+are told may come out. Seeds are the test suite's own files; what fails is left in the folder, and
+`python -m bench.guided FILE` runs it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cudalock.checks import check_file
+from cudalock.checks.reports import REPORTS
+from cudalock.checks.rewriting import rewrite
+from cudalock.diagnosis import decode, diagnose
+from cudalock.errors import CudalockError
+from cudalock.formats import json_lock
+from cudalock.goals import Request, read_request
+from cudalock.matrix import Matrix, data_directory
+from cudalock.projects.files import KINDS, find_files, kind_of, read_file
+from cudalock.target import Target
+
+SEEDS: Final = Path(__file__).parents[1] / "tests"
+LINUX: Final = Target("3.11", "linux-x86_64")
+LONGEST: Final = 4096
+SLOWEST: Final = 20
+"""Seconds for one input; beyond that the fuzzer calls it a hang."""
+
+Reader = Callable[[bytes], object]
+
+
+def readers(matrix: Matrix) -> list[Reader]:
+    """What an input may be read as, in the order of its first byte."""
+    kinds = [_checking(kind, matrix) for kind in KINDS]
+    return [
+        *kinds,
+        lambda content: read_request(Request(words=tuple(_text(content).split())), matrix),
+        lambda content: diagnose(decode(content), matrix),
+        lambda content: json_lock.read(_text(content)),
+    ]
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
+
+
+def _checking(kind: str, matrix: Matrix) -> Reader:
+    def read(content: bytes) -> None:
+        file = read_file("-", content, kind=kind)
+        checked = check_file(file, matrix, [LINUX])
+        for report in REPORTS.values():
+            report(checked.findings, matrix.version)
+        list(rewrite(checked, matrix))
+
+    return read
+
+
+def write_seeds(folder: Path) -> None:
+    """The test suite's files, each with the first byte that has it read as what it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    order = list(KINDS)
+    for number, path in enumerate(find_files(SEEDS)):
+        kind = kind_of(path)
+        if kind in order:
+            content = bytes([order.index(kind)]) + path.read_bytes()[: LONGEST - 1]
+            (folder / f"seed-{number}").write_bytes(content)
+
+
+def main() -> None:
+    """Fuzz, or run inputs again."""
+    parser = argparse.ArgumentParser(prog="python -m bench.guided", description=__doc__)
+    parser.add_argument("inputs", nargs="*", type=Path, help="run these again, and no more")
+    parser.add_argument("--corpus", type=Path, default=Path("build/guided"))
+    parser.add_argument("--seconds", type=int, default=300)
+    said = parser.parse_args()
+    if said.inputs:
+        chosen = readers(Matrix.load(data_directory()))
+        for path in said.inputs:
+            _run(path.read_bytes(), chosen)
+        return
+    write_seeds(said.corpus)
+    _fuzz(said.corpus, said.seconds)
+
+
+def _run(content: bytes, chosen: list[Reader]) -> None:
+    if content:
+        with suppress(CudalockError):
+            chosen[content[0] % len(chosen)](content[1:])
+
+
+def _fuzz(corpus: Path, seconds: int) -> None:
+    import atheris
+
+    atheris.instrument_all()
+    chosen = readers(Matrix.load(data_directory()))
+    flags = [f"-max_len={LONGEST}", f"-timeout={SLOWEST}", f"-max_total_time={seconds}"]
+    words = [sys.argv[0], str(corpus), f"-artifact_prefix={corpus.parent}/", *flags]
+    atheris.Setup(words, lambda content: _run(content, chosen))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
