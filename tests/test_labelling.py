@@ -19,7 +19,7 @@ PATTERNS = Patterns(MATRIX)
 RULES = LabelRules(MATRIX)
 SILENT = {"bdashore3/flash-attention", "deepbeepmeep/kernels", "pytorch-index"}
 SILENT |= {"jllllll/bitsandbytes-windows-webui"}
-SILENT |= {"erictang000/flash-attention", "loscrossos/lib_flashattention"}
+SILENT |= {"erictang000/flash-attention"}
 """Builders of whose names some say nothing; people found out by other ways."""
 
 
@@ -46,6 +46,27 @@ def test_names_say_what_was_recorded(builder: str) -> None:
                 said = reading.labels.get("cxx11abi")
                 if name.startswith("flash-attn") and said and build.row("cxx11abi"):
                     assert build.row("cxx11abi") == (said,), where
+
+
+BOUND_OTHERWISE = {("flash-attn-3", "pytorch-index"), ("flash-attn-3", None), ("auto-gptq", None)}
+"""PyTorch's own abi3 wheels, on torch's stable ABI: from which torch on is not published. And old
+ones of AutoGPTQ on the package index, for which facts have a bound."""
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX.projects))
+def test_what_was_built_for_a_torch_says_for_which(name: str) -> None:
+    facts = MATRIX.component(name).facts
+    needs = {
+        label for fact in facts for demand in fact.beside for label in demand.template.label_names
+    }
+    if not needs & {"torch", "torch_min"}:
+        return
+    for release in MATRIX.project(name) or ():
+        for build in release.builds:
+            of_a_machine = any(not tags.endswith("-any") for tags in build.tags)
+            if of_a_machine and (name, build.builder) not in BOUND_OTHERWISE:
+                told = build.row("torch") or build.row("torch_min")
+                assert told, f"{name} {release.version} {build.builder} {build.local}"
 
 
 @pytest.mark.parametrize(
