@@ -90,6 +90,7 @@ def test_options_are_noted(option: str) -> None:
         ("torch @ https://example.org/x.whl\n", "path or an address"),
         ("torch=2.5.1\n", "no requirement"),
         ("torch==\n", "no requirement"),
+        ("torch_\n", "no requirement"),
         ("-r https://example.org/r.txt\n", "on the network"),
         ("-r missing.txt\n", "missing.txt"),
     ],

@@ -66,6 +66,9 @@ def parse(text: str) -> Parsed:
     if doubtful or specifier is None or not (marker is None or is_marker(marker)):
         problem = _reason(text)
         stripped = "" if problem else "".join(said.split())
+        # packaging takes a name that ends in an underscore.
+        if not is_specifier(stripped):
+            problem, stripped = f"`{said}` is no version specifier", ""
         return Parsed(head[1], extras, stripped, None, marker, version, problem)
     return Parsed(head[1], extras, specifier, None, marker, version)
 
