@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_the_matrix_is_proposed_each_day() -> None:
     workflow: dict[Any, Any] = load("matrix.yml")
     assert workflow[True]["schedule"][0]["cron"].count(" ") == 4
     update, digests = workflow["jobs"]["update"], workflow["jobs"]["digests"]
-    assert steps(update)[-1].split()[:2] == [".ci/propose", "matrix-update"]
+    assert steps(update)[-1].splitlines()[-1].split()[:2] == [".ci/propose", "matrix-update"]
     words = steps(digests)[-1].split()
     assert words[-2:] == ["--output", "matrix"]
     assert words[words.index("--digests") - 3 : words.index("--digests")] == [
@@ -66,6 +67,26 @@ def test_the_matrix_is_proposed_each_day() -> None:
         "sageattention",
         "flash-attn-3",
     ]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_rights_are_few_and_actions_pinned(path: Path) -> None:
+    """Nothing may be written but by the last step of the jobs that propose, and only they have the
+    token; an action is the commit that was looked at."""
+    workflow = load(path.name)
+    assert workflow["permissions"] in ({}, {"contents": "read"})
+    for job in workflow["jobs"].values():
+        proposes = ".ci/propose" in job["steps"][-1].get("run", "")
+        assert job.get("permissions", {}) == (
+            {"contents": "write", "pull-requests": "write"} if proposes else {}
+        )
+        assert "env" not in job
+        assert [step for step in job["steps"] if "env" in step] == job["steps"][-1:] * proposes
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
 
 
 # -- the script, with git, cudalock and a server; GitHub's own program is written down -------------
