@@ -96,6 +96,7 @@ RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767323045"}
     [
         (Answer(403, RESET), "allows no more requests until 2026-01-02 03:04 UTC"),
         (Answer(429, {"Retry-After": "90"}), "allows no more requests for 90 s"),
+        (Answer(403, {"Retry-After": "60"}), "allows no more requests for 60 s"),
         (Answer(403), "403 Forbidden"),
         (Answer(404), "404 Not Found"),
         (Answer(500), "500 Internal Server Error"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,7 @@ PAGE: Final = "/simple/a-b/"
 
 OLD = build_wheel("a-b", "1.0", requires=["numpy>=1.0", 'X_Y; extra == "more"'])
 NEW = build_wheel("a-b", "1.1", "cp311-cp311-manylinux_2_28_x86_64", requires=["numpy>=1.2"])
+ARM = build_wheel("a-b", "1.1", "cp311-cp311-manylinux_2_28_aarch64", requires=["numpy>=1.3"])
 WIN = build_wheel("a-b", "1.1", "cp311-cp311-win_amd64", requires=["numpy>=1.2", "colorama"])
 MUSL = build_wheel("a-b", "1.1", "cp311-cp311-musllinux_1_2_x86_64")
 
@@ -93,13 +95,16 @@ NUMBERED = [
     ("json", {"uploaded": "2026-11-03"}),
     ("html", {}),
     ("html with days", {"uploaded": "2026-11-03"}),
+    ("html with capitals", {}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "dated"), NUMBERED, ids=[kind for kind, _ in NUMBERED])
 def test_rows(server: ScriptedServer, kind: str, dated: dict[str, str]) -> None:
-    files = (WIN, MUSL, OLD, NEW)
+    files = (ARM, WIN, MUSL, OLD, NEW)
     body = as_json(*files) if kind == "json" else as_html(*files)
+    if kind == "html with capitals":
+        body = re.sub(rb"(?<=sha256=)\w+", lambda found: found[0].upper(), body)
     if kind == "html with days":
         body = as_html(*files, more='data-upload-time="2026-11-03T10:00:00Z"')
     server.answers[PAGE] = [Answer(headers=JSON if kind == "json" else HTML, body=body)]
@@ -119,6 +124,11 @@ def test_rows(server: ScriptedServer, kind: str, dated: dict[str, str]) -> None:
                 {
                     "index": "pypi",
                     "wheels": [["cp311-cp311-manylinux_2_28_x86_64", NEW.sha256]],
+                },
+                {
+                    "index": "pypi",
+                    "requires": ["numpy>=1.3"],
+                    "wheels": [["cp311-cp311-manylinux_2_28_aarch64", ARM.sha256]],
                 },
                 {
                     "index": "pypi",

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from cudalock.matrix import EMBEDDED, Matrix
 from cudalock.sources import web as web_module
 from cudalock.updating import update as update_module
 from cudalock.updating.update import next_version
+from cudalock.updating.update import update as refresh
 from tests.local_index import metadata_text
 from tests.scripted import Answer, ScriptedServer
 
@@ -307,6 +309,50 @@ def test_a_name_that_says_nothing_is_left_out(server: ScriptedServer, matrix: Pa
     assert result.exit_code == 0
     assert "name not understood, left out: v1/thing-1.0-cp311-cp311-linux" in result.stdout
     assert len(build(matrix, "me/thing")["wheels"]) == 1
+
+
+def test_what_lies_elsewhere_and_what_is_no_release_is_left_out(
+    server: ScriptedServer, matrix: Path
+) -> None:
+    """A variant's page lists wheels of other variants, and pre-releases."""
+    page = server.answers[VARIANT][0].body.decode()
+    others = [
+        anchor(CU.replace("cu124", "cu121"), OTHER, "/whl/cu121/"),
+        anchor(CU.replace("311", "313"), OTHER, "/whl/cu121/"),
+        anchor(CU.replace("1.0", "1.1rc1"), OTHER, "/whl/cu124/"),
+        anchor(CU.replace("1.0", "0.9"), OTHER, "/whl/cu124/"),
+    ]
+    page = page.replace("</body>", "<br/>".join(["", *others, "</body>"]))
+    server.answers[VARIANT] = [Answer(headers={"Content-Type": "text/html"}, body=page.encode())]
+    assert update(matrix).exit_code == 0
+    assert list(rows(matrix)) == ["1.0"]
+    assert [row[1] for row in build(matrix, "cu124")["wheels"]] == [NEW, NEW]
+
+
+def test_from_an_empty_folder_metadata_is_read_anew(
+    server: ScriptedServer, matrix: Path, tmp_path: Path
+) -> None:
+    """Also of wheels that are held with the same digest; what METADATA says holds."""
+    update(matrix)
+    header = (matrix / "matrix.toml").read_text()
+    asked = f"/whl/cu124/{CU}.metadata"
+    for output, times in ((matrix, 0), (tmp_path / "made", 1)):
+        server.asked.clear()
+        shutil.rmtree(tmp_path / "cache")
+        refresh(Matrix.load(matrix), ["thing"], output=output, today="2099-01-02")
+        assert server.paths().count(asked) == times
+    assert (tmp_path / "made" / "matrix.toml").read_text() == header
+    assert rows(tmp_path / "made") == rows(matrix)
+
+
+def test_what_the_cache_has_does_not_stand_in(server: ScriptedServer, matrix: Path) -> None:
+    """An update that could not ask says so, though the page was read before."""
+    old = {"Content-Type": "text/html", "Cache-Control": "max-age=0"}
+    server.answers[VARIANT] = [server.answers[VARIANT][0]._replace(headers=old), Answer(503)]
+    assert update(matrix).exit_code == 0
+    result = update(matrix)
+    assert result.exit_code == 3
+    assert "thing on cu124: cannot read" in result.stdout
 
 
 def test_a_page_that_moved_is_followed(server: ScriptedServer, matrix: Path) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -302,3 +308,28 @@ def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
         traffic = web.traffic
     assert (traffic.requests, traffic.received, traffic.cached) == (3, 1050, 2)
     assert str(traffic).startswith("3 requests, 1050 bytes received, 2 answers from the cache, ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal for one process there")
+def test_ctrl_c_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
+    """The threads that wait are left behind, and nothing is."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **os.environ,
+            "PIP_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple/",
+            "CUDALOCK_CACHE_DIR": str(tmp_path / "cache"),
+            "CUDALOCK_DATA_DIR": str(tmp_path / "data"),
+        }
+        words = ["matrix", "update", "six", "wheel", "--quiet"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "cudalock", *words], env=environment, stderr=subprocess.PIPE
+        ) as process:
+            silent.settimeout(30)
+            with silent.accept()[0]:
+                began = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert time.monotonic() - began < 10
+        assert b"Traceback" not in said
+    assert list((tmp_path / "data" / "matrix").iterdir()) == []

@@ -570,7 +570,8 @@ class LiveProject(Project):
 
 
 class LiveRelease(Release):
-    """One version as an index lists it: a build for each system, whose metadata may differ."""
+    """One version as an index lists it: a build for each system and machine, whose
+    metadata may differ."""
 
     __slots__ = ("_live",)
 
@@ -595,7 +596,7 @@ class LiveRelease(Release):
 
 
 class LiveBuild(Build):
-    """Wheels of one system, whose METADATA is read when it is asked for."""
+    """Wheels of one system and machine, whose METADATA is read when it is asked for."""
 
     __slots__ = ("_files", "_project")
 
@@ -633,13 +634,9 @@ class LiveBuild(Build):
 def at_once(function: Callable[[_Given], _Made], items: Iterable[_Given]) -> list[_Made]:
     """The function of each, some at once, in their order."""
     # Imported here: a solve without the network would pay for it.
-    from concurrent.futures import ThreadPoolExecutor
+    from cudalock.sources import threads
 
-    items = list(items)
-    if not items:
-        return []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(function, items))
+    return threads.at_once(function, items, AT_ONCE)
 
 
 def _is_plain(held: Project) -> bool:

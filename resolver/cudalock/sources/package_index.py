@@ -6,7 +6,6 @@ unearth reads both kinds of listing, HTML and JSON. Listings are asked one time 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from unearth.finder import PackageFinder
@@ -17,6 +16,7 @@ from cudalock.lock import Address
 from cudalock.lock.placing import unaddressed
 from cudalock.sources.listings import File, Listing, read_listing
 from cudalock.sources.pip_settings import read_settings
+from cudalock.sources.threads import at_once
 from cudalock.sources.web import Web
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class PackageIndexes:
         if not self.urls:
             return
         wanted = sorted(set(projects))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda project: self.listing(self.urls[0], project), wanted))
+        at_once(lambda project: self.listing(self.urls[0], project), wanted, _AT_ONCE)
 
     def published(self, index: str, project: str, file: str) -> str | None:
         """The sha256 that an index, by its address, lists for a file; None where it lists none.

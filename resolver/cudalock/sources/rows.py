@@ -28,6 +28,7 @@ OLDEST: Final = 8
 """The minor of the oldest Python that rows are for."""
 
 _SYSTEMS: Final = ("manylinux", "linux", "any", "macosx", "win")
+_MACHINES: Final = ("x86_64", "amd64", "aarch64", "arm64", "universal2", "intel")
 _PLATFORM: Final = re.compile(
     r"any|(?:many)?linux\w*_(?:x86_64|aarch64)|win_(?:amd64|arm64)"
     r"|macosx_\w+_(?:x86_64|arm64|universal2|intel)"
@@ -87,7 +88,7 @@ def release_row(
     extras: Collection[str] | None = None,
 ) -> Row:
     """One release: what the listing says of it, and what the METADATA of one wheel of each system
-    requires, of `extras` those named alone.
+    and machine requires, of `extras` those named alone.
 
     A build whose metadata cannot be read is `listed`: its requirements are not known. A release
     without wheels has `sdist`, and no requirements.
@@ -120,14 +121,14 @@ def listed_row(files: list[File]) -> Row:
 def grouped(
     project: str, files: list[File]
 ) -> list[tuple[str | None, list[File], list[list[Any]]]]:
-    """The wheels of a release that have one local version and one system, and as a rule one
+    """The wheels of a release that have one local version, system and machine, and as a rule one
     metadata: the version, the files, and their rows."""
-    groups: dict[tuple[str | None, str], list[File]] = {}
+    groups: dict[tuple[str | None, tuple[int, int]], list[File]] = {}
     for file in files:
         parts = wheel_parts(file.name) if file.is_wheel else None
         if parts is not None:
             groups.setdefault((parts["local"], system_of(file)), []).append(file)
-    ordered = sorted(groups, key=lambda key: (key[0] or "", _SYSTEMS.index(key[1])))
+    ordered = sorted(groups, key=lambda key: (key[0] or "", key[1]))
     return [(key[0], groups[key], _rows(project, groups[key])) for key in ordered]
 
 
@@ -189,17 +190,20 @@ def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
 
 
 def _by_system(wheels: Iterable[File]) -> list[list[File]]:
-    """The wheels of each system; metadata may differ between them, and as a rule not within."""
-    systems: dict[str, list[File]] = {}
+    """The wheels of each system and machine; metadata may differ between them (torch 2.0's did),
+    and as a rule not within."""
+    systems: dict[tuple[int, int], list[File]] = {}
     for file in wheels:
         systems.setdefault(system_of(file), []).append(file)
-    return [systems[name] for name in _SYSTEMS if name in systems]
+    return [systems[key] for key in sorted(systems)]
 
 
-def system_of(file: File) -> str:
-    """`manylinux`, `linux`, `any`, `macosx` or `win`."""
-    platform = file.name.removesuffix(".whl").rpartition("-")[2]
-    return next((name for name in _SYSTEMS if platform.startswith(name)), "any")
+def system_of(file: File) -> tuple[int, int]:
+    """Which system and machine a wheel is for, as something that sorts: Linux on x86_64 first."""
+    platform = file.name.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
+    systems = [place for place, name in enumerate(_SYSTEMS) if platform.startswith(name)]
+    machines = [place for place, name in enumerate(_MACHINES) if platform.endswith(name)]
+    return (systems or [_SYSTEMS.index("any")])[0], (machines or [0])[0]
 
 
 def representative(files: Collection[File]) -> File:

@@ -10,7 +10,6 @@ A source that fails changes nothing. Nothing is written before everything was as
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,6 +25,7 @@ from cudalock.names import canonical
 from cudalock.refreshed import order
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.sources.package_index import PackageIndexes
+from cudalock.sources.threads import each_at_once
 from cudalock.sources.web import Web
 from cudalock.updating.builders import held_files, is_listed, read_builder
 from cudalock.updating.files import (
@@ -185,20 +185,14 @@ class _Run:
 
     def _ask_all(self, tasks: list[Task]) -> None:
         answers: dict[int, Answer] = {}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            futures = {pool.submit(task.ask): number for number, task in enumerate(tasks)}
+        outcomes = each_at_once(lambda task: task.ask(), tasks, AT_ONCE)
+        for done, (number, outcome) in enumerate(outcomes, 1):
+            source = tasks[number].source
             try:
-                for done, future in enumerate(as_completed(futures), 1):
-                    task = tasks[futures[future]]
-                    try:
-                        answers[futures[future]] = future.result()
-                    except CudalockError as error:
-                        failure = Failure(task.source, error.message, error.hints)
-                        self._failures.append(failure)
-                    self._progress(task.source, done, len(tasks))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                answers[number] = outcome.result()
+            except CudalockError as error:
+                self._failures.append(Failure(source, error.message, error.hints))
+            self._progress(source, done, len(tasks))
         self._asked += len(tasks)
         # In the order of the tasks, whichever came first: the same answers make the same rows.
         for number in sorted(answers):
