@@ -117,6 +117,22 @@ def test_windows_on_arm_is_told_by_its_wheels(tmp_path: Path) -> None:
     assert find_layout(tmp_path).platform == "windows-arm64"
 
 
+@pytest.mark.parametrize(
+    ("tag", "platform"),
+    [
+        ("cp312-cp312-manylinux_2_17_aarch64.manylinux2014_aarch64", "linux-aarch64"),
+        ("cp312-cp312-manylinux_2_28_x86_64", "linux-x86_64"),
+        ("cp312-none-macosx_11_0_arm64", "macos-arm64"),
+        ("cp312-cp312-macosx_10_13_universal2", "macos-arm64"),
+    ],
+)
+def test_another_machine_is_told_by_its_wheels(tmp_path: Path, tag: str, platform: str) -> None:
+    folder = tmp_path / "lib" / "python3.12" / "site-packages"
+    install(folder, "filelock", "3.16.1", WHEEL="Tag: py3-none-any\n")
+    install(folder, "numpy", "2.3.0", WHEEL=f"Tag: {tag}\n")
+    assert find_layout(tmp_path).platform == platform
+
+
 def test_a_python_of_posix_that_does_not_run(tmp_path: Path) -> None:
     folder = tmp_path / "lib" / "python3.13t" / "site-packages"
     install(folder, "numpy", "2.3.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import venv
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,14 @@ def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> 
             imports.Outcome(-11, "Fatal Python error\n"),
             "it was ended by SIGSEGV (Fatal Python error)",
         ),
+        (
+            imports.Outcome(
+                -6,
+                "terminate called\nFatal Python error: Aborted\n\nCurrent thread 0x0 (most recent"
+                ' call first):\n  File "/x/ops.py", line 3 in <module>\n  File "/y.py", line 1\n',
+            ),
+            'it was ended by SIGABRT (terminate called; File "/x/ops.py", line 3 in <module>)',
+        ),
         (imports.Outcome(3, ""), "it ended with status 3"),
         (
             imports.Outcome(
@@ -300,6 +309,28 @@ def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> 
 )
 def test_why_a_process_failed(outcome: imports.Outcome, reason: str) -> None:
     assert imports.reason(outcome) == reason
+
+
+def test_a_program_that_does_not_end_is_ended_with_what_it_started(prefix: Path) -> None:
+    interpreter = find_layout(prefix).interpreter
+    assert interpreter is not None
+    code = (
+        "import subprocess, sys, time\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "sys.stderr.write('busy\\n')\nsys.stderr.flush()\ntime.sleep(600)\n"
+    )
+    begin = time.monotonic()
+    assert imports.run_code(interpreter, code, seconds=1) == (None, "busy\n")
+    assert time.monotonic() - begin < 30
+
+
+def test_of_much_that_is_written_the_end_is_read(prefix: Path) -> None:
+    interpreter = find_layout(prefix).interpreter
+    assert interpreter is not None
+    code = "import sys\nsys.stderr.write('x\\n' * 1_000_000)\nraise ImportError('at last')\n"
+    outcome = imports.run_code(interpreter, code)
+    assert imports.reason(outcome) == "ImportError: at last"
+    assert len(outcome.output) < 100_000
 
 
 def test_trials_run_where_there_is_a_gpu(prefix: Path, matrix: Matrix) -> None:

@@ -34,6 +34,14 @@ INTERPRETERS: Final = (
 FOLDERS: Final = (".venv", "venv", "env", "python_embeded", "python_embedded", "python")
 """The environments that a project's folder, or a portable program's, may hold."""
 
+_TAGS: Final = {
+    r"linux\w*_x86_64": "linux-x86_64",
+    r"linux\w*_aarch64": "linux-aarch64",
+    r"macosx_\d+_\d+_(arm64|universal2)": "macos-arm64",
+    r"macosx_\d+_\d+_x86_64": "macos-x86_64",
+}
+"""What the tags of a wheel say of the platform."""
+
 _PACKAGES: Final = ("site-packages", "dist-packages")
 
 _QUESTION: Final = """
@@ -316,20 +324,24 @@ def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> 
 
 
 def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
-    """A Windows tree has `Lib/site-packages`; any other is taken to be this machine's."""
+    """A Windows tree has `Lib/site-packages`; any other is what its wheels were made for, else this
+    machine's."""
     if folders[0].parent.name == "Lib":
         arm = any(_tagged(folder, "win_arm64") for folder in folders)
         return ("windows-arm64" if arm else "windows-x86_64"), None, None
     platform, glibc, macos = this_platform()
+    seen = [name for tag, name in _TAGS.items() if any(_tagged(folder, tag) for folder in folders)]
+    if seen and platform not in seen:
+        return seen[0], None, None
     if platform.startswith("windows"):
         return "linux-x86_64", None, None
     return platform, glibc, macos
 
 
 def _tagged(folder: Path, platform: str) -> bool:
-    """Whether some wheel in a folder was made for a platform."""
+    """Whether some wheel in a folder was made for a platform, as its tags spell it."""
     for file in folder.glob("*.dist-info/WHEEL"):
-        if platform in file.read_text(encoding="utf-8", errors="replace"):
+        if re.search(platform, file.read_text(encoding="utf-8", errors="replace")):
             return True
     return False
 

@@ -59,6 +59,14 @@ def read_record(installed: Installed) -> Record:
 def _gone(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
     """Members of the stack of which files are gone, by a virus scanner or a careful hand."""
     for each in subject.stack():
+        if _lacks_record(each):
+            yield Finding(
+                "CL701",
+                "warning",
+                f"{each} has no RECORD, without which no installer can take it away or replace it",
+                fix=f"remove `{each.folder.name}`, then {again(each, subject)}",
+                members=(each.name,),
+            )
         base = str(each.site_packages)
         gone = [path for path in records[each.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
         if gone:
@@ -70,6 +78,13 @@ def _gone(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
                 fix=again(each, subject),
                 members=(each.name,),
             )
+
+
+def _lacks_record(installed: Installed) -> bool:
+    """Whether pip installed it, and what it wrote down then is gone."""
+    folder = installed.folder
+    by_pip = installed.installer == "pip" and folder.suffix == ".dist-info"
+    return by_pip and not (folder / "RECORD").exists()
 
 
 def _shared(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:

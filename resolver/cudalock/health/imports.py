@@ -6,9 +6,12 @@ and with the variables that the user's programs have.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,6 +32,10 @@ SECONDS: Final = 180.0
 
 LINES: Final = 3
 """How many of the last lines of an error are told."""
+
+
+_TAIL: Final = 65_536
+"""How much of its end is read, in bytes."""
 
 
 class Outcome(NamedTuple):
@@ -148,8 +155,17 @@ def reason(outcome: Outcome) -> str:
     lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
     if outcome.status < 0:
         name = signal.Signals(-outcome.status).name if -outcome.status in _SIGNALS else "a signal"
-        return f"it was ended by {name}" + (f" ({lines[-1]})" if lines else "")
+        told = _last_words(lines)
+        return f"it was ended by {name}" + (f" ({told})" if told else "")
     return " ".join(_message(lines)) or f"it ended with status {outcome.status}"
+
+
+def _last_words(lines: list[str]) -> str:
+    """What was written before the end, and where that was, the innermost call first."""
+    fatal = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    said = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
+    where = [line for line in lines[fatal[-1] if fatal else len(lines) :] if "File " in line][:1]
+    return "; ".join([*said, *where]) or "".join(lines[-1:])
 
 
 _SIGNALS = {each.value for each in signal.Signals}
@@ -162,34 +178,52 @@ def _message(lines: list[str]) -> list[str]:
     return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
 
 
-def run_code(interpreter: Path, code: str) -> Outcome:
+def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
     """Run a program in the environment, in an empty folder, and wait for its end.
 
-    It is a file: what compiles its own functions reads their source from it.
+    It is a file: what compiles its own functions reads their source from it. So is what it writes:
+    a pipe would be waited for as long as a process that it started holds it.
     """
-    with TemporaryDirectory(prefix="cudalock-") as folder:
-        program = Path(folder) / "trial.py"
+    with TemporaryDirectory(prefix="cudalock-", ignore_cleanup_errors=True) as folder:
+        program, errors = Path(folder) / "trial.py", Path(folder) / "stderr"
         program.write_text(code, encoding="utf-8")
         try:
-            done = subprocess.run(
-                [str(interpreter), "-X", "faulthandler", str(program)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                cwd=folder,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as late:
-            output = late.stderr or b""
-            text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
-            return Outcome(None, text)
+            with errors.open("wb") as output:
+                process = subprocess.Popen(
+                    [str(interpreter), "-X", "faulthandler", str(program)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=output,
+                    cwd=folder,
+                    start_new_session=True,
+                )
         except OSError as error:
             return Outcome(1, f"OSError: {error}")
-    return Outcome(done.returncode, done.stderr)
+        status = _wait(process, seconds)
+        return Outcome(status, _tail(errors).replace(str(program), "the program"))
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Its status; None where it had to be ended, with all that it started."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(path: Path) -> str:
+    """The end of a file, as much as an error needs."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - _TAIL))
+        return file.read().decode("utf-8", "replace")
 
 
 __all__ = ["LINES", "SECONDS", "Outcome", "examine", "reason", "run_code"]
