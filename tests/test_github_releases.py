@@ -88,6 +88,17 @@ def test_a_moved_repository_is_followed(server: ScriptedServer) -> None:
     assert len(read()) == 1
 
 
+def test_a_token_stays_with_its_host(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    with ScriptedServer() as other:
+        server.answers[PAGE] = [Answer(301, {"Location": other.url("/x")})]
+        other.answers["/x"] = [Answer(body=page(ASSET))]
+        assert len(read()) == 1
+        assert [each.headers.get("authorization") for each in other.asked] == [None]
+
+
 RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767323045"}
 
 

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from cudalock.cli import main
 from cudalock.resolution import search
 from cudalock.sources import live
 from cudalock.sources import web as module
-from tests.local_index import LocalIndex, ServedFile, build_wheel, run_tool
+from tests.local_index import LocalIndex, ServedFile, anchor, build_wheel, run_tool
 from tests.scripted import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -342,11 +343,49 @@ def test_a_private_name_is_never_taken_over(index: LocalIndex) -> None:
     assert pins(text) == {"zz-private": "1.0"}
     assert str(private.sha256) in text
     assert f"--extra-index-url {index.url(EXTRA).rstrip('/')}" in text
+
+
+PROXY_PAGE = b'<html><body><a href="/login">log in</a></body></html>'
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401),
+        Answer(403),
+        Answer(500),
+        Answer(302, {"Location": "/login"}),
+        Answer(headers=HTML, body=PROXY_PAGE),
+        Answer(headers=HTML, body=b"<html>", cut=3),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body[:6].decode()}",
+)
+def test_trouble_of_the_further_index_does_not_give_its_names_away(
+    index: LocalIndex, answer: Answer
+) -> None:
+    """A token that has expired, a page to log in: the main index is not asked in its place."""
+    index.add(MAIN, wheel("zz-private", "99.0"))
     with ScriptedServer() as broken:
-        broken.answers["/zz-private/"] = [Answer(500)]
-        status, _, said = run("zz-private", index, "--extra-index-url", broken.url("/"))
-        assert status == 3
-        assert "zz-private" in said
+        broken.answers["/zz-private/"] = [answer]
+        broken.answers["/login"] = [Answer(headers=HTML, body=PROXY_PAGE)]
+        for name in ("zz-private", "ZZ_Private", "zz.private"):
+            status, text, said = run(name, index, "--extra-index-url", broken.url("/"))
+            assert (status, text) == (3, "")
+            assert "zz-private" in said
+    assert not [path for path in index.asked if "private" in path]
+
+
+def test_a_page_lists_its_own_project_alone(index: LocalIndex) -> None:
+    """A link to a wheel of another name gives it no place, nor does another spelling of one."""
+    real, other = wheel("zz-private", "1.0"), wheel("zz-base", "99.0")
+    pages = {f"{EXTRA}zz-private/": f"{anchor(real, EXTRA)}{anchor(other, EXTRA)}"}
+    for file in (real, other):
+        pages[f"{EXTRA}{file.name}.metadata"] = (file.metadata or b"").decode()
+    with Pages(pages) as further:
+        extra = ["--extra-index-url", further.url(EXTRA)]
+        found = solved("zz_private zz-base", index, *extra)
+        assert found == {"zz-private": "1.0", "zz-base": "2.1", "filelock": found["filelock"]}
 
 
 class Pages(LocalIndex):
@@ -368,6 +407,36 @@ class Guarded(ScriptedServer):
         said = self.asked[-1].headers.get("authorization", "")
         wanted = base64.b64encode(b"me:pw").decode()
         return super().next(path) if said == f"Basic {wanted}" else Answer(401)
+
+
+def test_credentials_do_not_follow_to_another_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of the address nor of netrc nor a token, whether a page moved or its files."""
+    file = build_wheel("zz-private", "1.0")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
+    with Guarded() as server, ScriptedServer() as other:
+        there = other.url("/").replace("127.0.0.1", "localhost")
+        link = f'<a href="{there}f/{file.name}#sha256={file.sha256}">{file.name}</a>'
+        server.answers["/moved/zz-private/"] = [Answer(302, {"Location": f"{there}page/"})]
+        server.answers["/s/zz-private/"] = [Answer(headers=HTML, body=link.encode())]
+        other.answers["/page/"] = [Answer(headers=HTML, body=link.encode())]
+        other.answers[f"/f/{file.name}"] = [
+            Answer(headers={"Accept-Ranges": "bytes"}, body=file.content)
+        ]
+        for root in ("/moved/", "/s/"):
+            url = server.url(root)
+            for given in (url.replace("//", "//me:pw@"), url):
+                if given == url:
+                    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+                result = CliRunner().invoke(
+                    main, ["solve", "zz-private", *shlex.split(TARGET), "--index-url", given]
+                )
+                monkeypatch.delenv("NETRC", raising=False)
+                shutil.rmtree(tmp_path / "cache")
+                assert result.exit_code == 0, result.output
+        assert len({each.path for each in other.asked}) == 2
+        assert [each for each in other.asked if "authorization" in each.headers] == []
 
 
 @pytest.mark.parametrize("way", ["address", "netrc", "none"])

@@ -15,6 +15,7 @@ import pytest
 
 from cudalock.errors import NetworkError
 from cudalock.matrix import Matrix
+from cudalock.sources import listings
 from cudalock.sources import web as module
 from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.listings import File, Listing, read_listing, with_credentials_of
@@ -350,11 +351,20 @@ def test_no_listing(server: ScriptedServer, answer: Answer) -> None:
         read_listing(web, server.url("/simple/"), "a-b")
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_project_that_is_not_there(server: ScriptedServer, status: int) -> None:
-    server.answers[PAGE] = [Answer(status)]
+def test_a_project_that_is_not_there(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's index answers 403 for what it lacks, as Amazon's file store does; from another
+    index that is no answer."""
+    address = server.url("/simple/")
+    server.answers[PAGE] = [Answer(404)]
     with Web(Settings()) as web:
-        assert read_listing(web, server.url("/simple/"), "a-b") is None
+        assert read_listing(web, address, "a-b") is None
+        server.answers[PAGE] = [Answer(403)]
+        with pytest.raises(NetworkError, match="403"):
+            read_listing(web, address, "a-b")
+        monkeypatch.setattr(listings, "_FORBIDS_WHAT_IT_LACKS", ("127.0.0.1",))
+        assert read_listing(web, address, "a-b") is None
 
 
 def test_an_empty_listing(server: ScriptedServer) -> None:

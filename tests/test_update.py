@@ -385,7 +385,7 @@ PROXY = b"<html><body><a href='/login'>log in</a></body></html>"
 FAULTS = [
     (VARIANT, Answer(500), "thing on cu124: cannot read"),
     (VARIANT, Answer(404), "cu124 lists no wheel of thing"),
-    (VARIANT, Answer(403), "cu124 lists no wheel of thing"),
+    (VARIANT, Answer(403), "thing on cu124: cannot read"),
     (VARIANT, listing(), "cu124 lists no wheel of thing"),
     (VARIANT, Answer(headers={"Content-Type": "text/html"}, body=PROXY), "is no listing"),
     (VARIANT, Answer(headers={"Content-Type": "image/png"}, body=b"x"), "thing on cu124"),

@@ -36,6 +36,11 @@ _JSON: Final = "application/vnd.pypi.simple.v1+json"
 _ARCHIVES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".egg", ".exe")
 
 
+_FORBIDS_WHAT_IT_LACKS: Final = ("download.pytorch.org",)
+"""Hosts that answer 403 for a project that is not there. Elsewhere it is a token that has expired,
+say, and to ask the next index then would let anyone have the name there."""
+
+
 class File(NamedTuple):
     """One file of a listing. What a listing does not say is None, and `url` has no credentials.
 
@@ -92,8 +97,8 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
     try:
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
-        # An index may refuse to say that it lacks a project; PyTorch's answers 403.
-        if any(f"({status})" in str(error) for status in (403, 404)):
+        absent = (404, 403) if urlsplit(url).hostname in _FORBIDS_WHAT_IT_LACKS else (404,)
+        if any(f"({status})" in str(error) for status in absent):
             return None
         raise unreachable(url, error) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
