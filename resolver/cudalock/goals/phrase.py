@@ -209,6 +209,7 @@ class _Reader:
         return (
             self._read_keyword(rest)
             or self._read_component(rest)
+            or self._read_newest(rest)
             or self._read_word(first.text)
             or self._read_platform(rest)
             or self._read_gpu(rest)
@@ -254,6 +255,17 @@ class _Reader:
             self.asked.append(Asked(project, loose=version, origin=ORIGIN))
             return length + used
         return 0
+
+    def _read_newest(self, rest: list[_Token]) -> int:
+        """`latest torch`: the word before its component."""
+        if rest[0].text.lower() not in _NEWEST:
+            return 0
+        used = self._read_component(rest[1:])
+        if not used:
+            return 0
+        if self.asked[-1].loose is None:
+            self.asked[-1] = self.asked[-1]._replace(loose=rest[0].text)
+        return 1 + used
 
     def _read_word(self, text: str) -> int:
         """Python and CUDA words."""
@@ -334,6 +346,7 @@ class _Reader:
         )
 
 
+_NEWEST = ("latest", "newest")
 _RANGED = ("cuda", "cudnn")
 _EXAMPLES = {
     "cudnn": "9.1.0.70",
@@ -357,6 +370,6 @@ def _version_of(rest: list[_Token]) -> tuple[str | None, int]:
     token = rest[0]
     if token.kind == "version":
         return token.text + (f"+{token.local}" if token.local else ""), 1
-    if token.kind == "range" or token.text.lower() in ("latest", "newest"):
+    if token.kind == "range" or token.text.lower() in _NEWEST:
         return token.text, 1
     return None, 0

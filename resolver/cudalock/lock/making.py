@@ -230,7 +230,7 @@ def _needs(resolution: Resolution) -> Iterator[str]:
         if libcs:
             yield f"glibc >= {max(libcs, key=parse_version)}"
     gpus = _gpu_range(bounds["gpu"])
-    if gpus:
+    if gpus and resolution.target.can_have_cuda:
         yield gpus
 
 
