@@ -132,7 +132,7 @@ def test_toolkit(text: str, expected: tuple[str, tuple[str, ...]]) -> None:
     assert parse_toolkit(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "12", "cudart", "12.4.1:", "12.4.1:a b", ":cudart"])
+@pytest.mark.parametrize("text", ["", "12.4.0rc1", "cudart", "12.4.1:", "12.4.1:a b", ":cudart"])
 def test_toolkits_that_cannot_be_read(text: str) -> None:
     with pytest.raises(BadSpecifier):
         parse_toolkit(text)

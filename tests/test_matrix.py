@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cudalock.errors import MatrixError
+from cudalock.errors import MatrixError, UnknownVersion
 from cudalock.lints import LINTS, Lint, lint
 from cudalock.matrix import Matrix, data_directory
 
@@ -29,6 +29,20 @@ def test_what_cuda_12_5_1_really_contains_is_kept() -> None:
     row = MATRIX.toolkits["12.5.1"]
     assert row["pins"]["nvidia-cublas-cu12"] == "12.5.3.2"
     assert row["published"]["nvidia-cublas-cu12"] == "12.5.2.13"
+
+
+@pytest.mark.parametrize(
+    ("release", "message", "hint"),
+    [
+        ("12.4", "CUDA 12.4 is 12.4.1, 12.4.0: which of them?", "--toolkit 12.4.1"),
+        ("12.99.1", "CUDA 12.99.1 is not known as pip packages", "--toolkit 12.9.2"),
+        ("11.7", "CUDA 11.7 is not known as pip packages", "--toolkit 11.8.0"),
+    ],
+)
+def test_a_cuda_release_that_is_not_there(release: str, message: str, hint: str) -> None:
+    with pytest.raises(UnknownVersion, match=re.escape(message)) as caught:
+        MATRIX.toolkit_pins(release, (), "windows-x86_64")
+    assert caught.value.hints[0] == hint
 
 
 def test_gpus_are_found_by_name_and_by_capability() -> None:

@@ -378,10 +378,15 @@ class Matrix:
         """
         row = self.toolkits.get(release)
         if row is None:
-            near = nearest(release, self.toolkits)
+            newest_first = [each for each in self.toolkits if "rc" not in each][::-1]
+            inside = [each for each in newest_first if each.startswith(f"{release}.")]
+            major = release.partition(".")[0]
+            near = [each for each in newest_first if each.startswith(f"{major}.")]
             raise UnknownVersion(
-                f"CUDA {release} is not known as pip packages (matrix {self.version})",
-                hints=[f"--toolkit {each}" for each in near],
+                f"CUDA {release} is {', '.join(inside)}: which of them?"
+                if inside
+                else f"CUDA {release} is not known as pip packages (matrix {self.version})",
+                hints=[f"--toolkit {each}" for each in (inside or near or newest_first)[:3]],
             )
         for part in parts:
             if part not in row["extras"]:

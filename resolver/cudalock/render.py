@@ -46,9 +46,9 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
     from cudalock.lock import listed, origin
 
-    cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
+    built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
     where = " and ".join(target.label for target in lock.targets)
-    yield f"{_headline(lock)} ({cuda}) for {where}: {_count(len(lock.pins), 'package')}"
+    yield f"{_headline(lock)}{built} for {where}: {_count(len(lock.pins), 'package')}"
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
     yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock) or ["warnings: none"]

@@ -47,10 +47,9 @@ def header_lines(
     `hashes` is as in `--hashes`: what lacks one is told for "auto". `given` are the addresses of
     indexes that the user named.
     """
-    cuda = f"CUDA {lock.cuda}" if lock.cuda else "no CUDA"
     for target in lock.targets:
-        built = cuda if target.can_have_cuda else "no CUDA"
-        yield f"# cudalock: {ascii_line(target.label)}, {built}"
+        built = f", CUDA {lock.cuda}" if lock.cuda and target.can_have_cuda else ", no CUDA"
+        yield f"# cudalock: {ascii_line(target.label)}{built if lock.framework else ''}"
     yield f"# command: {ascii_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"
     yield f"# needs: {ascii_line(listed(lock.needs))}"

@@ -220,7 +220,7 @@ def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
     parts = sorted({part.strip() for part in listed.split(",") if part.strip()})
     well_formed = all(re.fullmatch(r"[a-z][a-z0-9_-]*", part) for part in parts)
     if (
-        not re.fullmatch(r"\d+(\.\d+){1,2}", version)
+        not re.fullmatch(r"\d+(\.\d+){0,2}", version)
         or not well_formed
         or bool(colon) != bool(parts)
     ):
