@@ -153,10 +153,8 @@ def _write_options(options: dict[str, Any], lock: Lock, chosen: Format) -> Optio
         folder=Path(output).parent if output else None,
         offline=bool(options["offline"]),
     )
-    if chosen.name == "pylock" and write.filename:
-        from cudalock.formats.pylock import check_name
-
-        check_name(write.filename)
+    if chosen.check_name is not None and write.filename:
+        chosen.check_name(write.filename)
     if options["wheels"]:
         return write._replace(wheels=_folder(options["wheels"], output, chosen))
     if chosen.needs_addresses:
@@ -166,9 +164,9 @@ def _write_options(options: dict[str, Any], lock: Lock, chosen: Format) -> Optio
 
 
 def _folder(wheels: str, output: str | None, chosen: Format) -> str:
-    """The folder of wheels as installers see it: from where they run, or from a pylock.toml."""
+    """The folder of wheels as installers see it: from where they run, or from the file."""
     path = Path(wheels)
-    if chosen.name == "pylock" and output and not path.is_absolute():
+    if chosen.seen_from_itself and output and not path.is_absolute():
         path = Path(relpath(path, Path(output).parent))
     return path.as_posix()
 

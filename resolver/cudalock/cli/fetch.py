@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -48,39 +48,43 @@ def fetch(
     with indexes, Web() as web, progress(quiet=quiet) as advance:
         for file, url, sha256 in _places(locked, indexes, Path(folder)):
             target = Path(folder) / file
-            digest = download(web, url, target, sha256, progress=advance)
+            digest = download(web, url, target, sha256, progress=advance) if url else sha256
             lines.append(f"{digest}  {target.as_posix()}\n")
     emit("".join(lines))
     if not quiet:
         tell(f"{len(lines)} wheels are in {folder}")
 
 
-def _places(
-    locked: LockedWheels, indexes: PackageIndexes, folder: Path
-) -> Iterator[tuple[str, str, str | None]]:
-    """File name, address and digest of each wheel, looked up where the lock has no address."""
+class _Place(NamedTuple):
+    """A wheel's file, address and digest. One without an address is there and has the digest."""
+
+    file: str
+    url: str | None
+    sha256: str | None
+
+
+def _places(locked: LockedWheels, indexes: PackageIndexes, folder: Path) -> Iterator[_Place]:
+    """Where each wheel is, looked up where the lock has no address."""
     indexes.prepare(wanted.project for wanted in locked.wheels if wanted.file is None)
     seen = set()
     for wanted in locked.wheels:
         for file, url, sha256 in _found(wanted, indexes, folder):
             if file not in seen:
                 seen.add(file)
-                yield file, url, sha256
+                yield _Place(file, url, sha256)
 
 
-def _found(
-    wanted: Wanted, indexes: PackageIndexes, folder: Path
-) -> Iterator[tuple[str, str, str | None]]:
+def _found(wanted: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Place]:
     if wanted.file is None:
         for file, address in indexes.by_digest(wanted.project, wanted.digests):
-            yield file, address.url, address.sha256
+            yield _Place(file, address.url, address.sha256)
         return
     sha256 = next(iter(wanted.digests), None)
     if wanted.url is not None or _is_there(folder / wanted.file, sha256):
-        yield wanted.file, wanted.url or "", sha256
+        yield _Place(wanted.file, wanted.url, sha256)
     else:
         address = indexes.find(wanted.project, wanted.file, sha256)
-        yield wanted.file, address.url, address.sha256
+        yield _Place(wanted.file, address.url, address.sha256)
 
 
 def _is_there(file: Path, sha256: str | None) -> bool:

@@ -40,6 +40,8 @@ class Format(NamedTuple):
     `suffix` is the file name's ending that means it. `commands` gives the tools that install such a
     file, each with its command: a format that no tool installs has none. One that `needs_addresses`
     is given those of every wheel. One with `edit` puts a lock into the text of a file that exists.
+    `check_name` raises OutputError for a file name that installers do not take. Paths in a file of
+    a format that is `seen_from_itself` start at the file, in others where the installer runs.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Format(NamedTuple):
     commands: Callable[[Lock, Options], tuple[tuple[str, str], ...]]
     needs_addresses: bool = False
     edit: Callable[[str, Lock, Options], str] | None = None
+    check_name: Callable[[str], None] | None = None
+    seen_from_itself: bool = False
 
     def render(self, lock: Lock, options: Options | None = None) -> str:
         """The text. Raises HashesMissing if `options` require hashes that are not published."""
@@ -107,6 +111,12 @@ def _pylock_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...
     from cudalock.formats import pylock
 
     return pylock.install_commands(lock, options.filename or pylock.FILE)
+
+
+def _check_pylock_name(filename: str) -> None:
+    from cudalock.formats import pylock
+
+    pylock.check_name(filename)
 
 
 def _write_constraints(lock: Lock, options: Options) -> str:
@@ -174,6 +184,8 @@ FORMATS: Final = _registry(
             _write_pylock,
             _pylock_commands,
             needs_addresses=True,
+            check_name=_check_pylock_name,
+            seen_from_itself=True,
         ),
         Format(
             "constraints",
