@@ -287,6 +287,27 @@ def test_uv_lock_has_the_pins_of_the_lock(
         assert uv_pins(output, target) == {name: version_of(pin) for name, pin in pins.items()}
 
 
+@pytest.mark.usefixtures("with_uv")
+def test_settings_of_uv_beside_the_project(
+    folder: Path, recorded: RecordedIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv has its indexes from there, and the pins from the project as ever."""
+    index = recorded.url(MAIN)
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    (folder / "uv.toml").write_text(f'index-url = "{index}"\n')
+    for file in ("pyproject.toml", "uv.lock"):
+        status, output = solve(*shlex.split(SMALL), "-o", str(folder / file))
+        assert status == 0, output
+        assert f"note: `{folder / 'uv.toml'}` makes uv warn" in output
+    assert f'registry = "{index}"' in (folder / "uv.lock").read_text()
+    before = (folder / "pyproject.toml").read_bytes()
+    status, output = solve(
+        *shlex.split(SMALL), "--index-url", index, "-o", str(folder / "pyproject.toml")
+    )
+    assert (status, (folder / "pyproject.toml").read_bytes()) == (2, before)
+    assert f"`{folder / 'uv.toml'}`: uv has its indexes from this file" in output
+
+
 @needs_311
 @pytest.mark.usefixtures("with_uv")
 def test_uv_lock_of_a_package_that_is_there(

@@ -220,5 +220,7 @@ def _report(lock: Lock, write: Options, options: dict[str, Any], chosen: Format)
     commands = dict(chosen.commands(lock, write))
     install = commands.get("pip", commands.get("uv"))
     tell(summary(lock, install=install))
+    for remark in chosen.remarks(write):
+        tell(f"note: {remark}")
     if options["verbose"]:
         tell(f"matrix: {lock.matrix_version}\ncommand: {lock.command}")

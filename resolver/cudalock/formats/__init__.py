@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cudalock.lock import Address, Lock
 
@@ -42,6 +42,7 @@ class Format(NamedTuple):
     is given those of every wheel. One with `edit` puts a lock into the text of a file that exists.
     `check_name` raises OutputError for a file name that installers do not take. Paths in a file of
     a format that is `seen_from_itself` start at the file, in others where the installer runs.
+    `remarks` are sentences about what lies beside the file.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Format(NamedTuple):
     edit: Callable[[str, Lock, Options], str] | None = None
     check_name: Callable[[str], None] | None = None
     seen_from_itself: bool = False
+    remarks: Callable[[Options], Iterable[str]] = lambda options: ()
 
     def render(self, lock: Lock, options: Options | None = None) -> str:
         """The text. Raises HashesMissing if `options` require hashes that are not published."""
@@ -137,6 +139,12 @@ def _edit_uv(existing: str, lock: Lock, options: Options) -> str:
     return uv_project.edit(existing, lock, options)
 
 
+def _uv_remarks(options: Options) -> Iterable[str]:
+    from cudalock.formats import uv_project
+
+    return uv_project.remarks(options)
+
+
 def _write_uv_lock(lock: Lock, options: Options) -> str:
     from cudalock.formats import uv_lock
 
@@ -201,6 +209,7 @@ FORMATS: Final = _registry(
             _write_uv,
             _uv_commands,
             edit=_edit_uv,
+            remarks=_uv_remarks,
         ),
         Format(
             "uv-lock",
@@ -208,6 +217,7 @@ FORMATS: Final = _registry(
             "uv.lock, written by uv for that pyproject.toml",
             _write_uv_lock,
             _uv_lock_commands,
+            remarks=_uv_remarks,
         ),
         Format(
             "json",

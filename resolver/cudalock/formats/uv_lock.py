@@ -89,9 +89,10 @@ def _project(lock: Lock, options: Options) -> str:
 def _asked(program: str, folder: Path, project: str, options: Options) -> str:
     made, stated = _with_version(project)
     (folder / uv_project.FILE).write_bytes(stated.encode())
-    if options.folder is not None and (options.folder / FILE).is_file():
-        # What it has of other projects stays as it is.
-        shutil.copyfile(options.folder / FILE, folder / FILE)
+    # What uv.lock has of other projects stays as it is, and uv's own settings count.
+    for name in (FILE, uv_project.SETTINGS):
+        if options.folder is not None and (options.folder / name).is_file():
+            shutil.copyfile(options.folder / name, folder / name)
     flags = ["--no-progress", "--color", "never", *(["--offline"] if options.offline else [])]
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     done = subprocess.run(

@@ -29,7 +29,7 @@ An entry for a platform or Python that is none of the targets' says nothing abou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from cudalock.target import Target
 
 FILE: Final = "pyproject.toml"
+SETTINGS: Final = "uv.toml"
 _INDEX_HEADER: Final = "[[tool.uv.index]]"
 _INDEX: Final = re.compile(r"^\[\[tool\.uv\.index\]\][^\n]*(?:\n[ \t]*[\w-]+[ \t]*=[^\n]*)*", re.M)
 """An index with its keys, each on a line of its own."""
@@ -95,6 +96,22 @@ def edit(existing: str, lock: Lock, options: Options) -> str:
     windows = "\r\n" in body and not re.search(r"(?<!\r)\n", body)
     text = _Edit(body.replace("\r\n", "\n") if windows else body, file, lock, options).text()
     return bom + (text.replace("\n", "\r\n") if windows else text)
+
+
+def settings_beside(options: Options) -> Path | None:
+    """uv's own settings file in the same folder, if there is one. Next to it uv reads no indexes
+    from [tool.uv] but those that sources name."""
+    path = options.folder / SETTINGS if options.folder is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def remarks(options: Options) -> Iterator[str]:
+    settings = settings_beside(options)
+    if settings is not None:
+        yield (
+            f"`{settings}` makes uv warn that it ignores constraints and indexes of {FILE}: "
+            "those that hold this lock count all the same (tried with uv 0.13)"
+        )
 
 
 def read_existing(path: Path) -> str | None:
@@ -352,7 +369,13 @@ class _Edit:
             if index.id in used and index.url:
                 entry = {"name": uv_plan.index_name(index.id, index.url), "url": index.url}
                 names[index.id] = self._set_index(said, {**entry, "explicit": True})
-        for entry in uv_plan.given_indexes(self.options):
+        given = list(uv_plan.given_indexes(self.options))
+        if given and (settings := settings_beside(self.options)):
+            raise BadFile(
+                f"`{settings}`: uv has its indexes from this file, and passes over those in {FILE}",
+                hints=[f'index-url = "..." in {settings}, and no `--index-url` here'],
+            )
+        for entry in given:
             self._set_index(said, entry)
         return names
 
@@ -497,4 +520,4 @@ def _holds(marker: Marker | None, target: Target) -> bool:
     return marker is None or marker.evaluate({**target.marker_environment(), "extra": ""})
 
 
-__all__ = ["edit", "read_existing", "render"]
+__all__ = ["edit", "read_existing", "remarks", "render", "settings_beside"]
