@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,7 @@ UV_PLATFORMS = {
     "windows-x86_64": "x86_64-pc-windows-msvc",
     "macos-arm64": "aarch64-apple-darwin",
 }
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 needs_311 = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="uv looks for a Python that the lock is for"
 )
@@ -718,21 +720,38 @@ def test_a_read_only_file_is_left_untouched(folder: Path) -> None:
     assert path.read_text() == PLAIN
 
 
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", "requirements.txt", "constraints.txt", "lock.json", "pylock.toml"]
+)
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), *STOPS])
 def test_an_interrupted_write_leaves_the_old_file(
-    failure: BaseException, folder: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, failure: OSError | signal.Signals, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = folder / "pyproject.toml"
+    path = folder / name
     path.write_bytes(FILES["crlf"].encode())
 
     def fail(*_: object) -> None:
-        raise failure
+        if isinstance(failure, OSError):
+            raise failure
+        signal.raise_signal(failure)
 
     monkeypatch.setattr(os, "fsync", fail)
-    status, _ = solve(*shlex.split(SMALL), "-o", str(path))
-    assert status != 0
+    wheels = ["--wheels", "w"] if name == "pylock.toml" else []
+    status, _ = solve(*shlex.split(SMALL), *wheels, "-o", str(path))
+    assert status == (2 if isinstance(failure, OSError) else 128 + failure)
     assert path.read_bytes() == FILES["crlf"].encode()
-    assert [each.name for each in folder.iterdir()] == ["pyproject.toml"]
+    assert [each.name for each in folder.iterdir()] == [name]
+
+
+@pytest.mark.usefixtures("with_uv")
+def test_a_full_disk_where_uv_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(uv_lock, "_asked", fail)
+    status, output = solve(*shlex.split(SMALL), "-o", str(folder / "uv.lock"))
+    assert status == 2
+    assert output == "error: uv cannot be asked for uv.lock: No space left on device\n"
 
 
 def test_the_command_edits_in_place_and_once(folder: Path) -> None:

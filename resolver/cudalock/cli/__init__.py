@@ -6,7 +6,9 @@ Whatever goes wrong below ends here as a message and an exit status, never as a 
 from __future__ import annotations
 
 import gc
+import signal
 import sys
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +17,7 @@ import click
 from cudalock.errors import CudalockError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMMANDS = {
     "activate": "cudalock.cli.activate",
@@ -35,7 +37,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every command."""
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells count it."""
+"""128 + SIGINT, as shells count it; for another signal it is 128 + that."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: an error of cudalock's own."""
 
@@ -68,21 +70,48 @@ class LazyGroup(click.Group):
         # One command and the process ends: collecting garbage takes a tenth of the time.
         gc.disable()
         try:
-            status = super().main(words, prog_name, complete_var, False, **extra)
+            with _stopping():
+                status = super().main(words, prog_name, complete_var, False, **extra)
         except Exception as error:  # the last place that can turn it into a sentence
             _fail(error, verbose="-v" in words or "--verbose" in words)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as stopped:
+            sys.exit(_stop_status(stopped))
         finally:
             # Where the process goes on (a test), so does collecting.
             gc.enable()
         sys.exit(status if isinstance(status, int) else 0)
 
 
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Ends on SIGTERM and SIGHUP as on an interrupt: what was begun is put away."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt(number)
+
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What was set to be ignored, as nohup does, stays so. Other threads set no signals.
+    taken = [each for each in known if signal.getsignal(each) is signal.SIG_DFL]
+    with suppress(ValueError):
+        for each in taken:
+            signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for each in taken:
+                signal.signal(each, signal.SIG_DFL)
+
+
+def _stop_status(stopped: BaseException | None) -> int:
+    number = stopped.args[0] if stopped is not None and stopped.args else signal.SIGINT
+    return INTERRUPTED - signal.SIGINT + int(number)
+
+
 def _fail(error: Exception, *, verbose: bool) -> NoReturn:
     """Says what went wrong on standard error and exits."""
     if isinstance(error, click.Abort):
-        sys.exit(INTERRUPTED)
+        sys.exit(_stop_status(error.__cause__))
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)

@@ -26,7 +26,7 @@ from packaging.markers import Marker
 
 from cudalock import toml
 from cudalock.addresses import file_of
-from cudalock.errors import BadFile, LockDiffers, NetworkError, UsageError
+from cudalock.errors import BadFile, LockDiffers, NetworkError, OutputError, UsageError
 from cudalock.formats import uv_plan, uv_project
 from cudalock.lock.placing import targets_of, with_addresses
 
@@ -63,8 +63,11 @@ def render(lock: Lock, options: Options) -> str:
             hints=["pip install uv", "`--format uv` writes the pyproject.toml without it"],
         )
     project = _project(lock, options)
-    with tempfile.TemporaryDirectory(prefix="cudalock-") as folder:
-        text = _asked(program, Path(folder), project, options)
+    try:
+        with tempfile.TemporaryDirectory(prefix="cudalock-") as folder:
+            text = _asked(program, Path(folder), project, options)
+    except OSError as error:
+        raise OutputError(f"uv cannot be asked for {FILE}: {error.strerror or error}") from None
     differences = list(compare(lock, text, options))
     if differences:
         raise LockDiffers("uv comes to other pins than the lock", differences)
