@@ -11,6 +11,7 @@ from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
 from cudalock.resolution.specifiers import (
     accepts,
     is_prerelease,
+    may_accept,
     parse_requirement,
     version_order,
 )
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts.suggestions import Suggestion
 SHOWN_VERSIONS = 4
 """How many versions are named one by one; more are shown as a span."""
+SHOWN_BUILDS = 8
 MOST_HOPS = 4
 MOST_RELEASES = 8
 """How far, and of how many releases, the way to a project without a wheel is looked for."""
@@ -161,6 +163,21 @@ class Narrator:
                 f"{self._subject(component, source_only)} has no wheel, only a source "
                 "distribution that would have to be compiled"
             )
+        yield from self._other_builds(component, str(specifier))
+
+    def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:
+        """That a release has no build of the local version that is asked for, and which it has."""
+        project = self._problem.matrix.project(component)
+        if project is None or "+" not in specifier:
+            return
+        for version in project.versions:
+            if not may_accept(specifier, version):
+                continue
+            labels = sorted({b.local for b in project.release(version).builds if b.local})
+            if labels and not any(accepts(specifier, f"{version}+{label}") for label in labels):
+                have = ", ".join(f"+{label}" for label in labels[:SHOWN_BUILDS])
+                have += f" and {len(labels) - SHOWN_BUILDS} more" * (len(labels) > SHOWN_BUILDS)
+                yield Step(f"{component} {version} has no such build; it has {have}")
 
     def _source_alone(self, text: str) -> tuple[Step, ...]:
         """The way from a requirement of the goal to one that no wheel here meets (a source
