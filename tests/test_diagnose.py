@@ -161,6 +161,8 @@ def test_pins(case: dict[str, Any]) -> None:
         ("requires a different Python: 3.8.10 not in '>=3.9'", Clues("3.8.10")),
         ("/Users/ana/env/lib/python3.12/site-packages", Clues("3.12", "macos")),
         ("OSError: [WinError 126]", Clues(None, "windows")),
+        ("Could not locate cudnn_ops64_9.dll.", Clues(None, "windows")),
+        ("undefined symbol in _qattn_sm80, csrc/flash_fwd_sm80.cu", Clues()),
         (r"Loading binary C:\env\bitsandbytes\libbitsandbytes_cpu.so", Clues(None, "windows")),
         ("libcudnn.so.9: cannot open", Clues(None, "linux")),
         ("NVIDIA GeForce RTX 4070 Ti SUPER", Clues(gpu="8.9")),
@@ -196,6 +198,12 @@ def test_a_fact_about_another_version_is_not_meant() -> None:
     text = "No module named 'triton.ops'\nbitsandbytes==0.45.5\n"
     assert "bnb-triton-ops" not in ids(look(text))
     assert "bnb-triton-ops" in ids(look(text.replace("0.45.5", "0.44.1")))
+
+
+def test_no_version_is_offered_where_the_gpu_decides_and_is_not_told() -> None:
+    text = "RuntimeError: FlashAttention only supports Ampere GPUs or newer."
+    assert look(text).remedy is None
+    assert "--gpu does" in CliRunner().invoke(main, ["diagnose", text]).stdout
 
 
 def test_a_fact_about_another_platform_is_not_meant() -> None:

@@ -26,8 +26,8 @@ _PLATFORMS: Final = (
     ("windows-arm64", r"win_arm64"),
     (
         "windows",
-        r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|windowspath"
-        r"|\bwindows[- ]1[01]\b",
+        r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|\w\.dll\b"
+        r"|windowspath|\bwindows[- ]1[01]\b",
     ),
     ("macos", r"/users/|macosx|\.dylib\b"),
     ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
@@ -41,7 +41,7 @@ _PLATFORMS: Final = (
 _CAPABILITY: Final = re.compile(
     r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
 )
-_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9])sm_?(\d{2,3})a?(?![a-z0-9])")
+_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})a?(?![a-z0-9])")
 _DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
 _GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
 _SHORT_NAME: Final = 5

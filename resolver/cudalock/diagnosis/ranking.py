@@ -36,7 +36,7 @@ class Evidence:
         self.proven = proven
         self._text = text
         self._pins = pins
-        self._clues = clues
+        self.clues = clues
         self._matrix = matrix
         self._mentioned: dict[str, bool] = {}
         self._known = {**pins, **self._of_framework(), **self._of_machine()}
@@ -53,7 +53,7 @@ class Evidence:
         return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
     def _of_machine(self) -> dict[str, str]:
-        known = self._clues._asdict()
+        known = self.clues._asdict()
         known.pop("platform")
         return {name: value for name, value in known.items() if value}
 
@@ -71,7 +71,7 @@ class Evidence:
     @property
     def tells_machine(self) -> bool:
         """Whether the text tells of a GPU or a driver."""
-        return bool(self._clues.gpu or self._clues.driver)
+        return bool(self.clues.gpu or self.clues.driver)
 
     def names(self, fact: Fact) -> bool:
         """Whether the text names the fact's component, or one that it speaks of."""
@@ -101,9 +101,9 @@ class Evidence:
     def speaks_of(self, fact: Fact) -> bool | None:
         """Whether the fact is about what the text has: False if about another version or
         platform, None if the text does not tell."""
-        if fact.when is not None and self._clues.platform is not None:
+        if fact.when is not None and self.clues.platform is not None:
             system = {"windows": "win32", "macos": "darwin"}
-            name = system.get(self._clues.platform.partition("-")[0], "linux")
+            name = system.get(self.clues.platform.partition("-")[0], "linux")
             if "sys_platform" in fact.when and not _holds(fact.when, name):
                 return False
         version = self._known.get(fact.component)

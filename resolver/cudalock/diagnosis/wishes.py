@@ -45,6 +45,8 @@ def make_wish(
     fact = matches[0].fact
     if not pinned and not _is_of_versions(fact):
         return Wish(fact.mends)
+    if not pinned and _is_of_unknown_machine(fact, evidence):
+        return Wish(())
     beside = companions(fact, matrix)
     if not set(beside).isdisjoint(pinned):
         beside = []
@@ -67,6 +69,14 @@ def _is_of_versions(fact: Fact) -> bool:
         bool(fact.beside or fact.of_machine or fact.versions or fact.where or fact.refuses)
         or fact.scope == "solve"
     )
+
+
+def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
+    """Whether it asks something of a GPU or driver that the text does not tell: then nobody knows
+    whether any version helps."""
+    asked = {demand.template.name for demand in fact.of_machine}
+    clues = evidence.clues
+    return ("gpu" in asked and not clues.gpu) or ("driver" in asked and not clues.driver)
 
 
 def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:
