@@ -6,11 +6,12 @@
 
 Each request takes the next answer of its path, and the last one stays. `asked` holds each request's
 path and headers. An answer with `cut` promises its whole body and breaks off after so many bytes;
-one with `pause` waits so many seconds between its `pieces`.
+one with `pause` waits so many seconds between its `pieces`. With a `context` it speaks TLS.
 """
 
 from __future__ import annotations
 
+import ssl
 import sys
 import threading
 import time
@@ -46,18 +47,22 @@ class Asked(NamedTuple):
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away while an answer is flushed is no failure of a test either."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class ScriptedServer:
     """Alive inside its `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if context is not None:
+            self._scheme = "https"
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -75,7 +80,7 @@ class ScriptedServer:
         self._thread.join()
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def paths(self) -> list[str]:
         """The paths asked for, in order."""

@@ -179,9 +179,12 @@ def test_settings_of_pip(tmp_path: Path) -> None:
     )
     (tmp_path / "pip.conf").write_text("[install]\nindex_url = https://env.example\n")
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "APPDATA": str(tmp_path)}
-    read = read_settings({**home, "PIP_CERT": "c.pem", "VIRTUAL_ENV": str(tmp_path)})
+    variables = {"PIP_CERT": "c.pem", "PIP_PROXY": "p:1", "PIP_TRUSTED_HOST": "h i:2"}
+    read = read_settings({**home, **variables, "VIRTUAL_ENV": str(tmp_path)})
     if os.name == "posix":
-        assert read == Settings("https://env.example", ("https://a", "https://b"), "c.pem")
+        assert read == Settings(
+            "https://env.example", ("https://a", "https://b"), "c.pem", "p:1", ("h", "i:2")
+        )
     assert read_settings({**home, "PIP_INDEX_URL": "https://x"}).index_url == "https://x"
     assert read_settings({**home, "PIP_CONFIG_FILE": os.devnull}) == Settings()
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trustme
 
+from cudalock.errors import NetworkError
 from cudalock.sources import web as module
 from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.pip_settings import Settings
@@ -308,6 +311,62 @@ def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
         traffic = web.traffic
     assert (traffic.requests, traffic.received, traffic.cached) == (3, 1050, 2)
     assert str(traffic).startswith("3 requests, 1050 bytes received, 2 answers from the cache, ")
+
+
+# Settings of pip's.
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_pips_proxy_is_asked(server: ScriptedServer, scheme: str) -> None:
+    """For everything, as pip's is; the address may leave the scheme out."""
+    server.answers["http://nowhere.invalid/simple/x/"] = [Answer(headers=FRESH, body=b"here")]
+    proxy = scheme + server.url("").removeprefix("http://")
+    with Web(Settings(proxy=proxy)) as web:
+        assert web.get("http://nowhere.invalid/simple/x/").content == b"here"
+
+
+def test_a_trusted_host_needs_no_certificate() -> None:
+    """Its own alone: a certificate that nobody vouches for is refused of any other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with ScriptedServer(context) as secure:
+        secure.answers[PAGE] = [Answer(headers=FRESH, body=b"here")]
+        url = secure.url(PAGE)
+        port = httpx.URL(url).port
+        for host in ("127.0.0.1", f"127.0.0.1:{port}"):
+            with Web(Settings(trusted_hosts=(host,))) as web:
+                assert web.get(url).content == b"here"
+        for host in ("example.org", f"127.0.0.1:{(port or 0) - 1}"):
+            with (
+                Web(Settings(trusted_hosts=(host,)), stale=False) as web,
+                pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+            ):
+                web.get(url, headers={"Cache-Control": "no-cache"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(proxy="ftp://me:secret@x"),
+        Settings(proxy="http://[::1"),
+        Settings(trusted_hosts=("a:b:c",)),
+        Settings(cert=__file__),
+    ],
+)
+def test_a_setting_that_is_none_ends_in_a_sentence(settings: Settings) -> None:
+    with pytest.raises(NetworkError, match="that is set cannot be used") as caught:
+        Web(settings)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_needs_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(NetworkError, match="SOCKS") as caught:
+        Web(Settings(proxy="socks5://127.0.0.1:9"))
+    assert caught.value.hints == ("pip install 'httpx[socks]'",)
+
+
+# Breaking off.
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal for one process there")

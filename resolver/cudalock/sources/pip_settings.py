@@ -1,4 +1,4 @@
-"""What pip is configured to use: its index, further indexes and certificates.
+"""What pip is configured to use: its index, further indexes, proxy and certificates.
 
 pip reads its environment variables first, then its files: that of the active environment, of the
 user, of the machine. `PIP_CONFIG_FILE` names one more, and `os.devnull` there means none at all.
@@ -19,11 +19,14 @@ _SECTIONS = ("global", "install")
 
 
 class Settings(NamedTuple):
-    """pip's settings about indexes. `cert` is a file of certificates."""
+    """pip's settings about indexes. `cert` is a file of certificates; those of `trusted_hosts`, by
+    name and perhaps port, are not looked at."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     cert: str | None = None
+    proxy: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -33,7 +36,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, str] = {}
     for file in _files(variables):
         values |= _read(file)
-    for name in ("index-url", "extra-index-url", "cert"):
+    for name in ("index-url", "extra-index-url", "cert", "proxy", "trusted-host"):
         said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
         if said:
             values[name] = said
@@ -41,6 +44,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         index_url=values.get("index-url"),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
         cert=values.get("cert"),
+        proxy=values.get("proxy"),
+        trusted_hosts=tuple(values.get("trusted-host", "").split()),
     )
 
 
@@ -55,6 +60,8 @@ def _files(variables: Mapping[str, str]) -> Iterator[Path]:
         yield home / "pip" / "pip.ini"
         yield Path(variables.get("APPDATA", home)) / "pip" / "pip.ini"
     else:
+        for folder in variables.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
+            yield Path(folder) / "pip" / "pip.conf"
         yield Path("/etc/pip.conf")
         yield home / ".pip" / "pip.conf"
         yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"

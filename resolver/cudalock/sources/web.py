@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import ssl
 import threading
 import time
@@ -110,10 +111,11 @@ class Traffic:
 class Web(httpx.Client):
     """An `httpx.Client` that follows redirects, and a `Fetcher` for unearth.
 
-    Credentials come from the address itself, else from the netrc file. A request that fails for
-    the moment is made again, ATTEMPTS times in all. With `offline` the cache alone answers. Without
-    `stale` a failure is one, though the cache could stand in; `stood_in` has the addresses where
-    it did.
+    Proxy and certificates are pip's, else those of the environment's variables; NetworkError is
+    raised for what is none. Credentials come from the address itself, else from the netrc file. A
+    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` the cache
+    alone answers. Without `stale` a failure is one, though the cache could stand in; `stood_in` has
+    the addresses where it did.
     """
 
     def __init__(
@@ -124,24 +126,34 @@ class Web(httpx.Client):
         stale: bool = True,
         deadline: float = DEADLINE,
     ) -> None:
-        certificates = (settings or read_settings()).cert or os.environ.get("SSL_CERT_FILE")
-        # None keeps httpx's own certificates.
-        verify: ssl.SSLContext | bool = True
-        if certificates and Path(certificates).is_file():
-            verify = ssl.create_default_context(cafile=certificates)
+        settings = settings or read_settings()
         self.traffic = Traffic()
         self.stood_in: set[str] = set()
         self._offline = offline
         self._stale = stale
         self._hosts: dict[str, threading.BoundedSemaphore] = {}
         self._deadline = deadline
-        super().__init__(
-            verify=verify,
-            timeout=TIMEOUT,
-            follow_redirects=True,
-            auth=_Credentials(),
-            headers={"User-Agent": "cudalock"},
-        )
+        # pip's may leave the scheme out.
+        said = settings.proxy
+        proxy = said if said is None or "://" in said else f"http://{said}"
+        try:
+            super().__init__(
+                verify=_certificates(settings.cert),
+                proxy=proxy,
+                mounts={
+                    f"all://{host}": self._layers(httpx.HTTPTransport(verify=False, proxy=proxy))
+                    for host in settings.trusted_hosts
+                },
+                timeout=TIMEOUT,
+                follow_redirects=True,
+                auth=_Credentials(),
+                headers={"User-Agent": "cudalock"},
+            )
+        except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:
+            raise _unusable(error) from None
+        except ImportError:
+            message = "the proxy that is set speaks SOCKS, which needs one more package"
+            raise NetworkError(message, hints=["pip install 'httpx[socks]'"]) from None
 
     def get_stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> object:
         """What unearth calls a stream."""
@@ -419,6 +431,22 @@ class _Credentials(httpx.Auth):
             yield from self._netrc.auth_flow(request)
         else:
             yield request
+
+
+def _certificates(said: str | None) -> ssl.SSLContext | bool:
+    """A file of certificates as httpx wants it; True keeps its own. Raises ssl.SSLError."""
+    file = said or os.environ.get("SSL_CERT_FILE")
+    if file and Path(file).is_file():
+        return ssl.create_default_context(cafile=file)
+    return True
+
+
+def _unusable(error: Exception) -> NetworkError:
+    """For what is said of a setting, which may hold a password."""
+    reason = re.sub(r"(?<=//)[^/@\s]*@", "", str(error))
+    return NetworkError(
+        f"a proxy, trusted host or certificate file that is set cannot be used: {reason}"
+    )
 
 
 def unreachable(url: str, error: Exception | str) -> NetworkError:
