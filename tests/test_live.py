@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
-from cudalock.resolution import search
+from cudalock.resolution.pinning import Pinning
 from cudalock.sources import live
 from cudalock.sources import web as module
 from tests.local_index import LocalIndex, ServedFile, anchor, build_wheel, run_tool
@@ -219,11 +219,23 @@ def test_what_is_hopeless_beside_every_framework_is_seen_once(
     """Else it would be found again for each of a hundred builds of torch."""
     index.add(MAIN, wheel("zz-knot", "1.0", "torch", "zz-base<1"))
     pinned = []
-    monkeypatch.setattr(search, "pin", lambda *given: pinned.append(given))
+    monkeypatch.setattr(Pinning, "pin", lambda *given: pinned.append(given))
     status, _, said = run("zz-knot", index)
     assert status == 1
     assert "zz-knot" in said
     assert pinned == []
+
+
+def test_a_knot_in_a_closure_is_undone_by_what_was_learned(index: LocalIndex) -> None:
+    """Each of twelve projects has ten releases, and goes with the same number of the next alone;
+    the last one's newest that goes with the goal is the second. Tried in turn, that is for ever."""
+    for number in range(10):
+        for place in range(12):
+            following = f"zz-knot{place + 1}=={number}.0"
+            index.add(MAIN, wheel(f"zz-knot{place}", f"{number}.0", following, "zz-knot12"))
+        index.add(MAIN, wheel("zz-knot12", f"{number}.0", "zz-base<2" if number < 3 else "torch<1"))
+    found = solved(" ".join(f"zz-knot{place}" for place in range(12)), index)
+    assert {found[f"zz-knot{place}"] for place in range(13)} == {"2.0"}
 
 
 def test_metadata_that_cannot_be_read_is_told(index: LocalIndex) -> None:

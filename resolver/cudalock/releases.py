@@ -218,6 +218,8 @@ class Project:
 
     window: int | None = None
     """how many releases are looked at, the newest first, where each costs a request"""
+    other_window: int | None = None
+    """the same of the releases that nobody asks for, where they are looked at as well"""
     has_final: bool = True
     """whether some release is no pre-release; where none is, they are taken as they are"""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
@@ -77,6 +79,7 @@ class Narrator:
         self._problem = conflict.problem
         self._network = conflict.search.network
         self._core = core
+        self._dead_ends: dict[tuple[str, str, int, frozenset[str]], tuple[Step, ...] | None] = {}
 
     def steps(self) -> tuple[Step, ...]:
         """The steps of the propagation that led to the clash; where it takes a search to see
@@ -192,6 +195,14 @@ class Narrator:
         self, name: str, specifier: str, hops: int, extras: frozenset[str]
     ) -> tuple[Step, ...] | None:
         """Why no release of a project can be had, by what it requires; None where one might be."""
+        key = (name, specifier, hops, extras)
+        if key not in self._dead_ends:
+            self._dead_ends[key] = self._look_for_dead_end(name, specifier, hops, extras)
+        return self._dead_ends[key]
+
+    def _look_for_dead_end(
+        self, name: str, specifier: str, hops: int, extras: frozenset[str]
+    ) -> tuple[Step, ...] | None:
         project = self._problem.matrix.project(name)
         if project is None:
             return (Step(self._not_held(name)),)
@@ -200,17 +211,22 @@ class Narrator:
             for version in reversed(project.versions)
             if accepts(specifier, version) and not is_prerelease(version)
         ]
-        made = [found for each in asked if (found := self._first_at(name, each))]
+        takable = (each for each in map(partial(self._first_at, name), asked) if each is not None)
+        # Impossible alone: no release can be had, and the newest tells it as well as all.
+        is_alone = hops == MOST_HOPS and len(self._core.elements) == 1
+        made = list(islice(takable, 1 if is_alone else MOST_RELEASES + 1))
         if not made:
             told = tuple(self._without_wheels(name, f"{name}{specifier}"))[-1:]
             return told or self._not_for_here(name, asked)
-        if hops == MOST_HOPS and len(self._core.elements) == 1:
-            # Impossible alone: no release can be had, and the newest tells it as well as all.
-            made = made[:1]
         if not hops or len(made) > MOST_RELEASES:
             return None
-        ways = [self._dead_requirement(candidate, hops, extras) for candidate in made]
-        return ways[0] if all(ways) else None
+        first = None
+        for candidate in made:
+            way = self._dead_requirement(candidate, hops, extras)
+            if way is None:
+                return None
+            first = first or way
+        return first
 
     def _not_held(self, name: str) -> str:
         if self._problem.matrix.is_open:

@@ -64,10 +64,10 @@ class KeepingProblem(Problem):
             for each in subject.inventory.distributions
             if each.name not in self._held
         }
-        self.max_rounds = rounds
+        self.max_dead_ends = rounds
 
     def without(self, off: frozenset[str]) -> KeepingProblem:
-        return KeepingProblem(self.subject, self.asked, self.kept, off, rounds=self.max_rounds)
+        return KeepingProblem(self.subject, self.asked, self.kept, off, rounds=self.max_dead_ends)
 
     def cuda_wishes(self) -> Iterator[Requirement]:
         # Whether the framework that is there has CUDA is no wish any more.

@@ -2,7 +2,7 @@
 
 Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
 :mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
-:mod:`provider` lets resolvelib settle the rest, and :mod:`search` walks it all from the best on.
+:mod:`pinning` and :mod:`learning` settle the rest, and :mod:`search` walks it all from the best on.
 """
 
 from __future__ import annotations
@@ -71,14 +71,17 @@ def find(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
 
     Raises GaveUp if neither an answer nor a proof was found.
     """
-    matrix.prepare(goal.requirements, target)
     while True:
+        matrix.prepare(goal.requirements, target)
+        problem = Problem(goal, target, matrix)
         try:
-            resolution = answer(Problem(goal, target, matrix))
+            resolution = answer(problem)
         except GaveUp:
             if not matrix.again(found=False):
                 raise
         else:
+            if resolution is None and problem.is_out_of_reach:
+                return None
             if not matrix.again(found=resolution is not None):
                 return resolution
 

@@ -82,7 +82,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
 def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
     # What the goal constrains is seen as well: else a conflict with the metadata of a member would
-    # be found again by resolvelib for every build of the framework.
+    # be found again for every build of the framework.
     # A constraint on a project that is not held costs no look at an index: few come to be wanted.
     held = problem.matrix.projects
     waiting = [*problem.goal_names, *(root.name for root in problem.roots if root.name in held)]

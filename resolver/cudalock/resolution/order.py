@@ -10,7 +10,7 @@
    the newest release tag, the address
 6. the default package index before another, for the same build of the framework
 7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
-   projects compete, what is pinned or has an upper bound goes first, then the name decides
+   projects compete, what has one version left or an upper bound goes first, then what was met first
 
 :mod:`cudalock.resolution.search` walks candidates in this order, so its first answer is the best.
 """
@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -97,23 +96,12 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
     )
 
 
-def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[str]:
-    """Point 7: the versions of a project of the closure, best first."""
-    project = problem.matrix.project(name)
-    if project is None:
-        return
-    belonging = [
-        version
-        for version in problem.matrix.toolkit_versions(name, _minor(cuda) if cuda else ())
-        if version in project
-    ]
+def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
+    """Point 7: the versions of a project of the closure that are better than the newest, best
+    first."""
+    belonging = problem.matrix.toolkit_versions(name, _minor(cuda) if cuda else ())
     favourite = problem.favourites.get(name)
-    if favourite is not None and favourite in project:
-        belonging = [favourite, *(each for each in belonging if each != favourite)]
-    yield from belonging
-    for version in reversed(project.versions):
-        if version not in belonging:
-            yield version
+    return belonging if favourite is None else [favourite, *belonging]
 
 
 def _cuda_distance(built_with: str | None, cuda: str | None) -> tuple[int, int]:
@@ -141,7 +129,7 @@ def _numbers(tag: str) -> tuple[int, ...]:
 __all__ = [
     "Key",
     "Newest",
-    "closure_versions",
+    "better_versions",
     "component_key",
     "component_order",
     "cuda_build_key",

@@ -66,8 +66,8 @@ class Problem:
         """whether a search for a choice was given up before its end"""
         self.favourites: Mapping[str, str] = {}
         """versions that are taken before newer ones, by project, where nothing else decides"""
-        self.max_rounds: int | None = None
-        """after how many rounds a search for a choice is given up; None for the usual"""
+        self.max_dead_ends: int | None = None
+        """after how many dead ends a search for a choice is given up; None for the usual"""
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
@@ -174,7 +174,8 @@ class Problem:
         seen = {True: 0, False: 0}
         for version in reversed(project.versions):
             asked = all(may_accept(each, version) for each in specifiers)
-            if project.window is not None and seen[asked] >= project.window:
+            window = project.window if asked else project.other_window
+            if window is not None and seen[asked] >= window:
                 project.cut()
                 continue
             made = False
@@ -183,6 +184,26 @@ class Problem:
                     made = True
                     yield candidate
             seen[asked] += made
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether something that the goal asks for, and only an index has, cannot be had however
+        many of its releases are looked at."""
+        return any(map(self._has_none, self.goal_names))
+
+    def _has_none(self, name: str) -> bool:
+        project = self.matrix.project(name)
+        if project is None or project.window is None:
+            return False
+        specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
+        asked = [
+            version
+            for version in project.versions
+            if all(may_accept(specifier, version) for specifier in specifiers)
+        ]
+        return len(asked) <= project.window and not any(
+            self.candidates_at(name, version) for version in asked
+        )
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
         """The candidates of one release, in the order of its rows, though it be withdrawn."""

@@ -33,6 +33,7 @@ class Domain:
         self.candidates: tuple[Candidate, ...] = (Candidate(name, None), *candidates)
         self.all = (1 << len(self.candidates)) - 1
         self._masks: dict[str, int] = {}
+        self._places: dict[Candidate, int] = {}
         self.versions: dict[str, int] = defaultdict(int)
         """the candidates by public version"""
         for position, candidate in self.real():
@@ -41,6 +42,12 @@ class Domain:
     def real(self) -> Iterator[tuple[int, Candidate]]:
         """Every candidate but absence, with its position."""
         return enumerate(self.candidates[1:], 1)
+
+    def place(self, candidate: Candidate) -> int:
+        """The position of one of the candidates."""
+        if not self._places:
+            self._places = {each: place for place, each in enumerate(self.candidates)}
+        return self._places[candidate]
 
     def members(self, mask: int) -> list[Candidate]:
         """The candidates of a set, in the order of the domain."""

@@ -24,7 +24,7 @@ class Origin(NamedTuple):
 
 
 class Requirement(NamedTuple):
-    """One component and the specifiers of which any may hold, as resolvelib sees it.
+    """One component and the specifiers of which any may hold.
 
     A ``requires`` wants the component present, a ``constrains`` is met by its absence too, and a
     ``conflicts`` by its absence alone.

@@ -1,7 +1,8 @@
 """The search: the best answer by the cost vector of :mod:`cudalock.resolution.order`.
 
 Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
-to the worst, and resolvelib settles the rest. So the first answer found is the best one.
+to the worst, and :mod:`cudalock.resolution.pinning` settles the rest. So the first answer found is
+the best one.
 
 Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
 found: each set of them that cannot all hold is a core, and what is given up must hit every core.
@@ -24,9 +25,9 @@ from cudalock.resolution.order import (
     cuda_build_key,
     index_key,
 )
+from cudalock.resolution.pinning import Pinned, Pinning
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
-from cudalock.resolution.provider import Pinned, is_hopeless, pin
 from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Search:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._problems = {problem.off: problem}
+        self._pinnings: dict[frozenset[str], Pinning] = {}
         self.network: Network = build_network(problem)
         self._framework = problem.matrix.framework
         self._components = sorted(
@@ -116,11 +118,11 @@ class Search:
         return self._has_answer(alive, off)
 
     def _has_answer(self, alive: Alive, off: frozenset[str]) -> bool:
-        """Whether resolvelib settles what propagation leaves of a part of the network."""
+        """Whether a search settles what propagation leaves of a part of the network."""
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return False
         return any(
-            pin(self._problem(off), self.network, part, cuda) is not None
+            self._pinning(off).pin(part, cuda) is not None
             for part, cuda in self._by_build(alive, off)
         )
 
@@ -131,7 +133,7 @@ class Search:
         rule. What leads out of it may be impossible whatever the build, and to find that again for
         each of a hundred takes long.
         """
-        return self.problem.matrix.is_open and is_hopeless(self._problem(off), self.network, alive)
+        return self.problem.matrix.is_open and self._pinning(off).is_hopeless(alive)
 
     # -- soft facts ---------------------------------------------------------------------------
 
@@ -215,9 +217,9 @@ class Search:
                 yield version, part
 
     def _framework_version(self, alive: Alive, off: frozenset[str]) -> str | None:
-        """The version of the framework in the first answer that resolvelib finds; None without."""
+        """The version of the framework in the first answer that is found; None without."""
         name = self._framework or ""
-        answer = pin(self._problem(off), self.network, alive, self._cuda(None))
+        answer = self._pinning(off).pin(alive, self._cuda(None))
         chosen = answer.version_of(name) if answer else None
         return chosen.version if chosen else None
 
@@ -286,21 +288,26 @@ class Search:
             self._problems[off] = self.problem.without(off)
         return self._problems[off]
 
+    def _pinning(self, off: frozenset[str]) -> Pinning:
+        if off not in self._pinnings:
+            self._pinnings[off] = Pinning(self._problem(off), self.network)
+        return self._pinnings[off]
+
     # -- one build of the framework ---------------------------------------------------------------
 
     def _settle(self, alive: Alive, build: Candidate | None, off: frozenset[str]) -> Pinned | None:
-        """The rest beside one build: resolvelib's first answer, then each goal component in turn
+        """The rest beside one build: the first answer, then each goal component in turn
         raised to the best that still has one."""
         cuda = self._cuda(build)
-        problem = self._problem(off)
-        answer = pin(problem, self.network, alive, cuda)
+        pinning = self._pinning(off)
+        answer = pinning.pin(alive, cuda)
         if answer is None:
             return None
         for name in self._components:
             better = self._better_than(answer.candidates[name], alive, cuda)
             for candidate in better:
                 part = self._only(alive, name, {id(candidate)}, off)
-                found = part and pin(problem, self.network, part, cuda)
+                found = part and pinning.pin(part, cuda)
                 if found:
                     answer = found
                     break

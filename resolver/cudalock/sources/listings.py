@@ -1,13 +1,13 @@
 """What an index lists of a project: its files, as either kind of listing (HTML, JSON) says it.
 
-unearth reads both. A page that is no listing, as the login page of a proxy, is told from an empty
+unearth fetches both. A page that is no listing, as the login page of a proxy, is told from an empty
 one.
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -17,8 +17,6 @@ from unearth.collector import (
     IndexPage,
     LinkCollectError,
     fetch_page,
-    parse_html_page,
-    parse_json_response,
 )
 from unearth.link import Link
 
@@ -26,13 +24,14 @@ from cudalock.addresses import file_of, without_credentials
 from cudalock.sources.web import DOWNLOAD, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from unearth.fetchers import Fetcher
 
     from cudalock.sources.web import Web
 
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
+_DIGEST: Final = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]+)")
 _ARCHIVES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".egg", ".exe")
 
 
@@ -116,54 +115,62 @@ class _Anew:
 
 
 def _files(page: IndexPage) -> Iterator[File]:
-    """Raises ValueError for a page that is no listing."""
-    if not page.content_type.lower().startswith(_JSON):
-        files = [_file(link) for link in parse_html_page(page)]
-        if files and not any(file.name.endswith(_ARCHIVES) for file in files):
-            raise ValueError("no link leads to a file")
-        yield from _dated(files, page)
+    """Raises ValueError for a page that is no listing.
+
+    unearth's own reading of a page drops the sizes of one kind and the days of the other, and takes
+    each address apart several times, which counts where a page has thousands.
+    """
+    if page.content_type.lower().startswith(_JSON):
+        base = page.link.url_without_fragment
+        yield from (_of_row(row, base) for row in json.loads(page.content)["files"] if row["url"])
         return
-    # unearth drops the sizes.
-    sizes: dict[str, Any] = {}
-    for file in json.loads(page.content)["files"]:
-        with suppress(KeyError):
-            sizes[urljoin(page.link.url_without_fragment, file["url"])] = file["size"]
-    for link in parse_json_response(page):
-        yield _file(link, sizes.get(link.url))
-
-
-def _dated(files: list[File], page: IndexPage) -> Iterable[File]:
-    """With the days that some indexes' HTML has; PEP 700 has them in JSON, and unearth there."""
-    if b"data-upload-time" not in page.content:
-        return files
     parser = IndexHTMLParser()
     parser.feed(page.content.decode(page.encoding or "utf-8"))
-    times = [
-        each.get("data-upload-time") for each in parser.anchors if each.get("href") is not None
-    ]
-    return [
-        file._replace(uploaded=time[:10] if time else None)
-        for file, time in zip(files, times, strict=True)
-    ]
+    base = parser.base_url or page.link.url_without_fragment
+    files = [_of_anchor(each, base) for each in parser.anchors if each.get("href")]
+    if files and not any(file.name.endswith(_ARCHIVES) for file in files):
+        raise ValueError("no link leads to a file")
+    yield from files
 
 
-def _file(link: Link, size: int | None = None) -> File:
-    digests = link.hash_option or {}
-    (sha256,) = digests.get("sha256") or (None,)
-    offer = link.dist_info_metadata
-    metadata = str(offer.get("sha256", "")).lower() if isinstance(offer, dict) else ""
-    url = without_credentials(link.url_without_fragment)
-    yanked = link.yank_reason
-    return File(
-        name=file_of(url),
-        url=url,
-        sha256=sha256 and sha256.lower(),
+def _of_row(row: dict[str, Any], base: str) -> File:
+    """A file as the JSON of an index has it (PEP 691, PEP 700)."""
+    offer = row.get("core-metadata", row.get("data-dist-info-metadata"))
+    size, yanked = row.get("size"), row.get("yanked")
+    return _file(
+        urljoin(base, row["url"]),
+        sha256=(row.get("hashes") or {}).get("sha256"),
         size=size if isinstance(size, int) else None,
-        python=link.requires_python or None,
-        yanked=None if yanked is None else yanked if isinstance(yanked, str) else "",
-        uploaded=link.upload_time.date().isoformat() if link.upload_time else None,
-        metadata=metadata if offer else None,
+        python=row.get("requires-python") or None,
+        yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
+        uploaded=row.get("upload-time"),
+        metadata=(offer.get("sha256", "") if isinstance(offer, dict) else "") if offer else None,
     )
+
+
+def _of_anchor(anchor: dict[str, str | None], base: str) -> File:
+    """The same for a link in the HTML of one (PEP 503, PEP 592, PEP 714)."""
+    offer = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata"))
+    kind, _, digest = (offer or "").partition("=")
+    return _file(
+        urljoin(base, anchor["href"] or ""),
+        python=anchor.get("data-requires-python") or None,
+        yanked=anchor.get("data-yanked"),
+        uploaded=anchor.get("data-upload-time"),
+        metadata=(digest if kind == "sha256" else "") if offer else None,
+    )
+
+
+def _file(url: str, **said: Any) -> File:
+    """A file by its address and what is said of it; the address may say the digest."""
+    plain, _, fragment = url.partition("#")
+    if not said.get("sha256") and (digest := _DIGEST.search(fragment)):
+        said["sha256"] = digest[1]
+    for key in ("sha256", "metadata"):
+        said[key] = said.get(key) and said[key].lower()
+    said["uploaded"] = said["uploaded"] and said["uploaded"][:10]
+    address = without_credentials(plain) if "@" in plain else plain
+    return File(file_of(address), address, **said)
 
 
 def with_credentials_of(index: str, url: str) -> str:

@@ -73,7 +73,7 @@ class LiveMatrix(Matrix):
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
         self._lost_extras: set[str] = set()
-        self._prepared: set[tuple[frozenset[str], Target]] = set()
+        self._prepared: set[tuple[frozenset[str], Target, int]] = set()
         self._lock = threading.RLock()
         self.indexes = dict(matrix.indexes)
         self.window = WINDOW
@@ -366,7 +366,7 @@ class LiveMatrix(Matrix):
             for text in wanted:
                 asked = parse_requirement(text)
                 self._asked_extras.setdefault(canonical(asked.name), set()).update(asked.extras)
-        key = (wanted, target)
+        key = (wanted, target, self.window)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             _Preparation(self, target).run(set(wanted))
@@ -478,6 +478,11 @@ class LiveProject(Project):
     def window(self) -> int | None:  # type: ignore[override]
         """How many releases are looked at."""
         return self._matrix.window if self._held is None else None
+
+    @property
+    def other_window(self) -> int | None:  # type: ignore[override]
+        """How many of those are looked at that nobody asks for, to tell what is in the way."""
+        return WINDOW if self._held is None else None
 
     @property
     def newest_wheels(self) -> str | None:

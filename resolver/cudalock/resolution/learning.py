@@ -1,0 +1,278 @@
+"""A search that learns: what was found to be impossible once is never tried again.
+
+Every name stands for a choice of one among several, the bits of an integer, of which
+:data:`ABSENT` is to do without. What cannot be together is a :class:`Clause`. A name that cannot be
+absent is chosen for, the most urgent first and the best first, and what a choice asks for becomes
+clauses. A dead end is traced back to the choices that lead there (conflict-driven learning, as in
+PubGrub): they become another clause, and the search goes back to where that one decides something.
+
+What is *assumed* holds for one search. Clauses hold for all of them, those learned from a search
+included, so that the next one, under other assumptions, begins with what this one found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from cudalock.resolution.propagation import ABSENT
+
+ANYTHING: Final = -1
+"""Every choice, however many there be: an integer with all bits."""
+
+FOR_EVER: Final = 0
+ASSUMED: Final = 1
+"""Levels of the trail; a choice is at a level above these."""
+
+
+class Clause:
+    """Choices that cannot be together: for each name a set, of which one is chosen."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: dict[str, int]) -> None:
+        self.terms = terms
+
+
+class TooLong(Exception):
+    """More dead ends than there is time for."""
+
+
+class Choices(Protocol):
+    """What there is to choose from."""
+
+    def urgency(self, name: str, allowed: int) -> tuple[object, ...]:
+        """The least of them is chosen for first."""
+
+    def best(self, name: str, allowed: int) -> tuple[int, int]:
+        """The bit of the best choice, 0 where there is none, and those that turned out to be no
+        choices at all."""
+
+    def asked(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterable[Clause]:
+        """What has to be known before a choice is made, and was not told before."""
+
+
+class _Step(NamedTuple):
+    """One entry of the trail: what narrowed the choices of a name, and what they were."""
+
+    name: str
+    before: int
+    level: int
+    cause: Clause | None
+
+
+class Learner:
+    """One question, searched as often as it takes."""
+
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._about: dict[str, list[Clause]] = {}
+        self._alone: list[Clause] = []
+        """clauses of one name"""
+        self.dead_ends = 0
+        self.made = 0
+        """how many choices were made"""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._allowed: dict[str, int] = {}
+        self._trail: list[_Step] = []
+        self._history: dict[str, list[tuple[int, int]]] = {}
+        self._changed: dict[str, None] = {}
+        self._level = FOR_EVER
+        self._chosen_at: dict[str, int] = {}
+
+    def add(self, clause: Clause) -> None:
+        """Note a clause."""
+        if len(clause.terms) == 1:
+            self._alone.append(clause)
+        for name in clause.terms:
+            self._about.setdefault(name, []).append(clause)
+
+    def search(self, assumed: Mapping[str, int], most: int) -> dict[str, int] | None:
+        """The bit chosen for each name that is present, in the order they were chosen in; None
+        where there is no such choice.
+
+        Raises TooLong after ``most`` dead ends.
+        """
+        self._begin()
+        most += self.dead_ends
+        if self._start(assumed) is not None:
+            return None
+        while True:
+            name = self._most_urgent()
+            if name is None:
+                return {name: self._allowed[name] for name in self._chosen_at}
+            dead_end = self._choose(name) or self._propagate()
+            while dead_end is not None:
+                self.dead_ends += 1
+                if self.dead_ends > most:
+                    raise TooLong
+                learned = self._learn(dead_end)
+                if learned is None:
+                    return None
+                dead_end = self._apply(learned) or self._propagate()
+
+    def _start(self, assumed: Mapping[str, int]) -> Clause | None:
+        """What contradicts the assumptions, if anything does."""
+        for clause in self._alone:
+            if (dead_end := self._apply(clause)) is not None:
+                return dead_end
+        if (dead_end := self._propagate()) is not None:
+            return dead_end
+        self._level = ASSUMED
+        for name, mask in assumed.items():
+            if not self._allowed.get(name, ANYTHING) & mask:
+                return Clause({name: ~mask})
+            self._narrow(name, mask, None)
+        dead_end = self._propagate()
+        if dead_end is not None:
+            self._learn(dead_end)
+        return dead_end
+
+    def _most_urgent(self) -> str | None:
+        chosen, urgency = self._chosen_at, self._choices.urgency
+        waiting = [
+            (urgency(name, allowed), name)
+            for name, allowed in self._allowed.items()
+            if not allowed & ABSENT and name not in chosen
+        ]
+        return min(waiting)[1] if waiting else None
+
+    # -- choosing ---------------------------------------------------------------------------------
+
+    def _choose(self, name: str) -> Clause | None:
+        """Choose the best, unless what it asks for is known to be impossible: then that is noted,
+        and nothing is chosen. What is then impossible is returned."""
+        bit, no_choices = self._choices.best(name, self._allowed[name])
+        if no_choices:
+            clause = Clause({name: no_choices})
+            self.add(clause)
+            return self._apply(clause)
+        chosen = {each: self._allowed[each] for each in self._chosen_at}
+        # All of them first: they are told one time.
+        clauses = list(self._choices.asked(name, bit, chosen))
+        for clause in clauses:
+            self.add(clause)
+        for clause in clauses:
+            if (dead_end := self._apply(clause)) is not None:
+                return dead_end
+        allowed = self._allowed[name]
+        if not allowed & bit:
+            return None
+        if allowed != bit:
+            self._level += 1
+            self._narrow(name, bit, None)
+        # What it asks for may have been told before, and undone since.
+        self._changed[name] = None
+        self._chosen_at[name] = self._level
+        self.made += 1
+        return None
+
+    def _narrow(self, name: str, mask: int, cause: Clause | None) -> None:
+        before = self._allowed.get(name, ANYTHING)
+        after = before & mask
+        if after == before:
+            return
+        self._history.setdefault(name, []).append((len(self._trail), after))
+        self._trail.append(_Step(name, before, self._level, cause))
+        self._allowed[name] = after
+        self._changed[name] = None
+
+    def _propagate(self) -> Clause | None:
+        """Narrow until nothing changes; a clause that is violated then, if one is."""
+        while self._changed:
+            name = next(iter(self._changed))
+            del self._changed[name]
+            for clause in self._about.get(name, ()):
+                if (dead_end := self._apply(clause)) is not None:
+                    self._changed.clear()
+                    return dead_end
+        return None
+
+    def _apply(self, clause: Clause) -> Clause | None:
+        """Where all but one of a clause's choices are made, rule the last one out; the clause
+        itself where all are made."""
+        allowed = self._allowed
+        open_term: tuple[str, int] | None = None
+        for name, mask in clause.terms.items():
+            left = allowed.get(name, ANYTHING)
+            if left & ~mask:
+                if open_term is not None or not left & mask:
+                    return None
+                open_term = (name, mask)
+        if open_term is None:
+            return clause
+        self._narrow(open_term[0], ~open_term[1], clause)
+        return None
+
+    # -- learning ---------------------------------------------------------------------------------
+
+    def _learn(self, dead_end: Clause) -> Clause | None:
+        """The clause that is to be learned from a violated one; the search goes back to where it
+        decides something. None where nothing is left to go back to."""
+        terms = dead_end.terms
+        while True:
+            since = {name: self._since(name, mask) for name, mask in terms.items()}
+            # What holds for ever need not be said.
+            since = {
+                name: place
+                for name, place in since.items()
+                if place >= 0 and self._trail[place].level > FOR_EVER
+            }
+            terms = {name: terms[name] for name in since}
+            if not terms:
+                return None
+            last = max(since, key=lambda name: since[name])
+            step = self._trail[since[last]]
+            others = [place for name, place in since.items() if name != last]
+            cause = step.cause
+            if cause is not None:
+                # It may take an earlier step too to leave of the last name what the clause says.
+                rest = terms[last] | cause.terms[last]
+                if ~cause.terms[last] & ~terms[last]:
+                    others.append(self._since(last, rest))
+            before = max((self._trail[place].level for place in others if place >= 0), default=0)
+            if step.level == ASSUMED:
+                if cause is None:
+                    self._go_back(FOR_EVER)
+                    self.add(Clause(terms))
+                    return None
+            elif cause is None or before < step.level:
+                clause = Clause(terms)
+                self._go_back(max(before, ASSUMED))
+                self.add(clause)
+                return clause
+            assert cause is not None
+            terms = _resolved(terms, cause.terms, last)
+
+    def _since(self, name: str, mask: int) -> int:
+        """The place in the trail since which a name's choice is inside a set; -1 without one."""
+        for place, after in self._history.get(name, ()):
+            if not after & ~mask:
+                return place
+        return -1
+
+    def _go_back(self, level: int) -> None:
+        while self._trail and self._trail[-1].level > level:
+            step = self._trail.pop()
+            self._allowed[step.name] = step.before
+            self._history[step.name].pop()
+        for name in [each for each, at in self._chosen_at.items() if at > level]:
+            del self._chosen_at[name]
+        self._level = level
+        self._changed.clear()
+
+
+def _resolved(terms: Mapping[str, int], cause: Mapping[str, int], name: str) -> dict[str, int]:
+    """What cannot be together whatever is chosen for a name, by two clauses that speak of it."""
+    found = {each: mask for each, mask in terms.items() if each != name}
+    for each, mask in cause.items():
+        if each != name:
+            found[each] = found.get(each, ANYTHING) & mask
+    if (rest := terms[name] | cause[name]) != ANYTHING:
+        found[name] = rest
+    return found
+
+
+__all__ = ["ANYTHING", "Choices", "Clause", "Learner", "TooLong"]
