@@ -67,7 +67,7 @@ class Judge:
         self.target = target
         self.matrix = matrix
         self.stack = Stack(matrix)
-        self.question = Question(target, matrix, solves, overridden)
+        self.question = Question(target, matrix, solves, overridden, stack=self.stack)
 
     def judge(self, held: Sequence[Held]) -> list[Clash]:
         """See the function of the same name. What is held twice is judged once, and told twice."""
@@ -121,7 +121,9 @@ class Judge:
             return []
         from cudalock.judging.mending import Mender
 
-        strict = Question(self.target, self.matrix, self.question.solves, strict=True)
+        strict = Question(
+            self.target, self.matrix, self.question.solves, strict=True, stack=self.stack
+        )
         mender = Mender(strict, left)
         found = []
         for clash in clashes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal
@@ -24,7 +24,8 @@ class HeldProblem(Problem):
 
     Nothing is wished for beside it: no CUDA, no builder's good name. A name is the project of that
     name, also where a goal would mean another. What the matrix does not hold is taken to be there,
-    and what is ``overridden`` to be as metadata wants it.
+    and what is neither held nor of the ``stack``; and what is ``overridden`` to be as metadata wants
+    it.
     """
 
     def __init__(
@@ -36,9 +37,12 @@ class HeldProblem(Problem):
         wide: bool = False,
         overridden: frozenset[str] = NOTHING,
         strict: bool = False,
+        stack: Container[str] | None = None,
     ) -> None:
         self.held = tuple(held)
         self.overridden = overridden
+        self.stack = stack
+        self._names = {each.name for each in self.held}
         goal = Goal(
             requirements=tuple(dict.fromkeys(each.text for each in self.held if each.required)),
             constraints=tuple(dict.fromkeys(each.text for each in self.held if not each.required)),
@@ -59,6 +63,7 @@ class HeldProblem(Problem):
             off,
             overridden=self.overridden,
             strict=self.goal.strict,
+            stack=self.stack,
         )
 
     def meant(self, name: str) -> str:
@@ -83,8 +88,17 @@ class HeldProblem(Problem):
     ) -> Iterator[Requirement]:
         for requirement in super()._metadata_requirements(candidate, names):
             name = requirement.name
-            if name not in self.overridden and self.matrix.project(name) is not None:
+            if (
+                name not in self.overridden
+                and self._counts(name)
+                and self.matrix.project(name) is not None
+            ):
                 yield requirement
+
+    def _counts(self, name: str) -> bool:
+        """Whether a project matters: what is neither held nor of the stack is taken to be there.
+        A closure of hundreds would else be searched for each question."""
+        return self.stack is None or name in self._names or name in self.stack
 
 
 def place_element(name: str) -> str:
@@ -119,8 +133,10 @@ class Question:
         solves: int,
         overridden: frozenset[str] = NOTHING,
         strict: bool = False,
+        stack: Container[str] | None = None,
     ) -> None:
         self.strict = strict
+        self._stack = stack
         self.target = target
         self.matrix = matrix
         self.solves = solves
@@ -145,6 +161,7 @@ class Question:
             wide=wide,
             overridden=self._overridden,
             strict=self.strict,
+            stack=self._stack,
         )
 
     def is_possible(self, held: Sequence[Held]) -> bool:
