@@ -13,6 +13,7 @@ from cudalock.checks.targets import completed, likely, told
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.judging import Clash, Held, Judge
 from cudalock.judging.stack import Stack
+from cudalock.names import VENDOR
 from cudalock.projects.declared import Declared
 
 if TYPE_CHECKING:
@@ -179,16 +180,28 @@ class _Checker:
                 yield replace(clash.finding, place=place)
 
     def unpinned(self) -> Iterator[Finding]:
-        """A member of the stack that nothing pins, in a file where something pins another."""
+        """A member of the stack that nothing pins, where something pins another that is installed
+        with it. What the vendor makes is as the framework's own build wants it."""
         entries = [entry for entry in self.file.everything() if entry.name in self._names]
-        pinned = {entry.name for entry in entries if entry.version or entry.url or entry.index}
+        pinned = [entry for entry in entries if entry.version or entry.url or entry.index]
+        pinned_names = {entry.name for entry in pinned}
         for entry in entries:
-            if not pinned or entry.name in pinned or entry.role != "requirement":
+            if entry.name in pinned_names or entry.role != "requirement":
                 continue
-            if not entry.specifier and entry.problem is None and entry.manager == "pypi":
-                others = " and ".join(sorted(pinned)[:2])
-                says = f"{entry.name} is not pinned, beside a pinned {others}"
+            if entry.specifier or entry.problem is not None or entry.manager != "pypi":
+                continue
+            beside = self.file.wanted_with(entry.group)
+            others = sorted({other.name for other in pinned if other.group in beside})
+            if others and not self._is_settled(entry.name, pinned):
+                says = f"{entry.name} is not pinned, beside a pinned {' and '.join(others[:2])}"
                 yield Finding("CL501", "note", says, place=entry.place, members=(entry.name,))
+
+    def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
+        """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
+        one that the metadata of something pinned pins."""
+        if name.startswith(VENDOR) or name in {each.project for each in self.file.files()}:
+            return True
+        return any(self.stack.is_pinned_by(name, each.name, each.version) for each in pinned)
 
 
 def _concerns(clash: Clash, lines: set[int]) -> bool:

@@ -212,7 +212,7 @@ class Judge:
         found: list[Clash] = []
         is_possible = search.is_possible() if search else self.question.is_possible(held)
         while not is_possible and not self.question.is_spent:
-            core = self.question.core(left)
+            core = self._core(left)
             if not core:
                 break
             if any(each.name in self.stack for each in core):
@@ -221,6 +221,12 @@ class Judge:
             left = [each for each in left if each is not core[-1]]
             is_possible = self.question.is_possible(left)
         return found, left
+
+    def _core(self, held: Sequence[Held]) -> list[Held]:
+        """A smallest part that does not go together; of the stack alone, where that is enough."""
+        members = [each for each in held if each.name in self.stack]
+        is_enough = len(members) < len(held) and not self.question.is_possible(members)
+        return self.question.core(members if is_enough else held)
 
     def warnings(self, held: Sequence[Held], search: Search | None = None) -> list[Clash]:
         """The soft facts that what is held goes against; ``search`` is that of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.judging.held import Held
 from cudalock.judging.problem import comes_from
 from cudalock.names import VENDOR
 from cudalock.resolution.specifiers import accepts, leading_name, parse_requirement
@@ -11,7 +12,6 @@ from cudalock.resolution.specifiers import accepts, leading_name, parse_requirem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cudalock.judging.held import Held
     from cudalock.matrix import Matrix
 
 
@@ -53,6 +53,14 @@ class Stack:
         if name == "python":
             return False
         return name == self._matrix.framework or self._matrix.component(name).is_virtual
+
+    def is_pinned_by(self, name: str, other: str, version: str | None) -> bool:
+        """Whether the metadata of another project, at a version where one is told, leaves an
+        installer one release of this one, patches apart."""
+        held = Held(other, f"=={version}") if version else Held(other)
+        found = [text for text in self._required(held) if leading_name(text) == name]
+        signs = [item.operator for text in found for item in parse_requirement(text).specifier]
+        return any(sign in ("==", "~=") for sign in signs)
 
     def strained(self, members: Sequence[Held], others: Iterable[Held]) -> list[Held]:
         """Of the others those that the members may not go with: that metadata of theirs does not
