@@ -24,8 +24,8 @@ class HeldProblem(Problem):
 
     Nothing is wished for beside it: no CUDA, no builder's good name. A name is the project of that
     name, also where a goal would mean another. What the matrix does not hold is taken to be there,
-    and what is neither held nor of the ``stack``; and what is ``overridden`` to be as metadata wants
-    it.
+    and what is neither held nor of the ``stack``, and what is ``overridden`` to be as metadata
+    wants it.
     """
 
     def __init__(
