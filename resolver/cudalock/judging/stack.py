@@ -22,10 +22,12 @@ class Stack:
         self._matrix = matrix
         self._members: dict[str, bool] = {}
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         """Whether a project belongs to it: the framework, what has a rank, what is curated and is
         tied, by metadata or facts, to the framework or to what its build fixes, and the vendor's
         own packages."""
+        if not isinstance(name, str):
+            return False
         found = self._members.get(name)
         if found is None:
             found = self._members[name] = self._is_member(name)
