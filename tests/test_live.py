@@ -328,7 +328,8 @@ def test_live_has_newer_releases(index: LocalIndex) -> None:
     assert pins(text)["filelock"] == "99.0"
     assert "note: from a live listing, not from the matrix: filelock" in said
     assert re.search(r"not looked at.*: torch 99.0; `cudalock matrix update`", said)
-    assert re.search(r"^# command: .*--live$", text, re.MULTILINE)
+    url = re.escape(index.url(MAIN))
+    assert re.search(rf'^# command: .* --live --index-url "{url}"$', text, re.MULTILINE)
 
 
 # Who a name belongs to.

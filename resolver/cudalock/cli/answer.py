@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cudalock.addresses import without_credentials
 from cudalock.cli.loading import matrix_option
 from cudalock.errors import Contradiction, NetworkError, UsageError
 
@@ -101,6 +102,10 @@ def flags_of(options: dict[str, Any]) -> str:
         command += " --urls"
     if options["live"]:
         command += " --live"
+    indexes = [("--index-url", url) for url in (options["index_url"],) if url]
+    indexes += [("--extra-index-url", url) for url in options["extra_index_url"]]
+    for flag, url in indexes:
+        command += f' {flag} "{without_credentials(url)}"'
     if options["wheels"]:
         command += f' --wheels "{Path(options["wheels"]).as_posix()}"'
     return command

@@ -106,6 +106,7 @@ def _write_pylock(lock: Lock, options: Options) -> str:
         hashes=options.hashes,
         wheels=options.wheels,
         filename=options.filename or pylock.FILE,
+        given=(options.index_url, *options.extra_index_urls),
     )
 
 

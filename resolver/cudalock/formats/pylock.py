@@ -45,12 +45,13 @@ def render(
     hashes: str = "auto",
     wheels: str | None = None,
     filename: str = FILE,
+    given: Sequence[str | None] = (),
 ) -> str:
     """The file's text: the same bytes for the same arguments.
 
     `addresses` are those of the wheels that the matrix has none for, by file name. With `wheels`, a
     folder seen from the file, there are paths instead of addresses. `filename` is checked and named
-    in the install commands.
+    in the install commands. `given` are the addresses of indexes that the user named.
 
     Raises HashesMissing for a wheel without a digest, OutputError for a file name that installers
     do not take, NetworkError for a wheel without an address.
@@ -60,7 +61,7 @@ def render(
         raise Contradiction("`--hashes off` and pylock.toml exclude each other: it has hashes")
     document = as_pylock(lock, addresses, wheels)
     document.validate()
-    header = list(header_lines(lock))
+    header = list(header_lines(lock, given=given))
     header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, filename)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
