@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cudalock.cli import main
+from cudalock.lints import Defect, new_defects
 from cudalock.matrix import EMBEDDED, Matrix
 from cudalock.sources import web as web_module
 from cudalock.updating import update as update_module
@@ -563,31 +564,36 @@ def own_update(*names: str) -> Result:
     return CliRunner().invoke(main, ["matrix", "update", *names], catch_exceptions=False)
 
 
-@pytest.fixture
-def own(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with a refreshed `six`; the index lists it as it is embedded, and 99.0."""
-    monkeypatch.setenv("CUDALOCK_DATA_DIR", str(tmp_path / "data"))
+def list_six(server: ScriptedServer, *new: str) -> None:
+    """`six` as it is embedded, and new releases, which are not to be kept in the cache."""
     held = Matrix.load(EMBEDDED).project("six")
     assert held is not None
     files: list[dict[str, Any]] = [
         {
             "filename": wheel.file(release.version, None),
-            "url": "x",
             "hashes": {"sha256": wheel.sha256},
         }
         for release in held
         for build in release.builds
         for wheel in build.wheels
     ]
-    new = "six-99.0-py2.py3-none-any.whl"
-    files.append({"filename": new, "url": new, "hashes": {"sha256": NEW}, "core-metadata": True})
+    for version in new:
+        name = f"six-{version}-py2.py3-none-any.whl"
+        files.append({"filename": name, "hashes": {"sha256": NEW}, "core-metadata": True})
+        text = metadata_text("six", version).encode()
+        server.answers[f"/simple/six/{name}.metadata"] = [Answer(body=text)]
     for file in files:
         file["url"] = f"/simple/six/{file['filename']}"
     body = json.dumps({"meta": {"api-version": "1.1"}, "name": "six", "files": files})
-    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json", "Cache-Control": "no-store"}
     server.answers["/simple/six/"] = [Answer(headers=kind, body=body.encode())]
-    text = metadata_text("six", "99.0").encode()
-    server.answers[f"/simple/six/{new}.metadata"] = [Answer(body=text)]
+
+
+@pytest.fixture
+def own(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with a refreshed `six`; the index lists it as it is embedded, and 99.0."""
+    monkeypatch.setenv("CUDALOCK_DATA_DIR", str(tmp_path / "data"))
+    list_six(server, "99.0")
     result = own_update("six")
     assert "1 new release, 0 changed releases, 0 vanished wheels" in result.stdout, result.output
     return tmp_path / "data" / "matrix"
@@ -610,6 +616,39 @@ def test_an_update_of_something_else_mends_it_too(own: Path, server: ScriptedSer
     server.answers["/simple/six/"] = []
     own_update("wheel")
     assert Matrix.load(warn=pytest.fail).refreshed is None
+
+
+@pytest.mark.parametrize("whose", ["the user's", "a checkout's"])
+def test_the_slower_of_two_updates_is_told(
+    own: Path,
+    matrix: Path,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    whose: str,
+) -> None:
+    """What the faster one brought is not lost."""
+
+    def run() -> Result:
+        return update(matrix) if whose == "a checkout's" else own_update("six")
+
+    def meanwhile(*arguments: Matrix) -> list[Defect]:
+        monkeypatch.setattr(update_module, "new_defects", real)
+        assert run().exit_code == 0
+        return real(*arguments)
+
+    real = new_defects
+    list_six(server, "99.0", "100.0")
+    monkeypatch.setattr(update_module, "new_defects", meanwhile)
+    slower = run()
+    assert slower.exit_code == 2
+    assert "error: another update was faster" in slower.stderr
+    assert "is damaged" not in slower.stderr
+    if whose == "a checkout's":
+        assert build(matrix, "cu124")["wheels"][0][1] == NEW
+    else:
+        found = Matrix.load(warn=pytest.fail)
+        assert "100.0" in found.versions("six")
+        assert [path.name for path in own.iterdir() if path.is_dir()] == [found.version]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no such mode there")

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cudalock.compiled import COMPILED, HEADER, compile_tables
 from cudalock.errors import OutputError
 from cudalock.folders import data_folder
+from cudalock.matrix import Matrix
 from cudalock.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from cudalock.matrix import Matrix
 
 GENERATED: Final = ("index", "cuda")
 
@@ -116,8 +115,18 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
 
 
 def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> str:
-    """Give a staged matrix its version and put it in place; returns where it is. Raises
-    OutputError."""
+    """Give a staged matrix its version and put it in place; returns where it is.
+
+    Raises OutputError, also where another update has been put there since `matrix` was read: what
+    that one brought would be lost.
+    """
+    if output is None or output.exists():
+        now = Matrix.load(output, warn=lambda damage: None)
+        if now.version != matrix.version:
+            raise OutputError(
+                f"another update was faster, {now.version} is there now; nothing is written",
+                hints=["the same command again: most of what was asked is in the cache"],
+            )
     with_version(stage, version)
     if output is not None:
         put_in_place(stage, output)
@@ -166,31 +175,31 @@ def _replace(source: Path, target: Path) -> None:
 def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
     """Lay the generated half of a staged matrix over the embedded one, for this user.
 
-    Only what differs from the embedded files is kept. The last thing written is the name of the new
-    folder, in one renaming; whatever is interrupted before leaves the old one in use. Raises
-    OutputError.
+    Only what differs from the embedded files is kept. The folder is made beside its place, and the
+    last thing written is its name, in one renaming; whatever is interrupted before leaves the old
+    one in use. Raises OutputError.
     """
     root = data / FOLDER
-    folder = root / version
+    made, folder = stage.parent / "refreshed", root / version
     files: dict[str, str] = {}
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
         for name in GENERATED:
             for path in sorted((stage / name).glob("*.json")):
                 content = path.read_bytes()
                 if not _is_embedded(matrix.directory / name / path.name, content):
-                    (folder / name).mkdir(parents=True, exist_ok=True)
-                    (folder / name / path.name).write_bytes(content)
+                    (made / name).mkdir(parents=True, exist_ok=True)
+                    (made / name / path.name).write_bytes(content)
                     files[f"{name}/{path.name}"] = digest_of(content)
-        folder.mkdir(parents=True, exist_ok=True)
+        made.mkdir(parents=True, exist_ok=True)
         manifest = {
             "schema": SCHEMA,
             "version": version,
             "base": matrix.embedded_version,
             "files": files,
         }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
         fresh = root / f".{CURRENT}-{os.urandom(4).hex()}"
         fresh.write_text(version, encoding="ascii")
         fresh.replace(root / CURRENT)
