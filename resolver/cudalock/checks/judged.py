@@ -128,7 +128,7 @@ class _Checker:
                 continue
             other = self._judge(target, group, lines)
             if not other.is_bad:
-                self._note(judged, other)
+                self._note(judged, targets, lines)
                 return other, lines
         return judged, lines
 
@@ -150,12 +150,13 @@ class _Checker:
                 return False
         return True
 
-    def _note(self, bad: Judged, good: Judged) -> None:
-        """That something holds on some targets only."""
+    def _note(self, bad: Judged, targets: list[Target], lines: set[int]) -> None:
+        """That something holds on some targets only, and on which."""
         for clash in bad.clashes:
             place = _place(clash)
             if clash.finding.severity == "error" and place is not None:
-                says = f"holds on {told([good.target])}, for one, and not on {told([bad.target])}"
+                good = [each for each in targets if self._may_work(each, bad.group, [clash], lines)]
+                says = f"holds on {told(good)}, and not on {told([bad.target])}"
                 found = Finding(
                     "CL002",
                     "note",

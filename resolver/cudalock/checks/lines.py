@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from cudalock.addresses import file_of
 from cudalock.checks.building import is_told_how, may_tell_how
+from cudalock.checks.places import Places, has_nightlies
 from cudalock.judging import Held
 from cudalock.judging.wheels import wheel_tags
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
-    from cudalock.checks.places import Places
     from cudalock.projects.declared import Declared, LockedFile, ProjectFile, Source
     from cudalock.target import Target
 
@@ -29,6 +29,7 @@ class Lines:
         self._places = places
         self._names = names
         self._everywhere = places.of_file(file)
+        self._has_nightlies = has_nightlies(file)
         self._owners = {id(entry): each for each in file.files() for entry in each.declared}
         self._building = {each.name for each in file.files() if may_tell_how(each)}
         self.overridden = frozenset(
@@ -83,6 +84,9 @@ class Lines:
             # A file of nothing but constraints is judged as if all of it were wanted.
             alone = self.file.kind == "constraints"
             return Held(entry.name, entry.specifier, required=alone, placed=False, origin=entry)
+        if self._has_nightlies and entry.version is None:
+            # A range may come to a nightly build, and those go together by other rules.
+            return None
         return Held(
             entry.name,
             entry.specifier,

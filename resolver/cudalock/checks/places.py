@@ -70,10 +70,16 @@ class Places:
         return rest if main else rest | {PACKAGE_INDEX}
 
 
+def has_nightlies(file: ProjectFile) -> bool:
+    """Whether a file names an index of nightly builds, of which the matrix holds none."""
+    urls = [file.index_url or "", *file.extra_index_urls, *file.find_links]
+    return any("/nightly" in urlsplit(url).path for url in urls)
+
+
 def _plain(url: str) -> str:
     """Without what does not tell two addresses apart."""
     parts = urlsplit(url)
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 
-__all__ = ["ANYWHERE", "Places"]
+__all__ = ["ANYWHERE", "Places", "has_nightlies"]

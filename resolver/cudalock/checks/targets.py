@@ -20,6 +20,9 @@ WITH_CARDS: Final = PLATFORMS[:2]
 PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
 """The one with most wheels first."""
 
+NEWER_GLIBC: Final = "2.39"
+"""Of a Linux that nobody says more of, where the oldest usual one is too old: Ubuntu 24.04's."""
+
 _MINOR: Final = re.compile(r"3\.(\d{1,2})")
 
 
@@ -27,8 +30,23 @@ def likely(file: ProjectFile) -> Iterator[Target]:
     """The targets that a file may be meant for, the likeliest first.
 
     What it says of Pythons and platforms limits them; where it says what leaves none, that is for
-    the installer to complain of, and all are here.
+    the installer to complain of, and all are here. Last come those with a newer glibc.
     """
+    usual = list(_usual(file))
+    yield from usual
+    yield from newer(usual)
+
+
+def newer(targets: Iterable[Target]) -> list[Target]:
+    """Those of Linux, with a newer glibc where none is stated."""
+    return [
+        replace(each, glibc=NEWER_GLIBC)
+        for each in targets
+        if each.is_linux and "glibc" not in each.stated
+    ]
+
+
+def _usual(file: ProjectFile) -> Iterator[Target]:
     pythons = list(_pythons(file)) or list(PYTHONS)
     platforms = [each for each in PLATFORMS if not file.platforms or each in file.platforms]
     for platform in platforms or PLATFORMS:
@@ -39,12 +57,14 @@ def likely(file: ProjectFile) -> Iterator[Target]:
 
 
 def completed(target: Target, file: ProjectFile) -> list[Target]:
-    """The targets that one stands for: itself where Python and platform are stated, or where it
-    was not made from what somebody stated; else every likely one that has what is."""
-    if not target.stated or {"python", "platform"} <= target.stated:
+    """The targets that one stands for: itself where it was not made from what somebody stated;
+    else every likely one that has what is."""
+    if not target.stated:
         return [target]
+    if {"python", "platform"} <= target.stated:
+        return [target, *newer([target])]
     found = []
-    for each in likely(file):
+    for each in _usual(file):
         wants_cuda = bool(target.gpus or target.driver)
         if wants_cuda and "platform" not in target.stated and each.platform not in WITH_CARDS:
             continue
@@ -61,7 +81,7 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
         )
         if one not in found:
             found.append(one)
-    return found
+    return [*found, *newer(found)]
 
 
 def _pythons(file: ProjectFile) -> Iterator[str]:
@@ -94,21 +114,24 @@ def _is_meant(file: ProjectFile, target: Target) -> bool:
 
 
 def told(targets: Sequence[Target]) -> str:
-    """Targets for people: `Linux x86_64 with Python 3.10 to 3.12`, the platforms in their order."""
-    by_platform: dict[str, list[Target]] = {}
+    """Targets for people: `Linux x86_64 with Python 3.10 or 3.11`, the platforms in their order. A
+    newer glibc is told where only that will do."""
+    usual = {(each.platform, each.python_text) for each in targets if each.glibc != NEWER_GLIBC}
+    by_place: dict[str, list[Target]] = {}
     for target in targets:
-        by_platform.setdefault(target.platform_label, []).append(target)
+        is_newer = target.glibc == NEWER_GLIBC
+        if not is_newer or (target.platform, target.python_text) not in usual:
+            glibc = f", glibc {NEWER_GLIBC}," if is_newer else ""
+            by_place.setdefault(target.platform_label + glibc, []).append(target)
     return " and ".join(
-        f"{platform} with Python {_span([each.python_text for each in found])}"
-        for platform, found in by_platform.items()
+        f"{place} with Python {_span([each.python_text for each in found])}"
+        for place, found in by_place.items()
     )
 
 
 def _span(pythons: Iterable[str]) -> str:
     """Several Pythons as a list."""
-    found = sorted(
-        set(pythons), key=lambda each: [int(part) for part in each.rstrip("t").split(".")]
-    )
+    found = sorted(set(pythons), key=_numbers)
     return " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
 
 

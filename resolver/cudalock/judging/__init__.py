@@ -90,9 +90,11 @@ class Judge:
         return [*self.mended([*said, *clashes], left), *warnings]
 
     def works(self, held: Sequence[Held]) -> bool:
-        """Whether there is nothing but warnings and notes to find."""
+        """Whether there is nothing but warnings and notes to find, of things that are all there."""
         found, usable = self.alone(held)
         if any(clash.finding.severity == "error" for clash in found):
+            return False
+        if len(usable) < sum(each.name in self.stack for each in held):
             return False
         return self.question.is_possible(self.with_related(usable, held))
 

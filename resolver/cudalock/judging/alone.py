@@ -102,7 +102,8 @@ class Alone:
         from packaging.specifiers import SpecifierSet
 
         below = any(
-            item.operator in ("<", "<=") and parse_version(item.version) <= parse_version(oldest)
+            item.operator in ("<", "<=", "~=")
+            and parse_version(item.version) <= parse_version(oldest)
             for item in SpecifierSet(held.specifier)
             if not item.version.endswith(".*")
         )
@@ -122,8 +123,10 @@ class Alone:
         labels = sorted(
             {build.local for build in release.builds if build.local and build.builder is None}
         )
-        if not labels:
-            says = f"{held.name} {held.version} is not known here: no build with a label is"
+        kinds = {_kind(label) for label in labels}
+        if _kind((held.version or "").partition("+")[2]) not in kinds:
+            # ROCm's, XPU's, a distributor's or one's own.
+            says = f"{held.name} {held.version} is not known here: no build with such a label is"
             yield self._clash("CL105", held, says)
             return
         says = f"{held.name} {held.version} does not exist: builds of {release.version} are"
@@ -312,6 +315,11 @@ class Alone:
             members=(held.name,),
         )
         return Clash(finding, (held,), is_local=code in LOCAL)
+
+
+def _kind(label: str) -> str:
+    """What a label begins with: `cu` of `cu124`."""
+    return label.rstrip("0123456789").partition(".")[0].rstrip("0123456789")
 
 
 def _called(held: Held) -> str:
