@@ -332,6 +332,34 @@ def test_live_has_newer_releases(index: LocalIndex) -> None:
     assert re.search(rf'^# command: .* --live --index-url "{url}"$', text, re.MULTILINE)
 
 
+def test_what_is_older_than_the_matrix_is_not_told_as_newer(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("torch", "1.13.1"), wheel("zz-many", "1.0"))
+    index.add(MAIN, *(wheel("zz-many", f"{n}.0", "torch==2.6.0") for n in range(2, 30)))
+    # Every release has to be looked at here, and those that the matrix lacks of its own as well.
+    status, _, said = run("zz-many torch==2.5.1", index, "--live")
+    assert status == 0, said
+    assert "not looked at" not in said
+
+
+def test_an_extra_seen_late_leaves_releases_that_only_the_matrix_has(index: LocalIndex) -> None:
+    """The index has withdrawn one of them: it is as the matrix has it, extra or no extra."""
+    index.add(MAIN, wheel("filelock", "3.20.0"))
+    index.add(MAIN, wheel("zz-needs", "1.0", "filelock[zz]<3.20"))
+    status, text, said = run("zz-needs torch==2.5.1", index)
+    assert status == 0, said
+    assert "internal error" not in said
+    assert pins(text)["filelock"].startswith("3.19.")
+
+
+def test_a_hint_has_the_flag_that_the_answer_needs(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-held", "1.0", "torch==2.5.1"))
+    status, _, said = run("zz-held torch==2.6.0", index, "--live")
+    assert status == 1
+    hints = re.findall(r"^hint: .*`(cudalock .*)`$", said, re.MULTILINE)
+    assert hints
+    assert all(hint.endswith(" --live") for hint in hints)
+
+
 # Who a name belongs to.
 
 

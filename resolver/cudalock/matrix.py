@@ -180,6 +180,11 @@ class Matrix:
         """Whether :meth:`elsewhere` asks anybody."""
         return False
 
+    @property
+    def flags(self) -> str:
+        """What a command has to say to be answered by this view, each word after a space."""
+        return ""
+
     def prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Told what will be asked, so that what is needed from elsewhere can be had at once."""
 

@@ -26,6 +26,8 @@ TRIED: Final = 3
 """Versions tried of a project whose releases have to be asked for one by one."""
 PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "linux-aarch64")
+GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
+"""Those of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 PLACES: Final = ("target:python", "target:platform")
 
 
@@ -35,10 +37,12 @@ class Suggestion(NamedTuple):
     says: str
     goal: Goal
     target: Target
+    flags: str = ""
+    """what the command says of the matrix, each word after a space"""
 
     @property
     def command(self) -> str:
-        return command_line(self.goal, self.target)
+        return command_line(self.goal, self.target) + self.flags
 
     def __str__(self) -> str:
         return f"{self.says}: `{self.command}`"
@@ -53,7 +57,8 @@ def suggest(goal: Goal, target: Target, matrix: Matrix, cores: Sequence[Core]) -
 
     What the user did not state comes first: it costs nothing to state it.
     """
-    return Advisor(matrix).suggest(goal, target, cores)
+    found = Advisor(matrix).suggest(goal, target, cores)
+    return [each._replace(flags=matrix.flags) for each in found]
 
 
 class Advisor:
@@ -83,6 +88,8 @@ class Advisor:
         unstated = {part for part in ("python", "platform") if part not in target.stated}
         if unstated and any(place in elements for place in PLACES):
             yield self._solved(_targets(goal, target, unstated))
+        if "target:glibc" in elements and "glibc" not in target.stated:
+            yield self._solved(_newer_glibcs(goal, target))
         yield self._solved(_elsewhere(goal, target, elements))
         for text in _goal_texts(elements):
             if parse_requirement(text).specifier:
@@ -245,6 +252,13 @@ def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion
             other = replace(target.on_platform(platform), python=python, free_threaded=False)
             where = f"on {other.platform_label} with Python {python}"
             yield Suggestion(where, goal, other)
+
+
+def _newer_glibcs(goal: Goal, target: Target) -> Iterator[Suggestion]:
+    """Linux with a newer C library than the one that is taken where none is said."""
+    for glibc in GLIBCS:
+        if target.glibc and parse_version(glibc) > parse_version(target.glibc):
+            yield Suggestion(f"with glibc {glibc}", goal, replace(target, glibc=glibc))
 
 
 def _elsewhere(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[Suggestion]:

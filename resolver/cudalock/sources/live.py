@@ -88,6 +88,11 @@ class LiveMatrix(Matrix):
         return not self._offline
 
     @property
+    def flags(self) -> str:
+        """`--live`, where the index is asked for more than the matrix sends it to."""
+        return " --live" if self._everything else ""
+
+    @property
     def is_open(self) -> bool:
         """Whether :meth:`project` may have projects that are not held."""
         return self._opened
@@ -179,7 +184,7 @@ class LiveMatrix(Matrix):
             live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], held)
             if live.added and _is_plain(held):
                 found = live
-            elif self._everything and (newer := live.newest_wheels):
+            elif self._everything and (newer := live.newest_wheels(held)):
                 self._left_out[held.name] = newer
         with self._lock:
             return self._merged_projects.setdefault(held.name, found)
@@ -291,6 +296,7 @@ class LiveMatrix(Matrix):
         self.window *= 4
         self._filled = True
         self._merged_projects.clear()
+        self._whole_projects.clear()
         return True
 
     def note_extras(self, requires: Iterable[str]) -> None:
@@ -321,7 +327,7 @@ class LiveMatrix(Matrix):
         listing = indexes.listing(indexes.urls[0], held.name)
         if listing is None:
             return held
-        live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], only=held)
+        live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], held, anew=True)
         with self._lock:
             return self._whole_projects.setdefault(held.name, live)
 
@@ -433,6 +439,7 @@ class LiveProject(Project):
     __slots__ = (
         "_files",
         "_held",
+        "_is_cut",
         "_matrix",
         "_read",
         "_versions",
@@ -449,9 +456,11 @@ class LiveProject(Project):
         index: str,
         url: str,
         held: Project | None = None,
-        only: Project | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
-        """Before the releases come those of `held`; with `only`, those that it has are all."""
+        """Before the releases come those of `held`, as they are or `anew`, as the index has
+        them."""
         from cudalock.sources.rows import releases_of
 
         super().__init__(listing.project, listing.address, "", (listing.address,), {})
@@ -461,9 +470,10 @@ class LiveProject(Project):
         self._files = {
             version: found
             for version, found in files.items()
-            if (only is None or version in only)
-            and (held is None or (version not in held and matrix.takes(version, held.versions[-1])))
+            if held is None
+            or (anew if version in held else matrix.takes(version, held.versions[-1]))
         }
+        self._is_cut = held is None or anew
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
         self._read: dict[str, Metadata | None] = {}
         self.index = index
@@ -477,17 +487,20 @@ class LiveProject(Project):
     @property
     def window(self) -> int | None:  # type: ignore[override]
         """How many releases are looked at."""
-        return self._matrix.window if self._held is None else None
+        return self._matrix.window if self._is_cut else None
 
     @property
     def other_window(self) -> int | None:  # type: ignore[override]
         """How many of those are looked at that nobody asks for, to tell what is in the way."""
         return WINDOW if self._held is None else None
 
-    @property
-    def newest_wheels(self) -> str | None:
-        """The newest final release of the index that the matrix does not know and that has any."""
+    def newest_wheels(self, held: Project) -> str | None:
+        """The newest final release of the index that has any, if it is newer than all that are
+        held."""
+        newest = parse_version(held.versions[-1])
         for version, files in reversed(self._files.items()):
+            if parse_version(version) < newest:
+                return None
             if any(file.is_wheel for file in files) and not parse_version(version).is_prerelease:
                 return version
         return None
@@ -519,7 +532,7 @@ class LiveProject(Project):
 
     def release(self, version: str) -> Release:
         """Raises KeyError for an unknown version."""
-        if self._held is not None and version in self._held:
+        if self._held is not None and version not in self._files:
             return self._held.release(version)
         release = self._parsed.get(version)
         if release is None:
