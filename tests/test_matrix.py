@@ -215,3 +215,23 @@ def test_damage_of_the_real_matrix_reaches_the_user(tmp_path: Path, file: str, s
     assert result.stdout == ""
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_no_wheel_has_an_older_abi_than_each_build_of_its_torch(matrix: Matrix) -> None:
+    """What a name says of the C++ ABI is not what the binary has: it can be switched on, never off,
+    and each build of torch 2.7 and later has the new one."""
+    have: dict[str, set[str]] = {}
+    for release in matrix.project("torch") or ():
+        for build in release.builds:
+            minor = ".".join(release.version.split(".")[:2])
+            have.setdefault(minor, set()).update(build.labels.get("cxx11abi", ()))
+    wrong = {
+        (name, release.version, build.local)
+        for name in matrix.projects
+        for release in matrix.project(name) or ()
+        for build in release.builds
+        for torch in build.labels.get("torch", ())
+        if "0" in build.labels.get("cxx11abi", ())
+        and have.get(".".join(torch.split(".")[:2])) == {"1"}
+    }
+    assert wrong == set()
