@@ -63,6 +63,10 @@ class FakeMatrix:
     def versions(self, name: str, /) -> list[str]:
         return VERSIONS.get(name, [])
 
+    def older(self, name: str, version: str, /) -> list[str]:
+        del name, version
+        return []
+
     def gpu(self, text: str, /) -> str | None:
         plain = {name.lower(): value for name, value in GPUS.items()}
         by_number = {f"sm_{value.replace('.', '')}": value for value in GPUS.values()}

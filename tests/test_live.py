@@ -198,6 +198,14 @@ def test_older_releases_of_what_the_matrix_holds(index: LocalIndex) -> None:
     assert solved("zz-strict", index) == {"zz-strict": "1.0", "filelock": "0.1"}
 
 
+def test_an_older_release_of_what_the_matrix_holds_may_be_named(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("filelock", "0.1", "zz-base"))
+    assert solved("filelock==0.1", index) == {"filelock": "0.1", "zz-base": "2.1"}
+    status, _, said = run("filelock==0.2", index)
+    assert status == 2
+    assert "`filelock` 0.2 is not known here" in said
+
+
 # No.
 
 
@@ -211,6 +219,24 @@ def test_source_distributions_are_never_built(index: LocalIndex) -> None:
             assert "zz-source" in said
             assert "source distribution" in said
         assert not [path for path in pages.asked if path.endswith(".tar.gz")]
+
+
+def test_all_that_has_no_wheel_is_told_at_once(index: LocalIndex) -> None:
+    page = '<a href="{0}-1.0.tar.gz">{0}-1.0.tar.gz</a>'
+    pages = {f"/main/{name}/": page.format(name.replace("-", "_")) for name in ("zz-one", "zz-two")}
+    with Pages(pages) as server:
+        for number in range(40):
+            server.add(
+                MAIN, wheel("zz-user", f"1.{number}", "zz-base<2" if number < 5 else "zz-base")
+            )
+        server.add(MAIN, wheel("zz-base", "1.0"), wheel("zz-base", "2.0"))
+        server.add(MAIN, wheel("zz-way", "1.0", "zz-far"), wheel("zz-far", "1.0", "zz-two>=1"))
+        status, _, said = run("zz-one==1.0 zz-user zz-way zz-base==1.0", server)
+    assert status == 1
+    for name in ("zz-one", "zz-two"):
+        assert f"{name} 1.0 has no wheel, only a source distribution" in said
+    assert "zz-way 1.0 requires zz-far" in said
+    assert "zz-user" not in said.partition("hint:")[0].partition("\n")[2]
 
 
 def test_what_is_hopeless_beside_every_framework_is_seen_once(

@@ -166,6 +166,15 @@ class Matrix:
         project = self.project(name)
         return project.versions if project else []
 
+    def older(self, name: str, version: str) -> list[str]:
+        """The versions of a project that is held, with one that is older than those; none where
+        that cannot be had.
+
+        The matrix by itself has no others; a live view asks an index.
+        """
+        del name, version
+        return []
+
     def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
         """Those of the names, canonical and not held, that can be asked for all the same.
 

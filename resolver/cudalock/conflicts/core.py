@@ -84,12 +84,23 @@ class Conflict:
             (self.search.elements | frozenset(self.elements)) - found,
         )
 
+    def _out_of_reach(self) -> list[Core]:
+        """A conflict for each requirement that cannot be had by itself: all are to be mended."""
+        problem = Problem(self.problem.goal, self.problem.target, self.problem.matrix)
+        alone = dict.fromkeys(f"goal:{each.origin.id}" for each in problem.out_of_reach)
+        others = frozenset(each for each in self.elements if each.startswith("goal:"))
+        found = (self.core(others - {each}) for each in alone)
+        return [core for core in found if core is not None]
+
     def cores(self) -> list[Core]:
         """The conflict, and a second one that would be left once the first was mended.
 
         What the first is mended by is not known, so the least important thing asked for in it is
         let go to see the other.
         """
+        alone = self._out_of_reach()
+        if alone:
+            return alone
         first = self.core()
         if first is None:
             return []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.versions import LISTING, check_exact, clauses, parse_version_spec, satisfying
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     Elsewhere = Callable[[Iterable[str]], frozenset[str]]
     """Those of some names that are in no list, and can be had all the same."""
+
+    Older = Callable[[str, str], Sequence[str]]
+    """The versions of a project, with one that is older than those that are held; none where that
+    cannot be had."""
 
 
 NOT_HERE: Final = "is not for this target"
@@ -70,6 +75,22 @@ class Asked(NamedTuple):
         return self.marker is None or Marker(self.marker).evaluate(dict(environment))
 
 
+def none_older(name: str, version: str) -> Sequence[str]:
+    """There is nothing older than what is known."""
+    del name, version
+    return ()
+
+
+def _too_old(item: Asked, known: Sequence[str]) -> str | None:
+    """The version that an item names, if it is older than all that are known."""
+    for clause in clauses(item.specifier) if known and item.loose is None else ():
+        version = clause.removeprefix("==")
+        is_exact = clause == f"=={version}" and not version.endswith(".*") and "+" not in version
+        if is_exact and Version(version) < Version(known[0]):
+            return version
+    return None
+
+
 def nowhere(names: Iterable[str]) -> frozenset[str]:
     """There are no names but those of the lists."""
     del names
@@ -92,12 +113,14 @@ def collect(
     environment: Mapping[str, str],
     matrix_version: str | None = None,
     elsewhere: Elsewhere = nowhere,
+    older: Older = none_older,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
     What a marker rules out in `environment` is left out. `elsewhere` tells which names that are in
-    no list can be had all the same. Raises UnknownName, UnknownVersion, and
-    Contradiction where two places ask for what no known version can be both.
+    no list can be had all the same, and `older` the versions of a project with one that is older
+    than those. Raises UnknownName, UnknownVersion, and Contradiction where two places ask for what
+    no known version can be both.
     """
     found: dict[str, list[_Read]] = {}
     known: dict[str, Sequence[str]] = {}
@@ -115,6 +138,8 @@ def collect(
         if project not in known:
             known[project] = versions(names.stand_in(project, environment))
         place = matrix_version if project not in others else LISTING
+        if place != LISTING and (exact := _too_old(item, known[project])):
+            known[project] = older(names.stand_in(project, environment), exact) or known[project]
         specifier, note = _read(item, project, known[project], place)
         if note:
             notes[note] = None

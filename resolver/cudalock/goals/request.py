@@ -43,6 +43,7 @@ class Known(Protocol):
     def is_open(self) -> bool: ...
     def elsewhere(self, names: Iterable[str], /) -> frozenset[str]: ...
     def versions(self, name: str, /) -> Sequence[str]: ...
+    def older(self, name: str, version: str, /) -> Sequence[str]: ...
     def gpu(self, text: str, /) -> str | None: ...
     def gpu_names(self) -> Sequence[str]: ...
 
@@ -161,7 +162,13 @@ def _goal(
     asked = [*parsed.asked, *_flag_asks(request), *request.asked]
     asked += _default_asks(defaults, asked, known.names)
     requirements, notes = collect(
-        asked, known.names, known.versions, environment, known.version, known.elsewhere
+        asked,
+        known.names,
+        known.versions,
+        environment,
+        known.version,
+        known.elsewhere,
+        known.older,
     )
     constraints, more_notes = collect_constraints(
         [*request.constraints, *defaults.constraints],

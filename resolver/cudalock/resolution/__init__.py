@@ -80,7 +80,7 @@ def find(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
             if not matrix.again(found=False):
                 raise
         else:
-            if resolution is None and problem.is_out_of_reach:
+            if resolution is None and problem.out_of_reach:
                 return None
             if not matrix.again(found=resolution is not None):
                 return resolution

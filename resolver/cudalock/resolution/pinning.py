@@ -338,7 +338,8 @@ class _Choices:
         """See :class:`~cudalock.resolution.learning.Choices`."""
         base, _, version = self._identifiers[name]
         if version:
-            return allowed & -allowed, 0
+            left = allowed & ((2 << len(self._builds[name])) - 2)
+            return (left & -left, 0) if left else (0, allowed)
         domain = self._domains.get(base)
         if domain is None:
             return self._of(base).best(allowed, self.cuda)

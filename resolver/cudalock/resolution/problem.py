@@ -46,6 +46,13 @@ TRUST_ACCEPTED: Final = {
 }
 
 
+MOST_HOPS: Final = 3
+"""Steps from the goal at which what cannot be had is looked for without a search."""
+
+MOST_RELEASES: Final = 8
+"""Releases that are looked at to that end."""
+
+
 class Problem:
     """What may be pinned for one goal on one target, and what each choice asks for."""
 
@@ -76,6 +83,7 @@ class Problem:
         self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
+        self._none: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
         self._refusals: dict[Candidate, tuple[frozenset[str], ...]] = {}
         self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
@@ -185,24 +193,51 @@ class Problem:
                     yield candidate
             seen[asked] += made
 
-    @property
-    def is_out_of_reach(self) -> bool:
-        """Whether something that the goal asks for, and only an index has, cannot be had however
-        many of its releases are looked at."""
-        return any(map(self._has_none, self.goal_names))
+    @cached_property
+    def out_of_reach(self) -> tuple[Requirement, ...]:
+        """What the goal asks for, only an index has, and cannot be had however many releases are
+        looked at: it leads to what has no wheel."""
+        return tuple(
+            root
+            for root in self.roots
+            if root.kind == "requires"
+            and self._window_of(root.name) is not None
+            and self._has_none(root, MOST_HOPS)
+        )
 
-    def _has_none(self, name: str) -> bool:
+    def _window_of(self, name: str) -> int | None:
         project = self.matrix.project(name)
-        if project is None or project.window is None:
+        return project.window if project is not None else None
+
+    def _has_none(self, wanted: Requirement, hops: int) -> bool:
+        key = (wanted.name, wanted.specifiers, wanted.extras, hops)
+        if key not in self._none:
+            self._none[key] = self._look_for_none(wanted, hops)
+        return self._none[key]
+
+    def _look_for_none(self, wanted: Requirement, hops: int) -> bool:
+        project = self.matrix.project(wanted.name)
+        if project is None:
             return False
-        specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
+        together = [wanted, *self.roots_of(wanted.name)]
         asked = [
             version
             for version in project.versions
-            if all(may_accept(specifier, version) for specifier in specifiers)
+            if all(each.may_accept(version) for each in together)
+            and not (project.has_final and is_prerelease(version))
         ]
-        return len(asked) <= project.window and not any(
-            self.candidates_at(name, version) for version in asked
+        if len(asked) > (project.window or MOST_RELEASES) or not (asked or project.window):
+            return False
+        offered = [each for version in asked for each in self.candidates_at(wanted.name, version)]
+        return all(
+            hops > 0
+            and any(
+                self._has_none(each, hops - 1)
+                for part in (candidate, candidate.with_extras(wanted.extras))
+                for each in self.metadata(part)
+                if each.name != wanted.name
+            )
+            for candidate in offered
         )
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:

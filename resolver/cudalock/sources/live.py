@@ -13,6 +13,7 @@ from there: so nobody takes a private package over by giving its name to a publi
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -68,6 +69,7 @@ class LiveMatrix(Matrix):
         self._live: dict[str, LiveProject | None] = {}
         self._merged_projects: dict[str, Project] = {}
         self._left_out: dict[str, str] = {}
+        self._named: dict[str, set[str]] = {}
         self._whole: set[str] = set()
         self._asked_extras: dict[str, set[str]] = {}
         self._whole_projects: dict[str, Project] = {}
@@ -111,6 +113,26 @@ class LiveMatrix(Matrix):
         self._opened |= bool(have)
         return have
 
+    def older(self, name: str, version: str) -> list[str]:
+        """The versions of a held project, with one that an index alone has; none where none has it,
+        where it cannot be asked, or does not say all there is to know of it."""
+        held = Matrix.project(self, name)
+        if held is None or not _is_plain(held):
+            return []
+        with suppress(NetworkError):
+            indexes = self._package_indexes()
+            listing = indexes.listing(indexes.urls[0], name)
+            wanted = parse_version(version)
+            named = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else ()
+            for release in named:
+                if parse_version(release.version) == wanted:
+                    self._named.setdefault(name, set()).add(release.version)
+                    self._merged_projects.pop(name, None)
+                    # What an old release requires may be held by nobody but an index.
+                    self._opened = True
+                    return self.versions(name)
+        return []
+
     def _find(self, name: str) -> LiveProject | NetworkError | None:
         try:
             return self._listed(name)
@@ -140,7 +162,8 @@ class LiveMatrix(Matrix):
         if name in self._whole and held is not None:
             return self._whole_project(held)
         if held is not None:
-            return self._merged(held) if self._everything or self._filled else held
+            is_merged = self._everything or self._filled or name in self._named
+            return self._merged(held) if is_merged else held
         if not self._opened or self.component(name).is_virtual:
             return None
         found = self._find(name)
@@ -189,9 +212,11 @@ class LiveMatrix(Matrix):
         with self._lock:
             return self._merged_projects.setdefault(held.name, found)
 
-    def takes(self, version: str, newest: str) -> bool:
-        """Whether a release is taken that the matrix does not hold, of a project whose newest one
-        it has."""
+    def takes(self, version: str, held: Project) -> bool:
+        """Whether a release is taken that the matrix does not hold, of a project that it does."""
+        if version in self._named.get(held.name, ()):
+            return True
+        newest = held.versions[-1]
         is_newer = parse_version(version) > parse_version(newest)
         return self._everything if is_newer else self._filled
 
@@ -470,8 +495,7 @@ class LiveProject(Project):
         self._files = {
             version: found
             for version, found in files.items()
-            if held is None
-            or (anew if version in held else matrix.takes(version, held.versions[-1]))
+            if held is None or (anew if version in held else matrix.takes(version, held))
         }
         self._is_cut = held is None or anew
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
@@ -492,7 +516,7 @@ class LiveProject(Project):
     @property
     def other_window(self) -> int | None:  # type: ignore[override]
         """How many of those are looked at that nobody asks for, to tell what is in the way."""
-        return WINDOW if self._held is None else None
+        return WINDOW if self._is_cut else None
 
     def newest_wheels(self, held: Project) -> str | None:
         """The newest final release of the index that has any, if it is newer than all that are
