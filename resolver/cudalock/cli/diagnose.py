@@ -88,9 +88,18 @@ def _read(words: tuple[str, ...]) -> str:
             return decode(Path(text).read_bytes())
         except OSError as error:
             raise BadFile(f"`{text}` cannot be read: {error.strerror or error}") from None
+    if len(words) == 1 and "\n" not in text and _is_folder(text):
+        raise BadFile(f"`{text}` is a folder: name the file in it")
     if len(words) == 1 and len(text.split()) == 1 and Path(text).suffix.lower() in _FILES:
         raise BadFile(f"there is no file `{text}`")
     return text
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return ("/" in text or "\\" in text) and Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _said(

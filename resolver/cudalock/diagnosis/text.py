@@ -6,15 +6,33 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-_COLOURS: Final = r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\n]{0,200}\x07)"
+_COLOURS: Final = r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\))"
 _QUOTES: Final = str.maketrans(dict.fromkeys("'\"`\u00b4\u2018\u2019\u201c\u201d"))
-_MARKS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+_MARKS: Final = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+)
+_LOOKED_AT: Final = 4096
+"""How many of the first bytes tell the encoding."""
 
 
 def decode(data: bytes) -> str:
     """The text of a file: UTF-8, or what its first bytes say (PowerShell saves UTF-16)."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-    return data.decode(encoding, errors="replace")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    return data.decode(encoding or _without_a_mark(data), errors="replace")
+
+
+def _without_a_mark(data: bytes) -> str:
+    """UTF-16 where every second byte of what should be letters is empty, else UTF-8."""
+    even, odd = data[:_LOOKED_AT:2], data[1:_LOOKED_AT:2]
+    if odd and odd.count(0) > len(odd) * 0.8 and even.count(0) < len(even) * 0.2:
+        return "utf-16-le"
+    if odd and even.count(0) > len(even) * 0.8 and odd.count(0) < len(odd) * 0.2:
+        return "utf-16-be"
+    return "utf-8"
 
 
 def fold(text: str) -> str:
