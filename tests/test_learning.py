@@ -81,7 +81,10 @@ def invented(seed: int) -> Question:
 
     def wish(of: str) -> Wish:
         name = chance.choice(sorted(versions.keys() - {of}))
-        mask = chance.getrandbits(versions[name]) << 1 or 2
+        # Some wish for what no version meets.
+        mask = chance.getrandbits(versions[name]) << 1
+        if not mask and chance.random() < 0.5:
+            mask = 2
         return name, mask | (ABSENT if chance.random() < 0.3 else 0)
 
     wishes = {

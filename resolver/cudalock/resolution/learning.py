@@ -247,7 +247,10 @@ class Learner:
             terms = _resolved(terms, cause.terms, last)
 
     def _since(self, name: str, mask: int) -> int:
-        """The place in the trail since which a name's choice is inside a set; -1 without one."""
+        """The place in the trail since which a name's choice is inside a set; -1 without one, or
+        where it always was."""
+        if mask == ANYTHING:
+            return -1
         for place, after in self._history.get(name, ()):
             if not after & ~mask:
                 return place
