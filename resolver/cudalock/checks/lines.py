@@ -59,7 +59,21 @@ class Lines:
                 if entry.group in wanted and self._counts(entry):
                     one = self._held(entry, target, environment)
                     held += [one] if one is not None else []
-        return held
+        return self._as_sent(held)
+
+    def _as_sent(self, held: list[Held]) -> list[Held]:
+        """The same with what a line sends to an index or an address taken from there for every line
+        about it."""
+        sent = {each.name for each in held if self._is_sent(each)}
+        return [
+            each._replace(indexes=None, placed=False)
+            if each.name in sent and not self._is_sent(each)
+            else each
+            for each in held
+        ]
+
+    def _is_sent(self, held: Held) -> bool:
+        return held.placed and (held.file is not None or held.indexes != self._everywhere)
 
     def _counts(self, entry: Declared) -> bool:
         # An override stands in the place of every other line about its project.
@@ -123,10 +137,10 @@ class Lines:
 
     def _indexes(self, entry: Declared, source: Source | None) -> frozenset[str] | None:
         if entry.index is not None:
-            return self._places.of(entry.index)
+            return self._places.of_one(entry.index, entry.name)
         if source is not None and source.index is not None:
             index = self._owners[id(entry)].index_named(source.index)
-            return self._places.of(index.url) if index else None
+            return self._places.of_one(index.url, entry.name) if index else None
         return self._everywhere
 
     # -- locks ----------------------------------------------------------------------------------
@@ -137,8 +151,10 @@ class Lines:
             return self._by_address(entry, entry.url)
         if entry.version is None:
             return None
-        indexes = self._places.of(entry.index) if entry.index is not None else self._everywhere
-        if entry.index is None and self._everywhere is not None:
+        indexes = self._everywhere
+        if entry.index is not None:
+            indexes = self._places.of_one(entry.index, entry.name)
+        elif self._everywhere is not None:
             indexes = self._everywhere | {PACKAGE_INDEX}
         held = Held(entry.name, entry.specifier, indexes=indexes, origin=entry)
         wheels = [each for each in entry.files if each.name.endswith(_WHEEL)]
@@ -146,7 +162,9 @@ class Lines:
             return held._replace(hashes=_digests(entry.hashes))
         best = _best(wheels, target)
         chosen = best or wheels[0]
-        return held._replace(file=chosen.name, hashes=_digests(chosen.hashes))
+        # An index that is not known may have other bytes under a name that is.
+        hashes = _digests(chosen.hashes) if indexes is not None else ()
+        return held._replace(file=chosen.name, hashes=hashes)
 
 
 @lru_cache(maxsize=1024)

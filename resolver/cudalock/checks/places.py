@@ -24,6 +24,7 @@ class Places:
     """Index addresses, as the matrix calls the indexes."""
 
     def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
         self._by_url = {
             _plain(index.url): frozenset({index.id})
             for index in matrix.indexes.values()
@@ -47,6 +48,17 @@ class Places:
         # A mirror of the package index names it as a rule.
         is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
+
+    def of_one(self, url: str, name: str) -> frozenset[str] | None:
+        """The same for the index that one project is sent to; ANYWHERE as well for an index on
+        which the matrix has nothing of it: PyTorch's hold more than is known here."""
+        found = self.of(url)
+        if found is None or PACKAGE_INDEX in found:
+            return found
+        project = self._matrix.project(name)
+        releases = map(project.release, project.versions) if project else ()
+        is_known = any(build.index in found for release in releases for build in release.builds)
+        return found if is_known else ANYWHERE
 
     def of_all(self, urls: Iterable[str]) -> frozenset[str] | None:
         """The indexes that some addresses mean together."""

@@ -255,10 +255,11 @@ class Alone:
         published = {
             wheel.sha256
             for build in made.release.builds
+            if held.indexes is None or build.index in held.indexes
             for wheel in build.wheels
             if wheel.file(made.release.version, build.local) == held.file
         }
-        if held.hashes and None not in published and published.isdisjoint(held.hashes):
+        if held.hashes and published and published.isdisjoint({*held.hashes, None}):
             says = f"the hash is not that of {held.file}"
             yield self._clash("CL106", held, says)
 
