@@ -12,6 +12,7 @@ from cudalock.checks.static import static_findings
 from cudalock.checks.targets import completed, likely, told
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.judging import Clash, Held, Judge
+from cudalock.judging.alone import LOCAL
 from cudalock.judging.stack import Stack
 from cudalock.names import VENDOR
 from cudalock.projects.declared import Declared
@@ -34,8 +35,8 @@ class Judged(NamedTuple):
     clashes: tuple[Clash, ...]
 
     @property
-    def is_bad(self) -> bool:
-        return any(clash.finding.severity == "error" for clash in self.clashes)
+    def errors(self) -> list[Clash]:
+        return [clash for clash in self.clashes if clash.finding.severity == "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +116,42 @@ class _Checker:
     def _first_that_works(
         self, targets: list[Target], first: Target, group: str | None, lines: set[int]
     ) -> tuple[Judged, set[int]]:
-        """The judgement on the first target that has some of these lines and no error; else the
-        one on the first of all. With it, the lines that need not be looked at again."""
+        """The judgement on the first target that has these lines and no error, or at least none of
+        those that another target is free of; else the one on the first of all. With it, the lines
+        that need not be looked at again."""
         judged = self._judge(first, group, lines)
-        if not judged.is_bad:
+        if not judged.errors:
             return judged, _origins(judged) & lines
-        errors = [clash for clash in judged.clashes if clash.finding.severity == "error"]
-        if any(not clash.is_local for clash in errors):
-            return judged, lines
+        errors = judged.errors
+        other = self._better(targets, judged, errors, lines)
+        if other is None:
+            free = [
+                clash
+                for clash in errors
+                if clash.finding.code in LOCAL
+                and any(self._may_work(each, group, [clash], lines) for each in targets)
+            ]
+            other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None
+        return other or judged, lines
+
+    def _better(
+        self, targets: list[Target], judged: Judged, mended: Sequence[Clash], lines: set[int]
+    ) -> Judged | None:
+        """The judgement on the first target that is free of some errors, and adds none; which it
+        is noted of them."""
+        if not mended or any(not clash.is_local for clash in mended):
+            return None
         for target in targets:
-            if target is first or not self._may_work(target, group, errors, lines):
+            if target is judged.target or not self._may_work(target, judged.group, mended, lines):
                 continue
-            other = self._judge(target, group, lines)
-            if not other.is_bad:
-                self._note(judged, targets, lines)
-                return other, lines
-        return judged, lines
+            other = self._judge(target, judged.group, lines)
+            if len(other.errors) <= len(judged.errors) - len(mended):
+                self._note(judged, mended, targets, lines)
+                return other
+        return None
 
     def _may_work(
-        self, target: Target, group: str | None, errors: list[Clash], lines: set[int]
+        self, target: Target, group: str | None, errors: Sequence[Clash], lines: set[int]
     ) -> bool:
         """Whether the lines are all there on a target, and each of these errors is not.
 
@@ -150,11 +168,13 @@ class _Checker:
                 return False
         return True
 
-    def _note(self, bad: Judged, targets: list[Target], lines: set[int]) -> None:
+    def _note(
+        self, bad: Judged, clashes: Sequence[Clash], targets: list[Target], lines: set[int]
+    ) -> None:
         """That something holds on some targets only, and on which."""
-        for clash in bad.clashes:
+        for clash in clashes:
             place = _place(clash)
-            if clash.finding.severity == "error" and place is not None:
+            if place is not None:
                 good = [each for each in targets if self._may_work(each, bad.group, [clash], lines)]
                 says = f"holds on {told(good)}, and not on {told([bad.target])}"
                 found = Finding(

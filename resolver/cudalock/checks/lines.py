@@ -41,6 +41,9 @@ class Lines:
 
         In a Dockerfile nothing is for everyone: there each stage is an environment of its own.
         """
+        forks = [fork for file in self.file.files() for fork in file.forks]
+        if forks:
+            return [None, *forks]
         wanted = set(names)
         found = dict.fromkeys(
             entry.group for entry in self.file.everything() if entry.name in wanted
@@ -55,7 +58,7 @@ class Lines:
         wanted = self.file.wanted_with(group)
         held = []
         for file in self.file.files():
-            for entry in _entries(file, environment):
+            for entry in _entries(file, environment, group):
                 if entry.group in wanted and self._counts(entry):
                     one = self._held(entry, target, environment)
                     held += [one] if one is not None else []
@@ -161,6 +164,9 @@ class Lines:
         if not wheels:
             return held._replace(hashes=_digests(entry.hashes))
         best = _best(wheels, target)
+        if best is None and len(wheels) < len(entry.files):
+            # There is a source distribution as well.
+            return held
         chosen = best or wheels[0]
         # An index that is not known may have other bytes under a name that is.
         hashes = _digests(chosen.hashes) if indexes is not None else ()
@@ -183,11 +189,13 @@ def _is_comparable(specifier: str) -> bool:
     return True
 
 
-def _entries(file: ProjectFile, environment: Mapping[str, str]) -> Iterator[Declared]:
+def _entries(
+    file: ProjectFile, environment: Mapping[str, str], fork: str | None
+) -> Iterator[Declared]:
     if file.roots is not None:
         from cudalock.projects.reach import entries_for
 
-        yield from entries_for(file, environment)
+        yield from entries_for(file, environment, fork)
         return
     for entry in file.declared:
         if entry.marker is None or holds(entry.marker, environment):

@@ -62,6 +62,7 @@ class Edge(NamedTuple):
     url: str | None = None
     extras: tuple[str, ...] = ()
     extra: str | None = None
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,8 @@ class ProjectFile:
     roots: tuple[Edge, ...] | None = None
     """what a lock was made for, where it tells only by reaching which entries a machine needs; see
     `projects.reach`"""
+    forks: tuple[str, ...] = ()
+    """the extras and groups of a lock that exclude one another, as its markers name them"""
     project: str | None = None
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,17 +11,26 @@ if TYPE_CHECKING:
 
     from cudalock.projects.declared import Declared, Edge, ProjectFile
 
-_EXTRA: Final = re.compile(r"extra\s*[!=]=\s*(?:'[^']*'|\"[^\"]*\")")
+_EXTRA: Final = re.compile(r"extra\s*([!=])=\s*(?:'([^']*)'|\"([^\"]*)\")")
+_FORK: Final = re.compile(r"(extra|group)-\d+-")
+"""How uv writes an extra or a group that excludes another: `extra-3-app-cpu`."""
 _ALWAYS: Final = "python_version != '0'"
+_NEVER: Final = "python_version == '0'"
 
 
-def entries_for(file: ProjectFile, environment: Mapping[str, str]) -> list[Declared]:
+def entries_for(
+    file: ProjectFile, environment: Mapping[str, str], fork: str | None = None
+) -> list[Declared]:
     """The entries that count where these PEP 508 marker values hold, in the order of the file.
 
-    Every extra and group of the project itself counts as wanted: of two that exclude each other
-    both are here.
+    Every extra and group of the project itself counts as wanted. Of those that exclude each other,
+    the file's forks, one at most is: the one that is named, and beside it no other.
     """
-    here = [entry for entry in file.declared if _holds(entry.marker, environment)]
+
+    def holds(marker: str | None) -> bool:
+        return marker is None or _holds(_in_fork(marker, fork), tuple(environment.items()))
+
+    here = [entry for entry in file.declared if holds(entry.marker)]
     if file.roots is None:
         return here
     by_name: dict[str, list[Declared]] = {}
@@ -28,10 +38,14 @@ def entries_for(file: ProjectFile, environment: Mapping[str, str]) -> list[Decla
         by_name.setdefault(entry.name, []).append(entry)
     reached: set[int] = set()
     seen: set[tuple[int, tuple[str, ...]]] = set()
-    waiting: list[Edge] = list(file.roots)
+    waiting: list[Edge] = [
+        edge
+        for edge in file.roots
+        if edge.extra in (None, fork) or (fork is None and edge.extra not in file.forks)
+    ]
     while waiting:
         edge = waiting.pop()
-        if not _holds(edge.marker, environment):
+        if not holds(edge.marker):
             continue
         for entry in _meant(edge, by_name):
             key = id(entry), edge.extras
@@ -46,18 +60,31 @@ def _meant(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[Declar
     return [
         entry
         for entry in by_name.get(edge.name, ())
-        if edge.version in (None, entry.version) and edge.url in (None, entry.url)
+        if edge.version in (None, entry.version)
+        and edge.url in (None, entry.url)
+        and edge.registry in (None, entry.index)
     ]
 
 
-def _holds(marker: str | None, environment: Mapping[str, str]) -> bool:
-    """Whether a marker holds. Which extras are wanted is not asked here."""
-    if marker is None:
-        return True
+@lru_cache(maxsize=4096)
+def _in_fork(marker: str, fork: str | None) -> str:
+    """A marker that asks for no extra: which fork is wanted is known, and all else is wanted."""
+
+    def answer(found: re.Match[str]) -> str:
+        name = found[2] or found[3] or ""
+        if not _FORK.match(name):
+            return _ALWAYS
+        return _ALWAYS if (found[1] == "=") == (name == fork) else _NEVER
+
+    return _EXTRA.sub(answer, marker)
+
+
+@lru_cache(maxsize=8192)
+def _holds(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
     from packaging.markers import InvalidMarker, Marker
 
     try:
-        return Marker(_EXTRA.sub(_ALWAYS, marker)).evaluate({**environment, "extra": ""})
+        return Marker(marker).evaluate({**dict(environment), "extra": ""})
     except (InvalidMarker, RecursionError, ValueError):
         return True
 

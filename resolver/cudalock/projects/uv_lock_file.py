@@ -12,7 +12,7 @@ from cudalock.projects.pep508 import is_marker
 from cudalock.projects.toml_file import TomlFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cudalock.projects.declared import Encoding
     from cudalock.projects.text import Text
@@ -28,6 +28,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     packages = list(tables(file, "package"))
     own = [(key, package) for key, package in packages if _is_own(package)]
     names = [canonical(package["name"]) for _, package in own if _is_here(package)]
+    forks = tuple(dict.fromkeys(_forks(file)))
     return ProjectFile(
         text.name,
         "uv-lock",
@@ -37,7 +38,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         requires_python=file.range("requires-python"),
         environments=file.markers("supported-markers"),
         problems=tuple(dict.fromkeys(file.problems)),
-        roots=tuple(edge._replace(extra=None) for _, each in own for edge in _edges(each)),
+        roots=tuple(root for _, each in own for root in _roots(each, forks)),
+        forks=forks,
         project=names[0] if names else None,
     )
 
@@ -76,6 +78,34 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     )
 
 
+def _forks(file: TomlFile) -> Iterator[str]:
+    """The extras and groups that exclude one another, as markers name them."""
+    for rivals in _listed(file.data.get("conflicts")):
+        for each in _listed(rivals):
+            if isinstance(each, dict) and isinstance(each.get("package"), str):
+                for kind in ("extra", "group"):
+                    if isinstance(each.get(kind), str):
+                        yield _fork(kind, canonical(each["package"]), canonical(each[kind]))
+
+
+def _fork(kind: str, package: str, name: str) -> str:
+    return f"{kind}-{len(package)}-{package}-{name}"
+
+
+def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
+    """The requirements of a project that the lock was made for: its extras and groups keep their
+    name where some of them exclude another. Else all of them are wanted."""
+    kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
+    for item in _listed(package.get("dependencies")):
+        yield from _edge(item, None)
+    for table, kind in kinds:
+        found = package.get(table)
+        for name, items in found.items() if isinstance(found, dict) else ():
+            fork = _fork(kind, canonical(package["name"]), canonical(name))
+            for item in _listed(items):
+                yield from _edge(item, fork if forks else None)
+
+
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
     """The requirements of an entry: its own, those of its extras, and of its groups."""
     for item in _listed(package.get("dependencies")):
@@ -97,6 +127,7 @@ def _edge(item: object, extra: str | None) -> Iterator[Edge]:
         string(_source(item), "url"),
         tuple(canonical(each) for each in _listed(item.get("extra")) if isinstance(each, str)),
         extra,
+        string(_source(item), "registry"),
     )
 
 
