@@ -130,6 +130,17 @@ def test_an_extra_of_a_held_project_that_the_matrix_leaves_out(index: LocalIndex
     assert (found["fsspec"], found["zz-base"]) == ("2026.9.0", "2.1")
 
 
+def test_an_extra_that_one_held_project_asks_of_another(index: LocalIndex) -> None:
+    """datasets requires fsspec[http], and of that extra the matrix has nothing."""
+    index.add(MAIN, wheel("fsspec", "2025.3.0", 'zz-base==2.1; extra == "http"'))
+    found = solved("datasets==3.6.0", index)
+    assert (found["fsspec"], found["zz-base"]) == ("2025.3.0", "2.1")
+    status, text, said = run("datasets==3.6.0 --offline")
+    assert status == 0
+    assert "zz-base" not in text
+    assert "what these extras bring is not known, and left out: fsspec[http]" in said
+
+
 def test_the_same_goal_and_listing_give_the_same_bytes(index: LocalIndex) -> None:
     first = run("zz-top torch==2.5.1", index)
     assert run("torch==2.5.1 zz-top", index) == first

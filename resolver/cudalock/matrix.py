@@ -197,6 +197,9 @@ class Matrix:
     def prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Told what will be asked, so that what is needed from elsewhere can be had at once."""
 
+    def note_extras(self, requires: Iterable[str]) -> None:
+        """Told of requirements that name extras, whose own requirements may not be held."""
+
     @property
     def is_whole(self) -> bool:
         """Whether :meth:`project` shows all there is."""

@@ -451,6 +451,8 @@ class Problem:
                         replaced.replacement, (), "requires", Origin("fact", replaced.fact)
                     )
                 continue
+            if parsed.extras:
+                self.matrix.note_extras((text,))
             specifier = str(parsed.specifier)
             specifiers = (specifier,) if specifier else ()
             yield Requirement(name, specifiers, "requires", origin, frozenset(parsed.extras))

@@ -334,7 +334,7 @@ class LiveMatrix(Matrix):
             held = Matrix.project(self, name)
             if held is None or name in self._whole or all(map(held.mentions_extra, wanted.extras)):
                 continue
-            if _is_plain(held):
+            if _is_plain(held) and not self._offline:
                 self._whole.add(name)
                 self._was_extended = True
                 # What an extra brings may be held by nobody but an index.
