@@ -159,13 +159,18 @@ class Lines:
             indexes = self._places.of_one(entry.index, entry.name)
         elif self._everywhere is not None:
             indexes = self._everywhere | {PACKAGE_INDEX}
-        held = Held(entry.name, entry.specifier, indexes=indexes, origin=entry)
         wheels = [each for each in entry.files if each.name.endswith(_WHEEL)]
+        held = Held(
+            entry.name,
+            entry.specifier,
+            indexes=indexes,
+            has_source=len(wheels) < len(entry.files),
+            origin=entry,
+        )
         if not wheels:
             return held._replace(hashes=_digests(entry.hashes))
         best = _best(wheels, target)
-        if best is None and len(wheels) < len(entry.files):
-            # There is a source distribution as well.
+        if best is None and held.has_source:
             return held
         chosen = best or wheels[0]
         # An index that is not known may have other bytes under a name that is.

@@ -86,9 +86,20 @@ class Alone:
         if version.is_devrelease or (version.is_prerelease and not _has_pre(versions)):
             yield self._not_known(held, "releases only")
             return
+        if not self._is_whole(held.name):
+            some = f"{len(versions)} of its versions only"
+            yield self._not_known(held, some)
+            return
         near = Wheels(Held(held.name), project, self._target, self._matrix).nearest(wanted)
         says = f"{held.name} {wanted} does not exist"
         yield self._clash("CL101", held, says, fix=_either(held.name, near))
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether the matrix has every version between its oldest and its newest: of what is
+        curated, and of the vendor's packages those that its tables tell of."""
+        if self._matrix.is_curated(name) or name in self._matrix.cudnn_projects(None):
+            return True
+        return any(name in each["pins"] for each in self._matrix.toolkits.values())
 
     def _not_known(self, held: Held, known: str) -> Clash:
         says = (
@@ -156,7 +167,8 @@ class Alone:
         if elsewhere is not None and not wheels.is_reachable(elsewhere):
             return self._elsewhere(held, elsewhere), held._replace(indexes=None)
         is_there = held.indexes is None or PACKAGE_INDEX in held.indexes
-        if is_there and any(wheels.project.release(each).sdist for each in wheels.versions):
+        has_source = any(wheels.project.release(each).sdist for each in wheels.versions)
+        if held.has_source or (is_there and has_source):
             return self._source_only(held, wheels), None
         return self._no_wheel(held, wheels), None
 

@@ -32,6 +32,8 @@ class Held(NamedTuple):
     """False where nothing is said of where it comes from: in a file of constraints, say"""
     is_built: bool = False
     """whether it is said how to build it, where there is no wheel"""
+    has_source: bool = False
+    """whether a source distribution is listed where it is held"""
     origin: object = None
     """the caller's own thing, to know it again by"""
 
