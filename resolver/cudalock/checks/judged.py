@@ -89,7 +89,7 @@ class _Checker:
         return Judged(target, group, tuple(held), tuple(clashes))
 
     def _judgement(self, target: Target) -> Judge:
-        return Judge(target, self.matrix, overridden=self._lines.overridden)
+        return Judge(target, self.matrix, overridden=frozenset(self._lines.overridden))
 
     def on_one_of(self, targets: list[Target]) -> list[Judged]:
         """For each group as many of the targets as it takes to see each line on one that works.

@@ -32,9 +32,8 @@ class Lines:
         self._has_nightlies = has_nightlies(file)
         self._owners = {id(entry): each for each in file.files() for entry in each.declared}
         self._building = {each.name for each in file.files() if may_tell_how(each)}
-        self.overridden = frozenset(
-            entry.name for entry in file.everything() if entry.role == "override"
-        )
+        self._replaced = {entry.name for entry in file.everything() if entry.role == "override"}
+        self.overridden = self._replaced.union(*(each.overridden for each in file.files()))
 
     def groups(self, names: Iterable[str]) -> list[str | None]:
         """The groups that name some of these projects; None, for what everyone gets, is first.
@@ -85,7 +84,7 @@ class Lines:
             and entry.name in self._names
             and entry.problem is None
             and _is_comparable(entry.specifier)
-            and (entry.role == "override" or entry.name not in self.overridden)
+            and (entry.role == "override" or entry.name not in self._replaced)
         )
 
     def _held(self, entry: Declared, target: Target, environment: Mapping[str, str]) -> Held | None:

@@ -250,6 +250,8 @@ class ProjectFile:
     `projects.reach`"""
     forks: tuple[str, ...] = ()
     """the extras and groups of a lock that exclude one another, as its markers name them"""
+    overridden: frozenset[str] = frozenset()
+    """the projects of a lock that are as its maker wanted them, whatever metadata says"""
     project: str | None = None
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()

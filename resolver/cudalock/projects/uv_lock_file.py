@@ -40,6 +40,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         problems=tuple(dict.fromkeys(file.problems)),
         roots=tuple(root for _, each in own for root in _roots(each, forks)),
         forks=forks,
+        overridden=frozenset(_overridden(file)),
         project=names[0] if names else None,
     )
 
@@ -86,6 +87,13 @@ def _forks(file: TomlFile) -> Iterator[str]:
                 for kind in ("extra", "group"):
                     if isinstance(each.get(kind), str):
                         yield _fork(kind, canonical(each["package"]), canonical(each[kind]))
+
+
+def _overridden(file: TomlFile) -> Iterator[str]:
+    manifest = file.data.get("manifest")
+    for each in _listed(manifest.get("overrides")) if isinstance(manifest, dict) else ():
+        if isinstance(each, dict) and isinstance(each.get("name"), str):
+            yield canonical(each["name"])
 
 
 def _fork(kind: str, package: str, name: str) -> str:
