@@ -180,6 +180,46 @@ def test_a_compiled_file_beside_its_source_is_a_lock(tmp_path: Path, rules: Rule
     assert [each.why_not for each in choose_files(tmp_path, rules, ())] == [None]
 
 
+def test_a_workspace_is_its_members_and_not_what_it_excludes(
+    tmp_path: Path, matrix: Matrix
+) -> None:
+    project = '[project]\nname = "{}"\ndependencies = ["{}"]\n'
+    workspace = '[tool.uv.workspace]\nmembers = ["packages/*"]\nexclude = ["packages/old*"]\n'
+    files = {
+        "pyproject.toml": project.format("root", "torch") + workspace,
+        "packages/core/pyproject.toml": project.format("core", "numpy"),
+        "packages/core/core.py": "import flash_attn\n",
+        "packages/older/pyproject.toml": project.format("older", "torch==1.0"),
+        "packages/older/older.py": "import xformers\n",
+    }
+    write(tmp_path, files)
+    found = read_repository(tmp_path, matrix)
+    assert [each.name for each in found.requirements] == ["torch", "numpy", "flash-attn"]
+    assert [each.component for each in found.inferred] == ["flash-attn"]
+    assert [each.component for each in found.optional] == ["xformers"]
+    read = {each.name: each.why_not is None for each in found.files}
+    assert read["packages/core/pyproject.toml"]
+    assert not read["packages/older/pyproject.toml"]
+
+
+def test_what_the_code_of_other_repositories_uses_is_theirs(tmp_path: Path, matrix: Matrix) -> None:
+    modules = '[submodule "x"]\n\tpath = outside/x\n\turl = https://example.org/x\n'
+    files = {
+        ".gitmodules": modules,
+        "requirements.txt": "torch\n",
+        "main.py": "import torch, bitsandbytes\n",
+        "outside/x/a.py": "import flash_attn\n",
+        "demo/requirements.txt": "xformers\n",
+        "demo/app.py": "import xformers\n",
+        "train/Dockerfile": "FROM python:3.11\n",
+        "train/run.py": "import deepspeed\n",
+    }
+    write(tmp_path, files)
+    found = read_repository(tmp_path, matrix)
+    assert {each.component for each in found.inferred} == {"bitsandbytes", "deepspeed"}
+    assert {each.component for each in found.optional} == {"flash-attn", "xformers"}
+
+
 def test_a_group_is_read_where_it_is_asked_for(tmp_path: Path, rules: Rules) -> None:
     write(tmp_path, REPOSITORY)
     found = {each.name: each.why_not for each in choose_files(tmp_path, rules, ("dev",))}

@@ -339,7 +339,7 @@ def _advice_on_age(
     day = last_commit(repository.root, repository.inputs)
     if day is None:
         return None
-    age = date.fromisoformat(matrix.version.replace(".", "-")) - date.fromisoformat(day)
+    age = date(*map(int, matrix.version.split(".")[:3])) - date.fromisoformat(day)
     if age.days <= A_YEAR:
         return None
     return (

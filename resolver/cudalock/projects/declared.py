@@ -256,6 +256,8 @@ class ProjectFile:
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()
     """globs of the folders of a workspace's other projects"""
+    no_members: tuple[str, ...] = ()
+    """globs of those that are none, though one of `members` has them"""
     together: tuple[frozenset[str | None], ...] = ()
     """where a group brings others (an include, an extra of extras, a stage that starts from one):
     the sets that are wanted together; the smallest with a group in it is that group's"""

@@ -49,6 +49,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         notes=tuple(_notes(file)),
         project=project,
         members=uv_tables.members(file),
+        no_members=uv_tables.no_members(file),
         conflicts=tuple(uv_tables.conflicts(file)),
         together=_together(file, declared, project),
     )

@@ -111,7 +111,16 @@ def _source(file: TomlFile, name: str, key: Key, table: dict[str, Any]) -> Sourc
 
 def members(file: TomlFile) -> tuple[str, ...]:
     """The globs of a workspace's members."""
-    found = file.items(*_UV, "workspace", "members")
+    return _globs(file, "members")
+
+
+def no_members(file: TomlFile) -> tuple[str, ...]:
+    """The globs of the folders that are no members though they look like some."""
+    return _globs(file, "exclude")
+
+
+def _globs(file: TomlFile, key: str) -> tuple[str, ...]:
+    found = file.items(*_UV, "workspace", key)
     return tuple(item for _, item in found if isinstance(item, str))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.conflicts import Explanation, Step, explain
@@ -61,17 +62,36 @@ class Answerer:
         """
         try:
             asks = self._asks(self.repository)
-        except (Contradiction, UnknownVersion):
+        except (Contradiction, UnknownVersion) as error:
             found = self._relaxed() if relaxed else None
-            if found is None:
-                raise
-            return found
+            if found is not None:
+                return found
+            if relaxed:
+                self._check_without_limits()
+            raise type(error)(error.message, hints=[*error.hints, *self._parts(error)]) from None
         for ask in asks:
             if self._is_possible(ask.questions):
                 return Answerable(ask, ask.questions)
         if relaxed and (found := self._relaxed()) is not None:
             return found
+        if relaxed:
+            self._check_without_limits()
         raise self._refusal(asks[-1])
+
+    def _check_without_limits(self) -> None:
+        """Raises NoSolution where what is wanted cannot be had whatever limits are let go."""
+        ask = self._asks(self._without_limits())[-1]
+        if not self._is_possible(ask.questions):
+            raise self._refusal(ask)
+
+    def _parts(self, error: Contradiction | UnknownVersion) -> Iterator[str]:
+        """Where an error is about several parts of the repository: the command for each alone."""
+        origins = [each.origin for each in self.repository.requirements]
+        files = {each.rpartition(":")[0] for each in origins if f"({each})" in error.message}
+        folders = sorted({Path(file).parent for file in files})
+        for folder in folders if len(folders) > 1 and Path() not in folders else ():
+            path = (self.repository.root / folder).as_posix()
+            yield f"`cudalock generate {path}` for that part alone"
 
     def _asks(self, repository: Repository) -> list[Ask]:
         return list(Asker(repository, self._said, self.matrix).asks())

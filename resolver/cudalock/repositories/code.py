@@ -13,7 +13,7 @@ from cudalock.repositories.notebooks import Command, read_notebook
 from cudalock.repositories.python_imports import Import, imports_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_FILES: Final = 5000
@@ -68,19 +68,33 @@ class Code:
     """sentences about what was not read, and why"""
 
 
-def read_code(root: Path, imports: Mapping[str, str]) -> Code:
+def read_code(
+    root: Path, imports: Mapping[str, str], elsewhere: Collection[Path] = frozenset()
+) -> Code:
     """What the Python files and notebooks under `root` use; `imports` maps modules to components.
 
-    The repository's own modules are no components. Raises BadFile if `root` cannot be read.
+    The repository's own modules are no components, and what the folders `elsewhere` use is
+    optional: they have files of their own that say what they want. Raises BadFile if `root` cannot
+    be read.
     """
-    return _Scan(root, imports).read()
+    return _Scan(root, imports, elsewhere).read()
+
+
+def submodules(root: Path) -> set[Path]:
+    """The folders of a repository that are repositories of others, by its .gitmodules."""
+    try:
+        text = (root / ".gitmodules").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return set()
+    return {Path(found) for found in re.findall(r"(?m)^\s*path\s*=\s*(\S.*?)\s*$", text)}
 
 
 class _Scan:
     """One walk over a repository."""
 
-    def __init__(self, root: Path, imports: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, imports: Mapping[str, str], elsewhere: Collection[Path]) -> None:
         self.root = root
+        self.elsewhere = elsewhere
         self.imports = imports
         roots = sorted({module.partition(".")[0] for module in imports})
         # Most files import no component, and need not be parsed: it takes a hundred times longer.
@@ -131,7 +145,7 @@ class _Scan:
             self.notes.append(f"{name} was not read: it has more than {MAX_BYTES} bytes")
             return
         beside = own | {each.stem for each in path.parent.glob("*.py")}
-        aside = path.name in _BUILD or _is_aside(name)
+        aside = path.name in _BUILD or _is_aside(name) or self._is_elsewhere(Path(name))
         if path.suffix == ".ipynb":
             self.notebooks += 1
             self._read_notebook(name, content, beside, aside)
@@ -139,6 +153,9 @@ class _Scan:
             self.files += 1
             if self.mention.search(content):
                 self._note_imports(name, content, None, beside, aside)
+
+    def _is_elsewhere(self, name: Path) -> bool:
+        return any(folder in self.elsewhere for folder in name.parents)
 
     def _read_notebook(self, name: str, content: bytes, own: frozenset[str], aside: bool) -> None:
         try:
@@ -204,4 +221,4 @@ def _is_aside(name: str) -> bool:
     return not _ASIDE.isdisjoint(folders) or file.startswith("test_") or file == "conftest.py"
 
 
-__all__ = ["Code", "NotebookLine", "Used", "read_code"]
+__all__ = ["Code", "NotebookLine", "Used", "read_code", "submodules"]

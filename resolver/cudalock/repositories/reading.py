@@ -16,11 +16,11 @@ from cudalock.goals import Asked
 from cudalock.names import canonical
 from cudalock.projects.declared import ProjectFile
 from cudalock.projects.files import kind_of_named, read_file
-from cudalock.repositories.code import Code, Used, read_code
+from cudalock.repositories.code import Code, Used, read_code, submodules
 from cudalock.repositories.hints import Hint, platforms_of, version_files
 from cudalock.repositories.images import read_image
 from cudalock.repositories.rules import Audience, Rules, read_rules
-from cudalock.repositories.selection import Chosen, choose_files
+from cudalock.repositories.selection import OF_ANOTHER_PART, Chosen, choose_files
 from cudalock.repositories.wheel_addresses import find_wheel
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class FileRead(NamedTuple):
     kind: str
     entries: int
     why_not: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it says what another part of the repository wants."""
+        return self.kind != "dockerfile" and (self.why_not or "").startswith(OF_ANOTHER_PART)
 
 
 class LeftOut(NamedTuple):
@@ -132,7 +137,7 @@ class _Reading:
         for chosen, file in read:
             for each in file.files():
                 self._take(each, chosen.audience)
-        code = Code() if self.single else read_code(self.root, self.matrix.names.imports)
+        code = Code() if self.single else self._code()
         self._take_notebooks(code)
         inferred, optional = self._inferred(code)
         return Repository(
@@ -161,14 +166,13 @@ class _Reading:
                 file = read_file(each.path, kind=each.kind)
                 read.append((each, file))
                 nested |= {self._shown(inner.name) for inner in file.files()} - {each.name}
+        known = {each.name for each, _ in read}
         for each, file in read:
             if each.name not in nested:
                 yield each, file
-                yield from self._members(
-                    file, {other.name for other in chosen if not other.why_not}
-                )
+                yield from self._members(file, known)
         for each in chosen:
-            if each.why_not is not None and each.name not in nested:
+            if each.why_not is not None and each.name not in nested | known:
                 self.files.append(FileRead(each.name, each.kind, 0, each.why_not))
 
     def _chosen(self) -> list[Chosen]:
@@ -179,15 +183,21 @@ class _Reading:
     def _members(self, file: ProjectFile, known: set[str]) -> Iterator[tuple[Chosen, ProjectFile]]:
         """The pyproject.toml of each member of a workspace."""
         folder = Path(file.name).parent
+        none = {path for pattern in file.no_members for path in _inside(folder, pattern)}
         for pattern in file.members:
-            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-                continue
-            for path in sorted(folder.glob(pattern)):
+            for path in sorted(_inside(folder, pattern)):
+                if path in none:
+                    continue
                 inner = path / "pyproject.toml"
                 name = self._shown(str(inner))
                 if inner.is_file() and name not in known:
                     known.add(name)
                     yield Chosen(inner, name, "pyproject"), read_file(inner)
+
+    def _code(self) -> Code:
+        """What the code uses; what that of other parts does is said, and is theirs to want."""
+        parts = {Path(each.name).parent for each in self.files if each.is_elsewhere}
+        return read_code(self.root, self.matrix.names.imports, parts | submodules(self.root))
 
     def _shown(self, file: str) -> str:
         return Path(os.path.relpath(file, self.root)).as_posix()
@@ -428,6 +438,12 @@ class _Reading:
             )
         aside = tuple(used for name, used in optional.items() if name not in needed)
         return tuple(needed.values()), aside
+
+
+def _inside(folder: Path, pattern: str) -> Iterator[Path]:
+    """What a glob finds in a folder, and never beside it."""
+    if not (Path(pattern).is_absolute() or ".." in Path(pattern).parts):
+        yield from folder.glob(pattern)
 
 
 def _both(one: str | None, other: str | None) -> str | None:

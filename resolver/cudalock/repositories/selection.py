@@ -24,6 +24,9 @@ _COMPILED: Final = re.compile(
 )
 
 
+OF_ANOTHER_PART: Final = "of another part"
+
+
 class Chosen(NamedTuple):
     """A file of the repository, and why it is not read if it is not."""
 
@@ -71,7 +74,7 @@ def _judged(
         return file._replace(why_not="a lock")
     if _depth(file.name) > level or (file.kind == "dockerfile" and _depth(file.name) > 0):
         parent = file.name.rpartition("/")[0]
-        return file._replace(why_not=f"of another part: `cudalock generate {parent}`")
+        return file._replace(why_not=f"{OF_ANOTHER_PART}: `cudalock generate {parent}`")
     if file.kind == "constraints":
         return file._replace(why_not=f"nothing names it: `-c {file.name}` takes it")
     if file.kind == "requirements":
@@ -113,4 +116,4 @@ def _words(name: str) -> list[str]:
     return re.split(r"[-_.]", stem.lower())
 
 
-__all__ = ["LOCKS", "Chosen", "audience_of", "choose_files"]
+__all__ = ["LOCKS", "OF_ANOTHER_PART", "Chosen", "audience_of", "choose_files"]
