@@ -96,27 +96,17 @@ def read_index(
         _release(context, version, files)
         for version, files in releases_of(listing._replace(files=listing_files)).items()
         if is_wanted(version, held)
-        and (index.id != PACKAGE_INDEX or _is_published_since(version, files, held))
     ]
 
 
 def is_wanted(version: str, held: Project | None) -> bool:
     """Whether a listed release belongs in the matrix: what is held does, and what is neither a
-    pre-release nor older than all that is held."""
+    pre-release nor older than all that is held. So there is no gap, and what is not between the
+    oldest and the newest does not exist."""
     if held is None or not held.versions:
         return not Version(version).is_prerelease
     found = Version(version)
     return version in held or (not found.is_prerelease and found >= Version(held.versions[0]))
-
-
-def _is_published_since(version: str, files: Iterable[File], held: Project | None) -> bool:
-    """Whether a release came to the index after its rows were written. What the matrix left out
-    before, it did on purpose: no release that is held needs it."""
-    if held is None or not held.versions or version in held:
-        return True
-    days = [file.uploaded for file in files if file.uploaded]
-    newest = Version(held.versions[-1])
-    return Version(version) > newest or bool(days and min(days) >= held.retrieved)
 
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:
