@@ -29,7 +29,7 @@ CHECK: Final = "cudalock check, 200 lines"
 FROZEN: Final = Path(__file__).parent / "frozen.txt"
 """An environment of 200 packages, of which 74 are the stack's and what it requires."""
 PEER_GOAL: Final = "torch==2.5.1"
-FLOOR: Final = "import click, packaging.requirements, packaging.version"
+FLOOR: Final = "import click, packaging.requirements, packaging.version, resolvelib"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def about() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "matrix": Matrix.load().version,
-        **{name: version(name) for name in ("cudalock", "packaging")},
+        **{name: version(name) for name in ("cudalock", "resolvelib", "packaging")},
     }
 
 

@@ -41,6 +41,7 @@ LAZY_UPWARD = {("resolution", "conflicts")}
 
 HOMES = {
     "click": {"cli", "render"},
+    "resolvelib": {"resolution"},
     "httpx": {"sources"},
     "unearth": {"sources"},
     "hishel": {"sources"},
@@ -137,9 +138,9 @@ def test_every_part_has_a_layer() -> None:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import cudalock", ["packaging", "click", "cudalock.errors"]),
-        ("import cudalock.cli", ["packaging", "cudalock.matrix", "cudalock.render"]),
-        ("import cudalock.cli.solve", ["cudalock.matrix", "cudalock.resolution"]),
+        ("import cudalock", ["packaging", "click", "resolvelib", "cudalock.errors"]),
+        ("import cudalock.cli", ["packaging", "resolvelib", "cudalock.matrix", "cudalock.render"]),
+        ("import cudalock.cli.solve", ["resolvelib", "cudalock.matrix", "cudalock.resolution"]),
     ],
 )
 def test_nothing_is_imported_before_it_is_used(statement: str, absent: list[str]) -> None:

@@ -1,8 +1,8 @@
 """A minimal core: what was asked, and the facts, that cannot hold together.
 
-What a search learns is why it found nothing, not the least that is wrong. Here the question is
-asked again with less of it, until nothing more can be left out. The parts that can be left out are
-its *elements*: each requirement of the goal, each option, each part of the target, each fact.
+resolvelib's causes are only the last dead end. Here the question is asked again with less of it,
+until nothing more can be left out. The parts that can be left out are its *elements*: each
+requirement of the goal, each option, each part of the target, each fact.
 """
 
 from __future__ import annotations

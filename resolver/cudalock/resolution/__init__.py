@@ -2,7 +2,8 @@
 
 Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
 :mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
-:mod:`pinning` and :mod:`learning` settle the rest, and :mod:`search` walks it all from the best on.
+:mod:`provider` lets resolvelib settle the rest (:mod:`pinning` and :mod:`learning`, where that goes
+round in circles), and :mod:`search` walks it all from the best on.
 """
 
 from __future__ import annotations

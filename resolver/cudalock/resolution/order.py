@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -104,6 +105,18 @@ def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
     return belonging if favourite is None else [favourite, *belonging]
 
 
+def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[str]:
+    """Point 7: the versions of a project of the closure, best first."""
+    project = problem.matrix.project(name)
+    if project is None:
+        return
+    better = [each for each in better_versions(problem, name, cuda) if each in project]
+    yield from dict.fromkeys(better)
+    for version in reversed(project.versions):
+        if version not in better:
+            yield version
+
+
 def _cuda_distance(built_with: str | None, cuda: str | None) -> tuple[int, int]:
     """How far a wheel's CUDA minor is from the framework's: exact, below, above, not known."""
     if built_with is None or cuda is None or "." not in built_with:
@@ -130,6 +143,7 @@ __all__ = [
     "Key",
     "Newest",
     "better_versions",
+    "closure_versions",
     "component_key",
     "component_order",
     "cuda_build_key",

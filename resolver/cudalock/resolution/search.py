@@ -1,8 +1,9 @@
 """The search: the best answer by the cost vector of :mod:`cudalock.resolution.order`.
 
 Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
-to the worst, and :mod:`cudalock.resolution.pinning` settles the rest. So the first answer found is
-the best one.
+to the worst, and resolvelib settles the rest. So the first answer found is the best one. In a
+closure where it goes round in circles (of a dead end it knows the last cause alone), a search that
+learns takes over: :mod:`cudalock.resolution.pinning`.
 
 Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
 found: each set of them that cannot all hold is a core, and what is given up must hit every core.
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, NamedTuple
+
+from resolvelib import ResolutionTooDeep
 
 from cudalock.resolution.candidate import Candidate, label
 from cudalock.resolution.network import build_network
@@ -28,6 +31,7 @@ from cudalock.resolution.order import (
 from cudalock.resolution.pinning import Pinned, Pinning
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
+from cudalock.resolution.provider import pin
 from cudalock.resolution.specifiers import parse_version
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ class Search:
         self.problem = problem
         self._problems = {problem.off: problem}
         self._pinnings: dict[frozenset[str], Pinning] = {}
+        self._goes_round = False
+        """whether resolvelib was seen to go round in circles here"""
         self.network: Network = build_network(problem)
         self._framework = problem.matrix.framework
         self._components = sorted(
@@ -122,8 +128,7 @@ class Search:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return False
         return any(
-            self._pinning(off).pin(part, cuda) is not None
-            for part, cuda in self._by_build(alive, off)
+            self._pin(part, cuda, off) is not None for part, cuda in self._by_build(alive, off)
         )
 
     def _is_hopeless(self, alive: Alive, off: frozenset[str]) -> bool:
@@ -219,7 +224,7 @@ class Search:
     def _framework_version(self, alive: Alive, off: frozenset[str]) -> str | None:
         """The version of the framework in the first answer that is found; None without."""
         name = self._framework or ""
-        answer = self._pinning(off).pin(alive, self._cuda(None))
+        answer = self._pin(alive, self._cuda(None), off)
         chosen = answer.version_of(name) if answer else None
         return chosen.version if chosen else None
 
@@ -288,6 +293,15 @@ class Search:
             self._problems[off] = self.problem.without(off)
         return self._problems[off]
 
+    def _pin(self, alive: Alive, cuda: str | None, off: frozenset[str]) -> Pinned | None:
+        """The best choice among what is alive, if there is one."""
+        if not self._goes_round:
+            try:
+                return pin(self._problem(off), self.network, alive, cuda)
+            except ResolutionTooDeep:
+                self._goes_round = True
+        return self._pinning(off).pin(alive, cuda)
+
     def _pinning(self, off: frozenset[str]) -> Pinning:
         if off not in self._pinnings:
             self._pinnings[off] = Pinning(self._problem(off), self.network)
@@ -299,15 +313,14 @@ class Search:
         """The rest beside one build: the first answer, then each goal component in turn
         raised to the best that still has one."""
         cuda = self._cuda(build)
-        pinning = self._pinning(off)
-        answer = pinning.pin(alive, cuda)
+        answer = self._pin(alive, cuda, off)
         if answer is None:
             return None
         for name in self._components:
             better = self._better_than(answer.candidates[name], alive, cuda)
             for candidate in better:
                 part = self._only(alive, name, {id(candidate)}, off)
-                found = part and pinning.pin(part, cuda)
+                found = part and self._pin(part, cuda, off)
                 if found:
                     answer = found
                     break
