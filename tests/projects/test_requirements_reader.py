@@ -128,6 +128,7 @@ def test_files_that_nobody_wrote(kind: str, mebibytes: int) -> None:
     [
         ("requirements", b"torch " + b" " * 500_000 + b"x"),
         ("requirements", b"torch\\\n" * 100_000),
+        ("requirements", b"-r " + b"a" * 300),
         ("requirements", b"torch; " + b"(" * 100_000),
         ("poetry-lock", b"a." * 200_000 + b"a = 1"),
         ("pyproject", b"a = " + b"[" * 200_000),

@@ -204,8 +204,9 @@ class _Reading:
             if kind not in _INCLUDED:
                 kind = "constraints" if constraint else "requirements"
             return self.read(path, content, kind, constraint, above)
-        except ValueError:  # as above
-            return "such a file name cannot be"
+        except (OSError, ValueError) as error:  # as above, or a name that is too long
+            reason = error.strerror if isinstance(error, OSError) else None
+            return f"such a file name cannot be{f': {reason}' if reason else ''}"
         except BadFile as error:
             return error.message
 
