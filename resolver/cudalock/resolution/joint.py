@@ -7,7 +7,7 @@ one version wherever one serves all. Builds and wheels are each target's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,12 +41,7 @@ def resolve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> Joi
     if len(alone) == 1:
         return Joint(tuple(alone), tuple(notes))
     shared = _shared_names(alone, matrix)
-    pins: dict[str, str] = {}
-    for count in range(len(shared), 0, -1):
-        found = _common_pins(asked, matrix, shared[:count])
-        if found is not None:
-            pins = found
-            break
+    pins = _Common(asked, matrix).pins(shared)
     notes += [
         f"no version of {name} serves every target, so each has its own"
         for name in shared
@@ -109,44 +104,51 @@ def _shared_names(alone: list[Resolution], matrix: Matrix) -> list[str]:
     )
 
 
-def _common_pins(
-    questions: list[tuple[Goal, Target]], matrix: Matrix, names: list[str]
-) -> dict[str, str] | None:
-    """One public version for each of these projects with which every target has an answer.
+class _Common:
+    """The search for versions that every target can take."""
 
-    Versions are tried newest first, the most important project in the outermost loop.
-    """
-    searches = [Search(Problem(question, target, matrix)) for question, target in questions]
-    return _extend({}, names, questions, matrix, searches)
+    def __init__(self, questions: list[tuple[Goal, Target]], matrix: Matrix) -> None:
+        self._questions = questions
+        self._matrix = matrix
+        self._searches = [Search(Problem(goal, target, matrix)) for goal, target in questions]
+        self._versions: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
 
+    def pins(self, names: list[str]) -> dict[str, str]:
+        """One public version for each of these projects, or of as many from the first as can be,
+        with which every target has an answer.
 
-def _extend(
-    pins: dict[str, str],
-    names: list[str],
-    questions: list[tuple[Goal, Target]],
-    matrix: Matrix,
-    searches: list[Search],
-) -> dict[str, str] | None:
-    if not names:
-        possible = all(
-            Search(Problem(_with_pins(question, pins), target, matrix)).is_possible()
-            for question, target in questions
-        )
-        return pins if possible else None
-    name, *rest = names
-    for version in _common_versions(name, pins, searches):
-        found = _extend({**pins, name: version}, rest, questions, matrix, searches)
-        if found is not None:
-            return found
-    return None
+        Versions are tried newest first, the most important project in the outermost loop.
+        """
+        for count in range(len(names), 0, -1):
+            if all(self._common_versions(name, {}) for name in names[:count]):
+                found = self._extend({}, names[:count])
+                if found is not None:
+                    return found
+        return {}
 
+    def _extend(self, pins: dict[str, str], names: list[str]) -> dict[str, str] | None:
+        if not names:
+            possible = all(
+                Search(Problem(_with_pins(goal, pins), target, self._matrix)).is_possible()
+                for goal, target in self._questions
+            )
+            return pins if possible else None
+        name, *rest = names
+        for version in self._common_versions(name, pins):
+            found = self._extend({**pins, name: version}, rest)
+            if found is not None:
+                return found
+        return None
 
-def _common_versions(name: str, pins: dict[str, str], searches: list[Search]) -> Iterator[str]:
-    """The versions that every target which has the project can still take, newest first."""
-    possible = [search.versions_left(name, pins) for search in searches]
-    having = [versions for versions in possible if versions is not None]
-    common = set.intersection(*having) if having else set()
-    yield from sorted(common, key=version_order, reverse=True)
+    def _common_versions(self, name: str, pins: dict[str, str]) -> list[str]:
+        """The versions that every target which has the project can still take, newest first."""
+        key = name, tuple(pins.items())
+        if key not in self._versions:
+            possible = [search.versions_left(name, pins) for search in self._searches]
+            having = [versions for versions in possible if versions is not None]
+            common = set.intersection(*having) if having else set()
+            self._versions[key] = sorted(common, key=version_order, reverse=True)
+        return self._versions[key]
 
 
 def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list[Resolution]:
