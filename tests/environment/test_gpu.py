@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from cudalock.target import Here
 from tests.machines import MACHINES, RecordedMachine, machine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cudalock.matrix import Matrix
 
 
@@ -122,3 +125,24 @@ def test_nvidia_smi_that_prints_something_else() -> None:
 
     found = gpu.detect(probe=gpu.Probe(lambda: True, none, smi))
     assert found.trouble == ("no bindings (NVML), it printed `No devices were found` (nvidia-smi)")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for it")
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("sleep 30", "no answer within 0.5 seconds"),
+        ("head -c 30000 /dev/zero | tr '\\0' x", "it printed 30000 characters"),
+        ("echo 'No devices were found'; exit 6", "No devices were found"),
+    ],
+)
+def test_nvidia_smi_that_hangs_or_prints_without_end(
+    script: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(gpu, "SECONDS", 0.5)
+    with pytest.raises(ValueError, match=says):
+        gpu.run_smi(("name",))

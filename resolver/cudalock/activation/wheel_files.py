@@ -85,15 +85,16 @@ def _published(project: str, version: str, file: str, matrix: Matrix) -> str | N
     return None
 
 
-def missing(wheel: WheelFile) -> SourceMissing:
-    """The error for a wheel that may not be asked for: it names the wheel and how to have it."""
+def missing(wheel: WheelFile, prefix: str) -> SourceMissing:
+    """The error for a wheel that may not be asked for: it names the wheel and how to have it, for
+    the environment at `prefix`."""
     platform = wheel.file.removesuffix(".whl").rpartition("-")[2]
     return SourceMissing(
         f"the files are in `{wheel.file}`, which is not at hand",
         hints=[
             f"`python -m pip download --no-deps --only-binary :all: --platform {platform}"
             f" -d wheels {wheel.project}=={wheel.version}`, then"
-            " `cudalock activate --install --wheels wheels`"
+            f' `cudalock activate --install --wheels wheels --python "{prefix}"`'
         ],
     )
 

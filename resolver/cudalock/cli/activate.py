@@ -187,7 +187,7 @@ def _wheel(
             return found
     chosen = wheel_files.choose_wheel(place, layout.target, matrix)
     if offline or wheels:
-        raise wheel_files.missing(chosen)
+        raise wheel_files.missing(chosen, str(layout.prefix))
     return wheel_files.bring(chosen, scratch)
 
 

@@ -85,6 +85,8 @@ class Advisor:
     def _single(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
         """Groups of suggestions that were solved, by the elements of the first core."""
         elements = cores[0].elements
+        if len(target.gpus) > 1 and "target:gpu" in elements:
+            yield self._solved(_for_one_gpu(goal, target))
         unstated = {part for part in ("python", "platform") if part not in target.stated}
         if unstated and any(place in elements for place in PLACES):
             yield self._solved(_targets(goal, target, unstated))
@@ -272,6 +274,12 @@ def _elsewhere(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[
         yield Suggestion(
             f"without this machine's {named}", goal, replace(target, gpus=gpus, driver=driver)
         )
+
+
+def _for_one_gpu(goal: Goal, target: Target) -> Iterator[Suggestion]:
+    """Of several GPUs that all have to work one alone, the newest first."""
+    for gpu in reversed(target.gpus):
+        yield Suggestion(f"for the GPU {gpu} alone", goal, replace(target, gpus=(gpu,)))
 
 
 def _on_platform(goal: Goal, target: Target, platform: str) -> Suggestion:

@@ -45,6 +45,10 @@ _FIELDS: Final = (("name", "compute_cap", "driver_version"), ("name", "driver_ve
 """What nvidia-smi is asked for; one of a driver before 495 does not know `compute_cap`."""
 
 
+_MOST: Final = 20_000
+"""How many characters a list of GPUs may have."""
+
+
 class Gpu(NamedTuple):
     """A GPU as its driver names it."""
 
@@ -135,17 +139,22 @@ def run_smi(fields: tuple[str, ...]) -> str:
     import subprocess
 
     command = [_smi() or SMI, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"no answer within {SECONDS:g} seconds") from None
     if done.returncode:
         raise ValueError(" ".join((done.stdout + done.stderr).split()) or f"exit {done.returncode}")
+    if len(done.stdout) > _MOST:
+        raise ValueError(f"it printed {len(done.stdout)} characters")
     return done.stdout
 
 
