@@ -176,13 +176,16 @@ def healthy(server: ScriptedServer) -> None:
     server.answers[API] = [assets(ASSET, tag="v1")]
 
 
-def assets(*files: str, tag: str, digest: str | None = f"sha256:{OTHER}") -> Answer:
+def assets(
+    *files: str, tag: str, digest: str | None = f"sha256:{OTHER}", size: int | None = None
+) -> Answer:
     rows = [
         {
             "name": file,
             "browser_download_url": "https://github.com/me/thing/releases/download/"
             f"{tag}/{quote(file)}",
             "digest": digest,
+            "size": size,
         }
         for file in files
     ]
@@ -285,6 +288,17 @@ def test_a_vanished_wheel_goes_and_is_told(server: ScriptedServer, matrix: Path)
     assert "1 vanished wheel" in result.stdout
     assert "vanished: thing 1.0 cu124 cp312-cp312-linux_x86_64" in result.stdout
     assert [row[0] for row in build(matrix, "cu124")["wheels"]] == ["cp311-cp311-linux_x86_64"]
+
+
+def test_without_a_digest_the_size_is_kept(server: ScriptedServer, matrix: Path) -> None:
+    """Until there is one."""
+    server.answers[API] = [assets(ASSET, tag="v1", digest=None, size=7)]
+    update(matrix)
+    assert build(matrix, "me/thing")["wheels"] == [["cp311-cp311-win_amd64", None, {"size": 7}]]
+    server.answers[API] = [assets(ASSET, tag="v1", size=7)]
+    shutil.rmtree(os.environ["CUDALOCK_CACHE_DIR"])
+    update(matrix)
+    assert build(matrix, "me/thing")["wheels"] == [["cp311-cp311-win_amd64", OTHER]]
 
 
 def test_a_yank_is_recorded(server: ScriptedServer, matrix: Path) -> None:

@@ -100,7 +100,7 @@ def wheels(matrix: Matrix, project: str) -> Rows:
     }
 
 
-NAMES = ["flash-attn", "flash-attn-3", "xformers", "nvidia-cudnn-cu13"]
+NAMES = ["torch", "flash-attn", "flash-attn-3", "xformers", "nvidia-cudnn-cu13"]
 
 
 def test_the_same_rows_come_out(copy: Path) -> None:

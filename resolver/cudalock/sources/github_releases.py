@@ -127,7 +127,7 @@ def _assets(page: Any) -> Iterator[Asset]:
                 name=str(asset["name"]),
                 url=str(asset["browser_download_url"]),
                 sha256=_sha256(asset.get("digest")),
-                size=asset.get("size"),
+                size=asset["size"] if isinstance(asset.get("size"), int) else None,
                 uploaded=str(asset.get("created_at") or "")[:10] or None,
             )
 

@@ -70,6 +70,7 @@ def read_builder(
             local=parts["local"],
             tag=asset.tag,
             sha256=asset.sha256,
+            size=asset.size,
             dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
             labels=reading.labels if reading else {},
             known="listed",

@@ -126,6 +126,7 @@ def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | N
     if row[1] is not None and row[2][COMPUTED] == today:
         return None
     more = {**(row[2] if len(row) > 2 else {}), COMPUTED: today}
+    more.pop("size", None)
     row[:] = [row[0], digest, more]
     return change._replace(changed=(subject.file,))
 

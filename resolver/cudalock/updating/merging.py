@@ -201,6 +201,11 @@ def _row(wheel: Listed, held: list[Any] | None) -> list[Any]:
     if wheel.dist:
         more["dist"] = wheel.dist
     sha256 = wheel.sha256 or (held[1] if held else None)
+    # Where there is no digest, it is all that tells one file from another.
+    if sha256 is not None:
+        more.pop("size", None)
+    elif wheel.size is not None:
+        more["size"] = wheel.size
     return [wheel.tags, sha256, more] if more else [wheel.tags, sha256]
 
 
