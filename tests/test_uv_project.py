@@ -340,6 +340,19 @@ def test_uv_lock_belongs_to_the_project_beside_it(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_uv")
+def test_uv_lock_of_a_project_with_a_path(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "a"\nversion = "1"\ndependencies = ["lib"]\n'
+        '[tool.uv.sources]\nlib = { path = "lib" }\n'
+    )
+    assert solve(*shlex.split(SMALL), "-o", str(folder / "pyproject.toml"))[0] == 0
+    status, output = solve(*shlex.split(SMALL), "-o", str(folder / "uv.lock"))
+    assert status == 2
+    assert f"`{folder / 'pyproject.toml'}` refers to files beside it" in output
+    assert not (folder / "uv.lock").exists()
+
+
+@pytest.mark.usefixtures("with_uv")
 def test_uv_lock_offline_needs_a_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(folder / "empty"))
     status, output = solve(*shlex.split(SMALL), "--format", "uv-lock", "--offline")

@@ -115,6 +115,12 @@ def _asked(program: str, folder: Path, project: str, options: Options) -> str:
     said = said[next((n for n, line in enumerate(said) if line.startswith("error")), 0) :]
     if any(sign in done.stderr.lower() for sign in _NETWORK_SIGNS):
         raise NetworkError(f"`uv lock` could not reach an index: {' '.join(said)}")
+    if options.folder is not None and str(folder) in done.stderr:
+        raise UsageError(
+            f"`{options.folder / uv_project.FILE}` refers to files beside it, and uv is asked for "
+            f"{FILE} in another folder",
+            hints=["`uv lock` there: the pins are in the project file"],
+        )
     raise LockDiffers("`uv lock` does not accept the project", said)
 
 
