@@ -17,7 +17,15 @@ from cudalock.cli import main
 from cudalock.environment import find_layout
 from cudalock.goals import Request, read_request
 from cudalock.names import canonical
-from tests.environments import install, install_lock, install_stub, make_tree, solved, uninstall
+from tests.environments import (
+    install,
+    install_lock,
+    install_stub,
+    make_tree,
+    solved,
+    uninstall,
+    write,
+)
 from tests.local_index import LocalIndex, build_wheel, clean_environment
 
 if TYPE_CHECKING:
@@ -86,6 +94,16 @@ def test_the_command_makes_it_again_and_the_other_installs_it(
     assert again[1] == f"--xformers --python {tmp_path} --keep all --gpu 8.9"
     assert solve(*again[1].split()).stdout == first.stdout
     assert "pip install --no-deps --require-hashes -r requirements.txt" in first.stderr
+
+
+def test_a_path_with_a_space_on_windows(tmp_path: Path, matrix: Matrix) -> None:
+    prefix = tmp_path / "Comfy UI" / "python_embeded"
+    packages = lay_out({"words": "torch 2.6.0", "platform": "windows"}, prefix, matrix)
+    install_stub(packages, "pip", "25.0")
+    write(prefix / "python.exe", "")
+    told = solve("--python", prefix.parent, "--keep", "all", "torchvision").stderr
+    assert "note: in PowerShell the install command needs `&` and a space before it" in told
+    assert f'install: "{prefix / "python.exe"}" -m pip install' in told
 
 
 def test_a_hook_does_not_look_for_the_environment(tmp_path: Path, matrix: Matrix) -> None:

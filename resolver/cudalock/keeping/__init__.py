@@ -247,6 +247,7 @@ class Keeping:
                 *map(str, changes),
                 *self._left_broken(whole),
                 *self._was_broken(changes),
+                *self._for_powershell(),
             ),
             indexes=tuple(index for index in whole.indexes if index.id in used),
             builders=tuple(sorted({p.wheel.builder for p in pins if p.wheel.builder})),
@@ -257,6 +258,12 @@ class Keeping:
         command = install_command(self.subject.layout, self.subject.inventory)
         is_hidden = any(each.installed.satisfies(each.version) for each in changes)
         return f"{command} --force-reinstall" if is_hidden else command
+
+    def _for_powershell(self) -> Iterator[str]:
+        """A quoted program is a string to PowerShell, and a program to cmd."""
+        command = install_command(self.subject.layout, self.subject.inventory)
+        if self.subject.layout.is_windows and command.startswith('"'):
+            yield "in PowerShell the install command needs `&` and a space before it"
 
     def _left_broken(self, whole: Lock) -> Iterator[str]:
         """What is used, and of which no version goes with the answer."""
