@@ -39,7 +39,7 @@ CASES = {
     ),
     "spaces, markers and comments": (
         'torch == 2.5.1 # a\nTorchVision  == 0.19.0 ; python_version > "3.8"   # b\n\n\n# end',
-        'torch == 2.5.1 # a\nTorchVision  ==0.20.1 ; python_version > "3.8"   # b\n\n\n# end',
+        'torch == 2.5.1 # a\nTorchVision  == 0.20.1 ; python_version > "3.8"   # b\n\n\n# end',
     ),
     "line ends of every kind": (
         "torch==2.5.1\r\ntorchaudio==2.4.0\r\n\r\nx\n",

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from cudalock.compiled import COMPILED, compile_tables
+from cudalock.findings import RULES
 from cudalock.matrix import data_directory
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -39,3 +40,16 @@ def test_the_quickly_read_copy_of_the_facts_is_current() -> None:
     directory = data_directory()
     text = (directory / COMPILED).read_text(encoding="utf-8")
     assert text == compile_tables(directory), "run `python -m cudalock.compiled matrix`"
+
+
+def test_the_table_of_codes_is_that_of_the_rules() -> None:
+    told = {}
+    for codes, severity in re.findall(
+        r"^\| ((?:CL\d+(?:, )?)+) \| ([^|]+) \|", README, re.MULTILINE
+    ):
+        told.update(dict.fromkeys(codes.split(", "), severity.strip()))
+    assert list(told) == list(RULES)
+    by_fact = {code for code, severity in told.items() if severity == "by its fact"}
+    assert by_fact == {"CL708"}
+    for code in told.keys() - by_fact:
+        assert told[code] == RULES[code].severity, code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,12 @@ def test_what_a_repository_says(
     if request.config.getoption("--update"):
         expected.write_text(text)
     assert text == expected.read_text()
+
+
+def test_only_regular_files_are_found(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "requirements.txt")
+    (tmp_path / "reqs.txt").symlink_to("reqs.txt")
+    (tmp_path / "constraints.txt").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "dev-requirements.txt").write_text("torch\n", encoding="utf-8")
+    assert find_files(tmp_path) == [tmp_path / "dev-requirements.txt"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cudalock.target import Target
 
 _HASH = re.compile(r"--hash[= ]\S+")
+_SPACES = re.compile(r"([ \t]*)[=<>~!]{1,3}([ \t]*)[^,]*$")
+"""Before and within a specifier of one clause."""
 _SEPARATOR = " \\\n    "
 
 
@@ -108,9 +110,9 @@ def _written(change: Change, entry: Declared, place: Place, text: str) -> str | 
         # A marker after an address needs a space before its semicolon.
         return f"{_spaced(text, place)}@ {change.url}{' ' if after == ';' else ''}"
     if entry.syntax == "pep508":
-        old = text[place.start : place.end]
-        blank = old[: len(old) - len(old.lstrip())]
-        return f"{blank}{change.specifier}"
+        spaces = _SPACES.match(text[place.start : place.end])
+        before, within = spaces.groups() if spaces else ("", "")
+        return f"{before}=={within}{change.specifier.removeprefix('==')}"
     if entry.syntax == "poetry":
         return change.specifier.removeprefix("==")
     return None

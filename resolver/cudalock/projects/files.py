@@ -99,7 +99,9 @@ def find_files(directory: Path) -> list[Path]:
             each for each in folders if each not in _SKIPPED and not each.startswith(".")
         )
         here = Path(folder)
-        found += [here / each for each in sorted(names) if kind_of(here / each) in _FOUND]
+        wanted = [here / each for each in sorted(names) if kind_of(here / each) in _FOUND]
+        # A pipe nobody writes to would be waited for.
+        found += [each for each in wanted if each.is_file()]
     return found
 
 
