@@ -142,7 +142,12 @@ def test_the_small_matrix_is_clean(small: Path) -> None:
         ("index/torch.json", "cp312-cp312", "cp311-cp311", "2.5.0+cu124-cp311-cp311-linux"),
         ("index/torch.json", "cp312-cp312", "cp310-cp310", "not in the order of their tags"),
         ("index/torch.json", "cp312-cp312-linux_x86_64", "cp312", "Invalid wheel filename"),
-        ("index/torch.json", '{"cuda":"12.4.1"}', "{}", "2.5.0'].builds[0]: the label `cuda`"),
+        (
+            "index/torch.json",
+            '{"cuda":"12.4.1"}',
+            "{}",
+            "2.5.0'].builds[0]: the label `cuda` is missing",
+        ),
         ("index/torch.json", '"12.4.1"', '"12.6.1"', "12.6.1, and its index is CUDA 12.4"),
         ("index/torch.json", '{"cuda":"12.4"}', '{"cuda":"12.1"}', "`default` is CUDA 12.1"),
         ("index/thing.json", '"tag":"v1",', "", "`tag` and `builder` go together"),

@@ -164,7 +164,8 @@ def framework_labels(matrix: Matrix) -> Iterator[Defect]:
             cuda = build.row("cuda")
             made_with |= {".".join(each.split(".")[:2]) for each in cuda}
             if not cuda or not all(each == NONE or _CUDA.fullmatch(each) for each in cuda):
-                yield of_release(release, f"the label `cuda` is {' or '.join(cuda)!r}", position)
+                said = " or ".join(map(repr, cuda)) or "missing"
+                yield of_release(release, f"the label `cuda` is {said}", position)
             if not set(build.row("cxx11abi")) <= {"0", "1"}:
                 yield of_release(release, "the label `cxx11abi` is neither 0 nor 1", position)
         default = release.default.get("cuda")
