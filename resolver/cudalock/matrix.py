@@ -197,6 +197,9 @@ class Matrix:
     def prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Told what will be asked, so that what is needed from elsewhere can be had at once."""
 
+    def read_at_once(self, builds: Iterable[Build]) -> None:
+        """Told of builds whose metadata is likely to be asked for."""
+
     def note_extras(self, requires: Iterable[str]) -> None:
         """Told of requirements that name extras, whose own requirements may not be held."""
 

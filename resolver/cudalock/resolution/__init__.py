@@ -9,6 +9,7 @@ round in circles), and :mod:`search` walks it all from the best on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import GaveUp
@@ -16,6 +17,7 @@ from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.search import Search, Solution
+from cudalock.resolution.specifiers import leading_name
 
 if TYPE_CHECKING:
     from cudalock.facts import Fact
@@ -81,10 +83,24 @@ def find(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
             if not matrix.again(found=False):
                 raise
         else:
-            if resolution is None and problem.out_of_reach:
+            if resolution is None and _is_hopeless(problem):
                 return None
             if not matrix.again(found=resolution is not None):
                 return resolution
+
+
+def _is_hopeless(problem: Problem) -> bool:
+    """Whether there is no answer however many releases are looked at: something leads to what has
+    no wheel, or what the matrix holds is impossible by itself, with all its releases."""
+    matrix, goal = problem.matrix, problem.goal
+    if problem.out_of_reach:
+        return True
+    if not (matrix.is_open and matrix.is_whole):
+        return False
+    held = tuple(text for text in goal.requirements if leading_name(text) in matrix.projects)
+    limits = tuple(text for text in goal.constraints if leading_name(text) in matrix.projects)
+    part = replace(goal, requirements=held, constraints=limits)
+    return bool(held) and not Search(Problem(part, problem.target, matrix)).is_possible()
 
 
 def answer(problem: Problem) -> Resolution | None:

@@ -37,6 +37,13 @@ MOST_DEAD_ENDS: Final = 4_000
 DEEPER: Final = 4
 """How many windows of releases are looked at of a project of the closure."""
 
+DEEPEST: Final = 128
+"""How many releases of such a project are looked at at most."""
+
+SOME: Final = 2
+MOST_AT_ONCE: Final = 16
+"""After how many releases more are asked for at once, and how many."""
+
 QUICK: Final = 300
 """The same where a longer search is not worth its time: for a view that can still be widened, and
 for a proof that need not be found."""
@@ -137,6 +144,7 @@ class _Releases:
         self._viable = 0
         self._pinned = pinned
         self._passed_over = 0
+        self._foreseen: set[str] = set()
 
     def bit(self, version: str) -> int:
         """The bit of a version; 0 for one that does not exist."""
@@ -201,7 +209,10 @@ class _Releases:
     def best(self, allowed: int, cuda: str | None) -> tuple[int, int]:
         """See :class:`~cudalock.resolution.learning.Choices`."""
         none = withdrawn = 0
-        for bit in self._in_order(allowed & ((2 << len(self.versions)) - 2), cuda):
+        there = allowed & ((2 << len(self.versions)) - 2)
+        for bit in self._in_order(there, cuda):
+            if bit not in self._offered:
+                self._look_ahead(there & (2 * bit - 1))
             offered = self._offered_now(bit)
             if not offered:
                 none |= bit
@@ -213,6 +224,19 @@ class _Releases:
                 self._passed_over |= bit
                 none |= bit
         return withdrawn, none if withdrawn else allowed
+
+    def _look_ahead(self, mask: int) -> None:
+        """Where one release after another turned out to be of no use, the next ones are asked for
+        at once: each doubling of what was looked at, so that little is asked in vain."""
+        if self._project is None or self._project.window is None or self._viable < SOME:
+            return
+        following = [
+            self.version(bit) for bit in self._in_order(mask, None) if bit not in self._offered
+        ]
+        if following and following[0] not in self._foreseen:
+            following = following[: min(self._viable, MOST_AT_ONCE)]
+            self._foreseen.update(following)
+            self._problem.look_ahead(self.name, following)
 
     def _in_order(self, mask: int, cuda: str | None) -> Iterator[int]:
         if cuda not in self._first:
@@ -232,7 +256,7 @@ class _Releases:
         project = self._project
         if project is None or bit in self._offered:
             return self._offered.get(bit, ())
-        if project.window is not None and self._viable >= project.window * DEEPER:
+        if project.window is not None and self._viable >= min(project.window * DEEPER, DEEPEST):
             project.cut()
             return ()
         found = self.offered(bit)

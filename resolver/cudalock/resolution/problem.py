@@ -240,6 +240,18 @@ class Problem:
             for candidate in offered
         )
 
+    def look_ahead(self, name: str, versions: Iterable[str]) -> None:
+        """Have at once what is likely to be asked of these releases in turn."""
+        project = self.matrix.project(name)
+        self.matrix.read_at_once(
+            build
+            for version in versions
+            if project is not None
+            for build in project.release(version).builds
+            if best_wheel(build, self._tags) is not None
+            and (build.python is None or accepts(build.python, self._python))
+        )
+
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
         """The candidates of one release, in the order of its rows, though it be withdrawn."""
         found = self._candidates.get((name, version))

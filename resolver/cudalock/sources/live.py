@@ -324,6 +324,16 @@ class LiveMatrix(Matrix):
         self._whole_projects.clear()
         return True
 
+    def read_at_once(self, builds: Iterable[Build]) -> None:
+        """Read the metadata of builds, several at once. Where that fails the search says so, if it
+        comes to them."""
+
+        def read(build: Build) -> None:
+            with suppress(NetworkError):
+                _ = build.is_readable
+
+        at_once(read, builds)
+
     def note_extras(self, requires: Iterable[str]) -> None:
         """Note the held projects of which an extra is required that their rows do not have."""
         for text in requires:
