@@ -232,6 +232,16 @@ def test_source_distributions_are_never_built(index: LocalIndex) -> None:
         assert not [path for path in pages.asked if path.endswith(".tar.gz")]
 
 
+def test_an_extra_made_of_another_is_followed_to_what_has_no_wheel(index: LocalIndex) -> None:
+    page = '<a href="zz_source-1.0.tar.gz">zz_source-1.0.tar.gz</a>'
+    extras = ('zz-many[inner]; extra == "all"', 'zz-source==1.0; extra == "inner"')
+    with Pages({"/main/zz-source/": page}) as server:
+        server.add(MAIN, wheel("zz-many", "1.0", *extras))
+        status, _, said = run("zz-many[all]==1.0", server)
+    assert status == 1
+    assert "zz-many 1.0 requires zz-source==1.0 (its metadata)" in said
+
+
 def test_all_that_has_no_wheel_is_told_at_once(index: LocalIndex) -> None:
     page = '<a href="{0}-1.0.tar.gz">{0}-1.0.tar.gz</a>'
     pages = {f"/main/{name}/": page.format(name.replace("-", "_")) for name in ("zz-one", "zz-two")}

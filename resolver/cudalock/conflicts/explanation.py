@@ -254,6 +254,9 @@ class Narrator:
         parts = [candidate, *([candidate.with_extras(extras)] if extras else ())]
         for each in (one for part in parts for one in self._problem.metadata(part)):
             if each.name == candidate.name:
+                # An extra that is made of others of the same project (grows).
+                if each.extras and all(each.extras != part.extras for part in parts):
+                    parts.append(candidate.with_extras(each.extras))
                 continue
             for specifier in each.specifiers or ("",):
                 way = self._dead_end(each.name, specifier, hops - 1, each.extras)
