@@ -1,49 +1,31 @@
-"""The matrix with what an index lists laid over it: projects that the matrix does not hold, and
-newer releases of those it does.
-
-Nothing is asked before a goal names such a project, and METADATA of a release only when the search
-comes to it; what the newest releases lead to is asked for beforehand, several at once. Curated
-facts hold as ever.
-
-A name belongs to one place. What the matrix holds comes from where the matrix says; any other name
-is taken from the first index that has it, further ones before the main one as uv does, and only
-from there: so nobody takes a private package over by giving its name to a public one.
-"""
+"""The view: what the matrix holds, and beyond it what an index has."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import NetworkError
 from cudalock.matrix import Index, Matrix
 from cudalock.names import canonical
-from cudalock.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
-from cudalock.resolution.specifiers import accepts, leading_name, parse_requirement, parse_version
+from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel
+from cudalock.resolution.specifiers import parse_requirement, parse_version
+from cudalock.sources.live.asking import at_once
+from cudalock.sources.live.preparation import Preparation
+from cudalock.sources.live.project import WINDOW, LiveBuild, LiveProject, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from cudalock.sources.listings import File, Listing
+    from cudalock.sources.listings import File
     from cudalock.sources.package_index import PackageIndexes
     from cudalock.sources.web import Traffic
     from cudalock.sources.wheel_metadata import Metadata
     from cudalock.target import Target
 
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
-
-WINDOW: Final = 8
-"""Releases looked at of a project, those that nothing rules out. See :meth:`LiveMatrix.widen`."""
-
 WIDEST: Final = WINDOW * 16
-AT_ONCE: Final = 16
-DEEPEST: Final = 30
-"""Steps from the goal to which requirements are asked for beforehand."""
 
 
 class LiveMatrix(Matrix):
@@ -117,7 +99,7 @@ class LiveMatrix(Matrix):
         """The versions of a held project, with one that an index alone has; none where none has it,
         where it cannot be asked, or does not say all there is to know of it."""
         held = Matrix.project(self, name)
-        if held is None or not _is_plain(held):
+        if held is None or not is_plain(held):
             return []
         with suppress(NetworkError):
             indexes = self._package_indexes()
@@ -205,7 +187,7 @@ class LiveMatrix(Matrix):
         found: Project = held
         if listing is not None:
             live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], held)
-            if live.added and _is_plain(held):
+            if live.added and is_plain(held):
                 found = live
             elif self._everything and (newer := live.newest_wheels(held)):
                 self._left_out[held.name] = newer
@@ -344,7 +326,7 @@ class LiveMatrix(Matrix):
             held = Matrix.project(self, name)
             if held is None or name in self._whole or all(map(held.mentions_extra, wanted.extras)):
                 continue
-            if _is_plain(held) and not self._offline:
+            if is_plain(held) and not self._offline:
                 self._whole.add(name)
                 self._was_extended = True
                 # What an extra brings may be held by nobody but an index.
@@ -410,293 +392,7 @@ class LiveMatrix(Matrix):
         key = (wanted, target, self.window)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
-            _Preparation(self, target).run(set(wanted))
+            Preparation(self, target).run(set(wanted))
 
 
-class _Preparation:
-    """What one target's answer may want, breadth first."""
-
-    def __init__(self, matrix: LiveMatrix, target: Target) -> None:
-        self._matrix = matrix
-        self._environment = target.marker_environment()
-        self._tags = target.tags()
-        self._seen: set[str] = set()
-
-    def run(self, waiting: set[str]) -> None:
-        for depth in range(DEEPEST):
-            fresh = sorted(waiting - self._seen)
-            self._seen |= waiting
-            if not fresh:
-                return
-            found = at_once(partial(self._requires, is_goal=depth == 0), fresh)
-            waiting = {text for texts in found for text in texts}
-
-    def _requires(self, text: str, is_goal: bool) -> set[str]:
-        """What the newest release that meets a requirement requires on the target."""
-        wanted = parse_requirement(text)
-        try:
-            project = self._matrix.project(canonical(wanted.name))
-            if project is None:
-                return set()
-            count = self._matrix.window if is_goal and project.window else 1
-            builds = list(islice(self._builds(project, str(wanted.specifier)), count))
-            if count > 1:
-                at_once(lambda build: build.is_readable, builds)
-            requires = builds[0].requires if builds else ()
-        except NetworkError:
-            # The search says so, if it comes to this at all.
-            return set()
-        return set(self._applying(requires, wanted.extras))
-
-    def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
-        """What the target can take, newest first."""
-        python = self._environment["python_full_version"]
-        for version in reversed(project.versions):
-            is_asked = accepts(specifier, version)
-            if is_asked and not (project.has_final and parse_version(version).is_prerelease):
-                for build in project.release(version).builds:
-                    fits = any(self._tags.rank(tags) is not None for tags in build.tags)
-                    if fits and (build.python is None or accepts(build.python, python)):
-                        yield build
-
-    def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
-        for text in requires:
-            parsed = parse_requirement(text)
-            environments = [{**self._environment, "extra": each} for each in (*extras, "")]
-            if parsed.marker is None or any(map(parsed.marker.evaluate, environments)):
-                named = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-                yield f"{parsed.name}{named}{parsed.specifier}"
-
-
-class LiveProject(Project):
-    """A project's releases as an index lists them, after those that the matrix holds, if any."""
-
-    __slots__ = (
-        "_files",
-        "_held",
-        "_is_cut",
-        "_matrix",
-        "_read",
-        "_versions",
-        "added",
-        "has_final",
-        "index",
-        "url",
-    )
-
-    def __init__(
-        self,
-        matrix: LiveMatrix,
-        listing: Listing,
-        index: str,
-        url: str,
-        held: Project | None = None,
-        *,
-        anew: bool = False,
-    ) -> None:
-        """Before the releases come those of `held`, as they are or `anew`, as the index has
-        them."""
-        from cudalock.sources.rows import releases_of
-
-        super().__init__(listing.project, listing.address, "", (listing.address,), {})
-        files = releases_of(listing)
-        self._matrix = matrix
-        self._held = held
-        self._files = {
-            version: found
-            for version, found in files.items()
-            if held is None or (anew if version in held else matrix.takes(version, held))
-        }
-        self._is_cut = held is None or anew
-        self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
-        self._read: dict[str, Metadata | None] = {}
-        self.index = index
-        self.url = url
-        self.added = tuple(self._files)
-        """the versions that are the index's"""
-        self.has_final = held is not None or any(
-            not parse_version(version).is_prerelease for version in self._files
-        )
-
-    @property
-    def window(self) -> int | None:  # type: ignore[override]
-        """How many releases are looked at."""
-        return self._matrix.window if self._is_cut else None
-
-    @property
-    def other_window(self) -> int | None:  # type: ignore[override]
-        """How many of those are looked at that nobody asks for, to tell what is in the way."""
-        return WINDOW if self._is_cut else None
-
-    def newest_wheels(self, held: Project) -> str | None:
-        """The newest final release of the index that has any, if it is newer than all that are
-        held."""
-        newest = parse_version(held.versions[-1])
-        for version, files in reversed(self._files.items()):
-            if parse_version(version) < newest:
-                return None
-            if any(file.is_wheel for file in files) and not parse_version(version).is_prerelease:
-                return version
-        return None
-
-    @property
-    def source_only(self) -> list[str]:
-        """The releases that were looked at, oldest first, if none of them has a wheel."""
-        looked_at = sorted(self._parsed, key=parse_version)
-        return [] if any(self._parsed[each].builds for each in looked_at) else looked_at
-
-    @property
-    def unread(self) -> list[str]:
-        """The wheels whose metadata was asked for in vain."""
-        return sorted(file for file, metadata in self._read.items() if metadata is None)
-
-    def cut(self) -> None:
-        self._matrix.was_cut = True
-
-    @property
-    def versions(self) -> list[str]:
-        """Every version, oldest first."""
-        return list(self._versions)
-
-    def __contains__(self, version: str) -> bool:
-        return version in self._files or (self._held is not None and version in self._held)
-
-    def __iter__(self) -> Iterator[Release]:
-        return (self.release(version) for version in self.versions)
-
-    def release(self, version: str) -> Release:
-        """Raises KeyError for an unknown version."""
-        if self._held is not None and version not in self._files:
-            return self._held.release(version)
-        release = self._parsed.get(version)
-        if release is None:
-            release = LiveRelease(self, version, self._files[version])
-            self._parsed[version] = release
-        return release
-
-    def mentions(self, name: str) -> bool:
-        """Whether the project leads to another, by what was read so far: the newest releases that
-        the goal and the target allow, and those of projects that only an index has."""
-        return self._matrix.leads_to(self.name, name)
-
-    def mentions_extra(self, extra: str) -> bool:
-        """Whether a release has requirements of an extra: the newest are asked, then some of the
-        older ones, since an extra may be given up."""
-        finals = [
-            version
-            for version in reversed(self.versions)
-            if not (self.has_final and parse_version(version).is_prerelease)
-        ]
-        window = self._matrix.window
-        older = finals[window :: max(1, len(finals) // WINDOW)]
-        return any(
-            f'extra == "{extra}"' in text
-            for version in (*finals[:window], *older)
-            for build in self.release(version).builds[:1]
-            for text in build.requires
-        )
-
-    def lacks_extra(self, version: str, extra: str) -> bool:
-        """Whether a release, which was read, has nothing of an extra."""
-        return version in self._files and not any(
-            f'extra == "{extra}"' in text
-            for build in self.release(version).builds
-            for text in build.requires
-        )
-
-    def required(self) -> set[str]:
-        """The names that the metadata read so far requires; of the newest, where none was read."""
-        if not self._read and self._files:
-            for build in self.release(self.added[-1]).builds:
-                _ = build.requires
-        read = [metadata for metadata in self._read.values() if metadata is not None]
-        return {leading_name(text) for metadata in read for text in metadata.requires}
-
-    def metadata(self, file: File) -> Metadata | None:
-        """The metadata of one wheel, asked for one time. Raises NetworkError."""
-        if file.name not in self._read:
-            metadata = self._matrix.read(self, file)
-            self._read[file.name] = metadata
-            self._matrix.note_extras(metadata.requires if metadata is not None else ())
-        return self._read[file.name]
-
-
-class LiveRelease(Release):
-    """One version as an index lists it: a build for each system and machine, whose
-    metadata may differ."""
-
-    __slots__ = ("_live",)
-
-    def __init__(self, project: LiveProject, version: str, files: list[File]) -> None:
-        from cudalock.sources.rows import Row, grouped, listed_row
-
-        row: Row = listed_row(files)
-        groups = grouped(project.name, files)
-        builds: list[dict[str, Any]] = [
-            {"index": project.index, **({"local": local} if local else {}), "wheels": rows}
-            for local, _, rows in groups
-        ]
-        super().__init__(project.name, version, {**row, "builds": builds})
-        self._live = [
-            LiveBuild(build, self._table.get("python"), project, found)
-            for build, (_, found, _) in zip(builds, groups, strict=True)
-        ]
-
-    def build(self, position: int) -> Build:
-        """One build."""
-        return self._live[position]
-
-
-class LiveBuild(Build):
-    """Wheels of one system and machine, whose METADATA is read when it is asked for."""
-
-    __slots__ = ("_files", "_project")
-
-    def __init__(
-        self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
-    ) -> None:
-        super().__init__(row, python, (), project.name.replace("-", "_"))
-        self._project = project
-        self._files = files
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """What METADATA requires; nothing where it cannot be read."""
-        metadata = self._metadata
-        return metadata.requires if metadata is not None else ()
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether METADATA can be had. Raises NetworkError for an index in trouble."""
-        return self._metadata is not None
-
-    @property
-    def _metadata(self) -> Metadata | None:
-        from cudalock.sources.rows import representative
-
-        return self._project.metadata(representative(self._files))
-
-    def address(self, wheel: Wheel) -> str | None:
-        """Where the index has a wheel."""
-        return next(
-            (file.url for file in self._files if file.name.endswith(f"-{wheel.tags}.whl")), None
-        )
-
-
-def at_once(function: Callable[[_Given], _Made], items: Iterable[_Given]) -> list[_Made]:
-    """The function of each, some at once, in their order."""
-    # Imported here: a solve without the network would pay for it.
-    from cudalock.sources import threads
-
-    return threads.at_once(function, items, AT_ONCE)
-
-
-def _is_plain(held: Project) -> bool:
-    """Whether a listing says all there is to know of a project's wheels."""
-    newest = held.release(held.versions[-1]) if held.versions else None
-    return newest is not None and all(
-        build.index == PACKAGE_INDEX and not build.labels for build in newest.builds
-    )
-
-
-__all__ = ["LiveMatrix", "LiveProject"]
+__all__ = ["LiveMatrix"]
