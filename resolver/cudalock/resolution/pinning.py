@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.learning import ANYTHING, Clause, Learner, TooLong
 from cudalock.resolution.order import Key, better_versions, component_key, component_order
-from cudalock.resolution.propagation import ABSENT, Alive, Network
+from cudalock.resolution.propagation import ABSENT, Alive, Network, meeting
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.specifiers import (
     accepts,
@@ -168,12 +168,7 @@ class _Releases:
 
     def accepted(self, requirement: Requirement) -> int:
         """The versions of which some build may meet a requirement."""
-        if requirement.kind == "conflicts":
-            return ABSENT
-        mask = 0
-        for specifier in requirement.specifiers or ("",):
-            mask |= self._inside(specifier)
-        return mask | ABSENT if requirement.kind == "constrains" else mask
+        return meeting(requirement, self._inside)
 
     def pin(self, mask: int) -> None:
         """Told that somebody asks for a version by its number. Raises _Pinned where it was passed

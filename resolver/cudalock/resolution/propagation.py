@@ -10,7 +10,7 @@ changes; whatever is struck, is struck for good.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
@@ -23,6 +23,16 @@ ABSENT = 1
 NOTHING: Final[frozenset[str]] = frozenset()
 
 Alive = dict[str, int]
+
+
+def meeting(requirement: Requirement, inside: Callable[[str], int]) -> int:
+    """What meets a requirement, as bits; `inside` says what is inside one specifier."""
+    if requirement.kind == "conflicts":
+        return ABSENT
+    mask = 0
+    for specifier in requirement.specifiers or ("",):
+        mask |= inside(specifier)
+    return mask | ABSENT if requirement.kind == "constrains" else mask
 
 
 class Domain:
@@ -60,12 +70,7 @@ class Domain:
 
     def accepted(self, requirement: Requirement) -> int:
         """The candidates that meet a requirement."""
-        if requirement.kind == "conflicts":
-            return ABSENT
-        mask = 0
-        for specifier in requirement.specifiers or ("",):
-            mask |= self.inside(specifier)
-        return mask | ABSENT if requirement.kind == "constrains" else mask
+        return meeting(requirement, self.inside)
 
     def inside(self, specifier: str) -> int:
         """The candidates whose version is inside a specifier."""
@@ -217,4 +222,14 @@ def _apply(table: Table, alive: Alive) -> list[Strike]:
     return strikes
 
 
-__all__ = ["ABSENT", "NOTHING", "Alive", "Domain", "Network", "Restriction", "Strike", "Table"]
+__all__ = [
+    "ABSENT",
+    "NOTHING",
+    "Alive",
+    "Domain",
+    "Network",
+    "Restriction",
+    "Strike",
+    "Table",
+    "meeting",
+]
