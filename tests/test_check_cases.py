@@ -34,6 +34,7 @@ KINDS = {
     "uv.lock": "uv-lock",
     "poetry.lock": "poetry-lock",
     "pylock.toml": "pylock",
+    "setup.cfg": "setup-cfg",
 }
 EXPECTED = re.compile(r"^# expect: (.*)$", re.MULTILINE)
 TARGET = re.compile(r"^# target: (.*)$", re.MULTILINE)
