@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +35,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.fixture
+def heeded_stops() -> Iterator[None]:
+    """Signals as a terminal's shell leaves them. Tests that run in the background, or under nohup,
+    are started with some of them ignored, and so would be what they start."""
+    before = [(each, signal.getsignal(each)) for each in STOPS]
+    for each in STOPS:
+        default = signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL
+        signal.signal(each, default)
+    yield
+    for each, handler in before:
+        signal.signal(each, handler)
 
 
 @pytest.fixture(scope="session")

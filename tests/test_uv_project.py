@@ -31,6 +31,7 @@ from cudalock.lock import Lock, Replaced
 from cudalock.projects.files import read_file
 from cudalock.projects.reach import entries_for
 from cudalock.target import Target
+from tests.conftest import STOPS
 from tests.local_index import build_wheel, clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 from tests.sample_locks import CU124, lock, pin
@@ -64,7 +65,6 @@ UV_PLATFORMS = {
     "windows-x86_64": "x86_64-pc-windows-msvc",
     "macos-arm64": "aarch64-apple-darwin",
 }
-STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 needs_311 = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="uv looks for a Python that the lock is for"
 )
@@ -733,6 +733,7 @@ def test_a_read_only_file_is_left_untouched(folder: Path) -> None:
     assert path.read_text() == PLAIN
 
 
+@pytest.mark.usefixtures("heeded_stops")
 @pytest.mark.parametrize(
     "name", ["pyproject.toml", "requirements.txt", "constraints.txt", "lock.json", "pylock.toml"]
 )
@@ -754,6 +755,16 @@ def test_an_interrupted_write_leaves_the_old_file(
     assert status == (2 if isinstance(failure, OSError) else 128 + failure)
     assert path.read_bytes() == FILES["crlf"].encode()
     assert [each.name for each in folder.iterdir()] == [name]
+
+
+@pytest.mark.usefixtures("heeded_stops")
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
+def test_what_nohup_has_ignored_stays_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "requirements.txt"
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(os, "fsync", lambda _: signal.raise_signal(signal.SIGHUP))
+    assert solve(*shlex.split(SMALL), "-o", str(path))[0] == 0
+    assert "nvidia-cublas-cu12==" in path.read_text()
 
 
 @pytest.mark.usefixtures("with_uv")

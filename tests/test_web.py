@@ -369,6 +369,7 @@ def test_a_proxy_that_needs_another_package(monkeypatch: pytest.MonkeyPatch) -> 
 # Breaking off.
 
 
+@pytest.mark.usefixtures("heeded_stops")
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal for one process there")
 def test_ctrl_c_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
     """The threads that wait are left behind, and nothing is."""
@@ -387,7 +388,10 @@ def test_ctrl_c_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
             with silent.accept()[0]:
                 began = time.monotonic()
                 process.send_signal(signal.SIGINT)
-                _, said = process.communicate(timeout=30)
+                try:
+                    _, said = process.communicate(timeout=30)
+                finally:
+                    process.kill()
         assert process.returncode == 130
         assert time.monotonic() - began < 10
         assert b"Traceback" not in said
