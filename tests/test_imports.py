@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
 
 LAYERS = [
     {"errors"},
-    {"names", "addresses", "toml", "folders"},
+    {"names", "addresses", "specifiers", "toml", "folders"},
     {"target"},
     {"goals"},
     {"facts", "releases", "compiled", "refreshed"},

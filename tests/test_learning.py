@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cudalock.resolution.learning import Clause, Learner, TooLong
+from cudalock.resolution.learning.learner import Clause, Learner, TooLong
 from cudalock.resolution.propagation import ABSENT
 
 Wish = tuple[str, int]

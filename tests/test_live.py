@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
-from cudalock.resolution.pinning import Pinning
+from cudalock.resolution.learning import Pinning
 from cudalock.sources import live
 from cudalock.sources import web as module
 from tests.local_index import LocalIndex, ServedFile, anchor, build_wheel, run_tool

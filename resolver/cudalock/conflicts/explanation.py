@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.resolution.specifiers import (
+from cudalock.specifiers import (
     accepts,
     is_prerelease,
     may_accept,

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import parse_requirement, parse_version, version_order
+from cudalock.specifiers import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
     from packaging.version import Version

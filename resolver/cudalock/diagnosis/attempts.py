@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from cudalock.resolution.specifiers import accepts
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

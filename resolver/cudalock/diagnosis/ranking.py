@@ -9,7 +9,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from cudalock.facts import NONE
-from cudalock.resolution.specifiers import accepts, may_accept
+from cudalock.specifiers import accepts, may_accept
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -38,7 +38,7 @@ def completing(text: str, subject: Subject) -> str | None:
     """Solves for a requirement beside all that is there; None for what the matrix does not have,
     and where nothing fits."""
     from cudalock.keeping import ALL, Keeping
-    from cudalock.resolution.specifiers import leading_name
+    from cudalock.specifiers import leading_name
 
     name = leading_name(text)
     if not subject.matrix.is_curated(name) or subject.matrix.project(name) is None:

@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from cudalock.findings import Finding, Severity
 from cudalock.health.commands import solving
 from cudalock.judging.stack import Stack
-from cudalock.resolution.specifiers import accepts
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -139,7 +139,7 @@ def _tried(
 
 
 def _applies(trial: Trial, installed: Installed, subject: Subject) -> bool:
-    from cudalock.resolution.specifiers import accepts
+    from cudalock.specifiers import accepts
 
     return (
         (not trial.gpu or bool(subject.machine.gpus))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker
-from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadFile
 from cudalock.findings import Finding
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,7 +59,7 @@ def _is_met(pin: Declared, installed: Installed | None) -> bool:
             version = Version(installed.version)
         except InvalidVersion:
             return pin.version == installed.version
-        if not SpecifierSet(pin.specifier).contains(version, prereleases=True):
+        if not accepts(pin.specifier, str(version)):
             return False
     return _same_file(pin, installed)
 

@@ -16,7 +16,7 @@ from cudalock.judging.held import Clash, Held
 from cudalock.judging.problem import Question
 from cudalock.judging.stack import Stack
 from cudalock.names import VENDOR
-from cudalock.resolution.specifiers import may_accept
+from cudalock.specifiers import may_accept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

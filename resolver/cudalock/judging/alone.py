@@ -16,7 +16,7 @@ from cudalock.judging.wheels import (
     wheel_tags,
 )
 from cudalock.releases import PACKAGE_INDEX
-from cudalock.resolution.specifiers import parse_version
+from cudalock.specifiers import parse_version
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -299,7 +299,7 @@ class Alone:
         """The facts that no solve asks, about a version of a project that is so labelled."""
         from packaging.markers import Marker
 
-        from cudalock.resolution.specifiers import accepts
+        from cudalock.specifiers import accepts
 
         environment = self._target.marker_environment()
         for fact in self._matrix.component(name).facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.resolution.specifiers import specifier_set
+from cudalock.specifiers import specifier_set
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding

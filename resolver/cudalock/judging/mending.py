@@ -11,7 +11,7 @@ from cudalock.facts import NONE
 from cudalock.judging.wheels import Wheels
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import component_key, cuda_build_key, index_key
-from cudalock.resolution.specifiers import parse_version
+from cudalock.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.judging.held import Clash, Held

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cudalock.judging.held import Held
 from cudalock.judging.problem import comes_from
 from cudalock.names import VENDOR
-from cudalock.resolution.specifiers import accepts, leading_name, parse_requirement
+from cudalock.specifiers import accepts, leading_name, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.facts import NONE
 from cudalock.judging.problem import comes_from, has_file
 from cudalock.releases import PACKAGE_INDEX
-from cudalock.resolution.specifiers import (
+from cudalock.specifiers import (
     accepts,
     asks_prerelease,
     is_prerelease,

@@ -25,7 +25,7 @@ from cudalock.lock.making import from_resolution
 from cudalock.names import VENDOR, canonical
 from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import parse_requirement
+from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

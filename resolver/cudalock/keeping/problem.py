@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from cudalock.judging.problem import comes_from, place_element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import NOTHING
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -116,10 +116,9 @@ class KeepingProblem(Problem):
 
 def meets(specifiers: Iterable[str], version: str) -> bool:
     try:
-        parsed = Version(version)
+        return all(accepts(each, version) for each in specifiers)
     except InvalidVersion:
         return False
-    return all(SpecifierSet(each).contains(parsed, prereleases=True) for each in specifiers)
 
 
 __all__ = ["KeepingProblem", "meets"]

@@ -14,6 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
+from cudalock.specifiers import accepts
 from cudalock.tables.wheels import platforms_of
 from cudalock.target import Target
 
@@ -62,7 +63,7 @@ def _applies(row: Mapping[str, Any], project: str, version: str, index: str, tag
         project in row["projects"]
         and row.get("index", index) == index
         and fnmatchcase(platform, row.get("only", "*"))
-        and SpecifierSet(row.get("for", "")).contains(version, prereleases=True)
+        and accepts(row.get("for", ""), version)
     )
 
 

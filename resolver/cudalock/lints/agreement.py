@@ -19,6 +19,7 @@ from cudalock.labelling.patterns import Patterns
 from cudalock.lints.curated import covers
 from cudalock.lints.defects import Defect, of_release
 from cudalock.lints.rows import releases
+from cudalock.specifiers import accepts
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:
@@ -230,11 +231,7 @@ def contradictions(matrix: Matrix) -> Iterator[Defect]:
         ]
         project = matrix.project(component.name) if facts else None
         for release in project or ():
-            covering = [
-                fact
-                for fact in facts
-                if SpecifierSet(fact.versions).contains(release.version, prereleases=True)
-            ]
+            covering = [fact for fact in facts if accepts(fact.versions, release.version)]
             for position, build in enumerate(release.builds):
                 for fact in covering:
                     if covers(fact, build):
@@ -262,9 +259,7 @@ def _contradicted(
             clause = ruled[name].template.fill(build.labels)
             pinned = next(each.version for each in requirement.specifier if each.operator == "==")
             allowed = clause is None or any(
-                SpecifierSet(text).contains(pinned, prereleases=True)
-                for text in clause.specifiers
-                if text != NONE
+                accepts(text, pinned) for text in clause.specifiers if text != NONE
             )
             if ruled[name].verb == "conflicts" or not allowed:
                 said.add(f"pins {requirement.name}=={pinned}, which {fact.id} rules out")

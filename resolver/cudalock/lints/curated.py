@@ -14,6 +14,7 @@ from cudalock.facts import BASES, DIST, EFFECTS, NONE, VERSION
 from cudalock.lints.defects import Defect, of_fact
 from cudalock.lints.rows import releases
 from cudalock.releases import PLACE
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,8 +72,7 @@ def ranges(matrix: Matrix) -> Iterator[Defect]:
         project = matrix.project(fact.component)
         if project is None or fact.scope != "solve":
             continue
-        covered = SpecifierSet(fact.versions)
-        hit = [each for each in project.versions if covered.contains(each, prereleases=True)]
+        hit = [each for each in project.versions if accepts(fact.versions, each)]
         if not hit:
             yield of_fact(fact, "for", f"`{fact.versions}` is none of {fact.component}")
         elif fact.where and not any(

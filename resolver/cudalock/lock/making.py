@@ -10,7 +10,7 @@ from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.names import VENDOR
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.specifiers import (
+from cudalock.specifiers import (
     accepts,
     leading_name,
     parse_requirement,

@@ -20,7 +20,7 @@ from cudalock.names import canonical
 from cudalock.repositories.asking import Ask, Asker, Said
 from cudalock.repositories.relaxing import Limit, Loosened, Relaxed, held_question, relax
 from cudalock.resolution import find
-from cudalock.resolution.specifiers import leading_name
+from cudalock.specifiers import leading_name
 
 if TYPE_CHECKING:
     from cudalock.conflicts import Suggestion

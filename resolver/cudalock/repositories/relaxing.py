@@ -18,7 +18,7 @@ from cudalock.goals import Asked
 from cudalock.resolution.candidate import best_wheel
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import accepts, is_prerelease, parse_version
+from cudalock.specifiers import accepts, is_prerelease, parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Question

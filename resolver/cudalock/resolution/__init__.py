@@ -2,8 +2,8 @@
 
 Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
 :mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
-:mod:`provider` lets resolvelib settle the rest (:mod:`pinning` and :mod:`learning`, where that goes
-round in circles), and :mod:`search` walks it all from the best on.
+:mod:`provider` lets resolvelib settle the rest (:mod:`learning` does, where that goes round in
+circles), and :mod:`search` walks it all from the best on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.search import Search, Solution
-from cudalock.resolution.specifiers import leading_name
+from cudalock.specifiers import leading_name
 
 if TYPE_CHECKING:
     from cudalock.facts import Fact

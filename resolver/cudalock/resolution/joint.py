@@ -15,7 +15,7 @@ from cudalock.errors import NoSolution
 from cudalock.resolution.order import component_order
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.specifiers import version_order
+from cudalock.specifiers import version_order
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal

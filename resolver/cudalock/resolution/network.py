@@ -12,7 +12,7 @@ from cudalock.resolution.columns import Columns
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.screen import Screen
-from cudalock.resolution.specifiers import version_order
+from cudalock.specifiers import version_order
 
 if TYPE_CHECKING:
     from cudalock.facts import Demand, Fact

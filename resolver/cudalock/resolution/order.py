@@ -26,7 +26,7 @@ from packaging.version import Version
 
 from cudalock.releases import PACKAGE_INDEX
 from cudalock.resolution.candidate import Candidate, label
-from cudalock.resolution.specifiers import parse_version
+from cudalock.specifiers import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem

@@ -23,7 +23,7 @@ from cudalock.resolution.fit import WHEEL_FACETS, Fit
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Origin, Requirement
 from cudalock.resolution.screen import Screen
-from cudalock.resolution.specifiers import (
+from cudalock.specifiers import (
     accepts,
     asks_prerelease,
     is_prerelease,

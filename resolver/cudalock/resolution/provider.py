@@ -20,10 +20,10 @@ from resolvelib import (
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.order import closure_versions, component_key, component_order
-from cudalock.resolution.pinning import DEEPER, Pinned
+from cudalock.resolution.pinned import DEEPER, Pinned
 from cudalock.resolution.propagation import ABSENT, Alive, Network
 from cudalock.resolution.requirement import Requirement
-from cudalock.resolution.specifiers import pins_exactly
+from cudalock.specifiers import pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem

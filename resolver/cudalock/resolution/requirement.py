@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.facts import NONE, Clause, Verb
-from cudalock.resolution.specifiers import accepts
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate

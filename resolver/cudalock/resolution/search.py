@@ -3,7 +3,7 @@
 Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
 to the worst, and resolvelib settles the rest. So the first answer found is the best one. In a
 closure where it goes round in circles (of a dead end it knows the last cause alone), a search that
-learns takes over: :mod:`cudalock.resolution.pinning`.
+learns takes over: :mod:`cudalock.resolution.learning`.
 
 Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
 found: each set of them that cannot all hold is a core, and what is given up must hit every core.
@@ -28,13 +28,14 @@ from cudalock.resolution.order import (
     cuda_build_key,
     index_key,
 )
-from cudalock.resolution.pinning import Pinned, Pinning
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
-from cudalock.resolution.specifiers import parse_version
+from cudalock.specifiers import parse_version
 
 if TYPE_CHECKING:
+    from cudalock.resolution.learning import Pinning
+    from cudalock.resolution.pinned import Pinned
     from cudalock.resolution.problem import Problem
 
 
@@ -304,6 +305,8 @@ class Search:
 
     def _pinning(self, off: frozenset[str]) -> Pinning:
         if off not in self._pinnings:
+            from cudalock.resolution.learning import Pinning
+
             self._pinnings[off] = Pinning(self._problem(off), self.network)
         return self._pinnings[off]
 

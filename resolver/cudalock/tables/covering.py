@@ -7,9 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
-from packaging.specifiers import SpecifierSet
 
 from cudalock.facts import Fact, gpu_range
+from cudalock.specifiers import accepts
 from cudalock.target import Target
 
 if TYPE_CHECKING:
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
 ANY_PYTHON = "3.11"
 """For markers that ask for a platform alone."""
-
-
-def in_range(version: str, specifier: str) -> bool:
-    """Whether a version is in a PEP 440 range; an empty one holds every version."""
-    return not specifier or _specifiers(specifier).contains(version, prereleases=True)
-
-
-@cache
-def _specifiers(specifier: str) -> SpecifierSet:
-    return SpecifierSet(specifier)
 
 
 def marker_holds(marker: str | None, platform: str | None, python: str | None = None) -> bool:
@@ -67,7 +57,7 @@ def facts_of(matrix: Matrix, component: str, version: str, platform: str | None)
     return [
         fact
         for fact in matrix.component(component).facts
-        if in_range(version, fact.versions) and marker_holds(fact.when, platform)
+        if accepts(fact.versions, version) and marker_holds(fact.when, platform)
     ]
 
 
@@ -92,7 +82,7 @@ def _spaced(pattern: str) -> str:
 def shuts_out(fact: Fact, component: str, version: str) -> bool:
     """Whether a fact, whatever the build, does not go with a version of another component."""
     return any(
-        not any(in_range(version, pattern) for pattern in demand.template.patterns)
+        not any(accepts(pattern, version) for pattern in demand.template.patterns)
         for demand in demands_of(fact)
         if demand.template.name == component
         and demand.verb != "conflicts"
@@ -107,7 +97,7 @@ def has_code_for(archs: tuple[str, ...], capability: str) -> bool:
     it are not.
     """
     ranges = [gpu_range(arch.removesuffix("+PTX")) for arch in archs]
-    return any(in_range(capability, each) for each in ranges)
+    return any(accepts(each, capability) for each in ranges)
 
 
 def natural(text: str) -> list[tuple[int, str]]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadSpecifier, UnknownVersion
 from cudalock.names import nearest
+from cudalock.specifiers import accepts
 from cudalock.tables.cells import SHOWS, Row, minor
-from cudalock.tables.covering import in_range, natural, where_fits
+from cudalock.tables.covering import natural, where_fits
 from cudalock.tables.definitions import read_definitions
 from cudalock.tables.table import Column, Table
 from cudalock.tables.vendor import VENDOR
@@ -125,7 +126,7 @@ def _chosen(
 
 def _fits(value: str, version: str) -> bool:
     if any(sign in version for sign in OPERATORS):
-        return in_range(value, version)
+        return accepts(version, value)
     return value == version or value.startswith(f"{version}.")
 
 

@@ -11,10 +11,10 @@ from cudalock.errors import NetworkError
 from cudalock.matrix import Index, Matrix
 from cudalock.names import canonical
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel
-from cudalock.resolution.specifiers import parse_requirement, parse_version
 from cudalock.sources.live.asking import at_once
 from cudalock.sources.live.preparation import Preparation
 from cudalock.sources.live.project import WINDOW, LiveBuild, LiveProject, is_plain
+from cudalock.specifiers import parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from cudalock.errors import NetworkError
 from cudalock.names import canonical
 from cudalock.releases import Build, Project
-from cudalock.resolution.specifiers import accepts, parse_requirement, parse_version
 from cudalock.sources.live.asking import at_once
+from cudalock.specifiers import accepts, parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
-from cudalock.resolution.specifiers import leading_name, parse_version
+from cudalock.specifiers import leading_name, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,275 +1,29 @@
 """A problem as choices to be made: it translates, and decides nothing.
 
 :class:`~cudalock.resolution.problem.Problem` knows what exists and what it asks for,
-:mod:`~cudalock.resolution.order` what is better; :mod:`~cudalock.resolution.learning` searches. An
-identifier is a project's name, with its extras in brackets where they were asked for, or a virtual
-component; where a release of the closure has several builds, the choice of one has the identifier
-``name@version``.
+:mod:`~cudalock.resolution.order` what is better. An identifier is a project's name, with its extras
+in brackets where they were asked for, or a virtual component; where a release of the closure has
+several builds, the choice of one has the identifier ``name@version``.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.learning import ANYTHING, Clause, Learner, TooLong
-from cudalock.resolution.order import Key, better_versions, component_key, component_order
-from cudalock.resolution.propagation import ABSENT, Alive, Network, meeting
-from cudalock.resolution.requirement import Requirement
-from cudalock.resolution.specifiers import (
-    accepts,
-    is_prerelease,
-    may_accept,
-    pins_exactly,
-    specifier_set,
-)
+from cudalock.resolution.learning.learner import ANYTHING, Clause
+from cudalock.resolution.learning.releases import Releases
+from cudalock.resolution.order import component_key, component_order
+from cudalock.resolution.pinned import Pinned
+from cudalock.resolution.propagation import ABSENT
+from cudalock.specifiers import accepts, pins_exactly, specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.releases import Project
+    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.order import Key
     from cudalock.resolution.problem import Problem
-
-MOST_DEAD_ENDS: Final = 4_000
-"""After so many a choice is given up. Answers take none as a rule, of a large closure some tens."""
-
-DEEPER: Final = 4
-"""How many windows of releases are looked at of a project of the closure."""
-
-DEEPEST: Final = 128
-"""How many releases of such a project are looked at at most."""
-
-SOME: Final = 2
-MOST_AT_ONCE: Final = 16
-"""After how many releases more are asked for at once, and how many."""
-
-QUICK: Final = 300
-"""The same where a longer search is not worth its time: for a view that can still be widened, and
-for a proof that need not be found."""
-
-_RISING: Final = (">", ">=")
-_FALLING: Final = ("<", "<=")
-
-
-class Pinned(NamedTuple):
-    """A complete choice: the candidate of every identifier, and who asked for each."""
-
-    candidates: Mapping[str, Candidate]
-    requirements: Mapping[str, tuple[tuple[Requirement, str | None], ...]]
-
-    def version_of(self, name: str) -> Candidate | None:
-        """The candidate chosen for a component, None where it is absent."""
-        return self.candidates.get(name)
-
-
-class Pinning:
-    """The choices of one problem, with what was learned of them. Each search may see a part of the
-    network alone."""
-
-    def __init__(self, problem: Problem, network: Network) -> None:
-        self._problem = problem
-        self._network = network
-        self._pinned: dict[str, int] = {}
-        self.made = 0
-        """how many choices were made"""
-        self.dead_ends = 0
-        self._restart()
-
-    def _restart(self) -> None:
-        self._choices = _Choices(self._problem, self._network, self._pinned)
-        self._learner = Learner(self._choices)
-        for clause in self._choices.roots():
-            self._learner.add(clause)
-
-    def pin(self, alive: Alive, cuda: str | None) -> Pinned | None:
-        """The best choice among what is alive; None where there is no choice, or where none was
-        found in as much time as there is, which the problem then remembers."""
-        most = self._problem.max_dead_ends or MOST_DEAD_ENDS
-        if not self._problem.matrix.is_whole:
-            most = min(QUICK, most)
-        options = tuple(self._problem.option_roots(cuda))
-        try:
-            found = self._search(alive, cuda, options, most)
-        except TooLong:
-            self._problem.gave_up = True
-            return None
-        return None if found is None else self._choices.result(found, options)
-
-    def is_hopeless(self, alive: Alive) -> bool:
-        """Whether a short search proves that there is no choice among what is alive, options apart.
-
-        What it learns is known to every search after it.
-        """
-        try:
-            return self._search(alive, None, (), QUICK) is None
-        except TooLong:
-            return False
-
-    def _search(
-        self, alive: Alive, cuda: str | None, options: tuple[Requirement, ...], most: int
-    ) -> dict[str, int] | None:
-        while True:
-            learner, choices = self._learner, self._choices
-            before = learner.made, learner.dead_ends
-            choices.cuda = cuda
-            try:
-                for clause in choices.wanted(options):
-                    learner.add(clause)
-                return learner.search(choices.assumed(alive, options), most)
-            except _Pinned:
-                # A withdrawn release was passed over, and now somebody pins it.
-                self._restart()
-            finally:
-                self.made += learner.made - before[0]
-                self.dead_ends += learner.dead_ends - before[1]
-
-
-class _Pinned(Exception):
-    """A release that was passed over, for it was withdrawn, is asked for by its version."""
-
-
-class _Releases:
-    """A project of the closure: its versions as bits, the newest the highest."""
-
-    def __init__(self, problem: Problem, name: str, pinned: int) -> None:
-        self.name = name
-        self._problem = problem
-        self._project: Project | None = problem.matrix.project(name)
-        self.versions: Sequence[str] = self._project.versions if self._project else ()
-        self._place = {version: place for place, version in enumerate(self.versions, 1)}
-        self._masks: dict[str, int] = {}
-        self._offered: dict[int, tuple[Candidate, ...]] = {}
-        self._first: dict[str | None, tuple[int, ...]] = {}
-        self._viable = 0
-        self._pinned = pinned
-        self._passed_over = 0
-        self._foreseen: set[str] = set()
-
-    def bit(self, version: str) -> int:
-        """The bit of a version; 0 for one that does not exist."""
-        place = self._place.get(version)
-        return 1 << place if place is not None else 0
-
-    def version(self, bit: int) -> str:
-        """The version of a bit."""
-        return self.versions[bit.bit_length() - 2]
-
-    @cached_property
-    def newest(self) -> int:
-        """The newest version that is not too early to be taken."""
-        may_be_early = self._project is None or not self._project.has_final
-        for version in reversed(self.versions):
-            if may_be_early or not is_prerelease(version):
-                return self.bit(version)
-        return 0
-
-    # -- what meets a requirement -------------------------------------------------------------
-
-    def accepted(self, requirement: Requirement) -> int:
-        """The versions of which some build may meet a requirement."""
-        return meeting(requirement, self._inside)
-
-    def pin(self, mask: int) -> None:
-        """Told that somebody asks for a version by its number. Raises _Pinned where it was passed
-        over before."""
-        self._pinned |= mask
-        if mask & self._passed_over:
-            raise _Pinned
-
-    def _inside(self, specifier: str) -> int:
-        mask = self._masks.get(specifier)
-        if mask is None:
-            mask = ~ABSENT
-            for clause in specifier_set(specifier):
-                mask &= self._inside_clause(clause.operator, clause.version, str(clause))
-            self._masks[specifier] = mask
-        return mask
-
-    def _inside_clause(self, operator: str, version: str, text: str) -> int:
-        if operator in _RISING or operator in _FALLING:
-            # Of versions in their order, those that are inside stand at one end.
-            rising = operator in _RISING
-            place = bisect_left(self.versions, True, key=lambda each: accepts(text, each) is rising)
-            below = (2 << place) - 2
-            return ~below & ~ABSENT if rising else below
-        if operator == "==" and (exact := self.bit(version)):
-            return exact
-        return sum(
-            1 << place for place, each in enumerate(self.versions, 1) if may_accept(text, each)
-        )
-
-    # -- what is offered ----------------------------------------------------------------------
-
-    def best(self, allowed: int, cuda: str | None) -> tuple[int, int]:
-        """See :class:`~cudalock.resolution.learning.Choices`."""
-        none = withdrawn = 0
-        there = allowed & ((2 << len(self.versions)) - 2)
-        for bit in self._in_order(there, cuda):
-            if bit not in self._offered:
-                self._look_ahead(there & (2 * bit - 1))
-            offered = self._offered_now(bit)
-            if not offered:
-                none |= bit
-            elif not offered[0].is_withdrawn:
-                return bit, none
-            elif bit & self._pinned:
-                withdrawn = withdrawn or bit
-            else:
-                self._passed_over |= bit
-                none |= bit
-        return withdrawn, none if withdrawn else allowed
-
-    def _look_ahead(self, mask: int) -> None:
-        """Where one release after another turned out to be of no use, the next ones are asked for
-        at once: each doubling of what was looked at, so that little is asked in vain."""
-        if self._project is None or self._project.window is None or self._viable < SOME:
-            return
-        following = [
-            self.version(bit) for bit in self._in_order(mask, None) if bit not in self._offered
-        ]
-        if following and following[0] not in self._foreseen:
-            following = following[: min(self._viable, MOST_AT_ONCE)]
-            self._foreseen.update(following)
-            self._problem.look_ahead(self.name, following)
-
-    def _in_order(self, mask: int, cuda: str | None) -> Iterator[int]:
-        if cuda not in self._first:
-            better = better_versions(self._problem, self.name, cuda)
-            self._first[cuda] = tuple(filter(None, map(self.bit, better)))
-        for bit in self._first[cuda]:
-            if bit & mask:
-                yield bit
-                mask &= ~bit
-        while mask:
-            bit = 1 << mask.bit_length() - 1
-            yield bit
-            mask &= ~bit
-
-    def _offered_now(self, bit: int) -> tuple[Candidate, ...]:
-        """The candidates of a version; none of one that is not looked at."""
-        project = self._project
-        if project is None or bit in self._offered:
-            return self._offered.get(bit, ())
-        if project.window is not None and self._viable >= min(project.window * DEEPER, DEEPEST):
-            project.cut()
-            return ()
-        found = self.offered(bit)
-        self._viable += bool(found)
-        return found
-
-    def offered(self, bit: int) -> tuple[Candidate, ...]:
-        """The candidates of a version."""
-        found = self._offered.get(bit)
-        if found is None:
-            problem = self._problem
-            found = tuple(
-                candidate
-                for candidate in problem.candidates_at(self.name, self.version(bit))
-                if not problem.refusals(candidate)
-            )
-            self._offered[bit] = found
-        return found
+    from cudalock.resolution.propagation import Alive, Network
+    from cudalock.resolution.requirement import Requirement
 
 
 class _Identifier(NamedTuple):
@@ -285,7 +39,7 @@ class _Identifier(NamedTuple):
         return f"{self.name}{extras}@{self.version}" if self.version else f"{self.name}{extras}"
 
 
-class _Choices:
+class ProblemChoices:
     """What :class:`Learner` chooses from."""
 
     def __init__(self, problem: Problem, network: Network, pinned: dict[str, int]) -> None:
@@ -294,7 +48,7 @@ class _Choices:
         self._domains = network.domains
         self._pinned = pinned
         self._order = {name: (0, *component_order(problem, name)) for name in network.domains}
-        self._releases: dict[str, _Releases] = {}
+        self._releases: dict[str, Releases] = {}
         self._builds: dict[str, list[Candidate]] = {}
         self._identifiers: dict[str, _Identifier] = {}
         """what was asked for so far, in the order in which it was met"""
@@ -354,7 +108,7 @@ class _Choices:
         return 2 if allowed & self._of(name).newest else 1
 
     def best(self, name: str, allowed: int) -> tuple[int, int]:
-        """See :class:`~cudalock.resolution.learning.Choices`."""
+        """See :class:`~cudalock.resolution.learning.learner.Choices`."""
         base, _, version = self._identifiers[name]
         if version:
             left = allowed & ((2 << len(self._builds[name])) - 2)
@@ -377,7 +131,7 @@ class _Choices:
         return found
 
     def asked(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
-        """See :class:`~cudalock.resolution.learning.Choices`."""
+        """See :class:`~cudalock.resolution.learning.learner.Choices`."""
         yield from self._ties(name, bit, chosen)
         if (name, bit) in self._told:
             return
@@ -455,9 +209,9 @@ class _Choices:
         for owner, requirement in self._kept_back.pop(text, ()):
             yield from self._clauses(owner, requirement)
 
-    def _of(self, name: str) -> _Releases:
+    def _of(self, name: str) -> Releases:
         if name not in self._releases:
-            self._releases[name] = _Releases(self._problem, name, self._pinned.get(name, 0))
+            self._releases[name] = Releases(self._problem, name, self._pinned.get(name, 0))
         return self._releases[name]
 
     def _accepted(self, requirement: Requirement) -> int:
@@ -557,4 +311,4 @@ def _with(owner: Mapping[str, int], name: str, refused: int) -> Clause | None:
     return Clause({**owner, name: mask}) if mask else None
 
 
-__all__ = ["Pinned", "Pinning"]
+__all__ = ["ProblemChoices"]
