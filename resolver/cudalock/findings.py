@@ -57,6 +57,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("CL703", "same-files", "two distributions with the same files", "warning"),
         Rule("CL704", "other-python", "a distribution made for another Python", "error"),
         Rule("CL705", "missing", "a requirement that is not installed", "error"),
+        Rule("CL706", "managed", "a Python of the system, where pip installs nothing", "note"),
         Rule("CL707", "driver-silent", "a driver that does not answer", "error"),
         Rule("CL708", "condition", "a fact about environments that holds in this one", "error"),
         Rule("CL709", "shadowed", "other CUDA libraries, found before its own", "warning"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -14,6 +16,7 @@ from cudalock.environment import active_layout, find_layout, read_inventory
 from cudalock.errors import BadTarget
 
 HERE = "{}.{}.{}".format(*sys.version_info[:3])
+PYTHONS = sorted({sys.executable, *filter(None, [shutil.which("python3", path=os.defpath)])})
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,38 @@ def test_a_real_venv_by_every_name_it_has(real: Path) -> None:
     assert find_layout(real.parent) == whole
     assert find_layout(whole.site_packages[0]) == whole
     assert whole.target.python == HERE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="each Python names its folders alike there")
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_venv_of_every_python_here(python: str, shared: bool, tmp_path: Path) -> None:
+    """Distributions build theirs with other folders: Debian's has `dist-packages`."""
+    prefix = tmp_path / "env"
+    words = ["--without-pip", *(["--system-site-packages"] if shared else [])]
+    made = subprocess.run([python, "-m", "venv", *words, prefix], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip(f"{python} has no venv")
+    asked = (
+        "import sys; print(*(each for each in sys.path if each.endswith('-packages')), sep='\\n')"
+    )
+    path = subprocess.check_output([prefix / "bin" / "python", "-c", asked], text=True).split()
+    found = find_layout(prefix)
+    assert found.runs
+    assert [str(each) for each in found.site_packages] == path
+    assert Path(found.include or "").name.startswith("python3")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_whether_pip_may_install(python: str) -> None:
+    """A Python that its system manages says so by a file (PEP 668); a venv of it is its owner's."""
+    asked = (
+        "import sys, sysconfig; print(sysconfig.get_path('stdlib'), sys.prefix, sys.base_prefix)"
+    )
+    answer = subprocess.check_output([python, "-c", asked], text=True)
+    stdlib, prefix, base = answer.split()
+    marked = prefix == base and (Path(stdlib) / "EXTERNALLY-MANAGED").is_file()
+    assert find_layout(Path(python)).managed == marked
 
 
 def test_no_code_of_the_environment_runs(real: Path, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ import time
 import venv
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
 from cudalock.environment import Machine, find_layout, read_inventory
+from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
 from cudalock.health import Subject, examine, imports, libraries
 from tests.environments import install_stub, write
@@ -54,6 +55,36 @@ def test_an_empty_environment_is_healthy(prefix: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "healthy"
     assert "stack: nothing of it is installed" in result.stdout
+
+
+def test_a_python_of_the_system(
+    prefix: Path, matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = layout_module._ask
+
+    def asked(*words: Any) -> Any:
+        answer = ask(*words)
+        return answer and answer._replace(managed=True)
+
+    monkeypatch.setattr(layout_module, "_ask", asked)
+    (note,) = examine(subject(prefix, matrix))
+    assert str(note) == f"CL706 `{prefix}` is managed by its system, and pip installs nothing there"
+    assert note.fix is not None
+    assert "-m venv .venv" in note.fix
+    words = ["--python", str(prefix), "--keep", "all", "sympy==1.13.1", "--offline"]
+    kept = CliRunner().invoke(main, ["solve", *words])
+    assert kept.exit_code == 0, kept.stderr
+    assert f"# note: `{prefix}` is managed by its system" in kept.stdout
+
+
+def test_metadata_that_is_there_twice(prefix: Path, matrix: Matrix) -> None:
+    """The same version twice, as in Debian's folders, hides nothing."""
+    folder = packages(prefix)
+    install_stub(folder, "cryptography", "38.0.4")
+    write(folder / "cryptography.egg-info" / "PKG-INFO", "Name: cryptography\nVersion: 38.0.4\n")
+    assert list(examine(subject(prefix, matrix))) == []
+    write(folder / "cryptography.egg-info" / "PKG-INFO", "Name: cryptography\nVersion: 38.0.3\n")
+    assert [each.code for each in examine(subject(prefix, matrix))] == ["CL702"]
 
 
 def test_a_broken_one_says_what_mends_it(prefix: Path) -> None:

@@ -25,6 +25,15 @@ def install_command(layout: Layout, inventory: Inventory) -> str:
     return f"python -m pip --python {where} install"
 
 
+def refusal(layout: Layout) -> tuple[str, str] | None:
+    """Why pip installs nothing there, and the command that makes an environment where it does; None
+    where it installs."""
+    if not layout.managed:
+        return None
+    why = f"`{layout.prefix}` is managed by its system, and pip installs nothing there"
+    return why, f"`{quoted(str(layout.interpreter))} -m venv .venv`"
+
+
 def quoted(word: str) -> str:
     """The word as cmd, PowerShell and sh all read it, if it can be written so."""
     return word if re.fullmatch(r"[A-Za-z0-9_./:\\+=@%-]+", word) else f'"{word}"'

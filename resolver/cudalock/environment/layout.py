@@ -46,8 +46,12 @@ _PACKAGES: Final = ("site-packages", "dist-packages")
 
 _QUESTION: Final = """
 import json, os, platform, site, sys, sysconfig
-prefix, shared = sys.argv[1] or sys.prefix, sys.argv[2] == "shared"
-folders = site.getsitepackages([prefix] + ([sys.prefix] if shared else []))
+include = sysconfig.get_path("include")
+managed = os.path.isfile(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
+base, shared = sys.prefix, sys.argv[2] == "shared"
+# Debian's tells by `sys.prefix` whether a venv is meant, whose folders have other names.
+sys.prefix = sys.argv[1] or base
+folders = site.getsitepackages([sys.prefix] + ([base] if shared else []))
 own = [site.getusersitepackages()] if shared else []
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION")
@@ -58,7 +62,8 @@ print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3],
     "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "folders": own + folders,
-    "include": sysconfig.get_path("include"),
+    "include": include,
+    "managed": managed and not sys.argv[1],
     "system": sys.platform,
     "machine": platform.machine(),
     "libc": libc,
@@ -75,6 +80,7 @@ class _Answer(NamedTuple):
     free_threaded: bool
     folders: list[str]
     include: str | None
+    managed: bool
     system: str
     machine: str
     libc: str | None
@@ -103,6 +109,8 @@ class Layout:
     free_threaded: bool = False
     glibc: str | None = None
     macos: str | None = None
+    managed: bool = False
+    """whether its system manages it, so that pip installs nothing there (PEP 668)"""
 
     @property
     def is_windows(self) -> bool:
@@ -207,6 +215,7 @@ def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
         free_threaded=free_threaded,
         glibc=glibc,
         macos=macos,
+        managed=answer.managed,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.environment.installing import refusal
 from cudalock.findings import Finding
 from cudalock.health.commands import again, completing
 
@@ -18,6 +19,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     yield from _damaged(subject)
     yield from _twice(subject)
     yield from _of_another_python(subject)
+    yield from _managed(subject)
 
 
 def _damaged(subject: Subject) -> Iterator[Finding]:
@@ -36,6 +38,9 @@ def _twice(subject: Subject) -> Iterator[Finding]:
         if shown is None:
             continue
         beside = hidden.folder.parent == shown.folder.parent
+        if beside and hidden.version == shown.version:
+            # A second folder of metadata, as Debian leaves some: whichever is read says the same.
+            continue
         where = "twice in one folder" if beside else f"again in `{hidden.folder.parent}`"
         yield Finding(
             "CL702",
@@ -58,3 +63,10 @@ def _of_another_python(subject: Subject) -> Iterator[Finding]:
                 fix=completing(each.name, subject) or again(each, subject),
                 members=(each.name,),
             )
+
+
+def _managed(subject: Subject) -> Iterator[Finding]:
+    refused = refusal(subject.layout)
+    if refused is not None:
+        why, remedy = refused
+        yield Finding("CL706", "note", why, fix=f"{remedy}, and install there")

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.environment.distributions import Installed
-from cudalock.environment.installing import install_command, quoted
+from cudalock.environment.installing import install_command, quoted, refusal
 from cudalock.errors import (
     Contradiction,
     CudalockError,
@@ -240,6 +240,7 @@ class Keeping:
                 *self._left_broken(whole),
                 *self._was_broken(changes),
                 *self._for_powershell(),
+                *self._for_a_managed_one(),
             ),
             indexes=tuple(index for index in whole.indexes if index.id in used),
             builders=tuple(sorted({p.wheel.builder for p in pins if p.wheel.builder})),
@@ -256,6 +257,11 @@ class Keeping:
         command = install_command(self.subject.layout, self.subject.inventory)
         if self.subject.layout.is_windows and command.startswith('"'):
             yield "in PowerShell the install command needs `&` and a space before it"
+
+    def _for_a_managed_one(self) -> Iterator[str]:
+        refused = refusal(self.subject.layout)
+        if refused is not None:
+            yield "{}: {} makes an environment where it does".format(*refused)
 
     def _left_broken(self, whole: Lock) -> Iterator[str]:
         """What is used, and of which no version goes with the answer."""
