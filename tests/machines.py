@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from cudalock import toml
 from cudalock.environment.gpu import Probe
+from tests.paths import CASES
 
-FILE = Path(__file__).parent / "cases" / "machines.toml"
+FILE = CASES / "machines.toml"
 
 
 class RecordedMachine(NamedTuple):

@@ -31,7 +31,7 @@ from bench.summary import spans, summarise
 from cudalock.goals import Goal
 from cudalock.matrix import Matrix
 from cudalock.target import Target
-from tests.verifier import MATRIX
+from tests.paths import MATRIX
 
 # -- how much work a solve is -------------------------------------------------------------------
 

@@ -49,8 +49,8 @@ import cudalock.target.here
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.target import parse_platform
+from tests.paths import CASES
 
-CASES = Path(__file__).parent / "cases"
 KEYS = {
     *("name", "command", "rows", "here", "files", "status", "pins", "exactly", "absent", "index"),
     *("urls", "builder", "hashed", "facts", "output", "stderr", "unsaid", "same_as", "hint"),

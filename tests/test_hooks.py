@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from cudalock.projects.files import kind_of
+from tests.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).parents[1]
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 NAMES = """
 requirements.txt requirements-dev.txt dev-requirements.txt requirements_versions.txt reqs.txt

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.paths import RESOLVER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = Path(__file__).parents[1] / "resolver" / "cudalock"
+PACKAGE = RESOLVER / "cudalock"
 
 LAYERS = [
     {"errors"},

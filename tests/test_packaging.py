@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from cudalock import __version__
 from cudalock.cli import main
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
 

@@ -13,8 +13,9 @@ from cudalock.cli import main
 from cudalock.compiled import COMPILED, compile_tables
 from cudalock.findings import RULES
 from cudalock.matrix import data_directory
+from tests.paths import ROOT
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\w*\n(\$ .*?)^```$", README, re.DOTALL | re.MULTILINE)
 """What a terminal shows: each command after a `$`, and what it prints."""
 SCREENS = [block for block in BLOCKS if "$ cudalock " in block]

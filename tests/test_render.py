@@ -25,12 +25,12 @@ from cudalock.render import (
     write_text,
 )
 from tests.local_index import build_wheel
+from tests.paths import RESOLVER
 from tests.sample_locks import CU124, lock, pin, warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-RESOLVER = Path(__file__).parents[1] / "resolver"
 TORCH = build_wheel("torch", "2.5.1+cu124")
 NUMPY = build_wheel("numpy", "2.1.3")
 FLASH = build_wheel("flash-attn", "2.7.4.post1", file_version="2.7.4.post1+cu12torch2.5")

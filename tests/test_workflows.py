@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from cudalock.sources.github_releases import repository_of
+from tests.paths import ROOT
 from tests.scripted import Answer, ScriptedServer
 from tests.test_packaging import TEST_COMMAND
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RELEASE = "/me/thing/releases/download/v1"
 

@@ -23,6 +23,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tests.paths import MATRIX
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.target import Target
 
-MATRIX: Final = Path(__file__).parents[1] / "matrix"
 
 OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver")
 OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi")

@@ -21,12 +21,12 @@ from tests.environments import (
     uninstall,
     write,
 )
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from cudalock.matrix import Matrix
 
-FILE = Path(__file__).parents[1] / "cases" / "doctor.toml"
-CASES = toml.loads(FILE.read_text(encoding="utf-8"))["case"]
+PLANTED = toml.loads((CASES / "doctor.toml").read_text(encoding="utf-8"))["case"]
 
 
 def laid_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
@@ -55,7 +55,7 @@ def laid_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
     return Subject(layout, read_inventory(layout.site_packages), machine, matrix)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case["name"])
 def test_planted_faults(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
     findings = examine(laid_out(case, tmp_path, matrix))
     found = [f"{each.severity} {each}" for each in findings]

@@ -17,9 +17,9 @@ from cudalock import toml
 from cudalock.projects import conda_versions, poetry_versions
 from cudalock.projects.pep508 import parse
 from cudalock.projects.toml_places import Key, Places
+from tests.paths import ROOT
 from tests.properties import BOUNDED
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.toml"), *ROOT.glob("matrix/components/*.toml")])
 DOCUMENTS += sorted(
     path

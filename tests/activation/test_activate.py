@@ -30,13 +30,13 @@ from cudalock.errors import UsageError
 from cudalock.matrix import Matrix
 from cudalock.target import Target
 from tests.local_index import metadata_text, run_tool
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cudalock.facts import Place
 
-CASES = Path(__file__).parent / "cases"
 LAYOUTS = toml.loads((CASES / "layouts.toml").read_text(encoding="utf-8"))["case"]
 MATRIX = Matrix.load()
 
@@ -546,6 +546,7 @@ def test_real_wheels_of_windows(network_environment: Mapping[str, str], tmp_path
 
 MAPPED = """
 import ctypes, sys
+from tests.paths import CASES
 ctypes.CDLL(sys.argv[1])
 print(next(line[line.index("/"):] for line in open("/proc/self/maps") if sys.argv[1] in line))
 """

@@ -14,11 +14,12 @@ from cudalock.goals import Goal
 from cudalock.matrix import Matrix
 from cudalock.resolution import resolve
 from cudalock.target import Target
+from tests.paths import MATRIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VENDOR = Path(__file__).parents[1] / "matrix" / "cuda"
+VENDOR = MATRIX / "cuda"
 HEADER = """
 schema = 1
 version = "2026.01.01"

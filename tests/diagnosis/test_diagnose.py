@@ -20,11 +20,11 @@ from cudalock.diagnosis.symptoms import find_matches
 from cudalock.diagnosis.text import Text
 from cudalock.matrix import Matrix
 from cudalock.target import Here
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from cudalock.facts import Fact
 
-CASES = Path(__file__).parent / "cases"
 TEXTS = CASES / "diagnose"
 MATRIX = Matrix.load()
 WITH_SYMPTOMS = [fact for fact in MATRIX.facts.values() if fact.symptom]

@@ -1,7 +1,7 @@
 """Whole screens of `solve`, `explain` and `why-not`, as a user sees them.
 
 Each file of `cases/screens/` is a goal: the command, its exit status, and all that it printed.
-`pytest tests/test_explain.py --update` writes them anew from their first lines.
+`pytest tests/cli/test_explain.py --update` writes them anew from their first lines.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from cudalock.conflicts import Conflict
 from cudalock.goals import Goal, read_request
 from cudalock.matrix import Matrix
 from cudalock.target import Target
+from tests.paths import CASES
 
-SCREENS = sorted((Path(__file__).parent / "cases" / "screens").glob("*.txt"))
+SCREENS = sorted((CASES / "screens").glob("*.txt"))
 PROMPT = "$ cudalock "
 
 

@@ -26,7 +26,8 @@ from cudalock.lock.making import from_resolution
 from cudalock.matrix import Matrix
 from cudalock.target import Target
 from tests.oracle import Oracle, disagreements
-from tests.verifier import MATRIX, Book, Choice, choices_of, verify
+from tests.paths import MATRIX
+from tests.verifier import Book, Choice, choices_of, verify
 
 SEED = 20261121
 CELLS_EACH = 20

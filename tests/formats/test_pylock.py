@@ -21,10 +21,17 @@ from cudalock.formats.pylock import as_pylock, render
 from cudalock.formats.pythons import requires_python
 from cudalock.lock import Address
 from cudalock.target import Target
+from tests.formats.test_requirements_txt import (
+    FLASH,
+    NUMPY,
+    RELEASE,
+    TORCH,
+    small_lock,
+    unhashed_lock,
+)
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
 from tests.recorded import MAIN
 from tests.sample_locks import CU124, lock, pin
-from tests.test_requirements_txt import FLASH, NUMPY, RELEASE, TORCH, small_lock, unhashed_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cudalock.cli import main
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from cudalock.matrix import Matrix
@@ -32,7 +33,7 @@ def fix(*words: str) -> Result:
     return CliRunner().invoke(main, ["check", "--fix", *words])
 
 
-CASES = {
+REWRITTEN = {
     "a pin": (
         "torch==2.5.1\ntorchvision==0.19.0\n",
         "torch==2.5.1\ntorchvision==0.20.1\n",
@@ -82,7 +83,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("before", "after"), REWRITTEN.values(), ids=REWRITTEN)
 def test_requirements(folder: Path, before: str, after: str) -> None:
     file = folder / "requirements.txt"
     file.write_bytes(before.encode())
@@ -185,7 +186,7 @@ torchvision = "^0.19.0"
 
 
 def test_a_lock_is_not_changed_by_hand(folder: Path) -> None:
-    case = Path(__file__).parent / "cases" / "check" / "clash.uv.lock"
+    case = CASES / "check" / "clash.uv.lock"
     (folder / "uv.lock").write_bytes(case.read_bytes())
     assert fix("uv.lock").exit_code == 1
     assert (folder / "uv.lock").read_bytes() == case.read_bytes()

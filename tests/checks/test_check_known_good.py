@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,14 +13,15 @@ from cudalock.formats import FORMATS, Options
 from cudalock.goals import Goal
 from cudalock.projects.files import read_file
 from cudalock.target import Target
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
     from cudalock.matrix import Matrix
 
-SETS: list[dict[str, Any]] = toml.loads(
-    (Path(__file__).parent / "cases" / "known_good.toml").read_text(encoding="utf-8")
-)["set"]
+SETS: list[dict[str, Any]] = toml.loads((CASES / "known_good.toml").read_text(encoding="utf-8"))[
+    "set"
+]
 INDEX = "https://download.pytorch.org/whl/"
 
 

@@ -25,8 +25,8 @@ from cudalock.errors import BadSpecifier, MatrixError, UnknownName, UnknownVersi
 from cudalock.matrix import Matrix
 from cudalock.tables import find_definition, make_table, read_definitions, rules, show
 from cudalock.tables.wheels import platforms_of, python_of, python_ranges
+from tests.paths import RESOLVER
 
-RESOLVER = Path(__file__).parents[1] / "resolver"
 HEADER = """\
 schema = 1
 version = "2026.01.02"

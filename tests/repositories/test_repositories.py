@@ -22,14 +22,13 @@ from cudalock.repositories.reading import read_repository
 from cudalock.repositories.rules import FILE, Rules, read_rules
 from cudalock.repositories.selection import choose_files
 from cudalock.repositories.wheel_addresses import find_wheel
-from tests.test_generate import run, write
+from tests.paths import CASES, MATRIX
+from tests.repositories.test_generate import run, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cudalock.matrix import Matrix
-
-CASES = Path(__file__).parent / "cases"
 
 
 def table(name: str, key: str) -> list[dict[str, Any]]:
@@ -127,7 +126,7 @@ def test_damaged_rules_name_the_key(tmp_path: Path) -> None:
 
 
 def test_every_rule_has_a_source() -> None:
-    rules = toml.loads((Path(__file__).parents[1] / "matrix" / FILE).read_text(encoding="utf-8"))
+    rules = toml.loads((MATRIX / FILE).read_text(encoding="utf-8"))
     for key in ("image", "distribution", "conda", "tool"):
         assert not [row for row in rules[key] if not row["source"].startswith("https://")]
 

@@ -26,20 +26,27 @@ from click.testing import CliRunner, Result
 
 from cudalock import toml
 from cudalock.cli import main
+from tests.formats.test_consumers import (
+    HERE,
+    Consumed,
+    on_linux,
+    pip_would_install,
+    uv_would_install,
+)
 from tests.local_index import LocalIndex, build_wheel
+from tests.paths import CASES
 from tests.recorded import MAIN
-from tests.test_consumers import HERE, Consumed, on_linux, pip_would_install, uv_would_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tests.recorded import RecordedIndex
 
-CASES = Path(__file__).parent / "cases" / "repositories"
+REPOSITORIES = CASES / "repositories"
 
 
 def cases() -> list[Any]:
-    return [pytest.param(path, id=path.stem) for path in sorted(CASES.glob("*.toml"))]
+    return [pytest.param(path, id=path.stem) for path in sorted(REPOSITORIES.glob("*.toml"))]
 
 
 def laid_out(path: Path, root: Path) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def lacking(wanted: Iterable[str], pins: Mapping[str, str]) -> list[str]:
 def further() -> Iterator[LocalIndex]:
     """A package index that has only what the cases say, and nothing that the matrix holds."""
     with LocalIndex() as index:
-        for path in CASES.glob("*.toml"):
+        for path in REPOSITORIES.glob("*.toml"):
             served = toml.loads(path.read_text(encoding="utf-8")).get("served", {})
             for pin, requires in served.items():
                 name, _, version = pin.partition("==")
@@ -178,7 +185,7 @@ def test_pip_accepts_the_lock_of_a_repository(
     tmp_path: Path,
 ) -> None:
     """By its metadata, for the Python that runs the tests: pip reads markers for that one."""
-    case = laid_out(CASES / f"{name}.toml", repository)
+    case = laid_out(REPOSITORIES / f"{name}.toml", repository)
     words = [HERE if word == "3.11" else word for word in case["args"]]
     result = run(*words, *(["--relax"] if "refused" in case else []), "--hashes", "off", "-q")
     if HERE != "3.11" and result.exit_code == 1:

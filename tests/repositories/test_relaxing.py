@@ -15,8 +15,8 @@ from cudalock.repositories.relaxing import Limit, held_question, relax
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.target import Target
-from tests.test_consumers import Consumed
-from tests.test_generate import run, write
+from tests.formats.test_consumers import Consumed
+from tests.repositories.test_generate import run, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

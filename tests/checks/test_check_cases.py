@@ -18,6 +18,7 @@ import pytest
 from cudalock.checks import check
 from cudalock.cli.check import targets_of, targets_stated
 from cudalock.projects.files import read_file
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from cudalock.projects.declared import ProjectFile
     from cudalock.target import Target
 
-CASES = Path(__file__).parent / "cases" / "check"
+FILES = CASES / "check"
 KINDS = {
     "requirements.txt": "requirements",
     "pyproject.toml": "pyproject",
@@ -42,7 +43,7 @@ FLAGS = ("python", "platform", "glibc", "gpu", "driver")
 
 
 def cases() -> list[Path]:
-    return sorted(CASES.iterdir())
+    return sorted(FILES.iterdir())
 
 
 def targets(text: str, matrix: Matrix) -> list[Target]:

@@ -27,6 +27,7 @@ from tests.environments import (
     write,
 )
 from tests.local_index import LocalIndex, build_wheel, clean_environment
+from tests.paths import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix import Matrix
 
-FILE = Path(__file__).parent / "cases" / "keeping.toml"
-CASES = toml.loads(FILE.read_text(encoding="utf-8"))["case"]
+KEPT = toml.loads((CASES / "keeping.toml").read_text(encoding="utf-8"))["case"]
 
 
 def lay_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Path:
@@ -65,7 +65,7 @@ def pins(text: str) -> list[str]:
     return [line.rstrip(" \\") for line in text.splitlines() if re.match(r"[a-z]", line)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", KEPT, ids=lambda case: case["name"])
 def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
     lay_out(case, tmp_path, matrix)
     flags = case.get("flags", ())

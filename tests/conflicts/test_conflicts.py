@@ -27,7 +27,7 @@ from cudalock.resolution import Resolution, resolve
 from cudalock.target import Target
 from tests.oracle import Oracle, disagreements, judge
 from tests.properties import BOUNDED, book, matrix
-from tests.test_engine import goals, targets
+from tests.resolution.test_engine import goals, targets
 from tests.verifier import (
     Book,
     Choice,
