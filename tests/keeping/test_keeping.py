@@ -65,7 +65,23 @@ def pins(text: str) -> list[str]:
     return [line.rstrip(" \\") for line in text.splitlines() if re.match(r"[a-z]", line)]
 
 
-@pytest.mark.parametrize("case", KEPT, ids=lambda case: case["name"])
+def cases(*, listed: bool) -> list[Any]:
+    """Those that the package index has a part in, or the others."""
+    return [
+        pytest.param(case, id=case["name"]) for case in KEPT if case.get("listed", False) is listed
+    ]
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("network_environment")
+@pytest.mark.parametrize("case", cases(listed=True))
+def test_what_an_environment_lacks_of_what_is_listed(
+    case: dict[str, Any], tmp_path: Path, matrix: Matrix
+) -> None:
+    test_what_an_environment_lacks(case, tmp_path, matrix)
+
+
+@pytest.mark.parametrize("case", cases(listed=False))
 def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
     lay_out(case, tmp_path, matrix)
     flags = case.get("flags", ())
