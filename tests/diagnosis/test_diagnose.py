@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -358,15 +357,8 @@ LONG = {
 }
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", LONG)
-def test_time_grows_with_the_text_and_no_faster(name: str) -> None:
-    def seconds(size: int) -> float:
-        text = LONG[name](size)
-        start = time.perf_counter()
-        look(text)
-        return time.perf_counter() - start
-
-    seconds(1000)
-    small = min(seconds(20_000), seconds(20_000))
-    # Eight times the text; anything quadratic takes sixty-four times as long.
-    assert seconds(160_000) < 30 * small + 0.5
+def test_a_long_text_ends(name: str) -> None:
+    """Of what grows as the square of a text, this one takes minutes."""
+    look(LONG[name](300_000))
