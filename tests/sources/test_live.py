@@ -133,8 +133,10 @@ def test_an_extra_of_a_held_project_that_the_matrix_leaves_out(index: LocalIndex
 def test_an_extra_that_one_held_project_asks_of_another(index: LocalIndex) -> None:
     """datasets requires fsspec[http], and of that extra the matrix has nothing."""
     index.add(MAIN, wheel("fsspec", "2025.3.0", 'zz-base==2.1; extra == "http"'))
-    found = solved("datasets==3.6.0", index)
+    first = run("datasets==3.6.0", index)
+    found = pins(first[1])
     assert (found["fsspec"], found["zz-base"]) == ("2025.3.0", "2.1")
+    assert run("datasets==3.6.0 --offline", index) == first
     status, text, said = run("datasets==3.6.0 --offline")
     assert status == 0
     assert "zz-base" not in text
@@ -215,6 +217,19 @@ def test_an_older_release_of_what_the_matrix_holds_may_be_named(index: LocalInde
     status, _, said = run("filelock==0.2", index)
     assert status == 2
     assert "`filelock` 0.2 is not known here" in said
+
+
+@pytest.mark.parametrize("words", ["filelock==0.1", "tqdm[framework]"])
+def test_what_was_never_asked_is_not_known_offline(words: str, index: LocalIndex) -> None:
+    """Of a project that the matrix holds: an older release, and an extra of the goal's own."""
+    index.add(MAIN, wheel("filelock", "0.1"))
+    index.add(MAIN, wheel("tqdm", "4.70.0", 'zz-base==2.1; extra == "framework"'))
+    status, _, said = run(f"{words} --offline", index)
+    assert status == 3
+    assert f"`{words}` is not in the matrix, and `--offline` forbids to look further" in said
+    first = run(words, index)
+    assert first[0] == 0
+    assert run(f"{words} --offline", index) == first
 
 
 # No.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import NetworkError
@@ -97,22 +97,27 @@ class LiveMatrix(Matrix):
 
     def older(self, name: str, version: str) -> list[str]:
         """The versions of a held project, with one that an index alone has; none where none has it,
-        where it cannot be asked, or does not say all there is to know of it."""
+        or where it does not say all there is to know of it.
+
+        Raises NetworkError where it cannot be asked.
+        """
         held = Matrix.project(self, name)
         if held is None or not is_plain(held):
             return []
-        with suppress(NetworkError):
-            indexes = self._package_indexes()
+        indexes = self._package_indexes()
+        try:
             listing = indexes.listing(indexes.urls[0], name)
-            wanted = parse_version(version)
-            named = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else ()
-            for release in named:
-                if parse_version(release.version) == wanted:
-                    self._named.setdefault(name, set()).add(release.version)
-                    self._merged_projects.pop(name, None)
-                    # What an old release requires may be held by nobody but an index.
-                    self._opened = True
-                    return self.versions(name)
+        except NetworkError as error:
+            self._raise([f"{name}=={version}"], error)
+        wanted = parse_version(version)
+        named = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else ()
+        for release in named:
+            if parse_version(release.version) == wanted:
+                self._named.setdefault(name, set()).add(release.version)
+                self._merged_projects.pop(name, None)
+                # What an old release requires may be held by nobody but an index.
+                self._opened = True
+                return self.versions(name)
         return []
 
     def _find(self, name: str) -> LiveProject | NetworkError | None:
@@ -121,7 +126,7 @@ class LiveMatrix(Matrix):
         except NetworkError as error:
             return error
 
-    def _raise(self, names: list[str], error: object) -> None:
+    def _raise(self, names: list[str], error: object) -> NoReturn:
         named = ", ".join(f"`{name}`" for name in names)
         verb = "is" if len(names) == 1 else "are"
         if not self._offline:
@@ -318,6 +323,12 @@ class LiveMatrix(Matrix):
 
     def note_extras(self, requires: Iterable[str]) -> None:
         """Note the held projects of which an extra is required that their rows do not have."""
+        self._noted(requires)
+
+    def _noted(self, requires: Iterable[str]) -> list[str]:
+        """As `note_extras`; what an index would tell, and was not asked for before `offline`, comes
+        back."""
+        unasked = []
         for text in requires:
             if "[" not in text.partition(";")[0]:
                 continue
@@ -326,13 +337,27 @@ class LiveMatrix(Matrix):
             held = Matrix.project(self, name)
             if held is None or name in self._whole or all(map(held.mentions_extra, wanted.extras)):
                 continue
-            if is_plain(held) and not self._offline:
+            if is_plain(held) and self._is_listed(name):
                 self._whole.add(name)
                 self._was_extended = True
                 # What an extra brings may be held by nobody but an index.
                 self._opened = True
-            else:
-                self._lost_extras.add(f"{name}[{','.join(sorted(wanted.extras))}]")
+                continue
+            lost = f"{name}[{','.join(sorted(wanted.extras))}]"
+            self._lost_extras.add(lost)
+            if is_plain(held):
+                unasked.append(lost)
+        return unasked
+
+    def _is_listed(self, name: str) -> bool:
+        """Whether the package index can be asked of a project; with `offline`, whether it was."""
+        if not self._offline:
+            return True
+        indexes = self._package_indexes()
+        with suppress(NetworkError):
+            indexes.listing(indexes.urls[0], name)
+            return True
+        return False
 
     def _whole_project(self, held: Project) -> Project:
         """A held project as the index has it: the same releases, with the requirements of extras,
@@ -379,16 +404,17 @@ class LiveMatrix(Matrix):
         """Ask, several at once, for what the newest releases lead to from the requirements.
 
         It is a guess at what the search will want: what it misses, or takes too much, costs time
-        and nothing else.
+        and nothing else. Raises NetworkError for an extra of the goal's own that is not known, and
+        that with `offline` nobody can be asked for.
         """
         wanted = frozenset(text.partition(";")[0] for text in requirements)
-        if not self._offline:
-            # An extra that the goal itself asks for, of a project held without its extras.
-            self.note_extras(sorted(wanted))
-            self._was_extended = False
-            for text in wanted:
-                asked = parse_requirement(text)
-                self._asked_extras.setdefault(canonical(asked.name), set()).update(asked.extras)
+        # An extra that the goal itself asks for, of a project held without its extras.
+        if unasked := self._noted(sorted(wanted)):
+            self._raise(unasked, None)
+        self._was_extended = False
+        for text in wanted:
+            asked = parse_requirement(text)
+            self._asked_extras.setdefault(canonical(asked.name), set()).update(asked.extras)
         key = (wanted, target, self.window)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
