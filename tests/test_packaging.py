@@ -8,13 +8,19 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from cudalock import __version__
 from cudalock.cli import main
+from cudalock.toml import loads
+from tests.local_index import run_tool
 from tests.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
@@ -94,6 +100,16 @@ def test_the_readme_names_every_exit_status() -> None:
 def test_ci_runs_the_readmes_test_command() -> None:
     assert TEST_COMMAND in README
     assert TEST_COMMAND in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.network
+def test_every_extra_can_be_had_on_every_python(network_environment: Mapping[str, str]) -> None:
+    """CI's first step, for the Pythons that it is not run with here too."""
+    project = loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lowest = project["requires-python"].removeprefix(">=")
+    command = ["uv", "pip", "compile", "--universal", "--python-version", lowest, "--all-extras"]
+    done = run_tool([*command, "--quiet", "pyproject.toml"], ROOT, network_environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_changelog_has_the_matrix_in_it() -> None:
