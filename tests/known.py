@@ -73,6 +73,9 @@ class FakeMatrix:
         numbers = {value: value for value in GPUS.values()}
         return (plain | by_number | numbers).get(text.lower())
 
+    def distribution(self, text: str, /) -> str | None:
+        return {"ubuntu 22.04": "2.35"}.get(text.lower())
+
     def gpu_names(self) -> list[str]:
         return list(GPUS)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
-from cudalock.errors import MatrixError, UnknownName, UnknownVersion
+from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
 from cudalock.facts import Component, Fact, Libraries, Place, Replacement, read_component
 from cudalock.names import Names, nearest
 from cudalock.refreshed import Refreshed, find_refreshed
@@ -464,7 +464,15 @@ class Matrix:
         if capability:
             value = f"{capability[1]}.{capability[2]}"
             return value if value in self._capabilities else None
-        return self._gpus_by_plain_name.get(plain)
+        return self._gpus_by_plain_name.get(plain) or self._gpu_by_number(plain)
+
+    def _gpu_by_number(self, plain: str) -> str | None:
+        """The capability of the GPUs that a number alone may mean, `3090`, if it is one."""
+        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
+            return None
+        names = self._gpus_by_plain_name.items()
+        found = {value for name, value in names if re.fullmatch(rf"[a-z]+{plain}", name)}
+        return found.pop() if len(found) == 1 else None
 
     @cached_property
     def _capabilities(self) -> frozenset[str]:
@@ -473,6 +481,31 @@ class Matrix:
     @cached_property
     def _gpus_by_plain_name(self) -> dict[str, str]:
         return {_plain_gpu(name): value for name, value in self.gpus.items()}
+
+    def distribution(self, text: str) -> str | None:
+        """The glibc of the Linux distribution meant by ``Ubuntu 22.04`` or ``bookworm``, if
+        known. Raises BadTarget for a name that lacks its release."""
+        plain = re.sub(r"[\s_-]", "", text.lower())
+        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
+        if not plain[:1].isalpha():
+            return None
+        releases = [
+            name for name in self._distributions if re.fullmatch(rf"{re.escape(plain)}[\d.]+", name)
+        ]
+        if releases:
+            raise BadTarget(
+                f"`{text}` needs its release after it, which tells the glibc",
+                hints=[" or ".join(f"`{name}`" for name in releases), "`linux`, with glibc 2.28"],
+            )
+        return self._distributions.get(plain)
+
+    @cached_property
+    def _distributions(self) -> dict[str, str]:
+        from cudalock import toml
+
+        path = self.directory / "repositories.toml"
+        rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {name: row["glibc"] for row in rows.get("distribution", ()) for name in row["names"]}
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""

@@ -34,6 +34,14 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
     return [spellings[key] for key in difflib.get_close_matches(_key(word), spellings, n)]
 
 
+def guesses(word: str, known: Iterable[str]) -> list[str]:
+    """What `word` was probably meant to be: the one known word that it looks like a slip of, else
+    those that are most like it."""
+    known = list(known)
+    slip = closest(word, known)
+    return [slip] if slip else nearest(word, known)
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """A known word that `word` may be a slip of the finger for; None where it looks like none."""
     import difflib

@@ -69,6 +69,11 @@ WITH_FA = [*TORCH, ("flash-attn", None)]
         ("torch 2.5.1 cudnn 9.1", {"asked": TORCH, "cudnn": ["9.1"]}),
         ("torch 2.5.1 python 3.11", {"asked": TORCH, "python": ["3.11"]}),
         ("torch 2.5.1 3.13t", {"asked": TORCH, "python": ["3.13t"]}),
+        ("torch 2.5.1 3.11", {"asked": TORCH, "python": ["3.11"]}),
+        (
+            "torch 2.5.1 on Windows 3.11.x",
+            {"asked": TORCH, "platform": ["windows"], "python": ["3.11.x"]},
+        ),
         ("torch 2.5.1 cp311", {"asked": TORCH, "python": ["cp311"]}),
         (
             "torch 2.5.1 on linux glibc 2.35",
@@ -117,7 +122,7 @@ def test_an_argument_that_is_a_requirement_is_taken_whole() -> None:
         ("torch 2.5.1 on windoze", BadPhrase, ["`windoze`", "`windows`"]),
         ("torch on alpine", BadTarget, ["musl"]),
         ("2.5.1", BadPhrase, ["`2.5.1`", "right after its component"]),
-        ("torch 2.5.1 3.11", BadPhrase, ["`3.11`", "`py3.11`"]),
+        ("torch 2.5.1 2.8", BadPhrase, ["`2.8`", "right after its component"]),
         (">=2", BadPhrase, ["`>=2`"]),
         ("torch driver", BadPhrase, ["`driver`", "`driver 550.54`"]),
         ("torch python", BadPhrase, ["`python 3.11`"]),

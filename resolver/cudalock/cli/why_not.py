@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
     from cudalock.render import emit
     from cudalock.resolution import resolve
 
+    if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
+        pin, goal = f"{pin} {goal[0]}", goal[1:]
     try:
         wanted, target, matrix = ask(ctx, goal, given)
     except NothingAsked:
@@ -56,13 +59,14 @@ def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goa
     from cudalock.goals import Request, read_request
 
     try:
-        asked = Requirement(pin)
+        words = pin if re.fullmatch(r"[\w.-]+ [v\d<>=!~]\S*", pin) else str(Requirement(pin))
     except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
         raise BadSpecifier(
-            f"`{pin}` is no requirement: {error}", hints=['`cudalock why-not "torch==2.6.0" ...`']
+            f"`{pin}` is no requirement: {reason}", hints=['`cudalock why-not "torch==2.6.0" ...`']
         ) from None
     # The same reading, and the same complaints about unknown names, as everywhere.
-    read, _ = read_request(Request(words=(str(asked),), python=(target.python_text,)), matrix)
+    read, _ = read_request(Request(words=(words,), python=(target.python_text,)), matrix)
     requirement = read.requirements[0]
     name = Requirement(requirement).name
     others = [text for text in goal.requirements if Requirement(text).name != name]

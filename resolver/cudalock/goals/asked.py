@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.versions import LISTING, check_exact, clauses, parse_version_spec, satisfying
-from cudalock.names import canonical, nearest
+from cudalock.names import canonical, guesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     """The versions of a project, with one that is older than those that are held; none where that
     cannot be had."""
 
+
+LOOKED_UP: Final = "a package outside the matrix is looked up by `cudalock solve`, not offline"
+"""The hint for a name that is not known where no index is asked."""
 
 NOT_HERE: Final = "is not for this target"
 """What a note says of a requirement that its marker rules out."""
@@ -114,13 +117,15 @@ def collect(
     matrix_version: str | None = None,
     elsewhere: Elsewhere = nowhere,
     older: Older = none_older,
+    *,
+    asks: bool = False,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
     What a marker rules out in `environment` is left out. `elsewhere` tells which names that are in
-    no list can be had all the same, and `older` the versions of a project with one that is older
-    than those. Raises UnknownName, UnknownVersion, and Contradiction where two places ask for what
-    no known version can be both.
+    no list can be had all the same, if it `asks` at all, and `older` the versions of a project with
+    one that is older than those. Raises UnknownName, UnknownVersion, and Contradiction where two
+    places ask for what no known version can be both.
     """
     found: dict[str, list[_Read]] = {}
     known: dict[str, Sequence[str]] = {}
@@ -134,7 +139,7 @@ def collect(
     unlisted = {canonical(item.name) for item in wanted if names.find(item.name) is None}
     others = elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for item in wanted:
-        project = _project(item, names, others)
+        project = _project(item, names, others, asks=asks)
         if project not in known:
             known[project] = versions(names.stand_in(project, environment))
         place = matrix_version if project not in others else LISTING
@@ -174,22 +179,28 @@ def collect_constraints(
     return tuple(f"{name}{','.join(sorted(found[name]))}" for name in sorted(found)), notes
 
 
-def _project(item: Asked, names: Names, others: frozenset[str]) -> str:
+def _project(item: Asked, names: Names, others: frozenset[str], *, asks: bool) -> str:
     project = names.find(item.name) or canonical(item.name)
     if project not in others and names.find(item.name) is None:
-        raise unknown_name(item.name, names, item.origin)
+        raise unknown_name(item.name, names, item.origin, asks=asks)
     return project
 
 
-def unknown_name(word: str, names: Names, origin: str) -> UnknownName:
-    """The error for a project that is in no list; the nearest names are its hints."""
-    near = nearest(word, names.words())
+def unknown_name(word: str, names: Names, origin: str, *, asks: bool = False) -> UnknownName:
+    """The error for a project that is in no list; the nearest names are its hints. `asks` says
+    whether an index was asked for it as well."""
     where = "" if origin == "the goal" else f"{origin}: "
-    hints = [f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else []
+    place = ", nor in a package index that was asked" if asks else ""
     return UnknownName(
-        f"{where}`{word}` is not in the matrix",
-        hints=[*hints, "a package outside the matrix is left out here, and installed afterwards"],
+        f"{where}`{word}` is not in the matrix{place}",
+        hints=[*did_you_mean(word, names.words()), *([] if asks else [LOOKED_UP])],
     )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> list[str]:
+    """A hint with the known words that are most like it; none where there are none."""
+    near = " or ".join(f"`{name}`" for name in guesses(word, known))
+    return [f"did you mean {near}?"] if near else []
 
 
 def _read(

@@ -1,11 +1,11 @@
 """The goal phrase: "torch 2.5.1 + FA2 on Windows py3.11".
 
     phrase     = part, { joiner, part }
-    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | nothing
+    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | "a" | "my" | nothing
     part       = component, [ version | range | "latest" ]
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
-               | platform: "windows" | "linux-aarch64" | a triple
+               | platform: "windows" | "linux-aarch64" | "ubuntu 22.04" | a triple
                | "cu124" | "cuda 12.4" | "cpu" | "cudnn 9.1"
                | "glibc 2.35" | "driver 550.54" | GPU: "RTX 5090" | "sm_86" | "gpu 8.6"
 
@@ -21,8 +21,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.asked import Asked, unknown_name
-from cudalock.names import canonical, closest, nearest
+from cudalock.goals.asked import LOOKED_UP, Asked, did_you_mean, unknown_name
+from cudalock.names import canonical, closest
 from cudalock.target import is_musl, parse_platform, platform_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "the goal"
 
-_JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus"})
+_JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "the", "my"})
 _KEYWORDS = ("cuda", "cudnn", "glibc", "driver", "gpu", "python", "py")
 _LONGEST_NAME = 5
 """How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
@@ -42,8 +42,12 @@ _PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
 _VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
 _RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
 _RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
-_PYTHON_WORD = r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.\d+)?t?|3\.\d{1,2}(?:\.\d+)?t)"
-_CUDA_WORD = r"cu\d{2,3}|cuda-?\d+(?:\.\d+)*"
+_PYTHON_WORD = (
+    r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.(?:\d+|[x*]))?t?|3\.\d{1,2}(?:(?:\.\d+)?t|\.[x*]))"
+)
+_PYTHON_ALONE = r"3\.(?:[89]|1\d)(?:\.\d+)?"
+"""A version that stands alone and is nothing's but Python's."""
+_CUDA_WORD = r"cu\d{2,3}|(?:cu|cuda)-?\d+(?:\.\d+)+|cuda-?\d+"
 _PIP = r"[\[<>=!~@;]"
 
 
@@ -88,17 +92,19 @@ def parse_phrase(
     gpu_names: Callable[[], Sequence[str]] = tuple,
     elsewhere: Elsewhere | None = None,
     asks: bool = False,
+    distribution: Callable[[str], str | None] = lambda text: None,
 ) -> Parsed:
     """What `words` (the arguments as the shell split them) say.
 
     An argument that is a requirement by its own operator is taken whole, markers and extras
-    included. `gpu` gives the compute capability of a GPU's name. `elsewhere` tells which names that
+    included. `gpu` gives the compute capability of a GPU's name, `distribution` the glibc of a
+    Linux distribution's. `elsewhere` tells which names that
     are in no list can be had all the same: one that is an argument of its own may be such a name.
     Raises BadPhrase naming the word that means nothing, UnknownName for a requirement on a project
     that is not known, without `elsewhere`, and its NetworkError for a word that could not be looked
     up, if it `asks` at all.
     """
-    reader = _Reader(names, gpu, gpu_names, elsewhere, asks, frozenset(words))
+    reader = _Reader(names, gpu, gpu_names, elsewhere, asks, distribution, frozenset(words))
     run: list[str] = []
     for word in words:
         asked = _requirement(word)
@@ -159,6 +165,7 @@ class _Reader:
     gpu_names: Callable[[], Sequence[str]]
     elsewhere: Elsewhere | None = None
     asks: bool = False
+    distribution: Callable[[str], str | None] = lambda text: None
     whole: frozenset[str] = frozenset()
     """the arguments as the shell split them"""
     asked: list[Asked] = field(default_factory=list)
@@ -205,14 +212,15 @@ class _Reader:
             self._read_requirement(first.text)
             return 1
         if first.kind in ("range", "version"):
-            raise self._stray(first)
+            return self._read_number(first)
         return (
             self._read_keyword(rest)
             or self._read_component(rest)
             or self._read_newest(rest)
             or self._read_word(first.text)
             or self._read_platform(rest)
-            or self._read_gpu(rest)
+            or self._read_run(rest, "platform", self.distribution)
+            or self._read_run(rest, "gpu", self.gpu)
             or self._read_further(rest)
             or self._fail(first.text)
         )
@@ -229,6 +237,8 @@ class _Reader:
         if keyword not in _KEYWORDS or self.names.find(rest[0].text):
             return 0
         what = "python" if keyword == "py" else keyword
+        if what == "gpu" and (used := self._read_run(rest[1:], what, self.gpu)):
+            return 1 + used
         value = rest[1] if len(rest) > 1 else None
         if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
             self.say(what, value.text)
@@ -298,31 +308,37 @@ class _Reader:
         self.say("platform", word)
         return 1
 
-    def _read_gpu(self, rest: list[_Token]) -> int:
+    def _read_run(self, rest: list[_Token], what: str, known: Callable[[str], str | None]) -> int:
+        """The longest run of words that is a known name: a GPU's, a distribution's."""
         for length in range(min(_LONGEST_NAME, len(rest)), 0, -1):
             window = rest[:length]
             if any(token.kind not in ("word", "version") for token in window):
                 continue
             text = " ".join(token.text for token in window)
-            if self.gpu(text):
-                self.say("gpu", text)
+            if known(text):
+                self.say(what, text)
                 return length
         return 0
 
-    def _stray(self, token: _Token) -> BadPhrase:
+    def _read_number(self, token: _Token) -> int:
+        """A version with no component before it: "on Windows 3.11", "for a 4090"."""
         text = token.text + (f"+{token.local}" if token.local else "")
-        hints = ["a version stands right after its component: `torch 2.5.1`"]
-        if re.fullmatch(r"3\.\d{1,2}(\.\d+)?", text):
-            hints.insert(0, f"`py{text}` is a Python version")
-        return BadPhrase(f"it is not clear what `{text}` is the version of", hints=hints)
+        if re.fullmatch(_PYTHON_ALONE, text):
+            self.say("python", text)
+        elif re.fullmatch(r"\d{4}", text) and self.gpu(text):
+            self.say("gpu", text)
+        else:
+            raise BadPhrase(
+                f"it is not clear what `{text}` is the version of",
+                hints=["a version stands right after its component: `torch 2.5.1`"],
+            )
+        return 1
 
     def _read_further(self, rest: list[_Token]) -> int:
         """A project that is in no list. Not one whose name may be a slip: what an index has under
         the misspelt name of a well-known project is seldom what is wanted."""
         word = rest[0].text
-        if self.elsewhere is None or word not in self.whole or not re.fullmatch(_PROJECT, word):
-            return 0
-        if closest(word, self._known()):
+        if self.elsewhere is None or word not in self.whole or not self._may_be_further(word):
             return 0
         try:
             if not self.elsewhere([canonical(word)]):
@@ -335,15 +351,43 @@ class _Reader:
         self.asked.append(Asked(canonical(word), loose=version, origin=ORIGIN))
         return 1 + used
 
+    def _may_be_further(self, word: str) -> bool:
+        return bool(re.fullmatch(_PROJECT, word)) and not closest(word, self._known())
+
+    def _was_asked_for(self, word: str) -> bool:
+        return self.asks and word in self.whole and self._may_be_further(word)
+
     def _known(self) -> list[str]:
         return [*self.names.words(), *platform_words(), *_KEYWORDS, *self.gpu_names()]
 
     def _fail(self, word: str) -> int:
-        near = nearest(word, self._known())
+        index = ", nor a package that an index has" if self._was_asked_for(word) else ""
         raise BadPhrase(
-            f"`{word}` is no component, platform, Python or GPU known here",
-            hints=[f"did you mean {' or '.join(f'`{name}`' for name in near)}?"] if near else (),
+            f"`{word}` is no component, platform, Python or GPU known here{index}",
+            hints=self._hints(word),
         )
+
+    def _hints(self, word: str) -> list[str]:
+        """What was probably meant by a word that means nothing."""
+        if single := re.fullmatch(rf"({_PROJECT})=({_VERSION}(?:\+[\w.]+)?)", word):
+            name, version = single.groups()
+            joined = f"{name} {version}" if name.lower() in _KEYWORDS else f"{name}=={version}"
+            return [f"did you mean `{joined}`?"]
+        if file := re.fullmatch(r"[^:]*\.(?:txt|in)", word):
+            return [f"`-r {file[0]}`"]
+        if wheel := re.fullmatch(r"\S*?([^/\\]+?)-([^/\\-]+)-[^/\\]+\.whl", word):
+            name, version = canonical(wheel[1]), _public(wheel[2])
+            return [f'`"{name}=={version}"`: cudalock chooses the wheel itself']
+        hints = did_you_mean(word, self._known())
+        if not self._may_be_further(word) or self._was_asked_for(word):
+            return hints
+        alone = f"`{word}` as an argument of its own, outside the quotes, is looked up as a package"
+        return [*hints, alone if self.asks else LOOKED_UP]
+
+
+def _public(version: str) -> str:
+    """The version in a wheel's name, without a local label."""
+    return re.split(r"\+|%2B", version, maxsplit=1)[0]
 
 
 _NEWEST = ("latest", "newest")

@@ -46,6 +46,7 @@ class Known(Protocol):
     def older(self, name: str, version: str, /) -> Sequence[str]: ...
     def gpu(self, text: str, /) -> str | None: ...
     def gpu_names(self) -> Sequence[str]: ...
+    def distribution(self, text: str, /) -> str | None: ...
 
 
 class Request(NamedTuple):
@@ -119,6 +120,7 @@ def read_requests(
         known.gpu_names,
         known.elsewhere,
         known.looks_further,
+        known.distribution,
     )
     whole = _with_phrase(request, parsed)
     return tuple(
@@ -169,6 +171,7 @@ def _goal(
         known.version,
         known.elsewhere,
         known.older,
+        asks=known.looks_further,
     )
     constraints, more_notes = collect_constraints(
         [*request.constraints, *defaults.constraints],
@@ -247,7 +250,11 @@ def _targets(
     speaks of those that have one, GPU and driver of those that can have CUDA."""
     pythons = _several("python", request.python, parsed.python, defaults.python, parse_python)
     places = _several(
-        "platform", request.platform, parsed.platform, defaults.platform, parse_platform
+        "platform",
+        request.platform,
+        parsed.platform,
+        defaults.platform,
+        lambda text: _place(text, known),
     )
     targets = []
     stated_places: list[_Place | None] = [*sorted(places, key=str)]
@@ -262,6 +269,16 @@ def _targets(
                 target = dataclasses.replace(target, gpus=(), driver=None)
             targets.append(target)
     return targets
+
+
+def _place(text: str, known: Known) -> _Place:
+    """As parse_platform, which does not know the distributions."""
+    try:
+        return parse_platform(text)
+    except BadTarget:
+        if glibc := known.distribution(text):
+            return "linux-x86_64", glibc, None
+        raise
 
 
 def _several(

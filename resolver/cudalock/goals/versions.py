@@ -183,8 +183,8 @@ def parse_cuda(text: str) -> str | None:
             f"`{text}` is no CUDA build, and cudalock knows CUDA and CPU builds only",
             hints=["--cuda cpu"],
         )
-    if match := re.fullmatch(r"(?:cuda|cu)?-?(\d+(?:\.\d+)*)(?:\.\*)?", word):
-        return _cuda_version(match[1], named="cu" in word)
+    if match := re.fullmatch(r"(?:cuda|cu)?[- =]?(\d+(?:\.\d+)*)(?:\.[*x])?", word):
+        return _cuda_version(match[1])
     if re.search(_OPERATOR, word):
         return _specifier("CUDA", word)
     raise BadSpecifier(
@@ -192,9 +192,9 @@ def parse_cuda(text: str) -> str | None:
     )
 
 
-def _cuda_version(digits: str, *, named: bool) -> str:
-    """`cu124` is 12.4, `cu92` is 9.2, and `cu12` (as in `nvidia-...-cu12`) any 12.x."""
-    if named and "." not in digits and int(digits) >= 20:
+def _cuda_version(digits: str) -> str:
+    """`cu124` and `124` are 12.4, `cu92` is 9.2, and `cu12` (as in `nvidia-...-cu12`) any 12.x."""
+    if "." not in digits and int(digits) >= 20:
         digits = f"{digits[:-1]}.{digits[-1]}"
     return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
 
@@ -246,7 +246,8 @@ def parse_date(text: str) -> str:
 
 def parse_driver(text: str) -> str:
     """A driver version, `550.54`, as it was given. Raises BadSpecifier."""
-    word = text.strip()
+    # NVIDIA calls a branch of its drivers R550.
+    word = re.sub(r"(?i)^[rv](?=\d)", "", text.strip())
     if not re.fullmatch(r"\d{3}(\.\d+){0,2}", word):
         raise BadSpecifier(f"`{text}` is no driver version", hints=["--driver 550.54"])
     return word

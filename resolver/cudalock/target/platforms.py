@@ -50,6 +50,7 @@ PLATFORMS = {
 _SPELLINGS = {
     **{name: name for name in PLATFORMS},
     **{platform.flag: name for name, platform in PLATFORMS.items()},
+    "linux64": "linux-x86_64",
     "wsl": "linux-x86_64",
     "wsl2": "linux-x86_64",
     "x86_64-unknown-linux-gnu": "linux-x86_64",
@@ -58,6 +59,10 @@ _SPELLINGS = {
     "win": "windows-x86_64",
     "win32": "windows-x86_64",
     "win64": "windows-x86_64",
+    "win10": "windows-x86_64",
+    "win11": "windows-x86_64",
+    "windows10": "windows-x86_64",
+    "windows11": "windows-x86_64",
     "win-amd64": "windows-x86_64",
     "win-arm64": "windows-arm64",
     "x86_64-pc-windows-msvc": "windows-x86_64",

@@ -9,7 +9,7 @@ from cudalock.errors import BadTarget
 
 _OLDEST_PYTHON = (3, 8)
 
-PYTHON = r"(?i)(?:py|python|cp|cpython)?-?(3)\.(\d{1,2})(?:\.(\d{1,3}))?(t?)"
+PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*])?(t?)"
 _PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
 
 
