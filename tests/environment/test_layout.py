@@ -209,7 +209,6 @@ def test_distributions_say_where_they_are_from(tmp_path: Path) -> None:
         WHEEL="Wheel-Version: 1.0\nBuild: 3\nTag: cp311-cp311-linux_x86_64\n",
         INSTALLER="pip\n",
         direct_url__json=json.dumps({"url": url, "archive_info": {"hash": f"sha256={'0' * 64}"}}),
-        RECORD="flash_attn/__init__.py,,\n",
     )
     found = read_inventory([tmp_path]).find("flash-attn")
     assert found is not None
@@ -220,7 +219,6 @@ def test_distributions_say_where_they_are_from(tmp_path: Path) -> None:
     )
     assert found.origin is not None
     assert found.origin.sha256 == "0" * 64
-    assert list(found.files()) == [tmp_path / "flash_attn" / "__init__.py"]
 
 
 def test_what_is_hidden_or_damaged_is_told(tmp_path: Path) -> None:
@@ -250,7 +248,6 @@ def test_the_environment_that_runs_these_tests() -> None:
     assert pytest_.version == pytest.__version__
     assert pytest_.tags == ("py3-none-any",)
     assert any(requirement.startswith("pluggy") for requirement in pytest_.requires)
-    assert any(file.name == "__init__.py" for file in pytest_.files())
 
 
 @pytest.mark.parametrize(

@@ -44,17 +44,18 @@ ADDRESS = Address(f"https://files.example/{NUMPY.name}", NUMPY.sha256, 1234, "ht
 ADDRESSES = {NUMPY.name: ADDRESS}
 TARGETS = [Target(f"3.{minor}", "linux-x86_64") for minor in (11, 12)]
 
-# Goals with wheels of the package index, of PyTorch's, as addresses, and for several targets.
+# Goals with wheels of the package index, of PyTorch's, as addresses, and for several targets;
+# each has an answer on every Python; official wheels of FlashAttention are for older ones.
 GOALS = [
-    "--torch 2.6.0 --platform linux",
-    "--torch 2.6.0 --cuda cpu --platform linux",
-    "--torch 2.7.1 --xformers --cuda 12.6 --platform linux",
+    "--torch 2.9.1 --platform linux",
+    "--torch 2.9.1 --cuda cpu --platform linux",
+    "--torch 2.9.1 --xformers --platform linux",
     "--torch 2.9 --platform linux-aarch64",
-    "--torch 2.6.0 --vision --cuda 12.4 --platform linux --platform windows",
-    "--torch 2.8 --fa2 --builders official --platform linux",
-    "--torch 2.5.1 --cuda cpu --platform linux --platform macos",
+    "--torch 2.9.1 --vision --cuda 12.6 --platform linux --platform windows",
+    *["--torch 2.8 --fa2 --builders official --platform linux"][: sys.version_info < (3, 13)],
+    "--torch 2.9.1 --cuda cpu --platform linux --platform macos",
     "--fa3 --platform linux",
-    "--torch 2.6.0 --bnb --vision --cuda 12.4 --platform windows",
+    "--torch 2.9.1 --bnb --vision --cuda 12.6 --platform windows",
     "--toolkit 12.4.1:cudart,nvcc,cublas --platform windows",
 ]
 

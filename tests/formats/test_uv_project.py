@@ -151,7 +151,8 @@ def uv_environment(
     environment = dict(clean_environment(scratch, recorded.url(MAIN)))
     for name in ("UV_NO_CONFIG", "VIRTUAL_ENV"):
         del environment[name]
-    return environment
+    # Of itself uv passes by this interpreter where it is an environment's, and may find no other.
+    return {**environment, "UV_PYTHON": sys.executable}
 
 
 def uv(folder: Path, environment: Mapping[str, str], *words: str) -> str:

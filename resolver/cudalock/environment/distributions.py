@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from cudalock.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from email.message import Message
     from importlib import metadata
 
@@ -76,12 +76,6 @@ class Installed:
     def wheel_file(self) -> str | None:
         """The file it was installed from, when that is known to have been a wheel."""
         return self.origin.file if self.origin and self.origin.file.endswith(".whl") else None
-
-    def files(self) -> Iterator[Path]:
-        """The files that RECORD says it has, whether or not they are there."""
-        found = _open(self.folder)
-        for file in found.files or ():
-            yield Path(str(found.locate_file(file)))
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
