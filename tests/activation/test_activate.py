@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from shutil import which
 from typing import TYPE_CHECKING, Any
@@ -23,17 +24,24 @@ from cudalock.activation import shells
 from cudalock.activation.placement import RECORD
 from cudalock.activation.shells import Activation
 from cudalock.activation.snippet import snippet
-from cudalock.activation.wheel_files import choose_wheel
+from cudalock.activation.wheel_files import WheelFile, bring, choose_wheel
 from cudalock.cli import main
 from cudalock.environment.libraries import look
-from cudalock.errors import UsageError
+from cudalock.errors import HashMismatch, UsageError
 from cudalock.matrix import Matrix
 from cudalock.target import Target
-from tests.local_index import metadata_text, run_tool
+from tests.local_index import (
+    LocalIndex,
+    ServedFile,
+    build_wheel,
+    clean_environment,
+    metadata_text,
+    run_tool,
+)
 from tests.paths import CASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cudalock.facts import Place
 
@@ -339,6 +347,7 @@ BROUGHT = [
     "triton/backends/nvidia/lib/x64/cuda.lib",
 ]
 PUT = ["nvidia/cuda_runtime/bin/ptxas.exe", *LIBS]
+WHEEL = "nvidia_cuda_runtime_cu12-12.9.79-py3-none-win_amd64.whl"
 
 
 @pytest.fixture
@@ -370,6 +379,9 @@ def install(prefix: Path, *words: str) -> Result:
 def test_files_are_put_and_taken_away(old_triton: Path, tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     lib_wheel(wheels)
+    # What else lies there is no business of ours.
+    for name in ("a", "nvidia", "z", "nvidia_cuda_runtime_cu13-12.9.9999-py3-none-win_amd64"):
+        (wheels / f"{name}.whl").write_bytes(b"no zip")
     base = old_triton / "Lib" / "site-packages"
     before = all_files(base)
     first = install(old_triton, "--wheels", str(wheels))
@@ -405,7 +417,8 @@ def test_without_a_source_it_is_named_and_nothing_is_put(old_triton: Path) -> No
     before = all_files(old_triton)
     result = install(old_triton, "--offline")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "nvidia_cuda_runtime_cu12-12.9.79-py3-none-win_amd64.whl" in result.stderr
+    assert WHEEL in result.stderr
+    assert "--platform win_amd64" in result.stderr
     assert "nvidia-cuda-runtime-cu12==12.9.79" in result.stderr
     assert all_files(old_triton) == before
 
@@ -422,6 +435,62 @@ def test_a_wheel_too_old_to_have_it_is_passed_over(old_triton: Path, tmp_path: P
     result = install(old_triton, "--wheels", str(tmp_path / "wheels"))
     assert result.exit_code == 1
     assert "not at hand" in result.stderr
+
+
+@pytest.mark.parametrize("names", [["x/cudart.lib"], [*LIBS, f"{LIBS[0]}/../../../../x"]])
+def test_a_wheel_with_other_files(old_triton: Path, tmp_path: Path, names: list[str]) -> None:
+    before = all_files(old_triton)
+    with zipfile.ZipFile(lib_wheel(tmp_path / "wheels"), "w") as wheel:
+        for name in names:
+            wheel.writestr(name, name)
+    result = install(old_triton, "--wheels", str(tmp_path / "wheels"))
+    assert result.exit_code == 2
+    assert "has no `nvidia/cuda_runtime/lib" in result.stderr
+    assert all_files(old_triton) == before
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex]:
+    with LocalIndex() as index:
+        for name, value in clean_environment(tmp_path, index.url("/simple/")).items():
+            monkeypatch.setenv(name, value)
+        yield index
+
+
+def test_a_wheel_of_an_index_that_is_not_what_was_published(
+    old_triton: Path, tmp_path: Path, index: LocalIndex
+) -> None:
+    before = all_files(old_triton)
+    rows = MATRIX.project("nvidia-cuda-runtime-cu12")
+    assert rows is not None
+    digests = {
+        wheel.file("12.9.79", build.local): wheel.sha256
+        for build in rows.release("12.9.79").builds
+        for wheel in build.wheels
+    }
+    content = lib_wheel(tmp_path / "served").read_bytes()
+    index.add("/simple/", ServedFile(WHEEL, content, digests[WHEEL]))
+    result = install(old_triton)
+    assert result.exit_code == 1, result.output
+    assert "sha256" in result.stderr
+    assert all_files(old_triton) == before
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_wheel_is_brought_from_the_index(
+    tmp_path: Path, index: LocalIndex, known: bool, right: bool
+) -> None:
+    """Its digest is the matrix's, else that of the index."""
+    file = build_wheel("thing", "1.0")
+    index.add("/simple/", replace(file, sha256=file.sha256 if right or known else "0" * 64))
+    digest = (file.sha256 if right else "0" * 64) if known else None
+    wheel = WheelFile("thing", "1.0", file.name, digest)
+    if right:
+        assert bring(wheel, tmp_path / "new").read_bytes() == file.content
+    else:
+        with pytest.raises(HashMismatch):
+            bring(wheel, tmp_path / "new")
 
 
 def test_a_damaged_wheel(old_triton: Path, tmp_path: Path) -> None:
@@ -465,7 +534,15 @@ def test_a_file_that_changed_since_is_left(old_triton: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"files": {"../../x": "0"}, "folders": []}', '{"files": [], "folders": 1}']
+    "text",
+    [
+        "",
+        "{}",
+        '{"files": {"../../x": "0"}, "folders": []}',
+        '{"files": {"/x": "0"}, "folders": []}',
+        '{"files": {}, "folders": ["../x"]}',
+        '{"files": [], "folders": 1}',
+    ],
 )
 def test_a_record_that_somebody_wrote(old_triton: Path, text: str) -> None:
     (old_triton / "Lib" / "site-packages" / RECORD).write_text(text, encoding="utf-8")
