@@ -132,6 +132,25 @@ def test_libraries_stay_where_they_belong(path: Path) -> None:
         assert homes is None or part in homes, f"{part} imports {name}"
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_markers_are_parsed_in_one_place(path: Path) -> None:
+    """Where no two threads do it at once: see `cudalock.specifiers`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    made = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module in ("packaging.markers", "packaging.requirements")
+        for alias in node.names
+    } & {"Marker", "Requirement", "ParsedRequirement"}
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert path.name == "specifiers.py" or not made & called
+
+
 def test_every_part_has_a_layer() -> None:
     parts = {part_of(path) for path in modules()} - OUTSIDE
     assert parts <= set().union(*LAYERS)

@@ -85,13 +85,9 @@ class Names:
 
     def stand_in(self, project: str, environment: Mapping[str, str]) -> str:
         """The project meant by `project` where `environment` (PEP 508 marker values) holds."""
+        from cudalock.specifiers import holds
+
         for marker, other in self.stand_ins.get(project, ()):
-            if _holds(marker, environment):
+            if holds(marker, environment):
                 return other
         return project
-
-
-def _holds(marker: str, environment: Mapping[str, str]) -> bool:
-    from packaging.markers import Marker
-
-    return Marker(marker).evaluate(dict(environment))

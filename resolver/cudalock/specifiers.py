@@ -1,11 +1,18 @@
-"""Versions and specifiers as text, parsed once: whether one accepts the other, and how it pins."""
+"""Versions, specifiers, markers and requirements as text, parsed once.
+
+What packaging parses goes through here, also for another reason: of the strings in a marker it has
+Python build syntax trees, and Python 3.11 before 3.11.8 may raise SystemError where two threads do
+that at once (https://github.com/python/cpython/issues/106905).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from threading import Lock
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -14,6 +21,7 @@ from cudalock.names import canonical
 
 _LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 _LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
+_PARSING = Lock()
 
 
 @cache
@@ -25,7 +33,23 @@ def specifier_set(text: str) -> SpecifierSet:
 @cache
 def parse_requirement(text: str) -> ParsedRequirement:
     """A parsed PEP 508 requirement, made once. Raises InvalidRequirement."""
-    return ParsedRequirement(text)
+    with _PARSING:
+        return ParsedRequirement(text)
+
+
+@cache
+def parse_marker(text: str) -> Marker:
+    """A parsed marker, made once. Raises InvalidMarker."""
+    with _PARSING:
+        return Marker(text)
+
+
+def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether a marker holds in an environment (PEP 508's marker values); none always does.
+
+    Raises InvalidMarker, UndefinedComparison and UndefinedEnvironmentName.
+    """
+    return marker is None or parse_marker(marker).evaluate(dict(environment))
 
 
 @cache

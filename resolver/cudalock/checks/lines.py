@@ -11,6 +11,7 @@ from cudalock.checks.building import is_told_how, may_tell_how
 from cudalock.checks.places import Places, has_nightlies
 from cudalock.judging import Held
 from cudalock.judging.wheels import wheel_tags
+from cudalock.projects.pep508 import may_hold
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Lines:
     def _source(self, entry: Declared, environment: Mapping[str, str]) -> Source | None:
         owner = self._owners[id(entry)]
         for source in owner.sources_for(entry) if owner.sources else ():
-            if source.marker is None or holds(source.marker, environment):
+            if source.marker is None or may_hold(source.marker, environment):
                 return source
         return None
 
@@ -202,23 +203,8 @@ def _entries(
         yield from entries_for(file, environment, fork)
         return
     for entry in file.declared:
-        if entry.marker is None or holds(entry.marker, environment):
+        if entry.marker is None or may_hold(entry.marker, environment):
             yield entry
-
-
-def holds(marker: str, environment: Mapping[str, str]) -> bool:
-    """Whether a marker holds; one about an extra holds, since some install wants it."""
-    return _evaluate(marker, tuple(environment.items()))
-
-
-@lru_cache(maxsize=1024)
-def _evaluate(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
-    from packaging.markers import InvalidMarker, Marker, UndefinedComparison
-
-    try:
-        return Marker(marker).evaluate({"extra": "", **dict(environment)})
-    except (InvalidMarker, UndefinedComparison, RecursionError, ValueError):
-        return True
 
 
 def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
@@ -253,4 +239,4 @@ def _fragment(url: str) -> tuple[str, ...]:
     return (digest.partition("&")[0].lower(),) if found else ()
 
 
-__all__ = ["Lines", "holds"]
+__all__ = ["Lines"]

@@ -10,11 +10,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from cudalock.addresses import file_of
-from cudalock.checks.lines import holds
 from cudalock.checks.targets import PYTHONS, completed, is_allowed, likely
 from cudalock.findings import RULES, Finding
 from cudalock.judging.stack import Stack
 from cudalock.judging.wheels import Wheels, wheel_tags
+from cudalock.projects.pep508 import may_hold
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def can_hold(marker: str) -> bool:
         for patch in patches:
             if minor:
                 environment.update(python_version=minor, python_full_version=f"{minor}.{patch}")
-            if holds(marker, environment):
+            if may_hold(marker, environment):
                 return True
     return False
 
@@ -180,7 +180,7 @@ def _wheel_pythons(entry: Declared, file: ProjectFile) -> Iterator[Finding]:
     missed = []
     for target in likely(file):
         environment = target.marker_environment()
-        if entry.marker is not None and not holds(entry.marker, environment):
+        if entry.marker is not None and not may_hold(entry.marker, environment):
             continue
         fits = target.tags()
         if fits.takes_platform(tags) and not fits.takes_python(tags):
@@ -209,10 +209,10 @@ def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> I
             continue
         for target in _each_platform(file, targets):
             environment = target.marker_environment()
-            if entry.marker is not None and not holds(entry.marker, environment):
+            if entry.marker is not None and not may_hold(entry.marker, environment):
                 continue
             if any(
-                source.marker is None or holds(source.marker, environment) for source in sources
+                source.marker is None or may_hold(source.marker, environment) for source in sources
             ):
                 continue
             if target.can_have_cuda and _is_cpu(entry, target, matrix):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.checks.lines import holds
+from cudalock.projects.pep508 import may_hold
 from cudalock.target import Target
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def is_allowed(requires_python: str, python: str) -> bool:
 def _is_meant(file: ProjectFile, target: Target) -> bool:
     environment = target.marker_environment()
     return not file.environments or any(
-        holds(each.value, environment) for each in file.environments
+        may_hold(each.value, environment) for each in file.environments
     )
 
 

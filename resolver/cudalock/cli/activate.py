@@ -10,6 +10,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.errors import Contradiction, NothingFound
+from cudalock.specifiers import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,11 +140,10 @@ def _note(fact: Fact) -> str:
 
 def _notes(matrix: Matrix, layout: Layout) -> Iterator[Fact]:
     """What no solve decides about libraries found through variables."""
-    from packaging.markers import Marker
 
     markers = layout.target.marker_environment()
     for fact in matrix.component(matrix.toolkit_component).facts:
-        applies = fact.when is None or Marker(fact.when).evaluate(dict(markers))
+        applies = holds(fact.when, markers)
         if fact.scope == "environment" and applies:
             yield fact
 

@@ -13,6 +13,7 @@ from cudalock.cli.loading import matrix_option
 from cudalock.cli.options import goal_options
 from cudalock.cli.question import ask
 from cudalock.errors import BadSpecifier, NothingAsked
+from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -54,12 +55,12 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
 
 def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goal, str]:
     """The goal with one more requirement, in place of what it says of that project."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
 
     from cudalock.goals import Request, read_request
 
     try:
-        words = pin if re.fullmatch(r"[\w.-]+ [v\d<>=!~]\S*", pin) else str(Requirement(pin))
+        words = pin if re.fullmatch(r"[\w.-]+ [v\d<>=!~]\S*", pin) else str(parse_requirement(pin))
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise BadSpecifier(
@@ -68,8 +69,8 @@ def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goa
     # The same reading, and the same complaints about unknown names, as everywhere.
     read, _ = read_request(Request(words=(words,), python=(target.python_text,)), matrix)
     requirement = read.requirements[0]
-    name = Requirement(requirement).name
-    others = [text for text in goal.requirements if Requirement(text).name != name]
+    name = parse_requirement(requirement).name
+    others = [text for text in goal.requirements if parse_requirement(text).name != name]
     return replace(goal, requirements=tuple(sorted([*others, requirement]))), name
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from cudalock.facts import NONE
-from cudalock.specifiers import accepts, may_accept
+from cudalock.specifiers import accepts, holds, may_accept
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -161,7 +160,7 @@ def _holds(marker: str, sys_platform: str) -> bool:
         "os_name": "nt" if windows else "posix",
         "platform_system": {"win32": "Windows", "darwin": "Darwin"}.get(sys_platform, "Linux"),
     }
-    return Marker(marker).evaluate(dict(environment))
+    return holds(marker, environment)
 
 
 def _needs_patch(specifiers: tuple[str, ...]) -> bool:

@@ -26,6 +26,7 @@ from cudalock.formats.pythons import requires_python
 from cudalock.lock.markers import whole_marker
 from cudalock.lock.placing import every_wheel, one_wheel_each, taken, targets_of
 from cudalock.releases import PACKAGE_INDEX
+from cudalock.specifiers import parse_marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,7 +96,6 @@ def install_commands(lock: Lock, filename: str = FILE) -> tuple[tuple[str, str],
 
 def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None = None) -> Pylock:
     """The document. Raises as `render` does."""
-    from packaging.markers import Marker
     from packaging.pylock import Pylock
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -106,7 +106,9 @@ def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None =
     indexes[PACKAGE_INDEX] = next((each.index for each in addresses.values()), None)
     return Pylock(
         lock_version=Version("1.0"),
-        environments=[Marker(each) for each in dict.fromkeys(map(whole_marker, lock.targets))],
+        environments=[
+            parse_marker(each) for each in dict.fromkeys(map(whole_marker, lock.targets))
+        ],
         requires_python=SpecifierSet(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
@@ -165,7 +167,6 @@ def _package(
     indexes: Mapping[str, str | None],
     folder: str | None,
 ) -> Package:
-    from packaging.markers import Marker
     from packaging.pylock import Package, PackageArchive
     from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -182,7 +183,7 @@ def _package(
     return Package(
         name=canonicalize_name(pin.name),
         version=parse_wheel_filename(wheel.file)[1],
-        marker=Marker(pin.marker) if pin.marker else None,
+        marker=parse_marker(pin.marker) if pin.marker else None,
         dependencies=list(_dependencies(pin, lock)) or None,
         tool=_package_tool(pin, folder),
         **where,

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
-from packaging.markers import Marker
 
 from cudalock import toml
 from cudalock.addresses import file_of
 from cudalock.errors import BadFile, LockDiffers, NetworkError, OutputError, UsageError
 from cudalock.formats import uv_plan, uv_project
 from cudalock.lock.placing import targets_of, with_addresses
+from cudalock.specifiers import holds
 
 if TYPE_CHECKING:
     from cudalock.formats import Options
@@ -185,7 +185,7 @@ class _Packages:
         seen = set()
         while waiting:
             edge = waiting.pop()
-            if "marker" in edge and not Marker(edge["marker"]).evaluate(environment):
+            if "marker" in edge and not holds(edge["marker"], environment):
                 continue
             package = self._package(edge, environment)
             key = edge["name"], tuple(edge.get("extra", ()))
@@ -203,7 +203,7 @@ class _Packages:
     ) -> dict[str, Any] | None:
         for package in self._by_name.get(edge["name"], ()):
             markers = package.get("resolution-markers", ())
-            here = not markers or any(Marker(each).evaluate(environment) for each in markers)
+            here = not markers or any(holds(each, environment) for each in markers)
             if here and all(edge.get(k, package.get(k)) == package.get(k) for k in _TELLING):
                 return package
         return None

@@ -14,6 +14,7 @@ from cudalock.formats.pythons import Bound, bounds_of, dotted, joined
 from cudalock.lock.markers import apart, marker_for
 from cudalock.lock.placing import targets_of
 from cudalock.releases import PACKAGE_INDEX
+from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.formats import Options
@@ -33,7 +34,7 @@ def direct_names(lock: Lock) -> frozenset[str]:
         if pin.asked_for or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
     }
     instead = {
-        canonicalize_name(Requirement(item.replacement).name)
+        canonicalize_name(parse_requirement(item.replacement).name)
         for item in lock.replacements
         if item.replacement
     }
@@ -81,7 +82,9 @@ def _together(pins: Iterable[Pin], lock: Lock, key: Callable[[Pin], object]) -> 
 
 
 def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[str]]:
-    names = {canonicalize_name(Requirement(item.requirement).name) for item in lock.replacements}
+    names = {
+        canonicalize_name(parse_requirement(item.requirement).name) for item in lock.replacements
+    }
     return {
         name: stated(name, pins[name], lock) if name in pins else [f"{name}; {NOWHERE}"]
         for name in sorted(names)

@@ -49,6 +49,7 @@ from cudalock.formats.toml_lists import edited, list_text, quoted
 from cudalock.formats.uv_record import BLOCK, SIGN, Record
 from cudalock.lock import Lock, Pin, demand_hashes
 from cudalock.lock.placing import with_addresses
+from cudalock.specifiers import parse_marker, parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.formats import Options
@@ -507,13 +508,13 @@ def _same(said: object, wanted: Sequence[Mapping[str, str]]) -> bool:
 
 def _requirement(text: str) -> Requirement | None:
     try:
-        return Requirement(text)
+        return parse_requirement(text)
     except InvalidRequirement:
         return None
 
 
 def _marker(pin: Pin) -> Marker | None:
-    return Marker(pin.marker) if pin.marker else None
+    return parse_marker(pin.marker) if pin.marker else None
 
 
 def _holds(marker: Marker | None, target: Target) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.versions import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import canonical, guesses
+from cudalock.specifiers import holds, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
     def of_requirement(cls, text: str, origin: str) -> Asked:
         """From a PEP 508 string. Raises BadSpecifier, and UsageError for a direct address."""
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: `{text}` is no requirement: {reason}") from None
@@ -75,7 +75,7 @@ class Asked(NamedTuple):
 
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Whether its marker, if it has one, holds in `environment`."""
-        return self.marker is None or Marker(self.marker).evaluate(dict(environment))
+        return holds(self.marker, environment)
 
 
 def none_older(name: str, version: str) -> Sequence[str]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.asked import LOOKED_UP, Asked, did_you_mean, unknown_name
 from cudalock.names import canonical, closest
+from cudalock.specifiers import parse_requirement
 from cudalock.target import is_musl, parse_platform, platform_words
 
 if TYPE_CHECKING:
@@ -120,12 +121,12 @@ def parse_phrase(
 
 def _requirement(word: str) -> Asked | None:
     """The requirement that one whole argument is, if an operator, extra or marker makes it one."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
 
     if not re.search(_PIP, word):
         return None
     try:
-        Requirement(word)
+        parse_requirement(word)
     except InvalidRequirement:
         return None
     return Asked.of_requirement(word, ORIGIN)

@@ -8,13 +8,12 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from cudalock.findings import Finding, Severity
 from cudalock.health.commands import solving
 from cudalock.judging.stack import Stack
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,7 +103,7 @@ def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Seve
 
 def is_about(fact: Fact, installed: Installed | None, subject: Subject) -> bool:
     """Whether a fact speaks of what is installed there, in that version and build."""
-    if fact.when is not None and not Marker(fact.when).evaluate(dict(subject.markers)):
+    if not holds(fact.when, subject.markers):
         return False
     if installed is None:
         return not fact.versions and not fact.where

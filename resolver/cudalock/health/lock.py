@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker
 from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadFile
 from cudalock.findings import Finding
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ def examine(subject: Subject, file: ProjectFile) -> Iterator[Finding]:
 
 def _holds(pin: Declared, subject: Subject) -> bool:
     try:
-        return pin.marker is None or Marker(pin.marker).evaluate(dict(subject.markers))
+        return holds(pin.marker, subject.markers)
     except (InvalidMarker, ValueError):
         return True
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -15,6 +14,7 @@ from cudalock.health.commands import adding, completing
 from cudalock.health.conditions import SEVERITY, is_about
 from cudalock.judging.stack import Stack
 from cudalock.names import VENDOR, canonical
+from cudalock.specifiers import holds, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -148,7 +148,7 @@ def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
     """The requirements that hold there, without extras; what a fact replaces is replaced."""
     for text in installed.requires:
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
         except InvalidRequirement:
             continue  # its publisher's slip; installers of its day read it somehow
         environment = {**subject.markers, "extra": ""}
@@ -159,16 +159,15 @@ def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
         if replaced is None:
             yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
         elif replaced.replacement:
-            other = Requirement(replaced.replacement)
+            other = parse_requirement(replaced.replacement)
             yield Wanted(installed, canonical(other.name), other.specifier, str(other))
 
 
 def _replacement(installed: Installed, name: str, subject: Subject) -> Replacement | None:
     for item in subject.matrix.replacements:
-        if item.of != installed.name or canonical(Requirement(item.requirement).name) != name:
+        if item.of != installed.name or canonical(parse_requirement(item.requirement).name) != name:
             continue
-        holds = item.when is None or Marker(item.when).evaluate(dict(subject.markers))
-        if holds and _fits(SpecifierSet(item.of_versions), installed):
+        if holds(item.when, subject.markers) and _fits(SpecifierSet(item.of_versions), installed):
             return item
     return None
 

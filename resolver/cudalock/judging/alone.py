@@ -16,7 +16,7 @@ from cudalock.judging.wheels import (
     wheel_tags,
 )
 from cudalock.releases import PACKAGE_INDEX
-from cudalock.specifiers import parse_version
+from cudalock.specifiers import holds, parse_version
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -297,7 +297,6 @@ class Alone:
 
     def _facts_about(self, version: str, name: str, labels: Labels) -> Iterator[Fact]:
         """The facts that no solve asks, about a version of a project that is so labelled."""
-        from packaging.markers import Marker
 
         from cudalock.specifiers import accepts
 
@@ -306,7 +305,7 @@ class Alone:
             if fact.scope == "solve" or not fact.where or not accepts(fact.versions, version):
                 continue
             about = all(fact.matches(labels.get(key, ()), each) for key, each in fact.where.items())
-            if about and (fact.when is None or Marker(fact.when).evaluate(dict(environment))):
+            if about and holds(fact.when, environment):
                 yield fact
 
     def _clash(

@@ -9,12 +9,11 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.markers import Marker
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, parse_requirement
 from cudalock.tables.wheels import platforms_of
 from cudalock.target import Target
 
@@ -83,7 +82,7 @@ def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
     ]
     pins: dict[str, str] = {}
     for text in requires:
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
         if any(_holds(requirement.marker, each) for each in environments):
             for specifier in requirement.specifier:
                 if specifier.operator == "==" and not specifier.version.endswith("*"):

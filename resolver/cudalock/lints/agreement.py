@@ -7,7 +7,6 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -19,7 +18,7 @@ from cudalock.labelling.patterns import Patterns
 from cudalock.lints.curated import covers
 from cudalock.lints.defects import Defect, of_release
 from cudalock.lints.rows import releases
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, holds, parse_requirement
 from cudalock.target import PLATFORMS, Target
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _asks(text: str, platform: str) -> bool:
 def _requirement(text: str) -> Requirement | None:
     """None for what cannot be parsed, which has another lint."""
     try:
-        return Requirement(text)
+        return parse_requirement(text)
     except InvalidRequirement:
         return None
 
@@ -267,7 +266,7 @@ def _contradicted(
 
 
 def _holds(fact: Fact, machine: _Machine) -> bool:
-    return fact.when is None or Marker(fact.when).evaluate(dict(machine.markers))
+    return holds(fact.when, machine.markers)
 
 
 def toolkits(matrix: Matrix) -> Iterator[Defect]:

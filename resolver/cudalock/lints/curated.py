@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -14,7 +14,7 @@ from cudalock.facts import BASES, DIST, EFFECTS, NONE, VERSION
 from cudalock.lints.defects import Defect, of_fact
 from cudalock.lints.rows import releases
 from cudalock.releases import PLACE
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, parse_marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def sources(matrix: Matrix) -> Iterator[Defect]:
             if value not in known:
                 yield of_fact(fact, key, f"{value!r} is none of {', '.join(known)}")
         try:
-            Marker(fact.when or "python_version > '0'")
+            parse_marker(fact.when or "python_version > '0'")
         except InvalidMarker as error:
             yield of_fact(fact, "when", str(error).splitlines()[0])
 

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from cudalock.errors import MatrixError
 from cudalock.lints.defects import Defect, of_project, of_release
 from cudalock.releases import KNOWN, PACKAGE_INDEX
+from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +115,7 @@ def _metadata(release: Release, row: dict[str, Any], position: int | None) -> It
 def _misspelt(text: str) -> str | None:
     """What is wrong with a requirement; one and the same is in hundreds of rows."""
     try:
-        same = str(Requirement(text)) == text
+        same = str(parse_requirement(text)) == text
     except InvalidRequirement as error:
         return f": {_first_line(error)}"
     return None if same else " is not in packaging's spelling"

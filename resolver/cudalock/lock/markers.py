@@ -8,6 +8,8 @@ from itertools import combinations, product
 from operator import and_
 from typing import TYPE_CHECKING, Final
 
+from cudalock.specifiers import parse_marker
+
 if TYPE_CHECKING:
     from cudalock.target import Target
 
@@ -54,9 +56,8 @@ def apart(groups: Sequence[Sequence[Target]], targets: Sequence[Target]) -> list
 
 
 def _exclude_one_another(markers: Iterable[str | None], targets: Sequence[Target]) -> bool:
-    from packaging.markers import Marker
 
-    parsed = [Marker(each) for each in markers if each is not None]
+    parsed = [parse_marker(each) for each in markers if each is not None]
     return all(sum(each.evaluate(world) for each in parsed) <= 1 for world in _worlds(targets))
 
 

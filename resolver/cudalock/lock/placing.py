@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.lock.markers import marker_for
+from cudalock.specifiers import parse_marker
 from cudalock.target import is_bare_linux
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def targets_of(pin: Pin, lock: Lock) -> list[Target]:
     """The targets of the lock on which the pin holds."""
     if pin.marker is None:
         return list(lock.targets)
-    from packaging.markers import Marker
 
-    marker = Marker(pin.marker)
+    marker = parse_marker(pin.marker)
     return [each for each in lock.targets if marker.evaluate(dict(each.marker_environment()))]
 
 

@@ -7,10 +7,12 @@ Most requirements are simple and are read here, in a microsecond or two; what is
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cudalock.names import canonical
+from cudalock.specifiers import holds, parse_marker, parse_requirement
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
 _EXTRAS: Final = re.compile(r"\[([^\]]*)\]\s*")
@@ -125,13 +127,26 @@ def is_name(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_marker(text: str) -> bool:
     """Whether this is a PEP 508 marker."""
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import InvalidMarker
 
     try:
-        Marker(text)
+        parse_marker(text)
     except (InvalidMarker, RecursionError):
         return False
     return True
+
+
+def may_hold(marker: str, environment: Mapping[str, str]) -> bool:
+    """Whether a marker holds; one that cannot be told does."""
+    return _may_hold(marker, tuple(environment.items()))
+
+
+@lru_cache(maxsize=8192)
+def _may_hold(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
+    try:
+        return holds(marker, {"extra": "", **dict(environment)})
+    except (ValueError, RecursionError):
+        return True
 
 
 @lru_cache(maxsize=1024)
@@ -150,10 +165,10 @@ def is_specifier(text: str) -> bool:
 
 def _reason(text: str) -> str | None:
     """What packaging has against a requirement; None if nothing."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
 
     try:
-        Requirement(text)
+        parse_requirement(text)
     except InvalidRequirement as error:
         return str(error).splitlines()[0] if str(error) else "it cannot be read"
     except RecursionError:
@@ -161,4 +176,4 @@ def _reason(text: str) -> str | None:
     return None
 
 
-__all__ = ["Parsed", "is_marker", "is_name", "is_specifier", "parse"]
+__all__ = ["Parsed", "is_marker", "is_name", "is_specifier", "may_hold", "parse"]

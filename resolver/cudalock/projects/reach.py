@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from cudalock.projects.pep508 import may_hold
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -28,7 +30,7 @@ def entries_for(
     """
 
     def holds(marker: str | None) -> bool:
-        return marker is None or _holds(_in_fork(marker, fork), tuple(environment.items()))
+        return marker is None or may_hold(_in_fork(marker, fork), environment)
 
     here = [entry for entry in file.declared if holds(entry.marker)]
     if file.roots is None:
@@ -77,16 +79,6 @@ def _in_fork(marker: str, fork: str | None) -> str:
         return _ALWAYS if (found[1] == "=") == (name == fork) else _NEVER
 
     return _EXTRA.sub(answer, marker)
-
-
-@lru_cache(maxsize=8192)
-def _holds(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
-    from packaging.markers import InvalidMarker, Marker
-
-    try:
-        return Marker(marker).evaluate({**dict(environment), "extra": ""})
-    except (InvalidMarker, RecursionError, ValueError):
-        return True
 
 
 __all__ = ["entries_for"]

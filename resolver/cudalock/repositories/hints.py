@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from cudalock.projects.files import read_file
+from cudalock.specifiers import holds
 from cudalock.target import Target
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def version_files(root: Path) -> Iterator[Hint]:
 
 def platforms_of(markers: Sequence[str]) -> list[str]:
     """The platforms, as `--platform` takes them, on which one of the markers holds."""
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import InvalidMarker
 
     found = []
     for flag, platform in (
@@ -66,7 +67,7 @@ def platforms_of(markers: Sequence[str]) -> list[str]:
     ):
         environment = dict(Target("3.12", platform).marker_environment())
         try:
-            if any(Marker(marker).evaluate(environment) for marker in markers):
+            if any(holds(marker, environment) for marker in markers):
                 found.append(flag)
         except InvalidMarker:
             continue
@@ -91,11 +92,7 @@ def chosen_hints(
 
 
 def _holds(hint: Hint, environment: Mapping[str, str] | None) -> bool:
-    from packaging.markers import Marker
-
-    if hint.marker is None or environment is None:
-        return True
-    return Marker(hint.marker).evaluate(dict(environment))
+    return environment is None or holds(hint.marker, environment)
 
 
 def python_within(limits: Sequence[str], here: str) -> str | None:

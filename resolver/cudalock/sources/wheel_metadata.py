@@ -7,15 +7,17 @@ import hashlib
 import io
 import zipfile
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
 from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from cudalock.names import canonical
 from cudalock.sources.cache import cache_folder, remember
 from cudalock.sources.web import unreachable
+from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.sources.listings import File
@@ -59,7 +61,7 @@ def parse_metadata(text: bytes) -> Metadata | None:
 
 
 def _requirement(text: str) -> str:
-    requirement = Requirement(text)
+    requirement = copy(parse_requirement(text))
     requirement.name = canonical(requirement.name)
     return str(requirement)
 

@@ -28,6 +28,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from cudalock.facts import NONE
 from cudalock.names import canonical
 from cudalock.releases import KNOWN, PACKAGE_INDEX
+from cudalock.specifiers import parse_requirement
 from cudalock.tables.covering import ANY_PYTHON, covers_build, facts_of, marker_holds, natural
 from cudalock.tables.wheels import ANY, builds_on, pythons_on
 
@@ -144,7 +145,7 @@ def requirements_of(
     pythons = [python.rstrip("+") for python in pythons_on([build], platform) if python != ANY]
     for text in build.requires:
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
         except InvalidRequirement:
             continue
         marker = str(requirement.marker) if requirement.marker else None

@@ -6,10 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.markers import Marker
-
 from cudalock.facts import Fact, gpu_range
-from cudalock.specifiers import accepts
+from cudalock.specifiers import accepts, holds
 from cudalock.target import Target
 
 if TYPE_CHECKING:
@@ -27,12 +25,7 @@ def marker_holds(marker: str | None, platform: str | None, python: str | None = 
     """Whether a marker holds on a platform; without one, any marker may."""
     if marker is None or platform is None:
         return True
-    return _marker(marker).evaluate(dict(_environment(platform, python or ANY_PYTHON)))
-
-
-@cache
-def _marker(marker: str) -> Marker:
-    return Marker(marker)
+    return holds(marker, _environment(platform, python or ANY_PYTHON))
 
 
 @cache

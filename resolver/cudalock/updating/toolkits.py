@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from cudalock.specifiers import parse_requirement
 from cudalock.tables.wheels import platforms_of
 from cudalock.target import PLATFORMS, Target
 
@@ -45,7 +46,7 @@ def read_toolkit(
 
     A package is on the platforms that its marker holds for and that it has wheels for.
     """
-    requirements = [Requirement(text) for text in release.get("requires", ())]
+    requirements = [parse_requirement(text) for text in release.get("requires", ())]
     extras: dict[str, dict[str, Requirement]] = {}
     for requirement in requirements:
         for extra in _extras(requirement):
