@@ -113,9 +113,11 @@ def _asked(program: str, folder: Path, project: str, options: Options) -> str:
         return _ROOT_VERSION.sub("", text) if made else text
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     said = said[next((n for n, line in enumerate(said) if line.startswith("error")), 0) :]
-    if any(sign in done.stderr.lower() for sign in _NETWORK_SIGNS):
+    # Newer ones break their lines.
+    whole = "".join(done.stderr.split())
+    if any(sign.replace(" ", "") in whole.lower() for sign in _NETWORK_SIGNS):
         raise NetworkError(f"`uv lock` could not reach an index: {' '.join(said)}")
-    if options.folder is not None and str(folder) in done.stderr:
+    if options.folder is not None and "".join(str(folder).split()) in whole:
         raise UsageError(
             f"`{options.folder / uv_project.FILE}` refers to files beside it, and uv is asked for "
             f"{FILE} in another folder",
