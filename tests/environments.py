@@ -9,19 +9,50 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Any
 
+from cudalock.goals import Request, read_request
 from cudalock.lock.making import from_resolution
 from cudalock.resolution import resolve
+from tests.files import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from cudalock.goals import Goal
     from cudalock.lock import Lock
     from cudalock.matrix import Matrix
     from cudalock.target import Target
+
+
+def lay_out(case: Mapping[str, Any], prefix: Path, matrix: Matrix) -> Path:
+    """The lock of a case, and what the case takes away and plants; gives the site-packages.
+
+    words, platform, python   the goal whose lock is there
+    remove                    names whose *.dist-info is taken away
+    add                       (name, version, or also the wheel's file) of the matrix
+    stubs                     (name, version, tags, import names...) of no one
+    files, prefix_files       empty files in the site-packages, in a prefix that is no venv
+    """
+    platform, python = case.get("platform", "linux"), case.get("python", "3.11")
+    request = Request(words=(case["words"],), platform=(platform,), python=(python,))
+    goal, target = read_request(request, matrix)
+    folder = make_tree(prefix, target)
+    install_lock(folder, solved(goal, target, matrix), matrix)
+    for name in case.get("remove", ()):
+        uninstall(folder, name)
+    for name, version, *file in case.get("add", ()):
+        install(folder, name, version, matrix, target=target, file=file[0] if file else None)
+    for name, version, tags, *imports in case.get("stubs", ()):
+        install_stub(folder, name, version, tags=tags, imports=imports)
+    for path in case.get("files", ()):
+        write(folder / path)
+    for path in case.get("prefix_files", ()):
+        (prefix / "pyvenv.cfg").unlink(missing_ok=True)
+        write(prefix / path)
+    return folder
 
 
 def make_tree(prefix: Path, target: Target) -> Path:
@@ -122,13 +153,5 @@ def install_stub(
 
 def uninstall(folder: Path, name: str) -> None:
     """Take a distribution's *.dist-info away."""
-    import shutil
-
     for info in folder.glob(f"{name.replace('-', '_')}-*.dist-info"):
         shutil.rmtree(info)
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path

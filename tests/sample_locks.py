@@ -1,7 +1,8 @@
-"""Locks made by hand, for the tests of what is written from a lock."""
+"""Locks made by hand, and goals that have locks, for the tests of what is written from a lock."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,34 @@ from cudalock.goals import Goal
 from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
 from cudalock.matrix import Index
 from cudalock.target import Target
+from tests.local_index import build_wheel
 
 if TYPE_CHECKING:
     from tests.local_index import ServedFile
 
 CU124 = Index("cu124", "https://download.pytorch.org/whl/cu124", "own")
+RENAMED = "2.7.4.post1+cu12torch2.5cxx11abiFALSE"
+RELEASE = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4.post1/"
+NUMPY = build_wheel("numpy", "2.1.3")
+FILELOCK = build_wheel("filelock", "3.16.1")
+TORCH = build_wheel("torch", "2.5.1+cu124", requires=["filelock", "numpy"])
+FLASH = build_wheel("flash-attn", "2.7.4.post1", file_version=RENAMED, requires=["torch"])
+
+# Goals with wheels of the package index, of PyTorch's, as addresses, and for several targets.
+# Goals with wheels of the package index, of PyTorch's, as addresses, and for several targets;
+# each has an answer on every Python; official wheels of FlashAttention are for older ones.
+GOALS = [
+    "--torch 2.9.1 --platform linux",
+    "--torch 2.9.1 --cuda cpu --platform linux",
+    "--torch 2.9.1 --xformers --platform linux",
+    "--torch 2.9 --platform linux-aarch64",
+    "--torch 2.9.1 --vision --cuda 12.6 --platform linux --platform windows",
+    *["--torch 2.8 --fa2 --builders official --platform linux"][: sys.version_info < (3, 13)],
+    "--torch 2.9.1 --cuda cpu --platform linux --platform macos",
+    "--fa3 --platform linux",
+    "--torch 2.9.1 --bnb --vision --cuda 12.6 --platform windows",
+    "--toolkit 12.4.1:cudart,nvcc,cublas --platform windows",
+]
 
 
 def pin(
@@ -80,3 +104,29 @@ def lock(*pins: Pin, indexes: tuple[Index, ...] = (), **changes: object) -> Lock
 
 def warning(says: str = "flash-attn 2.7.4.post1 is slow on sm_75") -> Warning_:
     return Warning_("flash-attn-turing", says, "degrades")
+
+
+def small_lock(**changes: object) -> Lock:
+    """numpy from the package index, torch from another, flash-attn from its builder."""
+    return lock(
+        pin(NUMPY, via=("torch",)),
+        pin(TORCH, index="cu124", url=f"{CU124.url}/{TORCH.name}", requires=("numpy",)),
+        pin(
+            FLASH,
+            version="2.7.4.post1",
+            builder="Dao-AILab/flash-attention",
+            url=RELEASE + FLASH.name,
+            direct=True,
+            requires=("torch",),
+            facts=("flash-attn-abi",),
+        ),
+        indexes=(CU124,),
+        **changes,
+    )
+
+
+def unhashed_lock() -> Lock:
+    complete = small_lock()
+    flash, *others = complete.pins
+    bare = replace(flash, hashes=(), wheel=replace(flash.wheel, sha256=None))
+    return replace(complete, pins=(bare, *others))

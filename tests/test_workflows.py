@@ -14,11 +14,12 @@ import pytest
 import yaml
 
 from cudalock.sources.github_releases import repository_of
+from tests.files import write_all
 from tests.paths import ROOT
 from tests.scripted import Answer, ScriptedServer
-from tests.test_packaging import TEST_COMMAND
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
 RELEASE = "/me/thing/releases/download/v1"
 
 
@@ -52,6 +53,11 @@ def test_every_system_and_python_runs_the_readmes_command() -> None:
     assert grid["os"] == ["ubuntu-latest", "windows-latest", "macos-latest"]
     assert grid["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
     assert steps(job) == [TEST_COMMAND]
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    assert TEST_COMMAND in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert TEST_COMMAND in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_matrix_is_proposed_each_day() -> None:
@@ -139,9 +145,7 @@ def checkout(tmp_path: Path) -> Path:
         "matrix/cuda/toolkits.json": '{"releases": {}}',
         ".ci/propose": (ROOT / ".ci" / "propose").read_text(encoding="utf-8"),
     }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8", newline="\n")
+    write_all(root, files)
     (root / ".ci" / "propose").chmod(0o755)
     return root
 

@@ -25,6 +25,7 @@ from cudalock.errors import BadSpecifier, MatrixError, UnknownName, UnknownVersi
 from cudalock.matrix import Matrix
 from cudalock.tables import find_definition, make_table, read_definitions, rules, show
 from cudalock.tables.wheels import platforms_of, python_of, python_ranges
+from tests.files import write_all
 from tests.paths import RESOLVER
 
 HEADER = """\
@@ -132,10 +133,7 @@ def small(tmp_path: Path) -> Path:
         "cuda/gpus.json": json.dumps(GPUS),
         "cuda/toolkits.json": '{"releases": {}}',
     }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    return tmp_path
+    return write_all(tmp_path, files)
 
 
 def run(*words: str) -> Result:

@@ -25,9 +25,9 @@ from cudalock.lock.making import from_resolution
 from cudalock.matrix import Matrix
 from cudalock.resolution import Resolution, resolve
 from cudalock.target import Target
+from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
-from tests.properties import BOUNDED, book, matrix
-from tests.resolution.test_engine import goals, targets
+from tests.properties import BOUNDED, book, goals, matrix, targets
 from tests.verifier import (
     Book,
     Choice,
@@ -327,14 +327,6 @@ def a_target(draw: st.DrawFn) -> Target:
     return replace(LINUX, gpus=(gpu,) if gpu else ())
 
 
-def written(files: Files, directory: Path) -> Path:
-    for name, text in files.items():
-        path = directory / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return directory
-
-
 def combinations(facts: Book, target: Target) -> Iterator[list[Choice]]:
     """Every way to pin at most one wheel of each project."""
     ranks = tag_ranks_of(target)
@@ -386,7 +378,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
         **{f"components/{name}.toml": component(name, []) for name in (*PROJECTS, *VIRTUAL)},
     }
     with TemporaryDirectory() as scratch:
-        data = Matrix.load(written(files, Path(scratch)))
+        data = Matrix.load(write_all(Path(scratch), files))
         assert set(resolve(Goal(("beta",)), LINUX, data).pins) >= {"beta", "alpha", "torch"}
 
 
@@ -395,7 +387,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
 def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
     goal, target = invented.goal, invented.target
     with TemporaryDirectory() as scratch:
-        directory = written(invented.files, Path(scratch))
+        directory = write_all(Path(scratch), invented.files)
         data, facts = Matrix.load(directory), Book(directory)
         found = answer(goal, target, data)
         best = brute_force(facts, goal, target)
@@ -419,7 +411,7 @@ def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
 def test_the_oracle_agrees_on_invented_matrices(invented: Invented) -> None:
     goal, target = invented.goal, invented.target
     with TemporaryDirectory() as scratch:
-        directory = written(invented.files, Path(scratch))
+        directory = write_all(Path(scratch), invented.files)
         oracle = Oracle(Book(directory))
         found = answer(goal, target, Matrix.load(directory))
         resolution = None if isinstance(found, NoSolution) else found

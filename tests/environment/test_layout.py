@@ -14,6 +14,7 @@ import pytest
 
 from cudalock.environment import active_layout, find_layout, read_inventory
 from cudalock.errors import BadTarget
+from tests.files import write
 
 HERE = "{}.{}.{}".format(*sys.version_info[:3])
 PYTHONS = sorted({sys.executable, *filter(None, [shutil.which("python3", path=os.defpath)])})
@@ -26,18 +27,12 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prefix
 
 
-def touch(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 def install(folder: Path, name: str, version: str, **files: str) -> Path:
     """A distribution's folder with METADATA, and whatever else is given by its file name."""
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    touch(info / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    write(info / "METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     for file, text in files.items():
-        touch(info / file.replace("__", "."), text)
+        write(info / file.replace("__", "."), text)
     return info
 
 
@@ -88,7 +83,7 @@ def test_whether_pip_may_install(python: str) -> None:
 def test_no_code_of_the_environment_runs(real: Path, tmp_path: Path) -> None:
     folder = find_layout(real).site_packages[0]
     witness = tmp_path / "ran"
-    line = touch(folder / "loud.pth", f"import pathlib; pathlib.Path({str(witness)!r}).touch()\n")
+    line = write(folder / "loud.pth", f"import pathlib; pathlib.Path({str(witness)!r}).touch()\n")
     try:
         assert find_layout(real).runs
         assert not witness.exists()
@@ -107,8 +102,8 @@ def test_an_environment_that_shares_the_packages_of_its_python(tmp_path: Path) -
 
 def test_the_portable_python_of_comfyui_read_from_its_files(tmp_path: Path) -> None:
     portable = tmp_path / "ComfyUI_windows_portable" / "python_embeded"
-    touch(portable / "python312._pth", "../ComfyUI\npython312.zip\n.\nimport site\n")
-    touch(portable / "python.exe")
+    write(portable / "python312._pth", "../ComfyUI\npython312.zip\n.\nimport site\n")
+    write(portable / "python.exe")
     packages = portable / "Lib" / "site-packages"
     install(packages, "torch", "2.6.0+cu124", WHEEL="Tag: cp312-cp312-win_amd64\n")
     for path in (portable.parent, portable, portable / "python.exe", packages):
@@ -136,9 +131,9 @@ def test_windows_environments_seen_from_elsewhere(
     tmp_path: Path, marks: dict[str, str], settings: str | None, kind: str
 ) -> None:
     for name, text in marks.items():
-        touch(tmp_path / name, text)
+        write(tmp_path / name, text)
     if settings is not None:
-        touch(tmp_path / "pyvenv.cfg", settings)
+        write(tmp_path / "pyvenv.cfg", settings)
     install(tmp_path / "Lib" / "site-packages", "numpy", "2.1.0")
     layout = find_layout(tmp_path)
     assert (layout.kind, layout.python) == (kind, "3.11.9")
@@ -146,7 +141,7 @@ def test_windows_environments_seen_from_elsewhere(
 
 
 def test_windows_on_arm_is_told_by_its_wheels(tmp_path: Path) -> None:
-    touch(tmp_path / "pyvenv.cfg", "version = 3.12.1\n")
+    write(tmp_path / "pyvenv.cfg", "version = 3.12.1\n")
     folder = tmp_path / "Lib" / "site-packages"
     install(folder, "numpy", "2.3.0", WHEEL="Tag: cp312-cp312-win_arm64\n")
     assert find_layout(tmp_path).platform == "windows-arm64"
@@ -185,7 +180,7 @@ def test_what_is_no_environment_is_told(tmp_path: Path, name: str) -> None:
 def test_the_active_environment_and_never_that_of_cudalock(real: Path, tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     venv.create(tool, symlinks=sys.platform != "win32")
-    touch(tool / "pipx_metadata.json", "{}")
+    write(tool / "pipx_metadata.json", "{}")
     active = active_layout({"VIRTUAL_ENV": str(real)}, tmp_path, tool)
     assert active.prefix == real
     assert active_layout({"VIRTUAL_ENV": str(tmp_path / "gone")}, real.parent, tool).prefix == real
@@ -227,8 +222,8 @@ def test_what_is_hidden_or_damaged_is_told(tmp_path: Path) -> None:
     install(first, "numpy", "1.26.4")
     install(second, "numpy", "1.25.0")
     install(second, "torch", "2.6.0+cu124")
-    touch(second / "~orch-2.5.1.dist-info" / "METADATA", "Name: torch\nVersion: 2.5.1\n")
-    touch(second / "broken-1.0.dist-info" / "RECORD")
+    write(second / "~orch-2.5.1.dist-info" / "METADATA", "Name: torch\nVersion: 2.5.1\n")
+    write(second / "broken-1.0.dist-info" / "RECORD")
     inventory = read_inventory([first, second])
     assert [str(each) for each in inventory.distributions] == ["numpy 1.26.4", "torch 2.6.0+cu124"]
     assert [str(each) for each in inventory.hidden] == ["numpy 2.1.0", "numpy 1.25.0"]

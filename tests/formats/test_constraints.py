@@ -13,9 +13,8 @@ from click.testing import CliRunner
 from cudalock.cli import main
 from cudalock.formats import FORMATS, format_for
 from cudalock.formats.constraints import render
-from tests.formats.test_requirements_txt import FLASH, NUMPY, RELEASE, TORCH, small_lock
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
-from tests.sample_locks import CU124, lock, pin
+from tests.sample_locks import CU124, FLASH, NUMPY, RELEASE, TORCH, lock, pin, small_lock
 
 if TYPE_CHECKING:
     from pathlib import Path

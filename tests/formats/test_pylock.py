@@ -21,17 +21,20 @@ from cudalock.formats.pylock import as_pylock, render
 from cudalock.formats.pythons import requires_python
 from cudalock.lock import Address
 from cudalock.target import Target
-from tests.formats.test_requirements_txt import (
+from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
+from tests.recorded import MAIN
+from tests.sample_locks import (
+    CU124,
     FLASH,
+    GOALS,
     NUMPY,
     RELEASE,
     TORCH,
+    lock,
+    pin,
     small_lock,
     unhashed_lock,
 )
-from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
-from tests.recorded import MAIN
-from tests.sample_locks import CU124, lock, pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,21 +46,6 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 ADDRESS = Address(f"https://files.example/{NUMPY.name}", NUMPY.sha256, 1234, "https://x.example/s")
 ADDRESSES = {NUMPY.name: ADDRESS}
 TARGETS = [Target(f"3.{minor}", "linux-x86_64") for minor in (11, 12)]
-
-# Goals with wheels of the package index, of PyTorch's, as addresses, and for several targets;
-# each has an answer on every Python; official wheels of FlashAttention are for older ones.
-GOALS = [
-    "--torch 2.9.1 --platform linux",
-    "--torch 2.9.1 --cuda cpu --platform linux",
-    "--torch 2.9.1 --xformers --platform linux",
-    "--torch 2.9 --platform linux-aarch64",
-    "--torch 2.9.1 --vision --cuda 12.6 --platform linux --platform windows",
-    *["--torch 2.8 --fa2 --builders official --platform linux"][: sys.version_info < (3, 13)],
-    "--torch 2.9.1 --cuda cpu --platform linux --platform macos",
-    "--fa3 --platform linux",
-    "--torch 2.9.1 --bnb --vision --cuda 12.6 --platform windows",
-    "--toolkit 12.4.1:cudart,nvcc,cublas --platform windows",
-]
 
 
 def read(text: str) -> Pylock:

@@ -32,7 +32,7 @@ from cudalock.projects.files import kind_of, read_file
 from cudalock.projects.lock_pins import LockedPin, read_command, read_pins
 from cudalock.projects.reach import entries_for
 from cudalock.releases import PACKAGE_INDEX
-from tests.formats.test_pylock import GOALS
+from tests.sample_locks import GOALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,19 @@ from cudalock.formats.requirements_txt import render
 from cudalock.matrix import Index
 from cudalock.target import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool, stand_in
-from tests.sample_locks import CU124, lock, pin, warning
+from tests.sample_locks import (
+    CU124,
+    FILELOCK,
+    FLASH,
+    NUMPY,
+    RELEASE,
+    TORCH,
+    lock,
+    pin,
+    small_lock,
+    unhashed_lock,
+    warning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,39 +39,6 @@ if TYPE_CHECKING:
 
 TOOLS = ("pip", "uv")
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
-RENAMED = "2.7.4.post1+cu12torch2.5cxx11abiFALSE"
-RELEASE = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4.post1/"
-
-NUMPY = build_wheel("numpy", "2.1.3")
-FILELOCK = build_wheel("filelock", "3.16.1")
-TORCH = build_wheel("torch", "2.5.1+cu124", requires=["filelock", "numpy"])
-FLASH = build_wheel("flash-attn", "2.7.4.post1", file_version=RENAMED, requires=["torch"])
-
-
-def small_lock(**changes: object) -> Lock:
-    """numpy from the package index, torch from another, flash-attn from its builder."""
-    return lock(
-        pin(NUMPY, via=("torch",)),
-        pin(TORCH, index="cu124", url=f"{CU124.url}/{TORCH.name}", requires=("numpy",)),
-        pin(
-            FLASH,
-            version="2.7.4.post1",
-            builder="Dao-AILab/flash-attention",
-            url=RELEASE + FLASH.name,
-            direct=True,
-            requires=("torch",),
-            facts=("flash-attn-abi",),
-        ),
-        indexes=(CU124,),
-        **changes,
-    )
-
-
-def unhashed_lock() -> Lock:
-    complete = small_lock()
-    flash, *others = complete.pins
-    bare = replace(flash, hashes=(), wheel=replace(flash.wheel, sha256=None))
-    return replace(complete, pins=(bare, *others))
 
 
 def lines_of(text: str, key: str) -> list[str]:

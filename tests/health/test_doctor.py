@@ -19,7 +19,8 @@ from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
 from cudalock.health import Subject, examine, imports, libraries
-from tests.environments import install_stub, write
+from tests.environments import install_stub
+from tests.files import write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

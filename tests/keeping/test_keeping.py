@@ -18,14 +18,13 @@ from cudalock.environment import find_layout
 from cudalock.goals import Request, read_request
 from cudalock.names import canonical
 from tests.environments import (
-    install,
     install_lock,
     install_stub,
-    make_tree,
+    lay_out,
     solved,
     uninstall,
-    write,
 )
+from tests.files import write
 from tests.local_index import LocalIndex, build_wheel, clean_environment
 from tests.paths import CASES
 
@@ -37,24 +36,6 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
 
 KEPT = toml.loads((CASES / "keeping.toml").read_text(encoding="utf-8"))["case"]
-
-
-def lay_out(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Path:
-    request = Request(
-        words=(case["words"],),
-        platform=(case.get("platform", "linux"),),
-        python=(case.get("python", "3.11"),),
-    )
-    goal, target = read_request(request, matrix)
-    folder = make_tree(prefix, target)
-    install_lock(folder, solved(goal, target, matrix), matrix)
-    for name in case.get("remove", ()):
-        uninstall(folder, name)
-    for name, version in case.get("add", ()):
-        install(folder, name, version, matrix, target=target)
-    for name, version, tags in case.get("stubs", ()):
-        install_stub(folder, name, version, tags=tags)
-    return folder
 
 
 def solve(*words: object) -> Result:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from cudalock.cli import main
 from cudalock.lints import LINTS, lint
 from cudalock.matrix import Matrix
+from tests.files import write_all
 
 DIGEST = "ab" * 32
 FILES = {
@@ -109,11 +110,7 @@ checked = 2026-01-02
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text.replace("DIGEST", DIGEST), encoding="utf-8")
-    return tmp_path
+    return write_all(tmp_path, {k: text.replace("DIGEST", DIGEST) for k, text in FILES.items()})
 
 
 def test_the_small_matrix_is_clean(small: Path) -> None:

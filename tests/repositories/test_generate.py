@@ -26,13 +26,14 @@ from click.testing import CliRunner, Result
 
 from cudalock import toml
 from cudalock.cli import main
-from tests.formats.test_consumers import (
+from tests.consumers import (
     HERE,
     Consumed,
     on_linux,
     pip_would_install,
     uv_would_install,
 )
+from tests.files import write_all
 from tests.local_index import LocalIndex, build_wheel
 from tests.paths import CASES
 from tests.recorded import MAIN
@@ -52,14 +53,8 @@ def cases() -> list[Any]:
 def laid_out(path: Path, root: Path) -> dict[str, Any]:
     """The case, with its repository at `root`."""
     case = toml.loads(path.read_text(encoding="utf-8"))
-    write(root, case["files"])
+    write_all(root, case["files"])
     return case
-
-
-def write(root: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def run(*words: str) -> Result:
@@ -201,7 +196,7 @@ TARGET = ("--python", "3.11", "--platform", "linux")
 
 
 def test_what_no_index_has_names_its_line(repository: Path) -> None:
-    write(repository, {"requirements.txt": "torch==2.5.1\nnobodys-package\n"})
+    write_all(repository, {"requirements.txt": "torch==2.5.1\nnobodys-package\n"})
     result = run(*TARGET)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no index has `nobodys-package` (requirements.txt:2)" in result.stderr
@@ -212,7 +207,7 @@ def test_what_no_index_has_names_its_line(repository: Path) -> None:
 
 
 def test_what_is_further_away_needs_the_network(repository: Path) -> None:
-    write(repository, {"requirements.txt": "torch==2.5.1\nunasked-package\n"})
+    write_all(repository, {"requirements.txt": "torch==2.5.1\nunasked-package\n"})
     result = run(*TARGET, "--offline")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "asked for in `unasked-package` (requirements.txt:2)" in result.stderr
@@ -222,7 +217,7 @@ def test_what_is_further_away_needs_the_network(repository: Path) -> None:
 
 
 def test_the_nearest_version_that_an_index_has(repository: Path) -> None:
-    write(repository, {"requirements.txt": "kornia==0.7.5\ntorch==2.5.1\n"})
+    write_all(repository, {"requirements.txt": "kornia==0.7.5\ntorch==2.5.1\n"})
     refused = run(*TARGET)
     assert refused.exit_code == 2, refused.output
     relaxed = run(*TARGET, "--relax")

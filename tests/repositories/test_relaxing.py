@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from cudalock.cli import main
 from cudalock.goals import Goal
@@ -15,8 +15,8 @@ from cudalock.repositories.relaxing import Limit, held_question, relax
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.target import Target
-from tests.formats.test_consumers import Consumed
-from tests.repositories.test_generate import run, write
+from tests.consumers import Consumed
+from tests.files import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 LINUX = Target("3.11", "linux-x86_64")
 WINDOWS = Target("3.11", "windows-x86_64")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["generate", *words], prog_name="cudalock")
 
 
 def limits(*texts: str) -> list[Limit]:
@@ -108,7 +112,7 @@ TARGET = ("--python", "3.11", "--platform", "linux")
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository and its lock of 2024."""
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, {"requirements.txt": "torch\ntorchvision\ntransformers\n"})
+    write_all(tmp_path, {"requirements.txt": "torch\ntorchvision\ntransformers\n"})
     made = run(*TARGET, "--exclude-newer", "2024-12-01", "-o", "requirements.lock.txt")
     assert made.exit_code == 0, made.output
     return tmp_path
@@ -128,7 +132,7 @@ def test_an_update_without_a_cause_changes_nothing(locked: Path) -> None:
 
 def test_an_update_changes_what_must(locked: Path) -> None:
     before = pins(locked)
-    write(locked, {"requirements.txt": "torch\ntorchvision\ntransformers>=4.50\n"})
+    write_all(locked, {"requirements.txt": "torch\ntorchvision\ntransformers>=4.50\n"})
     updated = run("--update", "-o", "requirements.lock.txt")
     assert updated.exit_code == 0, updated.output
     after = pins(locked)
@@ -158,7 +162,7 @@ def test_everything_is_lifted(locked: Path) -> None:
 
 
 def test_an_update_is_for_the_machine_of_the_lock(locked: Path) -> None:
-    write(locked, {".python-version": "3.12\n"})
+    write_all(locked, {".python-version": "3.12\n"})
     updated = run("--update", "-o", "requirements.lock.txt")
     assert updated.exit_code == 0, updated.output
     text = (locked / "requirements.lock.txt").read_text(encoding="utf-8")
@@ -187,7 +191,7 @@ def test_what_is_held_comes_back(locked: Path, matrix: Matrix) -> None:
 def test_a_lock_is_fresh_until_its_repository_changes(locked: Path) -> None:
     fresh = CliRunner().invoke(main, ["check", "--fresh", "requirements.lock.txt"])
     assert fresh.exit_code == 0, fresh.output
-    write(locked, {"requirements.txt": "torch\ntorchvision\ntransformers<4.40\n"})
+    write_all(locked, {"requirements.txt": "torch\ntorchvision\ntransformers<4.40\n"})
     stale = CliRunner().invoke(main, ["check", "--fresh", "requirements.lock.txt"])
     assert stale.exit_code == 1, stale.output
     assert "transformers" in stale.stdout
@@ -196,7 +200,7 @@ def test_a_lock_is_fresh_until_its_repository_changes(locked: Path) -> None:
 
 def test_the_targets_of_pyproject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, {"pyproject.toml": TARGETS})
+    write_all(tmp_path, {"pyproject.toml": TARGETS})
     made = run("-o", "requirements.lock.txt")
     assert made.exit_code == 0, made.output
     text = (tmp_path / "requirements.lock.txt").read_text(encoding="utf-8")
@@ -217,9 +221,9 @@ def test_no_program_that_a_file_names_is_run(
     program.write_text(f"#!/bin/sh\ntouch {ran}\necho CPython 3.11.0 0\n", encoding="utf-8")
     program.chmod(0o755)
     lock = "# command: cudalock {} --python ./python --platform linux\ntorch==2.5.1\n"
-    write(tmp_path, {"requirements.txt": "torch==2.5.1\n"})
-    write(tmp_path, {"a.lock.txt": lock.format("solve --torch 2.5.1")})
-    write(tmp_path, {"b.lock.txt": lock.format("generate")})
+    write_all(tmp_path, {"requirements.txt": "torch==2.5.1\n"})
+    write_all(tmp_path, {"a.lock.txt": lock.format("solve --torch 2.5.1")})
+    write_all(tmp_path, {"b.lock.txt": lock.format("generate")})
     for words in (
         ["check", "--fresh", "a.lock.txt"],
         ["check", "--fresh", "b.lock.txt"],
@@ -228,7 +232,7 @@ def test_no_program_that_a_file_names_is_run(
         result = CliRunner().invoke(main, words)
         assert result.exit_code in (1, 2)
         assert "no program that a file names is run" in result.output
-    write(tmp_path, {"pyproject.toml": '[tool.cudalock]\npython = "./python"\n'})
+    write_all(tmp_path, {"pyproject.toml": '[tool.cudalock]\npython = "./python"\n'})
     for command in (["solve", "torch"], ["generate"], ["explain", "torch"]):
         result = CliRunner().invoke(main, command)
         assert (result.exit_code, result.stdout) == (2, "")

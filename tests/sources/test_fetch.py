@@ -23,9 +23,8 @@ from cudalock.projects.locked_wheels import Wanted
 from cudalock.sources.downloads import ATTEMPTS, download
 from cudalock.sources.web import Web
 from cudalock.target import Target
-from tests.formats.test_requirements_txt import NUMPY
 from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
-from tests.sample_locks import lock, pin
+from tests.sample_locks import NUMPY, lock, pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

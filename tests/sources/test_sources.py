@@ -27,9 +27,8 @@ from cudalock.sources.listings import File
 from cudalock.sources.package_index import PackageIndexes, find_addresses
 from cudalock.sources.pip_settings import Settings, read_settings
 from cudalock.sources.web import Web
-from tests.formats.test_requirements_txt import NUMPY
 from tests.local_index import LocalIndex, build_wheel
-from tests.sample_locks import CU124, lock, pin
+from tests.sample_locks import CU124, NUMPY, lock, pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from cudalock.sources import web as web_module
 from cudalock.updating import update as update_module
 from cudalock.updating.update import next_version
 from cudalock.updating.update import update as refresh
+from tests.files import write_all
 from tests.local_index import metadata_text
 from tests.scripted import Answer, ScriptedServer
 
@@ -119,11 +120,7 @@ def matrix(server: ScriptedServer, tmp_path: Path) -> Path:
         "matrix.toml": HEADER.format(server=server.url("")),
         "index/thing.json": THING.replace("OLD", OLD),
     }
-    for name, text in files.items():
-        path = tmp_path / "matrix" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return tmp_path / "matrix"
+    return write_all(tmp_path / "matrix", files)
 
 
 def listing(*anchors: str, kind: str = "text/html") -> Answer:
