@@ -2,6 +2,7 @@
 
     CudalockError
     ├── UsageError           2   the question was wrong
+    │   ├── NothingAsked         a goal that asks for nothing
     │   ├── UnknownName          no such component, project or option key
     │   ├── UnknownVersion       no such release, as far as the matrix knows
     │   ├── BadSpecifier         a version, range, date or part that cannot be read

@@ -359,13 +359,9 @@ class Matrix:
             if table.get("kind") != "virtual"
         }
         return Names(
-            aliases={
-                word: name for name, table in real.items() for word in table.get("aliases", ())
-            },
+            aliases=_inverted(real, "aliases"),
             projects=self.projects,
-            imports={
-                word: name for name, table in real.items() for word in table.get("imports", ())
-            },
+            imports=_inverted(real, "imports"),
             stand_ins={
                 name: tuple(
                     (each["when"], each["name"]) for each in table["alias"] if "when" in each
@@ -522,6 +518,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _inverted(tables: Tables, key: str) -> dict[str, str]:
+    """The words that components list under a key, each with its component."""
     return {word: name for name, table in tables.items() for word in table.get(key, ())}
 
 

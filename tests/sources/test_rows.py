@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from cudalock.errors import NetworkError
-from cudalock.matrix import Matrix
 from cudalock.sources import listings
 from cudalock.sources import web as module
 from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.listings import File, Listing, read_listing, with_credentials_of
-from cudalock.sources.package_index import PackageIndexes
 from cudalock.sources.pip_settings import Settings
-from cudalock.sources.rows import is_kept, project_rows, release_row, releases_of
+from cudalock.sources.rows import grouped, is_kept, listed_row, releases_of, representative
 from cudalock.sources.web import Web
 from cudalock.sources.wheel_metadata import Metadata, parse_metadata, read_metadata
 from tests.local_index import ServedFile, build_wheel
@@ -89,7 +87,19 @@ def rows_of(server: ScriptedServer) -> dict[str, dict[str, Any]]:
     with Web(Settings()) as web:
         listing = read_listing(web, server.url("/simple/"), "a-b")
         assert listing is not None
-        return project_rows(listing, lambda file: read_metadata(web, file))
+        return {
+            version: {**listed_row(files), "builds": builds_of(web, files)}
+            for version, files in releases_of(listing).items()
+        }
+
+
+def builds_of(web: Web, files: list[File]) -> list[tuple[list[str], list[list[Any]]]]:
+    """What the wheels of each system require, and their rows."""
+    found = []
+    for _, group, rows in grouped("a-b", files):
+        metadata = read_metadata(web, representative(group))
+        found.append((list(metadata.requires) if metadata else [], rows))
+    return found
 
 
 NUMBERED = [
@@ -110,32 +120,20 @@ def test_rows(server: ScriptedServer, kind: str, dated: dict[str, str]) -> None:
         body = as_html(*files, more='data-upload-time="2026-11-03T10:00:00Z"')
     server.answers[PAGE] = [Answer(headers=JSON if kind == "json" else HTML, body=body)]
     serve(server, *files)
+    said = {**dated, "python": ">=3.9"}
     assert rows_of(server) == {
         "1.0": {
-            **dated,
-            "python": ">=3.9",
-            "requires": ["numpy>=1.0", 'x-y; extra == "more"'],
-            "wheels": [["py3-none-any", OLD.sha256]],
+            **said,
+            "builds": [
+                (["numpy>=1.0", 'x-y; extra == "more"'], [["py3-none-any", OLD.sha256]]),
+            ],
         },
         "1.1": {
-            **dated,
-            "python": ">=3.9",
-            "requires": ["numpy>=1.2"],
+            **said,
             "builds": [
-                {
-                    "index": "pypi",
-                    "wheels": [["cp311-cp311-manylinux_2_28_x86_64", NEW.sha256]],
-                },
-                {
-                    "index": "pypi",
-                    "requires": ["numpy>=1.3"],
-                    "wheels": [["cp311-cp311-manylinux_2_28_aarch64", ARM.sha256]],
-                },
-                {
-                    "index": "pypi",
-                    "requires": ["numpy>=1.2", "colorama"],
-                    "wheels": [["cp311-cp311-win_amd64", WIN.sha256]],
-                },
+                (["numpy>=1.2"], [["cp311-cp311-manylinux_2_28_x86_64", NEW.sha256]]),
+                (["numpy>=1.3"], [["cp311-cp311-manylinux_2_28_aarch64", ARM.sha256]]),
+                (["numpy>=1.2", "colorama"], [["cp311-cp311-win_amd64", WIN.sha256]]),
             ],
         },
     }
@@ -176,11 +174,10 @@ def test_names_that_are_no_wheels_of_it_are_passed_over() -> None:
         "1.0": names[:2],
         "2.0": ["a_b-2.0.tar.gz"],
     }
-    rows = project_rows(Listing("a-b", "https://x.example", files), lambda file: None)
-    assert rows["2.0"] == {"sdist": True, "wheels": []}
-    assert rows["1.0"]["builds"][0]["wheels"] == [
-        ["2-py3-none-win_amd64", None, {"dist": "A.B"}],
-        ["py3-none-any", None],
+    assert listed_row(releases["2.0"]) == {"sdist": True}
+    assert [rows for _, _, rows in grouped("a-b", releases["1.0"])] == [
+        [["py3-none-any", None]],
+        [["2-py3-none-win_amd64", None, {"dist": "A.B"}]],
     ]
 
 
@@ -286,20 +283,6 @@ def test_metadata_of_a_server_in_trouble(server: ScriptedServer, status: int) ->
         metadata_of(server, OLD, None)
 
 
-def test_a_release_of_unknown_metadata_is_listed() -> None:
-    file = File(NEW.name, "https://x.example/x", NEW.sha256)
-    assert release_row("a-b", [file], lambda file: None) == {
-        "builds": [
-            {
-                "index": "pypi",
-                "requires": [],
-                "known": "listed",
-                "wheels": [["cp311-cp311-manylinux_2_28_x86_64", NEW.sha256]],
-            }
-        ]
-    }
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -312,18 +295,6 @@ def test_a_release_of_unknown_metadata_is_listed() -> None:
 def test_metadata_is_read_or_refused(text: bytes, expected: tuple[str, ...] | None) -> None:
     found = parse_metadata(text)
     assert (found.requires if found else None) == expected
-
-
-def test_extras_may_be_left_out() -> None:
-    metadata = Metadata("a-b", "1", None, ("x", 'y; extra == "all"', 'z; extra == "dev"'))
-    file = File(OLD.name, "https://x.example/x")
-    for extras, expected in (
-        (None, list(metadata.requires)),
-        ((), ["x"]),
-        (("all",), ["x", 'y; extra == "all"']),
-    ):
-        row = release_row("a-b", [file], lambda file: metadata, extras=extras)
-        assert row["requires"] == expected
 
 
 # Listings that are none, and indexes in trouble.
@@ -416,26 +387,3 @@ def test_a_page_of_fifty_thousand_links(server: ScriptedServer, kind: str) -> No
     links, releases, grown = map(int, done.stdout.split())
     assert links == releases == 50_000
     assert grown < 200 * 1024, f"{grown >> 10} MiB for a page of {len(body) >> 20} MiB"
-
-
-# Against the real index.
-
-
-@pytest.mark.network
-@pytest.mark.parametrize("project", ["filelock", "mpmath", "einops"])
-def test_rows_are_those_of_the_matrix(project: str, matrix: Matrix) -> None:
-    held = matrix.project(project)
-    assert held is not None
-    with PackageIndexes() as indexes:
-        try:
-            listing = indexes.listing(indexes.urls[0], project)
-        except NetworkError as error:
-            pytest.skip(f"the package index cannot be asked: {error}")
-        assert listing is not None
-        files = releases_of(listing)
-        for version in held.versions[-4:]:
-            row = release_row(
-                project, files[version], lambda file: read_metadata(indexes.web, file), extras=()
-            )
-            line = held._lines[version]
-            assert row == json.loads(line[line.index("{") :].rstrip(","))

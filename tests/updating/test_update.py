@@ -145,8 +145,10 @@ ASSET = "thing-1.0+cu124torch2.5-cp311-cp311-win_amd64.whl"
 
 
 def healthy(server: ScriptedServer) -> None:
-    """Everything that is held, listed; METADATA beside the wheels of the variant."""
-    offered = {"dist_info_metadata": f"sha256={sha256(metadata('torch==2.5.0', 'numpy'))}"}
+    """Everything that is held, listed; METADATA beside the wheels of the variant, with an extra
+    that the matrix does not keep."""
+    said = metadata("torch==2.5.0", "numpy", 'pytest; extra == "dev"')
+    offered = {"dist_info_metadata": f"sha256={sha256(said)}"}
     server.answers[VARIANT] = [
         listing(
             anchor(CU, NEW, "/whl/cu124/", **offered),
@@ -155,9 +157,7 @@ def healthy(server: ScriptedServer) -> None:
         )
     ]
     for file in (CU, CU_312):
-        server.answers[f"/whl/cu124/{file}.metadata"] = [
-            Answer(body=metadata("torch==2.5.0", "numpy"))
-        ]
+        server.answers[f"/whl/cu124/{file}.metadata"] = [Answer(body=said)]
     server.answers[MAIN] = [
         Answer(
             headers={"Content-Type": "application/vnd.pypi.simple.v1+json"},

@@ -54,7 +54,6 @@ _MACHINES: Final = (
 )
 _MINORS: Final = ("2.7", *(f"3.{minor}" for minor in range(21)))
 _IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"), ("graalpy", "GraalVM"))
-_COMPARED: Final = r"(sys_platform|platform_system)\s*==\s*['\"]([^'\"]+)"
 _OPEN: Final = ("platform_release", "platform_version", "extra", "implementation_version")
 """Variables whose values nobody can list."""
 

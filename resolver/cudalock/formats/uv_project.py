@@ -137,7 +137,6 @@ class _Edit:
         self.lock = lock
         self.options = options
         self.data = self._parse(text)
-        self.original = text
         self.wanted = deepcopy(self.data)
         self.document = tomlkit.parse(text)
         if tomlkit.dumps(self.document) != text:

@@ -11,12 +11,12 @@ from cudalock.projects import conda_versions
 from cudalock.projects.declared import Declared, Problem, ProjectFile, Said
 from cudalock.projects.logical_lines import LogicalLine, logical_lines
 from cudalock.projects.requirements_file import Reader
+from cudalock.projects.text import Text
 from cudalock.projects.yaml_places import BadYaml, compose
 
 if TYPE_CHECKING:
     from cudalock.projects.declared import Encoding, Place
     from cudalock.projects.requirements_file import Nested
-    from cudalock.projects.text import Text
     from cudalock.projects.yaml_places import YamlNode
 
 _DEPENDENCIES: Final = re.compile(r"^dependencies[ \t]*:", re.MULTILINE)
@@ -138,8 +138,6 @@ class _Environment:
             self._folded(node.value, start, end)
 
     def _folded(self, value: str, start: int, end: int) -> None:
-        from cudalock.projects.text import Text
-
         inner = Reader(Text(self.text.name, value), False)
         for line in logical_lines(value):
             inner.read_line(line)

@@ -22,11 +22,6 @@ _PLATFORMS: Final = {"linux", "win32", "darwin"}
 _VERSION_CONTROL: Final = ("git", "hg", "svn")
 
 
-def is_used(file: TomlFile) -> bool:
-    """Whether the file has such a table at all."""
-    return "poetry" in file.table("tool")
-
-
 def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     """The entries of every group. What is `known` from `[project]` is only given its source here,
     as Poetry has it."""

@@ -8,7 +8,9 @@ has to judge, and what it finds is tested against what the parser found.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from cudalock import toml
 
 Key = tuple["str | int", ...]
 
@@ -213,21 +215,8 @@ class Places:
 
 def _unescaped(quoted: str) -> str:
     """A key in double quotes, as the parser reads it."""
-    from cudalock import toml
-
     (key,) = toml.loads(f"{quoted} = 0")
     return key
 
 
-def value_at(document: Any, key: Key) -> Any:
-    """The value at a path; None where there is nothing."""
-    found = document
-    for part in key:
-        try:
-            found = found[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return found
-
-
-__all__ = ["Key", "Node", "Places", "TooDeep", "value_at"]
+__all__ = ["Key", "Node", "Places", "TooDeep"]

@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import NoSolution
+from cudalock.goals import Goal
+from cudalock.resolution import Resolution, resolve
 from cudalock.resolution.order import component_order
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.specifiers import version_order
 
 if TYPE_CHECKING:
-    from cudalock.goals import Goal
     from cudalock.matrix import Matrix
-    from cudalock.resolution import Resolution
     from cudalock.target import Target
 
 
@@ -37,7 +37,7 @@ def resolve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> Joi
     Raises NoSolution naming the target that has none.
     """
     asked, notes = _speaking_of_cuda(questions, matrix)
-    alone = [_resolve(goal, target, matrix) for goal, target in asked]
+    alone = [resolve(goal, target, matrix) for goal, target in asked]
     if len(alone) == 1:
         return Joint(tuple(alone), tuple(notes))
     shared = _shared_names(alone, matrix)
@@ -77,16 +77,8 @@ def _is_for_cuda(text: str, target: Target, matrix: Matrix) -> bool:
     """Whether a requirement is a bare name of a project that the target has no wheel of."""
     if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
         return False
-    from cudalock.goals import Goal
-
     problem = Problem(Goal(requirements=(text,)), target, matrix)
     return next(iter(problem.candidates(problem.meant(text))), None) is None
-
-
-def _resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
-    from cudalock.resolution import resolve
-
-    return resolve(goal, target, matrix)
 
 
 def _shared_names(alone: list[Resolution], matrix: Matrix) -> list[str]:
@@ -153,7 +145,7 @@ class _Common:
 
 def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list[Resolution]:
     """Answers whose closures agree wherever one version serves all."""
-    answers = [_resolve(question, target, matrix) for question, target in questions]
+    answers = [resolve(question, target, matrix) for question, target in questions]
     settled: set[str] = set()
     while True:
         name = next((each for each in _differing(answers) if each not in settled), None)
@@ -189,7 +181,7 @@ def _agreeing(
             found.append(before)
             continue
         try:
-            after = _resolve(question, target, matrix)
+            after = resolve(question, target, matrix)
         except NoSolution:
             return None
         if len(after.warnings) > len(before.warnings):

@@ -7,7 +7,7 @@ them, and solving against a live index reads them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -15,14 +15,10 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 from packaging.version import InvalidVersion, Version
 
 from cudalock.names import canonical
-from cudalock.releases import PACKAGE_INDEX
 from cudalock.sources.listings import File, Listing
-from cudalock.sources.wheel_metadata import Metadata
 
 Row = dict[str, Any]
 """A release as an index file has it."""
-
-ReadMetadata = Callable[[File], "Metadata | None"]
 
 OLDEST: Final = 8
 """The minor of the oldest Python that rows are for."""
@@ -36,21 +32,6 @@ _PLATFORM: Final = re.compile(
 _WHEEL: Final = re.compile(
     r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
 )
-
-
-def project_rows(
-    listing: Listing,
-    metadata: ReadMetadata,
-    *,
-    index: str = PACKAGE_INDEX,
-    extras: Collection[str] | None = None,
-) -> dict[str, Row]:
-    """Every release of a listing by its version, oldest first. See :func:`release_row`."""
-    releases = releases_of(listing)
-    return {
-        version: release_row(listing.project, files, metadata, index=index, extras=extras)
-        for version, files in releases.items()
-    }
 
 
 def releases_of(listing: Listing) -> dict[str, list[File]]:
@@ -77,28 +58,6 @@ def releases_of(listing: Listing) -> dict[str, list[File]]:
         if spelled.setdefault(version, parts["version"]) == parts["version"]:
             found.setdefault(version, []).append(file)
     return {spelled.get(version, str(version)): found[version] for version in sorted(found)}
-
-
-def release_row(
-    project: str,
-    files: Iterable[File],
-    metadata: ReadMetadata,
-    *,
-    index: str = PACKAGE_INDEX,
-    extras: Collection[str] | None = None,
-) -> Row:
-    """One release: what the listing says of it, and what the METADATA of one wheel of each system
-    and machine requires, of `extras` those named alone.
-
-    A build whose metadata cannot be read is `listed`: its requirements are not known. A release
-    without wheels has `sdist`, and no requirements.
-    """
-    files = list(files)
-    row = listed_row(files)
-    wheels = [file for file in files if file.is_wheel]
-    if not wheels:
-        return {**row, "wheels": []}
-    return {**row, **_builds(project, wheels, _without(metadata, extras), index)}
 
 
 def listed_row(files: list[File]) -> Row:
@@ -132,51 +91,6 @@ def grouped(
     return [(key[0], groups[key], _rows(project, groups[key])) for key in ordered]
 
 
-def _without(metadata: ReadMetadata, extras: Collection[str] | None) -> ReadMetadata:
-    """Metadata without the requirements of other extras than these."""
-    if extras is None:
-        return metadata
-
-    def reduced(file: File) -> Metadata | None:
-        read = metadata(file)
-        if read is None:
-            return None
-        kept = [each for each in read.requires if _extras_of(each) <= set(extras)]
-        return read._replace(requires=tuple(kept))
-
-    return reduced
-
-
-def _extras_of(requirement: str) -> set[str]:
-    return set(re.findall(r"extra == \"([^\"]+)\"", requirement.partition(";")[2]))
-
-
-def _builds(project: str, wheels: list[File], metadata: ReadMetadata, index: str) -> Row:
-    """`requires` and `wheels`, or `builds` where those of a release differ."""
-    groups: dict[tuple[str | None, tuple[str, ...] | None], list[File]] = {}
-    for files in _by_system(wheels):
-        read = metadata(representative(files))
-        for file in files:
-            parts = wheel_parts(file.name) or {}
-            key = (parts.get("local"), read.requires if read is not None else None)
-            groups.setdefault(key, []).append(file)
-    base = next((requires for _, requires in groups if requires is not None), ())
-    row: Row = {"requires": list(base)} if base else {}
-    if index == PACKAGE_INDEX and set(groups) == {(None, base)}:
-        return {**row, "wheels": _rows(project, wheels)}
-    builds = []
-    for (local, requires), files in groups.items():
-        build: Row = {"index": index}
-        if local is not None:
-            build["local"] = local
-        if requires is None:
-            build |= {"requires": [], "known": "listed"}
-        elif requires != base:
-            build["requires"] = list(requires)
-        builds.append({**build, "wheels": _rows(project, files)})
-    return {**row, "builds": builds}
-
-
 def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
     plain = project.replace("-", "_")
     rows = []
@@ -187,15 +101,6 @@ def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
             row.append({"dist": parts["dist"]})
         rows.append(row)
     return sorted(rows, key=lambda row: str(row[0]))
-
-
-def _by_system(wheels: Iterable[File]) -> list[list[File]]:
-    """The wheels of each system and machine; metadata may differ between them (torch 2.0's did),
-    and as a rule not within."""
-    systems: dict[tuple[int, int], list[File]] = {}
-    for file in wheels:
-        systems.setdefault(system_of(file), []).append(file)
-    return [systems[key] for key in sorted(systems)]
 
 
 def system_of(file: File) -> tuple[int, int]:
@@ -255,8 +160,6 @@ __all__ = [
     "grouped",
     "is_kept",
     "listed_row",
-    "project_rows",
-    "release_row",
     "releases_of",
     "representative",
     "wheel_parts",

@@ -18,7 +18,7 @@ from packaging.version import Version
 from cudalock.errors import NetworkError
 from cudalock.releases import KNOWN, PACKAGE_INDEX
 from cudalock.sources.listings import read_listing, with_credentials_of
-from cudalock.sources.rows import release_row, releases_of, wheel_parts
+from cudalock.sources.rows import listed_row, releases_of, wheel_parts
 from cudalock.sources.wheel_metadata import Metadata, read_metadata
 from cudalock.updating.merging import LISTED, Listed, system_of
 
@@ -137,7 +137,7 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
             wheels.append(_wheel(context, version, file, requires, python))
     if index.id != PACKAGE_INDEX:
         return Found(version, tuple(wheels))
-    row = release_row(context.project, files, lambda file: None, index=index.id)
+    row = listed_row(list(files))
     said: dict[str, Any] = {key: row[key] for key in LISTED if key in row and key != "requires"}
     if base:
         said["requires"] = list(base)
