@@ -24,6 +24,7 @@ from cudalock.cli.solve import solve
 from cudalock.conflicts import Conflict
 from cudalock.goals import Goal, read_request
 from cudalock.matrix import Matrix
+from cudalock.resolution.problem import Problem
 from cudalock.target import Target
 from tests.paths import CASES
 
@@ -94,7 +95,7 @@ def test_every_fact_of_a_no_is_listed(path: Path) -> None:
 @pytest.mark.parametrize("path", NOES, ids=lambda path: path.stem)
 def test_a_no_names_each_fact_it_rests_on(path: Path) -> None:
     goal, target, matrix = question(command_of(path))
-    conflict = Conflict(goal, target, matrix)
+    conflict = Conflict(Problem(goal, target, matrix, wide=True))
     resting = {
         element.partition(":")[2]
         for core in conflict.cores()

@@ -24,6 +24,7 @@ from cudalock.goals import Goal, command_line
 from cudalock.lock.making import from_resolution
 from cudalock.matrix import Matrix
 from cudalock.resolution import Resolution, resolve
+from cudalock.resolution.problem import Problem
 from cudalock.target import Target
 from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
@@ -56,7 +57,7 @@ def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
 
 def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
     """Each core is impossible, and possible without any one of its elements."""
-    conflict = Conflict(goal, target, data)
+    conflict = Conflict(Problem(goal, target, data, wide=True))
     assert not conflict.is_possible(conflict.elements)
     cores = conflict.cores()
     assert cores
@@ -70,7 +71,7 @@ def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
 
 def check_suggestions(goal: Goal, target: Target, data: Matrix) -> None:
     """Each suggestion solves, and asks something else than the goal did."""
-    cores = Conflict(goal, target, data).cores()
+    cores = Conflict(Problem(goal, target, data, wide=True)).cores()
     suggestions = suggest(goal, target, data, cores)
     assert len(suggestions) <= 3
     for each in suggestions:
@@ -115,7 +116,7 @@ def test_a_no_of_the_real_matrix(goal: Goal, target: Target) -> None:
         check_suggestions(goal, target, matrix())
         check_explanation(found, goal, target, book())
     else:
-        conflict = Conflict(goal, target, matrix())
+        conflict = Conflict(Problem(goal, target, matrix(), wide=True))
         assert conflict.is_possible(conflict.elements)
         assert conflict.cores() == []
 

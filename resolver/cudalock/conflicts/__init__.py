@@ -14,6 +14,7 @@ from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Explanation, Narrator, Step
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
+from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     """The error to raise for a goal that has no answer on a target."""
-    conflict = Conflict(goal, target, matrix)
+    conflict = Conflict(Problem(goal, target, matrix, wide=True))
     cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, matrix, cores))

@@ -8,17 +8,15 @@ requirement of the goal, each option, each part of the target, each fact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+_Item = TypeVar("_Item")
 
 # The parts of a core are looked for in this order: what was asked for in so many words, where it
 # may come from, the target, what the goal leaves to the defaults, and facts last, for a conflict
@@ -40,17 +38,8 @@ class Core:
 class Conflict:
     """An impossible goal, asked again with less of it. One wide network serves every question."""
 
-    def __init__(self, goal: Goal, target: Target, matrix: Matrix) -> None:
-        self._ask(Problem(goal, target, matrix, wide=True))
-
-    @classmethod
-    def of(cls, problem: Problem) -> Conflict:
-        """The conflict of a wide problem of some other kind."""
-        conflict = cls.__new__(cls)
-        conflict._ask(problem)
-        return conflict
-
-    def _ask(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem) -> None:
+        """Takes a wide problem: it names the elements that stand in the way."""
         self.problem = problem
         self.search = Search(problem)
         self.elements = tuple(sorted(self._elements(), key=self._importance))
@@ -78,7 +67,7 @@ class Conflict:
         candidates = [element for element in self.elements if element not in without]
         if self.is_possible(candidates):
             return None
-        found = set(self._needed([], False, candidates))
+        found = set(smallest(candidates, self.is_possible))
         return Core(
             tuple(element for element in candidates if element in found),
             (self.search.elements | frozenset(self.elements)) - found,
@@ -112,18 +101,25 @@ class Conflict:
         second = self.core(frozenset(let_go[-1:]))
         return [first] if second is None else [first, second]
 
-    def _needed(self, kept: list[str], is_new: bool, candidates: list[str]) -> list[str]:
-        """The candidates that a core needs beside ``kept`` (Junker's QuickXplain: it asks in the
-        order of a logarithm, and prefers the candidates that come first)."""
-        if is_new and not self.is_possible(kept):
+
+def smallest(items: Sequence[_Item], is_possible: Callable[[list[_Item]], bool]) -> list[_Item]:
+    """A smallest part of what is impossible together that is impossible too.
+
+    Junker's QuickXplain: it asks in the order of a logarithm, and prefers what comes first.
+    """
+
+    def needed(kept: list[_Item], is_new: bool, rest: list[_Item]) -> list[_Item]:
+        if is_new and not is_possible(kept):
             return []
-        if len(candidates) == 1:
-            return candidates
-        half = len(candidates) // 2
-        first, second = candidates[:half], candidates[half:]
-        of_second = self._needed(kept + first, bool(first), second)
-        of_first = self._needed(kept + of_second, bool(of_second), first)
+        if len(rest) == 1:
+            return rest
+        half = len(rest) // 2
+        first, second = rest[:half], rest[half:]
+        of_second = needed(kept + first, bool(first), second)
+        of_first = needed(kept + of_second, bool(of_second), first)
         return of_first + of_second
 
+    return needed([], False, list(items))
 
-__all__ = ["Conflict", "Core"]
+
+__all__ = ["Conflict", "Core", "smallest"]

@@ -173,19 +173,10 @@ class Question:
     def core(self, held: Sequence[Held]) -> list[Held]:
         """A smallest part of what does not go together that does not either; what comes first is
         rather in it."""
-        return self._needed([], False, list(held))
+        # Imported here: what goes together, as most does, has no use for it.
+        from cudalock.conflicts.core import smallest
 
-    def _needed(self, kept: list[Held], is_new: bool, rest: list[Held]) -> list[Held]:
-        """QuickXplain, as in :mod:`cudalock.conflicts.core`, over lines."""
-        if is_new and not self.is_possible(kept):
-            return []
-        if len(rest) == 1:
-            return rest
-        half = len(rest) // 2
-        first, second = rest[:half], rest[half:]
-        of_second = self._needed(kept + first, bool(first), second)
-        of_first = self._needed(kept + of_second, bool(of_second), first)
-        return of_first + of_second
+        return smallest(held, self.is_possible)
 
 
 __all__ = ["HeldProblem", "Question", "comes_from", "has_file", "place_element"]

@@ -38,7 +38,7 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     """The finding for a smallest part of what is held that does not go together, from the wide
     problem of just that part; `alone` is what is said where that is one thing."""
     held, target, matrix = problem.held, problem.target, problem.matrix
-    conflict = Conflict.of(problem)
+    conflict = Conflict(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(each.text for each in held))
     verb = alone if len(texts) == 1 else "exclude each other"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def explain(problem: KeepingProblem, headline: str) -> Explanation:
     """Why what is kept leaves no answer to a wide problem."""
-    conflict = Conflict.of(problem)
+    conflict = Conflict(problem)
     cores = conflict.cores()
     return Explanation(
         headline=headline,

@@ -110,7 +110,7 @@ class _Relaxing:
 
     def _smallest(self) -> frozenset[Limit] | None:
         conflicts = [
-            (Conflict(goal, target, self.matrix), self._elements(target))
+            (Conflict(Problem(goal, target, self.matrix, wide=True)), self._elements(target))
             for goal, target in self._with(self.limits, {})
         ]
         conflicts_found: list[frozenset[Limit]] = []
