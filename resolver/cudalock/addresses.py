@@ -7,19 +7,19 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 
 def encoded(url: str) -> str:
-    """The address with its `+` encoded, which some file stores would read as a space."""
+    """The address with spaces encoded, and each `+`, which some file stores would read as one."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
 
 
 def file_of(url: str) -> str:
     """The name of the file that an address or a path leads to, decoded. Any text has one, or ""."""
-    path = urlsplit(url).path if is_address(url) else url.partition("?")[0].partition("#")[0]
+    path = urlsplit(url).path if can_be_split(url) else url.partition("?")[0].partition("#")[0]
     return unquote(path).replace("\\", "/").rpartition("/")[2]
 
 
-def is_address(url: str) -> bool:
-    """Whether an address can be taken apart at all: `https://[::1/x` cannot."""
+def can_be_split(url: str) -> bool:
+    """Whether an address can be taken apart at all: `https://[::1/x` cannot be."""
     try:
         urlsplit(url)
     except ValueError:
@@ -40,4 +40,4 @@ def without_credentials(url: str, *, keep_variables: bool = False) -> str:
     return urlunsplit(parts._replace(netloc=host))
 
 
-__all__ = ["encoded", "file_of", "is_address", "without_credentials"]
+__all__ = ["can_be_split", "encoded", "file_of", "without_credentials"]

@@ -216,10 +216,6 @@ class Project:
 
     __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
 
-    window: int | None = None
-    """how many releases are looked at, the newest first, where each costs a request"""
-    other_window: int | None = None
-    """the same of the releases that nobody asks for, where they are looked at as well"""
     has_final: bool = True
     """whether some release is no pre-release; where none is, they are taken as they are"""
 
@@ -232,6 +228,16 @@ class Project:
         self.sources = sources
         self._lines = lines
         self._parsed: dict[str, Release] = {}
+
+    @property
+    def window(self) -> int | None:
+        """How many releases are looked at, the newest first, where each costs a request."""
+        return None
+
+    @property
+    def other_window(self) -> int | None:
+        """The same of the releases that nobody asks for, where they are looked at as well."""
+        return None
 
     @property
     def versions(self) -> list[str]:

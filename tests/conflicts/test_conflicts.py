@@ -328,6 +328,10 @@ def a_target(draw: st.DrawFn) -> Target:
     return replace(LINUX, gpus=(gpu,) if gpu else ())
 
 
+def written(files: Files, directory: Path) -> Path:
+    return write_all(directory, files)
+
+
 def combinations(facts: Book, target: Target) -> Iterator[list[Choice]]:
     """Every way to pin at most one wheel of each project."""
     ranks = tag_ranks_of(target)
@@ -379,7 +383,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
         **{f"components/{name}.toml": component(name, []) for name in (*PROJECTS, *VIRTUAL)},
     }
     with TemporaryDirectory() as scratch:
-        data = Matrix.load(write_all(Path(scratch), files))
+        data = Matrix.load(written(files, Path(scratch)))
         assert set(resolve(Goal(("beta",)), LINUX, data).pins) >= {"beta", "alpha", "torch"}
 
 
@@ -388,7 +392,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
 def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
     goal, target = invented.goal, invented.target
     with TemporaryDirectory() as scratch:
-        directory = write_all(Path(scratch), invented.files)
+        directory = written(invented.files, Path(scratch))
         data, facts = Matrix.load(directory), Book(directory)
         found = answer(goal, target, data)
         best = brute_force(facts, goal, target)
@@ -412,7 +416,7 @@ def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
 def test_the_oracle_agrees_on_invented_matrices(invented: Invented) -> None:
     goal, target = invented.goal, invented.target
     with TemporaryDirectory() as scratch:
-        directory = write_all(Path(scratch), invented.files)
+        directory = written(invented.files, Path(scratch))
         oracle = Oracle(Book(directory))
         found = answer(goal, target, Matrix.load(directory))
         resolution = None if isinstance(found, NoSolution) else found

@@ -48,11 +48,14 @@ def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
             for folder in sorted(base.glob(pattern))
             if _holds(folder, where.files)
         ]
-        # Stable: what comes with the runtime moves to the front, and nothing else moves.
-        found.sort(key=lambda folder, root=root: root is None or root not in folder.parents)  # type: ignore[misc]
-        folders.update(dict.fromkeys(found))
+        folders.update(dict.fromkeys(_runtime_first(found, root)))
         roots += [root] if root else []
     return Found(tuple(folders), roots[0] if roots else None)
+
+
+def _runtime_first(folders: list[Path], root: Path | None) -> list[Path]:
+    """What comes with the runtime moves to the front, and nothing else moves."""
+    return sorted(folders, key=lambda folder: root is None or root not in folder.parents)
 
 
 def _holds(folder: Path, patterns: tuple[str, ...]) -> bool:

@@ -148,12 +148,6 @@ def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | No
     return values[0] if values else None
 
 
-def _one_or_default(
-    flag: str, said: Sequence[str], default: Sequence[str], parse: Callable[[str], _T]
-) -> _T | None:
-    return _one(flag, said or default, parse)
-
-
 # -- the goal ---------------------------------------------------------------------------------
 
 
@@ -179,8 +173,8 @@ def _goal(
         environment,
         keep=known.is_open,
     )
-    toolkit = _one_or_default("toolkit", request.toolkit, defaults.toolkit, parse_toolkit)
-    cudnn = _one_or_default("cudnn", request.cudnn, defaults.cudnn, parse_cudnn)
+    toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
+    cudnn = _one("cudnn", request.cudnn or defaults.cudnn, parse_cudnn)
     if not requirements and toolkit is None and cudnn is None:
         raise _nothing_asked(bool(asked))
     return Goal(
@@ -189,10 +183,9 @@ def _goal(
         cuda=_cuda(request.cuda or defaults.cuda),
         cudnn=cudnn,
         toolkit=toolkit,
-        builders=_one_or_default("builders", request.builders, defaults.builders, parse_builders)
-        or "known",
-        exclude_newer=_one_or_default(
-            "exclude-newer", request.exclude_newer, defaults.exclude_newer, parse_date
+        builders=_one("builders", request.builders or defaults.builders, parse_builders) or "known",
+        exclude_newer=_one(
+            "exclude-newer", request.exclude_newer or defaults.exclude_newer, parse_date
         ),
         strict=request.strict or defaults.strict,
         notes=(*request.notes, *defaults.notes, *notes, *more_notes),
@@ -308,8 +301,8 @@ def _target(
     place: _Place | None,
 ) -> Target:
     """What is stated, and this machine for the rest."""
-    glibc = _one_or_default("glibc", request.glibc, defaults.glibc, str)
-    driver = _one_or_default("driver", request.driver, defaults.driver, parse_driver)
+    glibc = _one("glibc", request.glibc or defaults.glibc, str)
+    driver = _one("driver", request.driver or defaults.driver, parse_driver)
     gpus = _in_order([parse_gpu(text, known) for text in request.gpu or defaults.gpu])
     stated = {
         "python": python,

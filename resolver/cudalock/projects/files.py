@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.addresses import is_address
+from cudalock.addresses import can_be_split
 from cudalock.errors import BadFile
 from cudalock.projects.declared import Problem, ProjectFile
 from cudalock.projects.text import read_bytes
@@ -218,7 +218,7 @@ def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     said: list[tuple[Place, str | None]] = [(each.place, each.url) for each in file.declared]
     said += [(each.place, each.url) for each in file.indexes]
     said += [(each.place, each.url) for each in file.sources]
-    bad = {place for place, url in said if url and not is_address(url)}
+    bad = {place for place, url in said if url and not can_be_split(url)}
     problems += [Problem(place, "this is no address") for place in sorted(bad)]
     if not problems:
         return file

@@ -22,7 +22,7 @@ from cudalock.projects.pep508 import is_marker, is_name, parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cudalock.projects.declared import Encoding
+    from cudalock.projects.declared import Encoding, Place
     from cudalock.projects.text import Text
 
     Nested = Callable[[str, bool, int, int], "ProjectFile | None"]
@@ -75,7 +75,7 @@ _WITHOUT: Final = {
 }
 
 
-class Said(NamedTuple):
+class GivenOption(NamedTuple):
     """An option with its value, and the spans of both together and of the value."""
 
     name: str
@@ -119,7 +119,7 @@ class Reader:
             return
         if hashes:
             place = self.text.place(*line.span(hashes[0].start, hashes[-1].end))
-            entry = _changed(entry, hashes_place=place)
+            entry = replace(entry, hashes_place=place)
         self.declared.append(entry)
 
     def requirement(
@@ -142,7 +142,7 @@ class Reader:
         if parsed.problem is not None:
             self.problems.append(Problem(place, f"`{said}` {NO_REQUIREMENT}: {parsed.problem}"))
             return None
-        return _changed(
+        return replace(
             base,
             name=canonical(parsed.name),
             specifier=parsed.specifier,
@@ -156,7 +156,7 @@ class Reader:
 
     def _part(
         self, line: LogicalLine, said: str, start: int, expanded: str, part: tuple[int, int] | None
-    ) -> object:
+    ) -> Place | None:
         """The place of a part of a requirement, unless variables had to be put in."""
         if said != expanded:
             return None
@@ -172,7 +172,7 @@ class Reader:
         for option in said:
             self.option(option, line)
 
-    def option(self, said: Said, line: LogicalLine) -> None:
+    def option(self, said: GivenOption, line: LogicalLine) -> None:
         """One option for the whole file."""
         place = self.text.place(*line.span(said.start, said.end))
         value = said.value or ""
@@ -192,9 +192,9 @@ class Reader:
                 whole = line.span(said.start, said.end)
                 text = self.text.text[whole[0] : whole[1]]
                 where = None if rest != value else entry.version_place
-                self.declared.append(_changed(entry, text=text, place=place, version_place=where))
+                self.declared.append(replace(entry, text=text, place=place, version_place=where))
 
-    def _read_nested(self, said: Said, line: LogicalLine) -> None:
+    def _read_nested(self, said: GivenOption, line: LogicalLine) -> None:
         if self.nested_reader is None:
             return
         constraint = self.role == "constraint" or said.name == "--constraint"
@@ -238,14 +238,16 @@ def _options_start(line: str) -> int:
     return min(found, default=len(line) - 1) + 1
 
 
-def split_options(line: str, start: int) -> tuple[list[Said], tuple[str, int, int] | None]:
+def split_options(line: str, start: int) -> tuple[list[GivenOption], tuple[str, int, int] | None]:
     """The options of a line from `start` on, and the first word that is none of them."""
-    found: list[Said] = []
+    found: list[GivenOption] = []
     waiting: tuple[str, int] | None = None
     stray: tuple[str, int, int] | None = None
     for word, begin, end in words(line, start):
         if waiting is not None:
-            found.append(Said(waiting[0], word, waiting[1], end, *_unquoted(line, begin, end)))
+            found.append(
+                GivenOption(waiting[0], word, waiting[1], end, *_unquoted(line, begin, end))
+            )
             waiting = None
             continue
         name, equals, value = word.partition("=")
@@ -255,11 +257,11 @@ def split_options(line: str, start: int) -> tuple[list[Said], tuple[str, int, in
         name = _SHORT.get(name, name)
         if name in _WITH_VALUE and equals:
             inner = end - len(value) if line[begin:end].endswith(value) else begin
-            found.append(Said(name, value, begin, end, inner, end))
+            found.append(GivenOption(name, value, begin, end, inner, end))
         elif name in _WITH_VALUE:
             waiting = name, begin
         elif name in _WITHOUT and not equals:
-            found.append(Said(name, None, begin, end, end, end))
+            found.append(GivenOption(name, None, begin, end, end, end))
         elif stray is None:
             stray = word, begin, end
     if waiting is not None and stray is None:
@@ -288,7 +290,7 @@ def _without_marker(text: str) -> str:
     return text.partition(" ;")[0].partition("; ")[0].rstrip()
 
 
-def _address(base: Declared, said: str, hashes: list[str], place: object) -> Declared:
+def _address(base: Declared, said: str, hashes: list[str], place: Place | None) -> Declared:
     """The entry for an address or path, with as much of a name as it has."""
     url = _without_marker(said)
     marker = said[len(url) :].strip().removeprefix(";").strip() or None
@@ -297,7 +299,7 @@ def _address(base: Declared, said: str, hashes: list[str], place: object) -> Dec
         name, extras = egg[1], egg[2] or ""
     elif bracket := re.search(r"\[([^\[\]]*)\]$", url):
         url, extras = url[: bracket.start()], bracket[1]
-    return _changed(
+    return replace(
         base,
         name=canonical(name) if is_name(name) else project_of(url),
         extras=tuple(
@@ -325,7 +327,3 @@ def project_of(url: str) -> str:
 def url_hashes(url: str | None) -> tuple[str, ...]:
     """The hashes in the fragment of an address."""
     return tuple(f"{kind}:{digest}" for kind, digest in _HASH.findall(url or ""))
-
-
-def _changed(entry: Declared, **changes: object) -> Declared:
-    return replace(entry, **changes)  # type: ignore[arg-type]

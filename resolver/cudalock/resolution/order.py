@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from packaging.version import Version
 
@@ -37,16 +37,19 @@ UNRANKED: Final = 1000
 Key = tuple[object, ...]
 
 
-class Newest:
+_Version = TypeVar("_Version", Version, tuple[int, ...])
+
+
+class Newest(Generic[_Version]):
     """Orders versions newest first inside a key."""
 
     __slots__ = ("version",)
 
-    def __init__(self, version: Version | tuple[int, ...]) -> None:
-        self.version = version
+    def __init__(self, version: _Version) -> None:
+        self.version: _Version = version
 
-    def __lt__(self, other: Newest) -> bool:
-        return self.version > other.version  # type: ignore[operator]
+    def __lt__(self, other: Newest[_Version]) -> bool:
+        return self.version > other.version
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Newest) and self.version == other.version

@@ -32,6 +32,7 @@ from cudalock.specifiers import (
     parse_requirement,
     pins_exactly,
 )
+from cudalock.target import newest_driver
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -567,7 +568,7 @@ class Problem:
         if target.glibc is not None:
             values["glibc"] = (target.glibc,)
         if target.driver is not None:
-            values["driver"] = (_at_its_newest(target.driver),)
+            values["driver"] = (newest_driver(target.driver),)
         return {
             name: tuple(Candidate(name, value) for value in found)
             for name, found in values.items()
@@ -604,11 +605,6 @@ class Problem:
 def fact_element(id: str) -> str:
     """A fact as an element of the question."""
     return f"fact:{id}"
-
-
-def _at_its_newest(driver: str) -> str:
-    """A driver given without its last number stands for the newest of that series."""
-    return driver if driver.count(".") >= 2 else f"{driver}.99999"
 
 
 __all__ = ["Problem", "fact_element"]

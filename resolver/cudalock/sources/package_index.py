@@ -66,8 +66,8 @@ class PackageIndexes:
         """The address of a wheel of which name and digest are known.
 
         Without a digest it is the first index's alone: nothing would tell it from another's file
-        of the same name. Raises HashMismatch if an index has the
-        name with another digest only, NetworkError if none has it or cannot be asked.
+        of the same name. Raises HashMismatch if an index has the name with another digest only,
+        NetworkError if none has it or cannot be asked.
         """
         others = []
         places = self.urls if sha256 is not None else self.urls[:1]

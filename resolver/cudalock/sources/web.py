@@ -32,7 +32,7 @@ from cudalock.sources.cache import cache_folder
 from cudalock.sources.pip_settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from hishel.httpx import CacheTransport
 
@@ -421,7 +421,7 @@ class _Credentials(httpx.Auth):
                     self._netrc = httpx.NetRCAuth(str(path))
                     break
 
-    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """httpx's hook."""
         url = request.url
         if url.userinfo:

@@ -164,6 +164,7 @@ class RemoteFile(io.RawIOBase):
         self._position = max(0, base + offset)
         return self._position
 
+    # What a BufferedReader hands in, of all the buffers that there are.
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         first = self._position
         last = min(first + len(buffer), self._size)

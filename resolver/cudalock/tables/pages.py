@@ -17,7 +17,7 @@ from cudalock.tables.making import make_table
 from cudalock.tables.rules import find_name, rules, sentence_of
 from cudalock.tables.table import Column, Table, plain_line
 from cudalock.tables.wheels import platforms_of, python_ranges, pythons_on
-from cudalock.target import PLATFORMS
+from cudalock.target import PLATFORMS, newest_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -317,8 +317,7 @@ def _virtual_page(matrix: Matrix, component: Component, version: str) -> Virtual
             except UnknownVersion:
                 continue
     covering = tuple(facts_of(matrix, component.name, version, None))
-    # As in a solve: a driver without its last number is the newest of its series.
-    whole = f"{version}.99999" if component.name == "driver" and version.count(".") < 2 else version
+    whole = newest_driver(version) if component.name == "driver" else version
     refusing = _refusing(matrix, component.name, whole)
     return VirtualPage(matrix, component, version, covering, refusing, tuple(tables))
 

@@ -5,7 +5,7 @@ wheels for it, and `here` answers for what nobody stated.
 """
 
 from cudalock.target.here import Here, current, current_python, this_platform
-from cudalock.target.machine import Target
+from cudalock.target.machine import Target, newest_driver
 from cudalock.target.platforms import (
     DEFAULT_GLIBC,
     DEFAULT_MACOS,
@@ -28,6 +28,7 @@ __all__ = [
     "current_python",
     "is_bare_linux",
     "is_musl",
+    "newest_driver",
     "parse_platform",
     "parse_python",
     "platform_words",

@@ -19,6 +19,11 @@ _UNLIMITED = 99
 """A glibc minor or macOS major that no release reaches: stands for "any newer machine"."""
 
 
+def newest_driver(driver: str) -> str:
+    """A driver given without its last number stands for the newest of that series."""
+    return driver if driver.count(".") >= 2 else f"{driver}.99999"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One machine to solve for. `parse_python` and `parse_platform` make the parts from text.

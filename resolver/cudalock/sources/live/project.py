@@ -69,12 +69,12 @@ class LiveProject(Project):
         )
 
     @property
-    def window(self) -> int | None:  # type: ignore[override]
+    def window(self) -> int | None:
         """How many releases are looked at."""
         return self._matrix.window if self._is_cut else None
 
     @property
-    def other_window(self) -> int | None:  # type: ignore[override]
+    def other_window(self) -> int | None:
         """How many of those are looked at that nobody asks for, to tell what is in the way."""
         return WINDOW if self._is_cut else None
 
