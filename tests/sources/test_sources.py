@@ -90,6 +90,13 @@ def test_further_indexes_are_asked_in_order(index: Listed) -> None:
         ]
 
 
+def test_no_more_than_the_digests_ask_for(index: Listed) -> None:
+    index.add("/main/", build_wheel("numpy", "1.26.4"))
+    with PackageIndexes(index.url("/main/")) as indexes:
+        found = indexes.by_digest("numpy", [NUMPY.sha256 or ""])
+    assert [name for name, _ in found] == [NUMPY.name]
+
+
 def test_without_a_digest_another_index_is_no_source(index: Listed) -> None:
     index.add("/other/", build_wheel("absent", "1.0"))
     with (
@@ -115,8 +122,9 @@ def test_an_index_in_a_folder_is_passed_over(index: Listed, tmp_path: Path) -> N
 def test_what_is_not_there(index: Listed) -> None:
     with PackageIndexes(index.url("/main/")) as indexes:
         for project in ("numpy", "absent"):
-            with pytest.raises(NetworkError, match="is not at"):
-                indexes.find(project, "absent-1.0-py3-none-any.whl", None)
+            for digest in (None, "0" * 64):
+                with pytest.raises(NetworkError, match="is not at"):
+                    indexes.find(project, "absent-1.0-py3-none-any.whl", digest)
 
 
 def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +140,7 @@ def test_a_listing_in_json_has_sizes() -> None:
         "url": "../files/numpy-2.1.3-py3-none-any.whl",
         "hashes": {"sha256": "A" * 64},
         "size": 7,
+        "upload-time": "2024-11-02T17:48:55.832863Z",
         "filename": "numpy-2.1.3-py3-none-any.whl",
     }
     content = json.dumps({"files": [file, {**file, "url": "b-1.0.tar.gz", "hashes": {}}]})
@@ -143,6 +152,7 @@ def test_a_listing_in_json_has_sizes() -> None:
         url="https://x.example/s/files/numpy-2.1.3-py3-none-any.whl",
         sha256="a" * 64,
         size=7,
+        uploaded="2024-11-02",
     )
     assert (other.sha256, other.size) == (None, 7)
 

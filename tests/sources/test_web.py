@@ -196,6 +196,21 @@ def test_credentials_are_sent_and_not_kept(server: ScriptedServer, cache: Path) 
     assert b"bWU6c2VjcmV0" not in kept
 
 
+def test_credentials_stay_with_their_host(server: ScriptedServer) -> None:
+    """They follow a redirect on one host, and no further."""
+    with ScriptedServer() as other:
+        other.answers["/x/"] = [Answer(body=b"theirs")]
+        server.answers["/moved/"] = [Answer(302, {"Location": other.url("/x/")})]
+        server.answers[PAGE] = [Answer(302, {"Location": "/moved/"})]
+        with Web(Settings()) as web:
+            assert web.get(server.url(PAGE).replace("//", "//me:secret@")).content == b"theirs"
+        assert [each.headers.get("authorization") for each in other.asked] == [None]
+    assert [each.headers.get("authorization") for each in server.asked] == [
+        "Basic bWU6c2VjcmV0",
+        "Basic bWU6c2VjcmV0",
+    ]
+
+
 def test_credentials_have_answers_of_their_own(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(headers=FRESH, body=b"mine"), Answer(401)]
     with Web(Settings()) as web:
