@@ -90,7 +90,13 @@ def test_what_is_in_the_file() -> None:
     assert flash.tool == {"cudalock": {"facts": ["flash-attn-abi"]}}
     (wheel,) = numpy.wheels or ()
     assert (wheel.url, wheel.size, wheel.hashes) == (ADDRESS.url, 1234, {"sha256": NUMPY.sha256})
+    assert wheel.name is None
     assert numpy.index == ADDRESS.index
+    (wheel,) = torch.wheels or ()
+    assert wheel.url is not None
+    # What pip before 26.3 would take the address to end in is no wheel's name.
+    assert "%2Bcu124" in wheel.url
+    assert wheel.name == TORCH.name
     assert torch.index == CU124.url
     assert list(torch.dependencies or ()) == [{"name": "numpy"}]
     assert document.tool is not None

@@ -195,7 +195,10 @@ def _wheel(
 ) -> PackageWheel:
     from packaging.pylock import PackageWheel
 
-    return PackageWheel(**_place(wheel, addresses, folder))
+    place = _place(wheel, addresses, folder)
+    # pip before 26.3 takes the name from the address as it stands, `%2B` and all.
+    named = place.get("url", wheel.file).endswith(wheel.file)
+    return PackageWheel(name=None if named else wheel.file, **place)
 
 
 def _place(
