@@ -19,7 +19,7 @@ PACKAGE = RESOLVER / "cudalock"
 
 LAYERS = [
     {"errors"},
-    {"names", "addresses", "specifiers", "toml", "folders"},
+    {"names", "addresses", "specifiers", "sentences", "toml", "folders"},
     {"target"},
     {"goals"},
     {"facts", "releases", "compiled", "refreshed"},

@@ -20,6 +20,7 @@ from cudalock.facts import Component, Fact, Libraries, Place, Replacement, read_
 from cudalock.names import Names, nearest
 from cudalock.refreshed import Refreshed, find_refreshed
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
+from cudalock.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -145,7 +146,7 @@ class Matrix:
         kind = "refreshed" if self.refreshed else "embedded"
         year, month, day = (int(part) for part in self.version.split(".")[:3])
         age = max(0, (date.today() - date(year, month, day)).days)
-        return f"{self.version}, {kind}, {age} day{'' if age == 1 else 's'} old"
+        return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
         """Where a file of the generated half is, ``index/torch.json``; it need not exist."""

@@ -20,6 +20,7 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.formats.plain import ascii_line, ascii_text
+from cudalock.sentences import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,11 +45,11 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 
 
 def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
-    from cudalock.lock import listed, origin
+    from cudalock.lock import origin
 
     built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
     where = " and ".join(target.label for target in lock.targets)
-    yield f"{_headline(lock)}{built} for {where}: {_count(len(lock.pins), 'package')}"
+    yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
     yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock) or ["warnings: none"]
@@ -60,8 +61,6 @@ def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
 
 def _headline(lock: Lock) -> str:
     """The pin that fixes the CUDA version, then what was asked for."""
-    from cudalock.lock import listed
-
     pins = sorted(
         (pin for pin in lock.pins if pin.asked_for or pin.name == lock.framework),
         key=lambda pin: (pin.name != lock.framework, pin.name),
@@ -74,7 +73,7 @@ def _headline(lock: Lock) -> str:
 
 
 def _warning_lines(lock: Lock) -> list[str]:
-    from cudalock.lock import DERIVED, listed
+    from cudalock.lock import DERIVED
 
     warnings = [str(warning) for warning in lock.warnings]
     warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
@@ -84,10 +83,6 @@ def _warning_lines(lock: Lock) -> list[str]:
         names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
         warnings.append(f"no hash is published for {names}")
     return [f"warning: {warning}" for warning in warnings]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def error_text(error: CudalockError) -> str:

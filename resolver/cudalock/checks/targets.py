@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.pep508 import may_hold
+from cudalock.sentences import either
 from cudalock.target import Target
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def told(targets: Sequence[Target]) -> str:
 def _span(pythons: Iterable[str]) -> str:
     """Several Pythons as a list."""
     found = sorted(set(pythons), key=_numbers)
-    return " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+    return either(found)
 
 
 def _numbers(python: str) -> list[int]:

@@ -12,6 +12,7 @@ from cudalock.cli import CONTEXT
 from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.cli.options import target_options
 from cudalock.errors import Contradiction
+from cudalock.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -238,11 +239,7 @@ def _report(
     for says in changed:
         tell(f"changed: {says}")
     counts = [(sum(each.severity == one for each in findings), one) for one in SEVERITIES]
-    said = ", ".join(_count(n, word) for n, word in counts if n) or "no findings"
+    said = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
     mendable = not fixing and any(each.severity == "error" and each.fix for each in findings)
-    files = _count(len(names), "file")
+    files = counted(len(names), "file")
     tell(f"{files}: {said}{'; `--fix` mends what it can' if mendable else ''}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

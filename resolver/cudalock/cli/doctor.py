@@ -10,6 +10,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.loading import load_matrix, matrix_option
+from cudalock.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,7 +166,7 @@ def _verdict(findings: list[Finding]) -> str:
     from cudalock.findings import SEVERITIES
 
     counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
-    told = ", ".join(f"{n} {each}{'s' if n > 1 else ''}" for each, n in counts.items() if n)
+    told = ", ".join(counted(n, each) for each, n in counts.items() if n)
     return f"{'unhealthy' if counts['error'] else 'healthy'}{': ' + told if told else ''}"
 
 

@@ -10,6 +10,7 @@ import click
 from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.goals import SWITCHES, Asked, Request
 from cudalock.names import nearest
+from cudalock.sentences import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -189,9 +190,7 @@ def read_defaults(command: click.Command, directory: Path | None = None) -> dict
             near = nearest(key, options)
             raise UnknownName(
                 f"pyproject.toml: [{TABLE}] has the key `{key}`, and there is no such option",
-                hints=[f"did you mean {' or '.join(f'`{name}`' for name in near)}?"]
-                if near
-                else (),
+                hints=did_you_mean(near),
             )
         defaults[option.name] = _value(key, value, option)
     refuse_programs(defaults.get("python", ()), f"pyproject.toml: [{TABLE}] python")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
+from cudalock.sentences import either
 from cudalock.specifiers import (
     accepts,
     is_prerelease,
@@ -380,12 +381,8 @@ def _versions(candidates: list[Candidate]) -> str:
     """Versions for people: a few by name, many as a span; nothing for a great many."""
     found = sorted({each.version for each in candidates if each.version}, key=version_order)
     if len(found) <= SHOWN_VERSIONS:
-        return _either(found)
+        return either(found)
     return f"{found[0]} to {found[-1]}"
-
-
-def _either(words: list[str]) -> str:
-    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _pythons(candidates: list[Candidate]) -> str:
@@ -397,7 +394,7 @@ def _pythons(candidates: list[Candidate]) -> str:
     span = minors == list(range(minors[0], minors[-1] + 1)) and len(minors) > 2
     if span:
         return f"3.{minors[0]} to 3.{minors[-1]}"
-    return _either([f"3.{minor}" for minor in minors])
+    return either([f"3.{minor}" for minor in minors])
 
 
 __all__ = ["Explanation", "Narrator", "Step"]

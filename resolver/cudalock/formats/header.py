@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cudalock.addresses import without_credentials
 from cudalock.formats.plain import ascii_line
-from cudalock.lock import DERIVED, Lock, listed, origin
+from cudalock.lock import DERIVED, Lock, origin
+from cudalock.sentences import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Final
 from cudalock.addresses import encoded, without_credentials
 from cudalock.errors import UsageError
 from cudalock.formats.header import header_lines, quoted
-from cudalock.lock import Lock, Pin, demand_hashes, listed
+from cudalock.lock import Lock, Pin, demand_hashes
 from cudalock.lock.placing import one_wheel_each, with_addresses
+from cudalock.sentences import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cudalock.formats.plain import ascii_line
-from cudalock.lock import listed
+from cudalock.sentences import listed
 
 if TYPE_CHECKING:
     from cudalock.lock import Lock

@@ -10,6 +10,7 @@ from packaging.version import Version
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.versions import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import canonical, guesses
+from cudalock.sentences import did_you_mean
 from cudalock.specifiers import holds, parse_requirement
 
 if TYPE_CHECKING:
@@ -193,14 +194,8 @@ def unknown_name(word: str, names: Names, origin: str, *, asks: bool = False) ->
     place = ", nor in a package index that was asked" if asks else ""
     return UnknownName(
         f"{where}`{word}` is not in the matrix{place}",
-        hints=[*did_you_mean(word, names.words()), *([] if asks else [LOOKED_UP])],
+        hints=[*did_you_mean(guesses(word, names.words())), *([] if asks else [LOOKED_UP])],
     )
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> list[str]:
-    """A hint with the known words that are most like it; none where there are none."""
-    near = " or ".join(f"`{name}`" for name in guesses(word, known))
-    return [f"did you mean {near}?"] if near else []
 
 
 def _read(

@@ -21,8 +21,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.asked import LOOKED_UP, Asked, did_you_mean, unknown_name
-from cudalock.names import canonical, closest
+from cudalock.goals.asked import LOOKED_UP, Asked, unknown_name
+from cudalock.names import canonical, closest, guesses
+from cudalock.sentences import did_you_mean
 from cudalock.specifiers import parse_requirement
 from cudalock.target import is_musl, parse_platform, platform_words
 
@@ -379,7 +380,7 @@ class _Reader:
         if wheel := re.fullmatch(r"\S*?([^/\\]+?)-([^/\\-]+)-[^/\\]+\.whl", word):
             name, version = canonical(wheel[1]), _public(wheel[2])
             return [f'`"{name}=={version}"`: cudalock chooses the wheel itself']
-        hints = did_you_mean(word, self._known())
+        hints = did_you_mean(guesses(word, self._known()))
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         alone = f"`{word}` as an argument of its own, outside the quotes, is looked up as a package"

@@ -18,7 +18,6 @@ from cudalock.lock.lock import (
     Replaced,
     Warning_,
     demand_hashes,
-    listed,
     origin,
 )
 
@@ -33,6 +32,5 @@ __all__ = [
     "Replaced",
     "Warning_",
     "demand_hashes",
-    "listed",
     "origin",
 ]

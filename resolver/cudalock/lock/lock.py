@@ -13,8 +13,6 @@ from cudalock.errors import HashesMissing
 from cudalock.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cudalock.goals import Goal
     from cudalock.matrix import Index
     from cudalock.target import Target
@@ -230,11 +228,6 @@ def origin(wheel: LockedWheel) -> str:
         elsewhere = wheel.index not in (None, PACKAGE_INDEX)
         return f"index {wheel.index}" if elsewhere else "the package index"
     return f"{wheel.builder} ({_TRUST.get(wheel.trust, wheel.trust)})"
-
-
-def listed(words: Iterable[str]) -> str:
-    """Words as a list for people; "none" for an empty one."""
-    return ", ".join(words) or "none"
 
 
 _TRUST: Final = {

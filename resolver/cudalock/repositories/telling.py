@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.repositories.hints import Hint
+from cudalock.sentences import counted
 
 if TYPE_CHECKING:
     from cudalock.goals import Asked, Question
@@ -39,15 +40,15 @@ def summary(repository: Repository, ask: Ask) -> Iterator[str]:
 
 def _read(repository: Repository) -> str:
     parts = [
-        f"{file.name} ({_count(file.entries, 'entry', 'entries')})"
+        f"{file.name} ({counted(file.entries, 'entry', 'entries')})"
         for file in repository.files
         if file.why_not is None
     ]
     code = repository.code
     if code.files:
-        parts.append(_count(code.files, "Python file", "Python files"))
+        parts.append(counted(code.files, "Python file"))
     if code.notebooks:
-        parts.append(_count(code.notebooks, "notebook", "notebooks"))
+        parts.append(counted(code.notebooks, "notebook"))
     return _shortened(parts) if parts else "no file that says what is wanted"
 
 
@@ -58,10 +59,6 @@ def _used(used: Used) -> str:
 def _hint(hint: Hint) -> str:
     noun = _NOUNS.get(hint.part)
     return f"{noun + ' ' if noun else ''}{hint.value} ({hint.origin})"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _shortened(parts: Sequence[str]) -> str:
@@ -118,7 +115,7 @@ def report(repository: Repository, found: Answerable) -> Iterator[str]:
 def _file_line(file: FileRead) -> str:
     if file.why_not is not None:
         return f"not read: {file.name}: {file.why_not}"
-    return f"read: {file.name}: {_count(file.entries, 'entry', 'entries')}"
+    return f"read: {file.name}: {counted(file.entries, 'entry', 'entries')}"
 
 
 def _asked_lines(key: str, asked: Sequence[Asked]) -> Iterator[str]:

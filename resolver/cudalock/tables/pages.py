@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 from cudalock.errors import BadSpecifier, UnknownName, UnknownVersion
 from cudalock.names import nearest
 from cudalock.releases import KNOWN
+from cudalock.sentences import counted
 from cudalock.tables.cells import minor, unique
 from cudalock.tables.covering import facts_of, has_code_for, natural, shuts_out
 from cudalock.tables.definitions import read_definitions
@@ -161,7 +162,7 @@ class VersionPage:
     def _build(self, build: Build, seen: dict[tuple[str, ...], str]) -> Iterator[str]:
         place = _place(build)
         hashed = sum(1 for wheel in build.wheels if wheel.sha256)
-        yield f"{place}: {_count(len(build.rows), 'wheel')}, {hashed} with sha256, {build.known}"
+        yield f"{place}: {counted(len(build.rows), 'wheel')}, {hashed} with sha256, {build.known}"
         if build.local:
             yield f"  local: {build.local}"
         yield from (f"  {name}: {', '.join(values)}" for name, values in build.labels.items())
@@ -458,10 +459,6 @@ def _places(release: Release) -> Iterator[str]:
 
 def _place(build: Build) -> str:
     return build.index or f"{build.builder} {build.tag or ''}".rstrip()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _joined(lines: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import UnknownName
 from cudalock.formats.plain import ascii_line
 from cudalock.names import canonical, nearest
+from cudalock.sentences import did_you_mean
 from cudalock.tables.covering import demand_texts, demands_of, natural
 
 if TYPE_CHECKING:
@@ -142,9 +143,7 @@ def find_name(matrix: Matrix, word: str) -> str:
     near = [words[canonical(each)] for each in nearest(canonical(word.replace(" ", "-")), words)]
     raise UnknownName(
         f"`{word}` is no component of the matrix",
-        hints=[f"did you mean {' or '.join(f'`{name}`' for name in dict.fromkeys(near))}?"]
-        if near
-        else (),
+        hints=did_you_mean(dict.fromkeys(near)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.sentences import counted
 from cudalock.updating.merging import Change
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class Report(NamedTuple):
         gone = sum(len(change.gone) for change in self.changes)
         moved = f"{self.was} -> {self.version}" if self.version != self.was else self.was
         yield (
-            f"matrix {moved}: {_count(len(new), 'new release')}, "
-            f"{_count(len(changed), 'changed release')}, {_count(gone, 'vanished wheel')} "
-            f"({_count(self.asked, 'source')} asked)"
+            f"matrix {moved}: {counted(len(new), 'new release')}, "
+            f"{counted(len(changed), 'changed release')}, {counted(gone, 'vanished wheel')} "
+            f"({counted(self.asked, 'source')} asked)"
         )
         yield from _listed("new", [f"{_name(each)} ({_sizes(each)})" for each in new])
         yield from _listed("changed", [f"{_name(each)} ({_sizes(each)})" for each in changed])
@@ -137,10 +138,6 @@ def _sizes(change: Change) -> str:
         if items
     ]
     return ", ".join(said) if said and change.changed != ("metadata",) else "metadata"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 __all__ = ["Failure", "Report"]

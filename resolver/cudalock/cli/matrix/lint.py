@@ -7,6 +7,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
+from cudalock.sentences import counted
 
 
 @click.command(short_help="Check a matrix.", context_settings=CONTEXT)
@@ -34,7 +35,6 @@ def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
         emit(json_text({"schema": "cudalock.lint/1", "matrix": matrix.version, "defects": rows}))
     elif defects:
         emit("".join(f"{defect}\n" for defect in defects))
-    number = len(defects)
-    found = f"{number or 'no'} defect{'' if number == 1 else 's'}"
+    found = counted(len(defects), "defect") if defects else "no defects"
     tell(f"matrix {matrix.version}: {found} in {len(matrix.projects)} projects and its facts")
     ctx.exit(1 if defects else 0)
