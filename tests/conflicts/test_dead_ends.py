@@ -99,3 +99,19 @@ def test_the_way_to_what_cannot_be_had(wanted: list[str], told: list[str], tmp_p
         resolve(Goal(requirements=tuple(wanted)), Target("3.11", "linux-x86_64"), matrix)
     lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
     assert lines == told
+
+
+def test_what_only_a_search_shows_is_told_with_the_target(tmp_path: Path) -> None:
+    """No two of the three can be alike, and the third version of `c` wants a newer glibc."""
+    newer = {"sdist": True, "wheels": [["py3-none-manylinux_2_31_x86_64", "0" * 64]]}
+    ring = {"a": "b", "b": "c", "c": "a"}
+    projects = {
+        one: {version: release(f"{other}!={version}") for version in ("1.0", "2.0")}
+        for one, other in ring.items()
+    }
+    projects["c"]["3.0"] = {"requires": [], **newer}
+    with pytest.raises(NoSolution) as caught:
+        resolve(Goal(("a", "b", "c")), Target("3.11", "linux-x86_64"), small(tmp_path, projects))
+    lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
+    assert lines == ["the goal asks for a", "the target has glibc 2.28"]
+    assert "--glibc 2.31" in caught.value.hints[0]

@@ -143,6 +143,23 @@ def test_an_extra_that_one_held_project_asks_of_another(index: LocalIndex) -> No
     assert "what these extras bring is not known, and left out: fsspec[http]" in said
 
 
+def test_offline_a_listing_alone_does_not_tell_an_extra(index: LocalIndex) -> None:
+    """It was kept by another run, which read no metadata of the release."""
+    index.add(MAIN, wheel("fsspec", "0.1"))
+    index.add(MAIN, wheel("fsspec", "2025.3.0", 'zz-base==2.1; extra == "http"'))
+    assert solved("fsspec==0.1", index) == {"fsspec": "0.1"}
+    status, text, said = run("datasets==3.6.0 --offline", index)
+    assert status == 0
+    assert pins(text)["fsspec"] == "2025.3.0"
+    assert "what these extras bring is not known, and left out: fsspec[http]" in said
+
+
+def test_an_extra_that_nobody_asks_for_is_not_told_as_left_out(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-top", "3.0", "torch", 'torch[opt-einsum]; extra == "all"'))
+    assert "left out" not in run("zz-top", index)[2]
+    assert "left out: torch[opt-einsum]" in run("zz-top[all]", index)[2]
+
+
 def test_the_same_goal_and_listing_give_the_same_bytes(index: LocalIndex) -> None:
     first = run("zz-top torch==2.5.1", index)
     assert run("torch==2.5.1 zz-top", index) == first

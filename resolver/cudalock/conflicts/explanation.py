@@ -20,6 +20,8 @@ from cudalock.specifiers import (
 )
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
 SHOWN_VERSIONS = 4
@@ -102,8 +104,14 @@ class Narrator:
                 told += self._source_alone(id)
             elif kind == "option" and empty is None:
                 told.append(Step(self._option(id, "")))
+            elif kind == "target" and empty is None and not self._is_of_glibc(id):
+                told.append(Step(self._machine(id)))
         told += self._instead()
         return tuple(dict.fromkeys(told))
+
+    def _is_of_glibc(self, part: str) -> bool:
+        """Whether it is the platform, beside a glibc that says so."""
+        return part == "platform" and "target:glibc" in self._core.elements
 
     def _instead(self) -> Iterator[Step]:
         """What the facts of the core advise."""
@@ -303,7 +311,8 @@ class Narrator:
             "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
             "driver": f"the target's driver is {target.driver}",
             "glibc": f"the target has glibc {target.glibc}",
-            "python": f"the target has Python {target.python}",
+            "python": f"the target has Python {target.python_text}",
+            "platform": f"the target is {target.platform_label}",
         }
         return values[part]
 
@@ -356,7 +365,10 @@ class Narrator:
             for candidate in members
             for requirement in self._problem.metadata(candidate, frozenset([table.other]))
         }
-        return " or ".join(sorted(texts)[:SHOWN_VERSIONS]) or table.other
+        wanted = sorted(texts, key=_lowest)
+        if len(wanted) > SHOWN_VERSIONS:
+            return f"{wanted[0]} to {wanted[-1]}, each its own"
+        return " or ".join(wanted) or table.other
 
     def _members(self, component: str, mask: int) -> list[Candidate]:
         return self._network.domains[component].members(mask & ~ABSENT)
@@ -383,6 +395,12 @@ def _versions(candidates: list[Candidate]) -> str:
     if len(found) <= SHOWN_VERSIONS:
         return either(found)
     return f"{found[0]} to {found[-1]}"
+
+
+def _lowest(requirement: str) -> tuple[tuple[Version, str], str]:
+    """A key to sort requirements by: the lowest version that each names."""
+    versions = re.findall(r"(?<=[=<>~])\d+(?:\.\d+)*", requirement)
+    return min(map(version_order, versions), default=version_order("0")), requirement
 
 
 def _pythons(candidates: list[Candidate]) -> str:

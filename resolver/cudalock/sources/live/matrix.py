@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -52,7 +53,7 @@ class LiveMatrix(Matrix):
         self._merged_projects: dict[str, Project] = {}
         self._left_out: dict[str, str] = {}
         self._named: dict[str, set[str]] = {}
-        self._whole: set[str] = set()
+        self._whole: dict[str, set[str]] = {}
         self._asked_extras: dict[str, set[str]] = {}
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
@@ -243,10 +244,35 @@ class LiveMatrix(Matrix):
                 "newer than the matrix, and not looked at, for a listing does not say what its"
                 f" builds are made with: {left}; `cudalock matrix update` brings them"
             )
-        if self._lost_extras:
-            lost = ", ".join(sorted(self._lost_extras))
-            notes.append(f"what these extras bring is not known, and left out: {lost}")
+        if lost := self._lost_extras & self._required(pinned):
+            named = ", ".join(sorted(lost))
+            notes.append(f"what these extras bring is not known, and left out: {named}")
         return tuple(notes)
+
+    def _required(self, pinned: Iterable[tuple[str, str]]) -> set[str]:
+        """The requirements of the pins that name extras, as `name[extra]`; those of an extra of
+        their own count only where somebody requires it."""
+        texts = [
+            (name, text)
+            for name, version in pinned
+            if (project := self.project(name)) is not None and version in project
+            for build in project.release(version).builds[:1]
+            for text in build.requires
+        ]
+        found: set[str] = set()
+        asked = {name: set(extras) for name, extras in self._asked_extras.items()}
+        for _ in texts:
+            before = len(found)
+            for name, text in texts:
+                own = set(re.findall(r'extra == "([^"]+)"', text))
+                wanted = parse_requirement(text)
+                if wanted.extras and (not own or own & asked.get(name, set())):
+                    other = canonical(wanted.name)
+                    asked.setdefault(other, set()).update(wanted.extras)
+                    found.add(f"{other}[{','.join(sorted(wanted.extras))}]")
+            if len(found) == before:
+                break
+        return found
 
     def troubles(self) -> tuple[str, ...]:
         """What was wanted of projects that are not held, and cannot be had."""
@@ -335,15 +361,18 @@ class LiveMatrix(Matrix):
             wanted = parse_requirement(text)
             name = canonical(wanted.name)
             held = Matrix.project(self, name)
-            if held is None or name in self._whole or all(map(held.mentions_extra, wanted.extras)):
+            if held is None or all(map(held.mentions_extra, wanted.extras)):
+                continue
+            lost = f"{name}[{','.join(sorted(wanted.extras))}]"
+            if name in self._whole:
+                self._whole[name].add(lost)
                 continue
             if is_plain(held) and self._is_listed(name):
-                self._whole.add(name)
+                self._whole[name] = {lost}
                 self._was_extended = True
                 # What an extra brings may be held by nobody but an index.
                 self._opened = True
                 continue
-            lost = f"{name}[{','.join(sorted(wanted.extras))}]"
             self._lost_extras.add(lost)
             if is_plain(held):
                 unasked.append(lost)
@@ -396,9 +425,24 @@ class LiveMatrix(Matrix):
         try:
             return read_metadata(self._package_indexes().web, file, url)
         except NetworkError as error:
-            if self._offline:
-                self._raise([f"{project.name} ({file.name})"], error)
-            raise
+            if not self._offline:
+                raise
+            if as_held := self._as_held(project, file):
+                return as_held
+            self._raise([f"{project.name} ({file.name})"], error)
+
+    def _as_held(self, project: LiveProject, file: File) -> Metadata | None:
+        """The metadata of a wheel that the matrix holds, without its extras, which were looked for
+        and are not known."""
+        from cudalock.sources.wheel_metadata import Metadata
+
+        held = Matrix.project(self, project.name)
+        version = project.version_of(file)
+        if held is None or version not in held:
+            return None
+        builds = held.release(version).builds
+        self._lost_extras |= self._whole.get(project.name, set())
+        return Metadata(project.name, version, None, builds[0].requires if builds else ())
 
     def prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Ask, several at once, for what the newest releases lead to from the requirements.

@@ -146,6 +146,10 @@ class LiveProject(Project):
             for text in build.requires
         )
 
+    def version_of(self, file: File) -> str:
+        """The version that a listed file is of."""
+        return next(version for version, files in self._files.items() if file in files)
+
     def lacks_extra(self, version: str, extra: str) -> bool:
         """Whether a release, which was read, has nothing of an extra."""
         return version in self._files and not any(
