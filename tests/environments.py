@@ -12,6 +12,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from cudalock.environment import layout as layout_module
 from cudalock.goals import Request, read_request
 from cudalock.lock.making import from_resolution
 from cudalock.resolution import resolve
@@ -21,10 +22,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    import pytest
+
     from cudalock.goals import Goal
     from cudalock.lock import Lock
     from cudalock.matrix import Matrix
     from cudalock.target import Target
+
+
+def pretend(patch: pytest.MonkeyPatch) -> None:
+    """Environments are looked at on one machine, and their interpreters are one Python, wherever
+    the tests run: what is wrong with an environment depends on both."""
+    ask = layout_module._ask
+
+    def asked(*words: Any) -> Any:
+        answer = ask(*words)
+        there: dict[str, Any] = {
+            "system": "linux",
+            "machine": "x86_64",
+            "libc": "glibc 2.36",
+            "macos": "",
+        }
+        return answer and answer._replace(version="3.11.9", free_threaded=False, **there)
+
+    patch.setattr(layout_module, "_ask", asked)
+    patch.setattr(layout_module, "this_platform", lambda: ("linux-x86_64", "2.36", None))
 
 
 def lay_out(case: Mapping[str, Any], prefix: Path, matrix: Matrix) -> Path:

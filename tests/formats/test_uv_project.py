@@ -370,6 +370,7 @@ def test_uv_lock_needs_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install uv" in output
 
 
+@needs_311
 @pytest.mark.usefixtures("with_uv")
 def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     text = FORMATS["uv-lock"].render(lock(pin(build_wheel("mpmath", "1.3.0"))))

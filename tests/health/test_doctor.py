@@ -19,7 +19,7 @@ from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
 from cudalock.health import Subject, examine, imports, libraries
-from tests.environments import install_stub
+from tests.environments import install_stub, pretend
 from tests.files import write
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ GPU = Machine((Gpu("RTX 4090", "8.9"),), "550.54.14")
 
 
 @pytest.fixture
-def prefix(tmp_path: Path) -> Path:
+def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pretend(monkeypatch)
     venv.create(tmp_path / "env", symlinks=sys.platform != "win32")
     return tmp_path / "env"
 

@@ -11,9 +11,7 @@ from cudalock import toml
 from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment.gpu import Gpu
 from cudalock.health import Subject, examine
-from tests.environments import (
-    lay_out,
-)
+from tests.environments import lay_out, pretend
 from tests.paths import CASES
 
 if TYPE_CHECKING:
@@ -31,7 +29,10 @@ def planted(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case["name"])
-def test_planted_faults(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
+def test_planted_faults(
+    case: dict[str, Any], tmp_path: Path, matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch)
     findings = examine(planted(case, tmp_path, matrix))
     found = [f"{each.severity} {each}" for each in findings]
     assert len(found) == len(case["finds"]), found

@@ -21,6 +21,7 @@ from tests.environments import (
     install_lock,
     install_stub,
     lay_out,
+    pretend,
     solved,
     uninstall,
 )
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from cudalock.matrix import Matrix
 
 KEPT = toml.loads((CASES / "keeping.toml").read_text(encoding="utf-8"))["case"]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch)
 
 
 def solve(*words: object) -> Result:
@@ -54,7 +60,7 @@ def cases(*, listed: bool) -> list[Any]:
 
 
 @pytest.mark.network
-@pytest.mark.usefixtures("network_environment")
+@pytest.mark.usefixtures("network_environment", "machine")
 @pytest.mark.parametrize("case", cases(listed=True))
 def test_what_an_environment_lacks_of_what_is_listed(
     case: dict[str, Any], tmp_path: Path, matrix: Matrix
@@ -62,6 +68,7 @@ def test_what_an_environment_lacks_of_what_is_listed(
     test_what_an_environment_lacks(case, tmp_path, matrix)
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("case", cases(listed=False))
 def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix: Matrix) -> None:
     lay_out(case, tmp_path, matrix)
@@ -80,6 +87,7 @@ def test_what_an_environment_lacks(case: dict[str, Any], tmp_path: Path, matrix:
         assert words in result.stderr
 
 
+@pytest.mark.usefixtures("machine")
 def test_the_command_makes_it_again_and_the_other_installs_it(
     tmp_path: Path, matrix: Matrix
 ) -> None:
@@ -93,6 +101,7 @@ def test_the_command_makes_it_again_and_the_other_installs_it(
     assert "pip install --no-deps --require-hashes -r requirements.txt" in first.stderr
 
 
+@pytest.mark.usefixtures("machine")
 def test_a_path_with_a_space_on_windows(tmp_path: Path, matrix: Matrix) -> None:
     prefix = tmp_path / "Comfy UI" / "python_embeded"
     packages = lay_out({"words": "torch 2.6.0", "platform": "windows"}, prefix, matrix)
@@ -103,6 +112,7 @@ def test_a_path_with_a_space_on_windows(tmp_path: Path, matrix: Matrix) -> None:
     assert f'install: "{prefix / "python.exe"}" -m pip install' in told
 
 
+@pytest.mark.usefixtures("machine")
 def test_a_hook_does_not_look_for_the_environment(tmp_path: Path, matrix: Matrix) -> None:
     lay_out({"words": "torch 2.6.0"}, tmp_path / "env", matrix)
     file = tmp_path / "requirements.txt"
@@ -112,6 +122,7 @@ def test_a_hook_does_not_look_for_the_environment(tmp_path: Path, matrix: Matrix
     assert "completes an environment" in result.stderr
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(
     ("words", "message"),
     [

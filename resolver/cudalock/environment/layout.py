@@ -48,7 +48,7 @@ _QUESTION: Final = """
 import json, os, platform, site, sys, sysconfig
 include = sysconfig.get_path("include")
 managed = os.path.isfile(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
-base, shared = sys.prefix, sys.argv[2] == "shared"
+base, shared = sys.base_prefix, sys.argv[2] == "shared"
 # Debian's tells by `sys.prefix` whether a venv is meant, whose folders have other names.
 sys.prefix = sys.argv[1] or base
 folders = site.getsitepackages([sys.prefix] + ([base] if shared else []))
