@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cudalock.resolution.problem import Problem
+from cudalock.resolution.reach import out_of_reach
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Conflict:
     def _out_of_reach(self) -> list[Core]:
         """A conflict for each requirement that cannot be had by itself: all are to be mended."""
         problem = Problem(self.problem.goal, self.problem.target, self.problem.matrix)
-        alone = dict.fromkeys(f"goal:{each.origin.id}" for each in problem.out_of_reach)
+        alone = dict.fromkeys(f"goal:{each.origin.id}" for each in out_of_reach(problem))
         others = frozenset(each for each in self.elements if each.startswith("goal:"))
         found = (self.core(others - {each}) for each in alone)
         return [core for core in found if core is not None]

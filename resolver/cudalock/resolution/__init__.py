@@ -3,7 +3,8 @@
 Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
 :mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
 :mod:`provider` lets resolvelib settle the rest (:mod:`learning` does, where that goes round in
-circles), and :mod:`search` walks it all from the best on.
+circles), and :mod:`search` walks it all from the best on. :mod:`reach` sees beforehand what no
+search would find.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import GaveUp
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
+from cudalock.resolution.reach import out_of_reach
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.search import Search, Solution
 from cudalock.specifiers import leading_name
@@ -93,7 +95,7 @@ def _is_hopeless(problem: Problem) -> bool:
     """Whether there is no answer however many releases are looked at: something leads to what has
     no wheel, or what the matrix holds is impossible by itself, with all its releases."""
     matrix, goal = problem.matrix, problem.goal
-    if problem.out_of_reach:
+    if out_of_reach(problem):
         return True
     if not (matrix.is_open and matrix.is_whole):
         return False

@@ -47,13 +47,6 @@ TRUST_ACCEPTED: Final = {
 }
 
 
-MOST_HOPS: Final = 3
-"""Steps from the goal at which what cannot be had is looked for without a search."""
-
-MOST_RELEASES: Final = 8
-"""Releases that are looked at to that end."""
-
-
 class Problem:
     """What may be pinned for one goal on one target, and what each choice asks for."""
 
@@ -84,7 +77,6 @@ class Problem:
         self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
-        self._none: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
         self._refusals: dict[Candidate, tuple[frozenset[str], ...]] = {}
         self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
@@ -193,53 +185,6 @@ class Problem:
                     made = True
                     yield candidate
             seen[asked] += made
-
-    @cached_property
-    def out_of_reach(self) -> tuple[Requirement, ...]:
-        """What the goal asks for, only an index has, and cannot be had however many releases are
-        looked at: it leads to what has no wheel."""
-        return tuple(
-            root
-            for root in self.roots
-            if root.kind == "requires"
-            and self._window_of(root.name) is not None
-            and self._has_none(root, MOST_HOPS)
-        )
-
-    def _window_of(self, name: str) -> int | None:
-        project = self.matrix.project(name)
-        return project.window if project is not None else None
-
-    def _has_none(self, wanted: Requirement, hops: int) -> bool:
-        key = (wanted.name, wanted.specifiers, wanted.extras, hops)
-        if key not in self._none:
-            self._none[key] = self._look_for_none(wanted, hops)
-        return self._none[key]
-
-    def _look_for_none(self, wanted: Requirement, hops: int) -> bool:
-        project = self.matrix.project(wanted.name)
-        if project is None:
-            return False
-        together = [wanted, *self.roots_of(wanted.name)]
-        asked = [
-            version
-            for version in project.versions
-            if all(each.may_accept(version) for each in together)
-            and not (project.has_final and is_prerelease(version))
-        ]
-        if len(asked) > (project.window or MOST_RELEASES) or not (asked or project.window):
-            return False
-        offered = [each for version in asked for each in self.candidates_at(wanted.name, version)]
-        return all(
-            hops > 0
-            and any(
-                self._has_none(each, hops - 1)
-                for part in (candidate, candidate.with_extras(wanted.extras))
-                for each in self.metadata(part)
-                if each.name != wanted.name
-            )
-            for candidate in offered
-        )
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Have at once what is likely to be asked of these releases in turn."""
