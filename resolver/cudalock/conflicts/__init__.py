@@ -1,8 +1,8 @@
 """Why an answer is what it is, why there is none, and what to change.
 
 :mod:`choices` explains the pins of an answer. Where there is none, :mod:`core` narrows the question
-down to a minimal impossible part, :mod:`explanation` tells it, and :mod:`suggestions` looks for the
-least change that has an answer.
+down to a minimal impossible part, :mod:`explanation` tells it (:mod:`without_wheels` what has no
+wheel), and :mod:`suggestions` looks for the least change that has an answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from cudalock.conflicts.choices import Choice, Chooser
 from cudalock.conflicts.core import Conflict
-from cudalock.conflicts.explanation import Explanation, Narrator, Step
+from cudalock.conflicts.explanation import Explanation, Narrator
+from cudalock.conflicts.steps import Step
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
 from cudalock.resolution.problem import Problem

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
-from cudalock.conflicts.explanation import Narrator, Step
+from cudalock.conflicts.explanation import Narrator
+from cudalock.conflicts.steps import Step
 from cudalock.findings import Finding, Severity
 from cudalock.judging.problem import HeldProblem
 from cudalock.judging.wheels import Wheels
