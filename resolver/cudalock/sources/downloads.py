@@ -11,7 +11,7 @@ import httpx
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import HashMismatch, OutputError
-from cudalock.sources.web import DOWNLOAD, Web, unreachable
+from cudalock.sources.web import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 5
 CHUNK: Final = 1 << 18
-_TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
 
 
@@ -108,12 +107,12 @@ class _Download:
             with self._web.stream(
                 "GET", self._url, headers=self._headers(done), extensions=DOWNLOAD
             ) as response:
-                if response.status_code in _TRY_AGAIN:
-                    return unreachable(self._url, _status(response))
+                if response.status_code in TRY_AGAIN:
+                    return unreachable(self._url, status_of(response))
                 if response.status_code == 416:
                     return self._restart(response, done)
                 if response.status_code not in (200, 206):
-                    raise unreachable(self._url, _status(response))
+                    raise unreachable(self._url, status_of(response))
                 self._write(response, done if response.status_code == 206 else 0)
         except httpx.TransportError as error:
             return unreachable(self._url, error)
@@ -134,7 +133,7 @@ class _Download:
         if response.headers.get("Content-Range") == f"bytes */{done}":
             return None
         self._discard()
-        return unreachable(self._url, _status(response))
+        return unreachable(self._url, status_of(response))
 
     def _write(self, response: httpx.Response, start: int) -> None:
         length = response.headers.get("Content-Length", "")
@@ -152,10 +151,6 @@ class _Download:
                 file.write(chunk)
                 done += len(chunk)
                 self._progress(self._target.name, done, total)
-
-
-def _status(response: httpx.Response) -> str:
-    return f"{response.status_code} {response.reason_phrase}".strip()
 
 
 def digest_of(path: Path) -> str:

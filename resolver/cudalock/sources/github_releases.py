@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import httpx
 
 from cudalock.errors import NetworkError
-from cudalock.sources.web import unreachable
+from cudalock.sources.web import status_of, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ def _ask(web: httpx.Client, url: str) -> httpx.Response:
     if response.status_code in _LIMITED and _is_limit(response):
         raise _limited(response, bool(token))
     if response.status_code != httpx.codes.OK:
-        raise unreachable(url, f"{response.status_code} {response.reason_phrase}".strip())
+        raise unreachable(url, status_of(response))
     return response
 
 

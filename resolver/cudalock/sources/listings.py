@@ -94,6 +94,7 @@ def read_listing(web: Web, index: str, project: str) -> Listing | None:
 def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
     fetcher = _Anew(web) if anew else web
     try:
+        # It calls `get`, and nothing else that it would have of a fetcher.
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
         absent = (404, 403) if urlsplit(url).hostname in _FORBIDS_WHAT_IT_LACKS else (404,)
@@ -105,7 +106,7 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
 
 
 class _Anew:
-    """What unearth calls a fetcher, past the cache."""
+    """What asks past the cache."""
 
     def __init__(self, web: Web) -> None:
         self._web = web

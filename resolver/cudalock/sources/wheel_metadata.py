@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement
 
 from cudalock.names import canonical
 from cudalock.sources.cache import cache_folder, remember
-from cudalock.sources.web import unreachable
+from cudalock.sources.web import status_of, unreachable
 from cudalock.specifiers import parse_requirement
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _get(web: Web, url: str) -> bytes | None:
     if response.status_code in (403, 404, 410):
         return None
     if response.is_error:
-        raise unreachable(url, f"{response.status_code} {response.reason_phrase}")
+        raise unreachable(url, status_of(response))
     return response.content
 
 
@@ -141,8 +141,7 @@ class RemoteFile(io.RawIOBase):
                 if response.status_code != 206:
                     if response.status_code in (200, 403, 404, 410, 416, 501):
                         raise NoRanges
-                    status = f"{response.status_code} {response.reason_phrase}"
-                    raise unreachable(self._url, status)
+                    raise unreachable(self._url, status_of(response))
                 total = response.headers.get("Content-Range", "").rpartition("/")[2]
                 if not total.isdigit():
                     raise NoRanges

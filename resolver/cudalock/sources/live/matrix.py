@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cudalock.sources.listings import File
     from cudalock.sources.package_index import PackageIndexes
-    from cudalock.sources.web import Traffic
+    from cudalock.sources.transport import Traffic
     from cudalock.sources.wheel_metadata import Metadata
     from cudalock.target import Target
 
