@@ -240,10 +240,14 @@ def test_a_published_hash_comes_first(index: Listed, monkeypatch: pytest.MonkeyP
     host = re.escape(index.url("/").rstrip("/"))
     pattern = host + r"/([^/]+/[^/]+)/releases/download/([^/]+)/([^/]+)"
     monkeypatch.setattr(digests, "_RELEASE_FILE", pattern)
-    monkeypatch.setattr(digests, "_RELEASE", index.url("/api/") + "{repository}/{tag}")
+    monkeypatch.setenv("GITHUB_API_URL", index.url("/api"))
     file = "flash_attn-2.8.3-py3-none-any.whl"
-    assets = [{"name": "other"}, {"name": file, "digest": f"sha256:{'d' * 64}"}]
-    index.pages["/api/o/r/v1"] = ("application/json", json.dumps({"assets": assets}).encode())
+    assets = [
+        {"name": name, "browser_download_url": index.url(f"/{name}"), "digest": digest}
+        for name, digest in (("other", None), (file, f"sha256:{'d' * 64}"))
+    ]
+    release = json.dumps({"tag_name": "v1", "assets": assets}).encode()
+    index.pages["/api/repos/o/r/releases/tags/v1"] = ("application/json", release)
     found = with_hashes(made)
     assert found.pins[0].hashes == ("d" * 64,)
     assert found.notes == ()

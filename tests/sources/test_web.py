@@ -21,6 +21,7 @@ import pytest
 import trustme
 
 from cudalock.errors import NetworkError
+from cudalock.sources import transport
 from cudalock.sources import web as module
 from cudalock.sources.cache import CACHE_VARIABLE
 from cudalock.sources.pip_settings import Settings
@@ -137,7 +138,7 @@ def test_wheels_and_parts_pass_the_cache_by(server: ScriptedServer, cache: Path)
 def test_what_is_too_large_is_not_kept(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST_CACHED", 1000)
+    monkeypatch.setattr(transport, "LARGEST_CACHED", 1000)
     server.answers[PAGE] = [Answer(headers=FRESH, body=b"x" * 1001)]
     assert len(read(server)) == len(read(server)) == 1001
     assert len(server.asked) == 2
@@ -280,7 +281,7 @@ def test_a_slow_body_ends(server: ScriptedServer) -> None:
 
 
 def test_an_endless_body_ends(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LARGEST", 1 << 20)
+    monkeypatch.setattr(transport, "LARGEST", 1 << 20)
     server.answers[PAGE] = [Answer(body=b"x" * (3 << 20))]
     with pytest.raises(httpx.RequestError, match="more than 1 MiB"):
         read(server)
@@ -289,7 +290,7 @@ def test_an_endless_body_ends(server: ScriptedServer, monkeypatch: pytest.Monkey
 def test_a_host_is_asked_so_much_at_once(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(transport, "AT_ONCE", 2)
     here, most, lock = [0], [0], threading.Lock()
     answer = server.next
 

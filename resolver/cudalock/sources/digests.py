@@ -7,33 +7,28 @@ A file is streamed one time: its digest is kept in the user's cache, under the a
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-import httpx
-
 from cudalock.errors import NetworkError
 from cudalock.lock.placing import every_wheel, taken
 from cudalock.names import canonical
 from cudalock.sources.cache import cache_folder, remember
 from cudalock.sources.downloads import download
+from cudalock.sources.github_releases import release_assets
 from cudalock.sources.package_index import PackageIndexes
 from cudalock.sources.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from cudalock.lock import Lock, LockedWheel, Pin
-
-    Progress = Callable[[str, int, int | None], None]
+    from cudalock.sources.downloads import Progress
 
 _RELEASE_FILE: Final = r"https://github\.com/([^/]+/[^/]+)/releases/download/([^/]+)/([^/]+)"
-_RELEASE: Final = "https://api.github.com/repos/{repository}/releases/tags/{tag}"
 
 
 def with_hashes(
@@ -98,19 +93,17 @@ def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
 def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
     """What GitHub says of the files of a release. An answer that cannot be had is no failure: the
     file can be asked itself."""
-    releases: dict[str, set[str]] = {}
+    releases: dict[tuple[str, str], set[str]] = {}
     for wheel in wheels.values():
         if found := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
-            url = _RELEASE.format(repository=found[1], tag=found[2])
-            releases.setdefault(url, set()).add(wheel.file)
+            releases.setdefault((found[1], found[2]), set()).add(wheel.file)
     digests: dict[str, str] = {}
-    for url, files in releases.items():
-        with suppress(httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
-            assets = json.loads(web.get(url).raise_for_status().content)["assets"]
-            for asset in assets:
-                kind, _, digest = (asset.get("digest") or "").partition(":")
-                if kind == "sha256" and asset["name"] in files:
-                    digests[asset["name"]] = digest
+    for (repository, tag), files in releases.items():
+        with suppress(NetworkError):
+            for asset in release_assets(web, repository, tag):
+                # Other releases may have another file of this name.
+                if asset.sha256 and asset.name in files:
+                    digests[asset.name] = asset.sha256
     return digests
 
 

@@ -52,19 +52,35 @@ def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
     Raises NetworkError where a page cannot be had, is no answer of the API, or no more requests are
     allowed: a list that lacks pages is none.
     """
-    base = os.environ.get("GITHUB_API_URL", _API).rstrip("/")
+    base = _base()
     url: str | None = f"{base}/repos/{repository}/releases?per_page={PER_PAGE}"
     found: list[Asset] = []
     for _ in range(MOST_PAGES):
         if url is None:
             return found
         response = _ask(web, url)
-        try:
-            found += _assets(response.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
+        found += _read(response, url)
         url = _next(response, base)
     raise unreachable(f"{base}/repos/{repository}/releases", "its pages have no end")
+
+
+def release_assets(web: httpx.Client, repository: str, tag: str) -> list[Asset]:
+    """Every file of one release; `tag` is as in an address, encoded. Raises NetworkError."""
+    url = f"{_base()}/repos/{repository}/releases/tags/{tag}"
+    return _read(_ask(web, url), url, is_one=True)
+
+
+def _base() -> str:
+    return os.environ.get("GITHUB_API_URL", _API).rstrip("/")
+
+
+def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[Asset]:
+    """The files of an answer: a page of releases, or one release."""
+    try:
+        said = response.json()
+        return list(_assets([said] if is_one else said))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
 
 
 def _ask(web: httpx.Client, url: str) -> httpx.Response:
@@ -141,4 +157,4 @@ def _plain(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-__all__ = ["Asset", "list_assets", "repository_of"]
+__all__ = ["Asset", "list_assets", "release_assets", "repository_of"]
