@@ -8,7 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
+from resolvelib import ResolutionTooDeep
 
+from cudalock.cli import main
+from cudalock.resolution import search
 from cudalock.resolution.learning.learner import Clause, Learner, TooLong
 from cudalock.resolution.propagation import ABSENT
 
@@ -155,3 +159,37 @@ def test_a_proof_of_no_is_learned_once() -> None:
 def test_a_search_ends_though_there_is_no_end_in_sight() -> None:
     with pytest.raises(TooLong):
         learner(pigeons(9)).search({}, 50)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--torch 2.5.1 --fa2 --python 3.11 --platform linux",
+        "torch xformers bitsandbytes --python 3.12 --platform windows",
+        "--torch 2.6.0 --vision --audio --cuda 12.4 --python 3.10 --platform linux",
+        "torch==2.7.0 --cuda cpu --python 3.12 --platform linux --platform macos",
+        "--torch 2.5.1 --cudnn 9.1 --python 3.11 --platform windows",
+        "flash-attn==2.7.4.post1 --exclude-newer 2025-03-01 --python 3.11 --platform linux",
+        "torch[opt-einsum]==2.5.1 --python 3.11 --platform linux",
+        "transformer-engine --python 3.11 --platform linux",
+        "torch==2.4.1 deepspeed --python 3.10 --platform linux",
+        "unsloth --python 3.11 --platform linux",
+    ],
+)
+def test_it_has_the_same_lock_as_the_search_that_does_not_learn(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes over where that one goes round in circles, which no common goal does."""
+
+    def too_deep(*given: object) -> None:
+        raise ResolutionTooDeep(0)
+
+    command = ["solve", "--offline", *words.split()]
+    expected = CliRunner().invoke(main, command)
+    monkeypatch.setattr(search, "pin", too_deep)
+    found = CliRunner().invoke(main, command)
+    assert (found.exit_code, found.stdout, found.stderr) == (
+        expected.exit_code,
+        expected.stdout,
+        expected.stderr,
+    )
