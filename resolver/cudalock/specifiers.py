@@ -81,10 +81,12 @@ def leading_name(text: str) -> str:
 
 @cache
 def is_prerelease(version: str) -> bool:
+    """Whether a version is alpha, beta, a release candidate or a development release."""
     return parse_version(version).is_prerelease
 
 
 def asks_prerelease(specifiers: Iterable[str]) -> bool:
+    """Whether one of them names a pre-release: only then is one taken before a final release."""
     return any(specifier_set(specifier).prereleases for specifier in specifiers)
 
 

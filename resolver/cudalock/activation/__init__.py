@@ -1,5 +1,5 @@
 """Making the CUDA libraries that pip installed be found first.
 
-`shells` writes it for a shell, `snippet` for a Python program, and `placing_files` puts files
-where a package looks for them.
+`shells` writes it for a shell, `snippet` for a Python program, `placement` puts files where a
+package looks for them, and `wheel_files` brings those that come from a wheel.
 """

@@ -41,6 +41,7 @@ def joined(bounds: Iterable[tuple[Bound, Bound]]) -> list[tuple[Bound, Bound]]:
 
 
 def dotted(bound: Bound) -> str:
+    """`3.12` for (3, 12)."""
     return ".".join(map(str, bound))
 
 

@@ -82,6 +82,7 @@ def _together(pins: Iterable[Pin], lock: Lock, key: Callable[[Pin], object]) -> 
 
 
 def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[str]]:
+    """By project, what stands in the place of a requirement that a fact replaced or dropped."""
     names = {
         canonicalize_name(parse_requirement(item.requirement).name) for item in lock.replacements
     }
@@ -92,11 +93,13 @@ def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[s
 
 
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
+    """The extras that the goal asks for, by project."""
     asked = map(Requirement, lock.goal.requirements)
     return {canonicalize_name(each.name): set(each.extras) for each in asked if each.extras}
 
 
 def index_name(id: str, url: str) -> str:
+    """What the file calls an index: PyTorch's as its own instructions for uv do."""
     return f"pytorch-{id}" if "pytorch" in url else id
 
 
@@ -120,6 +123,8 @@ def by_address(pin: Pin, options: Options) -> bool:
 def sources(
     pins: Iterable[Pin], indexes: Mapping[str, str], lock: Lock, options: Options
 ) -> Iterator[dict[str, str]]:
+    """The entries of `[tool.uv.sources]` for the pins of one project, their markers apart."""
+
     def place(pin: Pin) -> tuple[str, str] | None:
         if by_address(pin, options):
             return "url", encoded(pin.wheel.url or "")

@@ -107,6 +107,7 @@ def settings_beside(options: Options) -> Path | None:
 
 
 def remarks(options: Options) -> Iterator[str]:
+    """What is to be said of uv's own settings beside the file."""
     settings = settings_beside(options)
     if settings is not None:
         yield (

@@ -28,6 +28,7 @@ class Record:
 
     @classmethod
     def read(cls, text: str) -> Record:
+        """The record in a file's text; an empty one where there is none."""
         words: dict[str, list[str]] = {"pins": [], "keys": []}
         block = BLOCK.search(text)
         for line in block[0].splitlines() if block else ():
@@ -39,9 +40,11 @@ class Record:
         return cls({(name, version) for name, _, version in pairs}, {k: d for k, _, d in keys})
 
     def wrote(self, key: str, value: object) -> bool:
+        """Whether this very value was written under a key."""
         return self.keys.get(key) == _digest(value)
 
     def note(self, key: str, value: object) -> None:
+        """Remember that a value is written under a key."""
         self.keys[key] = _digest(value)
 
     def block(self, lock: Lock) -> str:

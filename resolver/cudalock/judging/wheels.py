@@ -138,6 +138,7 @@ def is_on_an_index(made: Made) -> bool:
 
 
 def is_on_the_package_index(made: Made) -> bool:
+    """Whether an installer finds it without being told of an index."""
     return made.build.index == PACKAGE_INDEX
 
 

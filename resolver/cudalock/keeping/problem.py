@@ -115,6 +115,7 @@ class KeepingProblem(Problem):
 
 
 def meets(specifiers: Iterable[str], version: str) -> bool:
+    """Whether a version is inside all of these; none is that is no version to PEP 440."""
     try:
         return all(accepts(each, version) for each in specifiers)
     except InvalidVersion:

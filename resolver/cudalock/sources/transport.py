@@ -142,6 +142,7 @@ def _silent() -> logging.Handler:
 
 
 def passes_by(request: httpx.Request) -> bool:
+    """Whether a request has no business with the cache: parts, downloads, files of any size."""
     return (
         request.method != "GET"
         or "range" in request.headers

@@ -17,8 +17,12 @@ would hide them; the last wheels for Intel Macs are older than either."""
 
 
 class Platform(NamedTuple):
+    """What is to be known of a platform."""
+
     label: str
+    """for people"""
     flag: str
+    """as `--platform` has it"""
     markers: tuple[str, str, str, str]
     """sys_platform, platform_system, platform_machine, os_name"""
     arch: str
@@ -83,6 +87,7 @@ _MUSL = r"musl|alpine"
 
 
 def check_glibc(glibc: str | None) -> None:
+    """Raise BadTarget for what is no version of glibc."""
     if glibc is None:
         return
     if not re.fullmatch(r"2\.\d{1,2}", glibc):
@@ -121,6 +126,7 @@ def is_musl(text: str) -> bool:
 
 
 def unknown_platform(text: str) -> BadTarget:
+    """The error for a platform that is none, naming the nearest."""
     if is_musl(text):
         return BadTarget(
             f"`{text}` has musl for its C library, and no torch wheel is made for musl",

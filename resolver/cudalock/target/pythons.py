@@ -54,6 +54,7 @@ def _python_guesses(word: str) -> list[str]:
 
 
 def checked_python(version: str, free_threaded: bool) -> tuple[str, bool]:
+    """The same again. Raises BadTarget for a Python that no wheel here is for."""
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < _OLDEST_PYTHON:
         raise BadTarget(f"Python {version} is older than 3.8, the oldest that the matrix holds")

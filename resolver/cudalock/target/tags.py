@@ -88,6 +88,7 @@ def _best(ranks: Mapping[str, int], words: list[str]) -> int | None:
 def tags_of(
     minor: int, free_threaded: bool, platform: str, glibc: str | None, macos: str | None
 ) -> Tags:
+    """The tags of CPython 3.`minor` on a platform; `glibc` and `macos` are those of its system."""
     pairs = list(_cpython_pairs(minor, free_threaded))
     pure = [f"{python}-none" for python in _pure_pythons(minor)]
     return Tags(

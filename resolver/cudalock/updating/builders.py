@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from cudalock.errors import NetworkError
@@ -12,10 +12,11 @@ from cudalock.sources.rows import is_kept, wheel_parts
 from cudalock.updating.merging import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from cudalock.labelling.patterns import Patterns
     from cudalock.matrix import Builder, Matrix
+    from cudalock.sources.github_releases import Asset
     from cudalock.sources.web import Web
 
 SOURCE: Final = "files of the GitHub releases"
@@ -64,25 +65,31 @@ def read_builder(
         if reading is None and not is_held(project, parts["version"], asset.tag, asset.name):
             published.unread.append(f"{asset.tag}/{asset.name}")
             continue
-        wheel = Listed(
-            version=parts["version"],
-            tags=parts["tags"],
-            local=parts["local"],
-            tag=asset.tag,
-            sha256=asset.sha256,
-            size=asset.size,
-            dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
-            labels=reading.labels if reading else {},
-            known="listed",
-            source=SOURCE,
-        )
         versions = published.wheels.setdefault(project, {})
+        wheel = _wheel(asset, project, parts, reading.labels if reading else {})
         versions.setdefault(parts["version"], []).append(wheel)
     if moved and not published.wheels:
         raise NetworkError(
             f"the releases of {builder.id} have moved: matrix.toml names the old place"
         )
     return published
+
+
+def _wheel(
+    asset: Asset, project: str, parts: Mapping[str, str], labels: Mapping[str, Any]
+) -> Listed:
+    return Listed(
+        version=parts["version"],
+        tags=parts["tags"],
+        local=parts["local"],
+        tag=asset.tag,
+        sha256=asset.sha256,
+        size=asset.size,
+        dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
+        labels=labels,
+        known="listed",
+        source=SOURCE,
+    )
 
 
 def held_files(matrix: Matrix, builder: Builder) -> set[tuple[str, str, str | None, str]]:

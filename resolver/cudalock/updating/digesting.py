@@ -32,11 +32,11 @@ from cudalock.updating.report import Failure, Report
 from cudalock.updating.update import next_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from cudalock.lints import Defect
     from cudalock.updating.files import IndexFile
-
-    Progress = Callable[[str, int, int], None]
+    from cudalock.updating.update import Progress
 
 UNRANKED: Final = 1 << 16
 
@@ -74,28 +74,18 @@ def compute_digests(
             raise UnknownName(f"`{name}` is not in the matrix")
         files[name] = file
     subjects = _subjects(matrix, files)[:number]
-    changes, failures, computed = [], [], []
     with stage_beside(output) as stage, Web() as web:
-        scratch = Path(tempfile.mkdtemp(dir=stage))
-        for done, subject in enumerate(subjects, 1):
-            try:
-                change = _compute(web, subject, scratch / "wheel.whl", today)
-            except CudalockError as error:
-                failures.append(Failure(subject.file, error.message, error.hints))
-            else:
-                computed.append(f"sha256 of {subject.file} is {subject.row[1]}")
-                changes += [change] if change else []
-            progress(subject.file, done, len(subjects))
-        shutil.rmtree(scratch)
-        version, folder, defects = matrix.version, str(output or matrix.directory), []
-        if any(change.changed for change in changes):
+        done = _compute_all(web, subjects, stage, today, progress)
+        version, folder = matrix.version, str(output or matrix.directory)
+        defects: list[Defect] = []
+        changed = {change.project for change in done.changes if change.changed}
+        if changed:
             version = next_version(matrix.version, today)
-            copy_matrix(matrix, stage / "matrix")
-            changed = {change.project for change in changes if change.changed}
             texts = {
                 f"index/{name}.json": files[name]._replace(retrieved=today).text()
                 for name in sorted(changed)
             }
+            copy_matrix(matrix, stage / "matrix")
             write_files(stage / "matrix", texts)
             defects = new_defects(matrix, Matrix.load(stage / "matrix"))
             folder = publish(stage / "matrix", matrix, output, version)
@@ -104,13 +94,40 @@ def compute_digests(
             version=version,
             folder=folder,
             asked=len(subjects),
-            changes=tuple(changes),
-            notes=tuple(computed),
-            failures=tuple(failures),
+            changes=tuple(done.changes),
+            notes=tuple(done.told),
+            failures=tuple(done.failures),
             unread=(),
             defects=tuple(defects),
             traffic=str(web.traffic),
         )
+
+
+class _Computed(NamedTuple):
+    """What came of some wheels: what changed, each digest in a sentence, and what failed."""
+
+    changes: list[Change]
+    told: list[str]
+    failures: list[Failure]
+
+
+def _compute_all(
+    web: Web, subjects: Sequence[Subject], stage: Path, today: str, progress: Progress
+) -> _Computed:
+    """Each wheel brought in turn, and taken away again."""
+    found = _Computed([], [], [])
+    scratch = Path(tempfile.mkdtemp(dir=stage))
+    for number, subject in enumerate(subjects, 1):
+        try:
+            change = _compute(web, subject, scratch / "wheel.whl", today)
+        except CudalockError as error:
+            found.failures.append(Failure(subject.file, error.message, error.hints))
+        else:
+            found.told.append(f"sha256 of {subject.file} is {subject.row[1]}")
+            found.changes.extend([change] if change else [])
+        progress(subject.file, number, len(subjects))
+    shutil.rmtree(scratch)
+    return found
 
 
 def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | None:
