@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, DeclaredIndex, Source
+from cudalock.projects.toml_file import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def sources(file: TomlFile) -> Iterator[Source]:
     """The projects that a source says it is for. Patterns (`torch*`) are left out."""
     for key, item in file.items(*_PDM, "source"):
         packages = item.get("include_packages") if isinstance(item, dict) else None
-        for position, name in enumerate(packages if isinstance(packages, list) else ()):
+        for position, name in enumerate(as_list(packages)):
             if isinstance(name, str) and "*" not in name:
                 place = file.place((*key, "include_packages", position))
                 yield Source(canonical(name), place, place, index=str(item.get("name")))

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cudalock.names import canonical
+from cudalock.projects.declared import Declared, Place
 from cudalock.specifiers import holds, parse_marker, parse_requirement
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
@@ -176,4 +177,31 @@ def _reason(text: str) -> str | None:
     return None
 
 
-__all__ = ["Parsed", "is_marker", "is_name", "is_specifier", "may_hold", "parse"]
+def entry(
+    parsed: Parsed,
+    text: str,
+    place: Place,
+    version_place: Place | None,
+    ignored: frozenset[str],
+    *,
+    group: str | None = None,
+    role: str = "requirement",
+) -> Declared:
+    """A requirement that a file asks for; see :class:`Declared` for the rest."""
+    return Declared(
+        name=canonical(parsed.name),
+        text=text,
+        place=place,
+        specifier=parsed.specifier,
+        marker=parsed.marker,
+        extras=parsed.extras,
+        url=parsed.url,
+        group=group,
+        role=role,
+        version_place=version_place,
+        syntax="url" if parsed.url else "pep508",
+        ignored=ignored,
+    )
+
+
+__all__ = ["Parsed", "entry", "is_marker", "is_name", "is_specifier", "may_hold", "parse"]

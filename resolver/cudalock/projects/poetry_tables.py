@@ -9,6 +9,7 @@ from cudalock.names import canonical
 from cudalock.projects.declared import Declared, DeclaredIndex, Said
 from cudalock.projects.pep508 import is_marker, is_name
 from cudalock.projects.poetry_versions import python_marker, translate
+from cudalock.projects.toml_file import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +131,7 @@ def _entry(
         extras=tuple(
             sorted(
                 canonical(e)
-                for e in _listed(table.get("extras"))
+                for e in as_list(table.get("extras"))
                 if isinstance(e, str) and is_name(e)
             )
         ),
@@ -147,10 +148,6 @@ def _entry(
     return replace(
         entry, specifier=specifier or "", version_place=file.place(version_key), problem=problem
     )
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _address(file: TomlFile, key: Key, said: Mapping[str, str]) -> tuple[str, Place | None] | None:

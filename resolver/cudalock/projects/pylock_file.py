@@ -9,7 +9,7 @@ from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Edge, ProjectFile
 from cudalock.projects.lock_entries import files_of, hashes_of, locked, string, tables
 from cudalock.projects.pep508 import is_marker
-from cudalock.projects.toml_file import TomlFile
+from cudalock.projects.toml_file import TomlFile, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,6 @@ def _address(package: dict[str, Any]) -> str | None:
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
-    found = package.get("dependencies")
-    for item in found if isinstance(found, list) else ():
+    for item in as_list(package.get("dependencies")):
         if isinstance(item, dict) and isinstance(item.get("name"), str):
             yield Edge(canonical(item["name"]), string(item, "marker"), string(item, "version"))

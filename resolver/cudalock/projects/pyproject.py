@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.names import canonical
 from cudalock.projects import pdm_tables, poetry_tables, uv_tables
 from cudalock.projects.declared import Declared, ProjectFile, Said
-from cudalock.projects.toml_file import TomlFile
+from cudalock.projects.toml_file import TomlFile, as_list
 
 _MANY: Final = 500
 """Groups of a file that nobody wrote by hand; what each includes is then left alone."""
@@ -102,7 +102,7 @@ def _together(
     """Main with each group that brings others or is brought, and with those that it brings."""
     includes: dict[str, set[str]] = {}
     for name, items in file.table("dependency-groups").items():
-        for item in items if isinstance(items, list) else ():
+        for item in as_list(items):
             if isinstance(item, dict) and isinstance(item.get("include-group"), str):
                 found = includes.setdefault(f"group:{canonical(name)}", set())
                 found.add(f"group:{canonical(item['include-group'])}")

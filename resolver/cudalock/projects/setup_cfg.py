@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Problem, ProjectFile, Said
-from cudalock.projects.pep508 import is_specifier, parse
+from cudalock.projects.pep508 import entry, is_specifier, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +51,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
             dynamic.append("dependencies" if not group else "optional-dependencies")
             notes.append(f"`{value.key}` comes from `{value.text}`")
         else:
-            for entry in _entries(text, value, problems):
-                declared.append(replace(entry, group=group or None))
+            found = _entries(text, value, problems)
+            declared += [replace(each, group=group or None) for each in found]
     return ProjectFile(
         text.name,
         "setup-cfg",
@@ -89,18 +89,8 @@ def _entries(text: Text, value: _Value, problems: list[Problem]) -> Iterator[Dec
         if parsed.problem is not None:
             problems.append(Problem(place, f"`{said}` is no requirement: {parsed.problem}"))
             continue
-        yield Declared(
-            name=canonical(parsed.name),
-            text=said,
-            place=place,
-            specifier=parsed.specifier,
-            marker=parsed.marker,
-            extras=parsed.extras,
-            url=parsed.url,
-            version_place=text.place(start + parsed.version[0], start + parsed.version[1]),
-            syntax="url" if parsed.url else "pep508",
-            ignored=text.ignored(start, start + len(said)),
-        )
+        where = text.place(start + parsed.version[0], start + parsed.version[1])
+        yield entry(parsed, said, place, where, text.ignored(start, start + len(said)))
 
 
 def _values(text: str) -> Iterator[_Value]:

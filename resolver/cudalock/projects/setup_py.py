@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Problem, ProjectFile, Said
-from cudalock.projects.pep508 import is_specifier, parse
+from cudalock.projects.pep508 import entry, is_specifier, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,20 +147,9 @@ class _Setup:
                 self.problems.append(Problem(place, message))
                 continue
             where = self.text.place(first + parsed.version[0], first + parsed.version[1])
-            entry = Declared(
-                name=canonical(parsed.name),
-                text=self.text.text[place.start : place.end],
-                place=place,
-                specifier=parsed.specifier,
-                marker=parsed.marker,
-                extras=parsed.extras,
-                url=parsed.url,
-                group=group,
-                version_place=where if exact else None,
-                syntax="url" if parsed.url else "pep508",
-                ignored=self.text.ignored(place.start, place.end),
-            )
-            yield entry
+            written = self.text.text[place.start : place.end]
+            ignored = self.text.ignored(place.start, place.end)
+            yield entry(parsed, written, place, where if exact else None, ignored, group=group)
 
     def _span(self, node: ast.expr, value: str) -> tuple[int, int]:
         """Where a string stands: what is between its quotes, if that is the value itself."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
-from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Place, Problem, Said
-from cudalock.projects.pep508 import is_marker, is_specifier, parse
+from cudalock.projects.pep508 import entry, is_marker, is_specifier, parse
 from cudalock.projects.toml_places import Node, Places, TooDeep
 
 if TYPE_CHECKING:
@@ -130,20 +129,10 @@ class TomlFile:
             self.problem(key, f"`{found}` is no requirement: {parsed.problem}")
             return None
         node = self.node(key)
-        return Declared(
-            name=canonical(parsed.name),
-            text=self.text.text[place.start : place.end],
-            place=place,
-            specifier=parsed.specifier,
-            marker=parsed.marker,
-            extras=parsed.extras,
-            url=parsed.url,
-            group=group,
-            role=role,
-            version_place=self.text.place(*self.places.span(node, *parsed.version)),
-            syntax="url" if parsed.url else "pep508",
-            ignored=self.text.ignored(node.key_start, node.end),
-        )
+        written = self.text.text[place.start : place.end]
+        where = self.text.place(*self.places.span(node, *parsed.version))
+        ignored = self.text.ignored(node.key_start, node.end)
+        return entry(parsed, written, place, where, ignored, group=group, role=role)
 
     def requirements(
         self, *key: str, group: str | None = None, role: str = "requirement"
@@ -167,6 +156,11 @@ class TomlFile:
             else:
                 self.problem(each, f"`{text}` is no marker")
         return tuple(found)
+
+
+def as_list(value: object) -> list[Any]:
+    """The value where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def _places(text: str) -> Places:

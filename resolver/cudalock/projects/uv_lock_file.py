@@ -9,7 +9,7 @@ from cudalock.names import canonical
 from cudalock.projects.declared import Declared, Edge, ProjectFile
 from cudalock.projects.lock_entries import files_of, hashes_of, locked, string, tables
 from cudalock.projects.pep508 import is_marker
-from cudalock.projects.toml_file import TomlFile
+from cudalock.projects.toml_file import TomlFile, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,8 +61,7 @@ def _is_here(package: dict[str, Any]) -> bool:
 def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     source = _source(package)
     files = (*files_of(package.get("wheels", [])), *files_of(package.get("sdist", [])))
-    found = package.get("resolution-markers")
-    said = found if isinstance(found, list) else []
+    said = as_list(package.get("resolution-markers"))
     markers = [each for each in said if isinstance(each, str) and is_marker(each)]
     joined = " or ".join(f"({each})" for each in markers) if len(markers) > 1 else None
     address = string(source, "url") or string(source, "path") or string(source, "directory")
@@ -81,8 +80,8 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
 
 def _forks(file: TomlFile) -> Iterator[str]:
     """The extras and groups that exclude one another, as markers name them."""
-    for rivals in _listed(file.data.get("conflicts")):
-        for each in _listed(rivals):
+    for rivals in as_list(file.data.get("conflicts")):
+        for each in as_list(rivals):
             if isinstance(each, dict) and isinstance(each.get("package"), str):
                 for kind in ("extra", "group"):
                     if isinstance(each.get(kind), str):
@@ -91,7 +90,7 @@ def _forks(file: TomlFile) -> Iterator[str]:
 
 def _overridden(file: TomlFile) -> Iterator[str]:
     manifest = file.data.get("manifest")
-    for each in _listed(manifest.get("overrides")) if isinstance(manifest, dict) else ():
+    for each in as_list(manifest.get("overrides")) if isinstance(manifest, dict) else ():
         if isinstance(each, dict) and isinstance(each.get("name"), str):
             yield canonical(each["name"])
 
@@ -104,24 +103,24 @@ def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
     """The requirements of a project that the lock was made for: its extras and groups keep their
     name where some of them exclude another. Else all of them are wanted."""
     kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
-    for item in _listed(package.get("dependencies")):
+    for item in as_list(package.get("dependencies")):
         yield from _edge(item, None)
     for table, kind in kinds:
         found = package.get(table)
         for name, items in found.items() if isinstance(found, dict) else ():
             fork = _fork(kind, canonical(package["name"]), canonical(name))
-            for item in _listed(items):
+            for item in as_list(items):
                 yield from _edge(item, fork if forks else None)
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
     """The requirements of an entry: its own, those of its extras, and of its groups."""
-    for item in _listed(package.get("dependencies")):
+    for item in as_list(package.get("dependencies")):
         yield from _edge(item, None)
     for kind in ("optional-dependencies", "dev-dependencies"):
         found = package.get(kind)
         for name, items in found.items() if isinstance(found, dict) else ():
-            for item in _listed(items):
+            for item in as_list(items):
                 yield from _edge(item, canonical(name))
 
 
@@ -133,11 +132,7 @@ def _edge(item: object, extra: str | None) -> Iterator[Edge]:
         string(item, "marker"),
         string(item, "version"),
         string(_source(item), "url"),
-        tuple(canonical(each) for each in _listed(item.get("extra")) if isinstance(each, str)),
+        tuple(canonical(each) for each in as_list(item.get("extra")) if isinstance(each, str)),
         extra,
         string(_source(item), "registry"),
     )
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []

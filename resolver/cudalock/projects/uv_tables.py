@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.names import canonical
 from cudalock.projects.declared import Declared, DeclaredIndex, Option, Source
 from cudalock.projects.pep508 import is_marker
+from cudalock.projects.toml_file import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -128,7 +129,7 @@ def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
     """The sets of extras and groups that are never wanted together."""
     for _, items in file.items(*_UV, "conflicts"):
         found = set()
-        for item in items if isinstance(items, list) else ():
+        for item in as_list(items):
             for kind in ("extra", "group"):
                 if isinstance(item, dict) and isinstance(item.get(kind), str):
                     found.add(f"{kind}:{canonical(item[kind])}")
