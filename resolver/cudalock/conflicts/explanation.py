@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
+    from cudalock.facts import Fact
 
 
 class Explanation(NamedTuple):
@@ -189,18 +190,27 @@ class Narrator:
         if kind == "option":
             return Step(self._option(id, table.owner))
         fact = self._problem.matrix.fact(id)
-        return Step(f"{owner} {fact.says}{self._meaning(table, owners)}", fact.id)
+        return Step(f"{owner} {fact.says}{self._meaning(fact, table, owners)}", fact.id)
 
-    def _meaning(self, table: Table, owners: int) -> str:
-        """What a fact about a virtual component comes to for its owners, where that is short."""
-        if not self._problem.matrix.component(table.other).is_virtual:
+    def _meaning(self, fact: Fact, table: Table, owners: int) -> str:
+        """What a fact comes to for its owners, where that is short: one about a virtual component,
+        or one whose versions are each wheel's own."""
+        is_virtual = self._problem.matrix.component(table.other).is_virtual
+        by_label = any(
+            demand.template.name == table.other and demand.template.label_names
+            for demand in fact.beside
+        )
+        if not is_virtual and not by_label:
             return ""
         accepted = 0
         for group, useful in table.groups:
             if group & owners:
                 accepted |= useful
-        versions = versions_of(self._members(table.other, accepted))
-        return f": {table.other} {versions}" if versions else f": no {table.other}"
+        members = self._members(table.other, accepted)
+        if not is_virtual and len({each.version for each in members}) > SHOWN_VERSIONS:
+            return ""
+        versions = versions_of(members)
+        return f": {table.other} {versions}" if versions else ": none"
 
     def _alive_owners(self, table: Table) -> int:
         alive = self._network.alive(self._core.others)

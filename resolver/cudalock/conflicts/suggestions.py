@@ -293,7 +293,7 @@ def _near_pythons(target: Target) -> list[str]:
     """Other Pythons, the nearest first, the newer of two."""
     minor = int(target.python.split(".")[1])
     others = [python for python in PYTHONS if int(python.split(".")[1]) != minor]
-    if target.free_threaded or target.python.count(".") == 2:
+    if target.free_threaded:
         others.append(f"3.{minor}")
     return sorted(others, key=lambda each: (abs(int(each[2:]) - minor), -int(each[2:])))
 

@@ -59,6 +59,9 @@ class Attempts:
         if framework is None:
             yield from (("", let_go) for let_go in some)
             return
+        if any(self._out_of_bounds([framework])):
+            yield from product([self._bare(framework)], some)
+            return
         held = [self._pinned(framework, is_exact=is_exact) for is_exact in (True, False)]
         yield from product([*held, *self._minors(framework, same=True)], some)
         yield from product(self._minors(framework, same=False), (some[0], some[-1]))

@@ -44,6 +44,8 @@ _CAPABILITY: Final = re.compile(
 _ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})a?(?![a-z0-9])")
 _DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
 _GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
+_UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
+"""A line that has this names a wheel which is made for another machine."""
 _SHORT_NAME: Final = 5
 
 
@@ -61,26 +63,28 @@ class Clues(NamedTuple):
 def read_clues(text: Text, matrix: Matrix) -> Clues:
     """The machine that the text speaks of."""
     folded = text.folded
+    lines = folded.split("\n")
+    fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
     return Clues(
-        python=_python(text),
-        platform=_platform(folded),
+        python=_python(fitting),
+        platform=_platform("\n".join(fitting)),
         gpu=_gpu(folded, matrix),
         driver=_first(_DRIVER, folded),
         glibc=_first(_GLIBC, folded),
     )
 
 
-def _python(text: Text) -> str | None:
+def _python(lines: list[str]) -> str | None:
     """The version told in full, if what tells the minor alone agrees; else the first told."""
-    versions = list(_pythons(text))
+    versions = list(_pythons(lines))
     full = [version for version in versions if version.count(".") == 2]
     if full:
         return full[0]
     return max(dict.fromkeys(versions), key=versions.count, default=None)
 
 
-def _pythons(text: Text) -> Iterator[str]:
-    for line in _short(text):
+def _pythons(lines: list[str]) -> Iterator[str]:
+    for line in (each[:LONGEST] for each in lines if each):
         had = _HAS.search(line) if "python" in line else None
         if had:
             yield had[1]
@@ -88,10 +92,6 @@ def _pythons(text: Text) -> Iterator[str]:
         for match in _PYTHON.finditer(line):
             minor = match["minor"]
             yield match["dotted"] or f"3.{minor}"
-
-
-def _short(text: Text) -> Iterator[str]:
-    return (line[:LONGEST] for line in text.folded.split("\n") if line)
 
 
 def _platform(folded: str) -> str | None:

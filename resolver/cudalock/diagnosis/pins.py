@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.diagnosis.clues import LONGEST
 from cudalock.names import canonical
+from cudalock.specifiers import leading_name, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,21 +72,36 @@ def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
 
 
 def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
-    """What a package of which the text tells no version asks of others: `a requires b>=1`.
+    """What a package asks of others by the text: `a requires b>=1`, `a 2.0 requires b<2`.
 
-    Of one whose version is told, the matrix knows more.
+    Where the matrix holds that very release, and what it asks of the other, it knows more.
     """
     namer = _Namer(matrix)
     bounds: dict[str, str] = {}
     for line in text.lines:
         match = _BOUND.search(line, 0, LONGEST) if " require" in line else None
-        if match is None or _is_version(match["who"]):
+        name = match and namer.known(match["name"], "")
+        if match is None or not name or _is_known(line, match, name, namer, matrix):
             continue
-        name = namer.known(match["name"], "")
         specifier = match["specifier"].replace(" ", "")
-        if name and _is_specifier(specifier):
+        if _is_specifier(specifier):
             bounds[name] = specifier
     return bounds
+
+
+def _is_known(line: str, match: re.Match[str], name: str, namer: _Namer, matrix: Matrix) -> bool:
+    """Whether a release that the line names is held, and limits the other project."""
+    version = match["who"]
+    before = line[: match.start()].split()
+    who = before and _is_version(version) and namer.known(before[-1], version)
+    project = matrix.project(who) if who else None
+    if project is None or version.partition("+")[0] not in project:
+        return False
+    return any(
+        leading_name(text) == name and parse_requirement(text).specifier
+        for build in project.release(version.partition("+")[0]).builds
+        for text in build.requires
+    )
 
 
 class _Namer:
