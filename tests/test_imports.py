@@ -22,7 +22,7 @@ LAYERS = [
     {"names", "addresses", "specifiers", "sentences", "toml", "folders"},
     {"target"},
     {"goals"},
-    {"facts", "releases", "compiled", "refreshed"},
+    {"facts", "components", "releases", "compiled", "refreshed"},
     {"matrix"},
     {"resolution"},
     {"conflicts"},

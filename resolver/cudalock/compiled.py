@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path
 from typing import Any, Final
 
+from cudalock.components import check_component
 from cudalock.errors import MatrixError
-from cudalock.facts import check_component
 
 COMPILED: Final = "compiled.json"
 HEADER: Final = "matrix.toml"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
+from cudalock.components import read_component
 from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
-from cudalock.facts import Component, Fact, Libraries, Place, Replacement, read_component
+from cudalock.facts import Component, Fact, Libraries, Place, Replacement
 from cudalock.names import Names, nearest
 from cudalock.refreshed import Refreshed, find_refreshed
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project

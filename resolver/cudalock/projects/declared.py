@@ -199,11 +199,10 @@ class Problem(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """How text became bytes: codec, byte order mark, and the line end that most lines have."""
+    """How text became bytes: its codec, and the byte order mark before it."""
 
     codec: str = "utf-8"
     bom: bytes = b""
-    newline: str = "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
     elif "\0" in text:
         start = text.index("\0")
         problems.append(Problem(whole.place(start, start + 1), f"{NOT_TEXT}text"))
-    return whole, Encoding(codec, bom, _newline(text)), problems
+    return whole, Encoding(codec, bom), problems
 
 
 def _announced(content: bytes) -> tuple[bytes, str]:
@@ -123,9 +123,3 @@ def _announced(content: bytes) -> tuple[bytes, str]:
 
 _STATEFUL: Final = {"utf-16", "utf-32", "utf-7", "utf-8-sig", "idna", "punycode"}
 """Codecs that write a mark of their own, or are no way to keep a file."""
-
-
-def _newline(text: str) -> str:
-    """The line end that most lines have."""
-    windows = text.count("\r\n")
-    return "\r\n" if windows * 2 > text.count("\n") else "\n"
