@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,24 @@ def test_markers_are_parsed_in_one_place(path: Path) -> None:
 def test_every_part_has_a_layer() -> None:
     parts = {part_of(path) for path in modules()} - OUTSIDE
     assert parts <= set().union(*LAYERS)
+
+
+MAPPED = [
+    path.parent
+    for path in modules()
+    if path.name == "__init__.py" and part_of(path) not in {*OUTSIDE, "cli"}
+]
+
+
+@pytest.mark.parametrize("package", MAPPED, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_package_says_what_each_of_its_modules_is_for(package: Path) -> None:
+    """The commands of `cli` say it themselves, in their help."""
+    text = (package / "__init__.py").read_text(encoding="utf-8")
+    told = ast.get_docstring(ast.parse(text)) or ""
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    assert modules <= set(re.findall(r"\w+", told))
+    inside = {path.stem for path in package.iterdir()}
+    assert set(re.findall(r":mod:`(\w+)`", told)) <= inside
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 Who does what: :mod:`lines` says what a file holds on a target, :mod:`places` which indexes its
 addresses mean, :mod:`targets` what a file is judged for when nobody said, :mod:`judged` puts it to
 :mod:`cudalock.judging` target by target, :mod:`static` says what needs no target, :mod:`rewriting`
-mends a file's text, :mod:`fresh` asks a lock's own question again, and :mod:`reports` shows it all.
+mends a file's text, and :mod:`reports` shows it all. :mod:`building` tells what is to be built, and
+whether the file says how.
 """
 
 from __future__ import annotations

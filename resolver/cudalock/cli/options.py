@@ -140,17 +140,17 @@ def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Reques
 
 
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
-    from cudalock.projects import requirements_txt
+    from cudalock.projects import asked_requirements
 
-    lines = requirements_txt.Lines()
+    lines = asked_requirements.Lines()
     for file in files:
-        lines.extend(requirements_txt.read(file))
+        lines.extend(asked_requirements.read(file))
     for file in constraints:
         inline = _inline_constraint(file)
         if inline:
             lines.constraints.append(inline)
         else:
-            lines.extend(requirements_txt.read(file, constraint=True))
+            lines.extend(asked_requirements.read(file, constraint=True))
     return request._replace(
         asked=tuple(lines.requirements),
         constraints=tuple(lines.constraints),

@@ -2,7 +2,7 @@
 
 :mod:`choices` explains the pins of an answer. Where there is none, :mod:`core` narrows the question
 down to a minimal impossible part, :mod:`explanation` tells it (:mod:`without_wheels` what has no
-wheel), and :mod:`suggestions` looks for the least change that has an answer.
+wheel) in :mod:`steps`, and :mod:`suggestions` looks for the least change that has an answer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Formats a lock can be written in, by name and by file name.
 
-A format's module is imported when it renders, so a solve pays only for the one it writes.
+A format's module is imported when it renders, so a solve pays only for the one it writes:
+`requirements_txt`, `constraints`, `pylock`, `json_lock`, and for uv `uv_project` (by `uv_plan`, and
+`uv_record` of what it wrote before) and `uv_lock`. `header` begins each file, `plain` keeps it
+ASCII, `pythons` makes ranges of Pythons, `toml_lists` edits lists in a file that is there.
 """
 
 from __future__ import annotations

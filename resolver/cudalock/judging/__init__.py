@@ -1,6 +1,7 @@
 """Whether what is held goes together on a target: the pins of a file, or what is installed.
 
-Who does what: :mod:`held` is the question's parts, :mod:`alone` judges each of them by itself,
+Who does what: :mod:`held` is the question's parts, :mod:`stack` what there is anything to say
+about, :mod:`wheels` what an installer may take, :mod:`alone` judges each of them by itself,
 :mod:`problem` puts them to the engine, :mod:`telling` turns a smallest part that cannot hold into a
 finding, and :mod:`mending` looks for the nearest that can.
 """

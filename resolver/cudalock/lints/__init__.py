@@ -4,7 +4,8 @@
     curated ── each fact by itself, and that it covers something
     agreement ── rows against each other, against the facts and the vendor's tables
 
-A rule about data is one function here, with its name in the LINTS of its module.
+A rule about data is one function here, with its name in the LINTS of its module; what it finds are
+`defects`.
 """
 
 from __future__ import annotations

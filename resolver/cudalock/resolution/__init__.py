@@ -4,7 +4,11 @@ Who does what: :mod:`problem` says what exists and what each choice asks for, :m
 :mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
 :mod:`provider` lets resolvelib settle the rest (:mod:`learning` does, where that goes round in
 circles), and :mod:`search` walks it all from the best on. :mod:`reach` sees beforehand what no
-search would find.
+search would find, and :mod:`joint` solves for several targets.
+
+The values are :mod:`requirement`, :mod:`candidate` and :mod:`pinned`. What makes it quick:
+:mod:`fit` ranks wheels for the target, :mod:`columns` asks of a whole domain at once, :mod:`screen`
+leaves out beforehand what fits no build of the framework.
 """
 
 from __future__ import annotations

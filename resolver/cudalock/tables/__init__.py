@@ -6,8 +6,9 @@
 
 `definitions` reads which rows and columns a table has (`matrix/tables.toml`), `cells` says what a
 column shows of a release, `vendor` makes rows of the vendor's tables, `wheels` reads tags,
-`covering` asks which facts apply. Each value has `text()` for people and `document()` for programs,
-and they say the same.
+`covering` asks which facts apply. `making` fills a table, `pages` has the pages, `export` writes
+all of it for other programs. Each value has `text()` for people and `document()` for programs, and
+they say the same.
 """
 
 from __future__ import annotations

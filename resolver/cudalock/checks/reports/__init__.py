@@ -1,4 +1,4 @@
-"""Findings as text: for people, for programs, for GitHub's annotations, and as SARIF."""
+"""Findings as text: for people, programs, GitHub's annotations, and (`sarif`) as SARIF."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cudalock.errors import CudalockError
-from cudalock.projects.requirements_txt import Lines, read
+from cudalock.projects.asked_requirements import Lines, read
 
 if TYPE_CHECKING:
     from pathlib import Path
