@@ -225,6 +225,8 @@ def test_constraints() -> None:
         ({"words": ("torch",), "driver": ("new",)}, BadSpecifier, "driver"),
         ({"words": ("torch",), "builders": ("mine",)}, BadSpecifier, "mine"),
         ({"asked": (Asked("nosuch", origin="r.txt:7"),)}, UnknownName, "r.txt:7"),
+        ({"words": ("nosuch>=1",)}, UnknownName, "`nosuch`"),
+        ({"words": ("torch", "transformers==4.48")}, UnknownName, "`transformers`"),
         ({}, UsageError, "the goal is empty"),
         (
             {"asked": (Asked("numpy", marker="python_version < '3'"),)},

@@ -1,15 +1,15 @@
 """Goals: what was asked for, read from a phrase, flags, requirement strings and files.
 
-`phrase` turns words into parts, `versions` turns one part's text into a specifier, `asked` merges
-what was asked of one project, `request` puts flags, phrase and defaults together, `goal` holds the
-result and writes it as a command again.
+`known` is what reading has to know of a matrix. `phrase` turns words into parts, `versions` turns
+one part's text into a specifier, `asked` merges what was asked of one project, `request` puts
+flags, phrase and defaults together, `goal` holds the result and writes it as a command again.
 """
 
 from cudalock.goals.asked import Asked, collect
 from cudalock.goals.goal import SWITCHES, Goal, command_line
+from cudalock.goals.known import Known
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
-    Known,
     Question,
     Request,
     one_target,

@@ -14,17 +14,10 @@ from cudalock.sentences import did_you_mean
 from cudalock.specifiers import holds, parse_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from cudalock.goals.known import Known
     from cudalock.names import Names
-
-    Elsewhere = Callable[[Iterable[str]], frozenset[str]]
-    """Those of some names that are in no list, and can be had all the same."""
-
-    Older = Callable[[str, str], Sequence[str]]
-    """The versions of a project, with one that is older than those that are held; none where that
-    cannot be had."""
-
 
 LOOKED_UP: Final = "a package outside the matrix is looked up by `cudalock solve`, not offline"
 """The hint for a name that is not known where no index is asked."""
@@ -79,12 +72,6 @@ class Asked(NamedTuple):
         return holds(self.marker, environment)
 
 
-def none_older(name: str, version: str) -> Sequence[str]:
-    """There is nothing older than what is known."""
-    del name, version
-    return ()
-
-
 def _too_old(item: Asked, known: Sequence[str]) -> str | None:
     """The version that an item names, if it is older than all that are known."""
     for clause in clauses(item.specifier) if known and item.loose is None else ():
@@ -93,12 +80,6 @@ def _too_old(item: Asked, known: Sequence[str]) -> str | None:
         if is_exact and Version(version) < Version(known[0]):
             return version
     return None
-
-
-def nowhere(names: Iterable[str]) -> frozenset[str]:
-    """There are no names but those of the lists."""
-    del names
-    return frozenset()
 
 
 class _Read(NamedTuple):
@@ -111,25 +92,16 @@ class _Read(NamedTuple):
 
 
 def collect(
-    asked: Iterable[Asked],
-    names: Names,
-    versions: Callable[[str], Sequence[str]],
-    environment: Mapping[str, str],
-    matrix_version: str | None = None,
-    elsewhere: Elsewhere = nowhere,
-    older: Older = none_older,
-    *,
-    asks: bool = False,
+    asked: Iterable[Asked], known: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
-    What a marker rules out in `environment` is left out. `elsewhere` tells which names that are in
-    no list can be had all the same, if it `asks` at all, and `older` the versions of a project with
-    one that is older than those. Raises UnknownName, UnknownVersion, and Contradiction where two
-    places ask for what no known version can be both.
+    What a marker rules out in `environment` is left out. Raises UnknownName, UnknownVersion, and
+    Contradiction where two places ask for what no known version can be both.
     """
     found: dict[str, list[_Read]] = {}
-    known: dict[str, Sequence[str]] = {}
+    versions: dict[str, Sequence[str]] = {}
+    names = known.names
     notes: dict[str, None] = {}
     wanted = []
     for item in asked:
@@ -138,37 +110,35 @@ def collect(
         else:
             notes[f"{item.origin}: `{item.name}` {NOT_HERE}"] = None
     unlisted = {canonical(item.name) for item in wanted if names.find(item.name) is None}
-    others = elsewhere(sorted(unlisted)) if unlisted else frozenset()
+    others = known.elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for item in wanted:
-        project = _project(item, names, others, asks=asks)
-        if project not in known:
-            known[project] = versions(names.stand_in(project, environment))
-        place = matrix_version if project not in others else LISTING
-        if place != LISTING and (exact := _too_old(item, known[project])):
-            known[project] = older(names.stand_in(project, environment), exact) or known[project]
-        specifier, note = _read(item, project, known[project], place)
+        project = _project(item, names, others, asks=known.looks_further)
+        meant = names.stand_in(project, environment)
+        if project not in versions:
+            versions[project] = known.versions(meant)
+        place = known.version if project not in others else LISTING
+        if place != LISTING and (exact := _too_old(item, versions[project])):
+            versions[project] = known.older(meant, exact) or versions[project]
+        specifier, note = _read(item, project, versions[project], place)
         if note:
             notes[note] = None
         found.setdefault(project, []).append(_Read(project, specifier, item.extras, item.origin))
-    merged = (_merged(found[project], known[project]) for project in sorted(found))
+    merged = (_merged(found[project], versions[project]) for project in sorted(found))
     return tuple(merged), tuple(notes)
 
 
 def collect_constraints(
-    asked: Iterable[Asked],
-    names: Names,
-    environment: Mapping[str, str],
-    *,
-    keep: bool = False,
+    asked: Iterable[Asked], known: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped,
-    unless there may be such projects and they are to `keep`."""
+    unless there may be such projects."""
     found: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for item in asked:
         if not item.applies(environment):
             continue
-        project = names.find(item.name) or (canonical(item.name) if keep else None)
+        project = known.names.find(item.name)
+        project = project or (canonical(item.name) if known.is_open else None)
         if project is None:
             unknown.add(canonical(item.name))
         elif item.specifier:

@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.asked import LOOKED_UP, Asked, unknown_name
+from cudalock.goals.asked import LOOKED_UP, Asked
 from cudalock.names import canonical, closest, guesses
 from cudalock.sentences import did_you_mean
 from cudalock.specifiers import parse_requirement
@@ -30,7 +30,7 @@ from cudalock.target import is_musl, parse_platform, platform_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cudalock.goals.asked import Elsewhere
+    from cudalock.goals.known import Known
     from cudalock.names import Names
 
 ORIGIN = "the goal"
@@ -87,26 +87,16 @@ class _Token(NamedTuple):
     local: str | None = None
 
 
-def parse_phrase(
-    words: Sequence[str],
-    names: Names,
-    gpu: Callable[[str], str | None] = lambda text: None,
-    gpu_names: Callable[[], Sequence[str]] = tuple,
-    elsewhere: Elsewhere | None = None,
-    asks: bool = False,
-    distribution: Callable[[str], str | None] = lambda text: None,
-) -> Parsed:
+def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
     """What `words` (the arguments as the shell split them) say.
 
     An argument that is a requirement by its own operator is taken whole, markers and extras
-    included. `gpu` gives the compute capability of a GPU's name, `distribution` the glibc of a
-    Linux distribution's. `elsewhere` tells which names that
-    are in no list can be had all the same: one that is an argument of its own may be such a name.
-    Raises BadPhrase naming the word that means nothing, UnknownName for a requirement on a project
-    that is not known, without `elsewhere`, and its NetworkError for a word that could not be looked
-    up, if it `asks` at all.
+    included. A project that is in no list can be asked for as an argument of its own, if it can be
+    had all the same. Raises BadPhrase naming the word that means nothing, and NetworkError for a
+    word that has to be looked up and cannot be.
     """
-    reader = _Reader(names, gpu, gpu_names, elsewhere, asks, distribution, frozenset(words))
+    names = known.names
+    reader = _Reader(known, frozenset(words))
     run: list[str] = []
     for word in words:
         asked = _requirement(word)
@@ -162,13 +152,8 @@ def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
 class _Reader:
     """Reads tokens from left to right. A version belongs to the component just before it."""
 
-    names: Names
-    gpu: Callable[[str], str | None]
-    gpu_names: Callable[[], Sequence[str]]
-    elsewhere: Elsewhere | None = None
-    asks: bool = False
-    distribution: Callable[[str], str | None] = lambda text: None
-    whole: frozenset[str] = frozenset()
+    known: Known
+    whole: frozenset[str]
     """the arguments as the shell split them"""
     asked: list[Asked] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=dict)
@@ -185,7 +170,7 @@ class _Reader:
         what = asked.name.lower()
         if what in ("cuda", "cudnn") and asked.specifier:
             self.say(what, asked.specifier)
-        elif project := self.names.find(asked.name):
+        elif project := self.known.names.find(asked.name):
             self.asked.append(
                 Asked(project, asked.specifier, None, asked.extras, asked.marker, asked.origin)
             )
@@ -195,10 +180,8 @@ class _Reader:
                 f" write `{what}` and one version",
                 hints=["`py3.11`, `glibc 2.28`, `driver 550.54`, `gpu 8.6`"],
             )
-        elif self.elsewhere is not None:
-            self.asked.append(asked)
         else:
-            raise unknown_name(asked.name, self.names, asked.origin)
+            self.asked.append(asked)
 
     def read(self, tokens: list[_Token]) -> None:
         position = 0
@@ -221,8 +204,8 @@ class _Reader:
             or self._read_newest(rest)
             or self._read_word(first.text)
             or self._read_platform(rest)
-            or self._read_run(rest, "platform", self.distribution)
-            or self._read_run(rest, "gpu", self.gpu)
+            or self._read_run(rest, "platform", self.known.distribution)
+            or self._read_run(rest, "gpu", self.known.gpu)
             or self._read_further(rest)
             or self._fail(first.text)
         )
@@ -236,10 +219,10 @@ class _Reader:
     def _read_keyword(self, rest: list[_Token]) -> int:
         """`cuda 12.4`, `python 3.11`, `driver 550.54`; a bare `cuda` is what is wanted anyway."""
         keyword = rest[0].text.lower()
-        if keyword not in _KEYWORDS or self.names.find(rest[0].text):
+        if keyword not in _KEYWORDS or self.known.names.find(rest[0].text):
             return 0
         what = "python" if keyword == "py" else keyword
-        if what == "gpu" and (used := self._read_run(rest[1:], what, self.gpu)):
+        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.gpu)):
             return 1 + used
         value = rest[1] if len(rest) > 1 else None
         if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
@@ -260,7 +243,7 @@ class _Reader:
             window = rest[:length]
             if any(token.kind not in ("word", "version") or token.local for token in window):
                 continue
-            project = self.names.find(" ".join(token.text for token in window))
+            project = self.known.names.find(" ".join(token.text for token in window))
             if project is None:
                 continue
             version, used = _version_of(rest[length:])
@@ -327,7 +310,7 @@ class _Reader:
         text = token.text + (f"+{token.local}" if token.local else "")
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"\d{4}", text) and self.gpu(text):
+        elif re.fullmatch(r"\d{4}", text) and self.known.gpu(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(
@@ -340,13 +323,13 @@ class _Reader:
         """A project that is in no list. Not one whose name may be a slip: what an index has under
         the misspelt name of a well-known project is seldom what is wanted."""
         word = rest[0].text
-        if self.elsewhere is None or word not in self.whole or not self._may_be_further(word):
+        if word not in self.whole or not self._may_be_further(word):
             return 0
         try:
-            if not self.elsewhere([canonical(word)]):
+            if not self.known.elsewhere([canonical(word)]):
                 return 0
         except NetworkError:
-            if self.asks:
+            if self.known.looks_further:
                 raise
             return 0
         version, used = _version_of(rest[1:])
@@ -357,10 +340,10 @@ class _Reader:
         return bool(re.fullmatch(_PROJECT, word)) and not closest(word, self._known())
 
     def _was_asked_for(self, word: str) -> bool:
-        return self.asks and word in self.whole and self._may_be_further(word)
+        return self.known.looks_further and word in self.whole and self._may_be_further(word)
 
     def _known(self) -> list[str]:
-        return [*self.names.words(), *platform_words(), *_KEYWORDS, *self.gpu_names()]
+        return [*self.known.names.words(), *platform_words(), *_KEYWORDS, *self.known.gpu_names()]
 
     def _fail(self, word: str) -> int:
         index = ", nor a package that an index has" if self._was_asked_for(word) else ""
@@ -384,7 +367,7 @@ class _Reader:
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         alone = f"`{word}` as an argument of its own, outside the quotes, is looked up as a package"
-        return [*hints, alone if self.asks else LOOKED_UP]
+        return [*hints, alone if self.known.looks_further else LOOKED_UP]
 
 
 def _public(version: str) -> str:

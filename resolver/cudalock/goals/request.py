@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, NothingAsked
 from cudalock.goals.asked import Asked, collect, collect_constraints
@@ -23,30 +23,12 @@ from cudalock.names import nearest
 from cudalock.target import Here, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from cudalock.goals.known import Known
     from cudalock.names import Names
 
 _T = TypeVar("_T")
-
-
-class Known(Protocol):
-    """The part of a Matrix that reading a request asks."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def names(self) -> Names: ...
-    @property
-    def looks_further(self) -> bool: ...
-    @property
-    def is_open(self) -> bool: ...
-    def elsewhere(self, names: Iterable[str], /) -> frozenset[str]: ...
-    def versions(self, name: str, /) -> Sequence[str]: ...
-    def older(self, name: str, version: str, /) -> Sequence[str]: ...
-    def gpu(self, text: str, /) -> str | None: ...
-    def gpu_names(self) -> Sequence[str]: ...
-    def distribution(self, text: str, /) -> str | None: ...
 
 
 class Request(NamedTuple):
@@ -113,15 +95,7 @@ def read_requests(
     """
     defaults = defaults or Request()
     here = here or Here()
-    parsed = parse_phrase(
-        request.words,
-        known.names,
-        known.gpu,
-        known.gpu_names,
-        known.elsewhere,
-        known.looks_further,
-        known.distribution,
-    )
+    parsed = parse_phrase(request.words, known)
     whole = _with_phrase(request, parsed)
     return tuple(
         (_goal(whole, parsed, defaults, known, target), target)
@@ -157,21 +131,9 @@ def _goal(
     environment = target.marker_environment()
     asked = [*parsed.asked, *_flag_asks(request), *request.asked]
     asked += _default_asks(defaults, asked, known.names)
-    requirements, notes = collect(
-        asked,
-        known.names,
-        known.versions,
-        environment,
-        known.version,
-        known.elsewhere,
-        known.older,
-        asks=known.looks_further,
-    )
+    requirements, notes = collect(asked, known, environment)
     constraints, more_notes = collect_constraints(
-        [*request.constraints, *defaults.constraints],
-        known.names,
-        environment,
-        keep=known.is_open,
+        [*request.constraints, *defaults.constraints], known, environment
     )
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
     cudnn = _one("cudnn", request.cudnn or defaults.cudnn, parse_cudnn)
