@@ -18,6 +18,7 @@ from tests.recorded import MAIN, RecordedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 os.environ["CUDALOCK_NO_DETECT"] = "1"
 """What a test's machine has is not what the tests are about; those that are hand in a probe."""
@@ -36,6 +37,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def cache_of_the_network(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the real index says is kept apart, since a solve offline goes by what was kept."""
+    if request.node.get_closest_marker("network"):
+        monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path / "kept"))
 
 
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
