@@ -275,8 +275,9 @@ def test_fetch_brings_every_wheel(name: str, wheels: str | None, tmp_path: Path)
         assert [each.partition("-")[0] for each in names(tmp_path / "wheels")] == sorted(FILES)
         assert len(re.findall(r"^[0-9a-f]{64}  ", result.stdout, re.MULTILINE)) == 4
         index.asked.clear()
-        again = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"))
-        assert again.stdout == result.stdout
+        again = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"), "-q")
+        assert (again.stdout, again.stderr) == (result.stdout, "")
+        assert result.stderr == f"4 wheels are in {tmp_path / 'wheels'}\n"
         assert not [path for path in index.asked if path.endswith(".whl")]
 
 
@@ -298,7 +299,8 @@ def test_fetch_computes_what_has_no_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "status"), [("hash", 1), ("address", 3), ("unhashed", 2), ("nonsense", 2)]
+    ("change", "status"),
+    [("hash", 1), ("address", 3), ("unhashed", 2), ("nonsense", 2), ("folder", 2)],
 )
 def test_fetch_says_what_is_wrong(change: str, status: int, tmp_path: Path) -> None:
     with LocalIndex() as index:
@@ -310,7 +312,7 @@ def test_fetch_says_what_is_wrong(change: str, status: int, tmp_path: Path) -> N
         elif change == "unhashed":
             text = re.sub(r" \\\n    --hash=\S+", "", text)
         else:
-            text += "what is this?\n"
+            text += {"nonsense": "what is this?\n", "folder": "thing @ ./thing\n"}[change]
         file = tmp_path / "requirements.txt"
         file.write_text(text)
         result = fetched(file, tmp_path / "w", "--index-url", index.url("/simple/"))

@@ -229,6 +229,12 @@ def test_a_hash_is_computed_once(index: Listed, tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "files").rglob("*.whl"))
 
 
+def test_what_has_no_address_stays_without_a_hash(index: Listed) -> None:
+    made = lock(pin(build_wheel("flash-attn", "2.8.3").without_digest(), builder="o/r"))
+    assert [each.wheel for each in with_hashes(made).pins] == [each.wheel for each in made.pins]
+    assert index.asked == []
+
+
 def test_a_file_may_be_kept(index: Listed, tmp_path: Path) -> None:
     _, made = bare_lock(index)
     with_hashes(made, keep=tmp_path / "w")

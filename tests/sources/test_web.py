@@ -332,12 +332,13 @@ def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
 # Settings of pip's.
 
 
+@pytest.mark.parametrize("trusted", [(), ("nowhere.invalid",)])
 @pytest.mark.parametrize("scheme", ["", "http://"])
-def test_pips_proxy_is_asked(server: ScriptedServer, scheme: str) -> None:
+def test_pips_proxy_is_asked(server: ScriptedServer, scheme: str, trusted: tuple[str, ...]) -> None:
     """For everything, as pip's is; the address may leave the scheme out."""
     server.answers["http://nowhere.invalid/simple/x/"] = [Answer(headers=FRESH, body=b"here")]
     proxy = scheme + server.url("").removeprefix("http://")
-    with Web(Settings(proxy=proxy)) as web:
+    with Web(Settings(proxy=proxy, trusted_hosts=trusted)) as web:
         assert web.get("http://nowhere.invalid/simple/x/").content == b"here"
 
 
