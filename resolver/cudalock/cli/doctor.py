@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from cudalock.environment import Layout, Machine
     from cudalock.findings import Finding
-    from cudalock.health import Subject
     from cudalock.matrix import Matrix
+    from cudalock.subject import Subject
 
 SCHEMA = "cudalock.doctor/1"
 
@@ -113,7 +113,7 @@ def _subject(
     layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool, stated: bool
 ) -> Subject:
     from cudalock.environment import read_inventory
-    from cudalock.health import Subject
+    from cudalock.subject import Subject
 
     return Subject(
         layout=layout,

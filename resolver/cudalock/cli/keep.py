@@ -29,8 +29,8 @@ def make_additions(
     from cudalock.environment import Machine, read_inventory
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import one_target
-    from cudalock.health import Subject
     from cudalock.keeping import Keeping
+    from cudalock.subject import Subject
 
     goal, target = one_target(questions)
     layout, path = _environment(options)

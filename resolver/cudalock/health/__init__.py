@@ -1,10 +1,10 @@
 """Whether an environment is healthy: read from its files, and judged by the matrix.
 
-Who does what: `subject` is what is examined; `folders` looks at the distributions themselves,
-`files` at what they installed, `requirements` at their METADATA, `stack` puts what is held to the
-engine, `conditions` sees which environment facts hold, `libraries` which CUDA libraries are found
-first, `machine` whether the driver answers, `lock` how it differs from a lock, `commands` are those
-that mend, and `imports` alone runs anything.
+Who does what, to a :class:`~cudalock.subject.Subject`: `folders` looks at the distributions
+themselves, `files` at what they installed, `requirements` at their METADATA, `stack` puts what is
+held to the engine, `conditions` sees which environment facts hold, `libraries` which CUDA libraries
+are found first, `machine` whether the driver answers, `lock` how it differs from a lock, `commands`
+are those that mend, and `imports` alone runs anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.findings import SEVERITIES
 from cudalock.health import conditions, files, folders, libraries, machine, requirements, stack
-from cudalock.health.subject import Subject
+from cudalock.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from cudalock.environment.installing import install_command, installing, quoted
 from cudalock.errors import CudalockError
 from cudalock.goals import Goal
+from cudalock.specifiers import leading_name
+from cudalock.subject import once_uninstalled
 
 if TYPE_CHECKING:
     from cudalock.environment import Installed
-    from cudalock.health.subject import Subject
     from cudalock.judging.mending import Change
     from cudalock.resolution import Resolution
+    from cudalock.subject import Subject
 
 
 def changing(change: Change, subject: Subject) -> str:
@@ -37,8 +39,8 @@ def adding(text: str, subject: Subject) -> str:
 def completing(text: str, subject: Subject) -> str | None:
     """Solves for a requirement beside all that is there; None for what the matrix does not have,
     and where nothing fits."""
+    # Imported here: most environments lack nothing.
     from cudalock.keeping import ALL, Keeping
-    from cudalock.specifiers import leading_name
 
     name = leading_name(text)
     if not subject.matrix.is_curated(name) or subject.matrix.project(name) is None:
@@ -93,21 +95,6 @@ def _answer(requirements: list[str], subject: Subject) -> Resolution | None:
         return resolve(goal, subject.target, subject.matrix)
     except CudalockError:
         return None
-
-
-def once_uninstalled(found: Resolution, subject: Subject) -> str:
-    """What an installer would leave as it is, though another build is to come in its place; empty
-    where there is no such thing."""
-    hidden = [
-        str(installed)
-        for name, pin in sorted(found.pins.items())
-        if (installed := subject.inventory.find(name))
-        and installed.local
-        and installed.satisfies(pin.full_version)
-        and installed.version != pin.full_version
-    ]
-    verb = "are" if len(hidden) > 1 else "is"
-    return f", once {' and '.join(hidden)} {verb} uninstalled" if hidden else ""
 
 
 def _stated(subject: Subject) -> list[str]:

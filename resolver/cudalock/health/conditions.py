@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cudalock.environment import Installed
     from cudalock.facts import Demand, Fact, Observation
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 SEVERITY: Mapping[str, Severity] = {
     "breaks": "error",

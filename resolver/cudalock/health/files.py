@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cudalock.environment import Installed
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 Record = dict[str, str]
 """The files of a distribution with their digests, by the path below site-packages."""

@@ -11,7 +11,7 @@ from cudalock.health.commands import again, completing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 
 def examine(subject: Subject) -> Iterator[Finding]:

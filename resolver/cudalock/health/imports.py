@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from cudalock.environment import Installed
     from cudalock.facts import Trial
-    from cudalock.health.subject import Subject
     from cudalock.matrix import Matrix
+    from cudalock.subject import Subject
 
 SECONDS: Final = 180.0
 """For one process; the first import of a large package from a slow disk takes a minute."""

@@ -17,7 +17,7 @@ from cudalock.health.conditions import SEVERITY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 VARIABLES = {True: "PATH", False: "LD_LIBRARY_PATH"}
 """Where libraries are looked for, by whether it is Windows."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.environment import Installed
-    from cudalock.health.subject import Subject
     from cudalock.projects.declared import Declared, ProjectFile
+    from cudalock.subject import Subject
 
 ROLES = ("requirement", "locked")
 """What a file wants installed; constraints and overrides only limit it."""

@@ -9,7 +9,7 @@ from cudalock.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 
 def examine(subject: Subject) -> Iterator[Finding]:

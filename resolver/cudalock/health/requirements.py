@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cudalock.environment import Installed
     from cudalock.facts import Replacement
-    from cudalock.health.subject import Subject
+    from cudalock.subject import Subject
 
 
 class Wanted(NamedTuple):

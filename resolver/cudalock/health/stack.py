@@ -9,23 +9,17 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.findings import Finding
 from cudalock.health.commands import changing, solving
-from cudalock.judging import Judge
+from cudalock.subject import InstalledJudge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.health.subject import Subject
     from cudalock.judging import Clash
+    from cudalock.subject import Subject
 
 ALONE: Final = frozenset(["CL102"])
 """What counts of the findings about one thing alone. It is installed, so how it could be had is no
 question any more; but it may have been withdrawn since."""
-
-
-class InstalledJudge(Judge):
-    """Judges what is there, and not what could be."""
-
-    ALONE = "does not work"
 
 
 def examine(subject: Subject) -> Iterator[Finding]:

@@ -17,8 +17,6 @@ from cudalock.errors import (
     UnknownVersion,
 )
 from cudalock.goals import command_line
-from cudalock.health.commands import once_uninstalled
-from cudalock.health.stack import InstalledJudge
 from cudalock.keeping.problem import KeepingProblem, meets
 from cudalock.keeping.refusal import explain, explain_changes
 from cudalock.lock.making import from_resolution
@@ -26,16 +24,17 @@ from cudalock.names import VENDOR, canonical
 from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
 from cudalock.specifiers import parse_requirement
+from cudalock.subject import InstalledJudge, once_uninstalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cudalock.conflicts import Explanation
     from cudalock.goals import Goal
-    from cudalock.health import Subject
     from cudalock.judging import Held
     from cudalock.lock import Lock, Pin
     from cudalock.resolution import Resolution
+    from cudalock.subject import Subject
 
 ALL: Final = "all"
 """What stands for everything that is installed."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cudalock.goals import Goal
-    from cudalock.health import Subject
     from cudalock.judging import Held
     from cudalock.resolution import Candidate, Requirement
+    from cudalock.subject import Subject
 
 _OF_CHOICE: Final = frozenset(["option:builders", "option:exclude-newer"])
 """What rules out a wheel that is to be chosen, and not one that is there."""

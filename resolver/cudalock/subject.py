@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cudalock.facts import NONE
-from cudalock.judging import Held
+from cudalock.judging import Held, Judge
 from cudalock.judging.problem import has_file
 from cudalock.releases import PACKAGE_INDEX
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cudalock.environment import Installed, Inventory, Layout, Machine
     from cudalock.matrix import Matrix
     from cudalock.releases import Build, Project
+    from cudalock.resolution import Resolution
     from cudalock.target import Target
 
 
@@ -149,3 +150,24 @@ def _may_be(build: Build, installed: Installed, held: Held) -> bool:
             _SEPARATORS, installed.local
         )
     return held.indexes is None or build.index in held.indexes
+
+
+class InstalledJudge(Judge):
+    """Judges what is there, and not what could be."""
+
+    ALONE = "does not work"
+
+
+def once_uninstalled(found: Resolution, subject: Subject) -> str:
+    """What an installer would leave as it is, though another build is to come in its place; empty
+    where there is no such thing."""
+    hidden = [
+        str(installed)
+        for name, pin in sorted(found.pins.items())
+        if (installed := subject.inventory.find(name))
+        and installed.local
+        and installed.satisfies(pin.full_version)
+        and installed.version != pin.full_version
+    ]
+    verb = "are" if len(hidden) > 1 else "is"
+    return f", once {' and '.join(hidden)} {verb} uninstalled" if hidden else ""
