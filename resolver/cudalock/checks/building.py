@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock import toml
 from cudalock.names import canonical
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ def _command(text: str, at: int) -> str:
 
 
 def _named_by_uv(file: ProjectFile) -> set[str]:
-    from cudalock import toml
-
     try:
         table: Any = toml.loads(file.text).get("tool", {}).get("uv", {})
     except (toml.TOMLDecodeError, AttributeError):

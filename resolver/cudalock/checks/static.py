@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.addresses import file_of
 from cudalock.checks.targets import PYTHONS, completed, is_allowed, likely
+from cudalock.errors import BadTarget
 from cudalock.findings import RULES, Finding
+from cudalock.judging import Held
 from cudalock.judging.stack import Stack
 from cudalock.judging.wheels import Wheels, wheel_tags
+from cudalock.names import nearest
 from cudalock.projects.pep508 import may_hold
-from cudalock.target import PLATFORMS, Target
+from cudalock.releases import PACKAGE_INDEX
+from cudalock.target import PLATFORMS, Target, parse_platform, platform_words
 
 if TYPE_CHECKING:
     from cudalock.matrix import Matrix
@@ -148,10 +152,6 @@ def _asks(marker: str, *names: str) -> bool:
 
 def _meant(marker: str) -> str | None:
     """What was probably meant by a value of a platform that there is not."""
-    from cudalock.errors import BadTarget
-    from cudalock.names import nearest
-    from cudalock.target import parse_platform, platform_words
-
     for variable, value in re.findall(
         r"(sys_platform|platform_system)\s*==\s*['\"]([^'\"]+)", marker
     ):
@@ -235,9 +235,6 @@ def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Tar
 
 
 def _is_cpu(entry: Declared, target: Target, matrix: Matrix) -> bool:
-    from cudalock.judging import Held
-    from cudalock.releases import PACKAGE_INDEX
-
     project = matrix.project(entry.name)
     held = Held(entry.name, entry.specifier, indexes=frozenset({PACKAGE_INDEX}))
     if project is None:

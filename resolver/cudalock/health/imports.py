@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.findings import Finding
 from cudalock.judging.stack import Stack
+from cudalock.specifiers import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,8 +140,6 @@ def _tried(
 
 
 def _applies(trial: Trial, installed: Installed, subject: Subject) -> bool:
-    from cudalock.specifiers import accepts
-
     return (
         (not trial.gpu or bool(subject.machine.gpus))
         and accepts(trial.versions, installed.public)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.markers import InvalidMarker
 from packaging.version import InvalidVersion, Version
 
+from cudalock.addresses import file_of
 from cudalock.errors import BadFile
 from cudalock.findings import Finding
 from cudalock.specifiers import accepts, holds
@@ -66,8 +67,6 @@ def _is_met(pin: Declared, installed: Installed | None) -> bool:
 
 def _same_file(pin: Declared, installed: Installed) -> bool:
     """Whether it is the file of the pin, where both say from which it is."""
-    from cudalock.addresses import file_of
-
     wanted = file_of(pin.url or "")
     if not wanted.endswith(".whl"):
         return True
