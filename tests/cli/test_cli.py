@@ -95,6 +95,24 @@ def test_help(words: list[str]) -> None:
     assert result.stdout.startswith("Usage: cudalock")
 
 
+def commands(group: click.Group, *path: str) -> list[list[str]]:
+    """The words of every command that does something."""
+    context = click.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        below = commands(command, *path, name) if isinstance(command, click.Group) else None
+        found += below if below is not None else [[*path, name]]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(main), ids=" ".join)
+def test_each_command_says_what_its_exit_status_means(words: list[str]) -> None:
+    text = CliRunner().invoke(main, [*words, "--help"]).output
+    status = text.partition("Exit status:")[2].partition("\n\n")[0]
+    assert {"0", "2"} <= {word for word in status.replace(";", " ").split() if word.isdigit()}
+
+
 def test_no_command_shows_the_help() -> None:
     result = run()
     assert (result.exit_code, result.stdout) == (2, "")

@@ -360,7 +360,7 @@ def test_uv_lock_offline_needs_a_cache(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("UV_CACHE_DIR", str(folder / "empty"))
     status, output = solve(*shlex.split(SMALL), "--format", "uv-lock", "--offline")
     assert status == 3
-    assert "`uv lock` could not reach an index: error: " in output
+    assert "`uv lock` could not reach what it needs: error: " in output
 
 
 def test_uv_lock_needs_uv(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def _asked(program: str, folder: Path, project: str, options: Options) -> str:
     # Newer ones break their lines.
     whole = "".join(done.stderr.split())
     if any(sign.replace(" ", "") in whole.lower() for sign in _NETWORK_SIGNS):
-        raise NetworkError(f"`uv lock` could not reach an index: {' '.join(said)}")
+        raise NetworkError(f"`uv lock` could not reach what it needs: {' '.join(said)}")
     if options.folder is not None and "".join(str(folder).split()) in whole:
         raise UsageError(
             f"`{options.folder / uv_project.FILE}` refers to files beside it, and uv is asked for "

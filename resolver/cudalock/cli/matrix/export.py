@@ -18,6 +18,8 @@ FORMATS = ("json", "csv")
 def export(layout: str, output: str | None, directory: str | None) -> None:
     """Write all that the matrix holds, the same bytes for the same matrix.
 
+    Exit status: 0 written; 2 it cannot be written.
+
     json: one object with `schema` ("cudalock.matrix/1"), `matrix`, `indexes`, `builders`, `facts`
     (as `matrix rules --json` has them), `projects` (name to `retrieved`, `sources` and `releases`;
     a release has `builds`, a build its `wheels` with `file`, `sha256` and `url`) and `cuda`, the

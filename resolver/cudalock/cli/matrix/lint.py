@@ -15,11 +15,13 @@ from cudalock.sentences import counted
 @options.directory
 @click.pass_context
 def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
-    """Check that the matrix holds together; print what does not, a line each, and exit with 1.
+    """Check that the matrix holds together; print what does not, a line each.
 
     Checked are its facts (ids unique, sources there, ranges and clauses parse and hit a real
     release), its rows (layout, file names, digests, known indexes and builders), and both together:
     what is pinned exists, companions agree, no row pins what a fact about it rules out.
+
+    Exit status: 0 no defects; 1 defects; 2 the matrix cannot be read.
 
     --json: one object with `schema` ("cudalock.lint/1"), `matrix` and `defects`, each with `file`,
     `key` (the path inside the file) and `says`.

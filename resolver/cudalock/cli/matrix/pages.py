@@ -25,6 +25,8 @@ FORMATS = ("text", "markdown", "csv")
 def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """List the curated facts by component: what each says, its effect, basis and sources.
 
+    Exit status: 0 listed; 2 NAME is no component.
+
     --json: one object with `schema` ("cudalock.rules/1"), `matrix`, `for`, and `facts` ordered by
     component and id. A fact has `id`, `component`, `says`, `effect`, `basis`, `source`, `checked`
     and `scope`, and what it holds of `for`, `where`, `when`, `requires`, `constrains`, `conflicts`,
@@ -47,6 +49,8 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     A project shows its versions, newest first; with VERSION each of its builds, with requirements,
     wheels, hashes and the facts that cover it. A GPU ("RTX 5090", 12.0) shows which builds have
     code for it.
+
+    Exit status: 0 printed; 2 NAME or VERSION is not known.
 
     --json: one object with `schema` ("cudalock.show/1"), `matrix` and `name`. A project has
     `versions`, a release `builds` with `requires` and `wheels`, a GPU `capability`, `gpus` and
@@ -76,6 +80,8 @@ def table(
 
     VERSION leaves the rows of one version of the first column: 2.5 is any 2.5.x, ">=2.4,<2.6" a
     range.
+
+    Exit status: 0 printed; 2 there is no such table, or no such row.
 
     --json: one object with `schema` ("cudalock.table/1"), `matrix`, `name`, `title`, `columns`
     (`key` and `title`), `rows` (objects by column key: text, a list of texts, or null where nothing

@@ -50,8 +50,8 @@ def update(
 
     GitHub allows few requests without a token: set GITHUB_TOKEN or GH_TOKEN.
 
-    Exit status: 0 fine; 1 the result has defects, or a wheel another digest than was recorded; 3 a
-    source could not be asked.
+    Exit status: 0 fine; 1 the result has defects, or a wheel another digest than was recorded; 2 a
+    name is not known, or DIR cannot be used; 3 a source could not be asked.
 
     --json: one object with `schema` ("cudalock.update/1"), `was` and `matrix` (versions), `folder`,
     `changes` (by `project` and `version`: `new`, and file tags `added`, `changed`, `vanished`,
