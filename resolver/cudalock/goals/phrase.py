@@ -197,7 +197,7 @@ class _Reader:
             self._read_requirement(first.text)
             return 1
         if first.kind in ("range", "version"):
-            return self._read_number(first)
+            return self._read_count(rest) or self._read_number(first)
         return (
             self._read_keyword(rest)
             or self._read_component(rest)
@@ -267,7 +267,7 @@ class _Reader:
         word = text.lower()
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
-        elif word == "cpu" or re.fullmatch(_CUDA_WORD, word):
+        elif word == "cpu" or re.fullmatch(_CUDA_WORD, word) or re.match(r"rocm[\d.]*$|xpu$", word):
             self.say("cuda", word)
         else:
             return 0
@@ -304,6 +304,14 @@ class _Reader:
                 self.say(what, text)
                 return length
         return 0
+
+    def _read_count(self, rest: list[_Token]) -> int:
+        """How many GPUs there are, "2 x H100": one of them tells as well."""
+        if not re.fullmatch(r"\d{1,2}", rest[0].text):
+            return 0
+        by = len(rest) > 1 and rest[1].text.lower() in ("x", "of")
+        used = self._read_run(rest[1 + by :], "gpu", self.known.gpu)
+        return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
         """A version with no component before it: "on Windows 3.11", "for a 4090"."""

@@ -305,10 +305,11 @@ def parse_gpu(text: str, known: Known) -> str:
     """The compute capability meant by a GPU's name or number. Raises BadTarget."""
     capability = known.gpu(text)
     if capability is None:
-        near = nearest(text, known.gpu_names())
+        near = [f'`--gpu "{name}"`' for name in nearest(text, known.gpu_names())]
+        if text.strip().lower() in ("cpu", "none", "no"):
+            near = ["`--cuda cpu` is for a build without CUDA"]
         raise BadTarget(
-            f"`{text}` is no GPU or compute capability known here",
-            hints=[f'`--gpu "{name}"`' for name in near] or ["`--gpu 8.6`"],
+            f"`{text}` is no GPU or compute capability known here", hints=near or ["`--gpu 8.6`"]
         )
     return capability
 

@@ -132,9 +132,15 @@ def unknown_platform(text: str) -> BadTarget:
             f"`{text}` has musl for its C library, and no torch wheel is made for musl",
             hints=["--platform linux"],
         )
-    near = nearest(text, _SPELLINGS)
+    several = [word.strip() for word in text.split(",")]
+    if len(several) > 1 and all(word.lower() in _SPELLINGS for word in several):
+        hints = [" ".join(f"--platform {word}" for word in several)]
+    else:
+        # One spelling of each platform is enough.
+        near = {_SPELLINGS[word]: word for word in reversed(nearest(text, _SPELLINGS))}
+        hints = [f"--platform {word}" for word in reversed(near.values())]
     plain = ", ".join(f"`{platform.flag}`" for platform in PLATFORMS.values())
     return BadTarget(
         f"`{text}` is no platform known here: say {plain} or a triple of uv's",
-        hints=[f"--platform {word}" for word in near],
+        hints=hints,
     )

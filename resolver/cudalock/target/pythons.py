@@ -49,6 +49,9 @@ def _matched(word: str) -> re.Match[str] | None:
 
 
 def _python_guesses(word: str) -> list[str]:
+    several = [part.strip() for part in word.split(",")]
+    if len(several) > 1 and all(map(is_version, several)):
+        return [" --python ".join(several)]
     digits = re.fullmatch(r"3(\d{1,2})", word)
     return [f"3.{digits[1]}"] if digits else ["3.11"]
 
