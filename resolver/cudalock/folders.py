@@ -1,9 +1,10 @@
-"""Where cudalock keeps what is the user's: the folder for data that took work to get."""
+"""The folder for the user's data that took work to get, and how a file is put in its place."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,4 +28,28 @@ def data_folder() -> Path:
     return (Path(said) if said else Path.home() / ".local" / "share") / "cudalock"
 
 
-__all__ = ["DATA_VARIABLE", "data_folder"]
+def write_whole(
+    target: Path, content: bytes, mode: int | None = None, *, to_disk: bool = False
+) -> None:
+    """Write a file whole or not at all: into a new one beside it, which then takes its place.
+
+    `mode` is that of the file that was there, to be kept. `to_disk` waits until the disk has it:
+    some file systems report only then that it is full. Raises OSError, and leaves nothing then.
+    """
+    fresh = target.with_name(f".cudalock-{os.urandom(6).hex()}.tmp")
+    try:
+        with fresh.open("xb") as file:
+            file.write(content)
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
+        if mode is not None:
+            fresh.chmod(mode)
+        fresh.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+
+
+__all__ = ["DATA_VARIABLE", "data_folder", "write_whole"]

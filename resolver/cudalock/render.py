@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.errors import CudalockError, OutputError
+from cudalock.folders import write_whole
 from cudalock.formats.plain import ascii_line, ascii_text
 from cudalock.sentences import counted, listed
 
@@ -245,7 +246,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             _write_special(target, mode, data)
         else:
             _check_writable(target, mode)
-            _replace(target, data, mode)
+            kept = None if mode is None else stat.S_IMODE(mode)
+            write_whole(target, data, kept, to_disk=True)
     except (OSError, RuntimeError, ValueError) as error:
         # resolve() raises RuntimeError for a loop of links, ValueError for a NUL in the name.
         hints = _hints(error, Path(path))
@@ -271,23 +273,6 @@ def _check_writable(target: Path, mode: int | None) -> None:
     # looked at too, since for root every file is writable.
     if mode is not None and not (mode & 0o222 and os.access(target, os.W_OK)):
         raise PermissionError(errno.EACCES, "the file is read-only")
-
-
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    fresh = target.with_name(f".cudalock-{os.urandom(6).hex()}.tmp")
-    try:
-        with fresh.open("xb") as file:
-            file.write(data)
-            file.flush()
-            # Some file systems report a full disk only now.
-            os.fsync(file.fileno())
-        if mode is not None:
-            fresh.chmod(stat.S_IMODE(mode))
-        fresh.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
 
 
 def _hints(error: Exception, path: Path) -> tuple[str, ...]:

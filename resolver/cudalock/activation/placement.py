@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
+from cudalock.folders import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -199,7 +199,7 @@ class _Record(NamedTuple):
 
     def write(self, path: Path) -> None:
         said = {"schema": SCHEMA, "files": self.files, "folders": self.folders}
-        _write(path, (json.dumps(said, indent=2, sort_keys=True) + "\n").encode("ascii"))
+        write_whole(path, (json.dumps(said, indent=2, sort_keys=True) + "\n").encode("ascii"))
 
 
 def _put(base: Path, content: Content) -> list[Path]:
@@ -212,7 +212,7 @@ def _put(base: Path, content: Content) -> list[Path]:
         _Record({**record.files, **digests}, sorted(made)).write(path)
         for name, data in content.items():
             (base / name).parent.mkdir(parents=True, exist_ok=True)
-            _write(base / name, data)
+            write_whole(base / name, data)
     except OSError as error:
         raise OutputError(f"cannot write into `{base}`: {error.strerror or error}") from None
     return [base / name for name in content]
@@ -245,14 +245,3 @@ def _take_away(path: Path, gone: list[Path], left: list[Path]) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _write(target: Path, data: bytes) -> None:
-    fresh = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cudalock.folders import write_whole
+
 CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
 
@@ -25,9 +27,7 @@ def remember(note: Path, text: str) -> None:
     the cache is a convenience."""
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        fresh = note.with_name(f"{note.name}.{os.getpid()}")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(note)
+        write_whole(note, text.encode("utf-8"))
 
 
 __all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]

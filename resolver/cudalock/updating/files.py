@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.compiled import COMPILED, HEADER, compile_tables
 from cudalock.errors import OutputError
-from cudalock.folders import data_folder
+from cudalock.folders import data_folder, write_whole
 from cudalock.matrix import Matrix
 from cudalock.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
 
@@ -162,14 +161,7 @@ def _replace(source: Path, target: Path) -> None:
         if target.read_bytes().replace(b"\r\n", b"\n") == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}-{os.urandom(4).hex()}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
+    write_whole(target, content)
 
 
 def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
@@ -200,9 +192,7 @@ def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> 
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         shutil.rmtree(folder, ignore_errors=True)
         made.replace(folder)
-        fresh = root / f".{CURRENT}-{os.urandom(4).hex()}"
-        fresh.write_text(version, encoding="ascii")
-        fresh.replace(root / CURRENT)
+        write_whole(root / CURRENT, version.encode("ascii"))
     except OSError as error:
         raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None
     _clean(root, keep=version)
