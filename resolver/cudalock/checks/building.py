@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock import toml
 from cudalock.names import canonical
 
 if TYPE_CHECKING:
@@ -46,6 +45,9 @@ def _command(text: str, at: int) -> str:
 
 
 def _named_by_uv(file: ProjectFile) -> set[str]:
+    # Imported here: a check of a requirements file reads no TOML.
+    from cudalock import toml
+
     try:
         table: Any = toml.loads(file.text).get("tool", {}).get("uv", {})
     except (toml.TOMLDecodeError, AttributeError):
