@@ -18,6 +18,7 @@ LINUX, WINDOWS, MACOS = (
     [target for target in TARGETS if target.platform == name]
     for name in ("linux-x86_64", "windows-x86_64", "macos-arm64")
 )
+NEWER = Target("3.9", "linux-x86_64", glibc="2.35")
 
 MACHINES = [
     {"sys_platform": system, "platform_machine": machine, "python_version": f"3.{minor}"}
@@ -56,6 +57,13 @@ def holds(marker: str | None, target: Target) -> bool:
             " or (sys_platform == 'win32' and python_version >= '3.11')",
         ),
         ([LINUX[0]], LINUX + WINDOWS, "sys_platform == 'linux' and python_version < '3.10'"),
+        # No marker tells of glibc.
+        (
+            [NEWER],
+            [LINUX[0], NEWER],
+            "(sys_platform == 'linux' and platform_machine == 'x86_64'"
+            " and python_version == '3.9')",
+        ),
     ],
 )
 def test_the_simplest_is_taken(
@@ -82,6 +90,12 @@ def test_a_marker_holds_on_its_targets_and_on_no_other(groups: list[list[Target]
         assert [target for target in targets if holds(marker, target)] == [
             target for target in targets if target in group
         ]
+
+
+def test_what_is_apart_is_told_as_simply_as_can_be() -> None:
+    groups = [LINUX[:2], LINUX[2:]]
+    assert apart(groups, LINUX) == ["python_version < '3.11'", "python_version >= '3.11'"]
+    assert apart([LINUX], LINUX) == [None]
 
 
 @settings(max_examples=60, deadline=None)

@@ -54,7 +54,7 @@ def taken(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:
     found = {
         wheel.file: wheel for wheel in (wheel_for(pin, target) for target in targets_of(pin, lock))
     }
-    return tuple(found.values()) or (pin.wheel,)
+    return tuple(found.values())
 
 
 def one_wheel_each(lock: Lock, chosen: Callable[[Pin], bool] = lambda _: True) -> Lock:
