@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cudalock.cli import main
 from cudalock.folders import DATA_VARIABLE, data_folder
 from cudalock.matrix import EMBEDDED, Matrix
 from cudalock.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
+from cudalock.sources import web
+from cudalock.sources.cache import CACHE_VARIABLE
 
 NEWER, OLDER = "2099.01.02", "2020.01.02"
 ROWS = (
@@ -116,6 +119,38 @@ def test_a_matrix_is_chosen(folder: Path) -> None:
     words = ["matrix", "show", "six", "9.0"]
     assert run(*words).exit_code == 0
     assert run(*words, "--matrix", EMBEDDED).exit_code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="every user has a folder there")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["solve", "--torch", "2.9.1", "--python", "3.12", "--platform", "linux"],
+        ["check", "requirements.txt", "--python", "3.12", "--platform", "linux"],
+        ["activate", "--python", "~nobody-of-that-name/env"],
+        ["solve", "--torch", "2.9.1", "--python", "~nobody-of-that-name/env"],
+        ["solve", "zz-top", "--index-url", "http://127.0.0.1:9/", "--python", "3.12"],
+    ],
+)
+def test_a_user_whom_the_system_does_not_know(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container under a bare number: no HOME, and no entry of whose it would be."""
+    import pwd
+
+    def unknown(_: object) -> None:
+        raise KeyError
+
+    for name in ("HOME", DATA_VARIABLE, CACHE_VARIABLE, "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    monkeypatch.setattr(web, "BACK_OFF", 0)
+    monkeypatch.chdir(tmp_path)
+    Path("requirements.txt").write_text("torch==2.9.1\n")
+    result = run(*words)
+    assert result.exit_code in (0, 1, 2, 3), result.output
+    assert [each.name for each in tmp_path.iterdir()] == ["requirements.txt"]
 
 
 def test_the_data_folder_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,23 @@ from typing import Final
 DATA_VARIABLE: Final = "CUDALOCK_DATA_DIR"
 
 
+def home() -> Path:
+    """The user's own folder; one that is not there for a user whom the system does not know, as
+    where a container is run under a bare number. Nothing is kept then."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
+def expanded(path: Path) -> Path:
+    """A path whose `~` or `~name` stands for a user's folder; as it is where that has none."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def data_folder() -> Path:
     """The user's data folder, which need not exist: CUDALOCK_DATA_DIR, else the system's.
 
@@ -21,11 +38,11 @@ def data_folder() -> Path:
     if named:
         return Path(named)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "cudalock"
+        return Path(os.environ.get("LOCALAPPDATA") or home() / "AppData/Local") / "cudalock"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "cudalock"
+        return home() / "Library" / "Application Support" / "cudalock"
     said = os.environ.get("XDG_DATA_HOME", "").strip()
-    return (Path(said) if said else Path.home() / ".local" / "share") / "cudalock"
+    return (Path(said) if said else home() / ".local" / "share") / "cudalock"
 
 
 def write_whole(
@@ -52,4 +69,4 @@ def write_whole(
         raise
 
 
-__all__ = ["DATA_VARIABLE", "data_folder", "write_whole"]
+__all__ = ["DATA_VARIABLE", "data_folder", "expanded", "home", "write_whole"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -205,7 +206,8 @@ def test_programs_started_from_the_shell_see_it(tmp_path: Path) -> None:
     base = linux_tree(tmp_path / "env")
     fill(base, ["nvidia/cu13/lib/libcudart.so.13"])
     text = run("--python", str(tmp_path / "env"), "--shell", "bash", "-q").stdout
-    child = f"{text}\n{sys.executable} -c 'import os; print(os.environ[\"LD_LIBRARY_PATH\"])'"
+    python = shlex.quote(sys.executable)
+    child = f"{text}\n{python} -c 'import os; print(os.environ[\"LD_LIBRARY_PATH\"])'"
     answer = subprocess.run(["bash", "-c", child], capture_output=True, text=True, check=True)
     assert answer.stdout.split(":")[0].strip() == str(base / "nvidia/cu13/lib")
 

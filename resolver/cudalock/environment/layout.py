@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
+from cudalock.folders import expanded
 from cudalock.target import Target, this_platform
 from cudalock.target.here import is_a_tools, platform_of, read_glibc
 from cudalock.target.pythons import checked_python, run
@@ -125,18 +126,11 @@ class Layout:
 def find_layout(path: Path) -> Layout:
     """The environment that `path` means: its folder, its interpreter, its site-packages, or a
     project or portable program that holds one. Raises BadTarget where there is none."""
-    path = Path(os.path.abspath(_expanded(path)))  # noqa: PTH100 (a venv's python is a link)
+    path = Path(os.path.abspath(expanded(path)))  # noqa: PTH100 (a venv's python is a link)
     try:
         return _find(path)
     except OSError as error:
         raise BadTarget(f"`{path}` cannot be read: {error.strerror or error}") from None
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # there is no such user
-        return path
 
 
 def _find(path: Path) -> Layout:

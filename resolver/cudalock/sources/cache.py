@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cudalock.folders import write_whole
+from cudalock.folders import home, write_whole
 
 CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
@@ -19,7 +19,9 @@ def cache_folder() -> Path:
         return Path(named)
     from platformdirs import user_cache_path
 
-    return user_cache_path("cudalock", appauthor=False)
+    # For a user without a folder platformdirs leaves the `~`, which would be made right here.
+    found = user_cache_path("cudalock", appauthor=False)
+    return found if found.is_absolute() else home() / "cudalock"
 
 
 def remember(note: Path, text: str) -> None:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cudalock.folders import home as home_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -54,7 +56,7 @@ def _files(variables: Mapping[str, str]) -> Iterator[Path]:
     named = variables.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
-    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or Path.home())
+    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or home_folder())
     if sys.platform == "win32":
         yield Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / "pip.ini"
         yield home / "pip" / "pip.ini"

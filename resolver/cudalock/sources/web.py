@@ -25,6 +25,7 @@ import httpx
 
 from cudalock.addresses import without_credentials
 from cudalock.errors import NetworkError
+from cudalock.folders import expanded, home
 from cudalock.sources.pip_settings import Settings, read_settings
 from cudalock.sources.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
 
@@ -193,8 +194,9 @@ class _Credentials(httpx.Auth):
 
     def __init__(self) -> None:
         self._netrc: httpx.Auth | None = None
-        for name in filter(None, (os.environ.get("NETRC"), "~/.netrc", "~/_netrc")):
-            path = Path(name).expanduser()
+        named = os.environ.get("NETRC")
+        own = (home() / ".netrc", home() / "_netrc")
+        for path in (*([expanded(Path(named))] if named else []), *own):
             if path.is_file():
                 # A damaged netrc file is passed over, as pip does.
                 with suppress(SyntaxError, OSError):

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from cudalock.errors import BadTarget
+from cudalock.folders import expanded
 
 _OLDEST_PYTHON = (3, 8)
 
@@ -32,7 +33,7 @@ def parse_python(text: str) -> tuple[str, bool]:
         version = ".".join(str(int(part)) for part in match.group(1, 2, 3) if part)
         return checked_python(version, match[4] != "")
     if "/" in word or "\\" in word or Path(word).exists():
-        return checked_python(*ask(Path(word).expanduser()))
+        return checked_python(*ask(expanded(Path(word))))
     raise BadTarget(
         f"`{text}` is no Python version (as `3.11`), interpreter or environment",
         hints=[f"--python {guess}" for guess in _python_guesses(word)],
