@@ -575,6 +575,19 @@ def test_another_lock_takes_the_place_of_the_first(name: str) -> None:
     assert uv_project.edit(second, stack(), Options()) == first
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_source_that_is_wanted_no_more_is_taken_away(name: str) -> None:
+    """Else torch would come from the index of a build that is pinned no longer."""
+    numpy, torch = stack("2.5.1").pins
+    torch = replace(torch, wheel=replace(torch.wheel, index="pypi", url=None))
+    plain = replace(stack(), pins=(numpy, torch), indexes=())
+    once = uv_project.edit(FILES[name], stack(), Options())
+    after = uv_project.edit(once, plain, Options())
+    assert "torch" not in toml.loads(after.removeprefix("\ufeff"))["tool"]["uv"]["sources"]
+    assert uv_project.edit(after, plain, Options()) == after
+    assert uv_project.edit(after, stack(), Options()) == once
+
+
 def test_an_index_joins_those_that_are_there() -> None:
     other = uv_project.edit(DOTTED, stack(), Options())
     moved = CU124._replace(id="cpu", url="https://download.pytorch.org/whl/cpu")
