@@ -588,6 +588,18 @@ def test_a_source_that_is_wanted_no_more_is_taken_away(name: str) -> None:
     assert uv_project.edit(after, stack(), Options()) == once
 
 
+@pytest.mark.parametrize("own", ["numpy<3", "numpy>=2.1.3", "numpy<=2.1.3"])
+def test_constraints_of_ones_own_stay(own: str) -> None:
+    """Beside those of the lock, also where they name a version that it pins."""
+    before = f"{PLAIN}\n[tool.uv]\nconstraint-dependencies = ['{own}']\n"
+    once = uv_project.edit(before, stack(), Options())
+    after = uv_project.edit(once, stack("2.6.0+cu124"), Options())
+    for text in (once, after):
+        found = toml.loads(text)["tool"]["uv"]["constraint-dependencies"]
+        assert found[0] == own
+        assert [each.partition(";")[0].strip() for each in found[1:]] == ["numpy==2.1.3"]
+
+
 def test_an_index_joins_those_that_are_there() -> None:
     other = uv_project.edit(DOTTED, stack(), Options())
     moved = CU124._replace(id="cpu", url="https://download.pytorch.org/whl/cpu")
