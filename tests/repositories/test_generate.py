@@ -159,6 +159,19 @@ def test_a_dry_run_shows_what_was_read(path: Path, repository: Path) -> None:
     assert value["schema"] == "cudalock.generate/1"
     wanted = [line for line in lines if line.startswith("wanted: ")]
     assert wanted == list(map(wanted_line, value["requirements"]))
+    if relax:
+        refused = run(*case["args"], "--dry-run")
+        assert refused.exit_code != 0
+        assert set(wanted) <= set(refused.stdout.splitlines())
+
+
+def test_a_dry_run_shows_what_was_looked_at_where_nothing_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run("--dry-run")
+    assert (shown.exit_code, shown.stdout) == (2, "code: 0 Python files, 0 notebooks\n")
+    assert "nothing in `.` says what it wants" in shown.stderr
 
 
 def wanted_line(row: Mapping[str, Any]) -> str:

@@ -304,13 +304,15 @@ def _flag_requirements(request: Request) -> tuple[str, ...]:
 
 def _show(job: Job) -> None:
     from cudalock.render import emit
-    from cudalock.repositories.telling import as_json, report
+    from cudalock.repositories.telling import as_json, asking, reading
 
     if job.options["json"]:
         value = as_json(job.repository, job.found, job.matrix.version)
         emit(json.dumps(value, indent=2, sort_keys=True) + "\n")
     else:
-        emit("".join(f"{line}\n" for line in report(job.repository, job.found)))
+        # What was read is told as well where it has no answer, and `found` says so.
+        emit("".join(f"{line}\n" for line in reading(job.repository)))
+        emit("".join(f"{line}\n" for line in asking(job.repository, job.found)))
 
 
 def _tell(job: Job) -> None:

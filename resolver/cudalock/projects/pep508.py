@@ -18,6 +18,8 @@ from cudalock.specifiers import holds, parse_marker, parse_requirement
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
 _EXTRAS: Final = re.compile(r"\[([^\]]*)\]\s*")
 _EXTRA: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_SINGLE: Final = re.compile(r"=\s*([0-9][\w.+*]*)")
+"""A version after one equals sign, as conda has it."""
 _URL: Final = re.compile(r"@\s*(\S+)\s*")
 _CLAUSE: Final = re.compile(
     r"(?:(?:[=!]=)\s*[0-9]+(?:\.[0-9]+)*(?:\.\*|(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
@@ -67,7 +69,9 @@ def parse(text: str) -> Parsed:
     version = (start, stop) if said else (_insertion(text, position), _insertion(text, position))
     specifier = _specifier(said)
     if doubtful or specifier is None or not (marker is None or is_marker(marker)):
-        problem = _reason(text)
+        single = _SINGLE.fullmatch(said)
+        asked = text[:position].strip()
+        problem = f"did you mean `{asked}=={single[1]}`?" if single else _reason(text)
         stripped = "" if problem else "".join(said.split())
         # packaging takes a name that ends in an underscore.
         if not is_specifier(stripped):

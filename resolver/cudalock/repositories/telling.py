@@ -84,8 +84,8 @@ def lock_notes(repository: Repository, found: Answerable, lock: Lock) -> tuple[s
 # -- all of it ----------------------------------------------------------------------------------
 
 
-def report(repository: Repository, found: Answerable) -> Iterator[str]:
-    """Everything that was read and from where, for `--dry-run`."""
+def reading(repository: Repository) -> Iterator[str]:
+    """What was read and from where, for `--dry-run`, whether it has an answer or not."""
     for file in repository.files:
         yield _file_line(file)
     code = repository.code
@@ -98,6 +98,10 @@ def report(repository: Repository, found: Answerable) -> Iterator[str]:
         yield f"optional, not taken: {_used(used)}"
     for left in repository.left_out:
         yield f"left out: {left.origin}: `{left.text}`: {left.why}"
+
+
+def asking(repository: Repository, found: Answerable) -> Iterator[str]:
+    """What will be asked, and what it takes of the repository's hints."""
     for hint in repository.hints:
         heeded = "" if hint in found.ask.heeded else " (not taken)"
         yield f"hint: {hint.part} {hint.value}, {hint.origin}{heeded}"
@@ -162,4 +166,4 @@ def _question_value(question: Question) -> dict[str, Any]:
     }
 
 
-__all__ = ["SCHEMA", "as_json", "lock_notes", "report", "summary"]
+__all__ = ["SCHEMA", "as_json", "asking", "lock_notes", "reading", "summary"]
