@@ -151,6 +151,19 @@ def test_hashes_are_those_of_the_new_version(folder: Path, matrix: Matrix) -> No
     assert set(re.findall(r"sha256:(\w+)", written)) == set(new)
 
 
+def test_a_hash_that_is_not_known_stays_in_the_way(folder: Path) -> None:
+    """PyTorch's index has no hashes of that release: the line is told of and left."""
+    text = (
+        "--index-url https://download.pytorch.org/whl/cu121\ntorch==2.5.1\n"
+        f"torchaudio==2.4.0 --hash=sha256:{'ab' * 32}\n"
+    )
+    (folder / "requirements.txt").write_text(text)
+    result = fix("requirements.txt", *LINUX)
+    assert result.exit_code == 1
+    assert "fix: `torchaudio==2.5.1`" in result.stdout
+    assert (folder / "requirements.txt").read_text() == text
+
+
 def test_pyproject_keeps_the_rest(folder: Path) -> None:
     text = """# ours
 [project]
