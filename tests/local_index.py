@@ -312,13 +312,15 @@ def clean_environment(scratch: Path, index_url: str | None) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.upper().startswith(("PIP_", "UV_"))
+        if not key.upper().startswith(("PIP_", "UV_", "PYTHONIOENCODING"))
         or (index_url is None and key.upper() in INDEX_SETTINGS)
     }
     if index_url is not None:
         kept |= {"PIP_INDEX_URL": index_url, "UV_DEFAULT_INDEX": index_url}
         kept |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return {
+        # pip does not start for a user who has no folder.
+        "HOME": str(scratch),
         **kept,
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_CACHE_DIR": "1",

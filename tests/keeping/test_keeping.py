@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import venv
@@ -164,7 +165,7 @@ def test_pip_installs_what_is_new_and_nothing_else(tmp_path: Path, matrix: Matri
     result = solve(
         "--python", prefix, "--keep", "all", "bitsandbytes", "-o", file, "--hashes", "off"
     )
-    command = result.stderr.rpartition("install: ")[2].split()
+    command = shlex.split(result.stderr.rpartition("install: ")[2])
     assert command[:4] == [str(layout.interpreter), "-m", "pip", "install"]
     with LocalIndex() as index:
         for pin in pins(file.read_text()):
