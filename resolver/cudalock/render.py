@@ -20,7 +20,7 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.folders import write_whole
-from cudalock.formats.plain import ascii_line, ascii_text
+from cudalock.formats.plain import ascii_line, ascii_text, one_line
 from cudalock.sentences import counted, listed
 
 if TYPE_CHECKING:
@@ -42,10 +42,15 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 
     `install` is the command to show; without one that line is left out.
     """
-    return "\n".join(ascii_line(line) for line in _summary_lines(lock, install))
+    lines = [ascii_line(line) for line in _summary_lines(lock)]
+    # These have paths and commands in them, which are so and not otherwise.
+    lines += [one_line(f"note: {note}") for note in lock.notes]
+    if install is not None:
+        lines.append(one_line(f"install: {install}"))
+    return "\n".join(lines)
 
 
-def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
+def _summary_lines(lock: Lock) -> Iterator[str]:
     from cudalock.lock import origin
 
     built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
@@ -55,9 +60,6 @@ def _summary_lines(lock: Lock, install: str | None) -> Iterator[str]:
     yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock) or ["warnings: none"]
     yield f"needs: {listed(lock.needs)}"
-    yield from (f"note: {note}" for note in lock.notes)
-    if install is not None:
-        yield f"install: {install}"
 
 
 def _headline(lock: Lock) -> str:

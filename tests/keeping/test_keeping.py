@@ -103,6 +103,17 @@ def test_the_command_makes_it_again_and_the_other_installs_it(
 
 
 @pytest.mark.usefixtures("machine")
+def test_a_path_with_an_accent(tmp_path: Path, matrix: Matrix) -> None:
+    """As many a user's folder has: another spelling is another folder."""
+    prefix = tmp_path / "Jos\u00e9  x"
+    lay_out({"words": "torch 2.6.0"}, prefix, matrix)
+    result = solve("--python", prefix, "--keep", "all", "--xformers")
+    assert f'# command: cudalock solve --xformers --python "{prefix}" --keep all' in result.stdout
+    assert "install: " in result.stderr
+    other = solve("--python", prefix, "--keep", "torch", "triton==2.0")
+    assert str(prefix) in other.stderr
+
+
 def test_a_path_with_a_space_on_windows(tmp_path: Path, matrix: Matrix) -> None:
     prefix = tmp_path / "Comfy UI" / "python_embeded"
     packages = lay_out({"words": "torch 2.6.0", "platform": "windows"}, prefix, matrix)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cudalock.formats.header import header_lines, quoted
+from cudalock.formats.plain import with_coding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ FILE: Final = "constraints.txt"
 
 
 def render(lock: Lock, *, filename: str = FILE) -> str:
-    """The file's text: ASCII, newline at the end, the same bytes for the same arguments."""
+    """The file's text: ASCII but for paths, the same bytes for the same arguments."""
     file = quoted(filename)
     header = [
         *header_lines(lock),
@@ -29,7 +30,7 @@ def render(lock: Lock, *, filename: str = FILE) -> str:
         f"# with uv: UV_CONSTRAINT={file}, or uv pip install -c {file} PACKAGE",
     ]
     pins = [line for pin in held(lock) for line in _lines(pin)]
-    return "\n".join(header) + "\n\n" + "".join(f"{line}\n" for line in pins)
+    return with_coding("\n".join(header) + "\n\n" + "".join(f"{line}\n" for line in pins))
 
 
 def held(lock: Lock) -> tuple[Pin, ...]:

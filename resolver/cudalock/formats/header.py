@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cudalock.addresses import without_credentials
-from cudalock.formats.plain import ascii_line
+from cudalock.formats.plain import ascii_line, one_line
 from cudalock.lock import DERIVED, Lock, origin
 from cudalock.sentences import listed
 
@@ -51,12 +51,15 @@ def header_lines(
     for target in lock.targets:
         built = f", CUDA {lock.cuda}" if lock.cuda and target.can_have_cuda else ", no CUDA"
         yield f"# cudalock: {ascii_line(target.label)}{built if lock.framework else ''}"
-    yield f"# command: {ascii_line(lock.command)}"
+    yield f"# command: {one_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"
     yield f"# needs: {ascii_line(listed(lock.needs))}"
     # Pins of several targets may earn the same remark.
     for key, text in dict.fromkeys(_remarks(lock, hashes, given)):
         yield f"# {key}: {ascii_line(text)}"
+    # These have paths and commands in them, which are so and not otherwise.
+    for note in dict.fromkeys(lock.notes):
+        yield f"# note: {one_line(note)}"
 
 
 def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[tuple[str, str]]:
@@ -79,8 +82,6 @@ def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[t
         url is not None and without_credentials(url, keep_variables=True) != url for url in given
     ):
         yield "note", "the credentials of an index address were left out"
-    for note in lock.notes:
-        yield "note", note
 
 
 def _unhashed_remarks(lock: Lock) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.addresses import encoded
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats.header import header_lines, quoted
-from cudalock.formats.plain import ascii_line
+from cudalock.formats.plain import one_line
 from cudalock.formats.pythons import requires_python
 from cudalock.lock.markers import whole_marker
 from cudalock.lock.placing import every_wheel, one_wheel_each, taken, targets_of
@@ -255,7 +255,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
         goal["toolkit"] = {"version": version, "parts": list(parts)}
     facts = {fact for pin in lock.pins for fact in pin.facts}
     facts |= {warning.fact for warning in lock.warnings}
-    told: dict[str, Any] = {"command": ascii_line(lock.command), "matrix": lock.matrix_version}
+    told: dict[str, Any] = {"command": one_line(lock.command), "matrix": lock.matrix_version}
     if lock.cuda:
         told["cuda"] = lock.cuda
     return {**told, "needs": list(lock.needs), "facts": sorted(facts), "goal": goal}

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.addresses import encoded, without_credentials
 from cudalock.errors import UsageError
 from cudalock.formats.header import header_lines, quoted
+from cudalock.formats.plain import with_coding
 from cudalock.lock import Lock, Pin, demand_hashes
 from cudalock.lock.placing import one_wheel_each, with_addresses
 from cudalock.sentences import listed
@@ -42,7 +43,7 @@ def render(
     urls: bool = False,
     wheels: str | None = None,
 ) -> str:
-    """The file's text: ASCII, newline at the end, the same bytes for the same arguments.
+    """The file's text: ASCII but for paths, the same bytes for the same arguments.
 
     `hashes` is "auto" (all if every wheel has a published one, else none), "require" or "off". The
     package index is named only where `index_url` gives one. Credentials in either kind of address
@@ -68,7 +69,7 @@ def render(
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
     blocks = (header, options, pins)
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+    return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
 
 def is_hashed(lock: Lock, hashes: str) -> bool:

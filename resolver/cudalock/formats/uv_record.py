@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from cudalock.formats.plain import ascii_line
+from cudalock.formats.plain import ascii_line, one_line
 from cudalock.sentences import listed
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Record:
     def block(self, lock: Lock) -> str:
         """The comment, for people first."""
         said = [
-            ("command", lock.command),
             ("matrix", lock.matrix_version),
             ("needs", listed(lock.needs)),
             *(("warning", str(warning)) for warning in lock.warnings),
             *(("replaced", sentence) for sentence in lock.replaced),
         ]
-        lines = [f"{SIGN} {key}: {ascii_line(text)}" for key, text in dict.fromkeys(said)]
+        lines = [f"{SIGN} command: {one_line(lock.command)}"]
+        lines += [f"{SIGN} {key}: {ascii_line(text)}" for key, text in dict.fromkeys(said)]
         pins = sorted(f"{name}=={version}" for name, version in self.pins)
         keys = [f"{key}#{digest}" for key, digest in sorted(self.keys.items())]
         for key, words in (("pins", pins), ("keys", keys)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.findings import SEVERITIES, Finding
-from cudalock.formats.plain import ascii_line
+from cudalock.formats.plain import one_line
 
 if TYPE_CHECKING:
     from cudalock.projects.declared import Place
@@ -23,9 +23,9 @@ def text(findings: Sequence[Finding], matrix_version: str) -> str:
         severity = "" if finding.severity == "error" else f"{finding.severity}: "
         facts = f"   [{', '.join(finding.facts)}]" if finding.facts else ""
         says = f"{finding.code} {severity}{finding.sentence}{facts}"
-        lines.append(ascii_line(f"{_where(finding.place)}: {says}"))
+        lines.append(one_line(f"{_where(finding.place)}: {says}"))
         if finding.fix:
-            lines.append("    " + ascii_line(f"fix: {finding.fix}"))
+            lines.append("    " + one_line(f"fix: {finding.fix}"))
     return "".join(f"{line}\n" for line in lines)
 
 
