@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from cudalock.components import check_component
 from cudalock.errors import MatrixError
+from cudalock.folders import files_in
 
 COMPILED: Final = "compiled.json"
 HEADER: Final = "matrix.toml"
@@ -44,7 +45,8 @@ def read_tables(directory: Path) -> Tables:
 
 def toml_files(directory: Path) -> list[Path]:
     """The header and the component files, sorted."""
-    return [directory / HEADER, *sorted((directory / COMPONENTS).glob("*.toml"))]
+    folder = directory / COMPONENTS
+    return [directory / HEADER, *(folder / name for name in files_in(folder, ".toml"))]
 
 
 def compile_tables(directory: Path) -> str:

@@ -45,6 +45,18 @@ def data_folder() -> Path:
     return (Path(said) if said else home() / ".local" / "share") / "cudalock"
 
 
+def files_in(folder: Path, suffix: str) -> list[str]:
+    """The sorted names of the files in a folder that end so; none where there is no folder.
+
+    Every solve asks for hundreds, for which pathlib takes its time.
+    """
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in names if name.endswith(suffix))
+
+
 def write_whole(
     target: Path, content: bytes, mode: int | None = None, *, to_disk: bool = False
 ) -> None:

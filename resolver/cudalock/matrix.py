@@ -18,6 +18,7 @@ from cudalock.compiled import COMPONENTS, HEADER, Tables, read_tables
 from cudalock.components import read_component
 from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
 from cudalock.facts import Component, Fact, Libraries, Place, Replacement
+from cudalock.folders import files_in
 from cudalock.names import Names, nearest
 from cudalock.refreshed import Refreshed, find_refreshed
 from cudalock.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
@@ -232,7 +233,8 @@ class Matrix:
     @cached_property
     def projects(self) -> frozenset[str]:
         """The names of all projects held."""
-        names = {path.stem for path in (self.directory / "index").glob("*.json")}
+        files = files_in(self.directory / "index", ".json")
+        names = {file.removesuffix(".json") for file in files}
         if self.refreshed:
             held = (name.partition("/") for name in self.refreshed.files)
             names |= {file.removesuffix(".json") for folder, _, file in held if folder == "index"}

@@ -5,6 +5,7 @@ Whatever goes wrong below ends here as a message and an exit status, never as a 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import signal
 import sys
@@ -40,6 +41,10 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells count it; for another signal it is 128 + that."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: an error of cudalock's own."""
+
+
+# The last collection of a process looks at all it has made: a tenth of a solve, and in vain.
+atexit.register(gc.freeze)
 
 
 class LazyGroup(click.Group):

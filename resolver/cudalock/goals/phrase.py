@@ -16,7 +16,6 @@ case are alike.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -148,15 +147,15 @@ def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
     return [_Token(kind, text, local)]
 
 
-@dataclass(slots=True)
 class _Reader:
     """Reads tokens from left to right. A version belongs to the component just before it."""
 
-    known: Known
-    whole: frozenset[str]
-    """the arguments as the shell split them"""
-    asked: list[Asked] = field(default_factory=list)
-    said: dict[str, list[str]] = field(default_factory=dict)
+    def __init__(self, known: Known, whole: frozenset[str]) -> None:
+        self.known = known
+        self.whole = whole
+        """the arguments as the shell split them"""
+        self.asked: list[Asked] = []
+        self.said: dict[str, list[str]] = {}
 
     def parsed(self) -> Parsed:
         said = {name: tuple(values) for name, values in self.said.items()}

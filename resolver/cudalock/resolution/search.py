@@ -11,7 +11,7 @@ found: each set of them that cannot all hold is a core, and what is given up mus
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -256,15 +256,29 @@ class Search:
         members = self.network.domains[name].members(alive[name])
         members.sort(key=lambda each: (cuda_build_key(each), index_key(each)))
         for _, group in groupby(members, key=cuda_build_key):
-            answers = []
+            best: tuple[Key, Pinned] | None = None
             for build in group:
                 part = self._only(alive, name, {id(build)}, off)
-                pinned = self._settle(part, build, off) if part is not None else None
-                if pinned is not None:
-                    answers.append((self._cost(build, pinned), pinned))
-            if answers:
-                return min(answers, key=lambda answer: answer[0])
+                if part is None or (best is not None and self._bound(build, part) >= best[0]):
+                    continue
+                pinned = self._settle(part, build, off)
+                cost = self._cost(build, pinned) if pinned is not None else None
+                if pinned is not None and cost is not None and (best is None or cost < best[0]):
+                    best = cost, pinned
+            if best is not None:
+                return best
         return None
+
+    def _bound(self, build: Candidate, alive: Alive) -> Key:
+        """What an answer beside a build costs at least: with each component at its best."""
+        cuda = self._cuda(build)
+        left = (
+            self.network.domains[name].members(alive[name] & ~ABSENT) for name in self._components
+        )
+        return _cost(
+            build,
+            (min(component_key(self.problem, each, cuda) for each in members) for members in left),
+        )
 
     def _by_build(self, alive: Alive, off: frozenset[str]) -> Iterator[tuple[Alive, str | None]]:
         """The part of the network for each build of the framework, and its CUDA release."""
@@ -348,14 +362,17 @@ class Search:
 
     def _cost(self, build: Candidate | None, pinned: Pinned) -> Key:
         cuda = self._cuda(build)
-        components = tuple(
-            component_key(self.problem, pinned.candidates[name], cuda) for name in self._components
-        )
-        return (
-            cuda_build_key(build) if build else (),
-            components,
-            index_key(build) if build else 0,
-        )
+        chosen = (pinned.candidates[name] for name in self._components)
+        return _cost(build, (component_key(self.problem, each, cuda) for each in chosen))
+
+
+def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
+    """Points 4 to 6 of the cost vector."""
+    return (
+        cuda_build_key(build) if build else (),
+        tuple(components),
+        index_key(build) if build else 0,
+    )
 
 
 def _smallest_hitting_sets(cores: list[frozenset[str]]) -> list[frozenset[str]]:

@@ -244,7 +244,7 @@ class LiveMatrix(Matrix):
                 "newer than the matrix, and not looked at, for a listing does not say what its"
                 f" builds are made with: {left}; `cudalock matrix update` brings them"
             )
-        if lost := self._lost_extras & self._required(pinned):
+        if self._lost_extras and (lost := self._lost_extras & self._required(pinned)):
             named = ", ".join(sorted(lost))
             notes.append(f"what these extras bring is not known, and left out: {named}")
         return tuple(notes)
