@@ -104,7 +104,8 @@ class Pin:
         return f"{self.name} {self.version}"
 
 
-class Warning_(NamedTuple):  # noqa: N801 (a `Warning` here would hide the built-in one)
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 (a `Warning` here would hide the built-in one)
     """A curated fact in force that does not forbid the lock.
 
     `effect` is "degrades" or "unsupported".
