@@ -115,6 +115,13 @@ WINDOWS = Target("3.12", "windows-x86_64")
         (Goal(("torch==2.3.1", "triton-windows")), WINDOWS),
         (Goal(("flash-attn", "torch"), builders="any"), WINDOWS),
         (Goal(("torch", "triton")), replace(WINDOWS, gpus=("7.5",))),
+        # A framework that nobody named: old releases may do without it, or seem to.
+        (Goal(("bitsandbytes",), cuda="==11.8.*", builders="any"), Target("3.9", "linux-x86_64")),
+        (Goal(("bitsandbytes",), cuda="cpu"), Target("3.13", "linux-x86_64", glibc="2.31")),
+        (
+            Goal(("torchaudio",), cuda="==12.*"),
+            Target("3.12", "linux-aarch64", gpus=("8.0", "10.0")),
+        ),
     ],
     ids=lambda value: " ".join(value.requirements) if isinstance(value, Goal) else value.label,
 )

@@ -204,14 +204,16 @@ class Search:
             return
         domain = self.network.domains[name]
         if alive[name] & ABSENT:
-            # Some release of what was asked for does without the framework, so no version of it was
-            # wanted for its own sake: what was asked for decides, and then the builds are walked.
-            version = self._framework_version(alive, off)
-            wanted = domain.versions[version] if version else ABSENT
+            wanted = ~ABSENT
+            if self._does_without_framework(alive, off):
+                # So no version of it was wanted for its own sake: what was asked for decides, and
+                # then the builds are walked.
+                version = self._framework_version(alive, off)
+                wanted = domain.versions[version] if version else ABSENT
             alive = {**alive, name: alive[name] & wanted}
             if self.network.propagate(alive, off) is not None:
                 return
-            if not version:
+            if wanted == ABSENT:
                 yield "", alive
                 return
         members = domain.members(alive[name])
@@ -222,10 +224,23 @@ class Search:
             if part is not None:
                 yield version, part
 
+    def _does_without_framework(self, alive: Alive, off: frozenset[str]) -> bool:
+        """Whether some releases of what was asked for need no framework."""
+        part = {**alive, self._framework or "": ABSENT}
+        return (
+            self.network.propagate(part, off) is None
+            and self._pin(part, self._cuda(None), off) is not None
+        )
+
     def _framework_version(self, alive: Alive, off: frozenset[str]) -> str | None:
-        """The version of the framework in the first answer that is found; None without."""
+        """The version of the framework in the first answer that is found, if there is one among
+        wheels without a flaw; None without."""
         name = self._framework or ""
-        answer = self._pin(alive, self._cuda(None), off)
+        sound = {each: mask & ~self._flawed[each] for each, mask in alive.items()}
+        answer = None
+        if self.network.propagate(sound, off) is None:
+            answer = self._pin(sound, self._cuda(None), off)
+        answer = answer or self._pin(alive, self._cuda(None), off)
         chosen = answer.version_of(name) if answer else None
         return chosen.version if chosen else None
 
