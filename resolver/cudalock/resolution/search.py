@@ -274,7 +274,9 @@ class Search:
             best: tuple[Key, Pinned] | None = None
             for build in group:
                 part = self._only(alive, name, {id(build)}, off)
-                if part is None or (best is not None and self._bound(build, part) >= best[0]):
+                if part is None:
+                    continue
+                if best is not None and not self._bound(build, part) < best[0]:
                     continue
                 pinned = self._settle(part, build, off)
                 cost = self._cost(build, pinned) if pinned is not None else None
