@@ -81,4 +81,4 @@ def write_whole(
         raise
 
 
-__all__ = ["DATA_VARIABLE", "data_folder", "expanded", "home", "write_whole"]
+__all__ = ["DATA_VARIABLE", "data_folder", "expanded", "files_in", "home", "write_whole"]

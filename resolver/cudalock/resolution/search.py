@@ -271,19 +271,20 @@ class Search:
         members = self.network.domains[name].members(alive[name])
         members.sort(key=lambda each: (cuda_build_key(each), index_key(each)))
         for _, group in groupby(members, key=cuda_build_key):
-            best: tuple[Key, Pinned] | None = None
+            answers: list[tuple[Key, Pinned]] = []
             for build in group:
                 part = self._only(alive, name, {id(build)}, off)
                 if part is None:
                     continue
-                if best is not None and not self._bound(build, part) < best[0]:
+                bound = self._bound(build, part) if answers else ()
+                # Costs know `<` alone.
+                if not all(bound < cost for cost, _ in answers):
                     continue
                 pinned = self._settle(part, build, off)
-                cost = self._cost(build, pinned) if pinned is not None else None
-                if pinned is not None and cost is not None and (best is None or cost < best[0]):
-                    best = cost, pinned
-            if best is not None:
-                return best
+                if pinned is not None:
+                    answers.append((self._cost(build, pinned), pinned))
+            if answers:
+                return min(answers, key=lambda answer: answer[0])
         return None
 
     def _bound(self, build: Candidate, alive: Alive) -> Key:
