@@ -7,7 +7,6 @@ import hashlib
 import io
 import zipfile
 from contextlib import suppress
-from copy import copy
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
@@ -61,9 +60,9 @@ def parse_metadata(text: bytes) -> Metadata | None:
 
 
 def _requirement(text: str) -> str:
-    requirement = copy(parse_requirement(text))
-    requirement.name = canonical(requirement.name)
-    return str(requirement)
+    requirement = parse_requirement(text)
+    # A copy would be parsed anew, and outside of the one place for that.
+    return canonical(requirement.name) + str(requirement).removeprefix(requirement.name)
 
 
 def _offered(web: Web, file: File, url: str) -> bytes | None:
