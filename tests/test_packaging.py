@@ -101,8 +101,9 @@ def test_every_extra_can_be_had_on_every_python(network_environment: Mapping[str
     """CI's first step, for the Pythons that it is not run with here too."""
     project = loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lowest = project["requires-python"].removeprefix(">=")
-    command = ["uv", "pip", "compile", "--universal", "--python-version", lowest, "--all-extras"]
-    done = run_tool([*command, "--quiet", "pyproject.toml"], ROOT, network_environment)
+    command = ["uv", "pip", "compile", "--quiet", "--python", sys.executable, "--universal"]
+    command += ["--python-version", lowest, "--all-extras"]
+    done = run_tool([*command, "pyproject.toml"], ROOT, network_environment)
     assert done.returncode == 0, done.stderr
 
 

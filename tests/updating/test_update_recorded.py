@@ -168,14 +168,22 @@ def test_the_real_index_says_what_is_embedded(
     assert [each.source for each in first.failures if each.source.endswith(" on pypi")] == []
     made = Matrix.load(tmp_path / "made")
     for name in REAL:
-        rows, recorded = tables(made, name), tables(embedded, name)
-        assert {version: rows.get(version) for version in recorded} == recorded, name
+        rows, recorded = permanent(made, name), permanent(embedded, name)
+        listed = rows.keys() & recorded.keys()
+        # Projects delete wheels now and then, and a reader that misses some misses a kind of them.
+        assert len(listed) > 0.9 * len(recorded), name
+        assert {key: rows[key] for key in listed} == {key: recorded[key] for key in listed}, name
     second = update(made, REAL, output=tmp_path / "made", today="2099-01-02")
     assert second.changes == ()
     print(first.traffic, second.traffic, sep="\n")
 
 
-def tables(matrix: Matrix, project: str) -> dict[str, Any]:
-    text = matrix.file(f"index/{project}.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)["releases"]
-    return found
+def permanent(matrix: Matrix, project: str) -> Rows:
+    """What an index can never say otherwise about a wheel: its digest and its METADATA.
+
+    A release may be yanked, and get more wheels, at any time.
+    """
+    return {
+        key: {name: row[name] for name in ("sha256", "labels", "requires", "python")}
+        for key, row in wheels(matrix, project).items()
+    }
