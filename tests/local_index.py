@@ -312,7 +312,7 @@ def clean_environment(scratch: Path, index_url: str | None) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.upper().startswith(("PIP_", "UV_", "PYTHONIOENCODING"))
+        if not key.upper().startswith(("PIP_", "UV_", "PYTHONIOENCODING", "VIRTUAL_ENV"))
         or (index_url is None and key.upper() in INDEX_SETTINGS)
     }
     if index_url is not None:
@@ -328,8 +328,18 @@ def clean_environment(scratch: Path, index_url: str | None) -> dict[str, str]:
         "UV_NO_CONFIG": "1",
         "UV_CACHE_DIR": str(scratch / "uv-cache"),
         "UV_PYTHON_DOWNLOADS": "never",
-        "VIRTUAL_ENV": str(scratch / "env"),
     }
+
+
+def make_environment(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Make a virtual environment at `folder`/env; return the variables with it as the active one.
+
+    The variables name one that is there, or none: uv for Windows stops at a `VIRTUAL_ENV` that is
+    not there, which would look as if the index could not be asked.
+    """
+    made = run_tool(["uv", "venv", "--python", sys.executable, "env"], folder, variables)
+    assert made.returncode == 0, made.stderr
+    return {**variables, "VIRTUAL_ENV": str(folder / "env")}
 
 
 def run_tool(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from tests.consumers import HERE, Consumed, on_linux, pip_would_install, run, uv_would_install
-from tests.local_index import clean_environment, run_tool
+from tests.local_index import clean_environment, make_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 
 if TYPE_CHECKING:
@@ -150,9 +149,8 @@ def test_pip_accepts_a_torch_lock_with_hashes(unlisted: RecordedIndex, tmp_path:
 @on_linux
 def test_what_is_installed_fits_together(unlisted: RecordedIndex, tmp_path: Path) -> None:
     """By the metadata of what then is there, as `pip check` reads it."""
-    environment = clean_environment(tmp_path, unlisted.url(MAIN))
-    made = run_tool(["uv", "venv", "--python", sys.executable, "env"], tmp_path, environment)
-    assert made.returncode == 0, made.stderr
+    variables = clean_environment(tmp_path, unlisted.url(MAIN))
+    environment = make_environment(tmp_path, variables)
     lock = solved(FOR_THIS_MACHINE).redirected(unlisted)
     lock = Consumed(unlisted.with_stand_in_digests(lock.text))
     run(lock, "uv", [], tmp_path, environment)

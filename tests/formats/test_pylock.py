@@ -21,7 +21,7 @@ from cudalock.formats.pylock import as_pylock, render
 from cudalock.formats.pythons import requires_python
 from cudalock.lock import Address
 from cudalock.target import Target
-from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
+from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.recorded import MAIN
 from tests.sample_locks import (
     CU124,
@@ -262,9 +262,7 @@ def test_the_wrong_machine_or_file_is_refused(tool: str, what: str, tmp_path: Pa
 
 def install(text: str, tool: str, folder: Path, index_url: str) -> list[str]:
     """Do as the header says and list what the new environment then has."""
-    environment = clean_environment(folder, index_url)
-    made = run_tool(["uv", "venv", "--python", sys.executable, "env"], folder, environment)
-    assert made.returncode == 0, made.stderr
+    environment = make_environment(folder, clean_environment(folder, index_url))
     (folder / "pylock.toml").write_text(text, encoding="utf-8", newline="\n")
     (line,) = re.findall(rf"^# with {tool}: (.*)$", text, re.MULTILINE)
     command = shlex.split(line)

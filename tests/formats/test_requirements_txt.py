@@ -15,7 +15,14 @@ from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.requirements_txt import render
 from cudalock.matrix import Index
 from cudalock.target import Target
-from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool, stand_in
+from tests.local_index import (
+    LocalIndex,
+    build_wheel,
+    clean_environment,
+    make_environment,
+    run_tool,
+    stand_in,
+)
 from tests.sample_locks import (
     CU124,
     FILELOCK,
@@ -234,12 +241,7 @@ def index() -> Iterator[LocalIndex]:
 @pytest.fixture
 def folder(tmp_path: Path, index: LocalIndex) -> Path:
     """A folder with a new environment in it."""
-    made = run_tool(
-        ["uv", "venv", "--python", sys.executable, "env"],
-        tmp_path,
-        clean_environment(tmp_path, index.url("/main/simple/")),
-    )
-    assert made.returncode == 0, made.stderr
+    make_environment(tmp_path, clean_environment(tmp_path, index.url("/main/simple/")))
     return tmp_path
 
 
@@ -269,6 +271,7 @@ def install(text: str, tool: str, folder: Path, index: LocalIndex) -> list[str]:
     if tool == "pip":
         command[1:1] = ["--python", str(folder / "env")]
     environment = clean_environment(folder, index.url("/main/simple/"))
+    environment["VIRTUAL_ENV"] = str(folder / "env")
     done = run_tool(command, folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     listing = run_tool(["uv", "pip", "freeze"], folder, environment)
@@ -367,7 +370,7 @@ def test_a_recorded_wheel_is_shown_by_its_metadata_alone(folder: Path, index: Lo
     )
     index.asked.clear()
     command = ["uv", "pip", "compile", "--generate-hashes", "requirements.txt"]
-    platform = ["--python-platform", "x86_64-manylinux_2_28"]
+    platform = ["--python", sys.executable, "--python-platform", "x86_64-manylinux_2_28"]
     environment = clean_environment(folder, index.url("/main/simple/"))
     done = run_tool([*command, *platform], folder, environment)
     assert done.returncode == 0, done.stderr

@@ -149,8 +149,7 @@ def uv_environment(
     """One cache for all. Without a project's configuration uv forgets half of its indexes."""
     scratch = tmp_path_factory.mktemp("uv")
     environment = dict(clean_environment(scratch, recorded.url(MAIN)))
-    for name in ("UV_NO_CONFIG", "VIRTUAL_ENV"):
-        del environment[name]
+    del environment["UV_NO_CONFIG"]
     # Of itself uv passes by this interpreter where it is an environment's, and may find no other.
     return {**environment, "UV_PYTHON": sys.executable}
 

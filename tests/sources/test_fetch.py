@@ -23,7 +23,7 @@ from cudalock.projects.locked_wheels import Wanted
 from cudalock.sources.downloads import ATTEMPTS, download
 from cudalock.sources.web import Web
 from cudalock.target import Target
-from tests.local_index import LocalIndex, build_wheel, clean_environment, run_tool
+from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.sample_locks import NUMPY, lock, pin
 
 if TYPE_CHECKING:
@@ -366,8 +366,7 @@ def test_a_machine_without_a_network(name: str, tool: str, tmp_path: Path) -> No
         **clean_environment(tmp_path, None),
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),
     }
-    made_env = run_tool(["uv", "venv", "--python", sys.executable, "env"], tmp_path, environment)
-    assert made_env.returncode == 0, made_env.stderr
+    environment = make_environment(tmp_path, environment)
     from uv import find_uv_bin
 
     uv = str(find_uv_bin())
