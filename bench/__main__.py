@@ -186,7 +186,7 @@ def about() -> dict[str, Any]:
     """The machine and the versions that the numbers are from."""
     from importlib.metadata import version
 
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
 
     return {
         "python": platform.python_version(),

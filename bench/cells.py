@@ -15,7 +15,7 @@ from typing import Any, Final
 from packaging.specifiers import SpecifierSet
 
 from cudalock.goals import Goal
-from cudalock.target import PLATFORMS, Target
+from cudalock.targets import PLATFORMS, Target
 
 FRAMEWORK: Final = "torch"
 COMPONENTS: Final = (

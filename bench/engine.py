@@ -16,9 +16,9 @@ from cudalock.resolution.joint import resolve_all
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
     from cudalock.resolution import Resolution
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

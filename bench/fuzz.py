@@ -17,8 +17,8 @@ from typing import Final
 from bench.cells import COMPONENTS, FRAMEWORK
 from bench.engine import solve
 from cudalock.goals import Goal, command_line
-from cudalock.matrix import Matrix, data_directory
-from cudalock.target import Target
+from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.targets import Target
 
 PLATFORMS: Final = (
     ("linux-x86_64",) * 4 + ("windows-x86_64",) * 3 + ("linux-aarch64", "macos-arm64")

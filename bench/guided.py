@@ -15,16 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cudalock.checks import check_file
-from cudalock.checks.reports import REPORTS
-from cudalock.checks.rewriting import rewrite
-from cudalock.diagnosis import decode, diagnose
+from cudalock.check import check_file
+from cudalock.check.fix_text import rewrite
+from cudalock.check.reports import REPORTS
+from cudalock.diagnose import decode, diagnose
 from cudalock.errors import CudalockError
 from cudalock.formats import json_lock
 from cudalock.goals import Request, read_request
-from cudalock.matrix import Matrix, data_directory
-from cudalock.projects.files import KINDS, find_files, kind_of, read_file
-from cudalock.target import Target
+from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.projects.read import KINDS, find_files, kind_of, read_file
+from cudalock.targets import Target
 
 SEEDS: Final = Path(__file__).parents[1] / "tests"
 LINUX: Final = Target("3.11", "linux-x86_64")

@@ -13,8 +13,8 @@ from typing import Final
 from bench import engine
 from bench.scale import count_wheels, scaled
 from cudalock.goals import Goal
-from cudalock.matrix import Matrix, data_directory
-from cudalock.target import Target
+from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.targets import Target
 
 LINUX: Final = Target("3.11", "linux-x86_64")
 WINDOWS: Final = Target("3.12", "windows-x86_64")

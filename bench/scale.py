@@ -134,7 +134,7 @@ def _namesakes(tables: list[str], found: dict[str, list[str]], factor: int) -> I
 def _recompile(directory: Path) -> None:
     """The header has changed, so the compiled copy of the tables has to be made again."""
     try:
-        from cudalock.compiled import COMPILED, compile_tables
+        from cudalock.matrix.store import COMPILED, compile_tables
     except ImportError:
         return
     (directory / COMPILED).write_text(compile_tables(directory), encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 # Before anything reads a matrix: what the user of this machine refreshed is not what is tested.
 os.environ["CUDALOCK_DATA_DIR"] = os.devnull
 
-from cudalock.matrix import Matrix
+from cudalock.matrix.matrix import Matrix
 from tests.local_index import clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cudalock.environment import layout as layout_module
 from cudalock.goals import Request, read_request
-from cudalock.lock.making import from_resolution
+from cudalock.lock.build import from_resolution
 from cudalock.resolution import resolve
 from tests.files import write
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from cudalock.goals import Goal
     from cudalock.lock import Lock
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 
 def pretend(patch: pytest.MonkeyPatch) -> None:

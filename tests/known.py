@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.names import Names
-from cudalock.target import Here
+from cudalock.targets import Here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

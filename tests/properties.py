@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from cudalock.goals import Goal
-from cudalock.matrix import Matrix
-from cudalock.target import Target
+from cudalock.matrix.matrix import Matrix
+from cudalock.targets import Target
 from tests.verifier import Book
 
 BOUNDED = settings(

@@ -23,14 +23,14 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cudalock.releases import PACKAGE_INDEX
+from cudalock.matrix.releases import PACKAGE_INDEX
 from tests.local_index import LocalIndex, ServedFile, anchor, metadata_text, page, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cudalock.matrix import Matrix
-    from cudalock.releases import Build, Release
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.releases import Build, Release
 
 MAIN: Final = "/simple/"
 

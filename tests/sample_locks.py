@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal
 from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
-from cudalock.matrix import Index
-from cudalock.target import Target
+from cudalock.matrix.matrix import Index
+from cudalock.targets import Target
 from tests.local_index import build_wheel
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from bench.processes import Spawner
 from bench.scale import copied_version, count_wheels, scaled
 from bench.summary import spans, summarise
 from cudalock.goals import Goal
-from cudalock.matrix import Matrix
-from cudalock.target import Target
+from cudalock.matrix.matrix import Matrix
+from cudalock.targets import Target
 from tests.paths import MATRIX
 
 # -- how much work a solve is -------------------------------------------------------------------

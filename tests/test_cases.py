@@ -45,10 +45,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cudalock
-import cudalock.target.here
+import cudalock.targets.detect
 from cudalock import toml
 from cudalock.cli import main
-from cudalock.target import parse_platform
+from cudalock.targets import parse_platform
 from tests.paths import CASES
 
 KEYS = {
@@ -158,7 +158,7 @@ def stand_here(here: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None
         Path(".python-version").write_text(here["python"] + "\n", encoding="utf-8")
     if "platform" in here:
         place = parse_platform(here["platform"])
-        monkeypatch.setattr(cudalock.target.here, "this_platform", lambda: place)
+        monkeypatch.setattr(cudalock.targets.detect, "this_platform", lambda: place)
 
 
 @pytest.mark.parametrize("case", list(read_cases()))

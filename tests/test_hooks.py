@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cudalock.projects.files import kind_of
+from cudalock.projects.read import kind_of
 from tests.paths import ROOT
 
 if TYPE_CHECKING:

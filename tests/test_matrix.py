@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cudalock.errors import MatrixError, UnknownVersion
-from cudalock.lints import LINTS, Lint, lint
-from cudalock.matrix import Matrix, data_directory
+from cudalock.lint import LINTS, Lint, lint
+from cudalock.matrix.matrix import Matrix, data_directory
 
 MATRIX = Matrix.load()
 # In two pieces, so that the tests themselves hold no such name.

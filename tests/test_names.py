@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cudalock.names import canonical, nearest
+from cudalock.names import nearest
+from cudalock.versions import canonical
 from tests.known import NAMES
 
 

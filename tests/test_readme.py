@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
-from cudalock.compiled import COMPILED, compile_tables
 from cudalock.findings import RULES
-from cudalock.matrix import data_directory
+from cudalock.matrix.matrix import data_directory
+from cudalock.matrix.store import COMPILED, compile_tables
 from tests.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_there_are_screens() -> None:
 def test_the_quickly_read_copy_of_the_facts_is_current() -> None:
     directory = data_directory()
     text = (directory / COMPILED).read_text(encoding="utf-8")
-    assert text == compile_tables(directory), "run `python -m cudalock.compiled matrix`"
+    assert text == compile_tables(directory), "run `python -m cudalock.matrix.store matrix`"
 
 
 def test_the_table_of_codes_is_that_of_the_rules() -> None:

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cudalock.cli import main
-from cudalock.folders import DATA_VARIABLE, data_folder
-from cudalock.matrix import EMBEDDED, Matrix
-from cudalock.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
-from cudalock.sources import web
-from cudalock.sources.cache import CACHE_VARIABLE
+from cudalock.files import DATA_VARIABLE, data_folder
+from cudalock.indexes import client as web
+from cudalock.indexes.cache import CACHE_VARIABLE
+from cudalock.matrix.matrix import EMBEDDED, Matrix
+from cudalock.matrix.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
 
 NEWER, OLDER = "2099.01.02", "2020.01.02"
 ROWS = (

@@ -14,16 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from cudalock.cli.console import emit, error_text, progress, summary, tell, wants_colour, write_text
 from cudalock.errors import OutputError, UsageError
-from cudalock.render import (
-    emit,
-    error_text,
-    progress,
-    summary,
-    tell,
-    wants_colour,
-    write_text,
-)
 from tests.local_index import build_wheel
 from tests.paths import RESOLVER
 from tests.sample_locks import CU124, lock, pin, warning
@@ -152,7 +144,7 @@ class TestTell:
     @pytest.mark.parametrize("encoding", ["cp1252", "cp936", "ascii", "utf-8"])
     def test_any_code_page(self, encoding: str) -> None:
         code = r"""
-        from cudalock.render import tell
+        from cudalock.cli.console import tell
         tell("error: caf\u00e9 \u2192 \u00fc \u7f51 \udcff \x1b[2J")
         """
         done = run_python(code, env={"PYTHONIOENCODING": encoding})
@@ -165,7 +157,7 @@ class TestTell:
 
     @posix
     def test_a_closed_stream_is_no_error(self) -> None:
-        code = "from cudalock.render import tell; tell('hello')"
+        code = "from cudalock.cli.console import tell; tell('hello')"
         done = run_python(code, before=lambda: os.close(2))
         assert done.returncode == 0
 
@@ -173,19 +165,20 @@ class TestTell:
 class TestEmit:
     def test_bytes_are_as_given(self) -> None:
         done = run_python(
-            r"from cudalock.render import emit; emit('a\nb\n')", env={"PYTHONIOENCODING": "cp1252"}
+            r"from cudalock.cli.console import emit; emit('a\nb\n')",
+            env={"PYTHONIOENCODING": "cp1252"},
         )
         assert done.stdout == b"a\nb\n"
 
     def test_what_was_printed_before_comes_first(self) -> None:
-        done = run_python("from cudalock.render import emit; print('one'); emit('two')")
+        done = run_python("from cudalock.cli.console import emit; print('one'); emit('two')")
         assert done.stdout.split() == [b"one", b"two"]
 
     @posix
     def test_a_reader_that_went_away_is_no_error(self) -> None:
         reading, writing = os.pipe()
         os.close(reading)
-        code = "from cudalock.render import emit; emit('x' * 300_000); emit('y')"
+        code = "from cudalock.cli.console import emit; emit('x' * 300_000); emit('y')"
         done = run_python(code, stdout=writing)
         os.close(writing)
         assert (done.returncode, done.stderr) == (0, b"")
@@ -194,7 +187,7 @@ class TestEmit:
     def test_a_full_disk_is_an_output_error(self) -> None:
         code = """
         from cudalock.errors import OutputError
-        from cudalock.render import emit, tell
+        from cudalock.cli.console import emit, tell
         try:
             emit("text")
         except OutputError as error:
@@ -304,7 +297,7 @@ class TestWriteText:
         code = f"""
         import resource
         from cudalock.errors import OutputError
-        from cudalock.render import tell, write_text
+        from cudalock.cli.console import tell, write_text
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
             write_text({str(path)!r}, "x" * 5000)

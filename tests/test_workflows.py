@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cudalock.sources.github_releases import repository_of
+from cudalock.indexes.github_releases import repository_of
 from tests.files import write_all
 from tests.paths import ROOT
 from tests.scripted import Answer, ScriptedServer

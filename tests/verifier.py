@@ -33,7 +33,7 @@ else:
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.lock import Lock
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 
 OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cudalock.errors import CudalockError
     from cudalock.goals import Goal
     from cudalock.lock import Lock
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 __version__ = "0.1.0"
 __all__ = ["CudalockError", "Goal", "Lock", "Matrix", "Target", "__version__", "solve"]
@@ -24,8 +24,8 @@ _HOMES = {
     "CudalockError": "errors",
     "Goal": "goals",
     "Lock": "lock",
-    "Matrix": "matrix",
-    "Target": "target",
+    "Matrix": "matrix.matrix",
+    "Target": "targets",
 }
 
 
@@ -36,10 +36,10 @@ def solve(goal: Goal, target: Target | Sequence[Target], matrix: Matrix | None =
     Raises NoSolution, with an explanation, when there is none; MatrixError when the data is wrong.
     """
     from cudalock.goals import command_line
-    from cudalock.lock.merging import from_resolutions
-    from cudalock.matrix import Matrix
+    from cudalock.lock.merge import from_resolutions
+    from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.joint import resolve_all
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
     targets = [target] if isinstance(target, Target) else list(target)
     joint = resolve_all([(goal, each) for each in targets], matrix or Matrix.load())

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -17,11 +15,6 @@ _SLIP = 0.85
 """How alike two words are that one letter tells apart, by difflib's measure."""
 
 _SEPARATORS = r"[-_.\s]+"
-
-
-def canonical(name: str) -> str:
-    """`name` as PEP 503 normalises it: `Flash_Attn` is `flash-attn`."""
-    return canonicalize_name(name)
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
@@ -85,7 +78,7 @@ class Names:
 
     def stand_in(self, project: str, environment: Mapping[str, str]) -> str:
         """The project meant by `project` where `environment` (PEP 508 marker values) holds."""
-        from cudalock.specifiers import holds
+        from cudalock.versions import holds
 
         for marker, other in self.stand_ins.get(project, ()):
             if holds(marker, environment):

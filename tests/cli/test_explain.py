@@ -23,9 +23,9 @@ from cudalock.cli.options import request_of
 from cudalock.cli.solve import solve
 from cudalock.conflicts import Conflict
 from cudalock.goals import Goal, read_request
-from cudalock.matrix import Matrix
+from cudalock.matrix.matrix import Matrix
 from cudalock.resolution.problem import Problem
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.paths import CASES
 
 SCREENS = sorted((CASES / "screens").glob("*.txt"))

@@ -22,9 +22,9 @@ from click.testing import CliRunner, Result
 
 from cudalock.cli import main
 from cudalock.errors import BadSpecifier, MatrixError, UnknownName, UnknownVersion, UsageError
-from cudalock.matrix import Matrix
-from cudalock.tables import find_definition, make_table, read_definitions, rules, show
-from cudalock.tables.wheels import platforms_of, python_of, python_ranges
+from cudalock.matrix.matrix import Matrix
+from cudalock.show import find_definition, make_table, read_definitions, rules, show
+from cudalock.show.wheels import platforms_of, python_of, python_ranges
 from tests.files import write_all
 from tests.paths import RESOLVER
 
@@ -828,7 +828,7 @@ def test_a_reader_that_goes_away() -> None:
 
 
 def test_nothing_is_imported_before_it_is_used() -> None:
-    absent = ["packaging", "cudalock.matrix", "cudalock.tables", "cudalock.render"]
+    absent = ["packaging", "cudalock.matrix.matrix", "cudalock.show", "cudalock.cli.console"]
     code = f"import cudalock.cli.matrix, sys; print([n for n in {absent!r} if n in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(RESOLVER)}
     done = subprocess.run(

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from cudalock.conflicts import Conflict, Explanation, suggest
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
-from cudalock.lock.making import from_resolution
-from cudalock.matrix import Matrix
+from cudalock.lock.build import from_resolution
+from cudalock.matrix.matrix import Matrix
 from cudalock.resolution import Resolution, resolve
 from cudalock.resolution.problem import Problem
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
 from tests.properties import BOUNDED, book, goals, matrix, targets

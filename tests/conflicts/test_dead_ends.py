@@ -11,9 +11,9 @@ import pytest
 
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal
-from cudalock.matrix import Matrix
+from cudalock.matrix.matrix import Matrix
 from cudalock.resolution import resolve
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.paths import MATRIX
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.cli.question import Looking
+from cudalock.cli.machine import Looking
 from cudalock.environment import gpu
 from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
-from cudalock.lock.making import from_resolution
+from cudalock.lock.build import from_resolution
 from cudalock.resolution import resolve
-from cudalock.target import Here
+from cudalock.targets import Here
 from tests.machines import MACHINES, RecordedMachine, machine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
 
 
 def looking_at(recorded: RecordedMachine, matrix: Matrix) -> tuple[Looking, Here]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
 
 
 # Locks that need no index but the package index.

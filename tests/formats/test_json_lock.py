@@ -17,7 +17,7 @@ from cudalock.formats.json_lock import SCHEMA, render, schema
 from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
 from cudalock.lock import Lock, LockedWheel, Pin, Replaced
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
 

@@ -18,9 +18,9 @@ from cudalock.cli import main
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.pylock import as_pylock, render
-from cudalock.formats.pythons import requires_python
+from cudalock.formats.python_ranges import requires_python
 from cudalock.lock import Address
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.recorded import MAIN
 from tests.sample_locks import (

@@ -10,9 +10,8 @@ import pytest
 from packaging.markers import Marker
 from packaging.utils import parse_wheel_filename
 
-from cudalock.addresses import encoded, file_of
-from cudalock.cli.answer import make_lock
-from cudalock.cli.question import read_questions
+from cudalock.cli.machine import read_questions
+from cudalock.cli.output import make_lock
 from cudalock.cli.solve import solve
 from cudalock.errors import BadFile
 from cudalock.formats import FORMATS, Options
@@ -20,7 +19,7 @@ from cudalock.formats.constraints import held
 from cudalock.formats.json_lock import read as read_json
 from cudalock.goals import command_line
 from cudalock.lock import Address
-from cudalock.lock.placing import (
+from cudalock.lock.wheels import (
     every_wheel,
     one_wheel_each,
     targets_of,
@@ -28,19 +27,20 @@ from cudalock.lock.placing import (
     wheel_for,
     with_addresses,
 )
-from cudalock.projects.files import kind_of, read_file
-from cudalock.projects.lock_pins import LockedPin, read_command, read_pins
-from cudalock.projects.reach import entries_for
-from cudalock.releases import PACKAGE_INDEX
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.projects.locks.graph import entries_for
+from cudalock.projects.locks.lock_pins import LockedPin, read_command, read_pins
+from cudalock.projects.read import kind_of, read_file
+from cudalock.urls import encoded, file_of
 from tests.sample_locks import GOALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cudalock.lock import Lock, LockedWheel, Pin
-    from cudalock.matrix import Matrix
-    from cudalock.projects.declared import ProjectFile
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import ProjectFile
+    from cudalock.targets import Target
 
 MORE = [
     "--torch 2.5.1 --fa2 --python 3.11 --platform linux --platform windows",

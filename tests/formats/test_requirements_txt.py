@@ -13,8 +13,8 @@ import pytest
 from cudalock.errors import HashesMissing, UsageError
 from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.requirements_txt import render
-from cudalock.matrix import Index
-from cudalock.target import Target
+from cudalock.matrix.matrix import Index
+from cudalock.targets import Target
 from tests.local_index import (
     LocalIndex,
     build_wheel,

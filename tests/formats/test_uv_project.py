@@ -21,16 +21,19 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from cudalock import toml
-from cudalock.addresses import file_of
 from cudalock.cli import main
 from cudalock.errors import BadFile, LockDiffers
-from cudalock.formats import FORMATS, Options, format_for, uv_lock, uv_plan, uv_project
-from cudalock.formats.pythons import requires_python
-from cudalock.formats.toml_lists import edited
+from cudalock.formats import FORMATS, Options, format_for
+from cudalock.formats.python_ranges import requires_python
+from cudalock.formats.uv import lock as uv_lock
+from cudalock.formats.uv import plan as uv_plan
+from cudalock.formats.uv import project as uv_project
+from cudalock.formats.uv.toml_lists import edited
 from cudalock.lock import Lock, Replaced
-from cudalock.projects.files import read_file
-from cudalock.projects.reach import entries_for
-from cudalock.target import Target
+from cudalock.projects.locks.graph import entries_for
+from cudalock.projects.read import read_file
+from cudalock.targets import Target
+from cudalock.urls import file_of
 from tests.conftest import STOPS
 from tests.local_index import build_wheel, clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex

@@ -29,7 +29,7 @@ from cudalock.goals import (
     parse_version_spec,
     read_request,
 )
-from cudalock.target import Here, Target
+from cudalock.targets import Here, Target
 from tests.known import HERE, VERSIONS, FakeMatrix
 
 MATRIX = FakeMatrix()

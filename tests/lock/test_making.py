@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
-from cudalock.matrix import Matrix
+from cudalock.matrix.matrix import Matrix
 
 BOTH = "--platform linux --platform windows"
 FACTS = set(Matrix.load().facts)

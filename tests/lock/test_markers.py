@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 
 from cudalock.lock.markers import apart, marker_for, whole_marker
-from cudalock.target import PLATFORMS, Target
+from cudalock.targets import PLATFORMS, Target
 
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
 TARGETS = [Target(python, platform) for platform in PLATFORMS for python in PYTHONS]

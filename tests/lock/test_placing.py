@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.lock.placing import one_wheel_each, taken, targets_of, wheel_for, with_addresses
-from cudalock.target import Target
+from cudalock.lock.wheels import one_wheel_each, taken, targets_of, wheel_for, with_addresses
+from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import lock, pin
 

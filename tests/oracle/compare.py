@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.lock.making import from_resolution
+from cudalock.lock.build import from_resolution
 from tests.oracle.solver import Oracle, judge
 from tests.verifier import choices_of, verify
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.resolution import Resolution
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 
 def disagreements(

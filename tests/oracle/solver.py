@@ -46,7 +46,7 @@ from tests.verifier import (
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 SOLVER: Final = "minisat22"
 MANY: Final = 1000

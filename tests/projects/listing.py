@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.projects.declared import Declared, Place, ProjectFile
+    from cudalock.projects.model import Declared, Place, ProjectFile
 
 
 def listing(file: ProjectFile, indent: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cudalock.projects.files import find_files, read_file
+from cudalock.projects.read import find_files, read_file
 from tests.projects.listing import check_places, listing
 
 FILES = Path(__file__).parent / "files"

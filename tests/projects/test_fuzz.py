@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from cudalock.projects.files import KINDS, find_files, kind_of, read_file
+from cudalock.projects.read import KINDS, find_files, kind_of, read_file
 from tests.projects.listing import check_places, listing
 from tests.properties import BOUNDED
 

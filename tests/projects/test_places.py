@@ -14,9 +14,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock import toml
-from cudalock.projects import conda_versions, poetry_versions
-from cudalock.projects.pep508 import parse
-from cudalock.projects.toml_places import Key, Places
+from cudalock.projects.syntax import conda as conda_versions
+from cudalock.projects.syntax import poetry as poetry_versions
+from cudalock.projects.syntax.pep508 import parse
+from cudalock.projects.syntax.toml import Key, Places
 from tests.paths import ROOT
 from tests.properties import BOUNDED
 

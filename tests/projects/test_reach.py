@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cudalock.projects.files import read_file
-from cudalock.projects.reach import entries_for
-from cudalock.target import Target
+from cudalock.projects.locks.graph import entries_for
+from cudalock.projects.read import read_file
+from cudalock.targets import Target
 
 FILES = Path(__file__).parent / "files"
 LINUX = Target(python="3.11", platform="linux-x86_64", glibc="2.28")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cudalock.errors import BadFile
-from cudalock.names import canonical
-from cudalock.projects.declared import ProjectFile
-from cudalock.projects.files import find_files, kind_of, read_file
+from cudalock.projects.model import ProjectFile
+from cudalock.projects.read import find_files, kind_of, read_file
+from cudalock.versions import canonical
 from tests.projects.listing import check_places
 
 FILES = Path(__file__).parent / "files"

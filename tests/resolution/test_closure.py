@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cudalock.lock import Lock, Pin
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
 
 RELEASES: Final = [
     ("2.0.0", "3.8"),

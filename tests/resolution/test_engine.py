@@ -19,9 +19,9 @@ from cudalock.errors import NoSolution
 from cudalock.formats import json_lock
 from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
-from cudalock.lock.making import from_resolution
+from cudalock.lock.build import from_resolution
 from cudalock.resolution import resolve
-from cudalock.target import Target
+from cudalock.targets import Target
 from tests.properties import BOUNDED, book, goals, matrix, targets
 from tests.verifier import choices_of, verify
 

@@ -13,7 +13,7 @@ from resolvelib import ResolutionTooDeep
 
 from cudalock.cli import main
 from cudalock.resolution import search
-from cudalock.resolution.learning.learner import Clause, Learner, TooLong
+from cudalock.resolution.clauses import Clause, Learner, TooLong
 from cudalock.resolution.propagation import ABSENT
 
 Wish = tuple[str, int]

@@ -22,9 +22,9 @@ from bench.engine import solve
 from bench.fuzz import questions
 from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
-from cudalock.lock.making import from_resolution
-from cudalock.matrix import Matrix
-from cudalock.target import Target
+from cudalock.lock.build import from_resolution
+from cudalock.matrix.matrix import Matrix
+from cudalock.targets import Target
 from tests.oracle import Oracle, disagreements
 from tests.paths import MATRIX
 from tests.verifier import Book, Choice, choices_of, verify

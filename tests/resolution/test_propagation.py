@@ -7,16 +7,9 @@ import random
 
 import pytest
 
-from cudalock.facts import Verb
+from cudalock.matrix.facts import Verb
 from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.propagation import (
-    ABSENT,
-    Domain,
-    Network,
-    Restriction,
-    Strike,
-    Table,
-)
+from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Strike, Table
 from cudalock.resolution.requirement import Origin, Requirement
 
 NOWHERE = Origin("fact", "invented")

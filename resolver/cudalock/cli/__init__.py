@@ -120,7 +120,7 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
-    from cudalock.render import error_text, tell
+    from cudalock.cli.console import error_text, tell
 
     if isinstance(error, click.ClickException):
         error = _of_click(error)
@@ -161,7 +161,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     if not wanted or ctx.resilient_parsing:
         return
     from cudalock import __version__
-    from cudalock.cli.loading import load_matrix
+    from cudalock.cli.universe import load_matrix
 
     click.echo(f"cudalock {__version__} (matrix {load_matrix(None).described})")
     ctx.exit()

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix, matrix_option
+from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import Contradiction, NothingFound
-from cudalock.specifiers import holds
+from cudalock.versions import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.activation.placement import Placed
+    from cudalock.activate.placement import Placed
     from cudalock.environment import Layout
-    from cudalock.facts import Fact, Place
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.facts import Fact, Place
+    from cudalock.matrix.matrix import Matrix
 
 SHELLS = ("powershell", "cmd", "bash", "fish")
 SNIPPET = "\0"
@@ -104,8 +104,8 @@ def _layout(python: str | None) -> Layout:
 
 
 def _print_snippet(matrix: Matrix) -> None:
-    from cudalock.activation.snippet import snippet
-    from cudalock.render import emit
+    from cudalock.activate.snippet import snippet
+    from cudalock.cli.console import emit
 
     where = matrix.libraries("windows")
     assert where is not None, "the matrix tells of Windows"
@@ -116,9 +116,9 @@ def _print_snippet(matrix: Matrix) -> None:
 
 
 def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bool) -> None:
-    from cudalock.activation.shells import Activation, guess_shell, write
+    from cudalock.activate.shells import Activation, guess_shell, write
+    from cudalock.cli.console import emit, tell
     from cudalock.environment.libraries import find_libraries
-    from cudalock.render import emit, tell
 
     found = find_libraries(layout, matrix)
     if not found.folders:
@@ -156,9 +156,9 @@ def _install(
 ) -> None:
     from tempfile import TemporaryDirectory
 
-    from cudalock.activation import placement
+    from cudalock.activate import placement
+    from cudalock.cli.console import tell
     from cudalock.environment import read_inventory
-    from cudalock.render import tell
 
     wanted = placement.find_wanted(layout, matrix)
     with TemporaryDirectory(prefix="cudalock-") as scratch:
@@ -179,7 +179,7 @@ def _wheel(
     place: Place, layout: Layout, matrix: Matrix, wheels: str | None, offline: bool, scratch: Path
 ) -> Path:
     """Where the user said, else from the package index if that may be asked."""
-    from cudalock.activation import wheel_files
+    from cudalock.activate import wheel_files
 
     if wheels:
         found = wheel_files.in_folder(Path(wheels), place, layout.target, matrix)
@@ -192,8 +192,8 @@ def _wheel(
 
 
 def _uninstall(layout: Layout, *, quiet: bool) -> None:
-    from cudalock.activation import placement
-    from cudalock.render import tell
+    from cudalock.activate import placement
+    from cudalock.cli.console import tell
 
     placed = placement.remove(layout)
     _tell_files(placed)
@@ -204,6 +204,6 @@ def _uninstall(layout: Layout, *, quiet: bool) -> None:
 
 
 def _tell_files(placed: Placed) -> None:
-    from cudalock.render import emit
+    from cudalock.cli.console import emit
 
     emit("".join(f"{file}\n" for file in placed.files))

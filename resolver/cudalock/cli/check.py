@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix, matrix_option
 from cudalock.cli.options import target_options
+from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import Contradiction
-from cudalock.sentences import counted
+from cudalock.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cudalock.findings import Finding
     from cudalock.goals import Request
-    from cudalock.matrix import Matrix
-    from cudalock.projects.declared import ProjectFile
-    from cudalock.target import Here, Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import ProjectFile
+    from cudalock.targets import Here, Target
 
 STDIN = "-"
 FORMATS = ("text", "json", "github", "sarif")
@@ -73,7 +73,7 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **given: Any) -> None:
 
 
 def _found() -> list[str]:
-    from cudalock.projects.files import find_files
+    from cudalock.projects.read import find_files
 
     return [each.as_posix() for each in find_files(Path())]
 
@@ -85,8 +85,8 @@ def _checked(
     names: Sequence[str], matrix: Matrix, given: dict[str, Any]
 ) -> tuple[list[Finding], list[str]]:
     """The findings of every file, each once, and what `--fix` changed."""
-    from cudalock.checks import check_file
-    from cudalock.projects.files import read_file
+    from cudalock.check import check_file
+    from cudalock.projects.read import read_file
 
     if given["fix"] and STDIN in names:
         raise Contradiction("`--fix` changes files, and standard input is none")
@@ -116,10 +116,10 @@ def _mended(
     file: ProjectFile, matrix: Matrix, targets: Sequence[Target], changed: list[str]
 ) -> list[Finding]:
     """Mends a file until nothing more can be; what is still found then."""
-    from cudalock.checks import check_file
-    from cudalock.checks.rewriting import rewrite
-    from cudalock.projects.files import read_file
-    from cudalock.render import write_bytes
+    from cudalock.check import check_file
+    from cudalock.check.fix_text import rewrite
+    from cudalock.cli.console import write_bytes
+    from cudalock.projects.read import read_file
 
     checked = check_file(file, matrix, targets)
     for _ in range(MAX_ROUNDS):
@@ -158,7 +158,7 @@ def targets_stated(values: Mapping[str, Any], matrix: Matrix) -> list[Target]:
 
 def _targets_here(flags: Mapping[str, Any], matrix: Matrix, *, quiet: bool) -> list[Target]:
     """This machine, as far as no option says otherwise; what was detected is told."""
-    from cudalock.cli.question import Looking, at_environments
+    from cudalock.cli.machine import Looking, at_environments
     from cudalock.goals import Request
 
     looking = Looking(matrix)
@@ -195,7 +195,7 @@ def _read(request: Request, matrix: Matrix, here: Here | None = None) -> list[Ta
 
 def _nowhere() -> Here:
     """What is not stated is filled in by the file that is checked, and not by this machine."""
-    from cudalock.target import Here
+    from cudalock.targets import Here
 
     return Here(
         python=lambda: ("3.11", False),
@@ -217,8 +217,8 @@ def _stale(names: Sequence[str], matrix: Matrix) -> list[Finding]:
 
 
 def _deliver(findings: list[Finding], matrix: Matrix, given: dict[str, Any]) -> None:
-    from cudalock.checks.reports import REPORTS
-    from cudalock.render import emit, write_text
+    from cudalock.check.reports import REPORTS
+    from cudalock.cli.console import emit, write_text
 
     text = REPORTS[given["format"] or "text"](findings, matrix.version)
     if given["output"] and given["output"] != STDIN:
@@ -230,8 +230,8 @@ def _deliver(findings: list[Finding], matrix: Matrix, given: dict[str, Any]) -> 
 def _report(
     names: Sequence[str], findings: list[Finding], changed: list[str], *, fixing: bool
 ) -> None:
+    from cudalock.cli.console import tell
     from cudalock.findings import SEVERITIES
-    from cudalock.render import tell
 
     if not names:
         tell("there is no file that check reads below this directory")

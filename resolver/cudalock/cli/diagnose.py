@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix, matrix_option
+from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import BadFile, NothingFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.diagnosis import Clues, Diagnosis, Match
-    from cudalock.matrix import Matrix
+    from cudalock.diagnose import Clues, Diagnosis, Match
+    from cudalock.matrix.matrix import Matrix
 
 SCHEMA: Final = "cudalock.diagnose/1"
 SHOWN: Final = 3
@@ -53,9 +53,9 @@ def diagnose(
 
     Exit status: 0 explained; 1 nothing in the text is known; 2 the question was wrong.
     """
-    from cudalock import diagnosis
-    from cudalock.cli.question import Looking
-    from cudalock.render import emit
+    from cudalock import diagnose as diagnosis
+    from cudalock.cli.console import emit
+    from cudalock.cli.machine import Looking
 
     facts = load_matrix(matrix)
     said = _said(python, platform, gpu, driver, facts)
@@ -69,7 +69,7 @@ def diagnose(
 
 
 def _read(words: tuple[str, ...]) -> str:
-    from cudalock.diagnosis import decode
+    from cudalock.diagnose import decode
 
     if words in ((), ("-",)):
         if not words and sys.stdin.isatty():
@@ -106,9 +106,9 @@ def _said(
     python: str | None, platform: str | None, gpu: str | None, driver: str | None, matrix: Matrix
 ) -> Clues:
     """What the options tell. Raises BadTarget for what cannot be."""
-    from cudalock.diagnosis import Clues
+    from cudalock.diagnose import Clues
     from cudalock.errors import BadTarget
-    from cudalock.target import parse_platform, parse_python
+    from cudalock.targets import parse_platform, parse_python
 
     if platform:
         parse_platform(platform)
@@ -190,7 +190,7 @@ def _why_none(found: Diagnosis) -> str:
 
 
 def _unknown(found: Diagnosis, matrix: Matrix) -> NothingFound:
-    from cudalock.diagnosis import looked_for
+    from cudalock.diagnose import looked_for
 
     messages, components = looked_for(matrix)
     read = "; ".join(_read_from(found))

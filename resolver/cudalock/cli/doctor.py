@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix, matrix_option
-from cudalock.sentences import counted
+from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cudalock.compat.installed import Subject
     from cudalock.environment import Layout, Machine
     from cudalock.findings import Finding
-    from cudalock.matrix import Matrix
-    from cudalock.subject import Subject
+    from cudalock.matrix.matrix import Matrix
 
 SCHEMA = "cudalock.doctor/1"
 
@@ -62,9 +62,9 @@ def doctor(
 
     Exit status: 0 healthy; 1 something is broken; 2 the question was wrong.
     """
+    from cudalock.cli.console import emit
+    from cudalock.doctor import arrange, examine
     from cudalock.findings import is_failure
-    from cudalock.health import arrange, examine
-    from cudalock.render import emit
 
     facts = load_matrix(matrix)
     layout = _layout(python)
@@ -78,7 +78,7 @@ def doctor(
     )
     findings = [*(_against(lock, subject) if lock else ()), *examine(subject)]
     if imports:
-        from cudalock.health.imports import examine as run
+        from cudalock.doctor.imports import examine as run
 
         findings += run(subject)
     findings = arrange(findings)
@@ -112,8 +112,8 @@ def _machine(
 def _subject(
     layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool, stated: bool
 ) -> Subject:
+    from cudalock.compat.installed import Subject
     from cudalock.environment import read_inventory
-    from cudalock.subject import Subject
 
     return Subject(
         layout=layout,
@@ -127,8 +127,8 @@ def _subject(
 
 
 def _against(lock: str, subject: Subject) -> Iterator[Finding]:
-    from cudalock.health.lock import examine
-    from cudalock.projects.files import read_file
+    from cudalock.doctor.lock import examine
+    from cudalock.projects.read import read_file
 
     yield from examine(subject, read_file(lock))
 
@@ -171,7 +171,7 @@ def _verdict(findings: list[Finding]) -> str:
 
 
 def _members(subject: Subject) -> Iterator[Any]:
-    from cudalock.judging.stack import Stack
+    from cudalock.compat.stack import Stack
     from cudalock.names import VENDOR
 
     stack = Stack(subject.matrix)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import matrix_option
+from cudalock.cli.machine import ask
 from cudalock.cli.options import goal_options
-from cudalock.cli.question import ask
+from cudalock.cli.universe import matrix_option
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
     from cudalock.conflicts import Choice
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
     from cudalock.resolution import Resolution
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 SCHEMA = "cudalock.explain/1"
 
@@ -39,7 +39,7 @@ def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
 
     Exit status: 0 an answer, explained; 1 there is none, explained; 2 the question was wrong.
     """
-    from cudalock.render import emit
+    from cudalock.cli.console import emit
     from cudalock.resolution import resolve
 
     wanted, target, matrix = ask(ctx, goal, given)

@@ -12,8 +12,8 @@ from cudalock.cli import CONTEXT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.projects.locked_wheels import LockedWheels, Wanted
-    from cudalock.sources.package_index import PackageIndexes
+    from cudalock.indexes.package_index import PackageIndexes
+    from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
 
 
 @click.command(short_help="The wheels of a lock, checked.", context_settings=CONTEXT)
@@ -34,11 +34,11 @@ def fetch(
     Exit status: 0 all are there; 1 a file is not the lock's; 2 LOCK cannot be used; 3 the network
     failed.
     """
-    from cudalock.projects.locked_wheels import read
-    from cudalock.render import emit, progress, tell
-    from cudalock.sources.downloads import download
-    from cudalock.sources.package_index import PackageIndexes
-    from cudalock.sources.web import Web
+    from cudalock.cli.console import emit, progress, tell
+    from cudalock.indexes.client import Web
+    from cudalock.indexes.downloads import download
+    from cudalock.indexes.package_index import PackageIndexes
+    from cudalock.projects.locks.locked_wheels import read
 
     locked = read(Path(lock))
     indexes = PackageIndexes(
@@ -88,6 +88,6 @@ def _found(wanted: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_P
 
 
 def _is_there(file: Path, sha256: str | None) -> bool:
-    from cudalock.sources.downloads import digest_of
+    from cudalock.indexes.downloads import digest_of
 
     return sha256 is not None and file.is_file() and digest_of(file) == sha256

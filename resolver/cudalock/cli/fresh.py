@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from cudalock.addresses import file_of
-from cudalock.cli.answer import make_lock
+from cudalock.cli.console import tell
+from cudalock.cli.machine import read_questions
 from cudalock.cli.options import refuse_programs
-from cudalock.cli.question import read_questions
+from cudalock.cli.output import make_lock
 from cudalock.cli.solve import solve
 from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
-from cudalock.projects.files import read_file
-from cudalock.projects.lock_pins import read_command
-from cudalock.render import tell
+from cudalock.projects.locks.lock_pins import read_command
+from cudalock.projects.read import read_file
+from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cudalock.lock import Lock
-    from cudalock.matrix import Matrix
-    from cudalock.projects.declared import Place, ProjectFile
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import Place, ProjectFile
 
 CODE = "CL601"
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.loading import load_live_matrix
+from cudalock.cli.machine import Looking, at_environments
 from cudalock.cli.options import (
     goal_options,
     read_defaults,
@@ -21,20 +20,21 @@ from cudalock.cli.options import (
     refuse_programs,
     request_of,
 )
-from cudalock.cli.question import Looking, at_environments
+from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
+from cudalock.cli.universe import load_live_matrix
 from cudalock.errors import Contradiction, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cudalock.formats import Format
+    from cudalock.generate.read import Repository
+    from cudalock.generate.solve import Answerable
+    from cudalock.generate.update_lock import Held
     from cudalock.goals import Question, Request
     from cudalock.lock import Lock
-    from cudalock.matrix import Matrix
-    from cudalock.repositories.answering import Answerable
-    from cudalock.repositories.reading import Repository
-    from cudalock.repositories.refreshing import Held
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 COMMIT = "commit"
 """What `--exclude-newer` takes here besides a date."""
@@ -130,7 +130,7 @@ class Job:
     @cached_property
     def repository(self) -> Repository:
         """What PATH wants."""
-        from cudalock.repositories.reading import Choice, read_repository
+        from cudalock.generate.read import Choice, read_repository
 
         said = self.options
         choice = Choice(said["extra"], said["group"], said["exclude"], bool(said["stack_only"]))
@@ -147,7 +147,7 @@ class Job:
             raise UsageError(
                 "`--update` needs the lock to update", hints=["--update -o requirements.lock.txt"]
             )
-        from cudalock.repositories.refreshing import read_held
+        from cudalock.generate.update_lock import read_held
 
         return read_held(Path(self.options["output"]), self.matrix)
 
@@ -167,7 +167,7 @@ class Job:
     def _with_commit(self, request: Request) -> Request:
         if COMMIT not in request.exclude_newer:
             return request
-        from cudalock.repositories.history import commit_day
+        from cudalock.generate.git import commit_day
 
         day = commit_day(self.repository.root, self.repository.inputs)
         return request._replace(
@@ -190,8 +190,8 @@ class Job:
     @cached_property
     def found(self) -> Answerable:
         """The questions that have an answer."""
-        from cudalock.repositories.answering import Answerer, check_anything, check_names
-        from cudalock.repositories.asking import Said
+        from cudalock.generate.queries import Said
+        from cudalock.generate.solve import Answerer, check_anything, check_names
 
         check_anything(self.repository, self.request)
         check_names(self.repository, self.matrix)
@@ -204,7 +204,7 @@ class Job:
 
     def lock(self) -> Lock:
         """The lock."""
-        from cudalock.repositories.telling import lock_notes
+        from cudalock.generate.report import lock_notes
 
         questions = self._held_questions()
         lock = make_lock(questions, self.matrix, self._command(questions))
@@ -214,8 +214,8 @@ class Job:
     def _held_questions(self) -> tuple[Question, ...]:
         if self.held is None or self.options["upgrade"]:
             return self.found.questions
-        from cudalock.names import canonical
-        from cudalock.repositories.refreshing import hold
+        from cudalock.generate.update_lock import hold
+        from cudalock.versions import canonical
 
         find = self.matrix.names.find
         free = frozenset(find(name) or canonical(name) for name in self.options["upgrade_package"])
@@ -293,7 +293,7 @@ def _as_request(target: Target) -> Request:
 
 def _flag_requirements(request: Request) -> tuple[str, ...]:
     from cudalock.goals.goal import FRAMEWORK_FLAG
-    from cudalock.goals.versions import parse_version_spec
+    from cudalock.goals.values import parse_version_spec
 
     found = [FRAMEWORK_FLAG + parse_version_spec(FRAMEWORK_FLAG, text)[0] for text in request.torch]
     return tuple(sorted({*found, *request.switches}))
@@ -303,8 +303,8 @@ def _flag_requirements(request: Request) -> tuple[str, ...]:
 
 
 def _show(job: Job) -> None:
-    from cudalock.render import emit
-    from cudalock.repositories.telling import as_json, asking, reading
+    from cudalock.cli.console import emit
+    from cudalock.generate.report import as_json, asking, reading
 
     if job.options["json"]:
         value = as_json(job.repository, job.found, job.matrix.version)
@@ -316,8 +316,8 @@ def _show(job: Job) -> None:
 
 
 def _tell(job: Job) -> None:
-    from cudalock.render import tell
-    from cudalock.repositories.telling import summary
+    from cudalock.cli.console import tell
+    from cudalock.generate.report import summary
 
     for line in summary(job.repository, job.found.ask):
         tell(line)
@@ -333,7 +333,7 @@ def _advice_on_age(
     not held to their time."""
     from datetime import date
 
-    from cudalock.repositories.history import last_commit
+    from cudalock.generate.git import last_commit
 
     goal = questions[0][0]
     if goal.exclude_newer or all("==" in text for text in goal.requirements):
@@ -351,8 +351,8 @@ def _advice_on_age(
 
 
 def _tell_changes(held: Held, lock: Lock) -> None:
-    from cudalock.render import tell
-    from cudalock.repositories.refreshing import changes
+    from cudalock.cli.console import tell
+    from cudalock.generate.update_lock import changes
 
     found = changes(held.pins, lock)
     for change in found or ["nothing"]:

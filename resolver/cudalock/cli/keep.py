@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cudalock.formats import Format
     from cudalock.goals import Question
     from cudalock.lock import Lock
-    from cudalock.matrix import Matrix
+    from cudalock.matrix.matrix import Matrix
 
 FORMATS = ("requirements", "json")
 """Those that hold a part of an environment as well as a whole one."""
@@ -26,11 +26,11 @@ def make_additions(
 
     Raises NoSolution and GaveUp, and a UsageError of some kind for what is kept.
     """
+    from cudalock.compat.installed import Subject
     from cudalock.environment import Machine, read_inventory
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import one_target
-    from cudalock.keeping import Keeping
-    from cudalock.subject import Subject
+    from cudalock.keep import Keeping
 
     goal, target = one_target(questions)
     layout, path = _environment(options)

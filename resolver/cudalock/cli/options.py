@@ -10,7 +10,7 @@ import click
 from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.goals import SWITCHES, Asked, Request
 from cudalock.names import nearest
-from cudalock.sentences import did_you_mean
+from cudalock.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -200,7 +200,7 @@ def read_defaults(command: click.Command, directory: Path | None = None) -> dict
 def refuse_programs(pythons: Iterable[str], where: str) -> None:
     """Raises BadFile for a Python that a file of a repository states by a path: it would be run to
     be asked, and nothing that is read there is ever run."""
-    from cudalock.target.pythons import is_version
+    from cudalock.targets.pythons import is_version
 
     for text in pythons:
         if not is_version(text):

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.answer import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.loading import load_live_matrix
+from cudalock.cli.machine import read_questions
 from cudalock.cli.options import goal_options, read_defaults
-from cudalock.cli.question import read_questions
+from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
+from cudalock.cli.universe import load_live_matrix
 
 
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
@@ -52,8 +52,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     matrix = load_live_matrix(options)
     questions = read_questions(goal, given, defaults, matrix)
     if options["keep"]:
+        from cudalock.cli.console import tell
         from cudalock.cli.keep import check_format, make_additions
-        from cudalock.render import tell
 
         check_format(chosen)
         lock = make_additions(questions, matrix, options, flags_of(options))

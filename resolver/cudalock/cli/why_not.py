@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import matrix_option
+from cudalock.cli.machine import ask
 from cudalock.cli.options import goal_options
-from cudalock.cli.question import ask
+from cudalock.cli.universe import matrix_option
 from cudalock.errors import BadSpecifier, NothingAsked
-from cudalock.specifiers import parse_requirement
+from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 
 @click.command("why-not", short_help="What stops one pin.", context_settings=CONTEXT)
@@ -33,8 +33,8 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
 
     Exit status: 0 nothing stops it; 1 it cannot be had, and why; 2 the question was wrong.
     """
+    from cudalock.cli.console import emit
     from cudalock.goals import command_line
-    from cudalock.render import emit
     from cudalock.resolution import resolve
 
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):

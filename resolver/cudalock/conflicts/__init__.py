@@ -1,26 +1,26 @@
 """Why an answer is what it is, why there is none, and what to change.
 
-:mod:`choices` explains the pins of an answer. Where there is none, :mod:`core` narrows the question
-down to a minimal impossible part, :mod:`explanation` tells it (:mod:`without_wheels` what has no
-wheel) in :mod:`steps`, and :mod:`suggestions` looks for the least change that has an answer.
+:mod:`pin_reasons` explains the pins of an answer. Where there is none, :mod:`core` narrows the
+question down to a minimal impossible part, :mod:`explanation` tells it (:mod:`no_wheel` what has no
+wheel) in :mod:`step`, and :mod:`suggestions` looks for the least change that has an answer.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.conflicts.choices import Choice, Chooser
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Explanation, Narrator
-from cudalock.conflicts.steps import Step
+from cudalock.conflicts.pin_reasons import Choice, Chooser
+from cudalock.conflicts.step import Step
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
 from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 
 def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.reach import out_of_reach
 from cudalock.resolution.search import Search
+from cudalock.resolution.unreachable import out_of_reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

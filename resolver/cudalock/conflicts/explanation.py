@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.conflicts.steps import SHOWN_VERSIONS, Step, subject, versions_of
-from cudalock.conflicts.without_wheels import WithoutWheels
+from cudalock.conflicts.no_wheel import WithoutWheels
+from cudalock.conflicts.step import SHOWN_VERSIONS, Step, subject, versions_of
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.specifiers import version_order
+from cudalock.versions import version_order
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
-    from cudalock.facts import Fact
+    from cudalock.matrix.facts import Fact
 
 
 class Explanation(NamedTuple):

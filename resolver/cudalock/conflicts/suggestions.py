@@ -12,14 +12,14 @@ from packaging.requirements import Requirement
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.specifiers import parse_requirement, parse_version, version_order
+from cudalock.versions import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.conflicts.core import Core
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 SHOWN: Final = 3
 TRIED: Final = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from cudalock.names import canonical
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
-from cudalock.folders import expanded
-from cudalock.target import Target, this_platform
-from cudalock.target.here import is_a_tools, platform_of, read_glibc
-from cudalock.target.pythons import checked_python, run
+from cudalock.files import expanded
+from cudalock.targets import Target, this_platform
+from cudalock.targets.detect import is_a_tools, platform_of, read_glibc
+from cudalock.targets.pythons import checked_python, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

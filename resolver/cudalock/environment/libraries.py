@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cudalock import facts
     from cudalock.environment.layout import Layout
-    from cudalock.matrix import Matrix
+    from cudalock.matrix import facts
+    from cudalock.matrix.matrix import Matrix
 
 
 class Found(NamedTuple):

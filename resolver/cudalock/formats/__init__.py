@@ -1,9 +1,9 @@
 """Formats a lock can be written in, by name and by file name.
 
 A format's module is imported when it renders, so a solve pays only for the one it writes:
-`requirements_txt`, `constraints`, `pylock`, `json_lock`, and for uv `uv_project` (by `uv_plan`, and
-`uv_record` of what it wrote before) and `uv_lock`. `header` begins each file, `plain` keeps it
-ASCII, `pythons` makes ranges of Pythons, `toml_lists` edits lists in a file that is there.
+`requirements_txt`, `constraints`, `pylock`, `json_lock`, and for uv `project` (by `plan`, and
+`record` of what it wrote before) and `lock`. `header` begins each file, `plain` keeps it
+ASCII, `python_ranges` makes ranges of Pythons, `toml_lists` edits lists in a file that is there.
 """
 
 from __future__ import annotations
@@ -132,25 +132,25 @@ def _write_constraints(lock: Lock, options: Options) -> str:
 
 
 def _write_uv(lock: Lock, options: Options) -> str:
-    from cudalock.formats import uv_project
+    from cudalock.formats.uv import project as uv_project
 
     return uv_project.render(lock, options)
 
 
 def _edit_uv(existing: str, lock: Lock, options: Options) -> str:
-    from cudalock.formats import uv_project
+    from cudalock.formats.uv import project as uv_project
 
     return uv_project.edit(existing, lock, options)
 
 
 def _uv_remarks(options: Options) -> Iterable[str]:
-    from cudalock.formats import uv_project
+    from cudalock.formats.uv import project as uv_project
 
     return uv_project.remarks(options)
 
 
 def _write_uv_lock(lock: Lock, options: Options) -> str:
-    from cudalock.formats import uv_lock
+    from cudalock.formats.uv import lock as uv_lock
 
     return uv_lock.render(lock, options)
 

@@ -6,10 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from cudalock.addresses import without_credentials
 from cudalock.formats.plain import ascii_line, one_line
 from cudalock.lock import DERIVED, Lock, origin
-from cudalock.sentences import listed
+from cudalock.text import listed
+from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

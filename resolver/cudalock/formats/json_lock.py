@@ -31,12 +31,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
-from cudalock.lock.placing import every_wheel
+from cudalock.lock.wheels import every_wheel
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.lock import Lock, LockedWheel, Pin
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 SCHEMA: Final = "cudalock.solve/1"
 
@@ -92,7 +92,7 @@ def read(text: str) -> Lock:
 
 def _lock(document: dict[str, Any]) -> Lock:
     from cudalock.lock import Lock, Replaced, Warning_
-    from cudalock.matrix import Index
+    from cudalock.matrix.matrix import Index
 
     return Lock(
         target=_read_target(document["target"]),
@@ -122,7 +122,7 @@ def _lock(document: dict[str, Any]) -> Lock:
 
 
 def _read_target(table: dict[str, Any]) -> Target:
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
     return Target(**{**_known(Target, table), "gpus": tuple(table["gpus"])})
 

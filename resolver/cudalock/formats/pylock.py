@@ -18,15 +18,15 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.addresses import encoded
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats.header import header_lines, quoted
 from cudalock.formats.plain import one_line
-from cudalock.formats.pythons import requires_python
+from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import whole_marker
-from cudalock.lock.placing import every_wheel, one_wheel_each, taken, targets_of
-from cudalock.releases import PACKAGE_INDEX
-from cudalock.specifiers import parse_marker
+from cudalock.lock.wheels import every_wheel, one_wheel_each, taken, targets_of
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.urls import encoded
+from cudalock.versions import parse_marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -18,13 +18,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cudalock.addresses import encoded, without_credentials
 from cudalock.errors import UsageError
 from cudalock.formats.header import header_lines, quoted
 from cudalock.formats.plain import with_coding
 from cudalock.lock import Lock, Pin, demand_hashes
-from cudalock.lock.placing import one_wheel_each, with_addresses
-from cudalock.sentences import listed
+from cudalock.lock.wheels import one_wheel_each, with_addresses
+from cudalock.text import listed
+from cudalock.urls import encoded, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,13 +1,12 @@
 """Goals: what was asked for, read from a phrase, flags, requirement strings and files.
 
-`known` is what reading has to know of a matrix. `phrase` turns words into parts, `versions` turns
-one part's text into a specifier, `asked` merges what was asked of one project, `request` puts
+`vocabulary` is what reading has to know of a matrix. `phrase` turns words into parts, `values`
+turns one part's text into a specifier, `merge` merges what was asked of one project, `request` puts
 flags, phrase and defaults together, `goal` holds the result and writes it as a command again.
 """
 
-from cudalock.goals.asked import Asked, collect
 from cudalock.goals.goal import SWITCHES, Goal, command_line
-from cudalock.goals.known import Known
+from cudalock.goals.merge import Asked, collect
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
     Question,
@@ -17,7 +16,7 @@ from cudalock.goals.request import (
     read_request,
     read_requests,
 )
-from cudalock.goals.versions import (
+from cudalock.goals.values import (
     parse_cuda,
     parse_cudnn,
     parse_date,
@@ -25,6 +24,7 @@ from cudalock.goals.versions import (
     parse_toolkit,
     parse_version_spec,
 )
+from cudalock.goals.vocabulary import Known
 
 __all__ = [
     "SWITCHES",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 SWITCHES = {
     "flash-attn": "fa2",

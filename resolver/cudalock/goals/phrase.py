@@ -20,16 +20,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.asked import LOOKED_UP, Asked
-from cudalock.names import canonical, closest, guesses
-from cudalock.sentences import did_you_mean
-from cudalock.specifiers import parse_requirement
-from cudalock.target import is_musl, parse_platform, platform_words
+from cudalock.goals.merge import LOOKED_UP, Asked
+from cudalock.names import closest, guesses
+from cudalock.targets import is_musl, parse_platform, platform_words
+from cudalock.text import did_you_mean
+from cudalock.versions import canonical, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cudalock.goals.known import Known
+    from cudalock.goals.vocabulary import Known
     from cudalock.names import Names
 
 ORIGIN = "the goal"

@@ -6,10 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, NothingAsked
-from cudalock.goals.asked import Asked, collect, collect_constraints
 from cudalock.goals.goal import FRAMEWORK_FLAG, Goal
+from cudalock.goals.merge import Asked, collect, collect_constraints
 from cudalock.goals.phrase import Parsed, parse_phrase
-from cudalock.goals.versions import (
+from cudalock.goals.values import (
     clauses,
     parse_builders,
     parse_cuda,
@@ -20,12 +20,12 @@ from cudalock.goals.versions import (
     satisfying,
 )
 from cudalock.names import nearest
-from cudalock.target import Here, Target, parse_platform, parse_python
+from cudalock.targets import Here, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cudalock.goals.known import Known
+    from cudalock.goals.vocabulary import Known
     from cudalock.names import Names
 
 _T = TypeVar("_T")

@@ -1,10 +1,10 @@
 """The lock: exact pins, their wheels and hashes, and why each is there, in no particular format.
 
-    Resolution ─> making.from_resolution ──> Lock ─┐
-    Resolution ─> making.from_resolution ──> Lock ─┴> merging.from_resolutions ─> Lock
+    Resolution ─> build.from_resolution ──> Lock ─┐
+    Resolution ─> build.from_resolution ──> Lock ─┴> merge.from_resolutions ─> Lock
 
-`lock` holds the values, `making` fills them from a resolution, `merging` puts several targets into
-one lock, `markers` tells the targets apart, `placing` says which wheel each target takes.
+`lock` holds the values, `build` fills them from a resolution, `merge` puts several targets into
+one lock, `markers` tells the targets apart, `wheels` says which wheel each target takes.
 """
 
 from cudalock.lock.lock import (

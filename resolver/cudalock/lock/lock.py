@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import HashesMissing
-from cudalock.releases import PACKAGE_INDEX
+from cudalock.matrix.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix import Index
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Index
+    from cudalock.targets import Target
 
 GOAL: Final = "goal"
 """What stands in `Pin.via` for the goal itself."""

@@ -8,10 +8,10 @@ from itertools import combinations, product
 from operator import and_
 from typing import TYPE_CHECKING, Final
 
-from cudalock.specifiers import parse_marker
+from cudalock.versions import parse_marker
 
 if TYPE_CHECKING:
-    from cudalock.target import Target
+    from cudalock.targets import Target
 
 _NAMES: Final = ("sys_platform", "platform_machine")
 _PYTHON: Final = "python_version"

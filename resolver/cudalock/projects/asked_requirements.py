@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import Asked
-from cudalock.projects.files import read_file
-from cudalock.projects.requirements_file import NO_REQUIREMENT
-from cudalock.projects.text import NOT_TEXT
+from cudalock.projects.read import read_file
+from cudalock.projects.readers.requirements import NO_REQUIREMENT
+from cudalock.projects.syntax.text import NOT_TEXT
 
 if TYPE_CHECKING:
-    from cudalock.projects.declared import Declared, Option, Problem, ProjectFile
+    from cudalock.projects.model import Declared, Option, Problem, ProjectFile
 
 
 @dataclass(slots=True)

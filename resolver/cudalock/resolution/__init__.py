@@ -1,13 +1,14 @@
 """From a goal, a target and the matrix to a resolution.
 
 Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
-:mod:`propagation` strike out what can take part in no answer, :mod:`order` says what is better,
-:mod:`provider` lets resolvelib settle the rest (:mod:`learning` does, where that goes round in
-circles), and :mod:`search` walks it all from the best on. :mod:`reach` sees beforehand what no
-search would find, and :mod:`joint` solves for several targets.
+:mod:`propagation` strike out what can take part in no answer, :mod:`cost` says what is better,
+:mod:`provider` lets resolvelib settle the rest (:mod:`pinning` does, where that goes round in
+circles: by :mod:`clauses`, over :mod:`choices` and :mod:`releases`), and :mod:`search` walks it all
+from the best on. :mod:`unreachable` sees beforehand what
+no search would find, and :mod:`joint` solves for several targets.
 
 The values are :mod:`requirement`, :mod:`candidate` and :mod:`pinned`. What makes it quick:
-:mod:`fit` ranks wheels for the target, :mod:`columns` asks of a whole domain at once, :mod:`screen`
+:mod:`wheels` ranks wheels for the target, :mod:`bulk` asks of a whole domain at once, :mod:`screen`
 leaves out beforehand what fits no build of the framework.
 """
 
@@ -20,16 +21,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import GaveUp
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.reach import out_of_reach
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.search import Search, Solution
-from cudalock.specifiers import leading_name
+from cudalock.resolution.unreachable import out_of_reach
+from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
-    from cudalock.facts import Fact
     from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.facts import Fact
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 
 class Reason(NamedTuple):

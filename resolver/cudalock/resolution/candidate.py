@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cudalock.facts import NONE
-from cudalock.releases import Build, Release, Wheel
-from cudalock.target import is_bare_linux
+from cudalock.matrix.facts import NONE
+from cudalock.matrix.releases import Build, Release, Wheel
+from cudalock.targets import is_bare_linux
 
 if TYPE_CHECKING:
-    from cudalock.resolution.fit import Ranker
+    from cudalock.resolution.wheels import Ranker
 
 NO_EXTRAS: Final[frozenset[str]] = frozenset()
 

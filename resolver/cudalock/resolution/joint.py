@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal
 from cudalock.resolution import Resolution, resolve
-from cudalock.resolution.order import component_order
+from cudalock.resolution.cost import component_order
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.specifiers import version_order
+from cudalock.versions import version_order
 
 if TYPE_CHECKING:
-    from cudalock.matrix import Matrix
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
 
 
 class Joint(NamedTuple):

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from cudalock.facts import NONE
+from cudalock.matrix.facts import NONE
+from cudalock.resolution.bulk import Columns
 from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.columns import Columns
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.screen import Screen
-from cudalock.specifiers import version_order
+from cudalock.versions import version_order
 
 if TYPE_CHECKING:
-    from cudalock.facts import Demand, Fact
+    from cudalock.matrix.facts import Demand, Fact
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
 

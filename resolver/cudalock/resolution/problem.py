@@ -16,29 +16,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
-from cudalock.facts import VERSION, Demand, Fact, Replacement, Verb
-from cudalock.names import canonical
+from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
 from cudalock.resolution.candidate import Candidate, best_wheel
-from cudalock.resolution.fit import WHEEL_FACETS, Fit
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Origin, Requirement
 from cudalock.resolution.screen import Screen
-from cudalock.specifiers import (
+from cudalock.resolution.wheels import WHEEL_FACETS, Fit
+from cudalock.targets import newest_driver
+from cudalock.versions import (
     accepts,
     asks_prerelease,
+    canonical,
     is_prerelease,
     leading_name,
     may_accept,
     parse_requirement,
     pins_exactly,
 )
-from cudalock.target import newest_driver
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix import Matrix
-    from cudalock.resolution.fit import Ranker
-    from cudalock.target import Target
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.resolution.wheels import Ranker
+    from cudalock.targets import Target
 
 TRUST_ACCEPTED: Final = {
     "official": ("own",),

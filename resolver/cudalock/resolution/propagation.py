@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.requirement import Requirement
-from cudalock.specifiers import accepts
+from cudalock.versions import accepts
 
 ABSENT = 1
 """The bit of a component's absence: the first candidate of every domain."""

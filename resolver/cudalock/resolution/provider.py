@@ -1,7 +1,7 @@
 """The resolvelib provider: it translates, and decides nothing.
 
 :class:`~cudalock.resolution.problem.Problem` knows what exists and what it asks for,
-:mod:`~cudalock.resolution.order` what is better; resolvelib searches. An identifier is a project's
+:mod:`~cudalock.resolution.cost` what is better; resolvelib searches. An identifier is a project's
 name, with its extras in brackets where they were asked for, or a virtual component.
 """
 
@@ -19,11 +19,11 @@ from resolvelib import (
 )
 
 from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.order import closure_versions, component_key, component_order
+from cudalock.resolution.cost import closure_versions, component_key, component_order
 from cudalock.resolution.pinned import DEEPER, Pinned
 from cudalock.resolution.propagation import ABSENT, Alive, Network
 from cudalock.resolution.requirement import Requirement
-from cudalock.specifiers import pins_exactly
+from cudalock.versions import pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.facts import NONE, Clause, Verb
-from cudalock.specifiers import accepts
+from cudalock.matrix.facts import NONE, Clause, Verb
+from cudalock.versions import accepts
 
 if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate

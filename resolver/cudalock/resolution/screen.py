@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cudalock.releases import Build, Release
+    from cudalock.matrix.releases import Build, Release
 
 
 class Screen:

@@ -1,9 +1,9 @@
-"""The search: the best answer by the cost vector of :mod:`cudalock.resolution.order`.
+"""The search: the best answer by the cost vector of :mod:`cudalock.resolution.cost`.
 
 Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
 to the worst, and resolvelib settles the rest. So the first answer found is the best one. In a
 closure where it goes round in circles (of a dead end it knows the last cause alone), a search that
-learns takes over: :mod:`cudalock.resolution.learning`.
+learns takes over: :mod:`cudalock.resolution.pinning`.
 
 Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
 found: each set of them that cannot all hold is a core, and what is given up must hit every core.
@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resolvelib import ResolutionTooDeep
 
 from cudalock.resolution.candidate import Candidate, label
-from cudalock.resolution.network import build_network
-from cudalock.resolution.order import (
+from cudalock.resolution.cost import (
     Key,
     Newest,
     component_key,
@@ -28,14 +27,15 @@ from cudalock.resolution.order import (
     cuda_build_key,
     index_key,
 )
+from cudalock.resolution.network import build_network
 from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
-from cudalock.specifiers import parse_version
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.resolution.learning import Pinning
     from cudalock.resolution.pinned import Pinned
+    from cudalock.resolution.pinning import Pinning
     from cudalock.resolution.problem import Problem
 
 
@@ -337,7 +337,7 @@ class Search:
 
     def _pinning(self, off: frozenset[str]) -> Pinning:
         if off not in self._pinnings:
-            from cudalock.resolution.learning import Pinning
+            from cudalock.resolution.pinning import Pinning
 
             self._pinnings[off] = Pinning(self._problem(off), self.network)
         return self._pinnings[off]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
+from cudalock.cli.universe import load_matrix
 
 FORMATS = ("json", "csv")
 
@@ -32,8 +32,8 @@ def export(layout: str, output: str | None, directory: str | None) -> None:
     """
     from pathlib import Path
 
-    from cudalock.render import emit, write_text
-    from cudalock.tables.export import export_csv, export_json
+    from cudalock.cli.console import emit, write_text
+    from cudalock.show.export import export_csv, export_json
 
     matrix = load_matrix(directory)
     text = export_json(matrix) if layout == "json" else export_csv(matrix)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
-from cudalock.sentences import counted
+from cudalock.cli.universe import load_matrix
+from cudalock.text import counted
 
 
 @click.command(short_help="Check a matrix.", context_settings=CONTEXT)
@@ -26,9 +26,9 @@ def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
     --json: one object with `schema` ("cudalock.lint/1"), `matrix` and `defects`, each with `file`,
     `key` (the path inside the file) and `says`.
     """
-    from cudalock.lints import lint as find_defects
-    from cudalock.render import emit, tell
-    from cudalock.tables import json_text
+    from cudalock.cli.console import emit, tell
+    from cudalock.lint import lint as find_defects
+    from cudalock.show import json_text
 
     matrix = load_matrix(directory)
     defects = find_defects(matrix)

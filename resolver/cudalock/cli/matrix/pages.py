@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
+from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     and `scope`, and what it holds of `for`, `where`, `when`, `requires`, `constrains`, `conflicts`,
     `refuses`, `replaces`, `symptom` and `fix`, as matrix/README.md describes them.
     """
-    from cudalock.tables import rules as make_rules
+    from cudalock.show import rules as make_rules
 
     found = make_rules(load_matrix(directory), name)
     _write(found.text, found.document, as_json)
@@ -57,7 +57,7 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     `builds`, a version of a virtual component `tables`. `facts` are the ids of those that cover it,
     `refused_by` of those that do not go with it.
     """
-    from cudalock.tables import show as make_page
+    from cudalock.show import show as make_page
 
     page = make_page(load_matrix(directory), name, version)
     _write(lambda: page.text(_width()), page.document, as_json)
@@ -89,7 +89,7 @@ def table(
     """
     if as_json and layout:
         raise Contradiction(f"`--json` and `--format {layout}` exclude each other")
-    from cudalock.tables import find_definition, make_table, table_of_tables
+    from cudalock.show import find_definition, make_table, table_of_tables
 
     loaded = load_matrix(directory)
     if name is None:
@@ -101,8 +101,8 @@ def table(
 
 
 def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
-    from cudalock.render import emit
-    from cudalock.tables import json_text
+    from cudalock.cli.console import emit
+    from cudalock.show import json_text
 
     emit(json_text(document()) if as_json else text())
 

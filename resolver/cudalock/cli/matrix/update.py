@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.loading import load_matrix
 from cudalock.cli.matrix import options
+from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
 
 
@@ -61,11 +61,11 @@ def update(
     from datetime import datetime, timezone
     from pathlib import Path
 
-    from cudalock.matrix import Matrix
-    from cudalock.render import emit, steps, tell
-    from cudalock.tables import json_text
-    from cudalock.updating.digesting import compute_digests
-    from cudalock.updating.update import update as refresh
+    from cudalock.cli.console import emit, steps, tell
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.show import json_text
+    from cudalock.update.digests import compute_digests
+    from cudalock.update.update import update as refresh
 
     folder = Path(output) if output is not None else None
     held = folder is not None and (folder / "matrix.toml").is_file()

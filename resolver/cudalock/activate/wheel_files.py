@@ -1,0 +1,115 @@
+"""The wheel that a place's files are copied from: out of a folder, or from the package index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from cudalock.errors import HashMismatch, SourceMissing
+from cudalock.matrix.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cudalock.matrix.facts import Place
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
+
+
+class WheelFile(NamedTuple):
+    """A wheel that the matrix lists: its file name and published digest."""
+
+    project: str
+    version: str
+    file: str
+    sha256: str | None
+
+
+def choose_wheel(place: Place, target: Target, matrix: Matrix) -> WheelFile:
+    """The newest wheel for the target that has a place's files.
+
+    Raises SourceMissing where the matrix lists none.
+    """
+    project, tags = matrix.project(place.project), target.tags()
+    fitting = SpecifierSet(place.versions)
+    for version in reversed(project.versions if project else []):
+        release = project.release(version) if project else None
+        if release is None or version not in fitting or release.yanked:
+            continue
+        for build in release.builds:
+            for wheel in build.wheels:
+                if build.index == PACKAGE_INDEX and tags.rank(wheel.tags) is not None:
+                    return WheelFile(
+                        place.project, version, wheel.file(version, build.local), wheel.sha256
+                    )
+    raise SourceMissing(f"no wheel of `{place.project}{place.versions}` is known for this system")
+
+
+def in_folder(folder: Path, place: Place, target: Target, matrix: Matrix) -> Path | None:
+    """A wheel in a folder that has the place's files, the newest; None where there is none.
+
+    Raises HashMismatch for one that is not what was published under its name.
+    """
+    from cudalock.indexes.downloads import digest_of
+
+    fitting, tags = SpecifierSet(place.versions), target.tags()
+    found = []
+    for path in folder.glob("*.whl"):
+        try:
+            name, version, _, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        rank = tags.rank(path.stem.split("-", 2)[2])
+        if name == place.project and version in fitting and rank is not None:
+            found.append((version, path))
+    if not found:
+        return None
+    version, path = max(found)
+    published = _published(place.project, str(version), path.name, matrix)
+    digest = digest_of(path)
+    if published not in (None, digest):
+        raise HashMismatch(path.name, str(folder), str(published), digest)
+    return path
+
+
+def _published(project: str, version: str, file: str, matrix: Matrix) -> str | None:
+    rows = matrix.project(project)
+    if rows is None or version not in rows:
+        return None
+    for build in rows.release(version).builds:
+        for wheel in build.wheels:
+            if wheel.file(version, build.local) == file:
+                return wheel.sha256
+    return None
+
+
+def missing(wheel: WheelFile, prefix: str) -> SourceMissing:
+    """The error for a wheel that may not be asked for: it names the wheel and how to have it, for
+    the environment at `prefix`."""
+    platform = wheel.file.removesuffix(".whl").rpartition("-")[2]
+    return SourceMissing(
+        f"the files are in `{wheel.file}`, which is not at hand",
+        hints=[
+            f"`python -m pip download --no-deps --only-binary :all: --platform {platform}"
+            f" -d wheels {wheel.project}=={wheel.version}`, then"
+            f' `cudalock activate --install --wheels wheels --python "{prefix}"`'
+        ],
+    )
+
+
+def bring(wheel: WheelFile, folder: Path) -> Path:
+    """The wheel from the package index, in `folder` and checked against its digest.
+
+    Raises NetworkError or HashMismatch.
+    """
+    from cudalock.indexes.client import Web
+    from cudalock.indexes.downloads import download
+    from cudalock.indexes.package_index import PackageIndexes
+
+    target = folder / wheel.file
+    with PackageIndexes() as indexes, Web() as web:
+        address = indexes.find(wheel.project, wheel.file, wheel.sha256)
+        download(web, address.url, target, wheel.sha256 or address.sha256)
+    return target

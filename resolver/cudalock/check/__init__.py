@@ -1,0 +1,33 @@
+"""Whether what a file asks for can be had, and goes together: findings, each with its place.
+
+Who does what: :mod:`file_pins` says what a file holds on a target, :mod:`index_names` which indexes
+its addresses mean, :mod:`targets` what a file is judged for when nobody said, :mod:`check_file`
+puts it to :mod:`cudalock.compat.judge` target by target, :mod:`static` says what needs no target,
+:mod:`fix_text` mends a file's text, and :mod:`reports` (:mod:`sarif`) shows it all.
+:mod:`source_builds` tells what is to be built, and whether the file says how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.check.check_file import Checked, check_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cudalock.findings import Finding
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import ProjectFile
+    from cudalock.targets import Target
+
+
+def check(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> list[Finding]:
+    """What there is to say of a file, in the order of its lines.
+
+    Every one of `targets` has to work; without any, one that does is enough.
+    """
+    return check_file(file, matrix, targets).findings
+
+
+__all__ = ["Checked", "check", "check_file"]

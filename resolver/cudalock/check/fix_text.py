@@ -1,0 +1,163 @@
+"""A file's text with the pins changed that have to change, and every other byte as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.projects.model import Declared, Place
+
+if TYPE_CHECKING:
+    from cudalock.check.check_file import Checked
+    from cudalock.compat.fix import Change
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import ProjectFile
+    from cudalock.targets import Target
+
+_HASH = re.compile(r"--hash[= ]\S+")
+_SPACES = re.compile(r"([ \t]*)[=<>~!]{1,3}([ \t]*)[^,]*$")
+"""Before and within a specifier of one clause."""
+_SEPARATOR = " \\\n    "
+
+
+class Edit(NamedTuple):
+    """Some characters of a text replaced, with what changed, for people."""
+
+    start: int
+    end: int
+    text: str
+    says: str
+
+
+class Rewritten(NamedTuple):
+    """A file with other text: the bytes to write, and what was changed."""
+
+    file: ProjectFile
+    content: bytes
+    changes: tuple[str, ...]
+
+
+def rewrite(checked: Checked, matrix: Matrix) -> list[Rewritten]:
+    """The files, of one that was checked and those it names, that change so that its errors are
+    mended, as far as they can be."""
+    edits: dict[str, list[Edit]] = {}
+    done: set[int] = set()
+    for judged in checked.judged:
+        for clash in judged.clashes:
+            for change in clash.changes:
+                entry = change.old.origin
+                if not isinstance(entry, Declared) or id(entry) in done:
+                    continue
+                if entry.is_ignored(clash.finding.code):
+                    continue
+                found = _edits(change, entry, checked.file, matrix, judged.target)
+                if found:
+                    done.add(id(entry))
+                    edits.setdefault(entry.place.file, []).extend(found)
+    return [_applied(file, edits[file.name]) for file in checked.file.files() if file.name in edits]
+
+
+def _applied(file: ProjectFile, edits: Iterable[Edit]) -> Rewritten:
+    text = file.text
+    ordered = sorted(edits, reverse=True)
+    for edit in ordered:
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    says = tuple(dict.fromkeys(edit.says for edit in reversed(ordered) if edit.says))
+    return Rewritten(file, file.encode(text), says)
+
+
+def _edits(
+    change: Change, entry: Declared, file: ProjectFile, matrix: Matrix, target: Target
+) -> list[Edit]:
+    """The edits that make one change; none where the place cannot be rewritten."""
+    owner = next((each for each in file.files() if each.name == entry.place.file), None)
+    version = _version_edit(change, entry, owner.text, target) if owner is not None else None
+    if version is None or owner is None:
+        return []
+    if not entry.hashes:
+        return [version]
+    hashes = _hashes_edit(change, entry, owner.text, matrix, target)
+    return [version, hashes] if hashes is not None else []
+
+
+def _version_edit(change: Change, entry: Declared, text: str, target: Target) -> Edit | None:
+    place = entry.version_place
+    if place is None or _needs_an_index(change):
+        return None
+    new = _written(change, entry, place, text)
+    if new is None or new == text[place.start : place.end]:
+        return None
+    says = f"{change.old.text} is now {change.text}"
+    if change.url is not None:
+        says += f", for {target.platform_label} with Python {target.python_text}"
+    return Edit(place.start, place.end, new, says)
+
+
+def _needs_an_index(change: Change) -> bool:
+    """Whether the file would have to name another index as well."""
+    old = change.old.indexes
+    return change.url is None and old is not None and change.index_id not in old
+
+
+def _written(change: Change, entry: Declared, place: Place, text: str) -> str | None:
+    if change.url is not None:
+        if entry.syntax == "url":
+            return change.url
+        if entry.syntax != "pep508" or entry.place.file != place.file:
+            return None
+        after = text[place.end : place.end + 1]
+        # A marker after an address needs a space before its semicolon.
+        return f"{_spaced(text, place)}@ {change.url}{' ' if after == ';' else ''}"
+    if entry.syntax == "pep508":
+        spaces = _SPACES.match(text[place.start : place.end])
+        before, within = spaces.groups() if spaces else ("", "")
+        return f"{before}=={within}{change.specifier.removeprefix('==')}"
+    if entry.syntax == "poetry":
+        return change.specifier.removeprefix("==")
+    return None
+
+
+def _spaced(text: str, place: Place) -> str:
+    """A space, where there is none before."""
+    return "" if text[place.start - 1 : place.start].isspace() else " "
+
+
+# -- hashes -------------------------------------------------------------------------------------
+
+
+def _hashes_edit(
+    change: Change, entry: Declared, text: str, matrix: Matrix, target: Target
+) -> Edit | None:
+    """The new version's hashes in the place of the old one's; None where one is not known."""
+    place = entry.hashes_place
+    digests = _digests(change, matrix)
+    if place is None or not digests:
+        return None
+    between = _HASH.split(text[place.start : place.end])[1:-1]
+    separator = between[0] if between else _SEPARATOR
+    new = separator.join(f"--hash=sha256:{digest}" for digest in digests)
+    return Edit(place.start, place.end, new, "")
+
+
+def _digests(change: Change, matrix: Matrix) -> Sequence[str]:
+    """The published digests of what is written: of one wheel, or of each that a version has where
+    it is looked for."""
+    if change.url is not None:
+        return [change.sha256] if change.sha256 else []
+    project = matrix.project(change.old.name)
+    version, _, local = change.specifier.removeprefix("==").partition("+")
+    if project is None or version not in project:
+        return []
+    builds = [
+        build
+        for build in project.release(version).builds
+        if build.builder is None
+        and (not local or build.local == local)
+        and (change.old.indexes is None or build.index in change.old.indexes)
+    ]
+    found = [row[1] for build in builds for row in build.rows]
+    return sorted(set(found)) if all(found) else []
+
+
+__all__ = ["Edit", "Rewritten", "rewrite"]

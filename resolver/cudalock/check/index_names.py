@@ -1,0 +1,97 @@
+"""From which indexes of the matrix an installer takes what a file asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cudalock.matrix.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import ProjectFile
+
+ANYWHERE = None
+"""Instead of a set: some index is one that the matrix knows nothing of, so all may be there."""
+
+_LOCAL_LABEL = r"/whl(?:/[a-z-]+)?/(\w+)/?$"
+
+
+class Places:
+    """Index addresses, as the matrix calls the indexes."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._by_url = {
+            _plain(index.url): frozenset({index.id})
+            for index in matrix.indexes.values()
+            if index.url
+        }
+        self._hosts = {
+            urlsplit(index.url).hostname for index in matrix.indexes.values() if index.url
+        }
+        self._all = frozenset(matrix.indexes) - {PACKAGE_INDEX}
+
+    def of(self, url: str) -> frozenset[str] | None:
+        """The indexes that an address means; ANYWHERE for one that is not known."""
+        known = self._by_url.get(_plain(url))
+        if known is not None:
+            return known
+        host = urlsplit(url).hostname or ""
+        if host in self._hosts:
+            # The whole of it: the page of all builds, or the index above them.
+            is_one_build = re.search(_LOCAL_LABEL, urlsplit(url).path)
+            return ANYWHERE if is_one_build else self._all
+        # A mirror of the package index names it as a rule.
+        is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
+        return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
+
+    def of_one(self, url: str, name: str) -> frozenset[str] | None:
+        """The same for the index that one project is sent to; ANYWHERE as well for an index on
+        which the matrix has nothing of it: PyTorch's hold more than is known here."""
+        found = self.of(url)
+        if found is None or PACKAGE_INDEX in found:
+            return found
+        project = self._matrix.project(name)
+        releases = map(project.release, project.versions) if project else ()
+        is_known = any(build.index in found for release in releases for build in release.builds)
+        return found if is_known else ANYWHERE
+
+    def of_all(self, urls: Iterable[str]) -> frozenset[str] | None:
+        """The indexes that some addresses mean together."""
+        found: frozenset[str] = frozenset()
+        for url in urls:
+            one = self.of(url)
+            if one is None:
+                return ANYWHERE
+            found |= one
+        return found
+
+    def of_file(self, file: ProjectFile) -> frozenset[str] | None:
+        """The indexes that everything in a file may come from."""
+        urls = [*file.extra_index_urls, *file.find_links]
+        if file.no_index:
+            return self.of_all(file.find_links)
+        main = file.index_url
+        rest = self.of_all([*urls, *([main] if main else [])])
+        if rest is None:
+            return ANYWHERE
+        return rest if main else rest | {PACKAGE_INDEX}
+
+
+def has_nightlies(file: ProjectFile) -> bool:
+    """Whether a file names an index of nightly builds, of which the matrix holds none."""
+    urls = [file.index_url or "", *file.extra_index_urls, *file.find_links]
+    return any("/nightly" in urlsplit(url).path for url in urls)
+
+
+def _plain(url: str) -> str:
+    """Without what does not tell two addresses apart."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}{parts.path.rstrip('/')}"
+
+
+__all__ = ["ANYWHERE", "Places", "has_nightlies"]

@@ -1,0 +1,247 @@
+"""What can be said of a file whatever the target: what cannot be read, markers, sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from cudalock.check.targets import PYTHONS, completed, is_allowed, likely
+from cudalock.compat.judge import Held
+from cudalock.compat.stack import Stack
+from cudalock.compat.wheels import Wheels, wheel_tags
+from cudalock.errors import BadTarget
+from cudalock.findings import RULES, Finding
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.names import nearest
+from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.targets import PLATFORMS, Target, parse_platform, platform_words
+from cudalock.urls import file_of
+
+if TYPE_CHECKING:
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import Declared, Place, ProjectFile, Source
+
+_SYSTEMS: Final = (
+    ("linux", "Linux", "posix"),
+    ("linux2", "Linux", "posix"),
+    ("darwin", "Darwin", "posix"),
+    ("win32", "Windows", "nt"),
+    ("cygwin", "CYGWIN_NT-10.0", "posix"),
+    ("freebsd14", "FreeBSD", "posix"),
+    ("aix", "AIX", "posix"),
+    ("android", "Android", "posix"),
+    ("ios", "iOS", "posix"),
+    ("emscripten", "Emscripten", "posix"),
+    ("wasi", "wasi", "posix"),
+)
+"""sys_platform, platform_system, os_name of every system that Python has been seen on."""
+_MACHINES: Final = (
+    "x86_64",
+    "AMD64",
+    "aarch64",
+    "arm64",
+    "ARM64",
+    "i386",
+    "i686",
+    "x86",
+    "armv6l",
+    "armv7l",
+    "ppc64le",
+    "s390x",
+    "riscv64",
+    "loongarch64",
+    "wasm32",
+)
+_MINORS: Final = ("2.7", *(f"3.{minor}" for minor in range(21)))
+_IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"), ("graalpy", "GraalVM"))
+_OPEN: Final = ("platform_release", "platform_version", "extra", "implementation_version")
+"""Variables whose values nobody can list."""
+
+
+def static_findings(
+    file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
+) -> Iterator[Finding]:
+    """Everything that needs no judgement."""
+    stack = Stack(matrix)
+    for each in file.files():
+        for problem in each.problems:
+            found = _finding("CL001", problem.message, problem.place)
+            # What a variable holds where the file is used, nobody knows here.
+            yield replace(found, severity="note") if "${" in problem.message else found
+        for entry in each.declared:
+            if entry.name in stack:
+                if entry.problem is not None:
+                    # The tool that the file is for may well understand it.
+                    found = _finding("CL001", f"`{entry.text}`: {entry.problem}", entry.place)
+                    yield replace(found, severity="note")
+                yield from _markers(entry)
+                yield from _wheel_pythons(entry, file)
+        for source in each.sources:
+            if source.name in stack:
+                yield from _source_markers(source)
+        yield from _left_out(each, matrix, targets)
+
+
+def _finding(
+    code: str, says: str, place: Place, fix: str | None = None, member: str = ""
+) -> Finding:
+    members = (member,) if member else ()
+    return Finding(code, RULES[code].severity, says, (), fix, place, members)
+
+
+# -- markers ------------------------------------------------------------------------------------
+
+
+def _markers(entry: Declared) -> Iterator[Finding]:
+    if entry.marker is not None and entry.role != "locked" and not can_hold(entry.marker):
+        says = f"`{entry.marker}` holds on no machine, so {entry.name} is never installed"
+        yield _finding("CL303", says, entry.place, _meant(entry.marker), entry.name)
+
+
+def _source_markers(source: Source) -> Iterator[Finding]:
+    if source.marker is not None and not can_hold(source.marker):
+        says = f"`{source.marker}` holds on no machine, so {source.name} is never sent there"
+        yield _finding("CL303", says, _at(source), _meant(source.marker), source.name)
+
+
+def _at(source: Source) -> Place:
+    return source.marker_place or source.place
+
+
+@lru_cache(maxsize=256)
+def can_hold(marker: str) -> bool:
+    """Whether a marker holds on some machine; so it does where it asks what nobody can list."""
+    if any(name in marker for name in _OPEN):
+        return True
+    systems = _SYSTEMS if _asks(marker, "sys_platform", "platform_system", "os_name") else [None]
+    machines = _MACHINES if _asks(marker, "platform_machine") else [None]
+    minors = _MINORS if _asks(marker, "python_version", "python_full_version") else [None]
+    kinds = (
+        _IMPLEMENTATIONS
+        if _asks(marker, "implementation_name", "platform_python_implementation")
+        else [None]
+    )
+    base = Target(PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
+    for system, machine, minor, kind in product(systems, machines, minors, kinds):
+        environment = dict(base)
+        if system:
+            environment.update(
+                zip(("sys_platform", "platform_system", "os_name"), system, strict=True)
+            )
+        if machine:
+            environment["platform_machine"] = machine
+        if kind:
+            names = ("implementation_name", "platform_python_implementation")
+            environment.update(zip(names, kind, strict=True))
+        patches = (0, 30) if minor and "python_full_version" in marker else (0,)
+        for patch in patches:
+            if minor:
+                environment.update(python_version=minor, python_full_version=f"{minor}.{patch}")
+            if may_hold(marker, environment):
+                return True
+    return False
+
+
+def _asks(marker: str, *names: str) -> bool:
+    return any(name in marker for name in names)
+
+
+def _meant(marker: str) -> str | None:
+    """What was probably meant by a value of a platform that there is not."""
+    for variable, value in re.findall(
+        r"(sys_platform|platform_system)\s*==\s*['\"]([^'\"]+)", marker
+    ):
+        words = [value, *nearest(value, platform_words(), 1)]
+        for word in words:
+            try:
+                platform = parse_platform(word)[0]
+            except BadTarget:
+                continue
+            said = Target(PYTHONS[0], platform).marker_environment()[variable]
+            return f"`{variable} == '{said}'`"
+    return None
+
+
+# -- wheels by address --------------------------------------------------------------------------
+
+
+def _wheel_pythons(entry: Declared, file: ProjectFile) -> Iterator[Finding]:
+    """A wheel's address that some Python of requires-python cannot take, with no marker to say
+    so."""
+    said = file.requires_python
+    tags = wheel_tags(file_of(entry.url)) if entry.url and entry.role != "locked" else None
+    if said is None or tags is None:
+        return
+    missed = []
+    for target in likely(file):
+        environment = target.marker_environment()
+        if entry.marker is not None and not may_hold(entry.marker, environment):
+            continue
+        fits = target.tags()
+        if fits.takes_platform(tags) and not fits.takes_python(tags):
+            missed.append(target.python)
+    pythons = sorted(
+        {each for each in missed if is_allowed(said.value, each)},
+        key=lambda each: int(each.partition(".")[2]),
+    )
+    if pythons:
+        says = (
+            f"{file_of(entry.url or '')} is not for Python {', '.join(pythons)}, "
+            f"which requires-python `{said.value}` allows"
+        )
+        yield _finding("CL402", says, entry.place, "a marker on `python_version`", entry.name)
+
+
+# -- sources ------------------------------------------------------------------------------------
+
+
+def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> Iterator[Finding]:
+    """A source that gives the framework CUDA on one platform, and leaves another to the build
+    without."""
+    for entry in file.declared:
+        sources = file.sources_for(entry) if entry.name == matrix.framework else ()
+        if not any(source.marker is not None for source in sources):
+            continue
+        for target in _each_platform(file, targets):
+            environment = target.marker_environment()
+            if entry.marker is not None and not may_hold(entry.marker, environment):
+                continue
+            if any(
+                source.marker is None or may_hold(source.marker, environment) for source in sources
+            ):
+                continue
+            if target.can_have_cuda and _is_cpu(entry, target, matrix):
+                place = next(_at(each) for each in sources if each.marker)
+                says = (
+                    f"no source of {entry.name} is for {target.platform_label}, where the package "
+                    "index has the build without CUDA"
+                )
+                yield _finding(
+                    "CL304", says, place, "a marker that holds there as well", entry.name
+                )
+
+
+def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Target]:
+    seen = set()
+    stated = [each for one in targets for each in completed(one, file)]
+    for target in stated or likely(file):
+        if target.platform not in seen:
+            seen.add(target.platform)
+            yield target
+
+
+def _is_cpu(entry: Declared, target: Target, matrix: Matrix) -> bool:
+    project = matrix.project(entry.name)
+    held = Held(entry.name, entry.specifier, indexes=frozenset({PACKAGE_INDEX}))
+    if project is None:
+        return False
+    wheels = Wheels(held, project, target, matrix)
+    made = wheels.first(wheels.is_reachable, wheels.fits)
+    return made is not None and not made.has_cuda
+
+
+__all__ = ["can_hold", "static_findings"]

@@ -1,0 +1,143 @@
+"""The targets that a file is judged for, where nobody said which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.targets import Target
+from cudalock.text import either
+
+if TYPE_CHECKING:
+    from cudalock.projects.model import ProjectFile
+
+PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "macos-arm64", "linux-aarch64")
+"""The most usual first."""
+WITH_CARDS: Final = PLATFORMS[:2]
+"""Where a card or a driver is likely when nobody says which platform."""
+PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
+"""The one with most wheels first."""
+
+NEWER_GLIBC: Final = "2.39"
+"""Of a Linux that nobody says more of, where the oldest usual one is too old: Ubuntu 24.04's."""
+
+_MINOR: Final = re.compile(r"3\.(\d{1,2})")
+
+
+def likely(file: ProjectFile) -> Iterator[Target]:
+    """The targets that a file may be meant for, the likeliest first.
+
+    What it says of Pythons and platforms limits them; where it says what leaves none, that is for
+    the installer to complain of, and all are here. Last come those with a newer glibc.
+    """
+    usual = list(_usual(file))
+    yield from usual
+    yield from newer(usual)
+
+
+def newer(targets: Iterable[Target]) -> list[Target]:
+    """Those of Linux, with a newer glibc where none is stated."""
+    return [
+        replace(each, glibc=NEWER_GLIBC)
+        for each in targets
+        if each.is_linux and "glibc" not in each.stated
+    ]
+
+
+def _usual(file: ProjectFile) -> Iterator[Target]:
+    pythons = list(_pythons(file)) or list(PYTHONS)
+    platforms = [each for each in PLATFORMS if not file.platforms or each in file.platforms]
+    for platform in platforms or PLATFORMS:
+        for python in pythons:
+            target = Target(python, platform)
+            if _is_meant(file, target):
+                yield target
+
+
+def completed(target: Target, file: ProjectFile) -> list[Target]:
+    """The targets that one stands for: itself where it was not made from what somebody stated;
+    else every likely one that has what is."""
+    if not target.stated:
+        return [target]
+    if {"python", "platform"} <= target.stated:
+        return [target, *newer([target])]
+    found = []
+    for each in _usual(file):
+        wants_cuda = bool(target.gpus or target.driver)
+        if wants_cuda and "platform" not in target.stated and each.platform not in WITH_CARDS:
+            continue
+        python = target if "python" in target.stated else each
+        place = target if "platform" in target.stated else each
+        one = replace(
+            place,
+            python=python.python,
+            free_threaded=python.free_threaded,
+            glibc=target.glibc if place.is_linux and "glibc" in target.stated else place.glibc,
+            gpus=target.gpus if place.can_have_cuda else (),
+            driver=target.driver if place.can_have_cuda else None,
+            stated=target.stated,
+        )
+        if one not in found:
+            found.append(one)
+    return [*found, *newer(found)]
+
+
+def _pythons(file: ProjectFile) -> Iterator[str]:
+    said = _MINOR.match(file.python.value) if file.python else None
+    if said and 8 <= int(said[1]) <= 15:
+        yield f"3.{said[1]}"
+        return
+    allowed = file.requires_python.value if file.requires_python else None
+    for python in PYTHONS:
+        if allowed is None or is_allowed(allowed, python):
+            yield python
+
+
+def is_allowed(requires_python: str, python: str) -> bool:
+    """Whether some patch release of a Python minor is inside a range; so it is in a bad one."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(requires_python)
+    except InvalidSpecifier:
+        return True
+    return any(allowed.contains(f"{python}.{patch}") for patch in range(25))
+
+
+def _is_meant(file: ProjectFile, target: Target) -> bool:
+    environment = target.marker_environment()
+    return not file.environments or any(
+        may_hold(each.value, environment) for each in file.environments
+    )
+
+
+def told(targets: Sequence[Target]) -> str:
+    """Targets for people: `Linux x86_64 with Python 3.10 or 3.11`, the platforms in their order. A
+    newer glibc is told where only that will do."""
+    usual = {(each.platform, each.python_text) for each in targets if each.glibc != NEWER_GLIBC}
+    by_place: dict[str, list[Target]] = {}
+    for target in targets:
+        is_newer = target.glibc == NEWER_GLIBC
+        if not is_newer or (target.platform, target.python_text) not in usual:
+            glibc = f", glibc {NEWER_GLIBC}," if is_newer else ""
+            by_place.setdefault(target.platform_label + glibc, []).append(target)
+    return " and ".join(
+        f"{place} with Python {_span([each.python_text for each in found])}"
+        for place, found in by_place.items()
+    )
+
+
+def _span(pythons: Iterable[str]) -> str:
+    """Several Pythons as a list."""
+    found = sorted(set(pythons), key=_numbers)
+    return either(found)
+
+
+def _numbers(python: str) -> list[int]:
+    return [int(part) for part in python.rstrip("t").split(".")]
+
+
+__all__ = ["PLATFORMS", "PYTHONS", "completed", "is_allowed", "likely", "told"]

@@ -1,0 +1,290 @@
+"""Words for people and bytes for files: the one place that writes to a stream or a file.
+
+Results go to standard output with `emit` or to a file with `write_text`; everything else goes to
+standard error with `tell`. Results are the same bytes everywhere. Messages suit the stream: colour
+on a terminal, and signs that a console's code page lacks spelled in ASCII.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from cudalock.errors import CudalockError, OutputError
+from cudalock.files import write_whole
+from cudalock.formats.plain import ascii_line, ascii_text, one_line
+from cudalock.text import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cudalock.lock import Lock
+
+NAMED_PINS: Final = 8
+"""How many pins the first line of a summary names."""
+
+_KEYS: Final = re.compile(
+    r"^(error|warning|hint|note|builders|warnings|needs|install):", re.MULTILINE
+)
+_COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
+
+
+def summary(lock: Lock, *, install: str | None = None) -> str:
+    """A lock in a few lines: the build, the builders, warnings, what it needs, how to install it.
+
+    `install` is the command to show; without one that line is left out.
+    """
+    lines = [ascii_line(line) for line in _summary_lines(lock)]
+    # These have paths and commands in them, which are so and not otherwise.
+    lines += [one_line(f"note: {note}") for note in lock.notes]
+    if install is not None:
+        lines.append(one_line(f"install: {install}"))
+    return "\n".join(lines)
+
+
+def _summary_lines(lock: Lock) -> Iterator[str]:
+    from cudalock.lock import origin
+
+    built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
+    where = " and ".join(target.label for target in lock.targets)
+    yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
+    builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
+    yield f"builders: {listed(builders)}"
+    yield from _warning_lines(lock) or ["warnings: none"]
+    yield f"needs: {listed(lock.needs)}"
+
+
+def _headline(lock: Lock) -> str:
+    """The pin that fixes the CUDA version, then what was asked for."""
+    pins = sorted(
+        (pin for pin in lock.pins if pin.asked_for or pin.name == lock.framework),
+        key=lambda pin: (pin.name != lock.framework, pin.name),
+    )
+    texts = list(dict.fromkeys(str(pin) for pin in pins))
+    named = texts[:NAMED_PINS]
+    if len(texts) > NAMED_PINS:
+        named.append(f"{len(texts) - NAMED_PINS} more")
+    return listed(named)
+
+
+def _warning_lines(lock: Lock) -> list[str]:
+    from cudalock.lock import DERIVED
+
+    warnings = [str(warning) for warning in lock.warnings]
+    warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
+    warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
+    warnings += lock.replaced
+    if lock.unhashed:
+        names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
+        warnings.append(f"no hash is published for {names}")
+    return [f"warning: {warning}" for warning in warnings]
+
+
+def error_text(error: CudalockError) -> str:
+    """`error: ...`, then after a blank line `hint: ...` for each hint; lines are never wrapped."""
+    hints = [f"hint: {' '.join(hint.split())}" for hint in error.hints]
+    return "\n".join([f"error: {error.message}", *([""] if hints else []), *hints])
+
+
+def tell(text: str) -> None:
+    """Write a message and a newline to standard error.
+
+    The key that opens a line (`error:`, `hint:`, `needs:`) is coloured where colour is wanted.
+    Never raises for what the stream cannot show, nor for a stream that is closed.
+    """
+    stream = sys.stderr
+    if stream is None:  # pythonw, or started with the descriptor closed
+        return
+    shown = _showable(text, stream.encoding or "ascii")
+    try:
+        colour = wants_colour(stream)
+        click.echo(_KEYS.sub(_coloured_key, shown) if colour else shown, file=stream, color=colour)
+        stream.flush()
+    except (OSError, ValueError):
+        _silence(stream)
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bars on standard error while files come in: call it with name, bytes there, bytes in all.
+
+    Without a terminal nothing is shown.
+    """
+    stream = sys.stderr
+    if quiet or stream is None or not stream.isatty():
+        yield lambda file, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
+
+    def advance(file: str, done: int, total: int | None) -> None:
+        if file not in tasks:
+            tasks[file] = bars.add_task(file, total=total)
+        bars.update(tasks[file], completed=done, total=total, visible=done != total)
+
+    with bars:
+        yield advance
+
+
+@contextmanager
+def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """One bar on standard error: call it with what was done last, how many are done, of how many.
+
+    Without a terminal nothing is shown.
+    """
+    stream = sys.stderr
+    if quiet or stream is None or not stream.isatty():
+        yield lambda last, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bars.add_task("", total=None)
+
+    def advance(last: str, done: int, total: int) -> None:
+        bars.update(task, description=last, completed=done, total=total)
+
+    with bars:
+        yield advance
+
+
+def wants_colour(stream: IO[Any]) -> bool:
+    """NO_COLOR says no, then FORCE_COLOR says yes, then a terminal decides."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    forced = os.environ.get("FORCE_COLOR")
+    if forced:
+        return forced != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _coloured_key(match: re.Match[str]) -> str:
+    return click.style(match[0], fg=_COLOURS.get(match[1]), bold=True)
+
+
+def _showable(text: str, encoding: str) -> str:
+    """The text as a console with this encoding can show it.
+
+    Control characters go: a file name quoted in an error must not move the cursor.
+    """
+    printable = "".join(
+        c if c.isprintable() or c == "\n" else "?"
+        for c in text.replace("\r\n", "\n").replace("\t", " ")
+    )
+    try:
+        printable.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return ascii_text(printable)
+    return printable
+
+
+def emit(text: str) -> None:
+    """Write a result to standard output, as UTF-8 with the newlines it has.
+
+    A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
+    written.
+    """
+    stream = sys.stdout
+    if stream is None:
+        raise OutputError("cannot write to standard output: it is closed")
+    try:
+        stream.flush()
+        if hasattr(stream, "buffer"):
+            stream.buffer.write(text.encode("utf-8", "replace"))
+        else:  # a StringIO put in its place
+            stream.write(text)
+        stream.flush()
+    except OSError as error:
+        # Else Python tries again when it ends, and reports that as an error of its own.
+        _silence(stream)
+        if not _is_closed_pipe(error):
+            raise OutputError(f"cannot write to standard output: {_reason(error)}") from None
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    # Windows says EINVAL for a pipe whose reader has gone.
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
+
+
+def _silence(stream: IO[Any]) -> None:
+    """Let whatever is still buffered for the stream go nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file whole or not at all, as UTF-8 with the newlines the text has.
+
+    The text goes into a new file beside it, which then takes its place and keeps its mode. A
+    symbolic link stays a link. A pipe or device is written to as it is. Raises OutputError, naming
+    the path and the reason, when that is impossible; a file that was there is then as it was.
+    """
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file as `write_text` does, whatever its bytes mean."""
+    try:
+        # Links are followed first: replacing one would leave its target as it was.
+        target = Path(path).resolve()
+        mode = _mode(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            _write_special(target, mode, data)
+        else:
+            _check_writable(target, mode)
+            kept = None if mode is None else stat.S_IMODE(mode)
+            write_whole(target, data, kept, to_disk=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        # resolve() raises RuntimeError for a loop of links, ValueError for a NUL in the name.
+        hints = _hints(error, Path(path))
+        raise OutputError(f"cannot write `{path}`: {_reason(error)}", hints=hints) from None
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _write_special(target: Path, mode: int, data: bytes) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with suppress(BrokenPipeError), target.open("wb") as file:
+        file.write(data)
+
+
+def _check_writable(target: Path, mode: int | None) -> None:
+    # Renaming over a read-only file works, but whoever made it read-only meant it. The bits are
+    # looked at too, since for root every file is writable.
+    if mode is not None and not (mode & 0o222 and os.access(target, os.W_OK)):
+        raise PermissionError(errno.EACCES, "the file is read-only")
+
+
+def _hints(error: Exception, path: Path) -> tuple[str, ...]:
+    if isinstance(error, IsADirectoryError):
+        return (f'-o "{path / "requirements.txt"}"',)
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return (f'mkdir "{path.parent}"',)
+    return ()
+
+
+def _reason(error: BaseException) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,139 @@
+"""What the commands that take a goal share: options in, goal, target and matrix out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cudalock.cli.options import read_defaults, request_of
+from cudalock.cli.universe import load_matrix, matrix_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cudalock.environment.gpu import Machine, Probe
+    from cudalock.goals import Goal, Question, Request
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Here, Target
+
+
+def read_questions(
+    words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], matrix: Matrix
+) -> tuple[Question, ...]:
+    """The goal for each target of a command line, the repository's defaults filling what it leaves
+    open.
+
+    Raises a UsageError for words and options that state none.
+    """
+    from cudalock.goals import read_requests
+
+    request, rest = at_environments(request_of(given, words)), request_of(defaults)
+    looking = Looking(matrix, off=bool(given.get("no_detect") or defaults.get("no_detect")))
+    questions = read_requests(request, matrix, rest, looking.here)
+    if not given.get("quiet"):
+        looking.tell(target for _, target in questions)
+    return questions
+
+
+def ask(
+    ctx: click.Context, words: tuple[str, ...], given: dict[str, Any]
+) -> tuple[Goal, Target, Matrix]:
+    """The question of a command that speaks of one target.
+
+    Raises a UsageError for words and options that state none, or several targets.
+    """
+    from cudalock.goals import one_target
+
+    defaults = read_defaults(ctx.command)
+    matrix = load_matrix(given.get("matrix") or defaults.get("matrix"))
+    goal, target = one_target(read_questions(words, given, defaults, matrix))
+    return goal, target, matrix
+
+
+class Looking:
+    """Looks at this machine for what no option states of it, once, and tells what was found."""
+
+    def __init__(self, matrix: Matrix, *, off: bool = False, probe: Probe | None = None) -> None:
+        self._matrix = matrix
+        self._off = off
+        self._probe = probe
+        self.machine: Machine | None = None
+
+    @property
+    def here(self) -> Here:
+        """This machine, as a request asks it."""
+        from cudalock.targets import Here
+
+        return Here() if self._off else Here(gpus_and_driver=self._gpus_and_driver)
+
+    def _gpus_and_driver(self) -> tuple[tuple[str, ...], str | None]:
+        if self.machine is None:
+            from cudalock.environment.gpu import detect
+
+            self.machine = detect(self._matrix.gpu, self._probe)
+        return self.machine.capabilities, self.machine.driver
+
+    def tell(self, targets: Iterable[Target]) -> None:
+        """Say on standard error what was found and had a part in a target, or what failed."""
+        line = self.line(targets)
+        if line:
+            from cudalock.cli.console import tell
+
+            tell(line)
+
+    def line(self, targets: Iterable[Target]) -> str | None:
+        """What `tell` says; None where there is nothing to say."""
+        if self.machine is None:
+            return None
+        if self.machine.trouble:
+            return (
+                f"note: the NVIDIA driver here did not answer: {self.machine.trouble};"
+                " --gpu and --driver state what it would say"
+            )
+        targets = tuple(targets)
+        parts = {
+            "gpu": any(each.gpus and "gpu" not in each.stated for each in targets),
+            "driver": any(each.driver and "driver" not in each.stated for each in targets),
+        }
+        used = [name for name, found in parts.items() if found]
+        if not used:
+            return None
+        flags = " and ".join(f"--{name}" for name in used)
+        return f"detected: {self.machine}; {flags} say{'s' if len(used) == 1 else ''} otherwise"
+
+
+def at_environments(request: Request) -> Request:
+    """The request with the version in place of each environment that `--python` names.
+
+    One that was made for another machine (a Windows tree, looked at from Linux) states the platform
+    as well, unless something else does.
+    """
+    if not any(map(_is_path, request.python)):
+        return request
+    from cudalock.environment import find_layout
+    from cudalock.targets import this_platform
+
+    pythons, platforms = [], []
+    for text in request.python:
+        if not _is_path(text):
+            pythons.append(text)
+            continue
+        layout = find_layout(Path(text))
+        pythons.append(layout.target.python_text)
+        if layout.platform != this_platform()[0]:
+            platforms.append(layout.platform)
+    return request._replace(
+        python=tuple(pythons), platform=request.platform or tuple(dict.fromkeys(platforms))
+    )
+
+
+def _is_path(text: str) -> bool:
+    """Whether `--python` names an interpreter or an environment, not a version."""
+    from cudalock.targets.pythons import is_version
+
+    return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
+
+
+__all__ = ["ask", "at_environments", "load_matrix", "matrix_option", "read_questions"]

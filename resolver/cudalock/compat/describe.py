@@ -1,0 +1,108 @@
+"""A core of what is held, told in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cudalock.compat.query import HeldProblem
+from cudalock.compat.wheels import Wheels
+from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.explanation import Narrator
+from cudalock.conflicts.step import Step
+from cudalock.findings import Finding, Severity
+from cudalock.names import VENDOR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cudalock.compat.pins import Held
+    from cudalock.conflicts.core import Core
+    from cudalock.matrix.facts import Fact
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.resolution.propagation import Restriction, Strike
+    from cudalock.targets import Target
+
+ASKED = "the goal asks for "
+"""How a narrator begins what needs no telling here: the line says it itself."""
+
+
+class HeldNarrator(Narrator):
+    """Leaves out where things may come from: that is told once, where it matters."""
+
+    def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
+        if not any(each.startswith("place:") for each in cause.elements):
+            yield from super()._restriction(strike, cause)
+
+
+def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
+    """The finding for a smallest part of what is held that does not go together, from the wide
+    problem of just that part; `alone` is what is said where that is one thing."""
+    held, target, matrix = problem.held, problem.target, problem.matrix
+    conflict = Conflict(problem)
+    core = conflict.core()
+    texts = list(dict.fromkeys(each.text for each in held))
+    verb = alone if len(texts) == 1 else "exclude each other"
+    together = f"{' and '.join(texts)} {verb}"
+    if core is None:
+        # Seen only by the closure's own search.
+        return _finding("CL201", f"{together} on {target.label}", (), held)
+    is_cpu = f"place:{matrix.framework}" in core.elements and _is_cpu(held, target, matrix)
+    steps = [step.text for step in HeldNarrator(conflict, core).steps()]
+    steps = [text for text in steps if not text.startswith((ASKED, "instead: "))]
+    if is_cpu:
+        steps.insert(0, f"{matrix.framework} of the package index is a build without CUDA there")
+    facts = tuple(each.partition(":")[2] for each in core.elements if each.startswith("fact:"))
+    code = "CL302" if is_cpu else _code(core, [matrix.fact(id) for id in facts], held)
+    advice = [fix for id in facts if (fix := matrix.fact(id).fix)]
+    says = "; ".join([together + _where(target, core), *steps])
+    return _finding(code, says, facts, held, fix=advice[0] if advice else None)
+
+
+def _is_cpu(held: Sequence[Held], target: Target, matrix: Matrix) -> bool:
+    """Whether the framework within reach has no CUDA."""
+    for each in held:
+        project = matrix.project(each.name)
+        if each.name == matrix.framework and project is not None:
+            wheels = Wheels(each, project, target, matrix)
+            made = wheels.first(wheels.is_reachable, wheels.fits)
+            return made is not None and not made.has_cuda
+    return False
+
+
+def _where(target: Target, core: Core) -> str:
+    """The target, as far as the core speaks of it."""
+    parts = {each.partition(":")[2] for each in core.elements if each.startswith("target:")}
+    if parts - {"python", "platform"}:
+        return f" on {target.label}"
+    words = {
+        "platform": f" on {target.platform_label}",
+        "python": f" with Python {target.python_text}",
+    }
+    return "".join(word for part, word in words.items() if part in parts)
+
+
+def _code(core: Core, facts: Sequence[Fact], held: Sequence[Held]) -> str:
+    if any(each.name.startswith(VENDOR) for each in held):
+        return "CL203"
+    machine = {"target:gpu", "target:driver", "target:glibc"}.intersection(core.elements)
+    names = {each.name for each in held}
+    if machine or (len(names) == 1 and any(fact.refuses or fact.of_machine for fact in facts)):
+        return "CL204"
+    return "CL202" if facts else "CL201"
+
+
+def _finding(
+    code: str,
+    says: str,
+    facts: tuple[str, ...],
+    held: Sequence[Held],
+    *,
+    fix: str | None = None,
+    severity: Severity = "error",
+) -> Finding:
+    members = tuple(dict.fromkeys(each.name for each in held))
+    return Finding(code, severity, says, facts, fix, members=members)
+
+
+__all__ = ["told"]

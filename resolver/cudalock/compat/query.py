@@ -1,0 +1,182 @@
+"""The question whether what is held goes together, as the engine asks questions."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from cudalock.goals import Goal
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.propagation import NOTHING
+from cudalock.resolution.search import Search
+
+if TYPE_CHECKING:
+    from cudalock.compat.pins import Held
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.releases import Build
+    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.requirement import Requirement
+    from cudalock.targets import Target
+
+
+class HeldProblem(Problem):
+    """What is held, as a goal whose candidates come from where the holder lets them come from.
+
+    Nothing is wished for beside it: no CUDA, no builder's good name. A name is the project of that
+    name, also where a goal would mean another. What the matrix does not hold is taken to be there,
+    and what is neither held nor of the ``stack``, and what is ``overridden`` to be as metadata
+    wants it.
+    """
+
+    def __init__(
+        self,
+        held: Iterable[Held],
+        target: Target,
+        matrix: Matrix,
+        off: frozenset[str] = NOTHING,
+        wide: bool = False,
+        overridden: frozenset[str] = NOTHING,
+        strict: bool = False,
+        stack: Container[str] | None = None,
+    ) -> None:
+        self.held = tuple(held)
+        self.overridden = overridden
+        self.stack = stack
+        self._names = {each.name for each in self.held}
+        goal = Goal(
+            requirements=tuple(dict.fromkeys(each.text for each in self.held if each.required)),
+            constraints=tuple(dict.fromkeys(each.text for each in self.held if not each.required)),
+            builders="any",
+            strict=strict,
+        )
+        super().__init__(goal, target, matrix, off, wide)
+        self._places: dict[str, list[Held]] = {}
+        for each in self.held:
+            if each.file is not None or each.indexes is not None:
+                self._places.setdefault(each.name, []).append(each)
+
+    def without(self, off: frozenset[str]) -> HeldProblem:
+        return HeldProblem(
+            self.held,
+            self.target,
+            self.matrix,
+            off,
+            overridden=self.overridden,
+            strict=self.goal.strict,
+            stack=self.stack,
+        )
+
+    def meant(self, name: str) -> str:
+        return name
+
+    def cuda_wishes(self) -> Iterator[Requirement]:
+        yield from ()
+
+    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+        yield from super().missed_filters(candidate)
+        build = candidate.build
+        for held in self._places.get(candidate.name, ()):
+            if build is not None and not comes_from(held, build, candidate.version or ""):
+                yield frozenset([place_element(candidate.name)])
+
+    def told_apart_by(self, candidate: Candidate) -> str | None:
+        held = self._places.get(candidate.name, ())
+        return candidate.full_version if any(each.file is not None for each in held) else None
+
+    def _metadata_requirements(
+        self, candidate: Candidate, names: frozenset[str] | None
+    ) -> Iterator[Requirement]:
+        for requirement in super()._metadata_requirements(candidate, names):
+            name = requirement.name
+            if (
+                name not in self.overridden
+                and self._counts(name)
+                and self.matrix.project(name) is not None
+            ):
+                yield requirement
+
+    def _counts(self, name: str) -> bool:
+        """Whether a project matters: what is neither held nor of the stack is taken to be there.
+        A closure of hundreds would else be searched for each question."""
+        return self.stack is None or name in self._names or name in self.stack
+
+
+def place_element(name: str) -> str:
+    """Where a project may come from, as an element of the question."""
+    return f"place:{name}"
+
+
+def comes_from(held: Held, build: Build, version: str) -> bool:
+    """Whether a build is one that the holder can get."""
+    if held.file is not None:
+        return has_file(build, version, held.file)
+    return held.indexes is None or build.index in held.indexes
+
+
+def has_file(build: Build, version: str, file: str) -> bool:
+    """Whether a wheel of the build has this name."""
+    # The tags tell most apart without making a wheel of each row.
+    return any(
+        file.endswith(f"-{tags}.whl") and build.wheel(at).file(version, build.local) == file
+        for at, tags in enumerate(build.tags)
+    )
+
+
+class Question:
+    """Asks whether some of what is held goes together, and counts how often. A ``strict`` one takes
+    a warning for a no."""
+
+    def __init__(
+        self,
+        target: Target,
+        matrix: Matrix,
+        solves: int,
+        overridden: frozenset[str] = NOTHING,
+        strict: bool = False,
+        stack: Container[str] | None = None,
+    ) -> None:
+        self.strict = strict
+        self._stack = stack
+        self.target = target
+        self.matrix = matrix
+        self.solves = solves
+        self._overridden = overridden
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no more may be asked."""
+        return self.solves <= 0
+
+    def search(self, held: Sequence[Held]) -> Search:
+        """The search of an answer with all of these."""
+        self.solves -= 1
+        return Search(self.problem(held))
+
+    def problem(self, held: Sequence[Held], *, wide: bool = False) -> HeldProblem:
+        """What is asked of the engine."""
+        return HeldProblem(
+            held,
+            self.target,
+            self.matrix,
+            wide=wide,
+            overridden=self._overridden,
+            strict=self.strict,
+            stack=self._stack,
+        )
+
+    def is_possible(self, held: Sequence[Held]) -> bool:
+        """Whether these go together, at whatever price in warnings."""
+        if not any(each.required for each in held):
+            return True
+        return self.search(held).is_possible()
+
+    def core(self, held: Sequence[Held]) -> list[Held]:
+        """A smallest part of what does not go together that does not either; what comes first is
+        rather in it."""
+        # Imported here: what goes together, as most does, has no use for it.
+        from cudalock.conflicts.core import smallest
+
+        return smallest(held, self.is_possible)
+
+
+__all__ = ["HeldProblem", "Question", "comes_from", "has_file", "place_element"]

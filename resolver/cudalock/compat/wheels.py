@@ -1,0 +1,148 @@
+"""Which wheels there are for one thing held: of its versions, from its places, for a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.compat.query import comes_from, has_file
+from cudalock.matrix.facts import NONE
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.versions import accepts, asks_prerelease, is_prerelease, may_accept, parse_version
+
+if TYPE_CHECKING:
+    from cudalock.compat.pins import Held
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.releases import Build, Project, Release
+    from cudalock.targets import Target
+
+
+_WHEEL: Final = ".whl"
+
+
+class Made(NamedTuple):
+    """One build of one release."""
+
+    release: Release
+    build: Build
+
+    @property
+    def version(self) -> str:
+        """With the local label."""
+        local = self.build.local
+        return f"{self.release.version}+{local}" if local else self.release.version
+
+    @property
+    def has_cuda(self) -> bool:
+        """Whether the build fixes a CUDA release."""
+        return bool(self.build.row("cuda")) and self.build.row("cuda") != (NONE,)
+
+
+class Wheels:
+    """The wheels of one project that one thing held may come to."""
+
+    def __init__(self, held: Held, project: Project, target: Target, matrix: Matrix) -> None:
+        self.held = held
+        self.project = project
+        self.target = target
+        self.matrix = matrix
+        self._tags = target.tags()
+        self._python = target.marker_environment()["python_full_version"]
+
+    @cached_property
+    def versions(self) -> list[str]:
+        """The public versions that are allowed, newest first, pre-releases as the engine has
+        them."""
+        specifier = self.held.specifier
+        pre = asks_prerelease([specifier]) if specifier else False
+        return [
+            version
+            for version in reversed(self.project.versions)
+            if may_accept(specifier, version) and (pre or not is_prerelease(version))
+        ]
+
+    def made(self, versions: list[str] | None = None) -> Iterator[Made]:
+        """The builds of these versions, of the allowed ones unless told, that the specifier
+        accepts."""
+        for version in self.versions if versions is None else versions:
+            release = self.project.release(version)
+            for build in release.builds:
+                made = Made(release, build)
+                if self._accepts(made):
+                    yield made
+
+    def _accepts(self, made: Made) -> bool:
+        specifier = self.held.specifier
+        version = made.version if "+" in specifier else made.release.version
+        return accepts(specifier, version)
+
+    def is_reachable(self, made: Made) -> bool:
+        """Whether the holder can get it."""
+        return comes_from(self.held, made.build, made.release.version)
+
+    def fits(self, made: Made) -> bool:
+        """Whether some wheel of it is for the target."""
+        python = made.build.python
+        if python is not None and not accepts(python, self._python):
+            return False
+        return any(self._tags.rank(tags) is not None for tags in made.build.tags)
+
+    def first(self, *tests: Callable[[Made], bool]) -> Made | None:
+        """The first build that passes each test."""
+        return next((made for made in self.made() if all(test(made) for test in tests)), None)
+
+    def nearest(self, version: str) -> list[str]:
+        """The versions just below and above one that have a wheel the holder can use, the nearer
+        first."""
+        here = parse_version(parse_version(version).public)
+        stable = [each for each in self.project.versions if not is_prerelease(each)]
+        below = [each for each in reversed(stable) if parse_version(each) < here]
+        above = [each for each in stable if parse_version(each) > here]
+        found = [next(filter(self._is_usable, side), None) for side in (below, above)]
+        known = [each for each in found if each is not None]
+        return sorted(known, key=lambda each: -_shared(each, version))
+
+    def _is_usable(self, version: str) -> bool:
+        release = self.project.release(version)
+        return release.yanked is None and any(
+            self.is_reachable(made) and self.fits(made)
+            for made in (Made(release, build) for build in release.builds)
+        )
+
+    def named(self, file: str) -> Made | None:
+        """The build that a wheel of this name is of."""
+        for version in self.versions:
+            release = self.project.release(version)
+            for build in release.builds:
+                if has_file(build, version, file):
+                    return Made(release, build)
+        return None
+
+
+def wheel_tags(file: str) -> str | None:
+    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
+    parts = file.removesuffix(_WHEEL).split("-")
+    return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
+
+
+def is_on_an_index(made: Made) -> bool:
+    """Whether an installer can find it by name, given the index."""
+    return made.build.builder is None
+
+
+def is_on_the_package_index(made: Made) -> bool:
+    """Whether an installer finds it without being told of an index."""
+    return made.build.index == PACKAGE_INDEX
+
+
+def _shared(one: str, other: str) -> int:
+    count = 0
+    for left, right in zip(parse_version(one).release, parse_version(other).release, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+__all__ = ["Made", "Wheels", "is_on_an_index", "is_on_the_package_index", "wheel_tags"]

@@ -1,0 +1,123 @@
+"""What a text tells of the machine it comes from: Python, platform, GPU and driver."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.diagnose.text import Text
+    from cudalock.matrix.matrix import Matrix
+
+LONGEST: Final = 20_000
+"""How much of a line is read."""
+
+_PYTHON: Final = re.compile(
+    r"(?<![a-z0-9])(?:"
+    r"c?python(?:\.exe)?(?: version)?['\" :=/\\-]{0,3}v?"
+    r"(?P<dotted>3\.\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\d)"
+    r"|(?:cp|cpython-|python|py)3(?P<minor>\d{1,2})(?![\d.]))",
+)
+_HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
+
+_PLATFORMS: Final = (
+    ("windows-arm64", r"win_arm64"),
+    (
+        "windows",
+        r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|\w\.dll\b"
+        r"|windowspath|\bwindows[- ]1[01]\b",
+    ),
+    ("macos", r"/users/|macosx|\.dylib\b"),
+    ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
+    (
+        "linux",
+        r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
+    ),
+)
+"""The first that is seen decides: Windows' own marks are the surest, and `.so` the least."""
+
+_CAPABILITY: Final = re.compile(
+    r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
+)
+_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})a?(?![a-z0-9])")
+_DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
+_GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
+_UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
+"""A line that has this names a wheel which is made for another machine."""
+_SHORT_NAME: Final = 5
+
+
+class Clues(NamedTuple):
+    """What flags would say; None where the text does not tell."""
+
+    python: str | None = None
+    platform: str | None = None
+    gpu: str | None = None
+    """a compute capability"""
+    driver: str | None = None
+    glibc: str | None = None
+
+
+def read_clues(text: Text, matrix: Matrix) -> Clues:
+    """The machine that the text speaks of."""
+    folded = text.folded
+    lines = folded.split("\n")
+    fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
+    return Clues(
+        python=_python(fitting),
+        platform=_platform("\n".join(fitting)),
+        gpu=_gpu(folded, matrix),
+        driver=_first(_DRIVER, folded),
+        glibc=_first(_GLIBC, folded),
+    )
+
+
+def _python(lines: list[str]) -> str | None:
+    """The version told in full, if what tells the minor alone agrees; else the first told."""
+    versions = list(_pythons(lines))
+    full = [version for version in versions if version.count(".") == 2]
+    if full:
+        return full[0]
+    return max(dict.fromkeys(versions), key=versions.count, default=None)
+
+
+def _pythons(lines: list[str]) -> Iterator[str]:
+    for line in (each[:LONGEST] for each in lines if each):
+        had = _HAS.search(line) if "python" in line else None
+        if had:
+            yield had[1]
+            continue
+        for match in _PYTHON.finditer(line):
+            minor = match["minor"]
+            yield match["dotted"] or f"3.{minor}"
+
+
+def _platform(folded: str) -> str | None:
+    return next((name for name, marks in _PLATFORMS if re.search(marks, folded)), None)
+
+
+def _gpu(folded: str, matrix: Matrix) -> str | None:
+    told = _CAPABILITY.search(folded)
+    if told:
+        return matrix.gpu(told[1])
+    names = [name for name in matrix.gpu_names() if _names_gpu(folded, name.lower())]
+    if names:
+        return matrix.gpu(max(names, key=len))
+    # A list of architectures is what a build was made for; a single one is the GPU's.
+    seen = set(_ARCHITECTURE.findall(folded))
+    return matrix.gpu(f"sm_{seen.pop()}") if len(seen) == 1 else None
+
+
+def _names_gpu(folded: str, name: str) -> bool:
+    """Whether a GPU is named; a short name (`a2`, `t4`) only after its maker's."""
+    before = r"(?:nvidia|tesla|geforce|quadro) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
+    return (
+        name in folded and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", folded) is not None
+    )
+
+
+def _first(pattern: re.Pattern[str], folded: str) -> str | None:
+    match = pattern.search(folded)
+    return match[1] if match else None

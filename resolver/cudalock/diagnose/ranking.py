@@ -1,0 +1,207 @@
+"""Which of the facts that a text points to explain it best, and which cannot be meant."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+
+from cudalock.matrix.facts import NONE
+from cudalock.versions import accepts, holds, may_accept
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from cudalock.diagnose.machine import Clues
+    from cudalock.diagnose.symptoms import Match
+    from cudalock.diagnose.text import Text
+    from cudalock.matrix.facts import Demand, Fact
+    from cudalock.matrix.matrix import Matrix
+
+
+class Evidence:
+    """What a text says of versions and of the machine, put to facts."""
+
+    def __init__(
+        self,
+        text: Text,
+        pins: Mapping[str, str],
+        clues: Clues,
+        matrix: Matrix,
+        proven: frozenset[str],
+    ) -> None:
+        """`proven` are the facts that the versions in the text go against."""
+        self.proven = proven
+        self._text = text
+        self._pins = pins
+        self.clues = clues
+        self._matrix = matrix
+        self._mentioned: dict[str, bool] = {}
+        self._known = {**pins, **self._of_framework(), **self._of_machine()}
+
+    def _of_framework(self) -> dict[str, str]:
+        """The virtual components that the framework's build fixes, where the text names it."""
+        framework = self._matrix.framework or ""
+        public, _, local = self._pins.get(framework, "").partition("+")
+        project = self._matrix.project(framework)
+        if not local or project is None or public not in project:
+            return {}
+        builds = [each for each in project.release(public).builds if each.local == local]
+        labels = builds[0].labels if builds else {}
+        return {name: values[0] for name, values in labels.items() if len(values) == 1}
+
+    def _of_machine(self) -> dict[str, str]:
+        known = self.clues._asdict()
+        known.pop("platform")
+        return {name: value for name, value in known.items() if value}
+
+    def blames_version(self, fact: Fact, wanted: Collection[str]) -> bool:
+        """Whether the version in the text is the trouble, and a solve would not see that: what the
+        fact asks for is on the machine, or fixed by a framework that nobody asked for."""
+        if not fact.versions or fact.where or fact.of_machine or self.speaks_of(fact) is not True:
+            return False
+        if fact.beside:
+            asked = [demand.template.name for demand in fact.beside]
+            is_virtual = all(self._matrix.component(name).is_virtual for name in asked)
+            return is_virtual and self._matrix.framework not in wanted
+        return fact.scope != "solve"
+
+    @property
+    def tells_machine(self) -> bool:
+        """Whether the text tells of a GPU or a driver."""
+        return bool(self.clues.gpu or self.clues.driver)
+
+    def names(self, fact: Fact) -> bool:
+        """Whether the text names the fact's component, or one that it speaks of."""
+        component = self._matrix.component(fact.component)
+        if component.is_virtual or fact.component == self._matrix.framework:
+            return True
+        return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
+
+    def shows(self, fact: Fact) -> bool:
+        """Whether the text is about the fact's component: it names it, or what it goes with, or
+        the message does."""
+        name = fact.component.replace("-", "_")
+        told = any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
+        return told or self.names(fact)
+
+    def is_mentioned(self, name: str) -> bool:
+        """Whether the text names a project, by its name or as it is imported."""
+        if name not in self._mentioned:
+            words = {name, *self._matrix.component(name).imports}
+            self._mentioned[name] = name in self._pins or any(map(self._has_word, words))
+        return self._mentioned[name]
+
+    def _has_word(self, word: str) -> bool:
+        spelt = re.escape(word.lower()).replace(r"\-", "[-_]")
+        return re.search(rf"(?<![a-z0-9]){spelt}(?![a-z0-9])", self._text.folded) is not None
+
+    def speaks_of(self, fact: Fact) -> bool | None:
+        """Whether the fact is about what the text has: False if about another version or
+        platform, None if the text does not tell."""
+        if fact.when is not None and self.clues.platform is not None:
+            system = {"windows": "win32", "macos": "darwin"}
+            name = system.get(self.clues.platform.partition("-")[0], "linux")
+            if "sys_platform" in fact.when and not _holds(fact.when, name):
+                return False
+        version = self._known.get(fact.component)
+        if version is None or version == NONE:
+            return None
+        return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
+
+    def is_kept(self, fact: Fact) -> bool | None:
+        """Whether what the fact demands is so: then it is not the trouble. None if unknown."""
+        answers = list(self._answers(fact))
+        if not answers or fact.refuses:
+            return None
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+    def _answers(self, fact: Fact) -> Iterator[bool | None]:
+        for demand in (*fact.beside, *fact.of_machine):
+            for clause_labels in self._labels(fact):
+                yield self._answer(demand, clause_labels)
+
+    def _labels(self, fact: Fact) -> list[Mapping[str, tuple[str, ...]]]:
+        """The labels of the builds that the text may mean, at most one set: more say nothing."""
+        version = self._pins.get(fact.component, "").partition("+")[0]
+        project = self._matrix.project(fact.component)
+        if not version or project is None or version not in project:
+            return [{}]
+        builds = project.release(version).builds
+        return [{**builds[0].labels, "version": (version,)}] if len(builds) == 1 else [{}]
+
+    def _answer(self, demand: Demand, labels: Mapping[str, tuple[str, ...]]) -> bool | None:
+        name = demand.template.name
+        known = self._known.get(name)
+        if known is None:
+            return None
+        if demand.verb == "conflicts":
+            return False
+        if set(demand.template.label_names) - set(labels):
+            return None
+        clause = demand.template.fill(labels)
+        if clause is None:
+            return None
+        if name == "python" and known.count(".") == 1 and _needs_patch(clause.specifiers):
+            return None
+        return any(
+            spec == NONE == known or (NONE not in (spec, known) and accepts(spec, known))
+            for spec in clause.specifiers
+        )
+
+
+def _holds(marker: str, sys_platform: str) -> bool:
+    windows = sys_platform == "win32"
+    environment = {
+        "sys_platform": sys_platform,
+        "os_name": "nt" if windows else "posix",
+        "platform_system": {"win32": "Windows", "darwin": "Darwin"}.get(sys_platform, "Linux"),
+    }
+    return holds(marker, environment)
+
+
+def _needs_patch(specifiers: tuple[str, ...]) -> bool:
+    return any(item.version.count(".") > 1 for each in specifiers for item in SpecifierSet(each))
+
+
+def companions(fact: Fact, matrix: Matrix) -> list[str]:
+    """The projects that a fact wants, or wants otherwise, beside its own."""
+    return [
+        demand.template.name
+        for demand in fact.beside
+        if demand.verb != "conflicts" and not matrix.component(demand.template.name).is_virtual
+    ]
+
+
+def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
+    """The matches that the rest of the text does not rule out, the best explanation first.
+
+    First what the versions in the text go against, then what is about a project that the text
+    names, then what is not of one release alone, then the longer symptom, the facts that say what
+    goes with what, and the id.
+    """
+    left = [
+        match
+        for match in matches
+        if evidence.speaks_of(match.fact) is not False and evidence.is_kept(match.fact) is not True
+    ]
+    # A text may be wrong about itself; then what it shows still is the best there is.
+    return sorted(left or matches, key=lambda match: _key(match, evidence))
+
+
+def _key(match: Match, evidence: Evidence) -> tuple[bool, bool, bool, bool, int, bool, str]:
+    fact = match.fact
+    is_broken = evidence.is_kept(fact) is False
+    is_about = evidence.speaks_of(fact) is True
+    return (
+        fact.id not in evidence.proven,
+        not (is_broken and is_about),
+        not evidence.names(fact),
+        fact.versions.startswith("==") and not is_about,
+        -match.weight,
+        not (fact.beside or fact.of_machine),
+        fact.id,
+    )

@@ -1,0 +1,104 @@
+"""Whether the stack that is installed goes together, and with the machine: by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import InvalidVersion, Version
+
+from cudalock.compat.installed import InstalledJudge
+from cudalock.doctor.fixes import changing, solving
+from cudalock.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.compat.installed import Subject
+    from cudalock.compat.judge import Clash
+
+ALONE: Final = frozenset(["CL102"])
+"""What counts of the findings about one thing alone. It is installed, so how it could be had is no
+question any more; but it may have been withdrawn since."""
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Clashes among what is installed, by metadata and by fact, and with GPU, driver and glibc.
+
+    Each that can be mended says with which command: that was judged as well.
+    """
+    yield from _not_known(subject)
+    held = [subject.held(each) for each in subject.stack() if _is_a_version(each.version)]
+    judge = InstalledJudge(subject.target, subject.matrix)
+    found, usable = judge.alone(held)
+    clashes, left = judge.clashes(judge.with_related(usable, held))
+    for clash in found:
+        if clash.finding.code in ALONE:
+            yield clash.finding
+    clashes = _not_the_same(clashes, subject)
+    anew = _solved_anew(clashes, subject)
+    for clash in judge.mended(clashes, left) if anew is None else clashes:
+        yield replace(clash.finding, fix=anew or _fix(clash, subject))
+    for clash in judge.mended_warnings(judge.warnings(left), left):
+        yield replace(clash.finding, fix=_fix(clash, subject) or clash.finding.fix)
+
+
+def _not_known(subject: Subject) -> Iterator[Finding]:
+    """A build of one's own, a nightly: what goes with it nobody knows here, and that is said."""
+    for each in subject.stack():
+        is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
+        if is_central and not subject.builds(each):
+            project = subject.matrix.project(each.name)
+            is_known = project is not None and each.version in project
+            lacks = f"to have a wheel for {subject.layout.target.label}" if is_known else "here"
+            yield Finding(
+                "CL105",
+                "note",
+                f"{each} is not known {lacks} (matrix {subject.matrix.version}): what goes with it"
+                " was not judged",
+                members=(each.name,),
+            )
+
+
+def _is_a_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _not_the_same(clashes: list[Clash], subject: Subject) -> list[Clash]:
+    """Less those for which the machine is blamed by a fact that the framework's own clash has."""
+    ids = {
+        fact for each in clashes if _is_of_framework(each, subject) for fact in each.finding.facts
+    }
+    told = {id for id in ids if subject.matrix.fact(id).of_machine}
+    return [
+        each
+        for each in clashes
+        if _is_of_framework(each, subject) or told.isdisjoint(each.finding.facts)
+    ]
+
+
+def _is_of_framework(clash: Clash, subject: Subject) -> bool:
+    """Whether it is about the framework alone."""
+    return [each.name for each in clash.members] == [subject.matrix.framework]
+
+
+def _solved_anew(clashes: list[Clash], subject: Subject) -> str | None:
+    """The command that mends a framework which does not suit the machine: with another one its
+    libraries change as well, and whatever was built for it."""
+    framework = subject.framework
+    if framework is None or not any(_is_of_framework(each, subject) for each in clashes):
+        return None
+    return solving(subject, f"{framework.name}=={framework.public}", framework.name)
+
+
+def _fix(clash: Clash, subject: Subject) -> str | None:
+    if not clash.changes:
+        return clash.finding.fix
+    for change in clash.changes:
+        if change.old.name == subject.matrix.framework:
+            return solving(subject, f"{change.old.name}{change.specifier}", change.old.name)
+    return " and ".join(changing(change, subject) for change in clash.changes)

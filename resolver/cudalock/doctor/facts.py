@@ -1,0 +1,232 @@
+"""The facts that no solve decides, and an environment does: those that are seen to hold there."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+
+from cudalock.compat.stack import Stack
+from cudalock.doctor.fixes import solving
+from cudalock.findings import Finding, Severity
+from cudalock.versions import accepts, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.compat.installed import Subject
+    from cudalock.environment import Installed
+    from cudalock.matrix.facts import Demand, Fact, Observation
+
+SEVERITY: Mapping[str, Severity] = {
+    "breaks": "error",
+    "degrades": "warning",
+    "unsupported": "warning",
+}
+"""By a fact's effect."""
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """A finding for each environment fact that holds there: what it asks for is not so, or what it
+    is known by is seen. A fact with neither only says what a message means."""
+    yield from _conflicts(subject)
+    stack = Stack(subject.matrix)
+    for name, component in subject.matrix.components.items():
+        # What is outside the stack was not put to the engine: its other facts are seen to here.
+        facts = [
+            fact
+            for fact in component.facts
+            if fact.scope == "environment" or not (component.is_virtual or name in stack)
+        ]
+        installed = subject.inventory.find(name)
+        if not facts or (installed is None and not component.is_virtual):
+            continue
+        for fact in facts:
+            severity = _severity(fact, installed, subject)
+            if severity is not None:
+                subject_words = str(installed) if installed else f"the {name}"
+                yield Finding(
+                    "CL708",
+                    severity,
+                    f"{subject_words} {fact.says}",
+                    facts=(fact.id,),
+                    fix=_fix(fact, installed, subject),
+                    members=(name,) if installed else (),
+                )
+
+
+def _fix(fact: Fact, installed: Installed | None, subject: Subject) -> str | None:
+    """What the fact says; where the framework does not use the GPU, the command that makes it."""
+    if installed and installed is subject.framework and any(each.gpu for each in fact.observed):
+        same, any_ = f"{installed.name}=={installed.public}", installed.name
+        return solving(subject, same, any_) or fact.fix
+    return fact.fix
+
+
+def _conflicts(subject: Subject) -> Iterator[Finding]:
+    """What must not be beside what: the engine does not see it where one has no wheel for the
+    target, and is there all the same."""
+    for name, component in subject.matrix.components.items():
+        installed = subject.inventory.find(name)
+        for fact in component.facts if installed else ():
+            for demand in fact.beside:
+                other = subject.inventory.find(demand.template.name)
+                if demand.verb == "conflicts" and other and is_about(fact, installed, subject):
+                    yield Finding(
+                        "CL202",
+                        SEVERITY[fact.effect],
+                        f"{installed} and {other} exclude each other; {name} {fact.says}",
+                        facts=(fact.id,),
+                        fix=fact.fix
+                        or f"uninstall {name} and {other.name}, then install the one"
+                        " that is wanted",
+                        members=(name, other.name),
+                    )
+
+
+def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Severity | None:
+    """How bad it is there; None where the fact does not hold, or cannot be seen to."""
+    if not is_about(fact, installed, subject):
+        return None
+    demands = (*fact.beside, *fact.of_machine)
+    if any(is_unmet(demand, subject) for demand in demands):
+        return SEVERITY[fact.effect]
+    for each in fact.observed:
+        if _is_seen(each, installed, subject):
+            return each.severity or SEVERITY[fact.effect]
+    return None
+
+
+def is_about(fact: Fact, installed: Installed | None, subject: Subject) -> bool:
+    """Whether a fact speaks of what is installed there, in that version and build."""
+    if not holds(fact.when, subject.markers):
+        return False
+    if installed is None:
+        return not fact.versions and not fact.where
+    if not _accepts(fact.versions, installed.public):
+        return False
+    if not fact.where:
+        return True
+    builds = subject.builds(installed)
+    return bool(builds) and all(
+        fact.matches(build.row(label), patterns)
+        for build in builds
+        for label, patterns in fact.where.items()
+    )
+
+
+def _accepts(specifier: str, version: str) -> bool:
+    try:
+        return accepts(specifier, version)
+    except ValueError:  # what packaging raises for a version that is none
+        return not specifier
+
+
+# -- what it asks for -------------------------------------------------------------------------
+
+
+def is_unmet(demand: Demand, subject: Subject) -> bool:
+    """Whether a demand is not met; what is not known of a machine is met."""
+    clause = demand.template.fill({})
+    if clause is None:
+        return False
+    values = _values(clause.name, subject)
+    if demand.verb == "conflicts":
+        return bool(values)
+    if not values:
+        there = subject.matrix.component(clause.name).is_virtual
+        return demand.verb == "requires" and not there
+    return not all(
+        any(SpecifierSet(text).contains(value, prereleases=True) for text in clause.specifiers)
+        for value in values
+    )
+
+
+def _values(name: str, subject: Subject) -> tuple[str, ...]:
+    """The version of a component there, or of each GPU."""
+    target = subject.target
+    of_machine = {
+        "python": (subject.markers["python_full_version"],),
+        "glibc": (target.glibc,) if target.glibc else (),
+        "gpu": target.gpus,
+        "driver": (target.driver,) if target.driver else (),
+    }
+    if name in of_machine:
+        return of_machine[name]
+    installed = subject.inventory.find(name)
+    return (installed.public,) if installed else ()
+
+
+# -- what it is known by ----------------------------------------------------------------------
+
+
+def _is_seen(seen: Observation, installed: Installed | None, subject: Subject) -> bool:
+    if seen.shadowed is not None:
+        return False  # told by `libraries`, which knows by what
+    machine = subject.machine
+    said: list[tuple[object, object]] = [
+        (seen.gpu, bool(machine.gpus) if machine.gpus or subject.looked else None),
+        (seen.driver, bool(machine.driver) if machine.driver or subject.looked else None),
+        (seen.cuda, subject.has_cuda),
+        (seen.kind, subject.layout.kind),
+    ]
+    if any(wanted is not None and wanted != found for wanted, found in said):
+        return False
+    if seen.version is not None:
+        version = installed.version if installed else ""
+        if not fnmatchcase(version, seen.version):
+            return False
+    return (
+        _all_missing(seen, subject)
+        and not (seen.commands and _some_command(seen, subject))
+        and not any(subject.environ.get(name) for name in seen.unset)
+        and (not seen.set or any(_is_set(text, subject) for text in seen.set))
+        and (bool(subject.environ) or not (seen.commands or seen.unset))
+    )
+
+
+def _is_set(text: str, subject: Subject) -> bool:
+    """Whether a variable has a value of `NAME=PATTERN`; an empty value is one."""
+    name, _, pattern = text.partition("=")
+    value = subject.environ.get(name)
+    return value is not None and fnmatchcase(value, pattern)
+
+
+def _some_command(seen: Observation, subject: Subject) -> bool:
+    path = subject.environ.get("PATH", "")
+    return any(which(command, path=path) for command in seen.commands)
+
+
+def _all_missing(seen: Observation, subject: Subject) -> bool:
+    """Whether none of the paths is there; where one cannot be looked for, it may be."""
+    for text in seen.missing:
+        places = list(_places(text, subject))
+        if not places or any(_is_there(folder, rest) for folder, rest in places):
+            return False
+    return True
+
+
+def _is_there(folder: Path, pattern: str) -> bool:
+    return next(folder.glob(pattern), None) is not None
+
+
+def _places(text: str, subject: Subject) -> Iterator[tuple[Path, str]]:
+    """The folders that the beginning of a path means, each with the rest of it."""
+    layout = subject.layout
+    folders = {
+        "prefix": [layout.prefix],
+        "packages": list(layout.site_packages),
+        "include": [layout.include] if layout.include else [],
+    }
+    match = re.match(r"\{(\w+)\}/(.*)|%(\w+)%/(.*)", text)
+    if match is None:
+        return
+    if match[1]:
+        for folder in folders.get(match[1], []):
+            yield folder, match[2]
+    elif subject.environ.get(match[3]):
+        yield Path(subject.environ[match[3]]), match[4]

@@ -1,0 +1,172 @@
+"""What became of the files: those that are gone, those that two distributions wrote, and those that
+none did."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from cudalock.doctor.fixes import again
+from cudalock.doctor.requirements import wanted_by
+from cudalock.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from cudalock.compat.installed import Subject
+    from cudalock.environment import Installed
+
+Record = dict[str, str]
+"""The files of a distribution with their digests, by the path below site-packages."""
+
+_LIBRARIES: Final = (".so", ".dll", ".pyd", ".dylib", ".exe", "/__init__.py")
+"""What an import, or the work after it, fails without."""
+
+_STRAY: Final = frozenset(
+    ["tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"]
+)
+"""Folders that many publishers put beside their package by mistake, and nobody imports."""
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """The findings of all of these."""
+    records = {each.name: read_record(each) for each in subject.inventory.distributions}
+    yield from _gone(records, subject)
+    yield from _shared(records, subject)
+    yield from _of_nobody(records, subject)
+
+
+def read_record(installed: Installed) -> Record:
+    """What RECORD says that was put below site-packages; empty where there is none.
+
+    RECORD of a large package has ten thousand lines, and few of its paths are quoted: so it is
+    taken apart by hand.
+    """
+    try:
+        text = (installed.folder / "RECORD").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    found = {}
+    for line in text.splitlines():
+        path, _, rest = line.partition(",") if line[:1] != '"' else line[1:].partition('",')
+        path = path.replace("\\", "/")
+        if not path.startswith(("../", "/")) and "__pycache__" not in path:
+            found[path] = rest.partition(",")[0]
+    return found
+
+
+def _gone(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+    """Members of the stack of which files are gone, by a virus scanner or a careful hand."""
+    for each in subject.stack():
+        if _lacks_record(each):
+            yield Finding(
+                "CL701",
+                "warning",
+                f"{each} has no RECORD, without which no installer can take it away or replace it",
+                fix=f"remove `{each.folder.name}`, then {again(each, subject)}",
+                members=(each.name,),
+            )
+        base = str(each.site_packages)
+        gone = [path for path in records[each.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
+        if gone:
+            worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
+            yield Finding(
+                "CL701",
+                "error" if worst else "note",
+                f"{each} has lost {_listed([*worst, *(p for p in gone if p not in worst)])}",
+                fix=again(each, subject),
+                members=(each.name,),
+            )
+
+
+def _lacks_record(installed: Installed) -> bool:
+    """Whether pip installed it, and what it wrote down then is gone."""
+    folder = installed.folder
+    by_pip = installed.installer == "pip" and folder.suffix == ".dist-info"
+    return by_pip and not (folder / "RECORD").exists()
+
+
+def _shared(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+    """Distributions that wrote the same files, and not alike: what came last is there."""
+    owners: dict[str, tuple[Installed, str]] = {}
+    shared: dict[tuple[str, str], list[str]] = {}
+    for each in subject.inventory.distributions:
+        for path, digest in records[each.name].items():
+            if not digest or not _is_imported(path):
+                continue
+            owner, other = owners.setdefault(f"{each.site_packages}/{path}", (each, digest))
+            # With one digest they agree: the empty file of a namespace that several share.
+            if owner is not each and other != digest:
+                shared.setdefault((owner.name, each.name), []).append(path)
+    for names, paths in sorted(shared.items()):
+        yield Finding(
+            "CL703",
+            "warning",
+            f"{' and '.join(names)} both install {_listed(paths)}: what is there is a mixture of"
+            " the two",
+            fix=_unmixed(names, subject),
+            members=names,
+        )
+
+
+def _unmixed(names: tuple[str, str], subject: Subject) -> str:
+    """Which of two is to stay: the one that something requires, if it is one of them."""
+    required = {
+        wanted.name
+        for each in subject.inventory.distributions
+        for wanted in wanted_by(each, subject)
+    }
+    needed = [name for name in names if name in required]
+    if len(needed) != 1:
+        return f"uninstall {' and '.join(names)}, then install the one that is wanted"
+    installed = subject.inventory.find(needed[0])
+    other = next(name for name in names if name != needed[0])
+    return f"uninstall {other}, then {again(installed, subject)}" if installed else ""
+
+
+def _is_imported(path: str) -> bool:
+    """Whether it lies where something may look for it, and not among strays."""
+    first, slash, _ = path.partition("/")
+    return (
+        first not in _STRAY and not first.endswith(".dist-info") and (bool(slash) or _is_py(path))
+    )
+
+
+def _is_py(path: str) -> bool:
+    return path.endswith((".py", ".pyd", ".so"))
+
+
+def _of_nobody(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+    """Packages of the stack that are there, and that no distribution has installed."""
+    if not all(records.values()):
+        return  # whose files those without a RECORD are is not known
+    owned = {path.partition("/")[0] for record in records.values() for path in record}
+    for name, component in subject.matrix.components.items():
+        if subject.inventory.find(name) is not None:
+            continue
+        for base in subject.layout.site_packages:
+            for folder in (base / module for module in component.imports):
+                if folder.name not in owned and _has_files(folder):
+                    yield Finding(
+                        "CL701",
+                        "warning",
+                        f"`{folder}` is there, and no distribution that has it: an interrupted"
+                        f" uninstallation of {name}",
+                        fix=f"remove `{folder}`",
+                    )
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return any(each.name != "__pycache__" for each in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """`a.so, b.so and 12 more files`."""
+    several = list(paths)
+    rest = len(several) - 2
+    more = f" and {rest} more file{'s' if rest > 1 else ''}" if rest > 0 else ""
+    return ", ".join(f"`{path}`" for path in several[:2]) + more

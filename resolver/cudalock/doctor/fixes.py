@@ -1,0 +1,106 @@
+"""The commands that mend something: what installs a distribution, and what solves the whole anew.
+
+A `solve` is shown only if it has an answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.compat.installed import once_uninstalled
+from cudalock.environment.installer import install_command, installing, quoted
+from cudalock.errors import CudalockError
+from cudalock.goals import Goal
+from cudalock.versions import leading_name
+
+if TYPE_CHECKING:
+    from cudalock.compat.fix import Change
+    from cudalock.compat.installed import Subject
+    from cudalock.environment import Installed
+    from cudalock.resolution import Resolution
+
+
+def changing(change: Change, subject: Subject) -> str:
+    """Installs one thing as a judge would have it, and leaves everything else."""
+    installed = subject.inventory.find(change.old.name)
+    hidden = not change.url and installed and installed.satisfies(change.specifier.lstrip("="))
+    words = [*(["--force-reinstall"] if hidden else []), change.text]
+    url = subject.matrix.indexes[change.index_id].url if change.index_id else None
+    if url:
+        words += ["--index-url", url]
+    return f"`{installing(subject.layout, subject.inventory, words)}`"
+
+
+def adding(text: str, subject: Subject) -> str:
+    """Installs what is missing, and what that requires."""
+    return f"`{install_command(subject.layout, subject.inventory)} {quoted(text)}`"
+
+
+def completing(text: str, subject: Subject) -> str | None:
+    """Solves for a requirement beside all that is there; None for what the matrix does not have,
+    and where nothing fits."""
+    # Imported here: most environments lack nothing.
+    from cudalock.keep import ALL, Keeping
+
+    name = leading_name(text)
+    if not subject.matrix.is_curated(name) or subject.matrix.project(name) is None:
+        return None
+    keeping = Keeping(subject, Goal(requirements=(text,)), (ALL,))
+    try:
+        keeping.lock("")
+    except CudalockError:
+        return None
+    return f"`{keeping.command(str(subject.layout.prefix))}`"
+
+
+def again(installed: Installed, subject: Subject) -> str:
+    """Installs the same version once more, from where it is for this Python."""
+    words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
+    urls = {
+        subject.matrix.indexes[each.index].url for each in subject.builds(installed) if each.index
+    }
+    if installed.wheel_file and installed.origin and not subject.is_foreign(installed):
+        words[1] = f"{installed.name} @ {installed.origin.url}"
+    elif len(urls) == 1 and (url := urls.pop()):
+        words += ["--index-url", url]
+    return f"`{installing(subject.layout, subject.inventory, words)}`"
+
+
+def solving(subject: Subject, *framework: str) -> str | None:
+    """Solves for the framework, by the first of these requirements that has an answer, and for the
+    projects that go by it: for all of them, else for those that have a wheel there. None where
+    there is no answer."""
+    ranked = [
+        each
+        for each in subject.stack()
+        if each.name in subject.matrix.ranked and each.name != subject.matrix.framework
+    ]
+    known = [each for each in ranked if subject.builds(each)]
+    for members in (ranked, known) if len(known) < len(ranked) else (ranked,):
+        names = [each.name for each in members]
+        for text in framework:
+            found = _answer([text, *names], subject)
+            if found is not None:
+                words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
+                command = f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
+                return command + once_uninstalled(found, subject)
+    return None
+
+
+def _answer(requirements: list[str], subject: Subject) -> Resolution | None:
+    from cudalock.resolution import resolve
+
+    goal = Goal(requirements=tuple(sorted(requirements)))
+    try:
+        return resolve(goal, subject.target, subject.matrix)
+    except CudalockError:
+        return None
+
+
+def _stated(subject: Subject) -> list[str]:
+    """The machine, where the command would not find it by itself."""
+    if subject.looked and not subject.stated:
+        return []
+    target = subject.target
+    flags = [word for gpu in target.gpus for word in ("--gpu", gpu)]
+    return flags + (["--driver", target.driver] if target.driver else [])

@@ -1,0 +1,228 @@
+"""The one examination that runs something: each member of the stack is imported, and tried.
+
+Each import and each trial has a process of its own, of the environment's Python, with a time limit
+and with the variables that the user's programs have.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.compat.stack import Stack
+from cudalock.findings import Finding
+from cudalock.versions import accepts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cudalock.compat.installed import Subject
+    from cudalock.environment import Installed
+    from cudalock.matrix.facts import Trial
+    from cudalock.matrix.matrix import Matrix
+
+SECONDS: Final = 180.0
+"""For one process; the first import of a large package from a slow disk takes a minute."""
+
+LINES: Final = 3
+"""How many of the last lines of an error are told."""
+
+
+_TAIL: Final = 65_536
+"""How much of its end is read, in bytes."""
+
+
+class Outcome(NamedTuple):
+    """How a process ended."""
+
+    status: int | None
+    """None: it was ended for being late"""
+    output: str
+    """what it wrote on standard error"""
+
+
+def examine(
+    subject: Subject, run: Callable[[Path, str], Outcome] | None = None
+) -> Iterator[Finding]:
+    """A finding for each member that cannot be imported, and for each trial that fails.
+
+    Where the same error stops several, it is told of the first: the framework comes first.
+    """
+    interpreter = subject.layout.interpreter
+    if interpreter is None or not subject.layout.runs:
+        yield Finding(
+            "CL712",
+            "note",
+            "nothing was imported: the environment has no interpreter that runs here",
+        )
+        return
+    run = run or run_code
+    told: set[str] = set()
+    for installed in _members(subject):
+        for finding in _of_one(installed, subject, interpreter, run):
+            reason = finding.sentence.partition(": ")[2]
+            if reason not in told:
+                told.add(reason)
+                yield finding
+
+
+def _of_one(
+    installed: Installed,
+    subject: Subject,
+    interpreter: Path,
+    run: Callable[[Path, str], Outcome],
+) -> Iterator[Finding]:
+    """The first import that fails; if none does, the trials that fail."""
+    for module in _modules(installed.name, subject.matrix):
+        finding = _imported(installed, module, run(interpreter, f"import {module}\n"))
+        if finding is not None:
+            yield finding
+            return
+    yield from _tried(installed, subject, interpreter, run)
+
+
+def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
+    """What a project is imported as: its own names, or those of the one that it stands for."""
+    own = matrix.component(name).imports
+    stood_for = (
+        component.imports
+        for component in matrix.components.values()
+        if any(alias.name == name for alias in component.alias_of)
+    )
+    return own or next(stood_for, ())
+
+
+def _members(subject: Subject) -> list[Installed]:
+    """What of the stack has an import name, the framework first."""
+    stack = Stack(subject.matrix)
+    found = [
+        each
+        for each in subject.inventory.distributions
+        if each.name in stack and _modules(each.name, subject.matrix)
+    ]
+    return sorted(found, key=lambda each: each.name != subject.matrix.framework)
+
+
+def _imported(installed: Installed, module: str, outcome: Outcome) -> Finding | None:
+    if outcome.status == 0:
+        return None
+    return Finding(
+        "CL712",
+        "error",
+        f"`import {module}` of {installed} fails: {reason(outcome)}",
+        members=(installed.name,),
+    )
+
+
+def _tried(
+    installed: Installed,
+    subject: Subject,
+    interpreter: Path,
+    run: Callable[[Path, str], Outcome],
+) -> Iterator[Finding]:
+    for trial in subject.matrix.component(installed.name).trials:
+        if _applies(trial, installed, subject):
+            outcome = run(interpreter, trial.code)
+            if outcome.status != 0:
+                yield Finding(
+                    "CL713",
+                    "error",
+                    f"{trial.name} with {installed} fails: {reason(outcome)}",
+                    members=(installed.name,),
+                )
+
+
+def _applies(trial: Trial, installed: Installed, subject: Subject) -> bool:
+    return (
+        (not trial.gpu or bool(subject.machine.gpus))
+        and accepts(trial.versions, installed.public)
+        and all(subject.inventory.find(name) for name in trial.beside)
+    )
+
+
+def reason(outcome: Outcome) -> str:
+    """Why a process failed, in one line: the end of its traceback, or the signal."""
+    if outcome.status is None:
+        return f"no end within {SECONDS:g} seconds"
+    lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
+    if outcome.status < 0:
+        name = signal.Signals(-outcome.status).name if -outcome.status in _SIGNALS else "a signal"
+        told = _last_words(lines)
+        return f"it was ended by {name}" + (f" ({told})" if told else "")
+    return " ".join(_message(lines)) or f"it ended with status {outcome.status}"
+
+
+def _last_words(lines: list[str]) -> str:
+    """What was written before the end, and where that was, the innermost call first."""
+    fatal = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    said = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
+    where = [line for line in lines[fatal[-1] if fatal else len(lines) :] if "File " in line][:1]
+    return "; ".join([*said, *where]) or "".join(lines[-1:])
+
+
+_SIGNALS = {each.value for each in signal.Signals}
+_EXCEPTION = r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b.*"
+
+
+def _message(lines: list[str]) -> list[str]:
+    """From the last line that begins an exception; else the last lines."""
+    starts = [at for at, line in enumerate(lines) if re.fullmatch(_EXCEPTION, line)]
+    return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
+
+
+def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
+    """Run a program in the environment, in an empty folder, and wait for its end.
+
+    It is a file: what compiles its own functions reads their source from it. So is what it writes:
+    a pipe would be waited for as long as a process that it started holds it.
+    """
+    with TemporaryDirectory(prefix="cudalock-", ignore_cleanup_errors=True) as folder:
+        program, errors = Path(folder) / "trial.py", Path(folder) / "stderr"
+        program.write_text(code, encoding="utf-8")
+        try:
+            with errors.open("wb") as output:
+                process = subprocess.Popen(
+                    [str(interpreter), "-X", "faulthandler", str(program)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=output,
+                    cwd=folder,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            return Outcome(1, f"OSError: {error}")
+        status = _wait(process, seconds)
+        return Outcome(status, _tail(errors).replace(str(program), "the program"))
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Its status; None where it had to be ended, with all that it started."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(path: Path) -> str:
+    """The end of a file, as much as an error needs."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - _TAIL))
+        return file.read().decode("utf-8", "replace")
+
+
+__all__ = ["LINES", "SECONDS", "Outcome", "examine", "reason", "run_code"]

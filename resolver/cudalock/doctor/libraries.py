@@ -1,0 +1,101 @@
+"""The CUDA libraries of the environment: whether others are found before them, and whether what
+looks for files finds them."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cudalock.activate.placement import find_wanted
+from cudalock.doctor.facts import SEVERITY
+from cudalock.environment.libraries import find_libraries
+from cudalock.errors import NothingFound, NotNeeded
+from cudalock.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.compat.installed import Subject
+
+VARIABLES = {True: "PATH", False: "LD_LIBRARY_PATH"}
+"""Where libraries are looked for, by whether it is Windows."""
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """What is shadowed, and what is missing where a package looks for it."""
+    yield from _shadowed(subject)
+    yield from _not_placed(subject)
+
+
+def _shadowed(subject: Subject) -> Iterator[Finding]:
+    """One finding for each folder whose libraries come before the environment's own."""
+    variable = VARIABLES[subject.layout.is_windows]
+    own = find_libraries(subject.layout, subject.matrix).folders
+    names = {name for folder in own for name in _libraries(folder, subject)}
+    facts = tuple(
+        fact.id
+        for component in subject.matrix.components.values()
+        for fact in component.facts
+        if any(each.shadowed == variable for each in fact.observed)
+    )
+    seen: set[str] = set()
+    for folder in _searched(subject, variable):
+        found = sorted((_libraries(folder, subject) & names) - seen)
+        seen.update(found)
+        if not found or folder.is_relative_to(subject.layout.prefix):
+            continue
+        listed = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        yield Finding(
+            "CL709",
+            "warning",
+            f"`{folder}`, which {variable} names, has {listed}: they are found before those that"
+            " pip installed",
+            facts=facts,
+            fix=f"take `{folder}` out of {variable}, or run `cudalock activate`",
+        )
+
+
+def _searched(subject: Subject, variable: str) -> list[Path]:
+    separator = ";" if subject.layout.is_windows else ":"
+    texts = subject.environ.get(variable, "").split(separator)
+    return [Path(os.path.abspath(text)) for text in dict.fromkeys(texts) if text]  # noqa: PTH100
+
+
+def _libraries(folder: Path, subject: Subject) -> set[str]:
+    """The names of the CUDA libraries in a folder."""
+    where = subject.matrix.libraries(subject.layout.platform.partition("-")[0])
+    if where is None:
+        return set()
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return set()
+    fold = str.lower if subject.layout.is_windows else str
+    return {
+        fold(name)
+        for name in names
+        if any(fnmatchcase(name.lower(), pattern) for pattern in where.files)
+    }
+
+
+def _not_placed(subject: Subject) -> Iterator[Finding]:
+    """The files that a package looks for in the environment, and that are not there."""
+    try:
+        wanted = find_wanted(subject.layout, subject.matrix)
+    except (NotNeeded, NothingFound):
+        return
+    for fact in dict.fromkeys(each.place.fact for each in wanted):
+        missing = [each for each in wanted if each.place.fact == fact and not each.is_there]
+        if missing:
+            rule = subject.matrix.fact(fact)
+            paths = " and ".join(f"`{each.base / each.place.put}`" for each in missing)
+            yield Finding(
+                "CL710",
+                SEVERITY[rule.effect],
+                f"{rule.component} looks for {paths}, and nothing is there: it {rule.says}",
+                facts=(fact,),
+                fix=f'`cudalock activate --install --python "{subject.layout.prefix}"`',
+                members=(rule.component,),
+            )

@@ -1,0 +1,179 @@
+"""Whether what is installed requires what is installed: by its own METADATA, as far as that is
+right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.requirements import InvalidRequirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from cudalock.compat.stack import Stack
+from cudalock.doctor.facts import SEVERITY, is_about
+from cudalock.doctor.fixes import adding, completing
+from cudalock.findings import Finding, Severity
+from cudalock.names import VENDOR
+from cudalock.versions import canonical, holds, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.compat.installed import Subject
+    from cudalock.environment import Installed
+    from cudalock.matrix.facts import Replacement
+
+
+class Wanted(NamedTuple):
+    """One requirement of one distribution, as it counts there."""
+
+    by: Installed
+    name: str
+    specifier: SpecifierSet
+    text: str
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """What is missing, and what has another version than is required. Only the CUDA stack's own
+    troubles are errors."""
+    stack = Stack(subject.matrix)
+    missing: dict[str, list[Wanted]] = {}
+    asked = {each.name: list(wanted_by(each, subject)) for each in subject.inventory.distributions}
+    used = frozenset(wanted.name for several in asked.values() for wanted in several)
+    for each in subject.inventory.distributions:
+        for wanted in asked[each.name]:
+            there = subject.inventory.find(wanted.name)
+            if there is None:
+                missing.setdefault(wanted.name, []).append(wanted)
+            elif not _fits(wanted.specifier, there):
+                yield Finding(
+                    "CL201",
+                    _severity([wanted], stack, used),
+                    f"{each} requires {wanted.text}, and {there} is installed",
+                    fix=_other(wanted, asked.values(), subject),
+                    members=(each.name, wanted.name),
+                )
+        yield from _other_python(each, subject)
+    for name, several in sorted(missing.items()):
+        yield _missing(name, several, stack, used, subject)
+    yield from _missing_by_fact(frozenset(missing), stack, subject)
+
+
+def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: Subject) -> str:
+    """The command for a version that all who require a project accept; where there can be none, who
+    else has to change."""
+    both = SpecifierSet()
+    for each in (each for several in asked for each in several if each.name == wanted.name):
+        both &= each.specifier
+        if not _may_hold(both):
+            return f"another version of {wanted.by.name}: {each.by} requires {each.text}"
+    text = f"{wanted.name}{both}"
+    return completing(text, subject) or adding(text, subject)
+
+
+def _may_hold(specifiers: SpecifierSet) -> bool:
+    """Whether the exact versions among specifiers are inside all of them."""
+    exact = [each.version for each in specifiers if each.operator == "=="]
+    return all(specifiers.contains(each, prereleases=True) for each in exact if "*" not in each)
+
+
+def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
+    """An error where the stack is concerned; the vendor's packages are of it where they are used,
+    and not where they were left over."""
+    concerned = {name for each in several for name in (each.by.name, each.name) if name in stack}
+    left_over = {
+        each.by.name
+        for each in several
+        if each.by.name.startswith(VENDOR) and each.by.name not in used
+    }
+    several_used = [each for each in several if each.by.name not in left_over]
+    return "error" if concerned and several_used else "warning"
+
+
+def _missing(
+    name: str, several: list[Wanted], stack: Stack, used: frozenset[str], subject: Subject
+) -> Finding:
+    """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
+    several = sorted(several, key=lambda each: (not each.specifier, each.by.name not in stack))
+    first, *others = several
+    more = f", and {len(others)} more as well" if others else ""
+    return Finding(
+        "CL705",
+        _severity(several, stack, used),
+        f"{name} is not installed, and {first.by} requires {first.text}{more}",
+        fix=completing(first.text, subject) or adding(first.text, subject),
+        members=(name,),
+    )
+
+
+def _missing_by_fact(told: frozenset[str], stack: Stack, subject: Subject) -> Iterator[Finding]:
+    """What METADATA leaves out, and a fact knows to be needed."""
+    for each in subject.stack():
+        facts = subject.matrix.component(each.name).facts if each.name in stack else ()
+        for fact in facts:
+            names = {d.template.name for d in fact.beside if d.verb == "requires"} - told
+            lacks = [
+                name
+                for name in sorted(names)
+                if subject.inventory.find(name) is None
+                and not subject.matrix.component(name).is_virtual
+            ]
+            if lacks and is_about(fact, each, subject):
+                yield Finding(
+                    "CL705",
+                    SEVERITY[fact.effect],
+                    f"{lacks[0]} is not installed, and {each} {fact.says}",
+                    facts=(fact.id,),
+                    fix=completing(lacks[0], subject),
+                    members=(lacks[0],),
+                )
+
+
+def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:
+    try:
+        wanted = SpecifierSet(installed.requires_python or "")
+    except InvalidSpecifier:
+        return
+    if not wanted.contains(subject.markers["python_full_version"], prereleases=True):
+        yield Finding(
+            "CL704",
+            "error",
+            f"{installed} requires Python {wanted}, and this is {subject.layout.python}",
+            fix=adding(f"{installed.name}!={installed.version}", subject),
+            members=(installed.name,),
+        )
+
+
+def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
+    """The requirements that hold there, without extras; what a fact replaces is replaced."""
+    for text in installed.requires:
+        try:
+            requirement = parse_requirement(text)
+        except InvalidRequirement:
+            continue  # its publisher's slip; installers of its day read it somehow
+        environment = {**subject.markers, "extra": ""}
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+            continue
+        name = canonical(requirement.name)
+        replaced = _replacement(installed, name, subject)
+        if replaced is None:
+            yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
+        elif replaced.replacement:
+            other = parse_requirement(replaced.replacement)
+            yield Wanted(installed, canonical(other.name), other.specifier, str(other))
+
+
+def _replacement(installed: Installed, name: str, subject: Subject) -> Replacement | None:
+    for item in subject.matrix.replacements:
+        if item.of != installed.name or canonical(parse_requirement(item.requirement).name) != name:
+            continue
+        if holds(item.when, subject.markers) and _fits(SpecifierSet(item.of_versions), installed):
+            return item
+    return None
+
+
+def _fits(specifier: SpecifierSet, installed: Installed) -> bool:
+    try:
+        return specifier.contains(Version(installed.version), prereleases=True)
+    except InvalidVersion:
+        return True

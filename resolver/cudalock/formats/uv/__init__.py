@@ -1,0 +1,5 @@
+"""The uv project and its lock.
+
+`plan` decides what goes into the project, `project` edits pyproject.toml, `record` remembers what
+was written, `toml_lists` edits lists in place, `lock` lets uv write uv.lock.
+"""

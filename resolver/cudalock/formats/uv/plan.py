@@ -1,0 +1,142 @@
+"""What a uv project says for a lock: requirements, sources, indexes, environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from cudalock.formats.python_ranges import Bound, bounds_of, dotted, joined
+from cudalock.lock.markers import apart, marker_for
+from cudalock.lock.wheels import targets_of
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.urls import encoded, without_credentials
+from cudalock.versions import parse_requirement
+
+if TYPE_CHECKING:
+    from cudalock.formats import Options
+    from cudalock.lock import Lock, Pin
+    from cudalock.targets import Target
+
+NOWHERE: Final = "python_version < '0'"
+"""A marker that no machine meets."""
+
+
+def direct_names(lock: Lock) -> frozenset[str]:
+    """The projects that the file depends on: the goal's, those from no ordinary index, and those
+    that uv would not come to by itself."""
+    names = {
+        pin.name
+        for pin in lock.pins
+        if pin.asked_for or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
+    }
+    instead = {
+        canonicalize_name(parse_requirement(item.replacement).name)
+        for item in lock.replacements
+        if item.replacement
+    }
+    return frozenset(names | (instead & {pin.name for pin in lock.pins}))
+
+
+def environments(targets: Iterable[Target]) -> list[str]:
+    """A marker for each platform and run of Pythons; they exclude one another."""
+    found = []
+    ranges: dict[tuple[str, str], list[tuple[Bound, Bound]]] = {}
+    for target in targets:
+        variables = target.marker_environment()
+        place = variables["sys_platform"], variables["platform_machine"]
+        ranges.setdefault(place, []).append(bounds_of(target))
+    for (platform, machine), bounds in ranges.items():
+        for low, high in joined(bounds):
+            found.append(
+                f"sys_platform == '{platform}' and platform_machine == '{machine}'"
+                f" and python_full_version >= '{dotted(low)}'"
+                f" and python_full_version < '{dotted(high)}'"
+            )
+    return found
+
+
+def stated(name: str, pins: Iterable[Pin], lock: Lock, extras: Iterable[str] = ()) -> list[str]:
+    """The requirements that hold a project at its pins."""
+    label = f"{name}[{','.join(sorted(extras))}]" if extras else name
+    return [
+        f"{label}=={pin.version}" + (f"; {pin.marker}" if pin.marker else "")
+        for pin in _together(pins, lock, lambda pin: pin.version)
+    ]
+
+
+def _together(pins: Iterable[Pin], lock: Lock, key: Callable[[Pin], object]) -> Iterator[Pin]:
+    """The pins with those made one, under one marker, that are written in the same words."""
+    groups: dict[object, list[Pin]] = {}
+    for pin in pins:
+        groups.setdefault(key(pin), []).append(pin)
+    for group in groups.values():
+        if len(group) > 1:
+            targets = [target for pin in group for target in targets_of(pin, lock)]
+            yield replace(group[0], marker=marker_for(targets, lock.targets))
+        else:
+            yield group[0]
+
+
+def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[str]]:
+    """By project, what stands in the place of a requirement that a fact replaced or dropped."""
+    names = {
+        canonicalize_name(parse_requirement(item.requirement).name) for item in lock.replacements
+    }
+    return {
+        name: stated(name, pins[name], lock) if name in pins else [f"{name}; {NOWHERE}"]
+        for name in sorted(names)
+    }
+
+
+def goal_extras(lock: Lock) -> dict[str, set[str]]:
+    """The extras that the goal asks for, by project."""
+    asked = map(Requirement, lock.goal.requirements)
+    return {canonicalize_name(each.name): set(each.extras) for each in asked if each.extras}
+
+
+def index_name(id: str, url: str) -> str:
+    """What the file calls an index: PyTorch's as its own instructions for uv do."""
+    return f"pytorch-{id}" if "pytorch" in url else id
+
+
+def given_indexes(options: Options) -> Iterator[dict[str, Any]]:
+    """The user's indexes, without credentials: uv has those from its environment."""
+    if options.index_url:
+        yield {
+            "name": "package-index",
+            "url": without_credentials(options.index_url),
+            "default": True,
+        }
+    for position, url in enumerate(options.extra_index_urls, 1):
+        yield {"name": f"extra-{position}", "url": without_credentials(url)}
+
+
+def by_address(pin: Pin, options: Options) -> bool:
+    """Whether the file names the pin's wheel and not an index that has it."""
+    return pin.wheel.url is not None and (pin.wheel.builder is not None or options.urls)
+
+
+def sources(
+    pins: Iterable[Pin], indexes: Mapping[str, str], lock: Lock, options: Options
+) -> Iterator[dict[str, str]]:
+    """The entries of `[tool.uv.sources]` for the pins of one project, their markers apart."""
+
+    def place(pin: Pin) -> tuple[str, str] | None:
+        if by_address(pin, options):
+            return "url", encoded(pin.wheel.url or "")
+        return ("index", indexes[pin.wheel.index or ""]) if pin.wheel.index in indexes else None
+
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for pin in pins:
+        found = place(pin)
+        if found:
+            groups.setdefault(found, []).extend(targets_of(pin, lock))
+    # uv refuses sources of which two hold anywhere, be it on no target at all.
+    for (kind, where), marker in zip(
+        groups, apart(list(groups.values()), lock.targets), strict=True
+    ):
+        yield {kind: where, **({"marker": marker} if marker else {})}

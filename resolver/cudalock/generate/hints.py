@@ -1,0 +1,123 @@
+"""What a repository says of the machine it is for: Python, platform, glibc, CUDA, the framework.
+
+A hint gives way to a flag and to a pin; where several speak of one thing the first of ORDER counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from packaging.specifiers import SpecifierSet
+
+from cudalock.projects.read import read_file
+from cudalock.targets import Target
+from cudalock.versions import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTS: Final = ("python", "platform", "glibc", "cuda", "framework")
+PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+ORDER: Final = ("version file", "index", "wheel", "environment", "image", "limit")
+"""Where hints come from, the nearest to an install first."""
+
+_RUNTIME: Final = re.compile(r"^python-(3\.\d{1,2}(?:\.\d{1,3})?)[ \t]*$", re.M)
+
+
+class Hint(NamedTuple):
+    """One thing said of the machine. `part` is one of PARTS, `kind` one of ORDER."""
+
+    part: str
+    value: str
+    origin: str
+    """where, for people: `Dockerfile:1`"""
+    kind: str
+    marker: str | None = None
+    """where it holds, as PEP 508"""
+
+
+def version_files(root: Path) -> Iterator[Hint]:
+    """What `.python-version` and `runtime.txt` say."""
+    name = ".python-version"
+    if (root / name).is_file():
+        said = read_file(root / name).python
+        if said is not None:
+            yield Hint("python", said.value, f"{name}:{said.place.line}", "version file")
+    try:
+        text = (root / "runtime.txt").read_text(encoding="utf-8")[:1000]
+    except (OSError, UnicodeDecodeError):
+        return
+    if found := _RUNTIME.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Hint("python", found[1], f"runtime.txt:{line}", "version file")
+
+
+def platforms_of(markers: Sequence[str]) -> list[str]:
+    """The platforms, as `--platform` takes them, on which one of the markers holds."""
+    from packaging.markers import InvalidMarker
+
+    found = []
+    for flag, platform in (
+        ("linux", "linux-x86_64"),
+        ("windows", "windows-x86_64"),
+        ("macos", "macos-arm64"),
+    ):
+        environment = dict(Target("3.12", platform).marker_environment())
+        try:
+            if any(holds(marker, environment) for marker in markers):
+                found.append(flag)
+        except InvalidMarker:
+            continue
+    return found
+
+
+def chosen_hints(
+    hints: Sequence[Hint], environment: Mapping[str, str] | None = None
+) -> dict[str, list[Hint]]:
+    """For each part the hints that count: those of the first place in ORDER that speaks of it.
+
+    With an `environment` (values for markers) those that do not hold there are left out.
+    """
+    chosen: dict[str, list[Hint]] = {}
+    for part in PARTS:
+        of_part = [each for each in hints if each.part == part and _holds(each, environment)]
+        kind = next((kind for kind in ORDER if any(each.kind == kind for each in of_part)), None)
+        found = [each for each in of_part if each.kind == kind]
+        if found:
+            chosen[part] = found
+    return chosen
+
+
+def _holds(hint: Hint, environment: Mapping[str, str] | None) -> bool:
+    return environment is None or holds(hint.marker, environment)
+
+
+def python_within(limits: Sequence[str], here: str) -> str | None:
+    """The Python to take where only ranges are stated: the one at hand if they allow it, else the
+    nearest that they do, the newer of two; None where they allow none."""
+    specifier = SpecifierSet(",".join(limits))
+    if specifier.contains(here, prereleases=True):
+        return here
+    allowed = [each for each in PYTHONS if _allows(specifier, each)]
+    own = int(here.split(".")[1])
+    order = sorted(allowed, key=lambda each: (abs(int(each[2:]) - own), -int(each[2:])))
+    return order[0] if order else None
+
+
+def _allows(specifier: SpecifierSet, python: str) -> bool:
+    """Whether some patch release of a Python is allowed."""
+    return any(specifier.contains(f"{python}.{patch}") for patch in (0, 5, 10, 15, 20))
+
+
+__all__ = [
+    "ORDER",
+    "PARTS",
+    "Hint",
+    "chosen_hints",
+    "platforms_of",
+    "python_within",
+    "version_files",
+]

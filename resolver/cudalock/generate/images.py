@@ -1,0 +1,69 @@
+"""Base images: what the name of one says of the machine."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from cudalock.generate.rules import Image, Rules
+
+_HOST: Final = re.compile(r"[^/]*[.:][^/]*/|localhost/")
+_LIBRARY: Final = "library/"
+
+
+class Base(NamedTuple):
+    """What an image's name says; None where it says nothing."""
+
+    platform: str
+    python: str | None = None
+    glibc: str | None = None
+    cuda: str | None = None
+    framework: str | None = None
+    own: str | None = None
+    """a project that it brings in a build that no index has"""
+    musl: bool = False
+
+
+def read_image(text: str, rules: Rules) -> Base | None:
+    """What the rules know of `nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04`; None for no such image.
+
+    A registry's host before the name and a digest after it do not count. A tag that no pattern
+    matches says the platform alone.
+    """
+    name, tag = _parts(text)
+    image = rules.images.get(name)
+    if image is None:
+        return None
+    if image.musl is not None and image.musl.search(tag):
+        return _with_tag(image, tag, rules)._replace(musl=True, glibc=None)
+    return _with_tag(image, tag, rules)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """An image's name, without a host, and its tag."""
+    plain = text.strip().partition("@")[0]
+    plain = _HOST.sub("", plain, count=1) if _HOST.match(plain) else plain
+    name, _, tag = plain.partition(":")
+    return name.removeprefix(_LIBRARY), tag
+
+
+def _with_tag(image: Image, tag: str, rules: Rules) -> Base:
+    match = next(filter(None, (pattern.fullmatch(tag) for pattern in image.tags)), None)
+    said = match.groupdict() if match else {}
+    return Base(
+        image.platform,
+        python=said.get("python"),
+        glibc=rules.glibc.get(said.get("distribution") or ""),
+        cuda=_minor(said.get("cuda")),
+        framework=said.get("framework"),
+        own=image.own,
+    )
+
+
+def _minor(version: str | None) -> str | None:
+    """`12.4` of `12.4.1`: a build is made for a minor release, and the image has one of its own."""
+    return ".".join(version.split(".")[:2]) if version else None
+
+
+__all__ = ["Base", "read_image"]

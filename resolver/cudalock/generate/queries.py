@@ -1,0 +1,265 @@
+"""From what a repository says to the questions that are solved.
+
+Flags come first, then `[tool.cudalock]`, then the repository's hints, then this machine. What the
+hints say of CUDA and the framework is given up where the pins leave no room for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.errors import BadTarget
+from cudalock.generate.hints import Hint, chosen_hints, python_within
+from cudalock.goals import Asked, Request, read_requests
+from cudalock.goals.merge import NOT_HERE
+from cudalock.goals.values import parse_cuda
+from cudalock.targets import Here, Target, parse_python
+
+if TYPE_CHECKING:
+    from cudalock.generate.read import Repository
+    from cudalock.goals import Question
+    from cudalock.matrix.matrix import Matrix
+
+SOFT = ("cuda", "framework")
+"""The parts whose hints are given up, one, the other, then both, where there is no answer."""
+
+
+class Said(NamedTuple):
+    """What is said besides the repository: by flags, by `[tool.cudalock]`, by this machine.
+
+    `machines` are the targets of `[tool.cudalock]`, as flags would state each; where there are some
+    the repository's hints of Python and platform fill only what they leave open.
+    """
+
+    request: Request = Request()
+    defaults: Request = Request()
+    here: Here | None = None
+    machines: tuple[Request, ...] = ()
+
+
+class Ask(NamedTuple):
+    """One way to ask: the questions, the hints that they heed, and sentences to tell.
+
+    `given_up` are the hints that are not heeded, because with them there was no answer.
+    """
+
+    questions: tuple[Question, ...]
+    asked: tuple[Asked, ...]
+    """all that was asked for, each with its origin"""
+    constraints: tuple[Asked, ...]
+    heeded: tuple[Hint, ...]
+    notes: tuple[str, ...]
+    given_up: tuple[Hint, ...] = ()
+
+
+class Asker:
+    """Makes the questions of one repository."""
+
+    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
+        self.repository = repository
+        self.matrix = matrix
+        self.notes: list[str] = []
+        self.heeded: list[Hint] = []
+        self._here = said.here or Here()
+        self._request = said.request._replace(
+            asked=(*repository.requirements, *said.request.asked),
+            constraints=(*repository.constraints, *said.request.constraints),
+        )
+        self._machines = [
+            self._with_machine(said.request, _joined(said.defaults, machine))
+            for machine in said.machines or (Request(),)
+        ]
+        self._chosen = chosen_hints(repository.hints, self._environment())
+
+    def asks(self) -> Iterator[Ask]:
+        """The ways to ask, the one that heeds most first.
+
+        Raises a UsageError of some kind for a question that is wrong.
+        """
+        soft = {part: found for part in SOFT if (found := self._soft(part))}
+        for dropped in _subsets(tuple(soft)):
+            given_up = tuple(hint for part in dropped for hint in soft[part][:1])
+            kept = [hint for part in soft if part not in dropped for hint in soft[part][:1]]
+            yield self._ask(kept, given_up)
+
+    def _ask(self, kept: list[Hint], given_up: tuple[Hint, ...]) -> Ask:
+        machines = self._machines
+        request = self._request
+        for hint in kept:
+            if hint.part == "cuda":
+                machines = [each._replace(cuda=(hint.value,)) for each in machines]
+            else:
+                name = self.matrix.framework or ""
+                wish = Asked(name, f"=={hint.value}", origin=hint.origin)
+                request = request._replace(asked=(*request.asked, wish))
+        questions = [
+            question
+            for machine in machines
+            for question in read_requests(request, self.matrix, machine, self._here)
+        ]
+        return Ask(
+            tuple(map(_without_markers_notes, questions)),
+            request.asked,
+            request.constraints,
+            (*dict.fromkeys(self.heeded), *kept),
+            tuple(dict.fromkeys(self.notes)),
+            given_up,
+        )
+
+    # -- the machine --------------------------------------------------------------------------
+
+    def _with_machine(self, request: Request, defaults: Request) -> Request:
+        """The defaults with what the repository says of Python and platform."""
+        chosen = chosen_hints(self.repository.hints)
+        if not (request.python or defaults.python):
+            defaults = self._with_python(defaults, chosen.get("python", []))
+        if request.platform or defaults.platform:
+            return defaults
+        platforms = chosen.get("platform", [])
+        if platforms and platforms[0].kind == "wheel":
+            platforms = self._first(platforms)
+        self.heeded += platforms
+        defaults = defaults._replace(
+            platform=tuple(dict.fromkeys(hint.value for hint in platforms))
+        )
+        glibc = self._first(chosen.get("glibc", []))
+        if glibc and defaults.platform == ("linux",) and not (request.glibc or defaults.glibc):
+            self.heeded += glibc
+            defaults = defaults._replace(glibc=(glibc[0].value,))
+        return defaults
+
+    def _with_python(self, defaults: Request, hints: list[Hint]) -> Request:
+        limits = self.repository.limits
+        ranges = [limit.value for limit in limits]
+        for hint in hints:
+            try:
+                version, _ = parse_python(hint.value)
+            except BadTarget as error:
+                raise BadTarget(
+                    f"{hint.origin}: {error.message}", hints=["--python 3.11"]
+                ) from None
+            if python_within(ranges, version) == version:
+                self.heeded.append(hint)
+                return defaults._replace(python=(hint.value,))
+            self.notes.append(
+                f"{hint.origin}: Python {hint.value} is outside of"
+                f" {' and '.join(f'`{limit.value}` ({limit.origin})' for limit in limits)}"
+            )
+        if limits:
+            return self._within_limits(defaults, ranges, limits)
+        return defaults
+
+    def _within_limits(
+        self, defaults: Request, ranges: list[str], limits: Sequence[Hint]
+    ) -> Request:
+        here, _ = self._here.python()
+        python = python_within(ranges, here)
+        if python is None:
+            said = " and ".join(f"`{limit.value}` ({limit.origin})" for limit in limits)
+            raise BadTarget(f"no Python known here is in {said}", hints=["--python 3.11"])
+        if python != here:
+            self.heeded.append(limits[0]._replace(value=python))
+            # Found and not stated: another Python of the range is the first thing to suggest.
+            self._here = Here(
+                lambda: (python, False), self._here.platform, self._here.gpus_and_driver
+            )
+        return defaults
+
+    def _first(self, hints: list[Hint]) -> list[Hint]:
+        """The first, with a note where others say something else."""
+        if len({hint.value for hint in hints}) > 1:
+            said = ", ".join(f"{hint.value} ({hint.origin})" for hint in hints[1:])
+            self.notes.append(
+                f"{hints[0].part} {hints[0].value} ({hints[0].origin}) is taken, and not {said}"
+            )
+        return hints[:1]
+
+    def _environment(self) -> dict[str, str]:
+        """The marker values of the first target that can have CUDA."""
+        targets = [
+            target
+            for machine in self._machines
+            for target in _targets(self._request, machine, self.matrix, self._here)
+        ]
+        able = [target for target in targets if target.can_have_cuda]
+        return (able or targets)[0].marker_environment()
+
+    # -- hints that may be given up -----------------------------------------------------------
+
+    def _soft(self, part: str) -> list[Hint]:
+        hints = self._chosen.get(part, [])
+        if part == "cuda":
+            if self._request.cuda or self._machines[0].cuda:
+                return []
+            hints = [hint for hint in hints if _is_cuda(hint.value)]
+            return self._first(hints)
+        framework = self.matrix.framework or ""
+        find = self.matrix.names.find
+        pinned = any(
+            find(each.name) == framework and each.specifier for each in self._request.asked
+        )
+        project = self.matrix.project(framework)
+        hints = [hint for hint in hints if project is not None and hint.value in project]
+        said = self._request.torch or self._machines[0].torch
+        return [] if pinned or said else self._first(hints)
+
+
+def _joined(defaults: Request, machine: Request) -> Request:
+    """The defaults with a machine in the place of theirs."""
+    if machine == Request():
+        return defaults
+    return defaults._replace(
+        python=machine.python,
+        platform=machine.platform,
+        glibc=machine.glibc,
+        gpu=machine.gpu,
+        driver=machine.driver,
+    )
+
+
+def _without_markers_notes(question: Question) -> Question:
+    """Without the sentences about lines for other machines: a repository may have dozens, and they
+    are there for a reason."""
+    goal, target = question
+    notes = tuple(note for note in goal.notes if not note.endswith(NOT_HERE))
+    return replace(goal, notes=notes), target
+
+
+def _targets(request: Request, defaults: Request, matrix: Matrix, here: Here) -> list[Target]:
+    """The targets alone, of a question that may yet turn out to be wrong."""
+    anything = Request(
+        asked=(Asked(matrix.framework or ""),),
+        python=request.python,
+        platform=request.platform,
+        glibc=request.glibc,
+        gpu=request.gpu,
+        driver=request.driver,
+    )
+    machine = Request(
+        python=defaults.python,
+        platform=defaults.platform,
+        glibc=defaults.glibc,
+        gpu=defaults.gpu,
+        driver=defaults.driver,
+    )
+    return [target for _, target in read_requests(anything, matrix, machine, here)]
+
+
+def _is_cuda(value: str) -> bool:
+    from cudalock.errors import BadSpecifier
+
+    try:
+        return parse_cuda(value) is not None
+    except BadSpecifier:
+        return False
+
+
+def _subsets(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Nothing, each alone, then all."""
+    found: list[tuple[str, ...]] = [(), *((part,) for part in parts)]
+    return found if len(parts) < 2 else [*found, parts]
+
+
+__all__ = ["Ask", "Asker", "Said"]

@@ -1,0 +1,455 @@
+"""A repository, read: what it asks for, what it says of the machine, and what was left out.
+
+Each part says where it was read. Nothing of the repository is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.errors import BadFile
+from cudalock.generate.code import Code, Used, read_code, submodules
+from cudalock.generate.hints import Hint, platforms_of, version_files
+from cudalock.generate.images import read_image
+from cudalock.generate.rules import Audience, Rules, read_rules
+from cudalock.generate.select_files import OF_ANOTHER_PART, Chosen, choose_files
+from cudalock.generate.wheel_urls import find_wheel
+from cudalock.goals import Asked
+from cudalock.projects.model import ProjectFile
+from cudalock.projects.read import kind_of_named, read_file
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import Declared
+
+_MARKERS: Final = {
+    "linux": 'sys_platform == "linux"',
+    "windows": 'sys_platform == "win32"',
+    "macos": 'sys_platform == "darwin"',
+}
+_STRICT: Final = ("requirements", "constraints")
+_WHOLE: Final = ("pyproject", "environment", "setup-cfg")
+_BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
+
+
+class FileRead(NamedTuple):
+    """A file that was found, how many entries it had, and why it was not read if it was not."""
+
+    name: str
+    kind: str
+    entries: int
+    why_not: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it says what another part of the repository wants."""
+        return self.kind != "dockerfile" and (self.why_not or "").startswith(OF_ANOTHER_PART)
+
+
+class LeftOut(NamedTuple):
+    """An entry that is not part of the question, where it stands, and why."""
+
+    origin: str
+    text: str
+    why: str
+    of_choice: bool = False
+    """whether it is another extra or group, or what was excluded: what was asked for, then"""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: `{self.text}` is left out: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a repository wants. `inferred` are components that its code needs and no file names;
+    `optional` those that the code can do without."""
+
+    root: Path
+    files: tuple[FileRead, ...] = ()
+    requirements: tuple[Asked, ...] = ()
+    constraints: tuple[Asked, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    limits: tuple[Hint, ...] = ()
+    """the ranges of Python that it supports, as hints"""
+    inferred: tuple[Used, ...] = ()
+    optional: tuple[Used, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    code: Code = field(default_factory=Code)
+    inputs: tuple[Path, ...] = ()
+    """the files that were read"""
+
+
+class Choice(NamedTuple):
+    """What of a repository is read: its extras and groups, and the names that are left out."""
+
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    stack_only: bool = False
+    """whether what the matrix does not hold is left out"""
+
+
+def read_repository(path: Path, matrix: Matrix, choice: Choice | None = None) -> Repository:
+    """The repository in a folder, or what a single file of one says.
+
+    Raises BadFile for what is not there or cannot be read, and for a file that no line of could be
+    understood.
+    """
+    return _Reading(path, matrix, choice or Choice()).read()
+
+
+class _Reading:
+    """One repository while it is read."""
+
+    def __init__(self, path: Path, matrix: Matrix, choice: Choice) -> None:
+        if not path.exists():
+            raise BadFile(f"`{path}` is not there")
+        self.single = None if path.is_dir() else path
+        self.root = path if path.is_dir() else path.parent
+        self.matrix = matrix
+        self.choice = choice
+        self.rules: Rules = read_rules(matrix.directory)
+        self.files: list[FileRead] = []
+        self.requirements: list[Asked] = []
+        self.constraints: list[Asked] = []
+        self.hints: list[Hint] = []
+        self.limits: list[Hint] = []
+        self.left_out: list[LeftOut] = []
+        self.notes: list[str] = []
+        self.inputs: list[Path] = []
+        self.own: set[str] = set()
+        self.seen: set[tuple[str, int]] = set()
+        """the places of entries that were read, since files include one another"""
+        self.excluded = {matrix.names.find(name) or canonical(name) for name in choice.exclude}
+
+    def read(self) -> Repository:
+        read = list(self._project_files())
+        self.own = {each.project for _, file in read for each in file.files() if each.project}
+        self.hints += version_files(self.root)
+        for chosen, file in read:
+            for each in file.files():
+                self._take(each, chosen.audience)
+        code = Code() if self.single else self._code()
+        self._take_notebooks(code)
+        inferred, optional = self._inferred(code)
+        return Repository(
+            self.root,
+            tuple(self.files),
+            tuple(self.requirements),
+            tuple(self.constraints),
+            tuple(self.hints),
+            tuple(self.limits),
+            inferred,
+            optional,
+            tuple(dict.fromkeys(self.left_out)),
+            tuple(dict.fromkeys((*self.notes, *code.notes))),
+            code,
+            tuple(self.inputs),
+        )
+
+    # -- files --------------------------------------------------------------------------------
+
+    def _project_files(self) -> Iterator[tuple[Chosen, ProjectFile]]:
+        chosen = self._chosen()
+        nested: set[str] = set()
+        read = []
+        for each in chosen:
+            if each.why_not is None:
+                file = read_file(each.path, kind=each.kind)
+                read.append((each, file))
+                nested |= {self._shown(inner.name) for inner in file.files()} - {each.name}
+        known = {each.name for each, _ in read}
+        for each, file in read:
+            if each.name not in nested:
+                yield each, file
+                yield from self._members(file, known)
+        for each in chosen:
+            if each.why_not is not None and each.name not in nested | known:
+                self.files.append(FileRead(each.name, each.kind, 0, each.why_not))
+
+    def _chosen(self) -> list[Chosen]:
+        if self.single is None:
+            return choose_files(self.root, self.rules, self.choice.groups)
+        return [Chosen(self.single, self.single.name, kind_of_named(str(self.single)))]
+
+    def _members(self, file: ProjectFile, known: set[str]) -> Iterator[tuple[Chosen, ProjectFile]]:
+        """The pyproject.toml of each member of a workspace."""
+        folder = Path(file.name).parent
+        none = {path for pattern in file.no_members for path in _inside(folder, pattern)}
+        for pattern in file.members:
+            for path in sorted(_inside(folder, pattern)):
+                if path in none:
+                    continue
+                inner = path / "pyproject.toml"
+                name = self._shown(str(inner))
+                if inner.is_file() and name not in known:
+                    known.add(name)
+                    yield Chosen(inner, name, "pyproject"), read_file(inner)
+
+    def _code(self) -> Code:
+        """What the code uses; what that of other parts does is said, and is theirs to want."""
+        parts = {Path(each.name).parent for each in self.files if each.is_elsewhere}
+        return read_code(self.root, self.matrix.names.imports, parts | submodules(self.root))
+
+    def _shown(self, file: str) -> str:
+        return Path(os.path.relpath(file, self.root)).as_posix()
+
+    # -- what they say ------------------------------------------------------------------------
+
+    def _take(self, file: ProjectFile, audience: Audience) -> None:
+        name = self._shown(file.name)
+        self.inputs.append(Path(file.name))
+        marker = _MARKERS.get(audience.platform or "")
+        wanted = self._wanted_groups(file)
+        taken = sum(self._take_entry(each, file, marker, wanted) for each in file.declared)
+        self.files.append(FileRead(name, file.kind, taken))
+        self.hints += self._file_hints(file)
+        self._take_problems(file)
+        self.notes += [f"{name}: {note}" for note in file.notes]
+
+    def _take_problems(self, file: ProjectFile) -> None:
+        """A line that installers refuse is refused, and so is a file of which nothing could be
+        read: a limit may be lost in it. What else was not understood is told."""
+        for problem in file.problems:
+            message = f"{self._at(problem.place.file, problem.place.line)}: {problem.message}"
+            if file.kind in _STRICT or (file.kind in _WHOLE and not file.declared):
+                raise BadFile(message)
+            self.notes.append(message)
+
+    def _at(self, file: str, line: int) -> str:
+        return f"{self._shown(file)}:{line}"
+
+    def _wanted_groups(self, file: ProjectFile) -> frozenset[str | None]:
+        """The groups that are wanted of a file: those asked for, with what they include."""
+        asked = [f"extra:{canonical(each)}" for each in self.choice.extras]
+        asked += [f"group:{canonical(each)}" for each in self.choice.groups]
+        return frozenset([None]).union(*map(file.wanted_with, asked))
+
+    def _take_entry(
+        self,
+        entry: Declared,
+        file: ProjectFile,
+        marker: str | None,
+        wanted: frozenset[str | None],
+    ) -> bool:
+        """Whether the entry became part of the question."""
+        place = (entry.place.file, entry.place.start)
+        if place in self.seen or entry.role == "locked":
+            return False
+        self.seen.add(place)
+        origin = self._at(entry.place.file, entry.place.line)
+        if entry.problem is not None:
+            self.notes.append(f"{origin}: `{entry.text}`: {entry.problem}")
+        is_stage = (entry.group or "").startswith("stage:")
+        if entry.group not in wanted and not is_stage:
+            kind, _, name = (entry.group or "").partition(":")
+            self._leave_out(origin, entry, f"`--{kind} {name}` takes it", of_choice=True)
+            return False
+        if entry.manager == "conda":
+            return self._take_conda(entry, origin)
+        if file.kind == "dockerfile" and self._is_tool(entry):
+            return False
+        return self._take_project(entry, origin, _both(entry.marker, marker))
+
+    def _leave_out(
+        self, origin: str, entry: Declared, why: str, *, of_choice: bool = False
+    ) -> None:
+        text = " ".join(entry.text.split())
+        self.left_out.append(LeftOut(origin, text, why, of_choice))
+
+    def _take_project(self, entry: Declared, origin: str, marker: str | None) -> bool:
+        if entry.name in self.own or entry.url in (".", "./"):
+            self._leave_out(origin, entry, "it is of this repository", of_choice=True)
+            return False
+        project = self.matrix.names.find(entry.name) or entry.name
+        if project in self.excluded:
+            self._leave_out(origin, entry, "as `--exclude` says")
+            return False
+        if self.choice.stack_only and not entry.url and self.matrix.names.find(project) is None:
+            self._leave_out(origin, entry, "the matrix does not hold it")
+            return False
+        specifier, extras = entry.specifier, entry.extras
+        if entry.url is not None:
+            wheel = find_wheel(entry.url, self.matrix)
+            if wheel is None:
+                self._leave_out(origin, entry, self._why_no_wheel(entry))
+                return False
+            project, specifier = wheel.project, f"=={wheel.version}"
+            self._hint("python", wheel.python, origin, "wheel", marker)
+            self._hint("platform", wheel.platform, origin, "wheel", marker)
+        asked = Asked(project, specifier, extras=extras, marker=marker, origin=origin)
+        into = self.requirements if entry.role == "requirement" else self.constraints
+        into.append(asked)
+        self._index_hint(entry.index, origin, marker)
+        return True
+
+    def _why_no_wheel(self, entry: Declared) -> str:
+        if not entry.name:
+            return "it is an address, and what is there is not known"
+        if self.matrix.project(entry.name) is None:
+            return "it is an address, and cudalock chooses from indexes"
+        return (
+            f"the matrix has no such wheel; `{entry.name}`, with a version, would be chosen from"
+            " those it has"
+        )
+
+    def _take_conda(self, entry: Declared, origin: str) -> bool:
+        known = self.rules.conda.get(entry.name)
+        version = re.search(r"\d+\.\d+", entry.specifier)
+        if known is not None and known.means == "cuda" and version:
+            self._hint("cuda", version[0], origin, "environment", None)
+            return False
+        if known is not None and known.means is not None:
+            self._hint("cuda", "cpu" if known.means == "cpu" else None, origin, "environment", None)
+            return False
+        if known is not None and known.project is None:
+            return False
+        project = known.project if known and known.project else self.matrix.names.find(entry.name)
+        if project is None:
+            self._leave_out(
+                origin, entry, "a package of conda's whose name on the package index is not known"
+            )
+            return False
+        if built := _BUILD_CUDA.search(entry.build or ""):
+            digits = built[1].replace(".", "")
+            self._hint("cuda", f"{digits[:-1]}.{digits[-1]}", origin, "environment", None)
+        return self._take_project(replace(entry, name=canonical(project)), origin, entry.marker)
+
+    # -- hints --------------------------------------------------------------------------------
+
+    def _hint(
+        self, part: str, value: str | None, origin: str, kind: str, marker: str | None
+    ) -> None:
+        if value is not None:
+            self.hints.append(Hint(part, value, origin, kind, marker))
+
+    def _file_hints(self, file: ProjectFile) -> Iterator[Hint]:
+        if file.requires_python is not None:
+            said = file.requires_python
+            origin = self._at(said.place.file, said.place.line)
+            self.limits.append(Hint("python", said.value, origin, "limit"))
+        if file.python is not None and file.kind != "dockerfile":
+            origin = self._at(file.python.place.file, file.python.place.line)
+            yield Hint("python", file.python.value, origin, "environment")
+        if file.environments:
+            origin = self._at(file.environments[0].place.file, file.environments[0].place.line)
+            for platform in platforms_of([each.value for each in file.environments]):
+                yield Hint("platform", platform, origin, "environment")
+        kind = "image" if file.kind == "dockerfile" else "environment"
+        for platform in dict.fromkeys(file.platforms):
+            yield Hint("platform", platform, self._shown(file.name), kind)
+        for index in file.indexes:
+            if index.kind in ("index-url", "extra-index-url") or index.default:
+                self._index_hint(index.url, self._at(index.place.file, index.place.line), None)
+        for option in file.options:
+            if option.name == "--torch-backend":
+                origin = self._at(option.place.file, option.place.line)
+                self._hint("cuda", option.value, origin, "index", None)
+        yield from self._source_hints(file)
+        # The last image of a Dockerfile is the one that runs.
+        for image in reversed(file.base_images):
+            yield from self._of_image(image.value, self._at(image.place.file, image.place.line))
+
+    def _source_hints(self, file: ProjectFile) -> Iterator[Hint]:
+        """Where uv is to take a project from an index of builds for one CUDA release."""
+        for source in file.sources:
+            index = file.index_named(source.index) if source.index else None
+            if index is not None and source.extra is None and source.group is None:
+                origin = self._at(source.place.file, source.place.line)
+                self._index_hint(index.url, origin, source.marker)
+        yield from ()
+
+    def _index_hint(self, url: str | None, origin: str, marker: str | None) -> None:
+        """An index of builds for one CUDA release says which is meant."""
+        known = next(
+            (
+                each
+                for each in self.matrix.indexes.values()
+                if each.url and url and url.rstrip("/") == each.url.rstrip("/")
+            ),
+            None,
+        )
+        if known is not None:
+            self._hint("cuda", known.id, origin, "index", marker)
+
+    def _of_image(self, text: str, origin: str) -> Iterator[Hint]:
+        base = read_image(text, self.rules)
+        if base is None:
+            return
+        if base.musl:
+            self.notes.append(f"{origin}: `{text}` has no glibc, and no CUDA wheel is for such")
+        if base.own:
+            self.notes.append(
+                f"{origin}: `{text}` brings a {base.own} of its own, which no index has: the lock"
+                " would put another in its place"
+            )
+        for part in ("python", "glibc", "cuda", "framework"):
+            value = getattr(base, part)
+            if value is not None:
+                yield Hint(part, value, origin, "image")
+
+    # -- code ---------------------------------------------------------------------------------
+
+    def _take_notebooks(self, code: Code) -> None:
+        from cudalock.projects.syntax import pip_command as install_command
+        from cudalock.projects.syntax.shell import commands
+        from cudalock.projects.syntax.text import Text
+
+        for line in code.installs:
+            text = Text(line.origin, line.command.text)
+            for words in commands(text.text, 0, len(text.text), {}):
+                installed = install_command.read(words, text)
+                if installed is None:
+                    if any(word.value in ("conda", "mamba", "micromamba") for word in words):
+                        self.notes.append(f"{line.origin}: what conda installs is not read")
+                    continue
+                for entry in installed.declared:
+                    if entry.problem is None and not self._is_tool(entry):
+                        self._take_project(entry, line.origin, entry.marker)
+                        self._index_hint(entry.index, line.origin, entry.marker)
+                for index in installed.indexes:
+                    self._index_hint(index.url, line.origin, None)
+
+    def _is_tool(self, entry: Declared) -> bool:
+        """Whether it is there to install the others."""
+        return entry.name in self.rules.tools and not entry.specifier
+
+    def _inferred(self, code: Code) -> tuple[tuple[Used, ...], tuple[Used, ...]]:
+        """The components that are needed and not named, and those that need not be there: each
+        once, where it is imported first."""
+        named = {self.matrix.names.find(each.name) for each in self.requirements}
+        named |= self.excluded | self.own
+        needed: dict[str, Used] = {}
+        optional: dict[str, Used] = {}
+        for used in code.used:
+            if used.component not in named:
+                (optional if used.optional else needed).setdefault(used.component, used)
+        for component, used in needed.items():
+            self.requirements.append(
+                Asked(component, origin=f"{used.origin} imports {used.module}")
+            )
+        aside = tuple(used for name, used in optional.items() if name not in needed)
+        return tuple(needed.values()), aside
+
+
+def _inside(folder: Path, pattern: str) -> Iterator[Path]:
+    """What a glob finds in a folder, and never beside it."""
+    if not (Path(pattern).is_absolute() or ".." in Path(pattern).parts):
+        yield from folder.glob(pattern)
+
+
+def _both(one: str | None, other: str | None) -> str | None:
+    if one and other:
+        return f"({one}) and {other}"
+    return one or other
+
+
+__all__ = ["Choice", "FileRead", "LeftOut", "Repository", "read_repository"]

@@ -1,0 +1,315 @@
+"""The fewest limits to let go so that the rest can hold together, and what takes their place.
+
+What is wanted is said apart from its limits: `torch==2.5.1` is the requirement `torch` and a limit
+on it, so that letting a limit go leaves the project wanted. Of the sets of limits that hit every
+conflict the cheapest is tried (an implicit hitting set): when it leaves no conflict, none is
+smaller. What was let go then gets the version nearest to what its limit said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations, islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.conflicts import Conflict
+from cudalock.goals import Asked
+from cudalock.resolution.candidate import best_wheel
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.search import Search
+from cudalock.versions import accepts, is_prerelease, parse_version
+
+if TYPE_CHECKING:
+    from cudalock.goals import Question
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.targets import Target
+
+MOST_CORES: Final = 60
+"""After so many conflicts the search for the smallest set is given up."""
+MOST_LISTED: Final = 8
+"""So many releases of a project that only an index has are tried."""
+MOST_LIMITS: Final = 6
+"""More limits than these are not let go at once: then the files are of another time."""
+
+
+class Limit(NamedTuple):
+    """A limit on one project, where it was said, and where it holds; `weight` is what it costs to
+    let it go."""
+
+    name: str
+    specifier: str
+    origin: str
+    marker: str | None = None
+    weight: int = 1
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}{self.specifier}"
+
+    def applies(self, target: Target) -> bool:
+        """Whether it holds on a target."""
+        asked = Asked(self.name, self.specifier, marker=self.marker)
+        return asked.applies(target.marker_environment())
+
+
+class Loosened(NamedTuple):
+    """A limit that was let go, and the version that the project is then held to."""
+
+    limit: Limit
+    version: str | None
+
+    def __str__(self) -> str:
+        instead = f"{self.version} is taken" if self.version else "it is let go"
+        return f"{self.limit.origin}: `{self.limit.text}` cannot be kept: {instead}"
+
+
+class Relaxed(NamedTuple):
+    """Questions that have an answer, and what was let go to that end."""
+
+    questions: tuple[Question, ...]
+    loosened: tuple[Loosened, ...]
+    held: Mapping[str, str]
+    """project to the version that it is held to in place of what was let go"""
+
+
+def relax(questions: Sequence[Question], limits: Sequence[Limit], matrix: Matrix) -> Relaxed | None:
+    """The questions, whose own limits are absolute, with all of `limits` but the fewest.
+
+    Several limits of equal number are told apart by weight, then by name. None where even without
+    any of the limits there is no answer, or where the search was given up.
+    """
+    return _Relaxing(questions, limits, matrix).relax()
+
+
+class _Relaxing:
+    def __init__(
+        self, questions: Sequence[Question], limits: Sequence[Limit], matrix: Matrix
+    ) -> None:
+        self.questions = tuple(questions)
+        self.limits = tuple(dict.fromkeys(limits))
+        self.matrix = matrix
+
+    def relax(self) -> Relaxed | None:
+        let_go = self._smallest()
+        if let_go is None:
+            return None
+        kept = [limit for limit in self.limits if limit not in let_go]
+        held: dict[str, str] = {}
+        for limit in sorted(let_go, key=lambda each: (-each.weight, each.text)):
+            if limit.name not in held:
+                version = self._nearest(limit, kept, held)
+                if version is not None:
+                    held[limit.name] = version
+        loosened = [
+            Loosened(limit, held.get(limit.name)) for limit in self.limits if limit in let_go
+        ]
+        return Relaxed(self._with(kept, held), tuple(loosened), held)
+
+    # -- which ----------------------------------------------------------------------------------
+
+    def _smallest(self) -> frozenset[Limit] | None:
+        conflicts = [
+            (Conflict(Problem(goal, target, self.matrix, wide=True)), self._elements(target))
+            for goal, target in self._with(self.limits, {})
+        ]
+        conflicts_found: list[frozenset[Limit]] = []
+        for _ in range(MOST_CORES):
+            let_go = _cheapest_hitting(conflicts_found)
+            if let_go is None:
+                return None
+            core = self._a_core(conflicts, let_go)
+            if core is None:
+                return let_go
+            if not core:
+                return None
+            conflicts_found.append(core)
+        return None
+
+    def _elements(self, target: Target) -> dict[str, list[Limit]]:
+        """The limits by the elements that they are in the question of a target."""
+        found: dict[str, list[Limit]] = {}
+        for limit in self.limits:
+            if limit.applies(target):
+                found.setdefault(f"goal:{limit.text}", []).append(limit)
+        return found
+
+    def _a_core(
+        self,
+        conflicts: Sequence[tuple[Conflict, dict[str, list[Limit]]]],
+        let_go: frozenset[Limit],
+    ) -> frozenset[Limit] | None:
+        """The limits in some conflict that is left; None where there is no conflict left."""
+        for conflict, elements in conflicts:
+            off = {
+                element for element, limits in elements.items() if all(x in let_go for x in limits)
+            }
+            core = conflict.core(frozenset(off))
+            if core is not None:
+                return frozenset(
+                    limit
+                    for element in core.elements
+                    for limit in elements.get(element, ())
+                    if limit not in let_go
+                )
+        return None
+
+    # -- what instead -----------------------------------------------------------------------------
+
+    def _nearest(self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]) -> str | None:
+        """The version nearest to what the limit allows with which every target has an answer."""
+        project = self.matrix.project(limit.name)
+        if project is not None and project.window is not None:
+            return self._nearest_listed(limit, kept, held)
+        searches = [
+            Search(Problem(goal, target, self.matrix))
+            for goal, target in self._with(kept, held)
+            if limit.applies(target)
+        ]
+        names = [search.problem.meant(limit.name) for search in searches]
+        left = [
+            search.versions_left(name, {}) for search, name in zip(searches, names, strict=True)
+        ]
+        having = [versions for versions in left if versions is not None]
+        common = set.intersection(*having) if having else set()
+        dear = None
+        free = self._price(kept, held)
+        for version in _by_distance(limit.specifier, common, self.matrix.versions(limit.name)):
+            if all(
+                search.is_possible_at(name, version)
+                for search, name in zip(searches, names, strict=True)
+            ):
+                # A warning, or a wheel that may not exist, is a price for being near.
+                price = self._price(kept, {**held, limit.name: version})
+                if price is not None and (free is None or price <= free):
+                    return version
+                dear = dear or version
+        return dear
+
+    def _nearest_listed(
+        self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]
+    ) -> str | None:
+        """The same for a project that an index lists, whose releases are asked for one by one."""
+        targets = [target for _, target in self.questions if limit.applies(target)]
+        versions = [
+            version
+            for version in self.matrix.versions(limit.name)
+            if not is_prerelease(version)
+            and not accepts(_public(limit.specifier), version)
+            and all(self._has_wheel(limit.name, version, target) for target in targets)
+        ]
+        near = _by_distance(limit.specifier, set(versions), self.matrix.versions(limit.name))
+        for version in islice(near, MOST_LISTED):
+            if self._price(kept, {**held, limit.name: version}) is not None:
+                return version
+        return None
+
+    def _has_wheel(self, name: str, version: str, target: Target) -> bool:
+        """Whether a release lists a wheel for a target: its metadata is not asked for."""
+        project = self.matrix.project(name)
+        if project is None:
+            return False
+        tags, python = target.tags(), target.marker_environment()["python_full_version"]
+        return any(
+            best_wheel(build, tags) is not None
+            and (build.python is None or accepts(build.python, python))
+            for build in project.release(version).builds
+        )
+
+    def _price(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[int, int] | None:
+        """How many warnings and flawed wheels the best answer has; None where there is none."""
+        answers = [
+            Search(Problem(goal, target, self.matrix)).best()
+            for goal, target in self._with(limits, held)
+        ]
+        found = [answer for answer in answers if answer is not None]
+        if len(found) < len(answers):
+            return None
+        flawed = [
+            candidate
+            for answer in found
+            for candidate in answer.pinned.candidates.values()
+            if candidate.is_flawed
+        ]
+        return sum(len(answer.off) for answer in found), len(flawed)
+
+    def _with(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[Question, ...]:
+        """The questions with these limits, and projects held at versions."""
+        return tuple(held_question(each, limits, held) for each in self.questions)
+
+
+def held_question(question: Question, limits: Sequence[Limit], held: Mapping[str, str]) -> Question:
+    """A question with the limits that apply to its target, and projects held at versions."""
+    goal, target = question
+    texts = [limit.text for limit in limits if limit.applies(target)]
+    texts += [f"{name}=={version}" for name, version in sorted(held.items())]
+    return replace(goal, constraints=tuple(dict.fromkeys((*goal.constraints, *texts)))), target
+
+
+def _cheapest_hitting(sets: Sequence[frozenset[Limit]]) -> frozenset[Limit] | None:
+    """The smallest set that has something of each of these; the lightest of several, then the
+    first by name. None where it would be too large."""
+    if not sets:
+        return frozenset()
+    pool = sorted(frozenset().union(*sets), key=lambda each: (each.weight, each.text, each.origin))
+    for size in range(1, MOST_LIMITS + 1):
+        hitting = (
+            frozenset(chosen)
+            for chosen in combinations(pool, size)
+            if all(not found.isdisjoint(chosen) for found in sets)
+        )
+        best = min(hitting, key=_cost, default=None)
+        if best is not None:
+            return best
+    return None
+
+
+def _cost(limits: frozenset[Limit]) -> tuple[int, list[tuple[str, str]]]:
+    return sum(each.weight for each in limits), sorted((each.text, each.origin) for each in limits)
+
+
+def _by_distance(specifier: str, versions: set[str], known: Sequence[str]) -> Iterator[str]:
+    """Versions, those nearest to what a specifier allows first; the newer of two as near.
+
+    Near is first the one that shares more numbers, then the one with fewer releases between.
+    """
+    order = sorted({*versions, *known}, key=parse_version)
+    allowed = [place for place, version in enumerate(order) if accepts(_public(specifier), version)]
+    named = allowed or [_place_of(specifier, order)]
+    places = {version: place for place, version in enumerate(order)}
+
+    def distance(version: str) -> tuple[int, int, int]:
+        place = places[version]
+        near = min(named, key=lambda each: abs(each - place))
+        near_release = parse_version(order[min(near, len(order) - 1)]).release
+        shared = _shared(parse_version(version).release, near_release)
+        return -shared, abs(near - place), -place
+
+    yield from sorted(versions, key=distance)
+
+
+def _public(specifier: str) -> str:
+    """A specifier without local versions: another build of a version is nearer than any other."""
+    return ",".join(clause.partition("+")[0] for clause in specifier.split(","))
+
+
+def _place_of(specifier: str, order: Sequence[str]) -> int:
+    """Where, in the order of versions, one would stand that a specifier names and nobody has."""
+    texts = [clause.strip("<>=!~ ").removesuffix(".*") for clause in _public(specifier).split(",")]
+    wanted = min((parse_version(text) for text in texts if text), default=None)
+    if wanted is None:
+        return len(order) - 1
+    below = [place for place, version in enumerate(order) if parse_version(version) <= wanted]
+    return max(below, default=0)
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+__all__ = ["Limit", "Loosened", "Relaxed", "held_question", "relax"]

@@ -1,0 +1,169 @@
+"""What was read of a repository, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.generate.hints import Hint
+from cudalock.text import counted
+
+if TYPE_CHECKING:
+    from cudalock.generate.code import Used
+    from cudalock.generate.queries import Ask
+    from cudalock.generate.read import FileRead, Repository
+    from cudalock.generate.solve import Answerable
+    from cudalock.goals import Asked, Question
+    from cudalock.lock import Lock
+
+SCHEMA: Final = "cudalock.generate/1"
+SHOWN: Final = 8
+"""So many of a kind are told one by one in a summary."""
+
+_NOUNS: Final = {"cuda": "CUDA", "python": "Python", "glibc": "glibc"}
+
+
+def summary(repository: Repository, ask: Ask) -> Iterator[str]:
+    """What was read, inferred and left out, and what it says of the machine: a line each."""
+    yield f"read: {_read(repository)}"
+    if repository.inferred:
+        yield f"inferred: {_shortened([_used(each) for each in repository.inferred])}"
+    if repository.optional:
+        yield f"optional, not taken: {_shortened([_used(each) for each in repository.optional])}"
+    if repository.left_out:
+        left = [f"{each.origin} `{each.text}` ({each.why})" for each in repository.left_out]
+        yield f"left out: {_shortened(left)}"
+    if ask.heeded:
+        yield f"hints: {', '.join(_hint(each) for each in ask.heeded)}"
+    yield from (f"note: {note}" for note in (*repository.notes, *ask.notes)[:SHOWN])
+
+
+def _read(repository: Repository) -> str:
+    parts = [
+        f"{file.name} ({counted(file.entries, 'entry', 'entries')})"
+        for file in repository.files
+        if file.why_not is None
+    ]
+    code = repository.code
+    if code.files:
+        parts.append(counted(code.files, "Python file"))
+    if code.notebooks:
+        parts.append(counted(code.notebooks, "notebook"))
+    return _shortened(parts) if parts else "no file that says what is wanted"
+
+
+def _used(used: Used) -> str:
+    return f"{used.component} ({used.origin} imports {used.module})"
+
+
+def _hint(hint: Hint) -> str:
+    noun = _NOUNS.get(hint.part)
+    return f"{noun + ' ' if noun else ''}{hint.value} ({hint.origin})"
+
+
+def _shortened(parts: Sequence[str]) -> str:
+    more = len(parts) - SHOWN
+    return ", ".join([*parts[:SHOWN], *([f"{more} more"] if more > 0 else [])])
+
+
+def lock_notes(repository: Repository, found: Answerable, lock: Lock) -> tuple[str, ...]:
+    """What whoever reads the lock has to know: limits let go, hints not heeded, and what the lock
+    does not hold."""
+    versions = {pin.name: pin.version for pin in lock.pins}
+    notes = [
+        str(each._replace(version=each.version or versions.get(each.limit.name)))
+        for each in found.loosened
+    ]
+    notes += [
+        f"{_hint(each)} is not heeded: the pins leave no room for it" for each in found.given_up
+    ]
+    notes += [str(each) for each in repository.left_out if not each.of_choice]
+    return tuple(dict.fromkeys(notes))
+
+
+# -- all of it ----------------------------------------------------------------------------------
+
+
+def reading(repository: Repository) -> Iterator[str]:
+    """What was read and from where, for `--dry-run`, whether it has an answer or not."""
+    for file in repository.files:
+        yield _file_line(file)
+    code = repository.code
+    yield f"code: {code.files} Python files, {code.notebooks} notebooks"
+    yield from _asked_lines("wanted", repository.requirements)
+    yield from _asked_lines("limited", repository.constraints)
+    for used in repository.inferred:
+        yield f"inferred: {_used(used)}"
+    for used in repository.optional:
+        yield f"optional, not taken: {_used(used)}"
+    for left in repository.left_out:
+        yield f"left out: {left.origin}: `{left.text}`: {left.why}"
+
+
+def asking(repository: Repository, found: Answerable) -> Iterator[str]:
+    """What will be asked, and what it takes of the repository's hints."""
+    for hint in repository.hints:
+        heeded = "" if hint in found.ask.heeded else " (not taken)"
+        yield f"hint: {hint.part} {hint.value}, {hint.origin}{heeded}"
+    for limit in repository.limits:
+        yield f"hint: Python {limit.value}, {limit.origin}"
+    for note in (*repository.notes, *found.ask.notes):
+        yield f"note: {note}"
+    for loosened in found.loosened:
+        yield f"loosened: {loosened}"
+    for goal, target in found.questions:
+        yield f"target: {target.label}"
+        yield f"goal: {', '.join(goal.requirements)}"
+
+
+def _file_line(file: FileRead) -> str:
+    if file.why_not is not None:
+        return f"not read: {file.name}: {file.why_not}"
+    return f"read: {file.name}: {counted(file.entries, 'entry', 'entries')}"
+
+
+def _asked_lines(key: str, asked: Sequence[Asked]) -> Iterator[str]:
+    for each in asked:
+        extras = f"[{','.join(each.extras)}]" if each.extras else ""
+        marker = f"; {each.marker}" if each.marker else ""
+        yield f"{key}: {each.name}{extras}{each.specifier}{marker}, {each.origin}"
+
+
+def as_json(repository: Repository, found: Answerable, matrix_version: str) -> dict[str, Any]:
+    """The same as a value of the schema `cudalock.generate/1`."""
+    return {
+        "schema": SCHEMA,
+        "matrix": matrix_version,
+        "files": [each._asdict() for each in repository.files],
+        "code": {"files": repository.code.files, "notebooks": repository.code.notebooks},
+        "requirements": [each._asdict() for each in repository.requirements],
+        "constraints": [each._asdict() for each in repository.constraints],
+        "inferred": [_used_value(each) for each in repository.inferred],
+        "optional": [_used_value(each) for each in repository.optional],
+        "left_out": [each._asdict() for each in repository.left_out],
+        "hints": [
+            {**each._asdict(), "taken": each in found.ask.heeded} for each in repository.hints
+        ],
+        "limits": [each._asdict() for each in repository.limits],
+        "loosened": [{**each.limit._asdict(), "version": each.version} for each in found.loosened],
+        "notes": [*repository.notes, *found.ask.notes],
+        "questions": [_question_value(each) for each in found.questions],
+    }
+
+
+def _used_value(used: Used) -> dict[str, str]:
+    return {"component": used.component, "module": used.module, "origin": used.origin}
+
+
+def _question_value(question: Question) -> dict[str, Any]:
+    goal, target = question
+    return {
+        "target": target.label,
+        "requirements": list(goal.requirements),
+        "constraints": list(goal.constraints),
+        "cuda": goal.cuda,
+        "exclude_newer": goal.exclude_newer,
+    }
+
+
+__all__ = ["SCHEMA", "as_json", "asking", "lock_notes", "reading", "summary"]

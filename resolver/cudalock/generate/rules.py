@@ -1,0 +1,117 @@
+"""How the files of a repository read: `matrix/repositories.toml`, typed.
+
+What an image's name says, what a conda package is on the package index, and whom a requirements
+file is for are knowledge, and so they are data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cudalock import toml
+from cudalock.errors import MatrixError
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE: Final = "repositories.toml"
+PARTS: Final = ("cuda", "cudnn", "framework", "python", "distribution")
+"""The groups that an image's pattern may have."""
+
+
+class Image(NamedTuple):
+    """Base images of one name: the patterns of their tags, and what all of them are."""
+
+    name: str
+    platform: str
+    tags: tuple[re.Pattern[str], ...]
+    own: str | None
+    """a project that the image brings in a build that no index has"""
+    musl: re.Pattern[str] | None
+
+
+class CondaName(NamedTuple):
+    """A package of conda's channels: a project of the package index, a part of the target that its
+    version states, or (neither) a tool that is left out."""
+
+    project: str | None
+    means: str | None
+
+
+class Audience(NamedTuple):
+    """Whom a requirements file is for: a group, or the machines of a platform or accelerator."""
+
+    group: str | None = None
+    platform: str | None = None
+    accelerator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that the file says."""
+
+    images: Mapping[str, Image] = field(default_factory=dict)
+    glibc: Mapping[str, str] = field(default_factory=dict)
+    """a distribution's name, as tags have it, to its glibc"""
+    conda: Mapping[str, CondaName] = field(default_factory=dict)
+    words: Mapping[str, Audience] = field(default_factory=dict)
+    tools: frozenset[str] = frozenset()
+    """projects that are installed to install the others"""
+
+
+def read_rules(directory: Path) -> Rules:
+    """The rules of a matrix; none where it has no such file.
+
+    Raises MatrixError naming the key that is wrong.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        return Rules()
+    try:
+        return _rules(toml.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, re.error) as error:
+        raise MatrixError(FILE, "", f"cannot be read: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MatrixError(FILE, str(error).strip("'"), "is missing or damaged") from None
+
+
+def _rules(tables: dict[str, Any]) -> Rules:
+    return Rules(
+        images={row["name"]: _image(row) for row in tables.get("image", ())},
+        glibc={
+            name: row["glibc"] for row in tables.get("distribution", ()) for name in row["names"]
+        },
+        conda={
+            canonical(name): _conda(name, row)
+            for row in tables.get("conda", ())
+            for name in row["names"]
+        },
+        words={
+            word: Audience(row.get("group"), row.get("platform"), row.get("accelerator"))
+            for row in tables.get("file", ())
+            for word in row["words"]
+        },
+        tools=frozenset(name for row in tables.get("tool", ()) for name in row["names"]),
+    )
+
+
+def _image(row: dict[str, Any]) -> Image:
+    tags = tuple(map(re.compile, row["tags"]))
+    for tag in tags:
+        if unknown := set(tag.groupindex) - set(PARTS):
+            raise KeyError(f"image.tags: {', '.join(sorted(unknown))}")
+    musl = re.compile(row["musl"]) if "musl" in row else None
+    return Image(row["name"], row["platform"], tags, row.get("own"), musl)
+
+
+def _conda(name: str, row: dict[str, Any]) -> CondaName:
+    if row.get("tool") or "means" in row:
+        return CondaName(None, row.get("means"))
+    return CondaName(row.get("is", canonical(name)), None)
+
+
+__all__ = ["FILE", "Audience", "CondaName", "Image", "Rules", "read_rules"]

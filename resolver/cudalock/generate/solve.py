@@ -1,0 +1,280 @@
+"""The questions of a repository that have an answer, or the no with the lines it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.conflicts import Explanation, Step, explain
+from cudalock.errors import (
+    Contradiction,
+    NetworkError,
+    NoSolution,
+    NothingAsked,
+    UnknownName,
+    UnknownVersion,
+)
+from cudalock.generate.queries import Ask, Asker, Said
+from cudalock.generate.relax import Limit, Loosened, Relaxed, held_question, relax
+from cudalock.resolution import find
+from cudalock.versions import canonical, leading_name
+
+if TYPE_CHECKING:
+    from cudalock.conflicts import Suggestion
+    from cudalock.generate.hints import Hint
+    from cudalock.generate.read import Repository
+    from cudalock.goals import Question, Request
+    from cudalock.matrix.matrix import Matrix
+
+_ASKS = "the goal asks for "
+
+
+class Answerable(NamedTuple):
+    """Questions that have an answer, how they were asked, and what was let go for it."""
+
+    ask: Ask
+    questions: tuple[Question, ...]
+    loosened: tuple[Loosened, ...] = ()
+
+    @property
+    def given_up(self) -> tuple[Hint, ...]:
+        """The hints that were not heeded."""
+        return self.ask.given_up
+
+
+class Answerer:
+    """Asks for one repository."""
+
+    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
+        self.repository = repository
+        self.matrix = matrix
+        self._said = said
+
+    def questions(self, *, relaxed: bool = False) -> Answerable:
+        """The questions that heed most of the hints, among those that have an answer.
+
+        With `relaxed`, where there is none, the repository's own limits are let go, the fewest.
+        Raises NoSolution naming the lines that stand against one another, and a UsageError of some
+        kind for a question that is wrong.
+        """
+        try:
+            asks = self._asks(self.repository)
+        except (Contradiction, UnknownVersion) as error:
+            found = self._relaxed() if relaxed else None
+            if found is not None:
+                return found
+            if relaxed:
+                self._check_without_limits()
+            raise type(error)(error.message, hints=[*error.hints, *self._parts(error)]) from None
+        for ask in asks:
+            if self._is_possible(ask.questions):
+                return Answerable(ask, ask.questions)
+        if relaxed and (found := self._relaxed()) is not None:
+            return found
+        if relaxed:
+            self._check_without_limits()
+        raise self._refusal(asks[-1])
+
+    def _check_without_limits(self) -> None:
+        """Raises NoSolution where what is wanted cannot be had whatever limits are let go."""
+        ask = self._asks(self._without_limits())[-1]
+        if not self._is_possible(ask.questions):
+            raise self._refusal(ask)
+
+    def _parts(self, error: Contradiction | UnknownVersion) -> Iterator[str]:
+        """Where an error is about several parts of the repository: the command for each alone."""
+        origins = [each.origin for each in self.repository.requirements]
+        files = {each.rpartition(":")[0] for each in origins if f"({each})" in error.message}
+        folders = sorted({Path(file).parent for file in files})
+        for folder in folders if len(folders) > 1 and Path() not in folders else ():
+            path = (self.repository.root / folder).as_posix()
+            yield f"`cudalock generate {path}` for that part alone"
+
+    def _asks(self, repository: Repository) -> list[Ask]:
+        return list(Asker(repository, self._said, self.matrix).asks())
+
+    def _is_possible(self, questions: Sequence[Question]) -> bool:
+        return all(find(goal, target, self.matrix) is not None for goal, target in questions)
+
+    # -- with less ------------------------------------------------------------------------------
+
+    def _relaxed(self) -> Answerable | None:
+        """The questions with all limits of the repository but the fewest."""
+        asks = self._asks(self._without_limits())
+        limits = tuple(self._limits())
+        relaxed = relax(asks[-1].questions, limits, self.matrix)
+        if relaxed is None or not relaxed.loosened:
+            return None
+        for ask in asks:
+            questions = self._with(ask, limits, relaxed)
+            if self._is_possible(questions):
+                return Answerable(ask, questions, relaxed.loosened)
+        return None
+
+    def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Question, ...]:
+        let_go = {each.limit for each in relaxed.loosened}
+        kept = [limit for limit in limits if limit not in let_go]
+        return tuple(held_question(each, kept, relaxed.held) for each in ask.questions)
+
+    def _without_limits(self) -> Repository:
+        """The repository with everything wanted and nothing limited."""
+        framework = self.matrix.framework
+        pins_framework = any(
+            self.matrix.names.find(each.name) == framework and each.specifier
+            for each in self.repository.requirements
+        )
+        return replace(
+            self.repository,
+            requirements=tuple(
+                each._replace(specifier="") for each in self.repository.requirements
+            ),
+            constraints=(),
+            hints=tuple(
+                hint
+                for hint in self.repository.hints
+                if not (hint.part == "framework" and pins_framework)
+            ),
+        )
+
+    def _limits(self) -> Iterator[Limit]:
+        for each in (*self.repository.requirements, *self.repository.constraints):
+            name = self.matrix.names.find(each.name) or canonical(each.name)
+            if each.specifier:
+                yield Limit(name, each.specifier, each.origin, each.marker, self._weight(name))
+
+    def _weight(self, name: str) -> int:
+        """What it costs to let go of a limit: most for the framework, more for what is built for
+        it than for anything else."""
+        if name == self.matrix.framework:
+            return 3
+        return 2 if name in self.matrix.ranked else 1
+
+    # -- no -------------------------------------------------------------------------------------
+
+    def _refusal(self, ask: Ask) -> NoSolution:
+        for question in ask.questions:
+            if not self._is_possible([question]):
+                return self._with_places(question, ask)
+        # Each has an answer, and not all together: the joint search says so in its own words.
+        return NoSolution("there is no answer for all the targets together")
+
+    def _with_places(self, question: Question, ask: Ask) -> NoSolution:
+        """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
+        no = explain(*question, self.matrix)
+        explanation = no.explanation
+        if not isinstance(explanation, Explanation):
+            return no
+        places = _places(ask, self.matrix)
+        conflicts = tuple(
+            tuple(_told_with_place(step, places) for step in steps)
+            for steps in explanation.conflicts
+        )
+        hints = [*self._relaxing_hints()]
+        hints += [_as_edit(question, each, places) for each in explanation.suggestions]
+        told = explanation._replace(headline=_headline(explanation), conflicts=conflicts)
+        return NoSolution(told, hints=dict.fromkeys(hints))
+
+    def _relaxing_hints(self) -> Iterator[str]:
+        """What `--relax` would come to. Where an index has to be asked that takes too long for a
+        hint."""
+        relaxed = None if self.matrix.is_open else self._relaxed()
+        for each in relaxed.loosened if relaxed else ():
+            yield f"with `--relax`, {each}"
+
+
+def _headline(explanation: Explanation) -> str:
+    """The pins may be dozens; those in question are in the steps."""
+    place = explanation.headline.rpartition(" on ")[2]
+    return f"what the repository asks for cannot be had together on {place}"
+
+
+def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
+    """For each project the lines that speak of it, those with a limit first."""
+    places: dict[str, list[str]] = {}
+    for each in sorted((*ask.asked, *ask.constraints), key=lambda item: not item.specifier):
+        name = matrix.names.find(each.name) or canonical(each.name)
+        if each.specifier or name not in places:
+            places.setdefault(name, []).append(each.origin)
+    return places
+
+
+def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
+    if not step.text.startswith(_ASKS):
+        return step
+    text = step.text.removeprefix(_ASKS)
+    origins = dict.fromkeys(places.get(leading_name(text), ()))
+    if not origins:
+        return step
+    verb = "asks" if len(origins) == 1 else "ask"
+    return step._replace(text=f"{' and '.join(origins)} {verb} for {text}")
+
+
+def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[str]]) -> str:
+    """A suggestion as what to write in which line, or as flags of this command."""
+    goal, target = question
+    other = suggestion.goal
+    flags = []
+    if suggestion.target.python_text != target.python_text:
+        flags.append(f"--python {suggestion.target.python_text}")
+    if suggestion.target.platform != target.platform:
+        flags.append(" ".join(suggestion.target.flags()[2:4]))
+    if other.cuda != goal.cuda:
+        flags.append("--cuda auto")
+    if other.builders != goal.builders:
+        flags.append(f"--builders {other.builders}")
+    parts = [f"`{' '.join(flags)}`"] if flags else []
+    if other.exclude_newer != goal.exclude_newer:
+        parts.append("no `--exclude-newer`")
+    old = {leading_name(text): text for text in goal.requirements}
+    new = {leading_name(text): text for text in other.requirements}
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
+            wanted = f"`{new[name]}`" if name in new else f"no `{name}`"
+            parts.append(f"{wanted} in {where}")
+    return " and ".join(parts) or suggestion.says
+
+
+def check_anything(repository: Repository, request: Request) -> None:
+    """Raises NothingAsked where neither the repository nor a flag wants anything."""
+    said = (request.asked, request.torch, request.switches, request.toolkit, request.cudnn)
+    if not repository.requirements and not any(said):
+        raise NothingAsked(
+            f"nothing in `{repository.root}` says what it wants, or all of it is left out",
+            hints=["`--dry-run` shows what was found", "`cudalock generate FILE` reads that file"],
+        )
+
+
+def check_names(repository: Repository, matrix: Matrix) -> None:
+    """Raises NetworkError for what has to be looked up and cannot be, UnknownName for what no index
+    has, each with the lines that ask for it."""
+    outside: dict[str, list[str]] = {}
+    for each in repository.requirements:
+        if matrix.names.find(each.name) is None:
+            outside.setdefault(canonical(each.name), []).append(each.origin)
+    if not outside:
+        return
+    try:
+        found = matrix.elsewhere(sorted(outside))
+    except NetworkError as error:
+        hints = ["`--stack-only` leaves out everything that the matrix does not hold"]
+        raise NetworkError(
+            f"{error.message}\n  asked for in {_listed(outside)}", hints=[*error.hints, *hints]
+        ) from None
+    missing = {name: origins for name, origins in outside.items() if name not in found}
+    if missing:
+        raise UnknownName(
+            f"no index has {_listed(missing)}",
+            hints=[f"`--exclude {name}`, if it is something else" for name in sorted(missing)[:3]],
+        )
+
+
+def _listed(names: dict[str, list[str]]) -> str:
+    return ", ".join(
+        f"`{name}` ({', '.join(dict.fromkeys(origins))})" for name, origins in sorted(names.items())
+    )
+
+
+__all__ = ["Answerable", "Answerer", "check_anything", "check_names"]

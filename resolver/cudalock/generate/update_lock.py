@@ -1,0 +1,136 @@
+"""A lock made anew with the least change: what it holds stays held, unless it no longer can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.errors import BadFile
+from cudalock.formats.header import find_command
+from cudalock.generate.relax import Limit, held_question
+from cudalock.generate.wheel_urls import find_wheel
+from cudalock.projects.read import read_file
+from cudalock.resolution import find
+from cudalock.resolution.problem import Problem
+
+if TYPE_CHECKING:
+    from cudalock.goals import Question
+    from cudalock.lock import Lock
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import Declared
+
+
+class Held(NamedTuple):
+    """What a lock holds, and the command that made it, as its header says."""
+
+    pins: tuple[Limit, ...]
+    command: str | None
+
+
+def read_held(path: Path, matrix: Matrix) -> Held:
+    """The pins of a lock. Raises BadFile for a file that is none."""
+    file = read_file(path)
+    pins = [pin for each in file.declared if (pin := _pin(each, matrix)) is not None]
+    if not pins:
+        raise BadFile(
+            f"`{path}` is no lock that can be updated: it pins nothing",
+            hints=["`--update` goes with `-o` and a requirements.txt, pylock.toml or uv.lock"],
+        )
+    command = find_command(file.text)
+    return Held(tuple(pins), command[0] if command else None)
+
+
+def _pin(entry: Declared, matrix: Matrix) -> Limit | None:
+    origin = f"{Path(entry.place.file).name}:{entry.place.line}"
+    version = entry.version
+    wheels = [wheel for url in _addresses(entry) if (wheel := find_wheel(url, matrix)) is not None]
+    if version is None and wheels:
+        version = wheels[0].version
+    if version is None or not entry.name:
+        return None
+    return Limit(entry.name, f"=={version}", origin, entry.marker)
+
+
+def _addresses(entry: Declared) -> Iterable[str]:
+    return [entry.url] if entry.url else [file.url or file.name for file in entry.files]
+
+
+def hold(
+    questions: Sequence[Question], pins: Sequence[Limit], free: frozenset[str], matrix: Matrix
+) -> tuple[Question, ...]:
+    """The questions with as many of a lock's pins as still hold, what was asked for first.
+
+    Projects of `free` are not held: each takes the version that it would have without the lock, and
+    the pins give way to that.
+    """
+    return _Holding(questions, matrix).hold(pins, free)
+
+
+class _Holding:
+    def __init__(self, questions: Sequence[Question], matrix: Matrix) -> None:
+        self.questions = tuple(questions)
+        self.matrix = matrix
+
+    def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Question, ...]:
+        wanted = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
+        return self._with(self._kept(wanted, self._lifted(free)))
+
+    def _importance(self, pin: Limit) -> tuple[bool, bool, str]:
+        asked = {
+            name
+            for goal, target in self.questions
+            for name in Problem(goal, target, self.matrix).goal_names
+        }
+        return pin.name != self.matrix.framework, pin.name not in asked, pin.name
+
+    def _lifted(self, free: frozenset[str]) -> list[Limit]:
+        """The versions that free projects have where nothing is held."""
+        found = []
+        for goal, target in self.questions if free else ():
+            answer = find(goal, target, self.matrix)
+            for name in sorted(free) if answer is not None else ():
+                chosen = answer.pins.get(name) if answer is not None else None
+                if chosen is not None and chosen.version is not None:
+                    found.append(Limit(name, f"=={chosen.version}", "--upgrade-package"))
+        return list(dict.fromkeys(found))
+
+    def _kept(self, wanted: list[Limit], kept: list[Limit]) -> list[Limit]:
+        """`kept`, and each pin after it that can be held beside those before: tried by halves,
+        since most can."""
+        if not wanted or self._is_possible([*kept, *wanted]):
+            return [*kept, *wanted]
+        if len(wanted) == 1:
+            return kept
+        half = len(wanted) // 2
+        return self._kept(wanted[half:], self._kept(wanted[:half], kept))
+
+    def _is_possible(self, pins: list[Limit]) -> bool:
+        return all(find(goal, target, self.matrix) is not None for goal, target in self._with(pins))
+
+    def _with(self, pins: Sequence[Limit]) -> tuple[Question, ...]:
+        return tuple(held_question(each, pins, {}) for each in self.questions)
+
+
+def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
+    """What is different in a lock from what was held, a sentence each, by name."""
+    before: dict[str, set[str]] = {}
+    for pin in pins:
+        before.setdefault(pin.name, set()).add(pin.specifier.removeprefix("=="))
+    after: dict[str, set[str]] = {}
+    for each in lock.pins:
+        after.setdefault(each.name, set()).add(each.version)
+    found = []
+    for name in sorted({*before, *after}):
+        old, new = _public(before.get(name)), _public(after.get(name))
+        if old != new:
+            found.append(f"{name} {' and '.join(old) or 'added'} -> {' and '.join(new) or 'gone'}")
+    return found
+
+
+def _public(versions: set[str] | None) -> list[str]:
+    """Without local versions: METADATA and file names do not agree about them."""
+    return sorted({version.partition("+")[0] for version in versions or ()})
+
+
+__all__ = ["Held", "changes", "hold", "read_held"]

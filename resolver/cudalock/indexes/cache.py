@@ -1,0 +1,35 @@
+"""Where what was asked may be kept: the user's cache, or the folder that a variable names."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cudalock.files import home, write_whole
+
+CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
+
+
+def cache_folder() -> Path:
+    """The folder, which need not exist."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    # For a user without a folder platformdirs leaves the `~`, which would be made right here.
+    found = user_cache_path("cudalock", appauthor=False)
+    return found if found.is_absolute() else home() / "cudalock"
+
+
+def remember(note: Path, text: str) -> None:
+    """Keep a text in the cache, whole or not at all. A disk that will not have it is no failure:
+    the cache is a convenience."""
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(note, text.encode("utf-8"))
+
+
+__all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]

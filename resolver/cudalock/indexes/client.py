@@ -1,0 +1,254 @@
+"""One HTTP client for everything: cached on disk, patient, polite, and configured as pip is.
+
+An answer is kept as its server allows (hishel follows RFC 9111) and asked about again by its ETag.
+When a server cannot be reached, what it said before stands in. Wheels and parts of files pass by
+the cache; the cache never holds credentials.
+
+:class:`Web` tries again and falls back on the cache; :mod:`~cudalock.indexes.transport` is what its
+requests go through.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import threading
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from cudalock.errors import NetworkError
+from cudalock.files import expanded, home
+from cudalock.indexes.pip_config import Settings, read_settings
+from cudalock.indexes.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
+from cudalock.urls import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+TIMEOUT: Final = 30.0
+"""Seconds without a byte."""
+
+ATTEMPTS: Final = 3
+BACK_OFF = 0.5
+"""Seconds before the second attempt; twice that before the third."""
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds: a server that asks for more patience is not asked again."""
+
+ONCE: Final = {"attempts": 1}
+"""Extensions of a request whose sender tries again itself."""
+
+DOWNLOAD: Final = {**ONCE, "download": True}
+"""Extensions of a request for a file of any size: it goes neither through the cache nor against
+the clock."""
+
+TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""The statuses of a server that may answer soon."""
+
+
+class Web(httpx.Client):
+    """An `httpx.Client` that follows redirects.
+
+    Proxy and certificates are pip's, else those of the environment's variables; NetworkError is
+    raised for what is none. Credentials come from the address itself, else from the netrc file. A
+    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` the cache
+    alone answers. Without `stale` a failure is one, though the cache could stand in; `stood_in` has
+    the addresses where it did.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        offline: bool = False,
+        stale: bool = True,
+        deadline: float = DEADLINE,
+    ) -> None:
+        settings = settings or read_settings()
+        self.traffic = Traffic()
+        self.stood_in: set[str] = set()
+        self._offline = offline
+        self._stale = stale
+        self._hosts: dict[str, threading.BoundedSemaphore] = {}
+        self._deadline = deadline
+        # pip's may leave the scheme out.
+        said = settings.proxy
+        proxy = said if said is None or "://" in said else f"http://{said}"
+        try:
+            super().__init__(
+                verify=_certificates(settings.cert),
+                proxy=proxy,
+                mounts={
+                    f"all://{host}": self._layers(httpx.HTTPTransport(verify=False, proxy=proxy))
+                    for host in settings.trusted_hosts
+                },
+                timeout=TIMEOUT,
+                follow_redirects=True,
+                auth=_Credentials(),
+                headers={"User-Agent": "cudalock"},
+            )
+        except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:
+            raise _unusable(error) from None
+        except ImportError:
+            message = "the proxy that is set speaks SOCKS, which needs one more package"
+            raise NetworkError(message, hints=["pip install 'httpx[socks]'"]) from None
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """httpx's, made again where that may help, and else answered by what is in the cache."""
+        if self._offline:
+            return self._send_cached_only(request, **options)
+        attempts = request.extensions.get("attempts", ATTEMPTS)
+        for attempt in range(1, attempts + 1):
+            wait = BACK_OFF * 2 ** (attempt - 1)
+            try:
+                response = self._send_uncorrupted(request, **options)
+            except httpx.TransportError:
+                if attempt == attempts:
+                    found = self._in_its_stead(request, **options)
+                    if found is None:
+                        raise
+                    return found
+            else:
+                if response.status_code not in TRY_AGAIN:
+                    return response
+                wait = max(wait, _asked_wait(response))
+                if attempt == attempts or wait > LONGEST_WAIT:
+                    return self._in_its_stead(request, **options) or response
+                response.close()
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send_uncorrupted(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """One attempt. What the cache garbled is asked for anew, past it."""
+        try:
+            return super().send(request, **options)
+        except httpx.DecodingError:
+            pass
+        except httpx.HTTPError:
+            raise
+        except Exception as error:
+            if not _is_of_the_cache(error):
+                raise
+        request.extensions = {**request.extensions, "download": True}
+        return super().send(request, **options)
+
+    def _in_its_stead(self, request: httpx.Request, **options: Any) -> httpx.Response | None:
+        """What the cache has, however old, where a server cannot be asked."""
+        if self._stale and not passes_by(request):
+            with suppress(httpx.HTTPError):
+                found = self._send_cached_only(request, **options)
+                self.stood_in.add(without_credentials(str(request.url)))
+                return found
+        return None
+
+    def _send_cached_only(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        request.extensions = {**request.extensions, CACHED_ONLY: True}
+        try:
+            return super().send(request, **options)
+        except httpx.HTTPError:
+            raise
+        except Exception as error:
+            if not _is_of_the_cache(error):
+                raise
+            raise httpx.ConnectError("what the cache has is damaged", request=request) from None
+
+    def _init_transport(self, *arguments: Any, **settings: Any) -> httpx.BaseTransport:
+        return self._layers(super()._init_transport(*arguments, **settings))
+
+    def _init_proxy_transport(self, *arguments: Any, **settings: Any) -> httpx.BaseTransport:
+        return self._layers(super()._init_proxy_transport(*arguments, **settings))
+
+    def _layers(self, wire: httpx.BaseTransport) -> httpx.BaseTransport:
+        return Cached(Polite(wire, self.traffic, self._hosts, self._deadline), self.traffic)
+
+
+def _is_of_the_cache(error: Exception) -> bool:
+    """Whether an error that is none of httpx's comes from reading the cache's file."""
+    import sqlite3
+
+    return isinstance(error, sqlite3.Error | RuntimeError | OSError)
+
+
+def _asked_wait(response: httpx.Response) -> float:
+    """The seconds that `Retry-After` asks for; 0 without it."""
+    said = response.headers.get("Retry-After", "").strip()
+    if said.isdigit():
+        return float(said)
+    with suppress(ValueError, TypeError):
+        until = parsedate_to_datetime(said)
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=timezone.utc)
+        return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
+    return 0.0
+
+
+class _Credentials(httpx.Auth):
+    """Those of the address, else those that the netrc file has for its host."""
+
+    def __init__(self) -> None:
+        self._netrc: httpx.Auth | None = None
+        named = os.environ.get("NETRC")
+        own = (home() / ".netrc", home() / "_netrc")
+        for path in (*([expanded(Path(named))] if named else []), *own):
+            if path.is_file():
+                # A damaged netrc file is passed over, as pip does.
+                with suppress(SyntaxError, OSError):
+                    self._netrc = httpx.NetRCAuth(str(path))
+                    break
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """httpx's hook."""
+        url = request.url
+        if url.userinfo:
+            basic = httpx.BasicAuth(url.username, url.password)
+            yield from basic.auth_flow(request)
+        elif self._netrc is not None:
+            yield from self._netrc.auth_flow(request)
+        else:
+            yield request
+
+
+def _certificates(said: str | None) -> ssl.SSLContext | bool:
+    """A file of certificates as httpx wants it; True keeps its own. Raises ssl.SSLError."""
+    file = said or os.environ.get("SSL_CERT_FILE")
+    if file and Path(file).is_file():
+        return ssl.create_default_context(cafile=file)
+    return True
+
+
+def _unusable(error: Exception) -> NetworkError:
+    """For what is said of a setting, which may hold a password."""
+    reason = re.sub(r"(?<=//)[^/@\s]*@", "", str(error))
+    return NetworkError(
+        f"a proxy, trusted host or certificate file that is set cannot be used: {reason}"
+    )
+
+
+def status_of(response: httpx.Response) -> str:
+    """`404 Not Found`: why an answer is none."""
+    return f"{response.status_code} {response.reason_phrase}".strip()
+
+
+def unreachable(url: str, error: Exception | str) -> NetworkError:
+    """The error for an address that could not be asked."""
+    reason = str(error) or type(error).__name__
+    return NetworkError(f"cannot read {without_credentials(url)}: {' '.join(reason.split())}")
+
+
+__all__ = [
+    "ATTEMPTS",
+    "DOWNLOAD",
+    "ONCE",
+    "TIMEOUT",
+    "TRY_AGAIN",
+    "Web",
+    "status_of",
+    "unreachable",
+]

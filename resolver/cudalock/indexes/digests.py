@@ -1,0 +1,127 @@
+"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes of a
+release's files, else that of the file itself.
+
+A file is streamed one time: its digest is kept in the user's cache, under the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from cudalock.errors import NetworkError
+from cudalock.indexes.cache import cache_folder, remember
+from cudalock.indexes.client import Web
+from cudalock.indexes.downloads import download
+from cudalock.indexes.github_releases import release_assets
+from cudalock.indexes.package_index import PackageIndexes
+from cudalock.lock.wheels import every_wheel, taken
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cudalock.indexes.downloads import Progress
+    from cudalock.lock import Lock, LockedWheel, Pin
+
+_RELEASE_FILE: Final = r"https://github\.com/([^/]+/[^/]+)/releases/download/([^/]+)/([^/]+)"
+
+
+def with_hashes(
+    lock: Lock,
+    *,
+    keep: Path | None = None,
+    progress: Progress = lambda file, done, total: None,
+) -> Lock:
+    """The lock with a digest for each wheel that some target takes and that has an address.
+
+    Files go into the folder `keep` and stay there, else into the cache and are removed. A note says
+    which digests nobody publishes. Raises NetworkError or OutputError.
+    """
+    bare = {
+        wheel.file: wheel
+        for pin in lock.pins
+        for wheel in taken(pin, lock)
+        if wheel.sha256 is None and wheel.url is not None
+    }
+    digests = _listed(lock, bare)
+    with Web() as web:
+        digests |= _published(web, {file: bare[file] for file in set(bare) - set(digests)})
+        computed = sorted(set(bare) - set(digests))
+        for file in computed:
+            digests[file] = _digest(web, bare[file], keep, progress)
+    notes = [f"nobody publishes a hash of {file}: this one is of its file" for file in computed]
+    return replace(
+        lock,
+        pins=tuple(_filled(pin, digests) for pin in lock.pins),
+        notes=(*lock.notes, *notes),
+    )
+
+
+def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
+    wheels = tuple(
+        replace(wheel, sha256=wheel.sha256 or digests.get(wheel.file)) for wheel in every_wheel(pin)
+    )
+    known = {wheel.sha256 for wheel in wheels if wheel.sha256}
+    return replace(
+        pin,
+        wheel=wheels[0],
+        wheels=wheels,
+        hashes=tuple(sorted({*pin.hashes, *known})),
+        hashes_complete=all(wheel.sha256 for wheel in wheels),
+    )
+
+
+def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
+    """What the lock's indexes list. An index that cannot be asked is no failure: its file can."""
+    urls = {index.id: index.url for index in lock.indexes if index.url}
+    digests: dict[str, str] = {}
+    with PackageIndexes() as indexes:
+        for file, wheel in wheels.items():
+            if wheel.index in urls:
+                project = canonical(file.partition("-")[0])
+                with suppress(NetworkError):
+                    if sha256 := indexes.published(urls[wheel.index], project, file):
+                        digests[file] = sha256
+    return digests
+
+
+def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
+    """What GitHub says of the files of a release. An answer that cannot be had is no failure: the
+    file can be asked itself."""
+    releases: dict[tuple[str, str], set[str]] = {}
+    for wheel in wheels.values():
+        if found := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
+            releases.setdefault((found[1], found[2]), set()).add(wheel.file)
+    digests: dict[str, str] = {}
+    for (repository, tag), files in releases.items():
+        with suppress(NetworkError):
+            for asset in release_assets(web, repository, tag):
+                # Other releases may have another file of this name.
+                if asset.sha256 and asset.name in files:
+                    digests[asset.name] = asset.sha256
+    return digests
+
+
+def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress) -> str:
+    url = wheel.url or ""
+    key = hashlib.sha256(url.encode()).hexdigest()
+    note = cache_folder() / "digests" / key
+    if keep is None and note.is_file():
+        return note.read_text(encoding="ascii")
+    folder = keep if keep is not None else cache_folder() / "files" / key
+    target = folder / unquote(wheel.file)
+    digest = download(web, url, target, progress=progress)
+    if keep is None:
+        target.unlink()
+        with suppress(OSError):
+            folder.rmdir()
+    remember(note, digest)
+    return digest
+
+
+__all__ = ["with_hashes"]

@@ -1,0 +1,165 @@
+"""Wheels over the network: streamed to disk, resumed, checked, and in place only when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from cudalock.errors import HashMismatch, OutputError
+from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
+from cudalock.urls import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cudalock.errors import NetworkError
+
+    Progress = Callable[[str, int, int | None], None]
+
+ATTEMPTS: Final = 5
+CHUNK: Final = 1 << 18
+_IDENTITY: Final = {"Accept-Encoding": "identity"}
+
+
+def download(
+    web: Web,
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    *,
+    progress: Progress = lambda file, done, total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Bring a file to `target` and return its sha256. One that is there and right is kept.
+
+    What was begun before is resumed, in a hidden file beside the target; a failure leaves that and
+    nothing else. `progress` is told the file's name, the bytes that are there, and of how many.
+
+    Raises HashMismatch, NetworkError after ATTEMPTS, or OutputError for a disk that will not do.
+    """
+    try:
+        present = digest_of(target) if target.is_file() else None
+        if present is not None and sha256 in (None, present):
+            return present
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return _Download(web, url, target, progress).run(sha256, sleep)
+    except OSError as error:
+        raise OutputError(f"cannot write `{target}`: {error.strerror or error}") from None
+
+
+class _Download:
+    """One file on its way. `part` holds what is there, `tag` what the server calls that version."""
+
+    def __init__(self, web: Web, url: str, target: Path, progress: Progress) -> None:
+        self._web = web
+        self._url = url
+        self._target = target
+        self._progress = progress
+        self._part = target.with_name(f".{target.name}.part")
+        self._tag = target.with_name(f".{target.name}.part.etag")
+
+    def run(self, sha256: str | None, sleep: Callable[[float], None]) -> str:
+        resumed = self._begin(sha256)
+        self._stream_all(sleep)
+        digest = digest_of(self._part)
+        if resumed and sha256 is not None and digest != sha256:
+            # What was begun may have been another file: once more from its start.
+            self._discard()
+            self._stream_all(sleep)
+            digest = digest_of(self._part)
+        if sha256 is not None and digest != sha256:
+            self._discard()
+            where = without_credentials(self._url)
+            raise HashMismatch(self._target.name, where, sha256, digest)
+        self._part.replace(self._target)
+        self._discard()
+        return digest
+
+    def _begin(self, sha256: str | None) -> bool:
+        """Whether there is something to resume: only what a digest or the server can vouch for."""
+        if self._part.is_file() and (sha256 is not None or self._tag.is_file()):
+            return True
+        self._discard()
+        return False
+
+    def _discard(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._tag.unlink(missing_ok=True)
+
+    def _stream_all(self, sleep: Callable[[float], None]) -> None:
+        for attempt in range(ATTEMPTS):
+            failure = self._stream()
+            if failure is None:
+                return
+            if attempt == ATTEMPTS - 1:
+                raise failure
+            sleep(0.5 * 2**attempt)
+
+    def _stream(self) -> NetworkError | None:
+        """One attempt: None when all is there, the failure if another attempt may help."""
+        done = self._part.stat().st_size if self._part.is_file() else 0
+        try:
+            with self._web.stream(
+                "GET", self._url, headers=self._headers(done), extensions=DOWNLOAD
+            ) as response:
+                if response.status_code in TRY_AGAIN:
+                    return unreachable(self._url, status_of(response))
+                if response.status_code == 416:
+                    return self._restart(response, done)
+                if response.status_code not in (200, 206):
+                    raise unreachable(self._url, status_of(response))
+                self._write(response, done if response.status_code == 206 else 0)
+        except httpx.TransportError as error:
+            return unreachable(self._url, error)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self._url, error) from None
+        return None
+
+    def _headers(self, done: int) -> dict[str, str]:
+        if not done:
+            return _IDENTITY
+        headers = {**_IDENTITY, "Range": f"bytes={done}-"}
+        with suppress(FileNotFoundError):
+            headers["If-Range"] = self._tag.read_text(encoding="ascii")
+        return headers
+
+    def _restart(self, response: httpx.Response, done: int) -> NetworkError | None:
+        """The server has no such range: all was there already, or it is another file."""
+        if response.headers.get("Content-Range") == f"bytes */{done}":
+            return None
+        self._discard()
+        return unreachable(self._url, status_of(response))
+
+    def _write(self, response: httpx.Response, start: int) -> None:
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdigit() else None
+        tag = response.headers.get("ETag", "")
+        if tag.startswith('"') and tag.isascii():
+            self._tag.write_text(tag, encoding="ascii")
+        elif not start:
+            self._tag.unlink(missing_ok=True)
+        done = start
+        with self._part.open("ab" if start else "wb") as file:
+            self._progress(self._target.name, done, total)
+            # As it comes: gathered into larger pieces, the last would be lost when it breaks off.
+            for chunk in response.iter_raw():
+                file.write(chunk)
+                done += len(chunk)
+                self._progress(self._target.name, done, total)
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+__all__ = ["ATTEMPTS", "digest_of", "download"]

@@ -1,0 +1,160 @@
+"""What a repository publishes as release files, by GitHub's API: every page, with digests.
+
+The API answers 60 requests an hour without a token, so GITHUB_TOKEN or GH_TOKEN is sent along where
+the environment has one. GITHUB_API_URL moves it, as in GitHub's own Actions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import httpx
+
+from cudalock.errors import NetworkError
+from cudalock.indexes.client import status_of, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PER_PAGE: Final = 30
+"""Releases a page: some have hundreds of files, and an answer may be some megabytes as it is."""
+MOST_PAGES: Final = 1000
+TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
+
+_API: Final = "https://api.github.com"
+_LIMITED: Final = (403, 429)
+_TEMPLATE: Final = re.compile(r"https://github\.com/([^/{}]+/[^/{}]+)/releases/download/\{tag\}/")
+
+
+class Asset(NamedTuple):
+    """One file of a release. GitHub has digests of files uploaded since the middle of 2025."""
+
+    tag: str
+    name: str
+    url: str
+    sha256: str | None
+    size: int | None
+    uploaded: str | None
+
+
+def repository_of(template: str) -> str | None:
+    """`owner/name` of a builder whose addresses are those of GitHub releases, else None."""
+    found = _TEMPLATE.match(template)
+    return found[1] if found else None
+
+
+def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
+    """Every file of every published release, newest release first.
+
+    Raises NetworkError where a page cannot be had, is no answer of the API, or no more requests are
+    allowed: a list that lacks pages is none.
+    """
+    base = _base()
+    url: str | None = f"{base}/repos/{repository}/releases?per_page={PER_PAGE}"
+    found: list[Asset] = []
+    for _ in range(MOST_PAGES):
+        if url is None:
+            return found
+        response = _ask(web, url)
+        found += _read(response, url)
+        url = _next(response, base)
+    raise unreachable(f"{base}/repos/{repository}/releases", "its pages have no end")
+
+
+def release_assets(web: httpx.Client, repository: str, tag: str) -> list[Asset]:
+    """Every file of one release; `tag` is as in an address, encoded. Raises NetworkError."""
+    url = f"{_base()}/repos/{repository}/releases/tags/{tag}"
+    return _read(_ask(web, url), url, is_one=True)
+
+
+def _base() -> str:
+    return os.environ.get("GITHUB_API_URL", _API).rstrip("/")
+
+
+def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[Asset]:
+    """The files of an answer: a page of releases, or one release."""
+    try:
+        said = response.json()
+        return list(_assets([said] if is_one else said))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
+
+
+def _ask(web: httpx.Client, url: str) -> httpx.Response:
+    headers = {"Accept": "application/vnd.github+json"}
+    token = next(filter(None, map(os.environ.get, TOKEN_VARIABLES)), None)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        response = web.get(url, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise unreachable(url, error) from None
+    if response.status_code in _LIMITED and _is_limit(response):
+        raise _limited(response, bool(token))
+    if response.status_code != httpx.codes.OK:
+        raise unreachable(url, status_of(response))
+    return response
+
+
+def _is_limit(response: httpx.Response) -> bool:
+    """GitHub says 403 for what is forbidden as well as for too many requests."""
+    return (
+        response.status_code == httpx.codes.TOO_MANY_REQUESTS
+        or response.headers.get("x-ratelimit-remaining") == "0"
+        or "retry-after" in response.headers
+    )
+
+
+def _limited(response: httpx.Response, has_token: bool) -> NetworkError:
+    reset = response.headers.get("x-ratelimit-reset", "")
+    until = ""
+    if reset.isdigit() and len(reset) < 12:
+        until = f" until {datetime.fromtimestamp(int(reset), timezone.utc):%Y-%m-%d %H:%M} UTC"
+    elif response.headers.get("retry-after", "").isdigit():
+        until = f" for {response.headers['retry-after']} s"
+    hints = () if has_token else ("a token in GITHUB_TOKEN is allowed more requests",)
+    return NetworkError(f"GitHub's API allows no more requests{until}", hints=hints)
+
+
+def _next(response: httpx.Response, base: str) -> str | None:
+    """The next page, on the same host only: the request carries a token."""
+    url = response.links.get("next", {}).get("url")
+    if url is None:
+        return None
+    if httpx.URL(url).host != httpx.URL(base).host:
+        raise unreachable(url, f"the next page is not at {base}")
+    return url
+
+
+def _assets(page: Any) -> Iterator[Asset]:
+    if not isinstance(page, list):
+        raise TypeError("not a list of releases")
+    for release in page:
+        if release.get("draft"):
+            continue
+        for asset in release["assets"]:
+            if asset.get("state", "uploaded") != "uploaded":
+                continue
+            yield Asset(
+                tag=str(release["tag_name"]),
+                name=str(asset["name"]),
+                url=str(asset["browser_download_url"]),
+                sha256=_sha256(asset.get("digest")),
+                size=asset["size"] if isinstance(asset.get("size"), int) else None,
+                uploaded=str(asset.get("created_at") or "")[:10] or None,
+            )
+
+
+def _sha256(digest: str | None) -> str | None:
+    found = re.fullmatch(r"sha256:([0-9a-f]{64})", (digest or "").lower())
+    return found[1] if found else None
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+__all__ = ["Asset", "list_assets", "release_assets", "repository_of"]

@@ -1,0 +1,180 @@
+"""METADATA of a wheel without the wheel: offered beside it (PEP 658), else read out of its zip by
+Range requests."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httpx
+from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement
+
+from cudalock.indexes.cache import cache_folder, remember
+from cudalock.indexes.client import status_of, unreachable
+from cudalock.versions import canonical, parse_requirement
+
+if TYPE_CHECKING:
+    from cudalock.indexes.client import Web
+    from cudalock.indexes.listings import File
+
+TAIL: Final = 1 << 16
+"""Bytes asked for at the end of a wheel: most wheels' table of contents, and METADATA with it."""
+
+LARGEST: Final = 16 << 20
+
+
+class Metadata(NamedTuple):
+    """What a resolver reads of METADATA: `requires` as packaging writes requirements."""
+
+    name: str
+    version: str
+    python: str | None
+    requires: tuple[str, ...]
+
+
+def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | None:
+    """The metadata of a listed wheel; None where neither it nor the wheel's parts are served.
+
+    `url` is the wheel's address with credentials. Raises NetworkError for a server in trouble.
+    """
+    where = url or file.url
+    text = _offered(web, file, where)
+    if text is None:
+        text = _kept(web, file, where)
+    return parse_metadata(text) if text is not None else None
+
+
+def parse_metadata(text: bytes) -> Metadata | None:
+    """None for what cannot be read: requirements that are not PEP 508 are no base for a lock."""
+    raw, _ = parse_email(text)
+    try:
+        requires = tuple(_requirement(each) for each in raw.get("requires_dist", ()))
+        return Metadata(raw["name"], raw["version"], raw.get("requires_python"), requires)
+    except (InvalidRequirement, KeyError):
+        return None
+
+
+def _requirement(text: str) -> str:
+    requirement = parse_requirement(text)
+    # A copy would be parsed anew, and outside of the one place for that.
+    return canonical(requirement.name) + str(requirement).removeprefix(requirement.name)
+
+
+def _offered(web: Web, file: File, url: str) -> bytes | None:
+    if file.metadata is None:
+        return None
+    content = _get(web, f"{url}.metadata")
+    if content is None:
+        return None
+    # PyTorch's index has served damaged ones: the wheel itself knows better.
+    if file.metadata and hashlib.sha256(content).hexdigest() != file.metadata:
+        return None
+    return content
+
+
+def _get(web: Web, url: str) -> bytes | None:
+    try:
+        response = web.get(url)
+    except httpx.HTTPError as error:
+        raise unreachable(url, error) from None
+    if response.status_code in (403, 404, 410):
+        return None
+    if response.is_error:
+        raise unreachable(url, status_of(response))
+    return response.content
+
+
+def _kept(web: Web, file: File, url: str) -> bytes | None:
+    """METADATA out of the wheel; kept under the wheel's digest, for a wheel never changes."""
+    note = cache_folder() / "metadata" / file.sha256 if file.sha256 else None
+    if note is not None:
+        with suppress(OSError):
+            return note.read_bytes()
+    content = _inside(web, url, file.name)
+    if note is not None and content is not None:
+        with suppress(UnicodeDecodeError):
+            remember(note, content.decode("utf-8"))
+    return content
+
+
+def _inside(web: Web, url: str, name: str) -> bytes | None:
+    try:
+        with zipfile.ZipFile(io.BufferedReader(RemoteFile(web, url), TAIL)) as archive:
+            (inside,) = [
+                info
+                for info in archive.infolist()
+                if info.filename.endswith(".dist-info/METADATA") and info.filename.count("/") == 1
+            ]
+            return archive.read(inside) if inside.file_size <= LARGEST else None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, NoRanges, EOFError):
+        return None
+
+
+class NoRanges(Exception):
+    """A server that sends whole files only."""
+
+
+class RemoteFile(io.RawIOBase):
+    """A file on a server, read by Range requests. Its end is asked for first, and kept.
+
+    Raises NoRanges for a server that does not serve parts, NetworkError for one in trouble.
+    """
+
+    def __init__(self, web: Web, url: str) -> None:
+        self._web = web
+        self._url = url
+        self._position = 0
+        self._tail, self._size = self._ask(f"bytes=-{TAIL}")
+
+    def _ask(self, span: str) -> tuple[bytes, int]:
+        """The bytes of a range, and how large the whole is."""
+        # gzip over a part of a zip helps nobody, and confuses some servers.
+        headers = {"Range": span, "Accept-Encoding": "identity"}
+        try:
+            with self._web.stream("GET", self._url, headers=headers) as response:
+                if response.status_code != 206:
+                    if response.status_code in (200, 403, 404, 410, 416, 501):
+                        raise NoRanges
+                    raise unreachable(self._url, status_of(response))
+                total = response.headers.get("Content-Range", "").rpartition("/")[2]
+                if not total.isdigit():
+                    raise NoRanges
+                return response.read(), int(total)
+        except httpx.HTTPError as error:
+            raise unreachable(self._url, error) from None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    # What a BufferedReader hands in, of all the buffers that there are.
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        first = self._position
+        last = min(first + len(buffer), self._size)
+        if first >= last:
+            return 0
+        kept_from = self._size - len(self._tail)
+        if first >= kept_from:
+            data = self._tail[first - kept_from : last - kept_from]
+        else:
+            data, _ = self._ask(f"bytes={first}-{last - 1}")
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+__all__ = ["Metadata", "parse_metadata", "read_metadata"]

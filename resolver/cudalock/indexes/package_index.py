@@ -1,0 +1,164 @@
+"""Where a package index has a wheel: looked up in its live listing, by file name and digest.
+
+The matrix cannot hold these addresses: they contain digests of their own and cannot be derived.
+unearth reads both kinds of listing, HTML and JSON. Listings are asked one time each, a few at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from unearth.finder import PackageFinder
+
+from cudalock.errors import HashMismatch, NetworkError
+from cudalock.indexes.client import Web
+from cudalock.indexes.listings import File, Listing, read_listing
+from cudalock.indexes.parallel import at_once
+from cudalock.indexes.pip_config import read_settings
+from cudalock.lock import Address
+from cudalock.lock.wheels import unaddressed
+from cudalock.urls import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from cudalock.lock import Lock
+
+_AT_ONCE: Final = 8
+
+
+class PackageIndexes:
+    """The package index and further ones, in order: those given, else those pip is configured for.
+
+    Indexes in folders (`file:`) are passed over: their addresses mean nothing on another machine.
+    With `offline` only listings that were asked for before are there.
+    """
+
+    def __init__(
+        self,
+        index_url: str | None = None,
+        extra_index_urls: Sequence[str] = (),
+        *,
+        offline: bool = False,
+    ) -> None:
+        settings = read_settings()
+        main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
+        given = [main, *extra_index_urls, *settings.extra_index_urls]
+        self.urls = [url for url in dict.fromkeys(given) if url.startswith(("http:", "https:"))]
+        self.web = Web(settings, offline=offline)
+        self._listings: dict[tuple[str, str], Listing | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.web.close()
+
+    def find(self, project: str, file: str, sha256: str | None) -> Address:
+        """The address of a wheel of which name and digest are known.
+
+        Without a digest it is the first index's alone: nothing would tell it from another's file
+        of the same name. Raises HashMismatch if an index has the name with another digest only,
+        NetworkError if none has it or cannot be asked.
+        """
+        others = []
+        places = self.urls if sha256 is not None else self.urls[:1]
+        for address in self._named(project, file, places):
+            if sha256 is None or address.sha256 == sha256:
+                return address
+            others.append(address)
+        if others and sha256 is not None:
+            first = others[0]
+            raise HashMismatch(file, first.url, sha256, first.sha256 or "not published")
+        raise NetworkError(f"`{file}` is not at {self._places}")
+
+    def by_digest(self, project: str, digests: Iterable[str]) -> list[tuple[str, Address]]:
+        """Every wheel of a project that has one of the digests, as file name and address.
+
+        Raises NetworkError for a digest that no index lists.
+        """
+        wanted = set(digests)
+        found: dict[str, tuple[str, Address]] = {}
+        for url in self.urls:
+            for file in self._files(url, project):
+                if file.sha256 in wanted and file.is_wheel:
+                    found.setdefault(file.name, (file.name, _address(file, url)))
+        absent = wanted - {address.sha256 for _, address in found.values()}
+        if absent:
+            raise NetworkError(f"no wheel of {project} at {self._places} has sha256 {min(absent)}")
+        return list(found.values())
+
+    def prepare(self, projects: Iterable[str]) -> None:
+        """Ask the first index for these projects, several at once."""
+        if not self.urls:
+            return
+        wanted = sorted(set(projects))
+        at_once(lambda project: self.listing(self.urls[0], project), wanted, _AT_ONCE)
+
+    def published(self, index: str, project: str, file: str) -> str | None:
+        """The sha256 that an index, by its address, lists for a file; None where it lists none.
+
+        Raises NetworkError if the index cannot be asked.
+        """
+        files = self._files(index, project)
+        return next((each.sha256 for each in files if each.name == file and each.sha256), None)
+
+    def listing(self, index: str, project: str) -> Listing | None:
+        """An index's files of a project; None where it does not have the project.
+
+        Raises NetworkError if the index cannot be asked.
+        """
+        key = (index, project)
+        if key not in self._listings:
+            self._listings[key] = read_listing(self.web, index, project)
+        return self._listings[key]
+
+    @property
+    def _places(self) -> str:
+        return ", ".join(without_credentials(url) for url in self.urls) or "any package index"
+
+    def _files(self, index: str, project: str) -> tuple[File, ...]:
+        listing = self.listing(index, project)
+        return listing.files if listing else ()
+
+    def _named(self, project: str, file: str, places: list[str]) -> Iterator[Address]:
+        for url in places:
+            for each in self._files(url, project):
+                if each.name == file:
+                    yield _address(each, url)
+
+
+def find_addresses(
+    lock: Lock,
+    index_url: str | None = None,
+    extra_index_urls: Sequence[str] = (),
+    *,
+    offline: bool = False,
+) -> dict[str, Address]:
+    """For each wheel of the lock whose address the matrix lacks: its address, by file name.
+
+    Raises HashMismatch, naming both digests, or NetworkError. With `offline` that is raised for a
+    listing that was not asked for before.
+    """
+    missing = unaddressed(lock)
+    with PackageIndexes(index_url, extra_index_urls, offline=offline) as indexes:
+        indexes.prepare(project for project, _ in missing)
+        return {
+            wheel.file: indexes.find(project, wheel.file, wheel.sha256)
+            for project, wheel in missing
+        }
+
+
+def _address(file: File, index: str) -> Address:
+    return Address(file.url, file.sha256, file.size, without_credentials(index))
+
+
+__all__ = ["PackageIndexes", "find_addresses"]

@@ -1,0 +1,92 @@
+"""What pip is configured to use: its index, further indexes, proxy and certificates.
+
+pip reads its environment variables first, then its files: that of the active environment, of the
+user, of the machine. `PIP_CONFIG_FILE` names one more, and `os.devnull` there means none at all.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.files import home as home_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SECTIONS = ("global", "install")
+
+
+class Settings(NamedTuple):
+    """pip's settings about indexes. `cert` is a file of certificates; those of `trusted_hosts`, by
+    name and perhaps port, are not looked at."""
+
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    cert: str | None = None
+    proxy: str | None = None
+    trusted_hosts: tuple[str, ...] = ()
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """pip's settings as its environment variables and files have them; damaged files are passed
+    over, for pip itself complains of them."""
+    variables = os.environ if environment is None else environment
+    values: dict[str, str] = {}
+    for file in _files(variables):
+        values |= _read(file)
+    for name in ("index-url", "extra-index-url", "cert", "proxy", "trusted-host"):
+        said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
+        if said:
+            values[name] = said
+    return Settings(
+        index_url=values.get("index-url"),
+        extra_index_urls=tuple(values.get("extra-index-url", "").split()),
+        cert=values.get("cert"),
+        proxy=values.get("proxy"),
+        trusted_hosts=tuple(values.get("trusted-host", "").split()),
+    )
+
+
+def _files(variables: Mapping[str, str]) -> Iterator[Path]:
+    """Least important first."""
+    named = variables.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or home_folder())
+    if sys.platform == "win32":
+        yield Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / "pip.ini"
+        yield home / "pip" / "pip.ini"
+        yield Path(variables.get("APPDATA", home)) / "pip" / "pip.ini"
+    else:
+        for folder in variables.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
+            yield Path(folder) / "pip" / "pip.conf"
+        yield Path("/etc/pip.conf")
+        yield home / ".pip" / "pip.conf"
+        yield Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+        if sys.platform == "darwin":
+            yield home / "Library" / "Application Support" / "pip" / "pip.conf"
+    if variables.get("VIRTUAL_ENV"):
+        file = "pip.ini" if sys.platform == "win32" else "pip.conf"
+        yield Path(variables["VIRTUAL_ENV"]) / file
+    if named:
+        yield Path(named)
+
+
+def _read(path: Path) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return {}
+    values: dict[str, str] = {}
+    for section in _SECTIONS:
+        if parser.has_section(section):
+            values |= {key.replace("_", "-"): value for key, value in parser.items(section)}
+    return values
+
+
+__all__ = ["Settings", "read_settings"]

@@ -1,0 +1,166 @@
+"""What an index lists, as rows of the matrix: one release of a project at a time.
+
+The rows are those of `matrix/index/*.json` (see :mod:`cudalock.matrix.releases`): `matrix update`
+writes them, and solving against a live index reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any, Final
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename
+from packaging.version import InvalidVersion, Version
+
+from cudalock.indexes.listings import File, Listing
+from cudalock.versions import canonical
+
+Row = dict[str, Any]
+"""A release as an index file has it."""
+
+OLDEST: Final = 8
+"""The minor of the oldest Python that rows are for."""
+
+_SYSTEMS: Final = ("manylinux", "linux", "any", "macosx", "win")
+_MACHINES: Final = ("x86_64", "amd64", "aarch64", "arm64", "universal2", "intel")
+_PLATFORM: Final = re.compile(
+    r"any|(?:many)?linux\w*_(?:x86_64|aarch64)|win_(?:amd64|arm64)"
+    r"|macosx_\w+_(?:x86_64|arm64|universal2|intel)"
+)
+_WHEEL: Final = re.compile(
+    r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
+)
+
+
+def releases_of(listing: Listing) -> dict[str, list[File]]:
+    """The files of each release by its version, oldest first.
+
+    A version is spelled as in the names of its wheels. Only wheels that some supported platform
+    and Python can take are there, and source distributions; names that are none are passed over.
+    """
+    found: dict[Version, list[File]] = {}
+    spelled: dict[Version, str] = {}
+    for file in listing.files:
+        if not file.is_wheel:
+            version = _sdist_version(file.name, listing.project)
+            if version is not None:
+                found.setdefault(version, []).append(file)
+            continue
+        parts = wheel_parts(file.name)
+        if parts is None or canonical(parts["dist"]) != listing.project:
+            continue
+        version = _version(parts["version"])
+        if version is None or not is_kept(parts["tags"]):
+            continue
+        # A wheel's name is made of the release's version again.
+        if spelled.setdefault(version, parts["version"]) == parts["version"]:
+            found.setdefault(version, []).append(file)
+    return {spelled.get(version, str(version)): found[version] for version in sorted(found)}
+
+
+def listed_row(files: list[File]) -> Row:
+    """What the listing says of a release as a whole."""
+    row: Row = {}
+    wheels = [file for file in files if file.is_wheel]
+    days = [file.uploaded for file in files if file.uploaded]
+    if days:
+        row["uploaded"] = min(days)
+    python = next((file.python for file in wheels or files if file.python), None)
+    if python:
+        row["python"] = python
+    if all(file.yanked is not None for file in files):
+        row["yanked"] = files[0].yanked or True
+    if not wheels:
+        row["sdist"] = True
+    return row
+
+
+def grouped(
+    project: str, files: list[File]
+) -> list[tuple[str | None, list[File], list[list[Any]]]]:
+    """The wheels of a release that have one local version, system and machine, and as a rule one
+    metadata: the version, the files, and their rows."""
+    groups: dict[tuple[str | None, tuple[int, int]], list[File]] = {}
+    for file in files:
+        parts = wheel_parts(file.name) if file.is_wheel else None
+        if parts is not None:
+            groups.setdefault((parts["local"], system_of(file)), []).append(file)
+    ordered = sorted(groups, key=lambda key: (key[0] or "", key[1]))
+    return [(key[0], groups[key], _rows(project, groups[key])) for key in ordered]
+
+
+def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
+    plain = project.replace("-", "_")
+    rows = []
+    for file in files:
+        parts = wheel_parts(file.name) or {}
+        row: list[Any] = [parts["tags"], file.sha256]
+        if parts["dist"] != plain:
+            row.append({"dist": parts["dist"]})
+        rows.append(row)
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def system_of(file: File) -> tuple[int, int]:
+    """Which system and machine a wheel is for, as something that sorts: Linux on x86_64 first."""
+    platform = file.name.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
+    systems = [place for place, name in enumerate(_SYSTEMS) if platform.startswith(name)]
+    machines = [place for place, name in enumerate(_MACHINES) if platform.endswith(name)]
+    return (systems or [_SYSTEMS.index("any")])[0], (machines or [0])[0]
+
+
+def representative(files: Collection[File]) -> File:
+    """The wheel to read metadata of: one that offers it, the newest of its kind by name."""
+    return max(files, key=lambda file: (file.metadata is not None, file.name))
+
+
+@cache
+def is_kept(tags: str) -> bool:
+    """Whether some supported Python on some supported platform takes such a wheel."""
+    python, abi, platform = tags.split("-")[-3:]
+    return any(_PLATFORM.fullmatch(each) for each in platform.split(".")) and any(
+        _takes(each, one) for each in python.split(".") for one in abi.split(".")
+    )
+
+
+def _takes(python: str, abi: str) -> bool:
+    found = re.fullmatch(r"(py|cp)3(\d*)", python)
+    if found is None:
+        return False
+    if found[1] == "py" or abi == "abi3":
+        return True
+    return bool(found[2]) and int(found[2]) >= OLDEST
+
+
+def wheel_parts(name: str) -> dict[str, str] | None:
+    """`dist`, `version`, `local` and `tags` of a wheel's name, as they are spelled."""
+    found = _WHEEL.fullmatch(name)
+    return found.groupdict() if found else None
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _sdist_version(name: str, project: str) -> Version | None:
+    try:
+        found, version = parse_sdist_filename(name)
+    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+        return None
+    return version if found == project else None
+
+
+__all__ = [
+    "Row",
+    "grouped",
+    "is_kept",
+    "listed_row",
+    "releases_of",
+    "representative",
+    "wheel_parts",
+]

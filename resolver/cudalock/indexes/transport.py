@@ -1,0 +1,236 @@
+"""The wire, and the cache before it: what an HTTP client sends its requests through.
+
+:class:`Cached` decides what the cache may see, :class:`Polite` is the wire: so many requests to a
+host at once, all counted, none without an end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from cudalock.indexes.cache import cache_folder
+from cudalock.urls import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hishel.httpx import CacheTransport
+
+DEADLINE: Final = 180.0
+"""Seconds for one answer that is not a download."""
+
+LARGEST: Final = 512 << 20
+"""Bytes of one answer that is not a download."""
+
+LARGEST_CACHED: Final = 64 << 20
+
+CACHE_SIZE: Final = 1 << 30
+
+UNSAID: Final = 600
+"""Seconds for which an answer is fresh that says nothing of it: what the package index itself
+allows its listings."""
+
+AT_ONCE: Final = 8
+"""Requests to one host at the same time."""
+
+CACHED_ONLY: Final = "cached-only"
+
+_SAYS_HOW_LONG: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
+_FILES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
+_AUTHORIZATION: Final = "authorization"
+
+
+class Traffic:
+    """What was asked so far. `cached` answers cost no body: fresh ones, and those that a server
+    confirmed; `requests` and `received` (bytes) are what went over the wire."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.began = time.monotonic()
+        self.requests = 0
+        self.received = 0
+        self.cached = 0
+
+    def add(self, **counts: int) -> None:
+        """Count, from any thread."""
+        with self._lock:
+            for name, number in counts.items():
+                setattr(self, name, getattr(self, name) + number)
+
+    @property
+    def seconds(self) -> float:
+        """Since the client was made."""
+        return time.monotonic() - self.began
+
+    def __str__(self) -> str:
+        size = f"{self.received / 1e6:.1f} MB" if self.received > 1e5 else f"{self.received} bytes"
+        return (
+            f"{self.requests} requests, {size} received, {self.cached} answers from the cache, "
+            f"{self.seconds:.1f} s"
+        )
+
+
+class Cached(httpx.BaseTransport):
+    """The cache before the wire. hishel is imported, and its file made, with the first request."""
+
+    def __init__(self, wire: httpx.BaseTransport, traffic: Traffic) -> None:
+        self._wire = wire
+        self._traffic = traffic
+        self._lock = threading.Lock()
+        self._cache: CacheTransport | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx's hook."""
+        if passes_by(request):
+            return self._wire.handle_request(request)
+        authorization = request.headers.get(_AUTHORIZATION, "")
+        url = httpx.URL(without_credentials(str(request.url)))
+        stale = request.extensions.get(CACHED_ONLY, False)
+        asked = httpx.Request(
+            request.method,
+            url,
+            headers=[each for each in request.headers.raw if each[0].lower() != b"authorization"],
+            extensions={
+                **request.extensions,
+                _AUTHORIZATION: authorization,
+                "caching": {
+                    "key": hashlib.sha256(f"{url} {authorization}".encode()).hexdigest(),
+                    "rfc": {"shared": False, "allow_stale": stale},
+                },
+            },
+        )
+        response = self._layer().handle_request(asked)
+        if response.extensions["caching"]["from_cache"]:
+            self._traffic.add(cached=1)
+        return response
+
+    def _layer(self) -> CacheTransport:
+        with self._lock:
+            if self._cache is None:
+                self._cache = _cache_layer(self._wire)
+            return self._cache
+
+    def close(self) -> None:
+        """httpx's hook."""
+        (self._cache or self._wire).close()
+
+
+def _cache_layer(wire: httpx.BaseTransport) -> CacheTransport:
+    from hishel import SqliteStorage
+    from hishel.httpx import CacheTransport
+
+    # A cache that does not work is no failure, and not worth a traceback.
+    logging.getLogger("hishel").addHandler(_silent())
+    storage = SqliteStorage(
+        database_path=cache_folder() / "http.db",
+        max_stream_size=LARGEST_CACHED,
+        max_size=CACHE_SIZE,
+    )
+    return CacheTransport(wire, storage, rfc=True)
+
+
+@cache
+def _silent() -> logging.Handler:
+    return logging.NullHandler()
+
+
+def passes_by(request: httpx.Request) -> bool:
+    """Whether a request has no business with the cache: parts, downloads, files of any size."""
+    return (
+        request.method != "GET"
+        or "range" in request.headers
+        or "download" in request.extensions
+        or request.url.path.endswith(_FILES)
+    )
+
+
+class Polite(httpx.BaseTransport):
+    """The wire: AT_ONCE requests to a host, each counted and, downloads apart, bounded."""
+
+    def __init__(
+        self,
+        wire: httpx.BaseTransport,
+        traffic: Traffic,
+        hosts: dict[str, threading.BoundedSemaphore],
+        deadline: float,
+    ) -> None:
+        self._wire = wire
+        self._traffic = traffic
+        self._hosts = hosts
+        self._deadline = deadline
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx's hook."""
+        if request.extensions.get(CACHED_ONLY):
+            raise httpx.ConnectError("the cache has no answer, and the network is not asked")
+        authorization = request.extensions.get(_AUTHORIZATION)
+        if authorization:
+            request.headers[_AUTHORIZATION] = authorization
+        turn = self._hosts.setdefault(request.url.host, threading.BoundedSemaphore(AT_ONCE))
+        turn.acquire()
+        self._traffic.add(requests=1)
+        try:
+            response = self._wire.handle_request(request)
+        except BaseException:
+            turn.release()
+            raise
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        bounded = not (request.url.path.endswith(_FILES) or "download" in request.extensions)
+        deadline = time.monotonic() + self._deadline if bounded else None
+        if response.status_code == 200 and _SAYS_HOW_LONG.isdisjoint(response.headers):
+            response.headers["Cache-Control"] = f"max-age={UNSAID}"
+        response.stream = _Counted(response.stream, self._traffic, turn, deadline)
+        return response
+
+    def close(self) -> None:
+        """httpx's hook."""
+        self._wire.close()
+
+
+class _Counted(httpx.SyncByteStream):
+    """A body on its way: counted, bounded, and its host's turn given back at its end."""
+
+    def __init__(
+        self,
+        stream: httpx.SyncByteStream,
+        traffic: Traffic,
+        turn: threading.BoundedSemaphore,
+        deadline: float | None,
+    ) -> None:
+        self._stream = stream
+        self._traffic = traffic
+        self._turn: threading.BoundedSemaphore | None = turn
+        self._deadline = deadline
+        self._received = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            self._traffic.add(received=len(chunk))
+            self._received += len(chunk)
+            if self._deadline is not None:
+                self._check(self._deadline)
+            yield chunk
+
+    def _check(self, deadline: float) -> None:
+        # Not one of httpx's transport errors: another attempt would end alike.
+        if time.monotonic() > deadline:
+            raise httpx.RequestError("the answer came too slowly")
+        if self._received > LARGEST:
+            raise httpx.RequestError(f"the answer has more than {LARGEST >> 20} MiB")
+
+    def close(self) -> None:
+        """httpx's hook."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
+        self._stream.close()
+
+
+__all__ = ["CACHED_ONLY", "DEADLINE", "Cached", "Polite", "Traffic", "passes_by"]

@@ -1,0 +1,68 @@
+"""Why a goal does not fit what is kept, in the words of what is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.conflicts import Conflict, Explanation, Step
+from cudalock.conflicts.explanation import Narrator
+from cudalock.keep.policy import KeepingProblem, meets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.compat.judge import Held
+    from cudalock.resolution import Resolution
+    from cudalock.resolution.propagation import Restriction, Strike
+
+
+def explain(problem: KeepingProblem, headline: str) -> Explanation:
+    """Why what is kept leaves no answer to a wide problem."""
+    conflict = Conflict(problem)
+    cores = conflict.cores()
+    return Explanation(
+        headline=headline,
+        elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
+        conflicts=tuple(KeepingNarrator(conflict, core).steps() for core in cores),
+    )
+
+
+def explain_changes(changed: Iterable[Held], found: Resolution, headline: str) -> Explanation:
+    """What an answer would change, and who requires it: without a change none was found."""
+    steps = []
+    for held in changed:
+        steps.append(_installed(held))
+        for reason in found.reasons.get(held.name, ()):
+            wanted = reason.requirement
+            refuses = wanted.specifiers and not meets(wanted.specifiers, str(held.version))
+            if reason.parent and refuses:
+                text = f"{wanted.name}{','.join(wanted.specifiers)}"
+                steps.append(Step(f"{found.pins[reason.parent]} requires {text}"))
+    return Explanation(headline, (), (tuple(steps),))
+
+
+def _installed(held: Held) -> Step:
+    return Step(f"{held.origin} is installed, and kept")
+
+
+class KeepingNarrator(Narrator):
+    """Tells what is installed from what is asked for, and leaves out where it came from."""
+
+    def steps(self) -> tuple[Step, ...]:
+        """As those of any conflict, in the words of what is there."""
+        problem = self._problem
+        kept = problem.kept if isinstance(problem, KeepingProblem) else ()
+        by_text = {f"the goal asks for {each.text}": each for each in kept}
+        placed = [_installed(each) for each in kept if f"place:{each.name}" in self._core.elements]
+        told = [
+            _installed(by_text[step.text]) if step.text in by_text else step
+            for step in super().steps()
+        ]
+        return tuple(dict.fromkeys([*told[:1], *placed, *told[1:]]))
+
+    def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
+        if not any(each.startswith("place:") for each in cause.elements):
+            yield from super()._restriction(strike, cause)
+
+
+__all__ = ["explain", "explain_changes"]

@@ -1,0 +1,48 @@
+"""Semantic checks of a matrix: each lint is a small function that yields what is wrong and where.
+
+    rows ── each generated row by itself
+    curated ── each fact by itself, and that it covers something
+    agreement ── rows against each other, against the facts and the vendor's tables
+
+A rule about data is one function here, with its name in the LINTS of its module; what it finds are
+`defects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from cudalock.errors import MatrixError
+from cudalock.lint import agreement, curated, rows
+from cudalock.lint.defects import Defect
+from cudalock.matrix.matrix import Matrix
+
+Lint = Callable[[Matrix], Iterator[Defect]]
+
+LINTS: Final[tuple[Lint, ...]] = (*rows.LINTS, *curated.LINTS, *agreement.LINTS)
+
+
+def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
+    """Everything wrong with a matrix, by file; empty where nothing is.
+
+    A file so damaged that it cannot be read is a defect like the others.
+    """
+    found: dict[Defect, None] = {}
+    for each in lints:
+        try:
+            found.update(dict.fromkeys(each(matrix)))
+        except MatrixError as error:
+            says = error.message.removeprefix(f"{error.file}: ").removeprefix(f"{error.key}: ")
+            found[Defect(error.file, error.key, says)] = None
+    return sorted(found)
+
+
+def new_defects(before: Matrix, after: Matrix) -> list[Defect]:
+    """What is wrong with a matrix and was not with the one that it was made from."""
+    found = lint(after)
+    known = set(lint(before)) if found else set()
+    return [defect for defect in found if defect not in known]
+
+
+__all__ = ["LINTS", "Defect", "Lint", "lint", "new_defects"]

@@ -1,0 +1,348 @@
+"""Lints of the rows against each other and against the facts: pins, pairs, labels, the vendor's
+tables."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from cudalock.errors import MatrixError
+from cudalock.lint.curated import covers
+from cudalock.lint.defects import Defect, of_release
+from cudalock.lint.rows import releases
+from cudalock.matrix.facts import NONE
+from cudalock.targets import PLATFORMS, Target
+from cudalock.update.file_names import Patterns
+from cudalock.update.labels import LabelRules
+from cudalock.versions import accepts, holds, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.matrix.facts import Fact
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.releases import Build, Release
+    from cudalock.targets import Tags
+
+PYTHON: Final = "3.11"
+"""Markers about Python are read for this one: a pin that holds for it must exist."""
+_CUDA: Final = re.compile(r"\d+\.\d+(\.\d+)?")
+
+
+class _Machine(NamedTuple):
+    platform: str
+    markers: Mapping[str, str]
+    tags: Tags
+
+    def takes(self, build: Build) -> bool:
+        return _installs(self.tags, build)
+
+    def requires(self, build: Build) -> Iterator[Requirement]:
+        """What holds here of a build's requirements, extras left out."""
+        for text in build.requires:
+            requirement = _requirement(text)
+            if requirement is not None and _asks(text, self.platform):
+                yield requirement
+
+
+def _installs(tags: Tags, build: Build) -> bool:
+    """Whether a wheel of a build has one of the tags; a name that is none has another lint."""
+    return any(tags.rank(each) is not None for each in build.tags if each.count("-") >= 2)
+
+
+@cache
+def _asks(text: str, platform: str) -> bool:
+    """Whether a requirement's marker holds on a platform, no extra wanted."""
+    requirement = _requirement(text)
+    marker = requirement.marker if requirement else None
+    environment = Target(PYTHON, platform).marker_environment()
+    return marker is None or marker.evaluate({**environment, "extra": ""})
+
+
+@cache
+def _requirement(text: str) -> Requirement | None:
+    """None for what cannot be parsed, which has another lint."""
+    try:
+        return parse_requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _machines() -> list[_Machine]:
+    """Those that the framework has wheels for."""
+    targets = [
+        Target(PYTHON, platform)
+        for platform in ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
+    ]
+    return [
+        _Machine(target.platform, {**target.marker_environment(), "extra": ""}, target.tags())
+        for target in targets
+    ]
+
+
+def pins(matrix: Matrix) -> Iterator[Defect]:
+    """What a build of the framework pins is held, and has a wheel for the platform."""
+    machines = _machines()
+    for release in _framework(matrix):
+        found: dict[str, int] = {}
+        for position, build in enumerate(release.builds):
+            for machine in machines:
+                if machine.takes(build):
+                    for _, says in _missing(matrix, machine, build):
+                        found.setdefault(says, position)
+        for says, position in found.items():
+            yield of_release(release, says, position)
+
+
+def lacking(matrix: Matrix) -> set[str]:
+    """The projects of which something is missing that a build of the framework pins, or a ranked
+    project requires: the names that `pins` and `names` speak of."""
+    machines = _machines()
+    found: set[str] = {name for name, _ in _names(matrix, machines)}
+    for release in _framework(matrix):
+        for build in release.builds:
+            for machine in machines:
+                if machine.takes(build):
+                    found |= {name for name, _ in _missing(matrix, machine, build)}
+    return found
+
+
+def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[str, str]]:
+    for requirement in machine.requires(build):
+        if not _is_pin(requirement):
+            continue
+        name = canonicalize_name(requirement.name)
+        held = matrix.project(name)
+        plain = f"{requirement.name}{requirement.specifier}"
+        hit = (
+            [each for each in held.versions if requirement.specifier.contains(each)] if held else []
+        )
+        if not held or not hit:
+            yield name, f"pins {plain}, which is not held"
+        elif not any(
+            machine.takes(each) for version in hit for each in held.release(version).builds
+        ):
+            yield name, f"pins {plain}, which has no wheel for {machine.platform}"
+
+
+def _is_pin(requirement: Requirement) -> bool:
+    exact = [str(each) for each in requirement.specifier if each.operator == "=="]
+    return bool(exact) and not exact[0].endswith("*")
+
+
+def names(matrix: Matrix) -> Iterator[Defect]:
+    """Every name that a wheel of a ranked project requires is held, so that a goal of the stack
+    solves without a network."""
+    for name, release in sorted(_names(matrix, _machines()), key=lambda each: each[0]):
+        yield of_release(release, f"requires {name}, which is not held")
+
+
+def _names(matrix: Matrix, machines: list[_Machine]) -> list[tuple[str, Release]]:
+    lacking: dict[str, Release] = {}
+    for release in releases(matrix):
+        if release.project != matrix.framework and release.project not in matrix.ranked:
+            continue
+        for build in release.builds:
+            for machine in machines:
+                for requirement in machine.requires(build):
+                    name: str = canonicalize_name(requirement.name)
+                    if name not in matrix.projects:
+                        lacking[name] = release
+    return list(lacking.items())
+
+
+def framework_labels(matrix: Matrix) -> Iterator[Defect]:
+    """A build of the framework says its CUDA release, and its default build exists."""
+    for release in _framework(matrix):
+        made_with = set()
+        for position, build in enumerate(release.builds):
+            cuda = build.row("cuda")
+            made_with |= {".".join(each.split(".")[:2]) for each in cuda}
+            if not cuda or not all(each == NONE or _CUDA.fullmatch(each) for each in cuda):
+                said = " or ".join(map(repr, cuda)) or "missing"
+                yield of_release(release, f"the label `cuda` is {said}", position)
+            if not set(build.row("cxx11abi")) <= {"0", "1"}:
+                yield of_release(release, "the label `cxx11abi` is neither 0 nor 1", position)
+        default = release.default.get("cuda")
+        if default is not None and default not in made_with:
+            yield of_release(release, f"`default` is CUDA {default}, which no build is made with")
+
+
+def companions(matrix: Matrix) -> Iterator[Defect]:
+    """A row that is made for one framework release says so alike everywhere.
+
+    Its label, its own requirement and the CUDA release of its index agree, and that release of the
+    framework is held.
+    """
+    framework = matrix.framework or ""
+    held = matrix.project(framework)
+    for release in releases(matrix):
+        for position, build in enumerate(release.builds):
+            for says in _cuda(matrix, build):
+                yield of_release(release, says, position)
+            for version in build.row(framework):
+                for says in _pair(framework, version, build):
+                    yield of_release(release, says, position)
+                if held and not any(_begins(each, version) for each in held.versions):
+                    says = f"is built for {framework} {version}, which is not held"
+                    yield of_release(release, says, position)
+
+
+def _pair(framework: str, version: str, build: Build) -> Iterator[str]:
+    if version.count(".") < 2:  # a minor: any of its releases may be meant
+        return
+    for requirement in filter(None, map(_requirement, build.requires)):
+        if canonicalize_name(requirement.name) == framework and not requirement.marker:
+            public = SpecifierSet(re.sub(r"\+[\w.]+", "", str(requirement.specifier)))
+            if not public.contains(version, prereleases=True):
+                yield f"is built for {framework} {version}, and requires {requirement}"
+
+
+def _cuda(matrix: Matrix, build: Build) -> Iterator[str]:
+    index = matrix.indexes.get(build.index or "")
+    labels = build.row("cuda")
+    if index is None or index.cuda is None or not labels:
+        return
+    if not any(_begins(each, index.cuda) for each in labels):
+        yield f"the label `cuda` is {' or '.join(labels)}, and its index is CUDA {index.cuda}"
+
+
+def _begins(version: str, prefix: str) -> bool:
+    return f"{version}.".startswith(f"{prefix}.")
+
+
+def contradictions(matrix: Matrix) -> Iterator[Defect]:
+    """No row pins what a hard fact about that very row rules out: one of the two is wrong.
+
+    A requirement that some fact replaces is let off, for it was known to be wrong.
+    """
+    machines = _machines()
+    for component in matrix.components.values():
+        facts = [
+            fact
+            for fact in component.facts
+            if fact.is_hard and fact.scope == "solve" and fact.beside
+        ]
+        project = matrix.project(component.name) if facts else None
+        for release in project or ():
+            covering = [fact for fact in facts if accepts(fact.versions, release.version)]
+            for position, build in enumerate(release.builds):
+                for fact in covering:
+                    if covers(fact, build):
+                        for says in _contradicted(matrix, machines, fact, build):
+                            yield of_release(release, says, position)
+
+
+def _contradicted(
+    matrix: Matrix, machines: list[_Machine], fact: Fact, build: Build
+) -> Iterator[str]:
+    ruled = {
+        demand.template.name: demand
+        for demand in fact.beside
+        if demand.template.name in matrix.projects
+    }
+    replaced = {each.requirement for each in matrix.replacements}
+    said = set()
+    for machine in machines if ruled else ():
+        if not machine.takes(build) or not _holds(fact, machine):
+            continue
+        for requirement in machine.requires(build):
+            name = canonicalize_name(requirement.name)
+            if name not in ruled or name in replaced or not _is_pin(requirement):
+                continue
+            clause = ruled[name].template.fill(build.labels)
+            pinned = next(each.version for each in requirement.specifier if each.operator == "==")
+            allowed = clause is None or any(
+                accepts(text, pinned) for text in clause.specifiers if text != NONE
+            )
+            if ruled[name].verb == "conflicts" or not allowed:
+                said.add(f"pins {requirement.name}=={pinned}, which {fact.id} rules out")
+    yield from sorted(said)
+
+
+def _holds(fact: Fact, machine: _Machine) -> bool:
+    return holds(fact.when, machine.markers)
+
+
+def toolkits(matrix: Matrix) -> Iterator[Defect]:
+    """What a CUDA release names as pip packages exists; what differs from METADATA says why."""
+    machines = {
+        platform: Target(PYTHON, platform).tags() for platform in ("linux-x86_64", "windows-x86_64")
+    }
+    for release, row in matrix.toolkits.items():
+        key = f"releases[{release!r}]"
+        if not row.get("source"):
+            yield Defect(_TOOLKITS, f"{key}.source", "is missing")
+        if "published" in row and "reason" not in row:
+            yield Defect(_TOOLKITS, f"{key}.reason", "is missing: `published` is another")
+        for platforms in row.get("platforms", {}).values():
+            if unknown := sorted(set(platforms) - set(PLATFORMS)):
+                yield Defect(_TOOLKITS, f"{key}.platforms", f"{unknown[0]!r} is no platform")
+        for platform, tags in machines.items():
+            for name, version in matrix.toolkit_pins(release, (), platform).items():
+                held = matrix.project(name)
+                builds = held.release(version).builds if held and version in held else ()
+                if not any(_installs(tags, build) for build in builds):
+                    says = f"{name} {version} has no wheel for {platform}"
+                    yield Defect(_TOOLKITS, f"{key}.pins", says)
+
+
+def gpus(matrix: Matrix) -> Iterator[Defect]:
+    """A GPU has a compute capability."""
+    for name, value in matrix.gpus.items():
+        if not re.fullmatch(r"\d{1,2}\.\d", value):
+            yield Defect("gpus.json", f"gpus[{name!r}]", f"{value!r} is no compute capability")
+
+
+def header(matrix: Matrix) -> Iterator[Defect]:
+    """The matrix has a version that is a date, and a framework."""
+    if not re.fullmatch(r"20\d\d\.\d\d\.\d\d(\.\d+)?", matrix.version):
+        yield Defect("matrix.toml", "version", f"is no date: {matrix.version!r}")
+    if matrix.framework is None:
+        yield Defect("components", "role", "no component has the role `framework`")
+    for builder in matrix.builders.values():
+        if builder.project not in matrix.projects:
+            key = f"builder[{builder.id}].project"
+            yield Defect("matrix.toml", key, f"{builder.project} is not held")
+        if not builder.source:
+            yield Defect("matrix.toml", f"builder[{builder.id}].source", "is missing")
+
+
+def reading_rules(matrix: Matrix) -> Iterator[Defect]:
+    """The patterns of file names and the rules of labels can be read, and name what is held."""
+    for make in (Patterns, LabelRules):
+        try:
+            make(matrix)
+        except MatrixError as error:
+            says = error.message.removeprefix(f"{error.file}: {error.key}: ")
+            yield Defect(error.file, error.key, says)
+    for index in matrix.indexes.values():
+        for name in index.projects:
+            if name not in matrix.projects:
+                yield Defect("matrix.toml", f"index[{index.id}].projects", f"{name} is not held")
+
+
+def _framework(matrix: Matrix) -> Iterator[Release]:
+    project = matrix.project(matrix.framework) if matrix.framework else None
+    yield from project or ()
+
+
+_TOOLKITS: Final = "toolkits.json"
+LINTS: Final = (
+    header,
+    pins,
+    names,
+    framework_labels,
+    companions,
+    contradictions,
+    toolkits,
+    gpus,
+    reading_rules,
+)
+
+__all__ = ["LINTS"]

@@ -1,0 +1,79 @@
+"""What a goal may want of an index, asked for beforehand."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from cudalock.errors import NetworkError
+from cudalock.live.asking import at_once
+from cudalock.matrix.releases import Build, Project
+from cudalock.versions import accepts, canonical, parse_requirement, parse_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.live.universe import LiveMatrix
+    from cudalock.targets import Target
+
+DEEPEST: Final = 30
+"""Steps from the goal to which requirements are asked for beforehand."""
+
+
+class Preparation:
+    """What one target's answer may want, breadth first."""
+
+    def __init__(self, matrix: LiveMatrix, target: Target) -> None:
+        self._matrix = matrix
+        self._environment = target.marker_environment()
+        self._tags = target.tags()
+        self._seen: set[str] = set()
+
+    def run(self, waiting: set[str]) -> None:
+        for depth in range(DEEPEST):
+            fresh = sorted(waiting - self._seen)
+            self._seen |= waiting
+            if not fresh:
+                return
+            found = at_once(partial(self._requires, is_goal=depth == 0), fresh)
+            waiting = {text for texts in found for text in texts}
+
+    def _requires(self, text: str, is_goal: bool) -> set[str]:
+        """What the newest release that meets a requirement requires on the target."""
+        wanted = parse_requirement(text)
+        try:
+            project = self._matrix.project(canonical(wanted.name))
+            if project is None:
+                return set()
+            count = self._matrix.window if is_goal and project.window else 1
+            builds = list(islice(self._builds(project, str(wanted.specifier)), count))
+            if count > 1:
+                at_once(lambda build: build.is_readable, builds)
+            requires = builds[0].requires if builds else ()
+        except NetworkError:
+            # The search says so, if it comes to this at all.
+            return set()
+        return set(self._applying(requires, wanted.extras))
+
+    def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
+        """What the target can take, newest first."""
+        python = self._environment["python_full_version"]
+        for version in reversed(project.versions):
+            is_asked = accepts(specifier, version)
+            if is_asked and not (project.has_final and parse_version(version).is_prerelease):
+                for build in project.release(version).builds:
+                    fits = any(self._tags.rank(tags) is not None for tags in build.tags)
+                    if fits and (build.python is None or accepts(build.python, python)):
+                        yield build
+
+    def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
+        for text in requires:
+            parsed = parse_requirement(text)
+            environments = [{**self._environment, "extra": each} for each in (*extras, "")]
+            if parsed.marker is None or any(map(parsed.marker.evaluate, environments)):
+                named = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
+                yield f"{parsed.name}{named}{parsed.specifier}"
+
+
+__all__ = ["Preparation"]

@@ -1,0 +1,248 @@
+"""A project as an index lists it: METADATA is read when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
+from cudalock.versions import leading_name, parse_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.indexes.listings import File, Listing
+    from cudalock.indexes.metadata import Metadata
+    from cudalock.live.universe import LiveMatrix
+
+WINDOW: Final = 8
+"""Releases looked at of a project, those that nothing rules out; see :meth:`LiveMatrix.again`."""
+
+
+class LiveProject(Project):
+    """A project's releases as an index lists them, after those that the matrix holds, if any."""
+
+    __slots__ = (
+        "_files",
+        "_held",
+        "_is_cut",
+        "_matrix",
+        "_read",
+        "_versions",
+        "added",
+        "has_final",
+        "index",
+        "url",
+    )
+
+    def __init__(
+        self,
+        matrix: LiveMatrix,
+        listing: Listing,
+        index: str,
+        url: str,
+        held: Project | None = None,
+        *,
+        anew: bool = False,
+    ) -> None:
+        """Before the releases come those of `held`, as they are or `anew`, as the index has
+        them."""
+        from cudalock.indexes.rows import releases_of
+
+        super().__init__(listing.project, listing.address, "", (listing.address,), {})
+        files = releases_of(listing)
+        self._matrix = matrix
+        self._held = held
+        self._files = {
+            version: found
+            for version, found in files.items()
+            if held is None or (anew if version in held else matrix.takes(version, held))
+        }
+        self._is_cut = held is None or anew
+        self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
+        self._read: dict[str, Metadata | None] = {}
+        self.index = index
+        self.url = url
+        self.added = tuple(self._files)
+        """the versions that are the index's"""
+        self.has_final = held is not None or any(
+            not parse_version(version).is_prerelease for version in self._files
+        )
+
+    @property
+    def window(self) -> int | None:
+        """How many releases are looked at."""
+        return self._matrix.window if self._is_cut else None
+
+    @property
+    def other_window(self) -> int | None:
+        """How many of those are looked at that nobody asks for, to tell what is in the way."""
+        return WINDOW if self._is_cut else None
+
+    def newest_wheels(self, held: Project) -> str | None:
+        """The newest final release of the index that has any, if it is newer than all that are
+        held."""
+        newest = parse_version(held.versions[-1])
+        for version, files in reversed(self._files.items()):
+            if parse_version(version) < newest:
+                return None
+            if any(file.is_wheel for file in files) and not parse_version(version).is_prerelease:
+                return version
+        return None
+
+    @property
+    def source_only(self) -> list[str]:
+        """The releases that were looked at, oldest first, if none of them has a wheel."""
+        looked_at = sorted(self._parsed, key=parse_version)
+        return [] if any(self._parsed[each].builds for each in looked_at) else looked_at
+
+    @property
+    def unread(self) -> list[str]:
+        """The wheels whose metadata was asked for in vain."""
+        return sorted(file for file, metadata in self._read.items() if metadata is None)
+
+    def cut(self) -> None:
+        self._matrix.was_cut = True
+
+    @property
+    def versions(self) -> list[str]:
+        """Every version, oldest first."""
+        return list(self._versions)
+
+    def __contains__(self, version: str) -> bool:
+        return version in self._files or (self._held is not None and version in self._held)
+
+    def __iter__(self) -> Iterator[Release]:
+        return (self.release(version) for version in self.versions)
+
+    def release(self, version: str) -> Release:
+        """Raises KeyError for an unknown version."""
+        if self._held is not None and version not in self._files:
+            return self._held.release(version)
+        release = self._parsed.get(version)
+        if release is None:
+            release = LiveRelease(self, version, self._files[version])
+            self._parsed[version] = release
+        return release
+
+    def mentions(self, name: str) -> bool:
+        """Whether the project leads to another, by what was read so far: the newest releases that
+        the goal and the target allow, and those of projects that only an index has."""
+        return self._matrix.leads_to(self.name, name)
+
+    def mentions_extra(self, extra: str) -> bool:
+        """Whether a release has requirements of an extra: the newest are asked, then some of the
+        older ones, since an extra may be given up."""
+        finals = [
+            version
+            for version in reversed(self.versions)
+            if not (self.has_final and parse_version(version).is_prerelease)
+        ]
+        window = self._matrix.window
+        older = finals[window :: max(1, len(finals) // WINDOW)]
+        return any(
+            f'extra == "{extra}"' in text
+            for version in (*finals[:window], *older)
+            for build in self.release(version).builds[:1]
+            for text in build.requires
+        )
+
+    def version_of(self, file: File) -> str:
+        """The version that a listed file is of."""
+        return next(version for version, files in self._files.items() if file in files)
+
+    def lacks_extra(self, version: str, extra: str) -> bool:
+        """Whether a release, which was read, has nothing of an extra."""
+        return version in self._files and not any(
+            f'extra == "{extra}"' in text
+            for build in self.release(version).builds
+            for text in build.requires
+        )
+
+    def required(self) -> set[str]:
+        """The names that the metadata read so far requires; of the newest, where none was read."""
+        if not self._read and self._files:
+            for build in self.release(self.added[-1]).builds:
+                _ = build.requires
+        read = [metadata for metadata in self._read.values() if metadata is not None]
+        return {leading_name(text) for metadata in read for text in metadata.requires}
+
+    def metadata(self, file: File) -> Metadata | None:
+        """The metadata of one wheel, asked for one time. Raises NetworkError."""
+        if file.name not in self._read:
+            metadata = self._matrix.read(self, file)
+            self._read[file.name] = metadata
+            self._matrix.note_extras(metadata.requires if metadata is not None else ())
+        return self._read[file.name]
+
+
+class LiveRelease(Release):
+    """One version as an index lists it: a build for each system and machine, whose
+    metadata may differ."""
+
+    __slots__ = ("_live",)
+
+    def __init__(self, project: LiveProject, version: str, files: list[File]) -> None:
+        from cudalock.indexes.rows import Row, grouped, listed_row
+
+        row: Row = listed_row(files)
+        groups = grouped(project.name, files)
+        builds: list[dict[str, Any]] = [
+            {"index": project.index, **({"local": local} if local else {}), "wheels": rows}
+            for local, _, rows in groups
+        ]
+        super().__init__(project.name, version, {**row, "builds": builds})
+        self._live = [
+            LiveBuild(build, self._table.get("python"), project, found)
+            for build, (_, found, _) in zip(builds, groups, strict=True)
+        ]
+
+    def build(self, position: int) -> Build:
+        """One build."""
+        return self._live[position]
+
+
+class LiveBuild(Build):
+    """Wheels of one system and machine, whose METADATA is read when it is asked for."""
+
+    __slots__ = ("_files", "_project")
+
+    def __init__(
+        self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
+    ) -> None:
+        super().__init__(row, python, (), project.name.replace("-", "_"))
+        self._project = project
+        self._files = files
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What METADATA requires; nothing where it cannot be read."""
+        metadata = self._metadata
+        return metadata.requires if metadata is not None else ()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether METADATA can be had. Raises NetworkError for an index in trouble."""
+        return self._metadata is not None
+
+    @property
+    def _metadata(self) -> Metadata | None:
+        from cudalock.indexes.rows import representative
+
+        return self._project.metadata(representative(self._files))
+
+    def address(self, wheel: Wheel) -> str | None:
+        """Where the index has a wheel."""
+        return next(
+            (file.url for file in self._files if file.name.endswith(f"-{wheel.tags}.whl")), None
+        )
+
+
+def is_plain(held: Project) -> bool:
+    """Whether a listing says all there is to know of a project's wheels."""
+    newest = held.release(held.versions[-1]) if held.versions else None
+    return newest is not None and all(
+        build.index == PACKAGE_INDEX and not build.labels for build in newest.builds
+    )
+
+
+__all__ = ["WINDOW", "LiveBuild", "LiveProject", "LiveRelease", "is_plain"]

@@ -1,0 +1,535 @@
+"""The matrix: facts and releases together, as the one read-only view that the rest asks.
+
+The data is found by :func:`data_directory` alone, and what the user refreshed since is laid over
+its generated half. Everything is read on first use, and once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote
+
+from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
+from cudalock.files import files_in
+from cudalock.matrix.components import read_component
+from cudalock.matrix.facts import Component, Fact, Libraries, Place, Replacement
+from cudalock.matrix.refreshed import Refreshed, find_refreshed
+from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
+from cudalock.matrix.store import COMPONENTS, HEADER, Tables, read_tables
+from cudalock.names import Names, nearest
+from cudalock.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cudalock.targets import Target
+
+EMBEDDED: Final = "embedded"
+"""The name, in place of a folder, of the matrix that was installed with cudalock."""
+
+
+class Index(NamedTuple):
+    """A package index; ``url`` is None for the default one, whose address the installer knows.
+
+    ``cuda`` is the CUDA minor that all its builds are made with, ``none`` for CPU builds, None
+    where they differ.
+    """
+
+    id: str
+    url: str | None
+    trust: str
+    cuda: str | None = None
+    projects: tuple[str, ...] = ()
+    """what an update asks it about; empty for the default index, which is asked about all"""
+
+
+class Builder(NamedTuple):
+    """Who publishes wheels outside an index, and how their addresses read.
+
+    ``renamed``: the file name carries a local version label that METADATA does not. ``listed``:
+    whether an update asks for its files; not where they have moved, or are gone.
+    """
+
+    id: str
+    project: str
+    url: str
+    trust: str
+    renamed: bool
+    source: str
+    listed: bool = True
+
+
+def data_directory() -> Path:
+    """The shipped ``matrix/`` beside the package, else the checkout's.
+
+    Raises MatrixError if neither is there.
+    """
+    here = Path(__file__).resolve()
+    # Not importlib.resources: importing it takes longer than reading what it finds.
+    shipped = here.parents[1] / "data"
+    checkout = here.parents[3] / "matrix"
+    for directory in (shipped, checkout):
+        if (directory / HEADER).is_file():
+            return directory
+    raise MatrixError(HEADER, "", "is missing: the installation is damaged; reinstall it")
+
+
+class Matrix:
+    """Facts and releases, read when asked for. Make one with :meth:`load`."""
+
+    def __init__(self, directory: Path, tables: Tables, refreshed: Refreshed | None = None) -> None:
+        header = tables[HEADER]
+        self.directory = directory
+        self.refreshed = refreshed
+        self._tables = tables
+        self._components: dict[str, Component] = {}
+        self.embedded_version: str = header["version"]
+        """of the folder itself, whatever is laid over it"""
+        self.version: str = refreshed.version if refreshed else self.embedded_version
+        self.indexes: dict[str, Index] = {
+            row["id"]: Index(
+                row["id"],
+                row.get("url"),
+                row.get("trust", "own"),
+                row.get("cuda"),
+                tuple(row.get("projects", ())),
+            )
+            for row in header["index"]
+        }
+        self.builders: dict[str, Builder] = {
+            row["id"]: Builder(
+                row["id"],
+                row["project"],
+                row["url"],
+                row["trust"],
+                bool(row.get("renamed", False)),
+                row.get("source", ""),
+                bool(row.get("listed", True)),
+            )
+            for row in header.get("builder", ())
+        }
+        self.patterns: list[dict[str, Any]] = header.get("pattern", [])
+        """how builders name their wheels, as matrix.toml has it"""
+        self.labels: list[dict[str, Any]] = header.get("label", [])
+        """which labels of new rows follow from their METADATA, as matrix.toml has it"""
+        self._projects: dict[str, Project | None] = {}
+
+    @classmethod
+    def load(
+        cls, path: Path | str | None = None, warn: Callable[[str], None] = warnings.warn
+    ) -> Matrix:
+        """The matrix in ``path``; without one the embedded matrix, with what the user refreshed
+        laid over it where that is newer; EMBEDDED is the embedded one as it was installed.
+
+        Raises MatrixError naming file and key if the header is missing or damaged. ``warn`` is
+        told of a refreshed file that is damaged, and that the embedded one stands in.
+        """
+        embedded = path is None or str(path) == EMBEDDED
+        directory = data_directory() if embedded else Path(str(path))
+        tables = read_tables(directory)
+        try:
+            refreshed = find_refreshed(tables[HEADER]["version"], warn) if path is None else None
+            return cls(directory, tables, refreshed)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise MatrixError(
+                "matrix.toml", str(error).strip("'"), "is missing or damaged"
+            ) from None
+
+    @property
+    def described(self) -> str:
+        """Its version, which matrix it is and how old: `2026.11.21, embedded, 3 days old`."""
+        from datetime import date
+
+        kind = "refreshed" if self.refreshed else "embedded"
+        year, month, day = (int(part) for part in self.version.split(".")[:3])
+        age = max(0, (date.today() - date(year, month, day)).days)
+        return f"{self.version}, {kind}, {counted(age, 'day')} old"
+
+    def file(self, name: str) -> Path:
+        """Where a file of the generated half is, ``index/torch.json``; it need not exist."""
+        refreshed = self.refreshed and self.refreshed.path(name)
+        return refreshed or self.directory / name
+
+    # -- releases ---------------------------------------------------------------------------
+
+    def project(self, name: str) -> Project | None:
+        """The project's releases, or None where the matrix does not hold it."""
+        if name not in self._projects:
+            path = self.file(f"index/{name}.json")
+            self._projects[name] = read_project(path) if path.is_file() else None
+        return self._projects[name]
+
+    def versions(self, name: str) -> list[str]:
+        """Every version of a project, oldest first; empty where it is not held."""
+        project = self.project(name)
+        return project.versions if project else []
+
+    def older(self, name: str, version: str) -> list[str]:
+        """The versions of a project that is held, with one that is older than those; none where
+        that cannot be had.
+
+        The matrix by itself has no others; a live view asks an index.
+        """
+        del name, version
+        return []
+
+    def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the names, canonical and not held, that can be asked for all the same.
+
+        The matrix by itself has no others; a live view asks an index, and raises NetworkError for
+        names that cannot be looked up.
+        """
+        del names
+        return frozenset()
+
+    @property
+    def looks_further(self) -> bool:
+        """Whether :meth:`elsewhere` asks anybody."""
+        return False
+
+    @property
+    def flags(self) -> str:
+        """What a command has to say to be answered by this view, each word after a space."""
+        return ""
+
+    def prepare(self, requirements: Iterable[str], target: Target) -> None:
+        """Told what will be asked, so that what is needed from elsewhere can be had at once."""
+
+    def read_at_once(self, builds: Iterable[Build]) -> None:
+        """Told of builds whose metadata is likely to be asked for."""
+
+    def note_extras(self, requires: Iterable[str]) -> None:
+        """Told of requirements that name extras, whose own requirements may not be held."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether :meth:`project` shows all there is."""
+        return True
+
+    def again(self, *, found: bool) -> bool:
+        """Whether a search that found an answer, or none, sees more when it is made again."""
+        del found
+        return False
+
+    def troubles(self) -> tuple[str, ...]:
+        """What was wanted of projects elsewhere, and cannot be had, in sentences."""
+        return ()
+
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """What is to be said of where the pins, names and versions, come from."""
+        del pins
+        return ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether :meth:`project` may have projects that are not held."""
+        return False
+
+    @cached_property
+    def projects(self) -> frozenset[str]:
+        """The names of all projects held."""
+        files = files_in(self.directory / "index", ".json")
+        names = {file.removesuffix(".json") for file in files}
+        if self.refreshed:
+            held = (name.partition("/") for name in self.refreshed.files)
+            names |= {file.removesuffix(".json") for folder, _, file in held if folder == "index"}
+        return frozenset(names)
+
+    def trust(self, build: Build) -> str:
+        """Whose wheel it is: ``own`` (the project's), ``known`` or ``other``."""
+        if build.builder is not None:
+            return self._builder(build.builder).trust
+        return self._index(build.index or PACKAGE_INDEX).trust
+
+    def is_renamed(self, build: Build) -> bool:
+        """Whether the file name carries a local version that METADATA does not."""
+        if build.renamed is not None:
+            return build.renamed
+        return build.builder is not None and self._builder(build.builder).renamed
+
+    def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
+        """The wheel's address; None on the default index, whose addresses cannot be derived."""
+        file = quote(wheel.file(version, build.local))
+        if build.builder is not None:
+            return self._builder(build.builder).url.format(tag=build.tag or "", file=file)
+        base = self._index(build.index or PACKAGE_INDEX).url
+        return f"{base}/{file}" if base else None
+
+    def _builder(self, builder: str) -> Builder:
+        if builder not in self.builders:
+            raise MatrixError(HEADER, "builder", f"does not know the builder {builder!r}")
+        return self.builders[builder]
+
+    def _index(self, index: str) -> Index:
+        if index not in self.indexes:
+            raise MatrixError(HEADER, "index", f"does not know the index {index!r}")
+        return self.indexes[index]
+
+    # -- facts ------------------------------------------------------------------------------
+
+    def component(self, name: str) -> Component:
+        """What is curated about a name; an empty component where nothing is."""
+        if name not in self._components:
+            file = f"{name}.toml"
+            table = self._tables.get(file)
+            self._components[name] = read_component(table, file) if table else Component(name)
+        return self._components[name]
+
+    def is_curated(self, name: str) -> bool:
+        """Whether people keep facts about the name."""
+        return f"{name}.toml" in self._tables
+
+    @cached_property
+    def components(self) -> dict[str, Component]:
+        """Everything curated, by component name."""
+        return {name: self.component(name) for name in self._component_tables}
+
+    @property
+    def _component_tables(self) -> dict[str, dict[str, Any]]:
+        return {
+            file.removesuffix(".toml"): table
+            for file, table in self._tables.items()
+            if file != HEADER
+        }
+
+    @cached_property
+    def framework(self) -> str | None:
+        """The component whose build fixes the CUDA release, cuDNN and C++ ABI."""
+        return self._by_role("framework")
+
+    @cached_property
+    def ranked(self) -> frozenset[str]:
+        """The projects that have a place in the order of goal components."""
+        return frozenset(name for name, table in self._component_tables.items() if "rank" in table)
+
+    @cached_property
+    def curated(self) -> frozenset[str]:
+        """The names that people keep facts about."""
+        return frozenset(self._component_tables)
+
+    def _by_role(self, role: str) -> str | None:
+        for name, table in self._component_tables.items():
+            if table.get("role") == role:
+                return name
+        return None
+
+    @cached_property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """The requirements that facts replace or drop."""
+        return tuple(
+            item
+            for name, table in self._component_tables.items()
+            if any("replaces" in entry for entry in table.get("fact", ()))
+            for item in self.component(name).replacements
+        )
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The files that packages look for beside themselves."""
+        tables = self._component_tables
+        names = [name for name, table in tables.items() if "place" in table]
+        return tuple(place for name in names for place in self.component(name).places)
+
+    def libraries(self, system: str) -> Libraries | None:
+        """Where pip puts CUDA's libraries on a system, `windows` or `linux`; None on others."""
+        return self.component(self.toolkit_component).libraries.get(system)
+
+    @cached_property
+    def facts(self) -> dict[str, Fact]:
+        """Every fact by its id. Raises MatrixError for an id used twice."""
+        facts: dict[str, Fact] = {}
+        for component in self.components.values():
+            for fact in component.facts:
+                if fact.id in facts:
+                    raise MatrixError(f"{component.name}.toml", fact.id, "is used by another fact")
+                facts[fact.id] = fact
+        return facts
+
+    def fact(self, id: str) -> Fact:
+        """Raises KeyError for an unknown id."""
+        return self.facts[id]
+
+    @cached_property
+    def names(self) -> Names:
+        """Names, aliases and import names people may write."""
+        real = {
+            name: table
+            for name, table in self._component_tables.items()
+            if table.get("kind") != "virtual"
+        }
+        return Names(
+            aliases=_inverted(real, "aliases"),
+            projects=self.projects,
+            imports=_inverted(real, "imports"),
+            stand_ins={
+                name: tuple(
+                    (each["when"], each["name"]) for each in table["alias"] if "when" in each
+                )
+                for name, table in real.items()
+                if "alias" in table
+            },
+        )
+
+    # -- the vendor's tables ----------------------------------------------------------------
+
+    @cached_property
+    def toolkits(self) -> dict[str, Any]:
+        """CUDA release -> its row: pins, extras and platforms of its pip packages."""
+        releases: dict[str, Any] = self.vendor_table("toolkits")["releases"]
+        return releases
+
+    @cached_property
+    def toolkit_component(self) -> str:
+        """The component whose versions are CUDA releases as pip packages."""
+        name = self._by_role("toolkit")
+        if name is None:
+            raise MatrixError(COMPONENTS, "role", "no component has the role `toolkit`")
+        return name
+
+    def toolkit_pins(self, release: str, parts: tuple[str, ...], platform: str) -> dict[str, str]:
+        """The pip packages of a CUDA release, all or the named parts, that exist on a platform.
+
+        Raises UnknownVersion for a release, UnknownName for a part that is not known.
+        """
+        row = self.toolkits.get(release)
+        if row is None:
+            newest_first = [each for each in self.toolkits if "rc" not in each][::-1]
+            inside = [each for each in newest_first if each.startswith(f"{release}.")]
+            major = release.partition(".")[0]
+            near = [each for each in newest_first if each.startswith(f"{major}.")]
+            raise UnknownVersion(
+                f"CUDA {release} is {', '.join(inside)}: which of them?"
+                if inside
+                else f"CUDA {release} is not known as pip packages (matrix {self.version})",
+                hints=[f"--toolkit {each}" for each in (inside or near or newest_first)[:3]],
+            )
+        for part in parts:
+            if part not in row["extras"]:
+                known = ", ".join(sorted(row["extras"]))
+                raise UnknownName(
+                    f"CUDA {release} has no part `{part}`: it has {known}",
+                    hints=[f"--toolkit {release}:{each}" for each in nearest(part, row["extras"])],
+                )
+        names = (
+            [name for part in parts for name in row["extras"][part]] if parts else list(row["pins"])
+        )
+        elsewhere = row.get("platforms", {})
+        return {
+            name: row["pins"][name]
+            for name in sorted(set(names))
+            if platform in elsewhere.get(name, (platform,))
+        }
+
+    def toolkit_versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
+        """The versions of an nvidia project that belong to a CUDA minor, newest release first."""
+        return self._versions_by_minor.get((project, minor), [])
+
+    @cached_property
+    def _versions_by_minor(self) -> dict[tuple[str, tuple[int, ...]], list[str]]:
+        found: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+        numbers = {release: _numbers(release) for release in self.toolkits}
+        for release in sorted(numbers, key=lambda each: numbers[each], reverse=True):
+            for project, version in self.toolkits[release]["pins"].items():
+                versions = found.setdefault((project, numbers[release][:2]), [])
+                if version not in versions:
+                    versions.append(version)
+        return found
+
+    def cudnn_projects(self, cuda: str | None) -> list[str]:
+        """The pip package of cuDNN for a CUDA release; without one that of each CUDA major, the
+        newest first."""
+        by_cuda = self.component("cudnn").by_cuda
+        majors = [cuda.split(".")[0]] if cuda else sorted(by_cuda, key=int, reverse=True)
+        return [by_cuda[major] for major in majors if major in by_cuda]
+
+    @cached_property
+    def gpus(self) -> dict[str, str]:
+        """GPU name -> compute capability."""
+        gpus: dict[str, str] = self.vendor_table("gpus")["gpus"]
+        return gpus
+
+    def gpu_names(self) -> list[str]:
+        """Every GPU name known."""
+        return list(self.gpus)
+
+    def gpu(self, text: str) -> str | None:
+        """The compute capability meant by ``RTX 5090``, ``12.0`` or ``sm_120``, if known."""
+        plain = _plain_gpu(text)
+        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
+        if capability:
+            value = f"{capability[1]}.{capability[2]}"
+            return value if value in self._capabilities else None
+        return self._gpus_by_plain_name.get(plain) or self._gpu_by_number(plain)
+
+    def _gpu_by_number(self, plain: str) -> str | None:
+        """The capability of the GPUs that a number alone may mean, `3090`, if it is one."""
+        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
+            return None
+        names = self._gpus_by_plain_name.items()
+        found = {value for name, value in names if re.fullmatch(rf"[a-z]+{plain}", name)}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def _capabilities(self) -> frozenset[str]:
+        return frozenset(self.gpus.values()) | frozenset(self.vendor_table("gpus")["capabilities"])
+
+    @cached_property
+    def _gpus_by_plain_name(self) -> dict[str, str]:
+        return {_plain_gpu(name): value for name, value in self.gpus.items()}
+
+    def distribution(self, text: str) -> str | None:
+        """The glibc of the Linux distribution meant by ``Ubuntu 22.04`` or ``bookworm``, if
+        known. Raises BadTarget for a name that lacks its release."""
+        plain = re.sub(r"[\s_-]", "", text.lower())
+        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
+        if not plain[:1].isalpha():
+            return None
+        releases = [
+            name for name in self._distributions if re.fullmatch(rf"{re.escape(plain)}[\d.]+", name)
+        ]
+        if releases:
+            raise BadTarget(
+                f"`{text}` needs its release after it, which tells the glibc",
+                hints=[" or ".join(f"`{name}`" for name in releases), "`linux`, with glibc 2.28"],
+            )
+        return self._distributions.get(plain)
+
+    @cached_property
+    def _distributions(self) -> dict[str, str]:
+        from cudalock import toml
+
+        path = self.directory / "repositories.toml"
+        rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {name: row["glibc"] for row in rows.get("distribution", ()) for name in row["names"]}
+
+    def vendor_table(self, name: str) -> dict[str, Any]:
+        """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""
+        path = self.file(f"cuda/{name}.json")
+        try:
+            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        return table
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _inverted(tables: Tables, key: str) -> dict[str, str]:
+    """The words that components list under a key, each with its component."""
+    return {word: name for name, table in tables.items() for word in table.get(key, ())}
+
+
+def _plain_gpu(text: str) -> str:
+    """A GPU's name without maker, brand, spaces and case: what people agree on."""
+    words = re.sub(r"\b(nvidia|geforce|laptop|gpu|tesla|quadro)\b", " ", text.lower())
+    return re.sub(r"[^a-z0-9.]", "", words) or re.sub(r"[^a-z0-9.]", "", text.lower())
+
+
+__all__ = ["EMBEDDED", "Builder", "Index", "Matrix", "data_directory"]

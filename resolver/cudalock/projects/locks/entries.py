@@ -1,0 +1,98 @@
+"""What the readers of pylock.toml, uv.lock, poetry.lock and pdm.lock have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cudalock.projects.model import Declared, LockedFile
+from cudalock.projects.syntax.pep508 import is_name, is_specifier
+from cudalock.urls import file_of
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.projects.model import Place
+    from cudalock.projects.syntax.toml import Key
+    from cudalock.projects.syntax.toml_file import TomlFile
+
+
+def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """The tables of the array at a path; a problem for what is none, or has no name."""
+    for each, item in file.items(*key):
+        if not isinstance(item, dict):
+            file.problem(each, "it is no table")
+        elif not isinstance(item.get("name"), str) or not is_name(item["name"]):
+            file.problem(each, "it has no name")
+        elif not isinstance(item.get("version", ""), str):
+            file.problem(each, "its version is no string")
+        else:
+            yield each, item
+
+
+def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
+    """The entry with its name, version and place; the rest is the lock's own way."""
+    place = _place(file, key, package)
+    version = package.get("version")
+    specifier = f"=={version}" if version else ""
+    is_known = is_specifier(specifier)
+    return Declared(
+        name=canonical(package["name"]),
+        text=file.text.text[place.start : place.end],
+        place=place,
+        specifier=specifier if is_known else "",
+        role="locked",
+        syntax="locked",
+        ignored=file.text.ignored(place.start, place.end),
+        problem=None if is_known else f"`{version}` is no version",
+    )
+
+
+def _place(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Place:
+    """From the name to the version, which every tool writes below it; else the name alone."""
+    name = file.node((*key, "name"))
+    end = name
+    if "version" in package:
+        version = file.node((*key, "version"))
+        end = version if name.end < version.start < name.end + 200 else name
+    return file.text.place(name.key_start, end.end + int(end.is_string))
+
+
+def locked_file(table: object) -> LockedFile | None:
+    """A file of a lock, whichever of the usual keys it has; None where it has no name."""
+    if not isinstance(table, dict):
+        return None
+    url = string(table, "url") or string(table, "path")
+    name = string(table, "file") or string(table, "filename") or string(table, "name")
+    name = name or file_of(url or "")
+    size = table.get("size")
+    if not name:
+        return None
+    return LockedFile(name, url, tuple(hashes(table)), size if type(size) is int else None)
+
+
+def hashes(table: Mapping[str, Any]) -> Iterator[str]:
+    """The hashes of a file: `hash = "sha256:..."`, or a table of them."""
+    if isinstance(table.get("hash"), str):
+        yield table["hash"]
+    found = table.get("hashes")
+    for kind, digest in found.items() if isinstance(found, dict) else ():
+        if isinstance(digest, str):
+            yield f"{kind}:{digest}"
+
+
+def files_of(tables: object) -> tuple[LockedFile, ...]:
+    """The files of a list, those that have a name."""
+    found = map(locked_file, tables if isinstance(tables, list) else [tables])
+    return tuple(each for each in found if each is not None)
+
+
+def hashes_of(files: tuple[LockedFile, ...]) -> tuple[str, ...]:
+    """The hashes of all files, sorted, each once."""
+    return tuple(sorted({digest for file in files for digest in file.hashes}))
+
+
+def string(table: Mapping[str, Any], key: str) -> str | None:
+    """The string at a key; None for anything else."""
+    value = table.get(key)
+    return value if isinstance(value, str) else None

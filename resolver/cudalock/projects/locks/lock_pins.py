@@ -1,0 +1,66 @@
+"""What a lock pins, read back from the file: for requirements, constraints, pylock.toml, uv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cudalock.formats.header import find_command
+from cudalock.projects.model import Said
+from cudalock.projects.syntax.text import Text
+from cudalock.urls import file_of
+
+if TYPE_CHECKING:
+    from cudalock.projects.model import Declared, ProjectFile
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPin:
+    """One pin of a lock, as far as its file says it.
+
+    Either `version` is what a requirement says, or `file` is the wheel that an address or path
+    (`url`) leads to. `hashes` are sha256 digests, sorted; `index` is the address of an index.
+    """
+
+    name: str
+    version: str | None
+    file: str | None = None
+    url: str | None = None
+    hashes: tuple[str, ...] = ()
+    marker: str | None = None
+    index: str | None = None
+
+
+def read_pins(file: ProjectFile) -> tuple[LockedPin, ...]:
+    """The pins of a lock, in the order of the file: its exact requirements, and its addresses.
+
+    Of a uv project `file.sources` says under which markers a pin comes from where.
+    """
+    return tuple(pin for entry in file.declared if (pin := _pin(entry)) is not None)
+
+
+def read_command(file: ProjectFile) -> Said | None:
+    """The command that makes a lock of cudalock's again, with its place; None for another file."""
+    found = find_command(file.text)
+    if found is None:
+        return None
+    command, start, end = found
+    return Said(command, Text(file.name, file.text).place(start, end))
+
+
+def _pin(entry: Declared) -> LockedPin | None:
+    hashes = tuple(sorted(each.removeprefix("sha256:") for each in entry.hashes))
+    if entry.url is None and entry.version is None:
+        return None
+    return LockedPin(
+        entry.name,
+        entry.version if entry.url is None else None,
+        file_of(entry.url) if entry.url else None,
+        entry.url,
+        hashes,
+        entry.marker,
+        entry.index,
+    )
+
+
+__all__ = ["LockedPin", "read_command", "read_pins"]

@@ -1,0 +1,115 @@
+"""Which wheels a lock names, read from a requirements.txt or pylock.toml that cudalock wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cudalock.errors import BadFile
+from cudalock.projects.read import read_file
+from cudalock.urls import file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.pylock import PackageArchive, PackageWheel
+
+    from cudalock.projects.model import Declared, ProjectFile
+
+_FROM = re.compile(r"^[ \t]+# from (\S+)[ \t\r]*$", re.MULTILINE)
+_DIGEST = re.compile(r"^[ \t]+# sha256 ([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A wheel of a lock: its file, or, where the lock has but a version, its digests.
+
+    `url` is None for one whose address has to be looked up at an index.
+    """
+
+    project: str
+    file: str | None
+    url: str | None
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWheels:
+    """Every wheel of a lock, and the indexes that the lock names."""
+
+    wheels: tuple[Wanted, ...]
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+
+
+def read(path: Path) -> LockedWheels:
+    """The wheels of a lock. Raises BadFile for a file that is no such lock."""
+    is_toml = path.suffix.lower() == ".toml"
+    file = read_file(path, kind="pylock" if is_toml else "requirements")
+    if is_toml:
+        return LockedWheels(tuple(_of_pylock(path, file.text)))
+    return _of_requirements(file)
+
+
+def _of_requirements(file: ProjectFile) -> LockedWheels:
+    for problem in file.problems:
+        raise BadFile(f"{problem.place}: {problem.message}: this is no line of a lock")
+    entries = list(file.declared)
+    ends = [entry.place.start for entry in entries[1:]] + [len(file.text)]
+    wheels = tuple(
+        _wanted(entry, file.text[entry.place.end : end])
+        for entry, end in zip(entries, ends, strict=True)
+    )
+    return LockedWheels(wheels, file.index_url, file.extra_index_urls)
+
+
+def _wanted(entry: Declared, below: str) -> Wanted:
+    """The wheel of an entry, with what the comments below it say."""
+    digests = tuple(each[7:] for each in entry.hashes if each.startswith("sha256:"))
+    digests = digests or _first(_DIGEST, below)
+    if entry.url is not None and "://" in entry.url:
+        return Wanted(entry.name, file_of(entry.url), entry.url, digests)
+    if entry.url is not None and entry.url.endswith(".whl"):
+        url = next(iter(_first(_FROM, below)), None)
+        return Wanted(entry.name, file_of(entry.url), url, digests)
+    if entry.version is not None and digests:
+        return Wanted(entry.name, None, None, digests)
+    if entry.version is not None:
+        raise BadFile(
+            f"{entry.place.file}:{entry.place.line}: `{entry.text}` does not say which wheel it "
+            "is, without a hash",
+            hints=["`cudalock solve` with `--wheels DIR`, which names each file"],
+        )
+    raise BadFile(f"{entry.place.file}:{entry.place.line}: `{entry.text}` is no line of a lock")
+
+
+def _first(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
+    return tuple(found[1] for found in pattern.finditer(text))[:1]
+
+
+def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
+    from packaging.pylock import Pylock, PylockValidationError
+
+    from cudalock import toml
+
+    try:
+        document = Pylock.from_dict(toml.loads(text))
+    except (toml.TOMLDecodeError, PylockValidationError) as error:
+        raise BadFile(f"`{path}` is no pylock.toml: {error}") from None
+    for package in document.packages:
+        tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
+        places: list[PackageWheel | PackageArchive] = list(package.wheels or ())
+        if package.archive is not None:
+            places.append(package.archive)
+        if not places:
+            raise BadFile(f"`{path}`: {package.name} has no wheel")
+        for place in places:
+            url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
+            file = file_of(place.url or place.path or "")
+            digests = tuple(each for each in (place.hashes.get("sha256"),) if each)
+            yield Wanted(package.name, file, url, digests)
+
+
+__all__ = ["LockedWheels", "Wanted", "read"]

@@ -1,0 +1,94 @@
+"""pylock.toml (PEP 751), whoever wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cudalock.projects.locks.entries import files_of, hashes_of, locked, string, tables
+from cudalock.projects.model import Declared, Edge, ProjectFile
+from cudalock.projects.syntax.pep508 import is_marker
+from cudalock.projects.syntax.toml_file import TomlFile, as_list
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.syntax.text import Text
+    from cudalock.projects.syntax.toml import Key
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """What the file says. What packaging has against it is a problem."""
+    file = TomlFile(text)
+    found = ProjectFile(
+        text.name,
+        "pylock",
+        text.text,
+        encoding,
+        declared=tuple(_entry(file, *each) for each in tables(file, "packages")),
+        requires_python=file.range("requires-python"),
+        environments=file.markers("environments"),
+        settings=dict(file.table("tool", "cudalock")),
+    )
+    if file.data:
+        _validate(file)
+    return replace(found, problems=tuple(dict.fromkeys(file.problems)))
+
+
+def _validate(file: TomlFile) -> None:
+    from packaging.pylock import Pylock, PylockValidationError
+
+    try:
+        Pylock.from_dict(file.data)
+    except PylockValidationError as error:
+        key = _key(error.context or "")
+        if file.place(key) not in {problem.place for problem in file.problems}:
+            file.problem(key, error.message.partition("\n")[0])
+    except (RecursionError, ValueError, TypeError, AttributeError):
+        # a value of a kind that packaging does not expect where it is
+        file.problem((), "this is no pylock.toml")
+
+
+def _key(context: str) -> Key:
+    """The path that packaging names as `packages[3].wheels[0].url`."""
+    parts = context.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdecimal() else part for part in parts if part)
+
+
+def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
+    archive = package.get("archive")
+    files = (
+        *files_of(package.get("wheels", [])),
+        *files_of(package.get("sdist", [])),
+        *files_of(archive if isinstance(archive, dict) else []),
+    )
+    marker = string(package, "marker")
+    if marker is not None and not is_marker(marker):
+        file.problem((*key, "marker"), f"`{marker}` is no marker")
+        marker = None
+    return replace(
+        locked(file, key, package),
+        marker=marker,
+        url=_address(package),
+        index=string(package, "index"),
+        files=files,
+        hashes=hashes_of(files),
+        requires=tuple(_edges(package)),
+    )
+
+
+def _address(package: dict[str, Any]) -> str | None:
+    """Where an entry that is no release of an index is from."""
+    for kind in ("archive", "directory", "vcs"):
+        table = package.get(kind)
+        if isinstance(table, dict) and (found := string(table, "url") or string(table, "path")):
+            return f"{table.get('type')}+{found}" if kind == "vcs" else found
+    return None
+
+
+def _edges(package: dict[str, Any]) -> Iterator[Edge]:
+    for item in as_list(package.get("dependencies")):
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            yield Edge(canonical(item["name"]), string(item, "marker"), string(item, "version"))

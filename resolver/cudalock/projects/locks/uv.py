@@ -1,0 +1,138 @@
+"""uv.lock. Which of its entries a machine needs is said by the requirements between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.projects.locks.entries import files_of, hashes_of, locked, string, tables
+from cudalock.projects.model import Declared, Edge, ProjectFile
+from cudalock.projects.syntax.pep508 import is_marker
+from cudalock.projects.syntax.toml_file import TomlFile, as_list
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.syntax.text import Text
+    from cudalock.projects.syntax.toml import Key
+
+_OWN: Final = ("virtual", "editable")
+"""Sources of the projects that the lock was made for."""
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """What the file says. The projects that it was made for are no entries, but its roots."""
+    file = TomlFile(text)
+    packages = list(tables(file, "package"))
+    own = [(key, package) for key, package in packages if _is_own(package)]
+    names = [canonical(package["name"]) for _, package in own if _is_here(package)]
+    forks = tuple(dict.fromkeys(_forks(file)))
+    return ProjectFile(
+        text.name,
+        "uv-lock",
+        text.text,
+        encoding,
+        declared=tuple(_entry(file, *each) for each in packages if not _is_own(each[1])),
+        requires_python=file.range("requires-python"),
+        environments=file.markers("supported-markers"),
+        problems=tuple(dict.fromkeys(file.problems)),
+        roots=tuple(root for _, each in own for root in _roots(each, forks)),
+        forks=forks,
+        overridden=frozenset(_overridden(file)),
+        project=names[0] if names else None,
+    )
+
+
+def _source(package: dict[str, Any]) -> dict[str, Any]:
+    found = package.get("source")
+    return found if isinstance(found, dict) else {}
+
+
+def _is_own(package: dict[str, Any]) -> bool:
+    return any(kind in _source(package) for kind in _OWN)
+
+
+def _is_here(package: dict[str, Any]) -> bool:
+    return any(_source(package).get(kind) == "." for kind in _OWN)
+
+
+def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
+    source = _source(package)
+    files = (*files_of(package.get("wheels", [])), *files_of(package.get("sdist", [])))
+    said = as_list(package.get("resolution-markers"))
+    markers = [each for each in said if isinstance(each, str) and is_marker(each)]
+    joined = " or ".join(f"({each})" for each in markers) if len(markers) > 1 else None
+    address = string(source, "url") or string(source, "path") or string(source, "directory")
+    if address is None and (git := string(source, "git")):
+        address = f"git+{git}"
+    return replace(
+        locked(file, key, package),
+        marker=joined or next(iter(markers), None),
+        url=address,
+        index=string(source, "registry"),
+        files=files,
+        hashes=hashes_of(files),
+        requires=tuple(_edges(package)),
+    )
+
+
+def _forks(file: TomlFile) -> Iterator[str]:
+    """The extras and groups that exclude one another, as markers name them."""
+    for rivals in as_list(file.data.get("conflicts")):
+        for each in as_list(rivals):
+            if isinstance(each, dict) and isinstance(each.get("package"), str):
+                for kind in ("extra", "group"):
+                    if isinstance(each.get(kind), str):
+                        yield _fork(kind, canonical(each["package"]), canonical(each[kind]))
+
+
+def _overridden(file: TomlFile) -> Iterator[str]:
+    manifest = file.data.get("manifest")
+    for each in as_list(manifest.get("overrides")) if isinstance(manifest, dict) else ():
+        if isinstance(each, dict) and isinstance(each.get("name"), str):
+            yield canonical(each["name"])
+
+
+def _fork(kind: str, package: str, name: str) -> str:
+    return f"{kind}-{len(package)}-{package}-{name}"
+
+
+def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
+    """The requirements of a project that the lock was made for: its extras and groups keep their
+    name where some of them exclude another. Else all of them are wanted."""
+    kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
+    for item in as_list(package.get("dependencies")):
+        yield from _edge(item, None)
+    for table, kind in kinds:
+        found = package.get(table)
+        for name, items in found.items() if isinstance(found, dict) else ():
+            fork = _fork(kind, canonical(package["name"]), canonical(name))
+            for item in as_list(items):
+                yield from _edge(item, fork if forks else None)
+
+
+def _edges(package: dict[str, Any]) -> Iterator[Edge]:
+    """The requirements of an entry: its own, those of its extras, and of its groups."""
+    for item in as_list(package.get("dependencies")):
+        yield from _edge(item, None)
+    for kind in ("optional-dependencies", "dev-dependencies"):
+        found = package.get(kind)
+        for name, items in found.items() if isinstance(found, dict) else ():
+            for item in as_list(items):
+                yield from _edge(item, canonical(name))
+
+
+def _edge(item: object, extra: str | None) -> Iterator[Edge]:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        return
+    yield Edge(
+        canonical(item["name"]),
+        string(item, "marker"),
+        string(item, "version"),
+        string(_source(item), "url"),
+        tuple(canonical(each) for each in as_list(item.get("extra")) if isinstance(each, str)),
+        extra,
+        string(_source(item), "registry"),
+    )

@@ -1,0 +1,154 @@
+"""environment.yml of conda, mamba and conda-lock: packages of conda, and the pip section."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.model import Declared, Problem, ProjectFile, Said
+from cudalock.projects.readers.requirements import Reader
+from cudalock.projects.syntax import conda as conda_versions
+from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines
+from cudalock.projects.syntax.text import Text
+from cudalock.projects.syntax.yaml import BadYaml, compose
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from cudalock.projects.model import Encoding, Place
+    from cudalock.projects.readers.requirements import Nested
+    from cudalock.projects.syntax.yaml import YamlNode
+
+_DEPENDENCIES: Final = re.compile(r"^dependencies[ \t]*:", re.MULTILINE)
+_PYTHON: Final = "python"
+_PLATFORMS: Final = {
+    "linux-64": "linux",
+    "linux-aarch64": "linux-aarch64",
+    "win-64": "windows",
+    "osx-64": "macos",
+    "osx-arm64": "macos",
+}
+"""conda's subdirectories, as `--platform` has them."""
+
+
+def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
+    """What the file says."""
+    reader = _Environment(text, nested)
+    reader.read()
+    pip = reader.pip
+    return ProjectFile(
+        text.name,
+        "environment",
+        text.text,
+        encoding,
+        declared=tuple(
+            sorted((*reader.declared, *pip.declared), key=lambda each: each.place.start)
+        ),
+        indexes=tuple(pip.indexes),
+        no_index=pip.no_index,
+        options=tuple(pip.options),
+        requires_python=reader.requires_python,
+        python=reader.python,
+        platforms=tuple(dict.fromkeys(reader.platforms)),
+        problems=tuple(dict.fromkeys((*reader.problems, *pip.problems))),
+        nested=tuple(pip.nested),
+    )
+
+
+class _Environment:
+    """One file on its way."""
+
+    def __init__(self, text: Text, nested: Nested | None) -> None:
+        self.text = text
+        self.pip = Reader(text, False, nested)
+        self.declared: list[Declared] = []
+        self.problems: list[Problem] = []
+        self.platforms: list[str] = []
+        self.requires_python: Said | None = None
+        self.python: Said | None = None
+
+    def read(self) -> None:
+        try:
+            root = compose(self.text.text)
+        except BadYaml as error:
+            if not _DEPENDENCIES.search(self.text.text):
+                return  # a template or settings of something else, under a name that is common
+            self._problem(error.start, error.start, f"this is not YAML: {error}")
+            return
+        for key, value in root.pairs():
+            if key.value == "dependencies":
+                for item in value.items():
+                    self._dependency(item)
+            elif key.value == "platforms":
+                names = [item.value for item in value.items()]
+                self.platforms += [_PLATFORMS[each] for each in names if each in _PLATFORMS]
+
+    def _dependency(self, node: YamlNode) -> None:
+        for key, value in node.pairs():
+            if key.value == "pip":
+                for item in value.items():
+                    self._pip(item)
+        if node.kind == "scalar" and node.value.strip():
+            self._conda(node)
+
+    def _conda(self, node: YamlNode) -> None:
+        start, end = node.start, node.end
+        said = self.text.text[start:end]
+        spec = conda_versions.parse(said) if said == node.value else None
+        if spec is None:
+            self._problem(start, end, f"`{node.value}` is no conda package spec")
+            return
+        place = self.text.place(start, end)
+        where = self.text.place(start + spec.version[0], start + spec.version[1])
+        if spec.name.lower() == _PYTHON:
+            self._python(spec, where)
+            return
+        self.declared.append(
+            Declared(
+                name=canonical(spec.name),
+                text=said,
+                place=place,
+                specifier=spec.specifier or "",
+                version_place=where,
+                syntax="conda",
+                ignored=self.text.ignored(start, end),
+                manager="conda",
+                channel=spec.channel,
+                build=spec.build,
+                problem=None if spec.specifier is not None else "only conda knows such versions",
+            )
+        )
+
+    def _python(self, spec: conda_versions.Spec, place: Place) -> None:
+        if not spec.specifier:
+            return
+        self.requires_python = Said(spec.specifier, place)
+        if spec.specifier.startswith("==") and "," not in spec.specifier:
+            self.python = Said(spec.specifier[2:].removesuffix(".*"), place)
+
+    def _pip(self, node: YamlNode) -> None:
+        """A line of the pip section is a line of a requirements file."""
+        start, end = node.start, node.end
+        if self.text.text[start:end] == node.value:
+            for line in logical_lines(node.value):
+                pieces = tuple((offset, start + where) for offset, where in line.pieces)
+                self.pip.read_line(LogicalLine(line.text, pieces, start + line.end))
+        else:
+            # Text that YAML folds or escapes has places as a whole only.
+            self._folded(node.value, start, end)
+
+    def _folded(self, value: str, start: int, end: int) -> None:
+        inner = Reader(Text(self.text.name, value), False)
+        for line in logical_lines(value):
+            inner.read_line(line)
+        place = self.text.place(start, end)
+        text = self.text.text[start:end]
+        self.pip.declared += [
+            replace(each, place=place, text=text, version_place=None, hashes_place=None)
+            for each in inner.declared
+        ]
+        self.pip.indexes += [each._replace(place=place) for each in inner.indexes]
+        self.pip.problems += [each._replace(place=place) for each in inner.problems]
+
+    def _problem(self, start: int, end: int, message: str) -> None:
+        self.problems.append(Problem(self.text.place(start, end), message))

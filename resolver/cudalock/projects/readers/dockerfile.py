@@ -1,0 +1,266 @@
+"""Dockerfiles: the images they start from, and what their `pip install` lines install."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile, Said
+from cudalock.projects.syntax import pip_command as install_command
+from cudalock.projects.syntax.shell import Word, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.readers.requirements import Nested
+    from cudalock.projects.syntax.text import Text
+
+_INSTRUCTION: Final = re.compile(r"[ \t]*([A-Za-z]+)(?=[ \t\\`]|$)", re.M)
+_DIRECTIVE: Final = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*(\S)", re.I)
+_HEREDOC: Final = re.compile(r"<<-?[ \t]*([\"']?)([A-Za-z0-9_.-]+)\1")
+_PLATFORMS: Final = {"linux/amd64": "linux", "linux/arm64": "linux-aarch64"}
+_INDEXES: Final = {
+    "PIP_INDEX_URL": "index-url",
+    "UV_INDEX_URL": "index-url",
+    "UV_DEFAULT_INDEX": "index-url",
+    "PIP_EXTRA_INDEX_URL": "extra-index-url",
+    "UV_EXTRA_INDEX_URL": "extra-index-url",
+    "UV_INDEX": "extra-index-url",
+    "PIP_FIND_LINKS": "find-links",
+    "UV_FIND_LINKS": "find-links",
+}
+_MOST_STAGES: Final = 200
+_BACKEND: Final = "UV_TORCH_BACKEND"
+
+
+class Instruction(NamedTuple):
+    """An instruction in capitals, and where its arguments begin and end."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What one `FROM` begins."""
+
+    name: str | None
+    parent: int | None
+    """the number of the stage that it starts from"""
+    values: dict[str, str] = field(default_factory=dict)
+    declared: list[Declared] = field(default_factory=list)
+
+
+def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
+    """What the file says. With stages that do not follow from one another, each is a group."""
+    reader = _Dockerfile(text, nested)
+    reader.read()
+    return ProjectFile(
+        text.name,
+        "dockerfile",
+        text.text,
+        encoding,
+        declared=tuple(reader.declared()),
+        indexes=tuple(reader.indexes),
+        options=tuple(reader.options),
+        base_images=tuple(reader.images),
+        platforms=tuple(dict.fromkeys(reader.platforms)),
+        problems=tuple(dict.fromkeys(reader.problems)),
+        nested=tuple(reader.nested),
+        together=reader.together(),
+    )
+
+
+class _Dockerfile:
+    """One file on its way."""
+
+    def __init__(self, text: Text, nested: Nested | None) -> None:
+        self.text = text
+        self.nested_reader = nested
+        first = _DIRECTIVE.match(text.text)
+        self.escape = first[1] if first and first[1] in "\\`" else "\\"
+        self.arguments: dict[str, str] = {}
+        self.stages: list[_Stage] = []
+        self.names: dict[str, int] = {}
+        self.images: list[Said] = []
+        self.platforms: list[str] = []
+        self.indexes: list[DeclaredIndex] = []
+        self.options: list[Option] = []
+        self.problems: list[Problem] = []
+        self.nested: list[ProjectFile] = []
+
+    def read(self) -> None:
+        for instruction in instructions(self.text.text, self.escape):
+            if len(self.stages) == _MOST_STAGES and instruction.name == "FROM":
+                place = self.text.place(instruction.start, instruction.start)
+                message = f"what follows is not read: there are {_MOST_STAGES} stages already"
+                self.problems.append(Problem(place, message))
+                return
+            if instruction.name == "FROM":
+                self._from(instruction)
+            elif instruction.name in ("ARG", "ENV"):
+                self._assign(instruction)
+            elif instruction.name == "RUN":
+                self._run(instruction)
+
+    def declared(self) -> Iterator[Declared]:
+        for number, stage in enumerate(self.stages):
+            group = self._group(number) if self._has_branches else None
+            yield from (replace(entry, group=group) for entry in stage.declared)
+
+    def together(self) -> tuple[frozenset[str | None], ...]:
+        """Each stage with those that it starts from."""
+        if not self._has_branches:
+            return ()
+        return tuple(
+            frozenset([None, *map(self._group, self._line(number))])
+            for number in range(len(self.stages))
+        )
+
+    def _line(self, number: int | None) -> Iterator[int]:
+        """A stage and those that it starts from."""
+        while number is not None:
+            yield number
+            number = self.stages[number].parent
+
+    def _group(self, number: int) -> str:
+        return f"stage:{self.stages[number].name or number}"
+
+    @property
+    def _has_branches(self) -> bool:
+        """Whether some stage does not start from the one before it."""
+        return any(stage.parent != number for number, stage in enumerate(self.stages[1:]))
+
+    @property
+    def _values(self) -> dict[str, str]:
+        return self.stages[-1].values if self.stages else self.arguments
+
+    def _words(self, instruction: Instruction, values: Mapping[str, str]) -> list[Word]:
+        """The words of an instruction that no shell reads."""
+        found = commands(self.text.text, instruction.start, instruction.end, values, self.escape)
+        return [word for command in found for word in command]
+
+    def _from(self, instruction: Instruction) -> None:
+        words = self._words(instruction, self.arguments)
+        flags = [word.value for word in words if word.value.startswith("--")]
+        words = [word for word in words if not word.value.startswith("--")]
+        if not words:
+            return
+        named = len(words) > 2 and words[1].value.lower() == "as"
+        name = words[2].value.lower() if named else None
+        image = words[0]
+        parent = self.names.get(image.value.lower())
+        values = dict(self.stages[parent].values) if parent is not None else {}
+        self.stages.append(_Stage(name, parent, values))
+        if name is not None:
+            self.names[name] = len(self.stages) - 1
+        platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
+        self.platforms.append(_PLATFORMS.get(platform, "linux"))
+        if parent is None and image.known:
+            self.images.append(Said(image.value, self.text.place(image.start, image.end)))
+
+    def _assign(self, instruction: Instruction) -> None:
+        """`ARG NAME=value`, `ENV NAME=value ...` and the old `ENV NAME value`."""
+        words = self._words(instruction, self._values)
+        if instruction.name == "ENV" and len(words) >= 2 and "=" not in words[0].value:
+            words = [words[1]._replace(value=f"{words[0].value}={words[1].value}")]
+        for word in words:
+            name, equals, value = word.value.partition("=")
+            if equals and word.known:
+                self._values[name] = value
+                self._setting(name, value, word)
+            elif instruction.name == "ARG" and not equals and name in self.arguments:
+                self._values[name] = self.arguments[name]
+
+    def _setting(self, name: str, value: str, word: Word) -> None:
+        """Variables that pip and uv take for options."""
+        place = self.text.place(word.start, word.end)
+        if name in _INDEXES:
+            self.indexes += [DeclaredIndex(url, _INDEXES[name], place) for url in value.split()]
+        elif name == _BACKEND:
+            self.options.append(Option("--torch-backend", value, place))
+
+    def _run(self, instruction: Instruction) -> None:
+        start = _after_flags(self.text.text, instruction)
+        found = commands(self.text.text, start, instruction.end, self._values, self.escape)
+        listed = list(_listed(self.text.text, start, instruction.end))
+        for command in [listed] if listed else found:
+            installed = install_command.read(command, self.text, self.nested_reader)
+            if installed is not None:
+                if self.stages:
+                    self.stages[-1].declared += installed.declared
+                self.indexes += installed.indexes
+                self.options += installed.options
+                self.problems += installed.problems
+                self.nested += installed.nested
+
+
+def instructions(text: str, escape: str = "\\") -> Iterator[Instruction]:
+    """The instructions, in order, here-documents included in theirs."""
+    position = 0
+    while position < len(text):
+        end = _line_end(text, position)
+        line = text[position:end].strip()
+        found = _INSTRUCTION.match(text, position, end)
+        if not line or line.startswith("#") or found is None:
+            position = end + 1
+            continue
+        end = _instruction_end(text, position, escape)
+        if found[1].upper() in ("RUN", "COPY"):
+            end = _after_heredocs(text, found.end(), end)
+        yield Instruction(found[1].upper(), found.end(), end)
+        position = end + 1
+
+
+def _instruction_end(text: str, position: int, escape: str) -> int:
+    """Where the last line of an instruction ends. Comment and empty lines within it do not end
+    it."""
+    goes_on = True
+    end = position
+    while goes_on and position < len(text):
+        end = _line_end(text, position)
+        line = text[position:end].strip()
+        is_gap = not line or line.startswith("#")
+        goes_on = is_gap or line.endswith(escape)
+        position = end + 1
+    return end
+
+
+def _after_heredocs(text: str, start: int, end: int) -> int:
+    for found in _HEREDOC.finditer(text, start, end):
+        close = re.compile(rf"^\t*{re.escape(found[2])}[ \t]*\r?$", re.M).search(text, end)
+        end = close.end() if close else len(text)
+    return end
+
+
+def _after_flags(text: str, instruction: Instruction) -> int:
+    """Where the command begins: after `--mount=...` and, of a here-document, its first line."""
+    flag = re.compile(r"[ \t]*--[a-z]+(?:=\S*)?(?:[ \t]+|[ \t]*\\[ \t]*\r?\n)")
+    position = instruction.start
+    while found := flag.match(text, position, instruction.end):
+        position = found.end()
+    document = re.compile(r"[ \t]*<<-?[ \t]*[\"']?[A-Za-z0-9_.-]+[\"']?[ \t]*\r?\n")
+    if opened := document.match(text, position, instruction.end):
+        position = opened.end()
+    return position
+
+
+def _listed(text: str, start: int, end: int) -> Iterator[Word]:
+    """The words of `RUN ["pip", "install", "torch"]`, which no shell reads."""
+    if not text[start:end].lstrip().startswith("["):
+        return
+    for found in re.finditer(r'"((?:[^"\\]|\\.)*)"', text[start:end]):
+        first, last = start + found.start(1), start + found.end(1)
+        exact = "\\" not in found[1]
+        yield Word(found[1].replace('\\"', '"'), first, last, True, exact)
+
+
+def _line_end(text: str, position: int) -> int:
+    found = text.find("\n", position)
+    return len(text) if found < 0 else found
+
+
+__all__ = ["Instruction", "instructions", "read"]

@@ -1,0 +1,141 @@
+"""pyproject.toml: what a project says it needs, to pip, uv, Poetry, PDM and cudalock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.model import Declared, ProjectFile, Said
+from cudalock.projects.readers import pdm as pdm_tables
+from cudalock.projects.readers import poetry as poetry_tables
+from cudalock.projects.readers import uv as uv_tables
+from cudalock.projects.syntax.toml_file import TomlFile, as_list
+from cudalock.versions import canonical
+
+_MANY: Final = 500
+"""Groups of a file that nobody wrote by hand; what each includes is then left alone."""
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.syntax.text import Text
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """What the file says."""
+    file = TomlFile(text)
+    declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
+    declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
+    name = file.string("project", "name") or file.string("tool", "poetry", "name")
+    project = canonical(name) if name else None
+    read = ProjectFile(
+        text.name,
+        "pyproject",
+        text.text,
+        encoding,
+        indexes=(
+            *uv_tables.indexes(file),
+            *poetry_tables.indexes(file),
+            *pdm_tables.indexes(file),
+        ),
+        no_index=uv_tables.no_index(file),
+        options=tuple(uv_tables.options(file)),
+        requires_python=file.range("project", "requires-python")
+        or poetry_tables.requires_python(file),
+        environments=file.markers("tool", "uv", "environments"),
+        targets=_targets(file),
+        settings=dict(file.table("tool", "cudalock")),
+        sources=(*uv_tables.sources(file), *pdm_tables.sources(file)),
+        dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
+        notes=tuple(_notes(file)),
+        project=project,
+        members=uv_tables.members(file),
+        no_members=uv_tables.no_members(file),
+        conflicts=tuple(uv_tables.conflicts(file)),
+        together=_together(file, declared, project),
+    )
+    entries = tuple(uv_tables.sent(declared, read))
+    return replace(read, declared=entries, problems=tuple(dict.fromkeys(file.problems)))
+
+
+def _project(file: TomlFile) -> list[Declared]:
+    found = file.requirements("project", "dependencies")
+    for extra in file.table("project", "optional-dependencies"):
+        group = f"extra:{canonical(extra)}"
+        found += file.requirements("project", "optional-dependencies", extra, group=group)
+    return found
+
+
+def _notes(file: TomlFile) -> Iterator[str]:
+    """Where requirements are that the file leaves to its build backend."""
+    for _, field in file.items("project", "dynamic"):
+        if field not in ("dependencies", "optional-dependencies"):
+            continue
+        said = file.table("tool", "setuptools", "dynamic").get(field)
+        files = said.get("file") if isinstance(said, dict) else None
+        if isinstance(files, str):
+            files = [files]
+        if isinstance(files, list) and files:
+            yield f"`{field}` comes from {' and '.join(map(str, files))}"
+        else:
+            yield f"`{field}` is computed by the build backend, and nothing of a repository is run"
+
+
+def _groups(file: TomlFile) -> list[Declared]:
+    """Every group's own entries. One that another includes is not told again for it."""
+    found = []
+    names = {canonical(name) for name in file.table("dependency-groups")}
+    for name in file.table("dependency-groups"):
+        for key, item in file.items("dependency-groups", name):
+            if isinstance(item, str):
+                entry = file.requirement(key, group=f"group:{canonical(name)}")
+                found += [entry] if entry is not None else []
+            elif not isinstance(item, dict) or not isinstance(item.get("include-group"), str):
+                file.problem(key, "it is neither a requirement nor `include-group`")
+            elif canonical(item["include-group"]) not in names:
+                file.problem(key, f"there is no group `{item['include-group']}`")
+    return found
+
+
+def _together(
+    file: TomlFile, declared: list[Declared], project: str | None
+) -> tuple[frozenset[str | None], ...]:
+    """Main with each group that brings others or is brought, and with those that it brings."""
+    includes: dict[str, set[str]] = {}
+    for name, items in file.table("dependency-groups").items():
+        for item in as_list(items):
+            if isinstance(item, dict) and isinstance(item.get("include-group"), str):
+                found = includes.setdefault(f"group:{canonical(name)}", set())
+                found.add(f"group:{canonical(item['include-group'])}")
+    for entry in declared:
+        # `app[cu124]` among the extras of app
+        if entry.group is not None and entry.name == project and entry.extras:
+            found = includes.setdefault(entry.group, set())
+            found |= {f"extra:{extra}" for extra in entry.extras}
+    if len(includes) > _MANY:
+        return ()
+    groups = set(includes).union(*includes.values())
+    return tuple(frozenset([None, *_included(group, includes)]) for group in sorted(groups))
+
+
+def _included(group: str, includes: dict[str, set[str]]) -> set[str]:
+    """A group and all that it includes."""
+    found: set[str] = set()
+    waiting = [group]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += includes.get(each, ())
+    return found
+
+
+def _targets(file: TomlFile) -> tuple[Said, ...]:
+    key = ("tool", "cudalock", "targets")
+    if isinstance(file.table(*key[:-1]).get("targets"), str):
+        said = file.said(*key)
+        return (said,) if said else ()
+    return tuple(
+        Said(item, file.place(each)) for each, item in file.items(*key) if isinstance(item, str)
+    )

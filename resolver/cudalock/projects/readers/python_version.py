@@ -1,0 +1,23 @@
+""".python-version, as pyenv and uv write it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.model import ProjectFile, Said
+
+if TYPE_CHECKING:
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.syntax.text import Text
+
+_VERSION: Final = re.compile(
+    r"^[ \t]*(?:c?python-?|cp)?(3\.\d+(?:\.\d+)?t?)(?=[ \t\r]*(?:#|$))", re.M
+)
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """The first version of CPython that the file names."""
+    found = _VERSION.search(text.text)
+    said = Said(found[1], text.place(*found.span(1))) if found else None
+    return ProjectFile(text.name, "python-version", text.text, encoding, python=said)

@@ -1,0 +1,172 @@
+"""setup.py, read and never run: the literal lists that it hands to `setup()`."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.model import Declared, Problem, ProjectFile, Said
+from cudalock.projects.syntax.pep508 import entry, is_specifier, parse
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.projects.model import Encoding
+    from cudalock.projects.syntax.text import Text
+
+_COMPUTED: Final = "is computed in part, and nothing of a repository is run"
+
+
+def read(text: Text, encoding: Encoding) -> ProjectFile:
+    """What the file says in so many words. What it computes is in `dynamic`."""
+    module = _parse(text)
+    if isinstance(module, Problem):
+        return ProjectFile(text.name, "setup-py", text.text, encoding, problems=(module,))
+    return _Setup(text, module).read(encoding)
+
+
+def _parse(text: Text) -> ast.Module | Problem:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text.text)
+    except SyntaxError as error:
+        start = text.offset(error.lineno or 1, error.offset or 1)
+        return Problem(text.place(start, start), f"this is not Python: {error.msg}")
+    except (ValueError, RecursionError, MemoryError):
+        return Problem(text.place(0, 0), "this is not Python that can be read")
+
+
+class _Setup:
+    """One file on its way. `values` are those of names that are assigned once, at the top."""
+
+    def __init__(self, text: Text, module: ast.Module) -> None:
+        self.text = text
+        self.values: dict[str, ast.expr] = {}
+        self.problems: list[Problem] = []
+        self.computed: list[str] = []
+        self.call: ast.Call | None = None
+        for statement in module.body:
+            self._note(statement)
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and _called(node) == "setup":
+                self.call = node
+
+    def _note(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target = statement.targets[0]
+            if isinstance(target, ast.Name):
+                self.values[target.id] = statement.value
+        elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+            if name in self.values and isinstance(statement.op, ast.Add):
+                self.values[name] = ast.BinOp(self.values[name], ast.Add(), statement.value)
+
+    def read(self, encoding: Encoding) -> ProjectFile:
+        said = {key.arg: key.value for key in self.call.keywords} if self.call else {}
+        if self.call is not None and None in said:
+            self.computed.append("dependencies")
+        declared = list(self._requirements("dependencies", said.get("install_requires"), None))
+        extras = self._value(said.get("extras_require"))
+        if isinstance(extras, ast.Dict):
+            for key, value in zip(extras.keys, extras.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    group = f"extra:{canonical(key.value)}"
+                    declared += self._requirements("optional-dependencies", value, group)
+        elif extras is not None:
+            self.computed.append("optional-dependencies")
+        name = self._string(said.get("name"))
+        python = self._string(said.get("python_requires"))
+        return ProjectFile(
+            self.text.name,
+            "setup-py",
+            self.text.text,
+            encoding,
+            declared=tuple(declared),
+            requires_python=python if python and is_specifier(python.value) else None,
+            dynamic=tuple(dict.fromkeys(self.computed)),
+            notes=tuple(f"`{field}` {_COMPUTED}" for field in dict.fromkeys(self.computed)),
+            problems=tuple(self.problems),
+            project=canonical(name.value) if name else None,
+        )
+
+    def _value(self, node: ast.expr | None) -> ast.expr | None:
+        """What a name stands for, as far as assignments of names to names go."""
+        for _ in range(10):
+            if not isinstance(node, ast.Name) or node.id not in self.values:
+                break
+            node = self.values[node.id]
+        return node
+
+    def _string(self, node: ast.expr | None) -> Said | None:
+        node = self._value(node)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return Said(node.value, self.text.place(*self._span(node, node.value)))
+        return None
+
+    def _requirements(
+        self, field: str, node: ast.expr | None, group: str | None
+    ) -> Iterator[Declared]:
+        for each in self._constants(field, node, 20):
+            yield from self._requirement(each, group)
+
+    def _constants(self, field: str, node: ast.expr | None, depth: int) -> Iterator[ast.Constant]:
+        """The strings of a list, of a sum of lists, or of one string."""
+        node = self._value(node)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+        elif isinstance(node, ast.List | ast.Tuple):
+            for each in node.elts:
+                inner = each.value if isinstance(each, ast.Starred) else each
+                yield from self._constants(field, inner, depth - 1) if depth else ()
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and depth:
+            yield from self._constants(field, node.left, depth - 1)
+            yield from self._constants(field, node.right, depth - 1)
+        elif node is not None and not (isinstance(node, ast.Constant) and node.value is None):
+            self.computed.append(field)
+
+    def _requirement(self, node: ast.Constant, group: str | None) -> Iterator[Declared]:
+        """The requirements of a string, one a line."""
+        start, end = self._span(node, str(node.value))
+        exact = self.text.text[start:end] == node.value
+        position = 0
+        for line in str(node.value).splitlines(keepends=True):
+            offset, position = position, position + len(line)
+            said = line.partition(" #")[0].strip()
+            if not said or said.startswith("#"):
+                continue
+            first = start + offset + len(line) - len(line.lstrip())
+            place = (
+                self.text.place(first, first + len(said)) if exact else self.text.place(start, end)
+            )
+            parsed = parse(said)
+            if parsed.problem is not None:
+                message = f"`{said}` is no requirement: {parsed.problem}"
+                self.problems.append(Problem(place, message))
+                continue
+            where = self.text.place(first + parsed.version[0], first + parsed.version[1])
+            written = self.text.text[place.start : place.end]
+            ignored = self.text.ignored(place.start, place.end)
+            yield entry(parsed, written, place, where if exact else None, ignored, group=group)
+
+    def _span(self, node: ast.expr, value: str) -> tuple[int, int]:
+        """Where a string stands: what is between its quotes, if that is the value itself."""
+        start = self.text.offset_of_byte(node.lineno, node.col_offset)
+        end = self.text.offset_of_byte(node.end_lineno or node.lineno, node.end_col_offset or 0)
+        written = self.text.text[start:end]
+        inside = written.find(value)
+        if inside >= 0 and len(written) - len(value) <= 8:
+            return start + inside, start + inside + len(value)
+        return start, end
+
+
+def _called(call: ast.Call) -> str | None:
+    """The name that a call calls: `setup` for `setup()` and `setuptools.setup()`."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id
+    return call.func.attr if isinstance(call.func, ast.Attribute) else None
+
+
+__all__ = ["read"]

@@ -1,0 +1,6 @@
+"""The syntaxes that readers share, each with the positions of what it reads.
+
+`text` decodes, `logical_lines` joins continued lines, `shell` splits commands, `pip_command` reads
+`pip install`, `toml`, `toml_file` and `yaml` find positions, `pep508`, `poetry` and `conda` read
+requirements.
+"""

@@ -1,0 +1,175 @@
+"""`pip install` and `uv pip install` as they stand in a Dockerfile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile
+from cudalock.projects.readers.requirements import Reader, is_address
+from cudalock.projects.syntax.logical_lines import LogicalLine
+
+if TYPE_CHECKING:
+    from cudalock.projects.readers.requirements import Nested
+    from cudalock.projects.syntax.shell import Word
+    from cudalock.projects.syntax.text import Text
+
+_PIP: Final = re.compile(r"(?:.*[/\\])?pip[0-9.]*(?:\.exe)?")
+_REQUIREMENT_LIKE: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?\s*(?:[=<>!~;@]|$)"
+)
+_INDEXES: Final = {
+    "-i": "index-url",
+    "--index-url": "index-url",
+    "--default-index": "index-url",
+    "--extra-index-url": "extra-index-url",
+    "--index": "extra-index-url",
+    "-f": "find-links",
+    "--find-links": "find-links",
+}
+_FILES: Final = {
+    "-r": False,
+    "--requirement": False,
+    "--requirements": False,
+    "-c": True,
+    "--constraint": True,
+    "--constraints": True,
+}
+_EDITABLE: Final = {"-e", "--editable"}
+_TOLD: Final = {"--torch-backend", "--only-binary", "--no-binary", "--exclude-newer"}
+_WITH_VALUE: Final = frozenset(
+    """
+    -t --target --platform --python-version --implementation --abi --root --prefix --src
+    --upgrade-strategy --progress-bar --cache-dir --trusted-host --proxy --timeout --retries --cert
+    --client-cert --config-settings -C --config-setting --global-option --report --log --python -p
+    --index-strategy --prerelease --link-mode --resolution --keyring-provider --exists-action
+    --use-feature --use-deprecated --no-build-isolation-package --refresh-package
+    --upgrade-package -P --reinstall-package --python-platform --override --overrides
+    --build-constraint --group --extra --allow-insecure-host
+    """.split()  # noqa: SIM905 (a list of so many words is a page)
+)
+_NOT_RUN: Final = {"echo", "printf"}
+
+
+@dataclass(slots=True)
+class Installed:
+    """What one command installs, and from where."""
+
+    declared: list[Declared] = field(default_factory=list)
+    indexes: list[DeclaredIndex] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    nested: list[ProjectFile] = field(default_factory=list)
+
+
+def read(words: list[Word], text: Text, nested: Nested | None = None) -> Installed | None:
+    """What a command installs; None for one that is no `pip install`.
+
+    An index in the place of the package index serves this command alone, so it is its entries'.
+    """
+    rest = _arguments(words)
+    if rest is None:
+        return None
+    command = _Command(text, nested)
+    command.read(rest)
+    return command.result()
+
+
+def _arguments(words: list[Word]) -> list[Word] | None:
+    """The words after `pip install`, whatever runs pip and with whichever flags."""
+    before = ""
+    if words and words[0].value in _NOT_RUN:
+        return None
+    for position, word in enumerate(words):
+        if word.value == "install" and _PIP.fullmatch(before):
+            return words[position + 1 :]
+        if not word.value.startswith("-"):
+            before = word.value
+    return None
+
+
+class _Command:
+    """One command on its way. A word is read as a line of a requirements file is."""
+
+    def __init__(self, text: Text, nested: Nested | None) -> None:
+        self.text = text
+        self.nested_reader = nested
+        self.reader = Reader(text, False)
+        self.installed = Installed()
+
+    def read(self, words: list[Word]) -> None:
+        waiting: str | None = None
+        for word in words:
+            if waiting is not None:
+                self._option(waiting, word, word.value)
+                waiting = None
+            elif word.value.startswith("-") and word.value != "-":
+                waiting = self._flag(word)
+            elif word.known:
+                self._requirement(word, False)
+
+    def _flag(self, word: Word) -> str | None:
+        """An option; its name, if its value is the next word."""
+        name, equals, value = word.value.partition("=")
+        if equals:
+            start = word.end - len(value) if word.exact else word.start
+            self._option(name, word._replace(start=start, value=value), value)
+            return None
+        short = word.value[:2]
+        if short in ("-i", "-f", "-r", "-c", "-e") and len(word.value) > 2 and word.value[1] != "-":
+            value = word.value[2:]
+            start = word.start + 2 if word.exact else word.start
+            self._option(short, word._replace(start=start, value=value), value)
+            return None
+        takes = name in _INDEXES or name in _FILES or name in _EDITABLE
+        return name if takes or name in _WITH_VALUE or name in _TOLD else None
+
+    def _option(self, name: str, word: Word, value: str) -> None:
+        place = self.text.place(word.start, word.end)
+        if not word.known:
+            return
+        if name in _INDEXES:
+            urls = value.split() or [value]
+            self.installed.indexes += [DeclaredIndex(url, _INDEXES[name], place) for url in urls]
+        elif name in _FILES and self.nested_reader is not None:
+            found = self.nested_reader(value, _FILES[name], word.start, word.end)
+            self.installed.nested += [found] if found is not None else []
+        elif name in _EDITABLE:
+            self._requirement(word, True)
+        elif name in _TOLD:
+            self.installed.options.append(Option(name, value, place))
+
+    def _requirement(self, word: Word, editable: bool) -> None:
+        said = word.value.strip()
+        if not said or (
+            not editable and not is_address(said) and not _REQUIREMENT_LIKE.match(said)
+        ):
+            return
+        line = LogicalLine(said, ((0, word.start),), word.end)
+        entry = self.reader.requirement(said, line, 0, [], editable)
+        if entry is None:
+            place = self.text.place(word.start, word.end)
+            self.installed.problems += [p._replace(place=place) for p in self.reader.problems]
+            self.reader.problems.clear()
+        elif word.exact:
+            self.installed.declared.append(entry)
+        else:
+            text = self.text.text[word.start : word.end]
+            place = self.text.place(word.start, word.end)
+            self.installed.declared.append(
+                replace(entry, text=text, place=place, version_place=None)
+            )
+
+    def result(self) -> Installed:
+        own = [each for each in self.installed.indexes if each.kind == "index-url"]
+        if own:
+            self.installed.declared = [
+                replace(entry, index=own[-1].url) if entry.url is None else entry
+                for entry in self.installed.declared
+            ]
+            self.installed.indexes = [
+                each._replace(kind="named", explicit=True) if each in own else each
+                for each in self.installed.indexes
+            ]
+        return self.installed

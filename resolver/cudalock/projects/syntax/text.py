@@ -1,0 +1,125 @@
+"""A file's text with its places: which line and column a character is in, and back to bytes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from bisect import bisect_right
+from typing import Final
+
+from cudalock.projects.model import EVERY_CODE, Encoding, Place, Problem
+
+NOT_TEXT: Final = "this is not "
+"""How a problem begins that makes others doubtful: the file is no text, or another than it says."""
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CODING: Final = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_IGNORE: Final = re.compile(r"#\s*cudalock:\s*ignore(?!\w)(?:\[([^\]\n]{0,1000})\])?")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+class Text:
+    """The text of one file, and what its places are called."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._starts: list[int] | None = None
+        self._ignores: dict[int, frozenset[str]] | None = None
+
+    def place(self, start: int, end: int) -> Place:
+        """The place of the characters from `start` to `end`."""
+        line = self.line(start)
+        return Place(self.name, line, start - self._line_starts()[line - 1] + 1, start, end)
+
+    def line(self, offset: int) -> int:
+        """The line, from 1, of a character."""
+        return bisect_right(self._line_starts(), offset)
+
+    def offset(self, line: int, column: int) -> int:
+        """The character at a line and column, both from 1, or the nearest there is."""
+        starts = self._line_starts()
+        start = starts[min(max(line, 1), len(starts)) - 1]
+        return min(start + max(column, 1) - 1, len(self.text))
+
+    def offset_of_byte(self, line: int, byte: int) -> int:
+        """The character at a line, from 1, and a byte of it in UTF-8, from 0, as `ast` counts."""
+        start = self.offset(line, 1)
+        row = self.text[start : start + byte]
+        return start + (byte if row.isascii() else len(row.encode()[:byte].decode(errors="ignore")))
+
+    def ignored(self, start: int, end: int) -> frozenset[str]:
+        """The codes that comments silence on the lines from `start` to `end`."""
+        if self._ignores is None:
+            self._ignores = self._find_ignores()
+        if not self._ignores:
+            return frozenset()
+        lines = range(self.line(start), self.line(max(start, end - 1)) + 1)
+        return frozenset().union(*(self._ignores.get(line, ()) for line in lines))
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            self._starts = [0, *(found.end() for found in _LINE_END.finditer(self.text))]
+        return self._starts
+
+    def _find_ignores(self) -> dict[int, frozenset[str]]:
+        found: dict[int, frozenset[str]] = {}
+        for match in _IGNORE.finditer(self.text):
+            codes = frozenset(code.strip() for code in (match[1] or EVERY_CODE).split(","))
+            line = self.line(match.start())
+            found[line] = found.get(line, frozenset()) | codes
+        return found
+
+
+def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]]:
+    """The text of a file, and how to write it again.
+
+    A byte order mark and, as Python has it, a `coding:` comment are heeded. Text that is not what
+    it says, or UTF-8, is read byte by byte, with a problem that names the place: nothing in it is
+    lost when it is written again.
+    """
+    bom, codec = _announced(content)
+    body = content[len(bom) :]
+    try:
+        text, problem = body.decode(codec), None
+        if text.encode(codec) != body:
+            raise UnicodeDecodeError(codec, body, 0, 1, "another text has the same bytes")
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        start = error.start
+        text, problem = body.decode("latin-1"), f"{NOT_TEXT}{codec} text (byte {start})"
+        codec = "latin-1"
+    whole = Text(name, text)
+    problems = []
+    if problem is not None:
+        problems.append(Problem(whole.place(start, start + 1), problem))
+    elif "\0" in text:
+        start = text.index("\0")
+        problems.append(Problem(whole.place(start, start + 1), f"{NOT_TEXT}text"))
+    return whole, Encoding(codec, bom), problems
+
+
+def _announced(content: bytes) -> tuple[bytes, str]:
+    """The mark at the start, and the codec that the file says it is in."""
+    for mark, codec in _BOMS:
+        if content.startswith(mark):
+            return mark, codec
+    for line in content.split(b"\n", 2)[:2]:
+        if line.startswith(b"#") and (said := _CODING.search(line)):
+            try:
+                codec = codecs.lookup(said[1].decode("ascii")).name
+                b"".decode(codec)
+            except (LookupError, ValueError):
+                break
+            if codec not in _STATEFUL:
+                return b"", codec
+    return b"", "utf-8"
+
+
+_STATEFUL: Final = {"utf-16", "utf-32", "utf-7", "utf-8-sig", "idna", "punycode"}
+"""Codecs that write a mark of their own, or are no way to keep a file."""

@@ -1,0 +1,139 @@
+"""What facts, metadata and filters say of a whole domain at once.
+
+A domain may hold thousands of wheels, but they differ in few values: so each question is asked once
+for each distinct value of a label, a version or a tag set, and answered with a set of candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+from cudalock.matrix.facts import VERSION
+from cudalock.resolution.problem import fact_element
+
+if TYPE_CHECKING:
+    from cudalock.matrix.facts import Demand, Fact
+    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.problem import Problem
+    from cudalock.resolution.propagation import Domain
+    from cudalock.resolution.requirement import Requirement
+
+
+class Columns:
+    """One domain of a problem, seen by columns."""
+
+    def __init__(self, problem: Problem, domain: Domain) -> None:
+        self._problem = problem
+        self.domain = domain
+        self._labels: dict[str, dict[tuple[str, ...], int]] = {}
+        self._facts: list[tuple[Fact, int]] | None = None
+
+    def facts(self) -> list[tuple[Fact, int]]:
+        """The facts in force about some candidate, each with the candidates it is about."""
+        if self._facts is None:
+            facts = self._problem.facts_in_force(self.domain.name)
+            self._facts = [(fact, owners) for fact in facts if (owners := self._covered(fact))]
+        return self._facts
+
+    def beside(self) -> Iterator[tuple[Fact, Requirement, int]]:
+        """What facts ask of other components, each with the candidates that ask it."""
+        for fact, owners in self.facts():
+            for demand in fact.beside:
+                for requirement, asking in self._filled(fact, demand, owners):
+                    if not self._problem.is_settled(self.domain.name, requirement.name):
+                        yield fact, requirement, asking
+
+    def metadata(self, names: frozenset[str]) -> Iterator[tuple[Requirement, int]]:
+        """What metadata requires of the projects in ``names``, with the candidates it is of."""
+        by_list: dict[Hashable, int] = {}
+        example: dict[Hashable, Candidate] = {}
+        for position, candidate in self.domain.real():
+            if candidate.build is not None:
+                key: Hashable = (id(candidate.build.requires), candidate.version)
+                by_list[key] = by_list.get(key, 0) | 1 << position
+                example.setdefault(key, candidate)
+        for key, owners in by_list.items():
+            for requirement in self._problem.metadata(example[key], names):
+                yield requirement, owners
+
+    def refusals(self) -> Iterator[tuple[frozenset[str], int]]:
+        """The sets of elements that together rule candidates out, with the candidates."""
+        for fact, owners in self.facts():
+            element = fact_element(fact.id)
+            if fact.refuses and not self._problem.is_settled(self.domain.name, self.domain.name):
+                yield frozenset([element]), owners
+            for demand in fact.of_machine:
+                for requirement, asking in self._filled(fact, demand, owners):
+                    settled = self._problem.is_settled(self.domain.name, requirement.name)
+                    if not settled and not self._problem.target_accepts(requirement):
+                        yield frozenset([element, f"target:{requirement.name}"]), asking
+        if self._problem.wide:
+            yield from self._filtered()
+
+    def _filtered(self) -> Iterator[tuple[frozenset[str], int]]:
+        groups: dict[Hashable, int] = {}
+        example: dict[Hashable, Candidate] = {}
+        for position, candidate in self.domain.real():
+            build = candidate.build
+            if build is not None:
+                told_by = self._problem.told_apart_by(candidate)
+                key: Hashable = (build.index, build.builder, build.python, told_by, *build.tags)
+                groups[key] = groups.get(key, 0) | 1 << position
+                example.setdefault(key, candidate)
+        for key, owners in groups.items():
+            for elements in self._problem.missed_filters(example[key]):
+                yield elements, owners
+
+    def _covered(self, fact: Fact) -> int:
+        owners = self.domain.inside(fact.versions)
+        for key, patterns in fact.where.items():
+            owners &= self._any(
+                mask for values, mask in self._column(key).items() if fact.matches(values, patterns)
+            )
+        return owners
+
+    def _filled(self, fact: Fact, demand: Demand, owners: int) -> Iterator[tuple[Requirement, int]]:
+        """A demand for each combination of the labels it names."""
+        combinations: list[tuple[tuple[tuple[str, ...], ...], int]] = [((), owners)]
+        for name in demand.template.label_names:
+            combinations = [
+                ((*chosen, values), asking & mask)
+                for chosen, asking in combinations
+                for values, mask in self._column(name).items()
+                if asking & mask
+            ]
+        for values, asking in combinations:
+            requirement = self._problem.filled(fact, demand, values)
+            if requirement is not None:
+                yield requirement, asking
+
+    def _column(self, name: str) -> dict[tuple[str, ...], int]:
+        """The candidates by their values of a label; those without it are left out."""
+        column = self._labels.get(name)
+        if column is None:
+            if name == VERSION:
+                column = {(version,): mask for version, mask in self.domain.versions.items()}
+            else:
+                column = self._group(lambda candidate: candidate.row(name))
+            self._labels[name] = column
+        return column
+
+    def _group(
+        self, values_of: Callable[[Candidate], tuple[str, ...]]
+    ) -> dict[tuple[str, ...], int]:
+        groups: dict[tuple[str, ...], int] = {}
+        for position, candidate in self.domain.real():
+            values = values_of(candidate)
+            if values:
+                groups[values] = groups.get(values, 0) | 1 << position
+        return groups
+
+    @staticmethod
+    def _any(masks: Iterator[int]) -> int:
+        return reduce(or_, masks, 0)
+
+
+__all__ = ["Columns"]

@@ -1,0 +1,154 @@
+"""Which candidate is better: the cost vector, read from left to right.
+
+1. warnings in force, fewest first
+2. the framework, newest public version first
+3. wheels known only by derivation, or carrying a warning, fewest first
+4. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
+   newest, then older
+5. each goal component, in the order of its rank, then by name: the project's own builder before
+   known ones, the newest version, the exact CUDA minor, the nearest minor below, the nearest above,
+   the newest release tag, the address
+6. the default package index before another, for the same build of the framework
+7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
+   projects compete, what has one version left or an upper bound goes first, then what was met first
+
+:mod:`cudalock.resolution.search` walks candidates in this order, so its first answer is the best.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from packaging.version import Version
+
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.resolution.candidate import Candidate, label
+from cudalock.versions import parse_version
+
+if TYPE_CHECKING:
+    from cudalock.resolution.problem import Problem
+
+TRUST: Final = {"own": 0, "known": 1, "other": 2}
+UNRANKED: Final = 1000
+
+Key = tuple[object, ...]
+
+
+_Version = TypeVar("_Version", Version, tuple[int, ...])
+
+
+class Newest(Generic[_Version]):
+    """Orders versions newest first inside a key."""
+
+    __slots__ = ("version",)
+
+    def __init__(self, version: _Version) -> None:
+        self.version: _Version = version
+
+    def __lt__(self, other: Newest[_Version]) -> bool:
+        return self.version > other.version
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Newest) and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def __repr__(self) -> str:
+        return f"Newest({self.version})"
+
+
+def component_order(problem: Problem, name: str) -> tuple[int, str]:
+    """The place of a goal component in point 5."""
+    rank = problem.matrix.component(name).rank
+    return (UNRANKED if rank is None else rank, name)
+
+
+def cuda_build_key(candidate: Candidate) -> Key:
+    """Point 4 for a build of the framework."""
+    cuda = label(candidate, "cuda")
+    if cuda is None:
+        return (2,)
+    default = candidate.release.default.get("cuda") if candidate.release else None
+    if default is not None and _minor(default) == _minor(cuda):
+        return (0,)
+    return (1, Newest(_minor(cuda)))
+
+
+def index_key(candidate: Candidate) -> int:
+    """Point 6."""
+    return 0 if candidate.build is not None and candidate.build.index == PACKAGE_INDEX else 1
+
+
+def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> Key:
+    """Point 5 for one goal component beside a framework made with ``cuda``."""
+    if candidate.version is None or candidate.build is None:
+        return (-1,)
+    build = candidate.build
+    return (
+        TRUST[problem.matrix.trust(build)],
+        Newest(parse_version(candidate.version)),
+        _cuda_distance(label(candidate, "cuda"), cuda),
+        index_key(candidate),
+        Newest(_numbers(build.tag or "")),
+        build.builder or build.index or "",
+        build.tag or "",
+        build.local or "",
+    )
+
+
+def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
+    """Point 7: the versions of a project of the closure that are better than the newest, best
+    first."""
+    belonging = problem.matrix.toolkit_versions(name, _minor(cuda) if cuda else ())
+    favourite = problem.favourites.get(name)
+    return belonging if favourite is None else [favourite, *belonging]
+
+
+def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[str]:
+    """Point 7: the versions of a project of the closure, best first."""
+    project = problem.matrix.project(name)
+    if project is None:
+        return
+    better = [each for each in better_versions(problem, name, cuda) if each in project]
+    yield from dict.fromkeys(better)
+    for version in reversed(project.versions):
+        if version not in better:
+            yield version
+
+
+def _cuda_distance(built_with: str | None, cuda: str | None) -> tuple[int, int]:
+    """How far a wheel's CUDA minor is from the framework's: exact, below, above, not known."""
+    if built_with is None or cuda is None or "." not in built_with:
+        return (3, 0)
+    ours, theirs = _minor(built_with), _minor(cuda)
+    if ours == theirs:
+        return (0, 0)
+    if ours < theirs:
+        return (1, theirs[0] * 100 + theirs[1] - ours[0] * 100 - ours[1])
+    return (2, ours[0] * 100 + ours[1] - theirs[0] * 100 - theirs[1])
+
+
+@cache
+def _minor(cuda: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in cuda.split(".")[:2])
+
+
+@cache
+def _numbers(tag: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", tag))
+
+
+__all__ = [
+    "Key",
+    "Newest",
+    "better_versions",
+    "closure_versions",
+    "component_key",
+    "component_order",
+    "cuda_build_key",
+    "index_key",
+]

@@ -1,0 +1,99 @@
+"""Which wheels a target takes, and which part of the target rules the others out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from cudalock.matrix.releases import Build
+    from cudalock.targets import Target
+
+WHEEL_FACETS: Final = ("target:python", "target:platform", "target:glibc")
+"""The parts of a target that wheel tags speak of, as elements of the question."""
+
+LAST: Final = 1 << 30
+"""The rank of a wheel that fits only because something was left out."""
+
+
+class Ranker(Protocol):
+    """How well a wheel's tags fit; None where they do not."""
+
+    def rank(self, tags: str) -> int | None: ...
+
+
+class Fit:
+    """A target's tags, with parts of the target left out at will."""
+
+    def __init__(self, target: Target) -> None:
+        self._exact = target.tags()
+        self._family = target.family_tags()
+        self._by_tags: dict[str, frozenset[frozenset[str]]] = {}
+
+    def ranker(self, off: frozenset[str]) -> Ranker:
+        """Ranks as the target does, not minding the facets in ``off``."""
+        if off.isdisjoint(WHEEL_FACETS):
+            return self._exact
+        return _Lenient(self, frozenset(off.intersection(WHEEL_FACETS)))
+
+    def missed(self, build: Build) -> Iterator[frozenset[str]]:
+        """The smallest sets of facets that together rule out every wheel of a build."""
+        shared: frozenset[frozenset[str]] | None = None
+        for tags in build.tags:
+            sets = self.missed_by(tags)
+            shared = sets if shared is None else shared & sets
+        for found in sorted(shared or (), key=sorted):
+            if not any(other < found for other in shared or ()):
+                yield found
+
+    def missed_by(self, tags: str) -> frozenset[frozenset[str]]:
+        """Every set of facets that rules out a wheel with these tags."""
+        found = self._by_tags.get(tags)
+        if found is None:
+            python, platform, glibc = WHEEL_FACETS
+            missed = set()
+            if not self._family.takes_python(tags):
+                missed.add(frozenset([python]))
+            if not self._family.takes_platform(tags):
+                missed.add(frozenset([platform]))
+            if not self._exact.takes_platform(tags):
+                missed.add(frozenset([platform, glibc]))
+            if self._family.rank(tags) is None:
+                missed.add(frozenset([python, platform]))
+            if self._exact.rank(tags) is None:
+                missed.add(frozenset([python, platform, glibc]))
+            found = self._by_tags[tags] = frozenset(_with_supersets(missed))
+        return found
+
+
+def _with_supersets(sets: set[frozenset[str]]) -> Iterator[frozenset[str]]:
+    python, platform, glibc = WHEEL_FACETS
+    for facets in (
+        {python},
+        {platform},
+        {python, platform},
+        {platform, glibc},
+        {python, platform, glibc},
+    ):
+        if any(found <= facets for found in sets):
+            yield frozenset(facets)
+
+
+class _Lenient:
+    """Ranks wheels for a target of which some facets are not minded."""
+
+    def __init__(self, fit: Fit, off: frozenset[str]) -> None:
+        self._fit = fit
+        self._exact = fit.ranker(frozenset())
+        self._off = off
+
+    def rank(self, tags: str) -> int | None:
+        rank = self._exact.rank(tags)
+        if rank is not None:
+            return rank
+        if any(missed.isdisjoint(self._off) for missed in self._fit.missed_by(tags)):
+            return None
+        return LAST
+
+
+__all__ = ["WHEEL_FACETS", "Fit", "Ranker"]

@@ -1,0 +1,32 @@
+"""The matrix for people: its facts as a list, a project as a page, compatibility as tables.
+
+    matrix ─> read_definitions ─> make_table ─> Table
+    matrix ─> rules ─> Rules
+    matrix ─> show  ─> a page
+
+`definitions` reads which rows and columns a table has (`matrix/tables.toml`), `cells` says what a
+column shows of a release, `vendor` makes rows of the vendor's tables, `wheels` reads tags,
+`covering` asks which facts apply. `making` fills a table, `pages` has the pages, `export` writes
+all of it for other programs. Each value has `text()` for people and `document()` for programs, and
+they say the same.
+"""
+
+from __future__ import annotations
+
+from cudalock.show.definitions import find_definition, read_definitions
+from cudalock.show.making import make_table, table_of_tables
+from cudalock.show.pages import show
+from cudalock.show.rules import Rules, rules
+from cudalock.show.table import Table, json_text
+
+__all__ = [
+    "Rules",
+    "Table",
+    "find_definition",
+    "json_text",
+    "make_table",
+    "read_definitions",
+    "rules",
+    "show",
+    "table_of_tables",
+]

@@ -1,0 +1,122 @@
+"""The vendor's tables as rows: what a CUDA release is as pip packages, cuDNN, drivers, GPUs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.errors import MatrixError
+from cudalock.show.cells import exact, unique
+from cudalock.show.covering import has_code_for, natural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.show.table import Cell
+
+
+def _toolkits(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
+    """One row for each package of each CUDA release."""
+    for release, row in _newest_first(matrix.toolkits):
+        published = row.get("published", {})
+        for project in sorted(row["pins"]):
+            other = published.get(project)
+            yield {
+                "cuda": release,
+                "part": part_of(project, row["extras"]),
+                "project": project,
+                "version": row["pins"][project],
+                "platforms": tuple(row.get("platforms", {}).get(project, ())) or None,
+                "published": exact(other) if other else row.get("ranges", {}).get(project),
+            }
+
+
+def part_of(project: str, extras: Mapping[str, list[str]]) -> str | None:
+    """The extra of the toolkit that stands for a package: the one with the fewest others."""
+    parts = [part for part, projects in extras.items() if project in projects]
+    return min(parts, key=lambda part: (part not in project, len(extras[part]), part), default=None)
+
+
+def _cudnn(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
+    """One row for each cuDNN and CUDA major version."""
+    majors = {project: major for major, project in matrix.component("cudnn").by_cuda.items()}
+    for version, row in _newest_first(_table(matrix, "cudnn.json", "releases")):
+        for project, platforms in sorted(row["projects"].items()):
+            yield {
+                "cudnn": ".".join(version.split(".")[:3]),
+                "cuda_major": majors.get(project),
+                "project": project,
+                "version": version,
+                "platforms": tuple(platforms),
+                "recommended_cuda": row.get("recommended_cuda"),
+                "yanked": "yanked" if project in row.get("yanked", ()) else None,
+            }
+
+
+def _drivers(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
+    """One row for each CUDA release: its own driver, and the oldest of its major version."""
+    majors = _table(matrix, "drivers.json", "majors")
+    for release, row in _newest_first(_table(matrix, "drivers.json", "releases")):
+        floor = majors.get(release.split(".")[0], {})
+        yield {
+            "cuda": release,
+            "linux": row.get("linux"),
+            "windows": row.get("windows"),
+            "branch": row.get("branch"),
+            "oldest_linux": floor.get("linux"),
+            "oldest_windows": floor.get("windows"),
+        }
+
+
+def _capabilities(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
+    """One row for each compute capability, with the framework's releases that have code for it."""
+    builds = list(_framework_archs(matrix))
+    for capability, row in _newest_first(_table(matrix, "gpus.json", "capabilities")):
+        releases = [version for version, archs in builds if has_code_for(archs, capability)]
+        yield {
+            "capability": capability,
+            "architecture": row.get("architecture"),
+            "first_cuda": row.get("first_cuda"),
+            "last_cuda": row.get("last_cuda"),
+            "gpus": unique(name for name, value in matrix.gpus.items() if value == capability),
+            "framework": _span(releases),
+        }
+
+
+def _framework_archs(matrix: Matrix) -> Iterator[tuple[str, tuple[str, ...]]]:
+    project = matrix.project(matrix.framework) if matrix.framework else None
+    for release in project or ():
+        for build in release.builds:
+            if archs := build.row("archs"):
+                yield release.version, archs
+
+
+def _span(versions: list[str]) -> str | None:
+    """The first and the last of versions that stand in order."""
+    if not versions:
+        return None
+    return versions[0] if versions[0] == versions[-1] else f"{versions[0]} to {versions[-1]}"
+
+
+def _newest_first(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(rows.items(), key=lambda item: natural(item[0]), reverse=True)
+
+
+def _table(matrix: Matrix, file: str, key: str) -> dict[str, Any]:
+    path = matrix.file(f"cuda/{file}")
+    try:
+        rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, LookupError) as error:
+        raise MatrixError(file, key, f"cannot be read: {error}") from None
+    return rows
+
+
+VENDOR: Final[Mapping[str, Callable[[Matrix], Iterator[Mapping[str, Cell]]]]] = {
+    "toolkits": _toolkits,
+    "cudnn": _cudnn,
+    "drivers": _drivers,
+    "capabilities": _capabilities,
+}
+
+__all__ = ["VENDOR", "part_of"]

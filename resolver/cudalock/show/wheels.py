@@ -1,0 +1,99 @@
+"""What wheel tags say: for which platforms and Pythons a build has wheels."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from cudalock.targets import PLATFORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cudalock.matrix.releases import Build
+
+ANY: Final = "any"
+_PLATFORM_TAGS = (
+    (re.compile(r"(?:many)?linux\w*_x86_64"), ("linux-x86_64",)),
+    (re.compile(r"(?:many)?linux\w*_aarch64"), ("linux-aarch64",)),
+    (re.compile(r"win_amd64"), ("windows-x86_64",)),
+    (re.compile(r"win_arm64"), ("windows-arm64",)),
+    (re.compile(r"macosx_\d+_\d+_arm64"), ("macos-arm64",)),
+    (re.compile(r"macosx_\d+_\d+_x86_64"), ("macos-x86_64",)),
+    (re.compile(r"macosx_\d+_\d+_universal2"), ("macos-arm64", "macos-x86_64")),
+    (re.compile(r"any"), tuple(PLATFORMS)),
+)
+_PYTHON = re.compile(r"3\.(\d+)(t?)")
+
+
+def platforms_of(tags: str) -> list[str]:
+    """The platforms a wheel with these tags installs on."""
+    names = tags.rpartition("-")[2].split(".")
+    found = {
+        platform
+        for name in names
+        for pattern, platforms in _PLATFORM_TAGS
+        if pattern.fullmatch(name)
+        for platform in platforms
+    }
+    return [platform for platform in PLATFORMS if platform in found]
+
+
+def python_of(tags: str) -> str:
+    """`3.11`, `3.13t` (free-threaded), `3.9+` (stable ABI) or `any`."""
+    python, abi, _ = tags.split("-")[-3:]
+    match = re.fullmatch(r"cp3(\d+)", python)
+    if match is None:
+        return ANY
+    if abi.startswith("abi3"):
+        return f"3.{match[1]}{abi[4:]}+"
+    return f"3.{match[1]}{'t' if abi.endswith('t') else ''}"
+
+
+def tags_on(builds: Iterable[Build], platform: str | None) -> Iterator[str]:
+    """The tags of every wheel of the builds that installs on a platform, or anywhere."""
+    for build in builds:
+        for tags in build.tags:
+            if platform is None or platform in platforms_of(tags):
+                yield tags
+
+
+def builds_on(builds: Iterable[Build], platform: str) -> list[Build]:
+    """The builds with a wheel for a platform."""
+    return [build for build in builds if any(True for _ in tags_on([build], platform))]
+
+
+def pythons_on(builds: Iterable[Build], platform: str | None) -> list[str]:
+    """The Pythons that have a wheel, oldest first."""
+    return sorted({python_of(tags) for tags in tags_on(builds, platform)}, key=_python_order)
+
+
+def _python_order(python: str) -> tuple[bool, int, str]:
+    match = _PYTHON.match(python)
+    return (match is None, int(match[1]) if match else 0, python)
+
+
+def python_ranges(pythons: Iterable[str]) -> list[str]:
+    """`3.9`, `3.10`, `3.11` as `3.9-3.11`, a free-threaded run after the others."""
+    plain = [match for match in map(_PYTHON.fullmatch, pythons) if match]
+    ranges: list[str] = []
+    for suffix in ("", "t"):
+        minors = sorted(int(match[1]) for match in plain if match[2] == suffix)
+        ranges += [_range(run, suffix) for run in _runs(minors)]
+    return ranges + [python for python in pythons if not _PYTHON.fullmatch(python)]
+
+
+def _range(run: list[int], suffix: str) -> str:
+    first = f"3.{run[0]}{suffix}"
+    return first if len(run) == 1 else f"{first}-3.{run[-1]}{suffix}"
+
+
+def _runs(numbers: list[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for number in numbers:
+        if run and number != run[-1] + 1:
+            yield run
+            run = []
+        run.append(number)
+    if run:
+        yield run

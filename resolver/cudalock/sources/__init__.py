@@ -1,8 +1,0 @@
-"""What is asked over the network, and nothing else: the one place that sees httpx and unearth.
-
-Who does what: `web` is the client and `transport` what its requests go through, `pip_settings` says
-how, `cache` where answers are kept, `threads` asks several at once. `listings` is what an index
-lists, `rows` the same as rows of the matrix, `wheel_metadata` what a wheel requires,
-`package_index` where a wheel is, `github_releases` what a builder publishes, `downloads` brings
-files, `digests` their hashes. `live` is the matrix with what an index has laid over it.
-"""

@@ -1,0 +1,168 @@
+"""This machine: what stands in for whatever of a target nobody stated."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cudalock.errors import BadTarget
+from cudalock.targets.pythons import PYTHON, ask, checked_python, parse_python
+from cudalock.targets.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def current_python(
+    environ: Mapping[str, str] = os.environ, directory: Path | None = None
+) -> tuple[str, bool]:
+    """The Python meant when none is named, as parse_python gives it.
+
+    That of VIRTUAL_ENV or CONDA_PREFIX, else what `.python-version` in `directory` (the current
+    one) says, else this interpreter, unless that was made for cudalock alone: then the `python3` of
+    PATH, if there is one.
+    """
+    return (
+        _active_python(environ)
+        or _pinned_python(directory or Path())
+        or _python_on_path(environ)
+        or _this_python()
+    )
+
+
+def is_a_tools(prefix: Path) -> bool:
+    """Whether an environment was made for one tool by pipx or uv, or lies in uv's cache."""
+    made = ("pipx_metadata.json", "uv-receipt.toml")
+    return any((prefix / name).is_file() for name in made) or any(
+        (parent / "CACHEDIR.TAG").is_file() for parent in prefix.parents
+    )
+
+
+def _no_probe() -> tuple[tuple[str, ...], str | None]:
+    """No GPU and no driver: looking for them is for whoever hands in a function that does."""
+    return (), None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """How to ask this machine what nobody stated. A test hands in other functions."""
+
+    python: Callable[[], tuple[str, bool]] = current_python
+    platform: Callable[[], tuple[str, str | None, str | None]] = field(
+        default_factory=lambda: this_platform
+    )
+    gpus_and_driver: Callable[[], tuple[tuple[str, ...], str | None]] = _no_probe
+
+
+def current(here: Here | None = None) -> Target:
+    """This machine with the active environment's Python; nothing of it was stated.
+
+    Raises BadTarget on a machine that no wheels are made for.
+    """
+    here = here or Here()
+    python, free_threaded = here.python()
+    platform, glibc, macos = here.platform()
+    gpus, driver = here.gpus_and_driver()
+    return Target(python, platform, free_threaded, glibc, macos, gpus, driver)
+
+
+def _this_python() -> tuple[str, bool]:
+    import sysconfig
+
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    return version, bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def _active_python(environ: Mapping[str, str]) -> tuple[str, bool] | None:
+    """A broken environment says nothing: the lock's header shows which Python was taken instead."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        prefix = environ.get(variable)
+        if not prefix:
+            continue
+        if Path(prefix) == Path(sys.prefix):
+            return _this_python()
+        try:
+            return checked_python(*ask(Path(prefix)))
+        except BadTarget:
+            continue
+    return None
+
+
+def _python_on_path(
+    environ: Mapping[str, str], prefix: Path = Path(sys.prefix)
+) -> tuple[str, bool] | None:
+    if not is_a_tools(prefix):
+        return None
+    from shutil import which
+
+    for name in ("python3", "python"):
+        found = which(name, path=environ.get("PATH", ""))
+        if found and Path(found).parent.parent != prefix:
+            try:
+                return checked_python(*ask(Path(found)))
+            except BadTarget:
+                continue
+    return None
+
+
+def _pinned_python(directory: Path) -> tuple[str, bool] | None:
+    """The first line of `.python-version` that is a version; a path there is not run."""
+    try:
+        lines = (directory / ".python-version").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in lines:
+        word = line.partition("#")[0].strip()
+        if re.fullmatch(PYTHON, word):
+            try:
+                return parse_python(word)
+            except BadTarget:
+                continue
+    return None
+
+
+def this_platform() -> tuple[str, str | None, str | None]:
+    """`(platform, glibc, macOS version)` of the running machine, as parse_platform gives them."""
+    import platform
+
+    return platform_of(sys.platform, platform.machine(), _this_glibc(), platform.mac_ver()[0])
+
+
+def platform_of(
+    system: str, machine: str, glibc: str | None, macos: str
+) -> tuple[str, str | None, str | None]:
+    """The same from what a Python says of itself: `sys.platform`, `platform.machine()`, the glibc
+    it runs on and `platform.mac_ver()`. Raises BadTarget where no wheels are made for it."""
+    machine = machine.lower()
+    if system == "darwin":
+        major, minor = (*macos.split("."), "0")[:2]
+        # Tags count macOS 11 and later by the major version alone.
+        version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
+        return f"macos-{'arm64' if machine == 'arm64' else 'x86_64'}", None, version
+    if system == "win32":
+        return f"windows-{'arm64' if machine == 'arm64' else 'x86_64'}", None, None
+    if glibc is None or machine not in ("x86_64", "aarch64", "arm64", "amd64"):
+        raise BadTarget(
+            f"no wheels are made for this machine ({system}, {machine},"
+            f" {'glibc ' + glibc if glibc else 'no glibc'}): name the platform to solve for",
+            hints=["--platform linux"],
+        )
+    arch = "x86_64" if machine in ("x86_64", "amd64") else "aarch64"
+    return f"linux-{arch}", glibc, None
+
+
+def _this_glibc() -> str | None:
+    try:
+        return read_glibc(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def read_glibc(text: str | None) -> str | None:
+    """`2.39` from what confstr says, `glibc 2.39`; None for anything else."""
+    match = re.match(r"glibc (\d+\.\d+)", text or "")
+    return match[1] if match else None

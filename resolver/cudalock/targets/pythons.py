@@ -1,0 +1,107 @@
+"""Pythons by every name that people have for them, interpreters and environments included."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cudalock.errors import BadTarget
+from cudalock.files import expanded
+
+_OLDEST_PYTHON = (3, 8)
+
+PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*])?(t?)"
+_PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
+
+
+_QUESTION = (
+    "import platform, sys, sysconfig;"
+    "print(platform.python_implementation(), '%d.%d.%d' % sys.version_info[:3],"
+    " int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))"
+)
+
+
+def parse_python(text: str) -> tuple[str, bool]:
+    """`(version, free-threaded)` for `3.11`, `3.12.4`, `3.13t`, `cp311`, `py3.11` or a path.
+
+    A path is an interpreter or an environment, which is run to be asked; it is never imported.
+    Raises BadTarget for anything else, and for a Python older than 3.8.
+    """
+    word = text.strip()
+    match = _matched(word)
+    if match:
+        version = ".".join(str(int(part)) for part in match.group(1, 2, 3) if part)
+        return checked_python(version, match[4] != "")
+    if "/" in word or "\\" in word or Path(word).exists():
+        return checked_python(*ask(expanded(Path(word))))
+    raise BadTarget(
+        f"`{text}` is no Python version (as `3.11`), interpreter or environment",
+        hints=[f"--python {guess}" for guess in _python_guesses(word)],
+    )
+
+
+def is_version(text: str) -> bool:
+    """Whether `text` is read as a Python version, whatever file has that name."""
+    return _matched(text.strip()) is not None
+
+
+def _matched(word: str) -> re.Match[str] | None:
+    return re.fullmatch(PYTHON, word) or re.fullmatch(_PYTHON_TAG, word)
+
+
+def _python_guesses(word: str) -> list[str]:
+    several = [part.strip() for part in word.split(",")]
+    if len(several) > 1 and all(map(is_version, several)):
+        return [" --python ".join(several)]
+    digits = re.fullmatch(r"3(\d{1,2})", word)
+    return [f"3.{digits[1]}"] if digits else ["3.11"]
+
+
+def checked_python(version: str, free_threaded: bool) -> tuple[str, bool]:
+    """The same again. Raises BadTarget for a Python that no wheel here is for."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if (major, minor) < _OLDEST_PYTHON:
+        raise BadTarget(f"Python {version} is older than 3.8, the oldest that the matrix holds")
+    if free_threaded and (major, minor) < (3, 13):
+        raise BadTarget(f"there is no free-threaded Python {version}: 3.13t is the first")
+    return version, free_threaded
+
+
+def ask(path: Path) -> tuple[str, bool]:
+    """The version of the interpreter or environment at `path`, and whether it is free-threaded."""
+    try:
+        implementation, version, free_threaded = run(_interpreter(path), _QUESTION).split()
+    except ValueError as error:
+        raise BadTarget(f"`{path}` is no Python that can be asked for its version") from error
+    if implementation != "CPython":
+        raise BadTarget(f"`{path}` is {implementation}: CUDA wheels are made for CPython")
+    return version, free_threaded == "1"
+
+
+def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> str:
+    """What an interpreter prints for `code`. Raises ValueError where there is no answer.
+
+    It runs isolated and without `site`: neither the user's variables nor a .pth file of its
+    site-packages, which may hold code, have a part in it.
+    """
+    import subprocess
+
+    try:
+        return subprocess.run(
+            [str(executable), "-I", "-S", "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=True,
+        ).stdout
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
+        raise ValueError(f"`{executable}` cannot be asked: {error}") from error
+
+
+def _interpreter(path: Path) -> Path:
+    """`path` itself, or the interpreter inside it when it is an environment."""
+    if not path.is_dir():
+        return path
+    inside = [path / "bin" / "python", path / "Scripts" / "python.exe", path / "python.exe"]
+    return next((candidate for candidate in inside if candidate.exists()), path)

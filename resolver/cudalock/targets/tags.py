@@ -1,0 +1,139 @@
+"""Wheel tags: which wheels a target can install, and which of two it prefers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cudalock.targets.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def is_bare_linux(tags: str) -> bool:
+    """Whether the tags are a plain `linux_x86_64`, which promises no glibc.
+
+    Installers put it first; for a wheel that is named by its file any manylinux one is better.
+    """
+    return "-linux_" in tags
+
+
+class Tags:
+    """Which wheels a target can install, and which of two it prefers.
+
+    The order is that of `packaging.tags.sys_tags`: by Python and ABI, then by platform, with
+    platform `any` after all others. So a rank is looked up in two small dicts, and the thousands of
+    triples are never built.
+    """
+
+    __slots__ = ("_any", "_pairs", "_platforms", "_ranks")
+
+    def __init__(self, pairs: list[str], any_pairs: list[str], platforms: list[str]) -> None:
+        self._pairs = _ranks(pairs, len(platforms))
+        self._any = _ranks(any_pairs, 1, start=len(pairs) * len(platforms))
+        self._platforms = _ranks(platforms, 1)
+        self._ranks: dict[str, int | None] = {}
+
+    def rank(self, tags: str) -> int | None:
+        """How well a wheel with this compressed tag set fits: smaller is better, None not at all.
+
+        A build tag in front (`3-cp310-cp310-linux_x86_64`) does not count: among wheels of one rank
+        pip takes the highest build tag.
+        """
+        try:
+            return self._ranks[tags]
+        except KeyError:
+            rank = self._ranks[tags] = self._rank(tags)
+            return rank
+
+    def takes_python(self, tags: str) -> bool:
+        """Whether the wheel fits this Python, whatever its platform."""
+        return any(pair in self._pairs or pair in self._any for pair in _split(tags)[0])
+
+    def takes_platform(self, tags: str) -> bool:
+        """Whether the wheel fits this platform, whatever its Python."""
+        return any(platform == "any" or platform in self._platforms for platform in _split(tags)[1])
+
+    def _rank(self, tags: str) -> int | None:
+        pairs, platforms = _split(tags)
+        best = _best(self._pairs, pairs)
+        where = _best(self._platforms, platforms)
+        ranks = [best + where] if best is not None and where is not None else []
+        if "any" in platforms:
+            ranks += [self._any[pair] for pair in pairs if pair in self._any]
+        return min(ranks, default=None)
+
+
+def _split(tags: str) -> tuple[list[str], list[str]]:
+    """The Python-ABI pairs and the platforms of a compressed tag set, without its build tag."""
+    pythons, abis, platforms = tags.rsplit("-", 2)
+    pairs = [
+        f"{python}-{abi}"
+        for python in pythons.rpartition("-")[2].split(".")
+        for abi in abis.split(".")
+    ]
+    return pairs, platforms.split(".")
+
+
+def _ranks(words: list[str], step: int, start: int = 0) -> dict[str, int]:
+    return {word: start + position * step for position, word in enumerate(words)}
+
+
+def _best(ranks: Mapping[str, int], words: list[str]) -> int | None:
+    return min((ranks[word] for word in words if word in ranks), default=None)
+
+
+@lru_cache(maxsize=32)
+def tags_of(
+    minor: int, free_threaded: bool, platform: str, glibc: str | None, macos: str | None
+) -> Tags:
+    """The tags of CPython 3.`minor` on a platform; `glibc` and `macos` are those of its system."""
+    pairs = list(_cpython_pairs(minor, free_threaded))
+    pure = [f"{python}-none" for python in _pure_pythons(minor)]
+    return Tags(
+        [*pairs, *pure], [f"cp3{minor}-none", *pure], _platform_tags(platform, glibc, macos)
+    )
+
+
+def _cpython_pairs(minor: int, free_threaded: bool) -> Iterator[str]:
+    """Python and ABI, best first, as `packaging.tags.cpython_tags` has them.
+
+    A free-threaded build cannot load the old stable ABI; PEP 803 gave it one of its own, abi3t.
+    """
+    stable = "abi3t" if free_threaded else "abi3"
+    yield f"cp3{minor}-cp3{minor}{'t' if free_threaded else ''}"
+    yield f"cp3{minor}-{stable}"
+    yield f"cp3{minor}-none"
+    for older in range(minor - 1, 1, -1):
+        yield f"cp3{older}-{stable}"
+
+
+def _pure_pythons(minor: int) -> Iterator[str]:
+    yield f"py3{minor}"
+    yield "py3"
+    for older in range(minor - 1, -1, -1):
+        yield f"py3{older}"
+
+
+def _platform_tags(platform: str, glibc: str | None, macos: str | None) -> list[str]:
+    row = PLATFORMS[platform]
+    if glibc is not None:
+        return list(_linux_tags(row.arch, int(glibc.split(".")[1])))
+    if macos is not None:
+        from packaging.tags import mac_platforms
+
+        major, minor = macos.split(".")[:2]
+        return list(mac_platforms((int(major), int(minor)), row.arch))
+    return [f"win_{row.arch}"]
+
+
+def _linux_tags(arch: str, glibc_minor: int) -> Iterator[str]:
+    """`linux_*` comes first, as packaging has it since 26.3; some release assets are tagged so."""
+    named = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+    oldest = 5 if arch == "x86_64" else 17
+    yield f"linux_{arch}"
+    for minor in range(glibc_minor, oldest - 1, -1):
+        yield f"manylinux_2_{minor}_{arch}"
+        if minor in named:
+            yield f"{named[minor]}_{arch}"

@@ -1,0 +1,168 @@
+"""The machine solved for: its Python, platform, glibc, GPUs and driver; its markers and tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from cudalock.errors import BadTarget
+from cudalock.targets.platforms import (
+    DEFAULT_GLIBC,
+    DEFAULT_MACOS,
+    PLATFORMS,
+    Platform,
+    check_glibc,
+    unknown_platform,
+)
+from cudalock.targets.tags import Tags, tags_of
+
+_UNLIMITED = 99
+"""A glibc minor or macOS major that no release reaches: stands for "any newer machine"."""
+
+
+def newest_driver(driver: str) -> str:
+    """A driver given without its last number stands for the newest of that series."""
+    return driver if driver.count(".") >= 2 else f"{driver}.99999"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One machine to solve for. `parse_python` and `parse_platform` make the parts from text.
+
+    Raises BadTarget when the parts do not go together.
+    """
+
+    python: str
+    """`3.11` or `3.12.4`; markers read `3.12` as 3.12.0"""
+    platform: str
+    """a key of PLATFORMS: `linux-x86_64`, `windows-x86_64`, ..."""
+    free_threaded: bool = False
+    glibc: str | None = None
+    """Linux only; DEFAULT_GLIBC unless given"""
+    macos: str | None = None
+    """macOS only; DEFAULT_MACOS unless given"""
+    gpus: tuple[str, ...] = ()
+    """compute capabilities, `8.6`: all must work"""
+    driver: str | None = None
+    """as given, `550.54`"""
+    stated: frozenset[str] = field(default=frozenset(), compare=False)
+    """which of python, platform, glibc, gpu, driver the user stated: the others were found"""
+
+    def __post_init__(self) -> None:
+        if self.platform not in PLATFORMS:
+            raise unknown_platform(self.platform)
+        if self.free_threaded and self._python_pair < (3, 13):
+            raise BadTarget(f"there is no free-threaded Python {self.python}: 3.13t is the first")
+        if self.is_linux:
+            check_glibc(self.glibc)
+            self._fill("glibc", DEFAULT_GLIBC)
+        elif self.glibc is not None:
+            raise BadTarget(f"glibc is a part of Linux: {self._row.label} has none")
+        if self.is_macos:
+            self._fill("macos", DEFAULT_MACOS[self.platform])
+
+    def _fill(self, name: str, default: str) -> None:
+        if getattr(self, name) is None:
+            object.__setattr__(self, name, default)
+
+    @property
+    def _row(self) -> Platform:
+        return PLATFORMS[self.platform]
+
+    @property
+    def _python_pair(self) -> tuple[int, int]:
+        major, minor = self.python.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def is_linux(self) -> bool:
+        return self._row.markers[0] == "linux"
+
+    @property
+    def is_macos(self) -> bool:
+        return self._row.markers[0] == "darwin"
+
+    @property
+    def can_have_cuda(self) -> bool:
+        """Whether any CUDA build is made for such a platform: not for macOS, nor Windows on ARM."""
+        return not self.is_macos and self.platform != "windows-arm64"
+
+    @property
+    def label(self) -> str:
+        """For people: `Linux x86_64, glibc 2.28, Python 3.11`."""
+        parts = [self._row.label]
+        if self.is_linux:
+            parts.append(f"glibc {self.glibc}")
+        if self.is_macos:
+            parts[0] = parts[0].replace("macOS", f"macOS {self.macos}")
+        parts.append(f"Python {self.python_text}")
+        parts += [f"GPU {gpu}" for gpu in self.gpus]
+        if self.driver:
+            parts.append(f"driver {self.driver}")
+        return ", ".join(parts)
+
+    @property
+    def platform_label(self) -> str:
+        """The platform for people: `Linux x86_64`."""
+        return self._row.label
+
+    def on_platform(self, platform: str) -> Target:
+        """The same target on another platform, with that platform's default libraries."""
+        return replace(self, platform=platform, glibc=None, macos=None)
+
+    @property
+    def python_text(self) -> str:
+        """The Python as flags take it: `3.11`, `3.13t`."""
+        return self.python + ("t" if self.free_threaded else "")
+
+    def flags(self) -> list[str]:
+        """The command-line flags that state this target in full, in a fixed order."""
+        flags = ["--python", self.python_text, "--platform", self._platform_flag]
+        if self.is_linux and self.glibc not in (None, DEFAULT_GLIBC):
+            flags += ["--glibc", str(self.glibc)]
+        for gpu in self.gpus:
+            flags += ["--gpu", gpu]
+        if self.driver:
+            flags += ["--driver", self.driver]
+        return flags
+
+    @property
+    def _platform_flag(self) -> str:
+        if self.is_macos and self.macos != DEFAULT_MACOS[self.platform]:
+            return f"macosx_{str(self.macos).replace('.', '_')}_{self._row.arch}"
+        return self._row.flag
+
+    def marker_environment(self) -> dict[str, str]:
+        """Every variable a PEP 508 marker may ask for, with this target's values.
+
+        The kernel's release and version are unknown of another machine: they are empty.
+        """
+        sys_platform, system, machine, os_name = self._row.markers
+        full = self.python if self.python.count(".") == 2 else f"{self.python}.0"
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": full,
+            "os_name": os_name,
+            "platform_machine": machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": system,
+            "platform_version": "",
+            "python_full_version": full,
+            "python_version": "{}.{}".format(*self._python_pair),
+            "sys_platform": sys_platform,
+        }
+
+    def tags(self) -> Tags:
+        """What this very machine installs."""
+        return tags_of(
+            self._python_pair[1], self.free_threaded, self.platform, self.glibc, self.macos
+        )
+
+    def family_tags(self) -> Tags:
+        """What some machine of this platform and Python installs, however new its glibc or macOS.
+
+        Its wheels are those pip may prefer on a newer machine, so their hashes belong in the lock.
+        """
+        glibc = f"2.{_UNLIMITED}" if self.is_linux else None
+        macos = f"{_UNLIMITED}.0" if self.is_macos else None
+        return tags_of(self._python_pair[1], self.free_threaded, self.platform, glibc, macos)

@@ -1,0 +1,182 @@
+"""`matrix update --digests`: the sha256 of wheels that have none published, from their bytes.
+
+A row says that its digest was computed, and when. One that comes out otherwise later, or that its
+publisher lists otherwise, is an alarm: the row keeps the first, and the command fails.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from packaging.version import Version
+
+from cudalock.errors import CudalockError, UnknownName
+from cudalock.indexes.client import Web
+from cudalock.indexes.downloads import download
+from cudalock.lint import new_defects
+from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.releases import KNOWN
+from cudalock.update.files import copy_matrix, publish, read_index_file, stage_beside, write_files
+from cudalock.update.merge import COMPUTED, Change
+from cudalock.update.report import Failure, Report
+from cudalock.update.update import next_version
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cudalock.lint import Defect
+    from cudalock.update.files import IndexFile
+    from cudalock.update.update import Progress
+
+UNRANKED: Final = 1 << 16
+
+
+class Subject(NamedTuple):
+    """A wheel to compute the digest of: its row, and where its file is."""
+
+    project: str
+    version: str
+    file: str
+    url: str
+    row: list[Any]
+
+
+def compute_digests(
+    matrix: Matrix,
+    names: Sequence[str],
+    number: int,
+    *,
+    output: Path | None = None,
+    today: str,
+    progress: Progress = lambda source, done, total: None,
+) -> Report:
+    """Stream so many wheels and record their sha256 with the day.
+
+    First those that have no digest, by the order of `names` or else of rank, the newest release
+    first; then, where too few lack one, those computed longest ago, to see whether they still are
+    what they were. Raises UnknownName for a project that is not held, OutputError.
+    """
+    wanted = [canonical(name) for name in names] or _by_rank(matrix)
+    files: dict[str, IndexFile] = {}
+    for name in wanted:
+        file = read_index_file(matrix, name)
+        if file is None:
+            raise UnknownName(f"`{name}` is not in the matrix")
+        files[name] = file
+    subjects = _subjects(matrix, files)[:number]
+    with stage_beside(output) as stage, Web() as web:
+        done = _compute_all(web, subjects, stage, today, progress)
+        version, folder = matrix.version, str(output or matrix.directory)
+        defects: list[Defect] = []
+        changed = {change.project for change in done.changes if change.changed}
+        if changed:
+            version = next_version(matrix.version, today)
+            texts = {
+                f"index/{name}.json": files[name]._replace(retrieved=today).text()
+                for name in sorted(changed)
+            }
+            copy_matrix(matrix, stage / "matrix")
+            write_files(stage / "matrix", texts)
+            defects = new_defects(matrix, Matrix.load(stage / "matrix"))
+            folder = publish(stage / "matrix", matrix, output, version)
+        return Report(
+            was=matrix.version,
+            version=version,
+            folder=folder,
+            asked=len(subjects),
+            changes=tuple(done.changes),
+            notes=tuple(done.told),
+            failures=tuple(done.failures),
+            unread=(),
+            defects=tuple(defects),
+            traffic=str(web.traffic),
+        )
+
+
+class _Computed(NamedTuple):
+    """What came of some wheels: what changed, each digest in a sentence, and what failed."""
+
+    changes: list[Change]
+    told: list[str]
+    failures: list[Failure]
+
+
+def _compute_all(
+    web: Web, subjects: Sequence[Subject], stage: Path, today: str, progress: Progress
+) -> _Computed:
+    """Each wheel brought in turn, and taken away again."""
+    found = _Computed([], [], [])
+    scratch = Path(tempfile.mkdtemp(dir=stage))
+    for number, subject in enumerate(subjects, 1):
+        try:
+            change = _compute(web, subject, scratch / "wheel.whl", today)
+        except CudalockError as error:
+            found.failures.append(Failure(subject.file, error.message, error.hints))
+        else:
+            found.told.append(f"sha256 of {subject.file} is {subject.row[1]}")
+            found.changes.extend([change] if change else [])
+        progress(subject.file, number, len(subjects))
+    shutil.rmtree(scratch)
+    return found
+
+
+def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | None:
+    """Set the digest of a row, and say what that changed; None where it is as it was today."""
+    try:
+        digest = download(web, subject.url, target)
+    finally:
+        target.unlink(missing_ok=True)
+    row = subject.row
+    change = Change(subject.project, subject.version)
+    if row[1] is not None and row[1] != digest:
+        return change._replace(rehashed=(f"{subject.file} (sha256 {digest} now)",))
+    if row[1] is not None and row[2][COMPUTED] == today:
+        return None
+    more = {**(row[2] if len(row) > 2 else {}), COMPUTED: today}
+    more.pop("size", None)
+    row[:] = [row[0], digest, more]
+    return change._replace(changed=(subject.file,))
+
+
+def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
+    """Wheels without a digest, then those whose digest was computed, the longest ago first."""
+    without, computed = [], []
+    for name, file in files.items():
+        for version in sorted(file.releases, key=Version, reverse=True):
+            found = list(_of_release(matrix, name, version, file.releases[version]))
+            without += [subject for subject in found if subject.row[1] is None]
+            computed += [subject for subject in found if subject.row[1] is not None]
+    computed.sort(key=lambda subject: str(subject.row[2][COMPUTED]))
+    return [*without, *computed]
+
+
+def _of_release(
+    matrix: Matrix, name: str, version: str, table: dict[str, Any]
+) -> Iterator[Subject]:
+    """Those known best come first: a derived one may not exist."""
+    project = matrix.project(name)
+    builds = project.release(version).builds if project else ()
+    rows = [row["wheels"] for row in table.get("builds", ())] or [table.get("wheels", [])]
+    pairs = sorted(zip(builds, rows, strict=False), key=lambda each: KNOWN.index(each[0].known))
+    for build, wheels in pairs:
+        for position, row in enumerate(wheels):
+            wheel = build.wheel(position)
+            url = matrix.url(build, wheel, version)
+            is_computed = len(row) > 2 and COMPUTED in row[2]
+            if url is not None and (row[1] is None or is_computed):
+                yield Subject(name, version, wheel.file(version, build.local), url, row)
+
+
+def _by_rank(matrix: Matrix) -> list[str]:
+    def rank(name: str) -> tuple[int, str]:
+        found = matrix.component(name).rank
+        return (UNRANKED if found is None else found, name)
+
+    return sorted(matrix.projects, key=rank)
+
+
+__all__ = ["compute_digests"]

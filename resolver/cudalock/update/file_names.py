@@ -1,0 +1,116 @@
+"""How the file names of builders read: patterns of matrix.toml, which a new builder may add to."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cudalock.errors import MatrixError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cudalock.matrix.matrix import Matrix
+
+_PART: Final = "__"
+
+
+class Pattern(NamedTuple):
+    """A regular expression for local versions, with a group for each label."""
+
+    id: str
+    local: re.Pattern[str]
+    values: Mapping[str, Mapping[str, str]]
+    only: Mapping[str, str]
+    follows: tuple[str, ...]
+
+    def read(self, local: str, tags: str) -> dict[str, str] | None:
+        """The labels that a local version says; None where the pattern does not fit it."""
+        match = self.local.fullmatch(local)
+        if match is None:
+            return None
+        parts: dict[str, list[str]] = {}
+        for group, text in sorted(match.groupdict().items()):
+            label = group.partition(_PART)[0]
+            meant = self.values[label].get(text or "") if label in self.values else text
+            if meant and self.is_for(label, tags):
+                parts.setdefault(label, []).append(meant)
+        return {label: ".".join(found) for label, found in parts.items()}
+
+    def is_for(self, label: str, tags: str) -> bool:
+        """Whether wheels of these tags have the label."""
+        return fnmatchcase(tags.rpartition("-")[2], self.only.get(label, "*"))
+
+
+class Reading(NamedTuple):
+    """What a file name says, and which labels the framework's builds say in its stead."""
+
+    labels: Mapping[str, str]
+    follows: tuple[str, ...]
+
+
+class Patterns:
+    """Every pattern of a matrix, in order. Raises MatrixError for one that is malformed."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._patterns = [
+            _pattern(row, f"pattern[{position}]") for position, row in enumerate(matrix.patterns)
+        ]
+        self._matrix = matrix
+        # Bound here, so that what was found goes when this does.
+        self._followed = cache(self._follow)
+
+    def read(self, local: str | None, tags: str) -> Reading | None:
+        """What a wheel was made with, by its local version; None where no pattern fits."""
+        for pattern in self._patterns:
+            labels = pattern.read(local or "", tags)
+            if labels is not None:
+                open_ = tuple(
+                    label
+                    for label in pattern.follows
+                    if label not in labels and pattern.is_for(label, tags)
+                )
+                return Reading({**labels, **self._followed(tuple(labels.items()), open_)}, open_)
+        return None
+
+    def _follow(self, said: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> dict[str, str]:
+        """The values that the framework's builds agree on: those of that version and CUDA release,
+        or of every CUDA release where it has none for that one."""
+        labels, framework = dict(said), self._matrix.framework
+        project = self._matrix.project(framework) if framework else None
+        if not names or framework is None or project is None or framework not in labels:
+            return {}
+        builds = [
+            build
+            for version in project.versions
+            if _begins(version, labels[framework])
+            for build in project.release(version).builds
+        ]
+        cuda = labels.get("cuda", "")
+        builds = [
+            build for build in builds if any(_begins(each, cuda) for each in build.row("cuda"))
+        ] or builds
+        found = {name: {build.row(name) for build in builds if build.row(name)} for name in names}
+        return {name: next(iter(said))[0] for name, said in found.items() if len(said) == 1}
+
+
+def _begins(version: str, prefix: str) -> bool:
+    return not prefix or f"{version}.".startswith(f"{prefix}.")
+
+
+def _pattern(row: Mapping[str, Any], key: str) -> Pattern:
+    try:
+        return Pattern(
+            id=row["id"],
+            local=re.compile(row["local"]),
+            values=row.get("values", {}),
+            only=row.get("only", {}),
+            follows=tuple(row.get("follows", ())),
+        )
+    except (re.error, LookupError, TypeError) as error:
+        raise MatrixError("matrix.toml", key, f"is no pattern: {error}") from None
+
+
+__all__ = ["Pattern", "Patterns", "Reading"]

@@ -1,0 +1,232 @@
+"""The files of the generated half: read as tables, a release a line, put in place whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cudalock.errors import OutputError
+from cudalock.files import data_folder, write_whole
+from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
+from cudalock.matrix.store import COMPILED, HEADER, compile_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+GENERATED: Final = ("index", "cuda")
+
+
+class IndexFile(NamedTuple):
+    """One file of index/ as tables."""
+
+    project: str
+    retrieved: str
+    sources: tuple[str, ...]
+    releases: dict[str, Any]
+
+    def text(self) -> str:
+        """The file's bytes, as text: the same for the same rows."""
+        lines = ",\n".join(
+            f'"{version}": {json.dumps(table, separators=(",", ":"))}'
+            for version, table in self.releases.items()
+        )
+        head = (
+            f'"project": {json.dumps(self.project)},\n"retrieved": "{self.retrieved}",\n'
+            f'"sources": {json.dumps(list(self.sources))}'
+        )
+        return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
+
+
+def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
+    """What is held of a project; None where it is not. Raises MatrixError for a damaged file."""
+    held = matrix.project(project)
+    if held is None:
+        return None
+    table = json.loads(matrix.file(f"index/{project}.json").read_text(encoding="utf-8"))
+    return IndexFile(project, held.retrieved, held.sources, table["releases"])
+
+
+def copy_matrix(matrix: Matrix, folder: Path) -> None:
+    """All files of a matrix, its refreshed ones in their places."""
+    folder.mkdir(parents=True)
+    for source in sorted(matrix.directory.iterdir()):
+        if source.name in GENERATED or source.name.startswith("."):
+            continue
+        if source.is_dir():
+            shutil.copytree(source, folder / source.name)
+        elif source.is_file():
+            shutil.copyfile(source, folder / source.name)
+    for name in GENERATED:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        paths = {path.name for path in (matrix.directory / name).glob("*.json")}
+        if matrix.refreshed:
+            paths |= {
+                path.rpartition("/")[2]
+                for path in matrix.refreshed.files
+                if path.startswith(f"{name}/")
+            }
+        for file in sorted(paths):
+            source = matrix.file(f"{name}/{file}")
+            if source.is_file():
+                shutil.copyfile(source, folder / name / file)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write texts below a folder, by their paths in it."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def with_version(folder: Path, version: str) -> None:
+    """Give a whole matrix its version, and compile it anew."""
+    header = folder / HEADER
+    lines = header.read_text(encoding="utf-8").split("\n")
+    lines = [f'version = "{version}"' if line.startswith("version =") else line for line in lines]
+    header.write_text("\n".join(lines), encoding="utf-8", newline="\n")
+    (folder / COMPILED).write_text(compile_tables(folder), encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def stage_beside(output: Path | None) -> Iterator[Path]:
+    """A scratch folder on the disk that the result goes to; gone afterwards.
+
+    Raises OutputError, also for what the disk says while it is in use.
+    """
+    place = output.absolute().parent if output is not None else data_folder() / FOLDER
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".cudalock-", dir=place))
+    except OSError as error:
+        raise OutputError(f"cannot write `{place}`: {error.strerror or error}") from None
+    try:
+        yield stage
+    except OSError as error:
+        raise OutputError(f"cannot write `{stage}`: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> str:
+    """Give a staged matrix its version and put it in place; returns where it is.
+
+    Raises OutputError, also where another update has been put there since `matrix` was read: what
+    that one brought would be lost.
+    """
+    if output is None or output.exists():
+        now = Matrix.load(output, warn=lambda damage: None)
+        if now.version != matrix.version:
+            raise OutputError(
+                f"another update was faster, {now.version} is there now; nothing is written",
+                hints=["the same command again: most of what was asked is in the cache"],
+            )
+    with_version(stage, version)
+    if output is not None:
+        put_in_place(stage, output)
+        return str(output)
+    return str(install_refreshed(stage, matrix, version, data_folder()))
+
+
+def put_in_place(stage: Path, target: Path) -> None:
+    """Make `target` what `stage` is. A new folder appears whole, by one renaming.
+
+    In one that is there, a checkout say, each file that differs is replaced whole, the generated
+    ones before the header that gives them their version. Nothing else there is touched. Raises
+    OutputError.
+    """
+    try:
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stage.replace(target)
+            return
+        names = sorted(
+            (path.relative_to(stage) for path in stage.rglob("*") if path.is_file()),
+            key=lambda name: (name.parts[0] not in GENERATED, name.as_posix()),
+        )
+        for name in names:
+            _replace(stage / name, target / name)
+    except OSError as error:
+        raise OutputError(f"cannot write `{target}`: {error.strerror or error}") from None
+
+
+def _replace(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    with suppress(OSError):
+        if target.read_bytes().replace(b"\r\n", b"\n") == content:
+            return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, content)
+
+
+def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
+    """Lay the generated half of a staged matrix over the embedded one, for this user.
+
+    Only what differs from the embedded files is kept. The folder is made beside its place, and the
+    last thing written is its name, in one renaming; whatever is interrupted before leaves the old
+    one in use. Raises OutputError.
+    """
+    root = data / FOLDER
+    made, folder = stage.parent / "refreshed", root / version
+    files: dict[str, str] = {}
+    try:
+        for name in GENERATED:
+            for path in sorted((stage / name).glob("*.json")):
+                content = path.read_bytes()
+                if not _is_embedded(matrix.directory / name / path.name, content):
+                    (made / name).mkdir(parents=True, exist_ok=True)
+                    (made / name / path.name).write_bytes(content)
+                    files[f"{name}/{path.name}"] = digest_of(content)
+        made.mkdir(parents=True, exist_ok=True)
+        manifest = {
+            "schema": SCHEMA,
+            "version": version,
+            "base": matrix.embedded_version,
+            "files": files,
+        }
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+        write_whole(root / CURRENT, version.encode("ascii"))
+    except OSError as error:
+        raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None
+    _clean(root, keep=version)
+    return folder
+
+
+def drop_refreshed(data: Path) -> None:
+    """Take what a user refreshed out of use: it is damaged, or older than the embedded matrix."""
+    root = data / FOLDER
+    with suppress(OSError):
+        (root / CURRENT).unlink(missing_ok=True)
+        _clean(root)
+
+
+def _clean(root: Path, keep: str | None = None) -> None:
+    """Remove other versions; a hidden folder is another update's, under way."""
+    for other in root.iterdir():
+        if other.is_dir() and other.name != keep and not other.name.startswith("."):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_embedded(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes().replace(b"\r\n", b"\n") == content.replace(b"\r\n", b"\n")
+    except OSError:
+        return False
+
+
+__all__ = [
+    "IndexFile",
+    "copy_matrix",
+    "drop_refreshed",
+    "publish",
+    "read_index_file",
+    "stage_beside",
+    "write_files",
+]

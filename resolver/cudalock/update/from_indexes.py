@@ -1,0 +1,246 @@
+"""What a package index lists of a project, as wheels to be merged: the default index and
+PyTorch's, which has one for each CUDA release.
+
+METADATA is read of two wheels for each platform of a build, those for the oldest and the newest
+Python: where they agree, the others do; else of each. A wheel that is held with the same digest is
+not read again, for it never changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from packaging.version import Version
+
+from cudalock.errors import NetworkError
+from cudalock.indexes.listings import read_listing, with_credentials_of
+from cudalock.indexes.metadata import Metadata, read_metadata
+from cudalock.indexes.rows import listed_row, releases_of, wheel_parts
+from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.update.merge import LISTED, Listed, system_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cudalock.indexes.client import Web
+    from cudalock.indexes.listings import File, Listing
+    from cudalock.matrix.matrix import Index
+    from cudalock.matrix.releases import Build, Project, Release
+    from cudalock.update.labels import LabelRules
+
+SYSTEMS: Final = ("linux x86_64", "linux aarch64", "any ")
+SOURCE: Final = "listing of the index"
+_EXTRA: Final = re.compile(r"extra == \"([^\"]+)\"")
+
+
+ReadMetadata = Callable[["File"], "Metadata | None"]
+
+
+class _Context(NamedTuple):
+    """What reading a release needs to know of its project and place."""
+
+    project: str
+    place: Index
+    held: Project | None
+    rules: LabelRules
+    metadata: ReadMetadata
+    extras: frozenset[str] | None
+
+
+class Found(NamedTuple):
+    """The wheels of one release in one place; `said` is what the default index says of it all."""
+
+    version: str
+    wheels: tuple[Listed, ...]
+    said: Mapping[str, Any] | None = None
+
+
+def read_index(
+    web: Web,
+    index: Index,
+    address: str,
+    project: str,
+    held: Project | None,
+    rules: LabelRules,
+    *,
+    anew: bool = False,
+) -> list[Found]:
+    """Every release that an index lists of a project, as far as `is_wanted`.
+
+    With `anew` METADATA is read even of wheels that are held. Raises NetworkError where the index
+    cannot be asked, or lists no wheel of a project of which wheels there are held: that is no
+    listing to believe.
+    """
+    listing = read_listing(web, address, project)
+    if listing is None:
+        listing_files: tuple[File, ...] = ()
+    else:
+        listing_files = tuple(_own(listing, index))
+    if not any(file.is_wheel for file in listing_files) and _holds(held, index):
+        raise NetworkError(f"{index.id} lists no wheel of {project}, and some are held")
+    if listing is None:
+        return []
+    known = {} if anew else _known(held, index)
+
+    def metadata(file: File) -> Metadata | None:
+        if file.sha256 in known:
+            build = known[file.sha256]
+            return Metadata(project, "", build.python, build.requires)
+        return read_metadata(web, file, with_credentials_of(address, file.url))
+
+    context = _Context(project, index, held, rules, metadata, _extras(held))
+    return [
+        _release(context, version, files)
+        for version, files in releases_of(listing._replace(files=listing_files)).items()
+        if is_wanted(version, held)
+    ]
+
+
+def is_wanted(version: str, held: Project | None) -> bool:
+    """Whether a listed release belongs in the matrix: what is held does, and what is neither a
+    pre-release nor older than all that is held. So there is no gap, and what is not between the
+    oldest and the newest does not exist."""
+    if held is None or not held.versions:
+        return not Version(version).is_prerelease
+    found = Version(version)
+    return version in held or (not found.is_prerelease and found >= Version(held.versions[0]))
+
+
+def _own(listing: Listing, index: Index) -> Iterator[File]:
+    """The files that lie in the index's own folder: a variant's page lists others' as well."""
+    folder = urlsplit(index.url).path.rstrip("/") if index.url else None
+    for file in listing.files:
+        path = unquote(urlsplit(file.url).path)
+        if folder is None or path == f"{folder}/{file.name}":
+            yield file
+
+
+def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
+    """A release, METADATA read for each build and platform: it may differ between them.
+
+    Of the default index `said` is what holds for the release as a whole; its requirements are those
+    of the wheels for the first platform of the list.
+    """
+    index, held = context.place, context.held
+    groups = _groups(files, held.release(version) if held and version in held else None, index)
+    base: tuple[str, ...] | None = None
+    wheels: list[Listed] = []
+    for key in sorted(groups, key=_first):
+        for file, read in _read(groups[key], context.metadata):
+            requires = _without(read.requires, context.extras) if read else None
+            if base is None or (requires is not None and set(requires) == set(base)):
+                base = requires = base if base is not None else requires
+            python = None if index.id == PACKAGE_INDEX else (read.python if read else None)
+            wheels.append(_wheel(context, version, file, requires, python))
+    if index.id != PACKAGE_INDEX:
+        return Found(version, tuple(wheels))
+    row = listed_row(list(files))
+    said: dict[str, Any] = {key: row[key] for key in LISTED if key in row and key != "requires"}
+    if base:
+        said["requires"] = list(base)
+    wheels = [wheel._replace(python=row.get("python")) for wheel in wheels]
+    return Found(version, tuple(wheels), said)
+
+
+def _groups(
+    files: Iterable[File], held: Release | None, index: Index
+) -> dict[tuple[str, str, int], list[File]]:
+    """The wheels whose METADATA is the same by all that is known: those of a platform, and apart
+    from each other those of held builds that differ."""
+    builds: dict[tuple[str | None, str], int] = {}
+    kinds: dict[tuple[str, ...], int] = {}
+    for build in held.builds if held else ():
+        if build.index == index.id:
+            known = kinds.setdefault(build.requires, len(kinds))
+            builds |= {(build.local, tags): known for tags in build.tags}
+    groups: dict[tuple[str, str, int], list[File]] = {}
+    for file in files:
+        parts = wheel_parts(file.name) if file.is_wheel else None
+        if parts is not None:
+            local, tags = parts["local"], parts["tags"]
+            key = (local or "", system_of(tags), builds.get((local, tags), 0))
+            groups.setdefault(key, []).append(file)
+    return groups
+
+
+def _read(files: list[File], metadata: ReadMetadata) -> Iterator[tuple[File, Metadata | None]]:
+    """Each file with its metadata, of which as little as possible is read."""
+    ordered = sorted(files, key=_python_order)
+    ends = {file.name: metadata(file) for file in (ordered[0], ordered[-1])}
+    first, last = ends[ordered[0].name], ends[ordered[-1].name]
+    agree = set(first.requires if first else ()) == set(last.requires if last else ())
+    for file in ordered:
+        if agree:
+            yield file, first
+        else:
+            yield file, ends[file.name] if file.name in ends else metadata(file)
+
+
+def _python_order(file: File) -> tuple[int, str]:
+    python = (wheel_parts(file.name) or {"tags": "--"})["tags"].split("-")[-3]
+    digits = re.sub(r"\D", "", python)
+    return (int(digits[1:] or 0) if digits else 0, file.name)
+
+
+def _first(key: tuple[str, str, int]) -> tuple[str, int, str, int]:
+    """The order of builds: the platform that most wheels are for comes first."""
+    local, system, known = key
+    place = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
+    return (local, place, system, known)
+
+
+def _wheel(
+    context: _Context,
+    version: str,
+    file: File,
+    requires: tuple[str, ...] | None,
+    python: str | None,
+) -> Listed:
+    project, index = context.project, context.place
+    parts = wheel_parts(file.name) or {}
+    unread = requires is None
+    return Listed(
+        version=version,
+        tags=parts["tags"],
+        local=parts["local"],
+        sha256=file.sha256,
+        dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
+        python=python or file.python,
+        requires=requires,
+        labels=context.rules.of(project, version, index.id, parts["tags"], requires),
+        known="listed" if unread else KNOWN[0],
+        source=SOURCE if unread else None,
+    )
+
+
+def _without(requires: Iterable[str], extras: frozenset[str] | None) -> tuple[str, ...]:
+    return tuple(each for each in requires if extras is None or set(_EXTRA.findall(each)) <= extras)
+
+
+def _known(held: Project | None, index: Index) -> dict[str, Build]:
+    """The builds whose METADATA was read, by the digests of their wheels."""
+    found: dict[str, Build] = {}
+    for release in held or ():
+        for build in release.builds:
+            if build.index == index.id and build.known == KNOWN[0]:
+                found |= {str(row[1]): build for row in build.rows if row[1]}
+    return found
+
+
+def _extras(held: Project | None) -> frozenset[str] | None:
+    """The extras that the matrix keeps of a project; None where it is not held, for all."""
+    if held is None:
+        return None
+    requires = (text for release in held for build in release.builds for text in build.requires)
+    return frozenset(extra for text in requires for extra in _EXTRA.findall(text))
+
+
+def _holds(held: Project | None, index: Index) -> bool:
+    builds = (build for release in held or () for build in release.builds)
+    return any(build.index == index.id and build.rows for build in builds)
+
+
+__all__ = ["Found", "is_wanted", "read_index"]

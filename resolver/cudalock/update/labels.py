@@ -1,0 +1,97 @@
+"""Labels of a new row where a sourced rule gives them: `[[label]]` in matrix.toml.
+
+What no rule gives stays absent, and a fact that names it does not apply to the row.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.markers import Marker
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from cudalock.errors import MatrixError
+from cudalock.show.wheels import platforms_of
+from cudalock.targets import Target
+from cudalock.versions import accepts, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cudalock.matrix.matrix import Matrix
+
+_PYTHON: Final = "3.13"
+"""Markers about Python are read for this one; the rules ask about platforms."""
+
+
+class LabelRules:
+    """The rules of a matrix. Raises MatrixError for one that is malformed."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        for position, row in enumerate(matrix.labels):
+            try:
+                SpecifierSet(row.get("for", ""))
+                _ = row["projects"], row["label"], row.get("value") or row["pins"]
+            except (InvalidSpecifier, LookupError) as error:
+                key = f"label[{position}]"
+                raise MatrixError("matrix.toml", key, f"is no rule: {error}") from None
+
+    def of(
+        self, project: str, version: str, index: str, tags: str, requires: Iterable[str] | None
+    ) -> dict[str, str]:
+        """The labels of a wheel on an index."""
+        labels = {}
+        listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
+        if listed is not None:
+            labels["cuda"] = listed
+        pins = None if requires is None else pinned(requires, tags)
+        for row in self._matrix.labels:
+            if _applies(row, project, version, index, tags):
+                value = row.get("value") or _of_pins(row, pins)
+                if value:
+                    labels[row["label"]] = value
+        return labels
+
+
+def _applies(row: Mapping[str, Any], project: str, version: str, index: str, tags: str) -> bool:
+    platform = tags.rpartition("-")[2]
+    return (
+        project in row["projects"]
+        and row.get("index", index) == index
+        and fnmatchcase(platform, row.get("only", "*"))
+        and accepts(row.get("for", ""), version)
+    )
+
+
+def _of_pins(row: Mapping[str, Any], pins: Mapping[str, str] | None) -> str | None:
+    if pins is None:
+        return None
+    found = [pins[name] for name in row["pins"] if name in pins]
+    otherwise: str | None = row.get("otherwise")
+    return found[0] if found else otherwise
+
+
+def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
+    """What requirements pin exactly on the platforms of a wheel, local versions left out."""
+    environments = [
+        {**Target(_PYTHON, platform).marker_environment(), "extra": ""}
+        for platform in platforms_of(tags)
+    ]
+    pins: dict[str, str] = {}
+    for text in requires:
+        requirement = parse_requirement(text)
+        if any(_holds(requirement.marker, each) for each in environments):
+            for specifier in requirement.specifier:
+                if specifier.operator == "==" and not specifier.version.endswith("*"):
+                    pins[canonicalize_name(requirement.name)] = specifier.version.partition("+")[0]
+    return pins
+
+
+def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
+    return marker is None or marker.evaluate(dict(environment))
+
+
+__all__ = ["LabelRules", "pinned"]

@@ -1,0 +1,182 @@
+"""The vendor's tables that follow from the package index: `cuda/toolkits.json`, what each CUDA
+release is as pip packages, and `cuda/cudnn.json`, where each cuDNN has wheels.
+
+A toolkit's row that was corrected by hand (it has `published` beside `pins`) is never overwritten:
+only what is published may change, and then the row is told. What people added to a cuDNN stays.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from cudalock.show.wheels import platforms_of
+from cudalock.targets import PLATFORMS, Target
+from cudalock.versions import parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    Wheels = Callable[[str, str], Sequence[str]]
+
+ALL: Final = "all"
+"""The extra that names every package of a release."""
+
+_ORDER: Final = (
+    "package",
+    "pins",
+    "ranges",
+    "published",
+    "reason",
+    "extras",
+    "platforms",
+    "source",
+)
+_PYTHON: Final = "3.11"
+
+
+def read_toolkit(
+    version: str, release: Mapping[str, Any], wheels: Wheels
+) -> tuple[str, dict[str, Any]]:
+    """A CUDA release and its row, from one release of the project as an index file has it.
+
+    A package is on the platforms that its marker holds for and that it has wheels for.
+    """
+    requirements = [parse_requirement(text) for text in release.get("requires", ())]
+    extras: dict[str, dict[str, Requirement]] = {}
+    for requirement in requirements:
+        for extra in _extras(requirement):
+            extras.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
+    everything = extras.pop(ALL, {})
+    pins, ranges = {}, {}
+    for name, requirement in sorted(everything.items()):
+        pins[name], is_range = _pin(requirement)
+        if is_range:
+            ranges[name] = str(requirement.specifier)
+    cuda = ".".join(version.split(".")[:3])
+    row: dict[str, Any] = {
+        "package": version if version != cuda else None,
+        "pins": pins,
+        "ranges": ranges,
+        "extras": {extra: sorted(named) for extra, named in sorted(extras.items())},
+        "platforms": {
+            name: _platforms(each, wheels(name, pins[name]))
+            for name, each in sorted(everything.items())
+        },
+    }
+    return cuda, {key: row[key] for key in _ORDER if row.get(key)}
+
+
+def merge_toolkits(
+    held: Mapping[str, Any], project: Mapping[str, Mapping[str, Any]], wheels: Wheels
+) -> tuple[dict[str, Any], list[str]]:
+    """The rows by CUDA release, and what changed, in words.
+
+    `project` are the releases of the toolkit's project as an index file has them, `wheels` the tags
+    of a package's version, empty where it is not held.
+    """
+    rows, said = dict(held), []
+    for version, release in project.items():
+        if release.get("yanked") or not _wheels(release):
+            continue
+        cuda, new = read_toolkit(version, release, wheels)
+        if not new["pins"]:
+            continue
+        old = rows.get(cuda)
+        new["source"] = _source(version, release)
+        if old is None:
+            rows[cuda] = new
+            said.append(f"CUDA {cuda} is new")
+        elif "published" in old:
+            if {**new["pins"], **old["published"]} != new["pins"]:
+                said.append(f"CUDA {cuda} was corrected by hand, and what is published has changed")
+        elif {**old, "source": ""} != {**new, "source": ""}:
+            rows[cuda] = new
+            said.append(f"CUDA {cuda} has changed")
+    return {cuda: rows[cuda] for cuda in sorted(rows, key=Version)}, said
+
+
+def merge_cudnn(
+    held: Mapping[str, Any], projects: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """The rows by cuDNN release.
+
+    `projects` are the releases of each of its projects as index files have them.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    yanked: dict[str, list[str]] = {}
+    for name, releases in sorted(projects.items()):
+        for version, release in releases.items():
+            platforms = {each for wheel in _wheels(release) for each in platforms_of(wheel[0])}
+            if platforms:
+                # macOS and new platforms come last, the others by name.
+                known = sorted(platforms, key=lambda each: (each == "windows-arm64", each))
+                found.setdefault(version, {})[name] = known
+                if release.get("yanked"):
+                    yanked.setdefault(version, []).append(name)
+    rows = {}
+    for version in sorted({*held, *found}, key=Version):
+        row = dict(held.get(version, {}))
+        others = [name for name in row.pop("yanked", ()) if name not in projects]
+        row["projects"] = {**row.get("projects", {}), **found.get(version, {})}
+        if withdrawn := sorted([*others, *yanked.get(version, ())]):
+            row["yanked"] = withdrawn
+        rows[version] = row
+    return rows
+
+
+def vendor_text(retrieved: str, sources: Iterable[str], rows: Mapping[str, Any]) -> str:
+    """The file: a release a line."""
+    lines = ",\n".join(f'"{cuda}": {_compact(row)}' for cuda, row in rows.items())
+    head = f'"retrieved": "{retrieved}",\n"sources": {_compact(list(sources))}'
+    return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
+
+
+def _wheels(release: Mapping[str, Any]) -> list[list[Any]]:
+    builds = release.get("builds", [release])
+    return [wheel for build in builds for wheel in build.get("wheels", ())]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _extras(requirement: Requirement) -> list[str]:
+    """The extras that a requirement belongs to."""
+    text = str(requirement.marker or "")
+    parts = text.replace("'", '"').split('extra == "')[1:]
+    return [part.partition('"')[0] for part in parts]
+
+
+def _pin(requirement: Requirement) -> tuple[str, bool]:
+    """A version, and whether it stands for a range, of which it is the lower end."""
+    for specifier in requirement.specifier:
+        if specifier.operator == "==":
+            return specifier.version.removesuffix(".*"), False
+    lower = [each.version for each in requirement.specifier if each.operator in (">=", "~=")]
+    return (lower[0] if lower else "0"), True
+
+
+def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
+    found = []
+    held = {platform for each in tags for platform in platforms_of(each)}
+    for platform in PLATFORMS:
+        if held and platform not in held:
+            continue
+        environment = Target(_PYTHON, platform).marker_environment()
+        marker = requirement.marker
+        if marker is None or marker.evaluate({**environment, "extra": ALL}):
+            found.append(platform)
+    return found
+
+
+def _source(version: str, release: Mapping[str, Any]) -> str:
+    tags, sha256 = _wheels(release)[0][:2]
+    return f"cuda_toolkit-{version}-{tags}.whl sha256:{sha256}"
+
+
+__all__ = ["merge_cudnn", "merge_toolkits", "read_toolkit", "vendor_text"]

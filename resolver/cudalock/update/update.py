@@ -1,0 +1,341 @@
+"""`matrix update`: ask every source, merge, lint, and put the result in place.
+
+    tasks ── what to ask: the default index, other indexes, builders
+    indexes, builders ── one source each, as wheels
+    merging ── wheels into rows
+    files ── rows into files, staged beside their place
+
+A source that fails changes nothing. Nothing is written before everything was asked.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.errors import CudalockError, NetworkError, OutputError, UnknownName
+from cudalock.files import data_folder
+from cudalock.indexes.client import Web
+from cudalock.indexes.package_index import PackageIndexes
+from cudalock.indexes.parallel import each_at_once
+from cudalock.lint import new_defects
+from cudalock.lint.agreement import lacking
+from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.refreshed import order
+from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.update.file_names import Patterns
+from cudalock.update.files import (
+    IndexFile,
+    copy_matrix,
+    drop_refreshed,
+    publish,
+    read_index_file,
+    stage_beside,
+    write_files,
+)
+from cudalock.update.from_builders import held_files, is_listed, read_builder
+from cudalock.update.from_indexes import Found, is_wanted, read_index
+from cudalock.update.labels import LabelRules
+from cudalock.update.merge import Change, Place, in_version_order, merge_release
+from cudalock.update.report import Failure, Report
+from cudalock.update.toolkits import merge_cudnn, merge_toolkits, vendor_text
+from cudalock.versions import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from cudalock.matrix.matrix import Builder, Index
+
+    Progress = Callable[[str, int, int], None]
+
+AT_ONCE: Final = 8
+ROUNDS: Final = 3
+"""How often projects that new rows turn out to need are asked for as well."""
+
+
+class Answer(NamedTuple):
+    """What one source says of some projects."""
+
+    place: Place
+    found: dict[str, list[Found]]
+    unread: tuple[str, ...] = ()
+
+
+class Task(NamedTuple):
+    """One source to ask, by the name that a summary gives it."""
+
+    source: str
+    ask: Callable[[], Answer]
+
+
+def update(
+    matrix: Matrix,
+    names: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    today: str,
+    index_url: str | None = None,
+    progress: Progress = lambda source, done, total: None,
+) -> Report:
+    """Refresh what the matrix holds of these projects, or of all, and say what that changed.
+
+    The result goes into `output`, a folder that is a matrix or is not there yet, else over the
+    embedded matrix for this user. `today` is the day that rows are marked with, `2026-11-21`.
+    Raises UnknownName for a name that neither the matrix nor the index has, OutputError.
+    """
+    wanted = sorted({canonical(name) for name in names}) or sorted(matrix.projects)
+    if output is not None and output.exists() and not (output / "matrix.toml").is_file():
+        if not output.is_dir() or any(output.iterdir()):
+            raise OutputError(f"`{output}` is not a matrix: it has no matrix.toml")
+        output.rmdir()
+    anew = output is not None and not output.exists()
+    with stage_beside(output) as stage, Web(stale=False) as web:
+        run = _Run(matrix, web, stage / "matrix", today, anew, index_url, progress)
+        run.ask(wanted)
+        return run.finish(output, known=bool(names))
+
+
+class _Run:
+    """One update under way: the rows so far, and what became of them."""
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        web: Web,
+        stage: Path,
+        today: str,
+        anew: bool,
+        index_url: str | None,
+        progress: Progress,
+    ) -> None:
+        self._matrix = matrix
+        self._web = web
+        self._stage = stage
+        self._today = today
+        self._anew = anew
+        self._progress = progress
+        self._patterns = Patterns(matrix)
+        self._rules = LabelRules(matrix)
+        self._address = _main_address(index_url)
+        self._files: dict[str, IndexFile] = {}
+        self._changes: dict[tuple[str, str], Change] = {}
+        self._failures: list[Failure] = []
+        self._unread: list[str] = []
+        self._notes: list[str] = []
+        self._asked = 0
+        self._done: set[str] = set()
+        copy_matrix(matrix, stage)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def ask(self, names: Collection[str]) -> None:
+        """Ask about projects, and then about those that their new rows need."""
+        for _ in range(ROUNDS):
+            self._done |= set(names)
+            self._ask_all(self._tasks(names))
+            self._write_stage()
+            names = lacking(Matrix.load(self._stage)) - self._done
+            if not names:
+                return
+
+    def _tasks(self, names: Collection[str]) -> list[Task]:
+        tasks = []
+        for name in sorted(names):
+            for index in self._matrix.indexes.values():
+                if self._is_asked(index, name):
+                    source = f"{name} on {index.id}"
+                    tasks.append(Task(source, partial(self._ask_index, index, name)))
+        for builder in self._matrix.builders.values():
+            projects = {name for name in names if name.startswith(builder.project)}
+            if projects and is_listed(builder):
+                tasks.append(Task(builder.id, partial(self._ask_builder, builder, projects)))
+        return tasks
+
+    def _is_asked(self, index: Index, name: str) -> bool:
+        if index.id != PACKAGE_INDEX:
+            return name in index.projects
+        project = self._matrix.project(name)
+        # A project whose wheels are elsewhere still has its releases, and sdists, here.
+        return project is None or bool(project.versions)
+
+    def _ask_index(self, index: Index, name: str) -> Answer:
+        address = index.url or self._address
+        if address is None:
+            raise NetworkError("no package index is configured")
+        held = self._matrix.project(name)
+        found = read_index(self._web, index, address, name, held, self._rules, anew=self._anew)
+        return Answer(Place("index", index.id), {name: found})
+
+    def _ask_builder(self, builder: Builder, projects: set[str]) -> Answer:
+        held = held_files(self._matrix, builder)
+        published = read_builder(
+            self._web, builder, projects, self._patterns, lambda *key: key in held
+        )
+        if held and not published.wheels:
+            raise NetworkError("no release has a wheel, and some are held")
+        found: dict[str, list[Found]] = {name: [] for name in projects}
+        for name, versions in published.wheels.items():
+            found[name] = [
+                Found(version, tuple(wheels))
+                for version, wheels in versions.items()
+                if is_wanted(version, self._matrix.project(name))
+            ]
+        return Answer(Place("builder", builder.id), found, tuple(published.unread))
+
+    def _ask_all(self, tasks: list[Task]) -> None:
+        answers: dict[int, Answer] = {}
+        outcomes = each_at_once(lambda task: task.ask(), tasks, AT_ONCE)
+        for done, (number, outcome) in enumerate(outcomes, 1):
+            source = tasks[number].source
+            try:
+                answers[number] = outcome.result()
+            except CudalockError as error:
+                self._failures.append(Failure(source, error.message, error.hints))
+            self._progress(source, done, len(tasks))
+        self._asked += len(tasks)
+        # In the order of the tasks, whichever came first: the same answers make the same rows.
+        for number in sorted(answers):
+            self._merge(answers[number])
+
+    # -- merging ----------------------------------------------------------------------------
+
+    def _merge(self, answer: Answer) -> None:
+        self._unread += answer.unread
+        for name, found in answer.found.items():
+            self._merge_project(name, answer.place, found)
+
+    def _merge_project(self, name: str, place: Place, found: Iterable[Found]) -> None:
+        file = self._file(name)
+        releases = dict(file.releases)
+        listed = {each.version: each for each in found}
+        # A release that is held there and no longer listed has lost its wheels.
+        for version in [*listed, *(each for each in releases if each not in listed)]:
+            each = listed.get(version, Found(version, ()))
+            table, change = merge_release(
+                name, version, releases.get(version), place, each.wheels, each.said
+            )
+            self._note(change)
+            if table is None:
+                releases.pop(version, None)
+            else:
+                releases[version] = table
+        if releases != file.releases:
+            self._files[name] = file._replace(
+                retrieved=self._today, releases=in_version_order(releases)
+            )
+
+    def _file(self, name: str) -> IndexFile:
+        if name not in self._files:
+            held = read_index_file(self._matrix, name)
+            self._files[name] = held or IndexFile(
+                name, self._today, ("listing and METADATA of the package index",), {}
+            )
+        return self._files[name]
+
+    def _note(self, change: Change) -> None:
+        if not (change.added or change.changed or change.gone):
+            return
+        key = (change.project, change.version)
+        before = self._changes.get(key)
+        if before is not None:
+            change = change._replace(
+                new=before.new or change.new,
+                added=before.added + change.added,
+                changed=before.changed + change.changed,
+                gone=before.gone + change.gone,
+                rehashed=before.rehashed + change.rehashed,
+            )
+        self._changes[key] = change
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def _write_stage(self) -> None:
+        """What has changed so far, into the staged copy."""
+        files = {
+            f"index/{name}.json": file.text() for name, file in self._files.items() if file.releases
+        }
+        write_files(self._stage, files)
+        staged = Matrix.load(self._stage)
+        tables = {"toolkits": self._toolkits(staged), "cudnn": self._cudnn(staged)}
+        write_files(
+            self._stage, {f"cuda/{name}.json": text for name, text in tables.items() if text}
+        )
+
+    def _toolkits(self, staged: Matrix) -> str | None:
+        """The vendor's table, if the rows of the toolkit's project say something else by now."""
+        name = staged.toolkit_component
+        if name not in self._files:
+            return None
+
+        def wheels(project: str, version: str) -> list[str]:
+            held = staged.project(project)
+            builds = held.release(version).builds if held and version in held else ()
+            return [tags for build in builds for tags in build.tags]
+
+        table = staged.vendor_table("toolkits")
+        rows, said = merge_toolkits(table["releases"], self._files[name].releases, wheels)
+        self._notes += said
+        if rows == table["releases"]:
+            return None
+        return vendor_text(self._today, table["sources"], rows)
+
+    def _cudnn(self, staged: Matrix) -> str | None:
+        names = sorted(set(staged.component("cudnn").by_cuda.values()) & set(self._files))
+        if not names:
+            return None
+        table = staged.vendor_table("cudnn")
+        releases = {name: self._files[name].releases for name in names}
+        rows = merge_cudnn(table["releases"], releases)
+        if rows == table["releases"]:
+            return None
+        self._notes += [f"cuDNN {each} is new" for each in rows if each not in table["releases"]]
+        return vendor_text(self._today, table["sources"], rows)
+
+    def finish(self, output: Path | None, *, known: bool) -> Report:
+        """Lint the staged matrix, put it in place, and report."""
+        absent = [name for name in sorted(self._done) if not self._is_there(name)]
+        if known and absent and not self._failures:
+            raise UnknownName(f"`{absent[0]}` is neither in the matrix nor on the package index")
+        staged = Matrix.load(self._stage)
+        defects = new_defects(self._matrix, staged)
+        version, folder = self._matrix.version, str(output or self._matrix.directory)
+        refreshed = self._matrix.refreshed if output is None else None
+        if self._changes or self._notes or (refreshed and refreshed.damaged):
+            version = next_version(self._matrix.version, self._today)
+        if version != self._matrix.version or (output is not None and not output.exists()):
+            folder = publish(self._stage, self._matrix, output, version)
+        elif output is None and refreshed is None:
+            drop_refreshed(data_folder())
+        return Report(
+            was=self._matrix.version,
+            version=version,
+            folder=folder,
+            asked=self._asked,
+            changes=tuple(self._changes[key] for key in sorted(self._changes)),
+            notes=tuple(self._notes),
+            failures=tuple(sorted(self._failures)),
+            unread=tuple(sorted(self._unread)),
+            defects=tuple(defects),
+            traffic=str(self._web.traffic),
+        )
+
+    def _is_there(self, name: str) -> bool:
+        return name in self._matrix.projects or bool(self._file(name).releases)
+
+
+def _main_address(index_url: str | None) -> str | None:
+    with PackageIndexes(index_url) as indexes:
+        return indexes.urls[0] if indexes.urls else None
+
+
+def next_version(was: str, today: str) -> str:
+    """The version of a matrix that was made today: the day, numbered where it has one already."""
+    day = today.replace("-", ".")
+    if order(day) > order(was):
+        return day
+    parts = was.split(".")
+    return ".".join([*parts[:3], str(int(parts[3]) + 1 if len(parts) > 3 else 1)])
+
+
+__all__ = ["next_version", "update"]

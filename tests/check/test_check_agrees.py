@@ -1,0 +1,65 @@
+"""Check and solve agree: pins are without an error exactly where the same pins have a lock. And
+what `--fix` writes has none."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cudalock.check import check_file
+from cudalock.check.fix_text import rewrite
+from cudalock.goals import Goal
+from cudalock.projects.read import read_file
+from cudalock.resolution.problem import Problem
+from cudalock.resolution.search import Search
+from cudalock.targets import Target
+
+if TYPE_CHECKING:
+    from cudalock.matrix.matrix import Matrix
+
+NAMES = ["torchvision", "torchaudio", "xformers", "bitsandbytes", "triton", "torchcodec"]
+EVERY_INDEX = "--find-links https://download.pytorch.org/whl/torch_stable.html\n"
+
+
+def case(seed: int, matrix: Matrix) -> tuple[list[str], Target]:
+    """Some pins of released versions, and a target."""
+    chance = random.Random(seed)
+    platform = chance.choice(["linux-x86_64", "linux-x86_64", "windows-x86_64"])
+    target = Target(chance.choice(["3.9", "3.10", "3.11", "3.12", "3.13"]), platform)
+    names = ["torch", *chance.sample(NAMES, chance.randint(1, 3))]
+    pins = []
+    for name in names:
+        versions = [each for each in matrix.versions(name) if not set("abr") & set(each)]
+        pins.append(f"{name}=={chance.choice(versions)}")
+    return pins, target
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
+    pins, target = case(seed, matrix)
+    file = read_file("-", stdin=(EVERY_INDEX + "\n".join(pins)).encode())
+    checked = check_file(file, matrix, [target])
+    errors = [str(each) for each in checked.findings if each.severity == "error"]
+    # Check wishes for nothing: a build with CUDA or one without.
+    goals = [Goal(tuple(sorted(pins)), cuda=cuda, builders="any") for cuda in (None, "cpu")]
+    has_lock = any(Search(Problem(goal, target, matrix)).is_possible() for goal in goals)
+    assert has_lock == (not errors), errors
+    assert bool(rewrite(checked, matrix)) <= bool(errors)
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_what_is_mended_is_good(seed: int, matrix: Matrix) -> None:
+    pins, target = case(seed, matrix)
+    text = (EVERY_INDEX + "\n".join(pins) + "\n").encode()
+    for _ in range(4):
+        checked = check_file(read_file("-", stdin=text), matrix, [target])
+        rewritten = rewrite(checked, matrix)
+        if not rewritten:
+            break
+        text = rewritten[0].content
+    left = [each for each in checked.findings if each.severity == "error"]
+    assert not rewritten
+    # What has no wheel at all for the target cannot be mended by another version.
+    assert {each.code for each in left} <= {"CL103", "CL104"}, (pins, text, left)

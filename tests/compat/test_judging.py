@@ -1,0 +1,81 @@
+"""What is held, judged on a target: each clash with its code, its members and its facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+
+from cudalock.compat.judge import Held, Judge, judge
+from cudalock.findings import RULES, is_failure
+from cudalock.targets import Target
+
+if TYPE_CHECKING:
+    from cudalock.matrix.matrix import Matrix
+
+LINUX = Target("3.11", "linux-x86_64")
+WINDOWS = Target("3.11", "windows-x86_64")
+BLACKWELL = Target("3.11", "linux-x86_64", gpus=("12.0",))
+ONLY_PACKAGE_INDEX = frozenset({"pypi"})
+
+
+def held(*texts: str, indexes: frozenset[str] = ONLY_PACKAGE_INDEX) -> list[Held]:
+    parsed = map(Requirement, texts)
+    return [Held(each.name, str(each.specifier), indexes=indexes) for each in parsed]
+
+
+CASES = [
+    (["torch==2.5.1", "torchvision==0.20.1", "torchaudio==2.5.1"], LINUX, []),
+    (["torch==2.5.1", "xformers==0.0.27"], LINUX, ["CL201 torch xformers"]),
+    (
+        ["torch==2.8.0", "torchvision==0.20.1", "torchaudio==2.6.0", "triton==3.1.0"],
+        LINUX,
+        ["CL201 torch torchaudio", "CL201 torch torchvision", "CL201 torch triton"],
+    ),
+    (["torch==2.5.1", "nvidia-cudnn-cu12==8.9.2.26"], LINUX, ["CL203 nvidia-cudnn-cu12 torch"]),
+    (["torch==2.1.0", "numpy==2.0.0"], LINUX, ["CL202 numpy torch [numpy2-torch-linux]"]),
+    (["torch==2.5.1"], BLACKWELL, ["CL204 torch [torch-gpu-archs]"]),
+    (["torch==2.5.3"], LINUX, ["CL101 torch"]),
+    (["torch==99.0"], LINUX, ["CL105 torch"]),
+    (["torch==1.0.0"], LINUX, ["CL105 torch"]),
+    (["torch==2.5.1+cu999"], LINUX, ["CL101 torch"]),
+    (["torch==2.5.1+cu124"], LINUX, ["CL301 torch"]),
+    (["torch==2.5.1"], WINDOWS, ["CL302 torch [torch-windows-pypi-cpu]"]),
+    (["triton==3.1.0"], WINDOWS, ["CL103 triton"]),
+    (["flash-attn==2.7.4.post1"], LINUX, ["CL104 flash-attn [fa2-pypi-sdist]"]),
+    (["jinja2==3.1.2", "markupsafe==1.0", "nosuchthing==1"], LINUX, []),
+    (["torch==2.5.1", "jinja2==3.1.2", "markupsafe==1.1.1"], LINUX, []),
+]
+
+
+@pytest.mark.parametrize(("texts", "target", "expected"), CASES, ids=lambda each: str(each)[:60])
+def test_judge(matrix: Matrix, texts: list[str], target: Target, expected: list[str]) -> None:
+    found = [clash.finding for clash in judge(held(*texts), target, matrix)]
+    shown = [
+        " ".join([each.code, *sorted(each.members), *(f"[{fact}]" for fact in each.facts)])
+        for each in found
+    ]
+    assert sorted(shown) == expected
+    assert all(each.sentence and each.sentence[-1] != "." for each in found)
+    assert all(each.code in RULES for each in found)
+
+
+def test_an_index_that_is_missing_for_one_is_there_for_all(matrix: Matrix) -> None:
+    # The Windows wheels of xformers for this torch are on the cu124 index alone.
+    found = judge(held("torch==2.5.1", "xformers==0.0.28.post3"), WINDOWS, matrix)
+    assert [(clash.finding.code, clash.needs) for clash in found] == [("CL301", ("cu124",))]
+
+
+def test_the_cpu_build_is_an_error_beside_what_needs_cuda(matrix: Matrix) -> None:
+    things = held("torch==2.5.1")
+    file = "flash_attn-2.7.4.post1+cu124torch2.5.1cxx11abiFALSE-cp311-cp311-win_amd64.whl"
+    found = judge([*things, Held("flash-attn", "==2.7.4.post1", file=file)], WINDOWS, matrix)
+    assert [clash.finding.code for clash in found] == ["CL302"]
+    assert is_failure(clash.finding for clash in found)
+
+
+def test_questions_are_bounded(matrix: Matrix) -> None:
+    judging = Judge(LINUX, matrix, solves=1)
+    judging.judge(held("torch==2.8.0", "torchvision==0.20.1", "torchaudio==2.6.0"))
+    assert judging.question.solves > -20

@@ -1,0 +1,438 @@
+"""`cudalock doctor` itself, on real virtual environments with planted distributions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import venv
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from cudalock.cli import main
+from cudalock.doctor import Subject, examine, imports, libraries
+from cudalock.environment import Machine, find_layout, read_inventory
+from cudalock.environment import layout as layout_module
+from cudalock.environment.gpu import Gpu
+from tests.environments import install_stub, pretend
+from tests.files import write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click.testing import Result
+
+    from cudalock.matrix.matrix import Matrix
+
+GPU = Machine((Gpu("RTX 4090", "8.9"),), "550.54.14")
+
+
+@pytest.fixture
+def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pretend(monkeypatch)
+    venv.create(tmp_path / "env", symlinks=sys.platform != "win32")
+    return tmp_path / "env"
+
+
+def packages(prefix: Path) -> Path:
+    return find_layout(prefix).site_packages[0]
+
+
+def subject(prefix: Path, matrix: Matrix, **given: str) -> Subject:
+    layout = find_layout(prefix)
+    return Subject(layout, read_inventory(layout.site_packages), GPU, matrix, given, True)
+
+
+def doctor(*words: object) -> Result:
+    return CliRunner().invoke(main, ["doctor", *map(str, words)])
+
+
+def test_an_empty_environment_is_healthy(prefix: Path) -> None:
+    result = doctor("--python", prefix)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "healthy"
+    assert "stack: nothing of it is installed" in result.stdout
+
+
+def test_a_python_of_the_system(
+    prefix: Path, matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = layout_module._ask
+
+    def asked(*words: Any) -> Any:
+        answer = ask(*words)
+        return answer and answer._replace(managed=True)
+
+    monkeypatch.setattr(layout_module, "_ask", asked)
+    (note,) = examine(subject(prefix, matrix))
+    assert str(note) == f"CL706 `{prefix}` is managed by its system, and pip installs nothing there"
+    assert note.fix is not None
+    assert "-m venv .venv" in note.fix
+    words = ["--python", str(prefix), "--keep", "all", "sympy==1.13.1", "--offline"]
+    kept = CliRunner().invoke(main, ["solve", *words])
+    assert kept.exit_code == 0, kept.stderr
+    assert f"# note: `{prefix}` is managed by its system" in kept.stdout
+
+
+def test_metadata_that_is_there_twice(prefix: Path, matrix: Matrix) -> None:
+    """The same version twice, as in Debian's folders, hides nothing."""
+    folder = packages(prefix)
+    install_stub(folder, "cryptography", "38.0.4")
+    write(folder / "cryptography.egg-info" / "PKG-INFO", "Name: cryptography\nVersion: 38.0.4\n")
+    assert list(examine(subject(prefix, matrix))) == []
+    write(folder / "cryptography.egg-info" / "PKG-INFO", "Name: cryptography\nVersion: 38.0.3\n")
+    assert [each.code for each in examine(subject(prefix, matrix))] == ["CL702"]
+
+
+def test_a_broken_one_says_what_mends_it(prefix: Path) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cu124", requires=["sympy==1.13.1"])
+    result = doctor("--python", prefix)
+    assert result.exit_code == 1
+    interpreter = find_layout(prefix).interpreter
+    assert (
+        "error: CL705 sympy is not installed, and torch 2.5.1+cu124 requires sympy==1.13.1\n"
+        f"  fix: `python -m pip --python {interpreter} install sympy==1.13.1`\n"
+    ) in result.stdout
+    assert result.stdout.splitlines()[-1] == "unhealthy: 1 error"
+
+
+def test_what_is_no_matter_of_the_stack_is_a_warning(prefix: Path) -> None:
+    install_stub(
+        packages(prefix), "some-app", "1.0", requires=["left-pad", "nothing; extra == 'x'"]
+    )
+    assert doctor("--python", prefix).exit_code == 0
+    result = doctor("--python", prefix, "--strict")
+    assert result.exit_code == 1
+    assert "warning: CL705 left-pad is not installed" in result.stdout
+
+
+def test_the_findings_as_json(prefix: Path) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cpu")
+    words = ("--python", prefix, "--gpu", "RTX 4090", "--driver", "550.54", "--json")
+    document = json.loads(doctor(*words).stdout)
+    assert document["schema"] == "cudalock.doctor/1"
+    assert document["environment"]["kind"] == "venv"
+    assert document["machine"]["gpus"] == [{"name": "RTX 4090", "capability": "8.9"}]
+    assert document["stack"] == [{"name": "torch", "version": "2.5.1+cpu"}]
+    assert not document["healthy"]
+    (finding,) = document["findings"]
+    assert (finding["code"], finding["facts"][0]["id"]) == ("CL708", "torch-cpu-build")
+    assert finding["fix"].endswith(
+        "torch==2.5.1 --gpu 8.9 --driver 550.54`, once torch 2.5.1+cpu is uninstalled"
+    )
+
+
+def test_a_lock_is_compared(prefix: Path, tmp_path: Path) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cu124")
+    install_stub(packages(prefix), "numpy", "2.1.0")
+    url = "https://example.org/flash_attn-2.7.4.post1+cu12torch2.5-cp311-cp311-linux_x86_64.whl"
+    install_stub(packages(prefix), "flash-attn", "2.7.4.post1", url=url)
+    lock = write(
+        tmp_path / "requirements.txt",
+        f"torch==2.5.1\nnumpy==2.0.0\nsympy==1.13.1 ; python_version < '3'\nfilelock==3.16.1\n"
+        f"flash-attn @ {url.replace('2.5-', '2.6-')}\n",
+    )
+    lines = doctor("--python", prefix, "--lock", lock).stdout.splitlines()
+    told = [line for line in lines if "CL711" in line]
+    assert [line.partition("has ")[2] for line in told] == [
+        "filelock==3.16.1, and it is missing",
+        f"flash-attn @ {url.replace('2.5-', '2.6-')}, and {url.rpartition('/')[2]} is installed",
+        "numpy==2.0.0, and numpy 2.1.0 is installed",
+    ]
+
+
+def test_a_file_without_pins_is_no_lock(prefix: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "requirements.txt", "torch>=2\n")
+    result = doctor("--python", prefix, "--lock", file)
+    assert result.exit_code == 2
+    assert "is no lock: it pins nothing" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="libraries of Linux")
+def test_other_cuda_libraries_that_are_found_first(
+    prefix: Path, tmp_path: Path, matrix: Matrix
+) -> None:
+    own = packages(prefix) / "nvidia" / "cudnn" / "lib"
+    system, other = tmp_path / "cuda" / "lib64", tmp_path / "other"
+    for folder in (own, system):
+        write(folder / "libcudnn.so.9", "")
+    write(other / "libpng.so", "")
+
+    def found(*folders: Path) -> list[str]:
+        path = ":".join(map(str, folders))
+        return [
+            str(each) for each in libraries.examine(subject(prefix, matrix, LD_LIBRARY_PATH=path))
+        ]
+
+    (line,) = found(other, system)
+    assert f"`{system}`, which LD_LIBRARY_PATH names, has libcudnn.so.9" in line
+    assert line.endswith("[torch-library-path]")
+    # What `cudalock activate` put first hides nothing.
+    assert found(own, system) == []
+    assert found(other) == []
+
+
+def test_two_that_install_the_same_module(prefix: Path, matrix: Matrix) -> None:
+    for name in ("opencv-python", "opencv-python-headless"):
+        info = install_stub(packages(prefix), name, "4.10.0.84")
+        write(
+            info / "RECORD",
+            "cv2/__init__.py,sha256=same,9\n"
+            f"cv2/cv2.abi3.so,sha256={name},9\n"
+            f"tests/__init__.py,sha256={name},9\n"
+            f"{info.name}/METADATA,sha256={name},9\n",
+        )
+    found = [str(each) for each in examine(subject(prefix, matrix))]
+    assert found == [
+        "CL703 opencv-python and opencv-python-headless both install `cv2/cv2.abi3.so`:"
+        " what is there is a mixture of the two"
+    ]
+
+
+def test_the_same_library_for_two_cudas(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    for name, version in (("nvidia-cudnn-cu12", "9.10.2.21"), ("nvidia-cudnn-cu13", "9.13.0.50")):
+        info = install_stub(folder, name, version)
+        write(info / "RECORD", f"nvidia/cudnn/lib/libcudnn.so.9,sha256={name},9\n")
+    write(folder / "nvidia" / "cudnn" / "lib" / "libcudnn.so.9", "")
+    install_stub(folder, "torch", "2.9.0+cu130", requires=["nvidia-cudnn-cu13==9.13.0.50"])
+    (finding,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL703")
+    assert finding.fix is not None
+    assert finding.fix.startswith("uninstall nvidia-cudnn-cu12, then ")
+    assert finding.fix.endswith("--force-reinstall nvidia-cudnn-cu13==9.13.0.50`")
+
+
+def test_files_that_are_gone(prefix: Path, matrix: Matrix) -> None:
+    info = install_stub(packages(prefix), "torch", "2.6.0+cu126", imports=["torch"])
+    record = info / "RECORD"
+    lines = [
+        "torch/lib/c10.lib,sha256=a,1",
+        '"torch/a, b.txt",sha256=a,1',
+        "../../bin/x,sha256=a,1",
+    ]
+    write(record, record.read_text() + "\n".join(lines) + "\n")
+    (note,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL701")
+    assert str(note) == "CL701 torch 2.6.0+cu126 has lost `torch/lib/c10.lib`, `torch/a, b.txt`"
+    assert note.severity == "note"
+    write(record, record.read_text() + "torch/lib/libtorch_cuda.so,sha256=a,1\n")
+    (error,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL701")
+    assert error.severity == "error"
+    assert error.sentence.endswith(
+        "`torch/lib/libtorch_cuda.so`, `torch/lib/c10.lib` and 1 more file"
+    )
+    assert error.fix is not None
+    assert error.fix.endswith(
+        "--force-reinstall torch==2.6.0+cu126 --index-url https://download.pytorch.org/whl/cu126`"
+    )
+
+
+def test_a_package_that_nobody_installed(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    install_stub(folder, "filelock", "3.16.1", imports=["filelock"])
+    write(folder / "torch" / "lib" / "libc10.so", "")
+    write(folder / "triton" / "__pycache__" / "x.pyc", "")
+    (finding,) = examine(subject(prefix, matrix))
+    assert str(finding).startswith(f"CL701 `{folder / 'torch'}` is there, and no distribution")
+    install_stub(folder, "triton", "3.2.0")  # without a RECORD nobody knows whose it is
+    assert not [each for each in examine(subject(prefix, matrix)) if each.code == "CL701"]
+
+
+def test_variables_that_change_what_is_found(prefix: Path, matrix: Matrix) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cu124")
+    install_stub(packages(prefix), "bitsandbytes", "0.45.5")
+
+    def found(**environ: str) -> set[str]:
+        ids = {id for each in examine(subject(prefix, matrix, **environ)) for id in each.facts}
+        return ids & {"gpu-hidden", "bnb-cuda-override"}
+
+    assert found(CUDA_VISIBLE_DEVICES="") == found(CUDA_VISIBLE_DEVICES="-1") == {"gpu-hidden"}
+    assert found(CUDA_VISIBLE_DEVICES="0", BNB_CUDA_VERSION="118") == {"bnb-cuda-override"}
+    assert found() == set()
+
+
+def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1+cu124")
+    layout = find_layout(prefix)
+    broken = Machine(trouble="Driver/library version mismatch (NVML)")
+    found = examine(
+        Subject(layout, read_inventory(layout.site_packages), broken, matrix, looked=True)
+    )
+    assert (found[0].severity, found[0].code) == ("error", "CL707")
+
+
+def test_strange_words_of_publishers_stop_nothing(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    requires = ["", "a b c", "x @", "y (>=", "z; nothing == 'x'", "torch>>2", "torch~=2"]
+    install_stub(folder, "strange", "not-a-version", requires=requires, tags="what")
+    info = install_stub(folder, "torch", "2.5.1+cu124", requires=requires)
+    write(info / "RECORD", "\0,\0,\n")
+    assert {each.code for each in examine(subject(prefix, matrix))} <= {
+        "CL201",
+        "CL701",
+        "CL704",
+        "CL705",
+    }
+
+
+# -- imports ----------------------------------------------------------------------------------
+
+
+def test_each_member_is_really_imported(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    install_stub(folder, "torch", "2.5.1+cu124")
+    write(folder / "torch" / "__init__.py", "")
+    install_stub(folder, "flash-attn", "2.7.4.post1")
+    write(
+        folder / "flash_attn" / "__init__.py",
+        "try:\n    import flash_attn_2_cuda\nexcept ImportError:\n    raise ImportError("
+        "'/x/flash_attn_2_cuda.so: undefined symbol: _ZN3c105ErrorC2E')\n",
+    )
+    machine = replace(subject(prefix, matrix), machine=Machine())
+    found = [str(each) for each in imports.examine(machine)]
+    assert found == [
+        "CL712 `import flash_attn` of flash-attn 2.7.4.post1 fails: ImportError:"
+        " /x/flash_attn_2_cuda.so: undefined symbol: _ZN3c105ErrorC2E"
+    ]
+
+
+def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    for name, module in (("torch", "torch"), ("torchvision", "torchvision")):
+        install_stub(folder, name, "2.5.1" if name == "torch" else "0.20.1")
+        write(folder / module / "__init__.py", "raise OSError('libcudnn.so.9: cannot open')\n")
+    found = [str(each) for each in imports.examine(subject(prefix, matrix))]
+    assert found == [
+        "CL712 `import torch` of torch 2.5.1 fails: OSError: libcudnn.so.9: cannot open"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (imports.Outcome(None, ""), "no end within 180 seconds"),
+        (
+            imports.Outcome(-11, "Fatal Python error\n"),
+            "it was ended by SIGSEGV (Fatal Python error)",
+        ),
+        (
+            imports.Outcome(
+                -6,
+                "terminate called\nFatal Python error: Aborted\n\nCurrent thread 0x0 (most recent"
+                ' call first):\n  File "/x/ops.py", line 3 in <module>\n  File "/y.py", line 1\n',
+            ),
+            'it was ended by SIGABRT (terminate called; File "/x/ops.py", line 3 in <module>)',
+        ),
+        (imports.Outcome(3, ""), "it ended with status 3"),
+        (
+            imports.Outcome(
+                1, "Traceback (most recent call last):\n  File\nRuntimeError: a\nb\nc\nd\n"
+            ),
+            "RuntimeError: a b c",
+        ),
+        (
+            imports.Outcome(1, "torch.cuda.OutOfMemoryError: no\n"),
+            "torch.cuda.OutOfMemoryError: no",
+        ),
+    ],
+)
+def test_why_a_process_failed(outcome: imports.Outcome, reason: str) -> None:
+    assert imports.reason(outcome) == reason
+
+
+def test_a_program_that_does_not_end_is_ended_with_what_it_started(prefix: Path) -> None:
+    interpreter = find_layout(prefix).interpreter
+    assert interpreter is not None
+    code = (
+        "import subprocess, sys, time\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "sys.stderr.write('busy\\n')\nsys.stderr.flush()\ntime.sleep(600)\n"
+    )
+    begin = time.monotonic()
+    assert imports.run_code(interpreter, code, seconds=1) == (None, "busy\n")
+    assert time.monotonic() - begin < 30
+
+
+def test_of_much_that_is_written_the_end_is_read(prefix: Path) -> None:
+    interpreter = find_layout(prefix).interpreter
+    assert interpreter is not None
+    code = "import sys\nsys.stderr.write('x\\n' * 1_000_000)\nraise ImportError('at last')\n"
+    outcome = imports.run_code(interpreter, code)
+    assert imports.reason(outcome) == "ImportError: at last"
+    assert len(outcome.output) < 100_000
+
+
+def test_trials_run_where_there_is_a_gpu(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    install_stub(folder, "torch", "2.5.1+cu124", imports=["torch"])
+    install_stub(folder, "bitsandbytes", "0.45.5", imports=["bitsandbytes"])
+    ran = []
+
+    def run(interpreter: Path, code: str) -> imports.Outcome:
+        ran.append(code)
+        failed = "Linear8bitLt" in code
+        return imports.Outcome(int(failed), "RuntimeError: no 8 bits\n" if failed else "")
+
+    found = [str(each) for each in imports.examine(subject(prefix, matrix), run)]
+    assert found == ["CL713 an 8-bit layer with bitsandbytes 0.45.5 fails: RuntimeError: no 8 bits"]
+    assert sum("import torch" in code for code in ran) == 3
+    ran.clear()
+    assert not list(imports.examine(replace(subject(prefix, matrix), machine=Machine()), run))
+    assert ran == ["import torch\n", "import bitsandbytes\n"]
+
+
+def test_every_trial_is_a_program(matrix: Matrix) -> None:
+    trials = [trial for each in matrix.components.values() for trial in each.trials]
+    assert {"an 8-bit layer", "a compiled kernel"} <= {trial.name for trial in trials}
+    for trial in trials:
+        compile(trial.code, trial.name, "exec")
+
+
+def test_an_environment_of_another_machine_is_not_run(tmp_path: Path, matrix: Matrix) -> None:
+    write(tmp_path / "pyvenv.cfg", "version = 3.11.9\n")
+    install_stub(tmp_path / "Lib" / "site-packages", "torch", "2.5.1+cu124", imports=["torch"])
+    result = doctor("--python", tmp_path, "--import")
+    assert "note: CL712 nothing was imported" in result.stdout
+    assert "machine: not looked at" in result.stdout
+
+
+@pytest.mark.network
+@pytest.mark.skipif(sys.platform != "linux", reason="wheels of Linux")
+def test_real_wheels_beside_a_torch(
+    tmp_path: Path, matrix: Matrix, network_environment: Mapping[str, str]
+) -> None:
+    """What the real pip leaves behind of NVIDIA's real wheels: judged, and seen to be shadowed."""
+    prefix = tmp_path / "env"
+    venv.create(prefix, with_pip=True)
+    folder = packages(prefix)
+    install_stub(
+        folder,
+        "torch",
+        "2.5.1",
+        requires=["nvidia-cuda-runtime-cu12==12.4.127", "nvidia-nvtx-cu12==12.4.127"],
+        tags="cp311-cp311-manylinux1_x86_64",
+    )
+
+    def found(*wanted: str, **given: str) -> list[str]:
+        command = [str(prefix / "bin" / "python"), "-m", "pip", "install", "--no-deps", *wanted]
+        subprocess.run(command, env=dict(network_environment), check=True, capture_output=True)
+        return [str(each) for each in examine(subject(prefix, matrix, **given)) if each.members]
+
+    def about(lines: list[str], name: str) -> list[str]:
+        return [line for line in lines if name in line]
+
+    first = found("nvidia-cuda-runtime-cu12==12.6.77", "nvidia-nvtx-cu12==12.4.127")
+    (clash,) = about(first, "nvidia-cuda-runtime-cu12==12.6.77")
+    assert clash.startswith("CL203 torch==2.5.1 and nvidia-cuda-runtime-cu12==12.6.77 exclude")
+    then = found("nvidia-cuda-runtime-cu12==12.4.127")
+    assert not about(then, "nvidia-cuda-runtime") + about(then, "nvidia-nvtx")
+
+    runtime = folder / "nvidia" / "cuda_runtime" / "lib" / "libcudart.so.12"
+    assert runtime.is_file()
+    system = write(tmp_path / "cuda" / "lib64" / "libcudart.so.12", "").parent
+    shadows = list(libraries.examine(subject(prefix, matrix, LD_LIBRARY_PATH=str(system))))
+    assert [each.code for each in shadows] == ["CL709"]

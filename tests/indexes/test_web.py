@@ -1,0 +1,415 @@
+"""The HTTP client: what it keeps, how often it asks, what it does about a server in trouble."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trustme
+
+from cudalock.errors import NetworkError
+from cudalock.indexes import client as module
+from cudalock.indexes import transport
+from cudalock.indexes.cache import CACHE_VARIABLE
+from cudalock.indexes.client import ATTEMPTS, DOWNLOAD, ONCE, Web
+from cudalock.indexes.pip_config import Settings
+from tests.scripted import Answer, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGE = "/simple/x/"
+FRESH = {"Cache-Control": "max-age=600", "Content-Type": "text/html"}
+TAGGED = {"ETag": '"one"', "Content-Type": "text/html"}
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache, and no waiting."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "BACK_OFF", 0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+def read(server: ScriptedServer, *, offline: bool = False, path: str = PAGE) -> bytes:
+    """The body as a client of its own gets it."""
+    with Web(Settings(), offline=offline) as web:
+        return web.get(server.url(path)).raise_for_status().content
+
+
+# The cache.
+
+
+def test_a_fresh_answer_is_asked_for_once(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"a"), Answer(headers=FRESH, body=b"b")]
+    assert [read(server), read(server)] == [b"a", b"a"]
+    assert server.paths() == [PAGE]
+
+
+def test_an_answer_is_asked_about_by_its_tag(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a")]
+    assert [read(server), read(server)] == [b"a", b"a"]
+    assert [each.headers.get("if-none-match") for each in server.asked] == [None, '"one"']
+
+
+def test_an_answer_that_does_not_say_is_fresh_for_a_while(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(body=b"a")]
+    read(server)
+    read(server)
+    assert len(server.asked) == 1
+
+
+def test_what_may_not_be_kept_is_not(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(headers={**FRESH, "Cache-Control": "no-store"}, body=b"a")]
+    read(server)
+    read(server)
+    assert len(server.asked) == 2
+    with pytest.raises(httpx.ConnectError):
+        read(server, offline=True)
+
+
+@pytest.mark.parametrize("headers", [{}, TAGGED, FRESH], ids=["plain", "tagged", "fresh"])
+def test_offline_what_was_said_before_serves(
+    server: ScriptedServer, headers: dict[str, str]
+) -> None:
+    server.answers[PAGE] = [Answer(headers=headers, body=b"a")]
+    read(server)
+    assert read(server, offline=True) == b"a"
+    assert len(server.asked) == 1
+
+
+def test_offline_nothing_is_asked(server: ScriptedServer) -> None:
+    with pytest.raises(httpx.ConnectError):
+        read(server, offline=True)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Answer(503), Answer(body=b"abcdef", cut=2)],
+    ids=["unavailable", "truncated"],
+)
+def test_a_server_in_trouble_is_stood_in_for(server: ScriptedServer, trouble: Answer) -> None:
+    server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a"), trouble]
+    read(server)
+    with Web(Settings()) as web:
+        assert web.get(server.url(PAGE)).content == b"a"
+        assert web.stood_in == {server.url(PAGE)}
+    with Web(Settings(), stale=False) as web:
+        try:
+            assert web.get(server.url(PAGE)).status_code == 503
+        except httpx.TransportError:
+            assert trouble.cut is not None
+
+
+def test_wheels_and_parts_pass_the_cache_by(server: ScriptedServer, cache: Path) -> None:
+    wheel = "/files/x-1-py3-none-any.whl"
+    server.answers[wheel] = server.answers[PAGE] = [
+        Answer(headers={**FRESH, "Accept-Ranges": "bytes"}, body=b"a wheel")
+    ]
+    with Web(Settings()) as web:
+        assert web.get(server.url(wheel)).content == b"a wheel"
+        part = web.get(server.url(PAGE), headers={"Range": "bytes=2-4"})
+        assert (part.status_code, part.content) == (206, b"whe")
+        assert web.get(server.url(PAGE), extensions=DOWNLOAD).content == b"a wheel"
+    assert not (cache / "http.db").exists()
+
+
+def test_what_is_too_large_is_not_kept(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "LARGEST_CACHED", 1000)
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"x" * 1001)]
+    assert len(read(server)) == len(read(server)) == 1001
+    assert len(server.asked) == 2
+
+
+def test_a_damaged_cache_is_passed_over(
+    server: ScriptedServer, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"a")]
+    cache.mkdir()
+    (cache / "http.db").write_bytes(b"this is not a database" * 100)
+    assert [read(server), read(server)] == [b"a", b"a"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_damaged_entry_is_passed_over(
+    server: ScriptedServer, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its head cannot be read, or its body is gone, or is not what its head says."""
+    zipped = {**FRESH, "Content-Encoding": "gzip"}
+    server.answers[PAGE] = [Answer(headers=zipped, body=gzip.compress(b"a"))]
+    for damage in (
+        "UPDATE entries SET data = x'ff'",
+        "DELETE FROM streams",
+        "UPDATE streams SET chunk_data = zeroblob(40)",
+    ):
+        assert read(server) == b"a"
+        with sqlite3.connect(cache / "http.db") as database:
+            database.execute(damage)
+        database.close()
+        assert read(server) == b"a"
+        with sqlite3.connect(cache / "http.db") as database:
+            database.execute("DELETE FROM entries")
+        database.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_cache_that_cannot_be_written_is_no_failure(
+    server: ScriptedServer, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cache.write_text("a file where the folder should be")
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"a")]
+    assert read(server) == b"a"
+    assert capfd.readouterr().err == ""
+
+
+def test_credentials_are_sent_and_not_kept(server: ScriptedServer, cache: Path) -> None:
+    server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a")]
+    url = server.url(PAGE).replace("//", "//me:secret@")
+    with Web(Settings()) as web:
+        assert web.get(url).content == b"a"
+    assert server.asked[0].headers["authorization"] == "Basic bWU6c2VjcmV0"
+    kept = b"".join(path.read_bytes() for path in cache.rglob("*") if path.is_file())
+    assert b"/simple/x/" in kept
+    assert b"secret" not in kept
+    assert b"bWU6c2VjcmV0" not in kept
+
+
+def test_credentials_stay_with_their_host(server: ScriptedServer) -> None:
+    """They follow a redirect on one host, and no further."""
+    with ScriptedServer() as other:
+        other.answers["/x/"] = [Answer(body=b"theirs")]
+        server.answers["/moved/"] = [Answer(302, {"Location": other.url("/x/")})]
+        server.answers[PAGE] = [Answer(302, {"Location": "/moved/"})]
+        with Web(Settings()) as web:
+            assert web.get(server.url(PAGE).replace("//", "//me:secret@")).content == b"theirs"
+        assert [each.headers.get("authorization") for each in other.asked] == [None]
+    assert [each.headers.get("authorization") for each in server.asked] == [
+        "Basic bWU6c2VjcmV0",
+        "Basic bWU6c2VjcmV0",
+    ]
+
+
+def test_credentials_have_answers_of_their_own(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"mine"), Answer(401)]
+    with Web(Settings()) as web:
+        assert web.get(server.url(PAGE).replace("//", "//me:pw@")).content == b"mine"
+        assert web.get(server.url(PAGE)).status_code == 401
+
+
+# Patience.
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_trouble_that_passes(server: ScriptedServer, status: int) -> None:
+    server.answers[PAGE] = [Answer(status), Answer(status), Answer(body=b"a")]
+    assert read(server) == b"a"
+    assert len(server.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("answer", [Answer(500), Answer(body=b"abc", cut=1)], ids=["500", "cut"])
+def test_trouble_that_stays(server: ScriptedServer, answer: Answer) -> None:
+    server.answers[PAGE] = [answer]
+    with pytest.raises(httpx.HTTPError):
+        read(server)
+    assert len(server.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_clear_answer_is_taken_at_once(server: ScriptedServer, status: int) -> None:
+    server.answers[PAGE] = [Answer(status)]
+    with pytest.raises(httpx.HTTPStatusError):
+        read(server)
+    assert len(server.asked) == 1
+
+
+def test_a_sender_that_tries_again_itself(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(503)]
+    with Web(Settings()) as web:
+        assert web.get(server.url(PAGE), extensions=ONCE).status_code == 503
+    assert len(server.asked) == 1
+
+
+def test_retry_after_is_honoured(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True)
+    server.answers[PAGE] = [
+        Answer(429, {"Retry-After": "7"}),
+        Answer(503, {"Retry-After": date}),
+        Answer(body=b"a"),
+    ]
+    assert read(server) == b"a"
+    assert slept[0] == 7
+    assert 20 < slept[1] <= 30
+
+
+def test_too_much_patience_is_refused(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(429, {"Retry-After": "3600"})]
+    with pytest.raises(httpx.HTTPStatusError, match="429"):
+        read(server)
+    assert len(server.asked) == 1
+
+
+def test_a_slow_body_ends(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(body=b"x" * 100, pause=0.05, pieces=100)]
+    with Web(Settings(), deadline=0.2) as web, pytest.raises(httpx.RequestError, match="slowly"):
+        web.get(server.url(PAGE))
+    assert len(server.asked) == 1
+
+
+def test_an_endless_body_ends(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST", 1 << 20)
+    server.answers[PAGE] = [Answer(body=b"x" * (3 << 20))]
+    with pytest.raises(httpx.RequestError, match="more than 1 MiB"):
+        read(server)
+
+
+def test_a_host_is_asked_so_much_at_once(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "AT_ONCE", 2)
+    here, most, lock = [0], [0], threading.Lock()
+    answer = server.next
+
+    def counted(path: str) -> Answer:
+        with lock:
+            here[0] += 1
+            most[0] = max(most[0], here[0])
+        threading.Event().wait(0.03)
+        with lock:
+            here[0] -= 1
+        return answer(path)
+
+    monkeypatch.setattr(server, "next", counted)
+    with Web(Settings()) as web:
+        threads = [
+            threading.Thread(target=web.get, args=[server.url(f"/{number}")]) for number in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert most[0] == 2
+
+
+# Counting.
+
+
+def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
+    server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a" * 1000)]
+    server.answers["/other"] = [Answer(headers=FRESH, body=b"b" * 50)]
+    with Web(Settings()) as web:
+        for path in (PAGE, PAGE, "/other", "/other"):
+            web.get(server.url(path))
+        traffic = web.traffic
+    assert (traffic.requests, traffic.received, traffic.cached) == (3, 1050, 2)
+    assert str(traffic).startswith("3 requests, 1050 bytes received, 2 answers from the cache, ")
+
+
+# Settings of pip's.
+
+
+@pytest.mark.parametrize("trusted", [(), ("nowhere.invalid",)])
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_pips_proxy_is_asked(server: ScriptedServer, scheme: str, trusted: tuple[str, ...]) -> None:
+    """For everything, as pip's is; the address may leave the scheme out."""
+    server.answers["http://nowhere.invalid/simple/x/"] = [Answer(headers=FRESH, body=b"here")]
+    proxy = scheme + server.url("").removeprefix("http://")
+    with Web(Settings(proxy=proxy, trusted_hosts=trusted)) as web:
+        assert web.get("http://nowhere.invalid/simple/x/").content == b"here"
+
+
+def test_a_trusted_host_needs_no_certificate() -> None:
+    """Its own alone: a certificate that nobody vouches for is refused of any other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with ScriptedServer(context) as secure:
+        secure.answers[PAGE] = [Answer(headers=FRESH, body=b"here")]
+        url = secure.url(PAGE)
+        port = httpx.URL(url).port
+        for host in ("127.0.0.1", f"127.0.0.1:{port}"):
+            with Web(Settings(trusted_hosts=(host,))) as web:
+                assert web.get(url).content == b"here"
+        for host in ("example.org", f"127.0.0.1:{(port or 0) - 1}"):
+            with (
+                Web(Settings(trusted_hosts=(host,)), stale=False) as web,
+                pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+            ):
+                web.get(url, headers={"Cache-Control": "no-cache"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(proxy="ftp://me:secret@x"),
+        Settings(proxy="http://[::1"),
+        Settings(trusted_hosts=("a:b:c",)),
+        Settings(cert=__file__),
+    ],
+)
+def test_a_setting_that_is_none_ends_in_a_sentence(settings: Settings) -> None:
+    with pytest.raises(NetworkError, match="that is set cannot be used") as caught:
+        Web(settings)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_needs_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(NetworkError, match="SOCKS") as caught:
+        Web(Settings(proxy="socks5://127.0.0.1:9"))
+    assert caught.value.hints == ("pip install 'httpx[socks]'",)
+
+
+# Breaking off.
+
+
+@pytest.mark.usefixtures("heeded_stops")
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal for one process there")
+def test_ctrl_c_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
+    """The threads that wait are left behind, and nothing is."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **os.environ,
+            "PIP_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple/",
+            "CUDALOCK_CACHE_DIR": str(tmp_path / "cache"),
+            "CUDALOCK_DATA_DIR": str(tmp_path / "data"),
+        }
+        words = ["matrix", "update", "six", "wheel", "--quiet"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "cudalock", *words], env=environment, stderr=subprocess.PIPE
+        ) as process:
+            silent.settimeout(30)
+            with silent.accept()[0]:
+                began = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                try:
+                    _, said = process.communicate(timeout=30)
+                finally:
+                    process.kill()
+        assert process.returncode == 130
+        assert time.monotonic() - began < 10
+        assert b"Traceback" not in said
+    assert list((tmp_path / "data" / "matrix").iterdir()) == []

@@ -1,0 +1,247 @@
+"""Each lint finds what it is for: a small matrix that is clean, and one edit that is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cudalock.cli import main
+from cudalock.lint import LINTS, lint
+from cudalock.matrix.matrix import Matrix
+from tests.files import write_all
+
+DIGEST = "ab" * 32
+FILES = {
+    "matrix.toml": """\
+schema = 1
+version = "2026.01.02"
+[[index]]
+id = "pypi"
+trust = "own"
+[[index]]
+id = "cu124"
+url = "https://download.pytorch.org/whl/cu124"
+cuda = "12.4"
+trust = "own"
+[[builder]]
+id = "me/thing"
+project = "thing"
+url = "https://github.com/me/thing/releases/download/{tag}/{file}"
+trust = "known"
+source = "https://github.com/me/thing/releases"
+""",
+    "components/torch.toml": """\
+name = "torch"
+aliases = ["pytorch"]
+role = "framework"
+[[fact]]
+id = "torch-cuda"
+requires = ["cuda=={cuda}"]
+effect = "breaks"
+says = "is built with one CUDA toolkit"
+basis = "metadata"
+source = ["torch/version.py"]
+checked = 2026-01-02
+""",
+    "components/cuda.toml": 'name = "cuda"\nkind = "virtual"\n',
+    "components/cuda-toolkit.toml": 'name = "cuda-toolkit"\nrole = "toolkit"\n',
+    "components/thing.toml": """\
+name = "thing"
+aliases = ["a thing"]
+rank = 1
+[[fact]]
+id = "thing-old"
+for = "<2"
+where = {builder = "me/*"}
+constrains = ["other<2"]
+effect = "breaks"
+says = "needs an old one"
+basis = "docs"
+source = ["https://example.org"]
+checked = 2026-01-02
+""",
+    "index/torch.json": """\
+{
+"project": "torch",
+"retrieved": "2026-01-02",
+"sources": ["made up"],
+"releases": {
+"2.5.0": {"default":{"cuda":"12.4"},"builds":[{"index":"cu124","local":"cu124","labels":\
+{"cuda":"12.4.1"},"requires":["other==1.0"],"wheels":[["cp311-cp311-linux_x86_64","DIGEST"],\
+["cp312-cp312-linux_x86_64",null]]}]},
+"2.5.1": {"uploaded":"2026-01-02","python":">=3.9","builds":[{"index":"pypi","labels":\
+{"cuda":"none"},"wheels":[["py3-none-any",null]]}]}
+}
+}
+""",
+    "index/thing.json": """\
+{
+"project": "thing",
+"retrieved": "2026-01-02",
+"sources": ["made up"],
+"releases": {
+"1.0": {"requires":["other==1.0","torch==2.5.0"],"builds":[{"builder":"me/thing","tag":"v1",\
+"labels":{"torch":"2.5.0"},"known":"seen","wheels":[["py3-none-any",null]]}]}
+}
+}
+""",
+    "index/other.json": """\
+{
+"project": "other",
+"retrieved": "2026-01-02",
+"sources": ["made up"],
+"releases": {
+"1.0": {"wheels":[["py3-none-any",null]]},
+"2.0": {"wheels":[["py3-none-any",null]]}
+}
+}
+""",
+    "cuda/gpus.json": '{"gpus": {"A1": "8.0"}, "capabilities": {}}',
+    "cuda/toolkits.json": """\
+{"releases": {"12.4.0": {"pins": {"other": "1.0"}, "extras": {}, "platforms": {}, "source": "it"}}}
+""",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write_all(tmp_path, {k: text.replace("DIGEST", DIGEST) for k, text in FILES.items()})
+
+
+def test_the_small_matrix_is_clean(small: Path) -> None:
+    assert lint(Matrix.load(small)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        ("index/other.json", '"other"', '"another"', "other.json: project: is 'another'"),
+        ("index/other.json", "2026-01-02", "soon", "other.json: retrieved: is no date"),
+        ("index/other.json", '["made up"]', "[]", "other.json: sources: is empty"),
+        ("index/other.json", '"1.0"', '"3.0"', "other.json: releases: is not in the order"),
+        ("index/other.json", '"1.0"', '"1.0+cu1"', "releases['1.0+cu1']: a local version belongs"),
+        ("index/other.json", '"2.0"', '"two"', "other.json: releases: Invalid version: 'two'"),
+        ("index/other.json", '{"wheels"', '{"sheels"', "the unknown key 'sheels'"),
+        ("index/other.json", "}\n}\n}", "", "other.json: releases: is not an index file"),
+        ("index/torch.json", '"uploaded":"2026', '"uploaded":"26', "`uploaded` is no date"),
+        ("index/torch.json", ">=3.9", ">>3.9", "releases['2.5.1']: `python`: Invalid specifier"),
+        ("index/torch.json", "other==1.0", "other == 1.0", "is not in packaging's spelling"),
+        ("index/torch.json", "other==1.0", "==1.0", "releases['2.5.0'].builds[0]: '==1.0'"),
+        ("index/torch.json", "other==1.0", "other==1.5", "pins other==1.5, which is not held"),
+        ("index/torch.json", '"index":"cu124"', '"place":"cu124"', "unknown key 'place'"),
+        ("index/torch.json", '"index":"cu124"', '"index":"cu125"', "not know the index 'cu125'"),
+        ("index/torch.json", DIGEST, "abab", "'abab' is no sha256"),
+        ("index/torch.json", "cp312-cp312", "cp311-cp311", "2.5.0+cu124-cp311-cp311-linux"),
+        ("index/torch.json", "cp312-cp312", "cp310-cp310", "not in the order of their tags"),
+        ("index/torch.json", "cp312-cp312-linux_x86_64", "cp312", "Invalid wheel filename"),
+        (
+            "index/torch.json",
+            '{"cuda":"12.4.1"}',
+            "{}",
+            "2.5.0'].builds[0]: the label `cuda` is missing",
+        ),
+        ("index/torch.json", '"12.4.1"', '"12.6.1"', "12.6.1, and its index is CUDA 12.4"),
+        ("index/torch.json", '{"cuda":"12.4"}', '{"cuda":"12.1"}', "`default` is CUDA 12.1"),
+        ("index/thing.json", '"tag":"v1",', "", "`tag` and `builder` go together"),
+        ("index/thing.json", '"me/thing"', '"you/thing"', "know the builder 'you/thing'"),
+        ("index/thing.json", '"seen"', '"guessed"', "must be one of metadata, listed"),
+        ("index/thing.json", '[["py3-none-any",null]]', "[]", "builds[0]: has no wheels"),
+        ("index/thing.json", '"torch":"2.5.0"', '"torch":"2.5.1"', "2.5.1, and requires torch=="),
+        ("index/thing.json", '"torch":"2.5.0"', '"torch":"9.5"', "torch 9.5, which is not held"),
+        ("index/thing.json", "other==1.0", "other==2.0", "pins other==2.0, which thing-old rules"),
+        ("index/thing.json", "other==1.0", "absent", "requires absent, which is not held"),
+        ("components/thing.toml", "thing-old", "Thing Old", "has other signs than"),
+        ("components/thing.toml", "thing-old", "torch-cuda", "id: is used by another fact"),
+        ("components/thing.toml", "an old one", "an old one.", "ends with a full stop"),
+        ("components/thing.toml", "checked", 'symptom = ["bad"]\nchecked', "'bad' is not one line"),
+        ("components/thing.toml", "= 2026-01-02", '= "soon"', "checked: is no date"),
+        ("components/thing.toml", 'for = "<2"', 'for = ">2"', "for: `>2` is none of thing"),
+        ("components/thing.toml", '"me/*"', '"you/*"', "where: is no build of these"),
+        ("components/thing.toml", "{builder", "{maker", "names the label `maker`"),
+        ("components/thing.toml", '"other<2"', '"odder<2"', "`odder`, which is not known"),
+        ("components/thing.toml", '"other<2"', '"other<<2"', "fact[0].constrains[0]"),
+        ("components/thing.toml", '"a thing"', '"pytorch"', "is an alias of torch too"),
+        ("components/thing.toml", "[[fact]]", '[[alias]]\nname = "no"\n[[fact]]', "`no` is not he"),
+        ("matrix.toml", '"2026.01.02"', '"today"', "matrix.toml: version: is no date"),
+        ("matrix.toml", 'project = "thing"', 'project = "thong"', "thong is not held"),
+        ("matrix.toml", 'trust = "known"', 'trust = "mine"', "its trust 'mine' is none of"),
+        ("components/torch.toml", 'role = "framework"\n', "", "no component has the role"),
+        ("cuda/gpus.json", '"8.0"', '"eight"', "'eight' is no compute capability"),
+        ("cuda/toolkits.json", '"1.0"', '"1.5"', "other 1.5 has no wheel for linux-x86_64"),
+        ("cuda/toolkits.json", '"source": "it"', '"published": {}', "is missing: `published`"),
+    ],
+)
+def test_a_defect_is_found(small: Path, file: str, old: str, new: str, found: str) -> None:
+    path = small / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    result = run("lint", "--matrix", str(small))
+    assert found in result.output.replace("\n", " ")
+    assert result.exit_code == (2 if "fact[0]" in found else 1)
+    assert "Traceback" not in result.output
+
+
+def test_each_lint_has_a_sentence_and_a_name_of_its_own() -> None:
+    assert all(each.__doc__ for each in LINTS)
+    assert len({each.__name__ for each in LINTS}) == len(LINTS)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["matrix", *words], catch_exceptions=False)
+
+
+def test_lint_as_json(small: Path) -> None:
+    (small / "cuda" / "gpus.json").write_text('{"gpus": {"A1": "x"}, "capabilities": {}}')
+    result = run("lint", "--json", "--matrix", str(small))
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "schema": "cudalock.lint/1",
+        "matrix": "2026.01.02",
+        "defects": [
+            {"file": "gpus.json", "key": "gpus['A1']", "says": "'x' is no compute capability"}
+        ],
+    }
+    assert result.stderr == "matrix 2026.01.02: 1 defect in 3 projects and its facts\n"
+
+
+def test_the_embedded_matrix_is_clean_on_the_command_line() -> None:
+    result = run("lint")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+
+
+def test_export_as_csv(small: Path) -> None:
+    result = run("export", "--format", "csv", "--matrix", str(small))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["project"], row["version"]) for row in rows[:3]] == [
+        ("other", "1.0"),
+        ("other", "2.0"),
+        ("thing", "1.0"),
+    ]
+    torch = next(row for row in rows if row["project"] == "torch")
+    assert torch["file"] == "torch-2.5.0+cu124-cp311-cp311-linux_x86_64.whl"
+    assert torch["url"].endswith("/whl/cu124/torch-2.5.0%2Bcu124-cp311-cp311-linux_x86_64.whl")
+    assert (torch["sha256"], torch["label.cuda"]) == (DIGEST, "12.4.1")
+
+
+def test_export_as_json(small: Path, tmp_path: Path) -> None:
+    (small / "cuda" / "cudnn.json").write_text("{}")
+    (small / "cuda" / "drivers.json").write_text("{}")
+    file = tmp_path / "out.json"
+    assert run("export", "-o", str(file), "--matrix", str(small)).exit_code == 0
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert document["schema"] == "cudalock.matrix/1"
+    assert [fact["id"] for fact in document["facts"]] == ["thing-old", "torch-cuda"]
+    build = document["projects"]["torch"]["releases"]["2.5.0"]["builds"][0]
+    assert build["labels"] == {"cuda": ["12.4.1"]}
+    assert build["wheels"][0]["sha256"] == DIGEST
+
+
+def test_exports_are_the_same_each_time() -> None:
+    assert run("export", "--format", "csv").stdout == run("export", "--format", "csv").stdout

@@ -1,0 +1,152 @@
+"""File names and METADATA give the labels that were recorded; damaged rules are named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cudalock.cli import main
+from cudalock.matrix.matrix import EMBEDDED, Matrix
+from cudalock.update.file_names import Patterns
+from cudalock.update.labels import LabelRules, pinned
+
+MATRIX = Matrix.load(EMBEDDED)
+PATTERNS = Patterns(MATRIX)
+RULES = LabelRules(MATRIX)
+SILENT = {"bdashore3/flash-attention", "deepbeepmeep/kernels", "pytorch-index"}
+SILENT |= {"jllllll/bitsandbytes-windows-webui"}
+SILENT |= {"erictang000/flash-attention"}
+"""Builders of whose names some say nothing; people found out by other ways."""
+
+
+def begins(recorded: tuple[str, ...], said: str | None) -> bool:
+    return said is not None and any(f"{each}.".startswith(f"{said}.") for each in recorded)
+
+
+@pytest.mark.parametrize("builder", sorted(MATRIX.builders))
+def test_names_say_what_was_recorded(builder: str) -> None:
+    for name in sorted(MATRIX.projects):
+        if not name.startswith(MATRIX.builders[builder].project):
+            continue
+        for release in MATRIX.project(name) or ():
+            for build in (each for each in release.builds if each.builder == builder):
+                reading = PATTERNS.read(build.local, build.tags[0])
+                where = f"{name} {release.version} {build.local}"
+                if reading is None:
+                    assert builder in SILENT, where
+                    continue
+                for label in ("torch", "torch_min", "cuda"):
+                    if build.row(label):
+                        assert begins(build.row(label), reading.labels.get(label)), where
+                # FALSE in a name says nothing of a row that somebody looked into.
+                said = reading.labels.get("cxx11abi")
+                if name.startswith("flash-attn") and said and build.row("cxx11abi"):
+                    assert build.row("cxx11abi") == (said,), where
+
+
+BOUND_OTHERWISE = {("flash-attn-3", "pytorch-index"), ("flash-attn-3", None), ("auto-gptq", None)}
+"""PyTorch's own abi3 wheels, on torch's stable ABI: from which torch on is not published. And old
+ones of AutoGPTQ on the package index, for which facts have a bound."""
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX.projects))
+def test_what_was_built_for_a_torch_says_for_which(name: str) -> None:
+    facts = MATRIX.component(name).facts
+    needs = {
+        label for fact in facts for demand in fact.beside for label in demand.template.label_names
+    }
+    if not needs & {"torch", "torch_min"}:
+        return
+    for release in MATRIX.project(name) or ():
+        for build in release.builds:
+            of_a_machine = any(not tags.endswith("-any") for tags in build.tags)
+            if of_a_machine and (name, build.builder) not in BOUND_OTHERWISE:
+                told = build.row("torch") or build.row("torch_min")
+                assert told, f"{name} {release.version} {build.builder} {build.local}"
+
+
+@pytest.mark.parametrize(
+    ("local", "tags", "labels"),
+    [
+        (
+            "cu12torch2.5cxx11abiTRUE",
+            "linux_x86_64",
+            {"torch": "2.5", "cuda": "12", "cxx11abi": "1"},
+        ),
+        (
+            "cu12torch2.5cxx11abiFALSE",
+            "linux_x86_64",
+            {"torch": "2.5", "cuda": "12", "cxx11abi": "0"},
+        ),
+        ("cu126torch2.6", "linux_x86_64", {"torch": "2.6", "cuda": "12.6", "cxx11abi": "1"}),
+        ("cu124torch2.6", "linux_x86_64", {"torch": "2.6", "cuda": "12.4", "cxx11abi": "0"}),
+        ("cu12torch2.6cxx11abiFALSE", "linux_x86_64", {"torch": "2.6", "cuda": "12"}),
+        ("cu124torch2.6.0cxx11abiFALSE", "win_amd64", {"torch": "2.6.0", "cuda": "12.4"}),
+        ("cu128.torch2.7.0", "win_amd64", {"torch": "2.7.0", "cuda": "12.8"}),
+        ("cu128torch2.7.1.post1", "win_amd64", {"torch": "2.7.1", "cuda": "12.8"}),
+        ("cu130torch2110", "win_amd64", {"torch": "2.11.0", "cuda": "13.0"}),
+        (
+            "20260318.cu130torch2100cxx11abitrue.8afc61",
+            "win_amd64",
+            {"torch": "2.10.0", "cuda": "13.0"},
+        ),
+        (
+            "cu128torch2.9.0andhigher.post4",
+            "win_amd64",
+            {"torch_min": "2.9.0", "cuda": "12.8"},
+        ),
+        ("rocm6.2torch2.5", "linux_x86_64", None),
+        (None, "linux_x86_64", None),
+    ],
+)
+def test_a_name_is_read(local: str | None, tags: str, labels: dict[str, str] | None) -> None:
+    reading = PATTERNS.read(local, f"cp311-cp311-{tags}")
+    assert (reading and dict(reading.labels)) == labels
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision", "torchaudio", "xformers"])
+def test_rules_give_what_was_recorded(name: str) -> None:
+    checked = 0
+    for release in MATRIX.project(name) or ():
+        for build in release.builds:
+            if build.index is None:
+                continue
+            said = RULES.of(name, release.version, build.index, build.tags[0], build.requires)
+            for label, value in said.items():
+                recorded = build.row(label)
+                if recorded:
+                    where = f"{name} {release.version} {build.index} {build.tags[0]} {label}"
+                    assert begins(recorded, value), where
+                    checked += 1
+    assert checked > 50
+
+
+def test_pins_are_of_the_wheels_platform() -> None:
+    requires = ["a==1", "b==2+cu1; sys_platform == 'linux'", "c>=3", "d==4.*", "e==5; extra == 'x'"]
+    assert pinned(requires, "cp311-cp311-win_amd64") == {"a": "1"}
+    assert pinned(requires, "cp311-cp311-manylinux_2_28_x86_64") == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("local = '(?:d", "local = '(?:d(", "matrix.toml: pattern[0]: is no pattern"),
+        ('id = "cu-torch"\n', "", "matrix.toml: pattern[0]: is no pattern"),
+        ('label = "cuda"\n', "", "matrix.toml: label[0]: is no rule"),
+        ('for = ">=2.11"\nindex', 'for = ">>2.11"\nindex', "matrix.toml: label[0]: is no rule"),
+    ],
+)
+def test_a_damaged_rule_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    folder = tmp_path / "matrix"
+    shutil.copytree(MATRIX.directory, folder)
+    text = (folder / "matrix.toml").read_text(encoding="utf-8")
+    assert old in text
+    (folder / "matrix.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    for words in (["lint", "--matrix", str(folder)], ["update", "six", "--output", str(folder)]):
+        result: Any = CliRunner().invoke(main, ["matrix", *words], catch_exceptions=False)
+        assert said in result.output
+        assert result.exit_code == (1 if words[0] == "lint" else 2)
