@@ -1,8 +1,7 @@
-"""The wheel holds the code and every file of the matrix; the README and CI tell the truth."""
+"""The wheel has the code and every file of the matrix, and the sdist what a build needs."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tarfile
@@ -11,18 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
 from cudalock import __version__
-from cudalock.cli import main
 from cudalock.toml import loads
 from tests.local_index import run_tool
 from tests.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def build(kind: str, directory: Path) -> Path:
@@ -77,23 +72,6 @@ def test_the_sdist_has_what_a_build_needs(tmp_path: Path) -> None:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     needed = files_under(ROOT / "resolver") | files_under(ROOT / "matrix")
     assert needed | {"pyproject.toml", "README.md", "LICENSE"} <= names
-
-
-def test_the_readme_shows_the_help() -> None:
-    shown = re.search(r"```\n(Usage: cudalock solve.*?)```", README, re.DOTALL)
-    assert shown is not None
-    # On a terminal of 80 columns click fills 78.
-    result = CliRunner().invoke(main, ["solve", "--help"], prog_name="cudalock", terminal_width=78)
-    assert shown[1].splitlines() == result.stdout.splitlines()
-
-
-def test_the_readme_names_every_exit_status() -> None:
-    from cudalock import cli, errors
-
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.CudalockError)}
-    for status in statuses | {0, cli.INTERNAL, cli.INTERRUPTED}:
-        assert re.search(rf"^\| {status} \|", README, re.MULTILINE), status
 
 
 @pytest.mark.network

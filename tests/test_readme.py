@@ -1,56 +1,336 @@
-"""What the README shows is what cudalock says."""
+"""README.md and docs/ are true: what they show is printed, and what they name exists.
+
+A block of which a line begins with `$ ` is a screen: its commands are run one after the other in an
+empty folder, and what follows each is compared with what is printed. `pytest tests/test_readme.py
+--update` rewrites them. Besides `cudalock` a screen may use
+
+    | grep -F -A N WORDS          (after cudalock) the first line with the words, and N more
+    cat FILE                      write the file that is shown, or show one that was written
+    head -n N FILE                its first lines; `tail` shows the last
+    uv pip freeze --python ENV    make an environment with the distributions that are listed; one
+                                  that is called `python_embeded` is an embedded Python on Windows
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from cudalock import cli, errors
 from cudalock.cli import main
 from cudalock.findings import RULES
 from cudalock.matrix.matrix import data_directory
 from cudalock.matrix.store import COMPILED, compile_tables
+from cudalock.targets import Target
+from tests.environments import install, install_stub, make_tree, pretend
+from tests.files import write
 from tests.paths import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```\w*\n(\$ .*?)^```$", README, re.DOTALL | re.MULTILINE)
-"""What a terminal shows: each command after a `$`, and what it prints."""
-SCREENS = [block for block in BLOCKS if "$ cudalock " in block]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.matrix.matrix import Matrix
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+GUIDE = sorted(DOCS.glob("*.md"))
+DOCUMENTS = [README, *GUIDE, *(ROOT / name / "README.md" for name in ("matrix", "bench"))]
+STYLE = DOCS / "STYLE.md"
+
+FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+STEP = re.compile(r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"`([^`\n]+)`")
+MATRIX_VERSION = re.compile(r"(?<=matrix[: ])( ?)\d{4}(?:\.\d+)+")
+"""A new matrix changes no document."""
+
+HOME = "/home/me/app"
+"""What documents call the folder that a screen runs in."""
+
+PLAIN_WORDS = {
+    r"(?<!there )\bis no (?!t\b)": "invalid ..., or: ... is not a ...",
+    r"\bexclude (?:each other|one another)": "conflict",
+    r"\bgo(?:es)? together\b": "are compatible",
+    r"\btold\b|\btells?\b": "reports, prints, shows",
+    r"\bsaid\b": "given, stated, repeated",
+    r"\banew\b": "again",
+    r"\bmend(?:s|ed|ing)?\b": "fix",
+    r"\bheld\b": "pinned, in the matrix, installed",
+    r"\bcomes? to\b": "resolves to",
+    r"\bstands? in\b": "falls back to",
+    r"\bgives? way\b": "is dropped",
+    r"\blet go\b|\bloosened\b": "relaxed, dropped",
+    r"\basked\b": "requested, queried",
+    r"\bwithdrawn\b|\bwithdrew\b": "yanked",
+    r"\bvendor'?s?\b": "NVIDIA's",
+    r"\baddress(?:es)?\b": "URL",
+    r"\blistings?\b": "index page",
+}
+"""What the style guide replaces, and by what."""
 
 
-@pytest.mark.parametrize("block", SCREENS)
-def test_screens(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Screen(NamedTuple):
+    """A block of a document, and where it begins."""
+
+    document: Path
+    start: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        """`docs/check.md:12`, which an editor can open."""
+        before = read(self.document)[: self.start]
+        return f"{name(self.document)}:{before.count(chr(10)) + 1}"
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def find_screens() -> Iterator[Screen]:
+    for document in DOCUMENTS:
+        for block in FENCED.finditer(read(document)):
+            if block[2].startswith("$ "):
+                yield Screen(document, block.start(2), block[2])
+
+
+SCREENS = list(find_screens())
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.label)
+def test_screens(
+    screen: Screen,
+    tmp_path: Path,
+    matrix: Matrix,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    pretend(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    for command, output in re.findall(r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", block, re.DOTALL | re.M):
-        tool, *words = shlex.split(command)
-        if tool == "cat":
-            Path(*words).write_text(output, encoding="utf-8")
-        else:
-            assert tool == "cudalock"
-            assert CliRunner().invoke(main, words).output == output
+    update = request.config.getoption("--update")
+    printed = ""
+    for command, output in STEP.findall(screen.text):
+        printed += f"$ {command}\n{run(command, output, tmp_path, matrix)}"
+    if update:
+        replace(screen, printed)
+    else:
+        assert without_versions(printed) == without_versions(screen.text)
+
+
+def run(command: str, output: str, folder: Path, matrix: Matrix) -> str:
+    """Run one step of a screen, and return what it prints."""
+    match shlex.split(command):
+        case ["cudalock", *words, "|", "grep", "-F", "-A", count, words_of_line]:
+            lines = run(shlex.join(["cudalock", *words]), "", folder, matrix).splitlines(True)
+            first = next(index for index, line in enumerate(lines) if words_of_line in line)
+            return "".join(lines[first : first + 1 + int(count)])
+        case ["cudalock", *words]:
+            result = CliRunner().invoke(main, words)
+            assert result.exit_code in (0, 1, 2, 3), result.output
+            return result.output.replace(str(folder), HOME)
+        case ["cat", file] if not Path(file).exists():
+            Path(file).write_text(output, encoding="utf-8")
+            return output
+        case ["cat", file]:
+            return read(Path(file))
+        case ["head", "-n", count, file]:
+            return "".join(read(Path(file)).splitlines(keepends=True)[: int(count)])
+        case ["tail", "-n", count, file]:
+            return "".join(read(Path(file)).splitlines(keepends=True)[-int(count) :])
+        case ["uv", "pip", "freeze", "--python", environment]:
+            make_environment(Path(environment), output.split(), matrix)
+            return output
+    raise AssertionError(f"not a step of a screen: {command}")
+
+
+def make_environment(prefix: Path, pins: list[str], matrix: Matrix) -> None:
+    windows = prefix.name == "python_embeded"
+    target = Target("3.11", "windows-x86_64" if windows else "linux-x86_64")
+    packages = make_tree(prefix, target)
+    if windows:
+        (prefix / "pyvenv.cfg").unlink()
+        for file in ("python.exe", "python311._pth"):
+            write(prefix / file, "")
+        install_stub(packages, "pip", "25.0")
+    for pin in pins:
+        project, _, version = pin.partition("==")
+        install(packages, project, version, matrix, target=target)
+
+
+def without_versions(text: str) -> str:
+    return MATRIX_VERSION.sub(r"\1VERSION", text)
+
+
+def replace(screen: Screen, printed: str) -> None:
+    text = read(screen.document)
+    assert text.count(screen.text) == 1, f"{screen.label} is there twice: update it by hand"
+    screen.document.write_text(text.replace(screen.text, printed), encoding="utf-8")
 
 
 def test_there_are_screens() -> None:
-    assert SCREENS
+    shown = {name(screen.document) for screen in SCREENS}
+    assert {"README.md", "docs/goals.md", "docs/check.md", "docs/environments.md"} <= shown
+
+
+# -- commands and options ---------------------------------------------------------------------
+
+
+def shown_commands(text: str) -> Iterator[list[str]]:
+    """Every `cudalock ...` of a document's code, as words."""
+    blocks = [block[2] for block in FENCED.finditer(text) if block[1] != "python"]
+    code = [line for block in blocks for line in block.splitlines()]
+    code += SPAN.findall(FENCED.sub("", text))
+    for line in code:
+        for rest in re.findall(r"(?:^|[\s(\"'])cudalock ([a-z-].*)", line):
+            words = shlex.shlex(re.split(r"['\"]?\)", rest)[0], punctuation_chars=True)
+            words.whitespace_split = True
+            taken = []
+            for word in map(str, words):
+                if set(word) <= set("();<>|&"):
+                    break
+                taken.append(word.strip("'\""))
+            yield taken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_commands_and_options_exist(document: Path) -> None:
+    for words in shown_commands(read(document)):
+        command: click.Command | None = main
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            command = command.get_command(click.Context(command), words.pop(0))
+            assert command is not None, words
+        assert command is not None
+        command.make_parser(click.Context(command)).parse_args(words)
+
+
+def test_every_option_is_documented() -> None:
+    documented = set(re.findall(r"--[a-z][a-z0-9-]*", read(DOCS / "cli.md")))
+    missing = {
+        f"{path}: {option}"
+        for path, command in all_commands(main, "cudalock")
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+        if option.startswith("--") and option not in documented
+    }
+    assert not missing
+
+
+def all_commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for subcommand in group.list_commands(context):
+        command = group.get_command(context, subcommand)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from all_commands(command, f"{path} {subcommand}")
+        else:
+            yield f"{path} {subcommand}", command
+
+
+def test_every_exit_status_is_documented() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.CudalockError)}
+    for status in statuses | {0, cli.INTERNAL, cli.INTERRUPTED}:
+        assert re.search(rf"^\| {status} \|", read(DOCS / "cli.md"), re.MULTILINE), status
+
+
+def test_the_table_of_codes_is_that_of_the_rules() -> None:
+    severities = {}
+    for codes, severity in re.findall(
+        r"^\| ((?:CL\d+(?:, )?)+) \| ([^|]+) \|", read(DOCS / "check.md"), re.MULTILINE
+    ):
+        severities.update(dict.fromkeys(codes.split(", "), severity.strip()))
+    assert list(severities) == list(RULES)
+    by_fact = {code for code, severity in severities.items() if severity == "by its fact"}
+    assert by_fact == {"CL708"}
+    for code in severities.keys() - by_fact:
+        assert severities[code] == RULES[code].severity, code
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_codes_exist(document: Path) -> None:
+    assert set(re.findall(r"CL\d{3}", read(document))) <= set(RULES)
 
 
 def test_the_quickly_read_copy_of_the_facts_is_current() -> None:
     directory = data_directory()
-    text = (directory / COMPILED).read_text(encoding="utf-8")
-    assert text == compile_tables(directory), "run `python -m cudalock.matrix.store matrix`"
+    assert read(directory / COMPILED) == compile_tables(directory), (
+        "run `python -m cudalock.matrix.store matrix`"
+    )
 
 
-def test_the_table_of_codes_is_that_of_the_rules() -> None:
-    told = {}
-    for codes, severity in re.findall(
-        r"^\| ((?:CL\d+(?:, )?)+) \| ([^|]+) \|", README, re.MULTILINE
-    ):
-        told.update(dict.fromkeys(codes.split(", "), severity.strip()))
-    assert list(told) == list(RULES)
-    by_fact = {code for code, severity in told.items() if severity == "by its fact"}
-    assert by_fact == {"CL708"}
-    for code in told.keys() - by_fact:
-        assert told[code] == RULES[code].severity, code
+# -- pages ------------------------------------------------------------------------------------
+
+
+def prose(text: str) -> str:
+    """A document without its code."""
+    return SPAN.sub("", FENCED.sub("", text))
+
+
+def headings(path: Path) -> list[str]:
+    return re.findall(r"^#+ .+$", FENCED.sub("", read(path)), re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """The fragment that GitHub gives a heading."""
+    words = re.sub(r"[^\w\s-]", "", heading.lstrip("#").strip().lower())
+    return re.sub(r"\s", "-", words)
+
+
+def links(path: Path) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", prose(read(path)))
+
+
+def test_readme_is_short() -> None:
+    assert len(README.read_bytes()) <= 8192
+    first_screen = read(README).partition("\n## ")[0]
+    assert first_screen.count("\n") <= 40
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_a_page_has_one_title(document: Path) -> None:
+    titles = [heading for heading in headings(document) if heading.startswith("# ")]
+    assert len(titles) == 1
+    assert read(document).startswith(titles[0])
+    anchors = [anchor(heading) for heading in headings(document)]
+    assert len(anchors) == len(set(anchors)), "two headings with the same anchor"
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=name)
+def test_links_resolve(document: Path) -> None:
+    for link in links(document):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, fragment = link.partition("#")
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), link
+        if fragment:
+            assert fragment in map(anchor, headings(target)), link
+
+
+def test_the_index_names_every_page() -> None:
+    assert {link.partition("#")[0] for link in links(DOCS / "index.md")} >= {
+        path.name for path in GUIDE if path.name != "index.md"
+    }
+
+
+@pytest.mark.parametrize(
+    "document", [path for path in (*DOCUMENTS, ROOT / "CHANGELOG.md") if path != STYLE], ids=name
+)
+def test_the_words_are_plain(document: Path) -> None:
+    text = prose(read(document))
+    found = [
+        f"{match[0]!r} ({instead}): ...{text[max(match.start() - 40, 0) : match.end() + 40]!r}"
+        for pattern, instead in PLAIN_WORDS.items()
+        for match in re.finditer(pattern, text, re.IGNORECASE)
+    ]
+    assert not found
