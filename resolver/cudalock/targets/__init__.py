@@ -7,21 +7,35 @@ wheels for it, and `detect` answers for what nobody stated.
 from cudalock.targets.detect import Here, current, current_python, this_platform
 from cudalock.targets.platforms import (
     DEFAULT_GLIBC,
-    DEFAULT_MACOS,
+    LIKELY,
+    LIKELY_WITH_GPU,
+    LINUX,
+    MACOS,
     PLATFORMS,
+    SYSTEMS,
+    WINDOWS,
+    Platform,
+    System,
     is_musl,
     parse_platform,
     platform_words,
 )
 from cudalock.targets.pythons import parse_python
 from cudalock.targets.tags import Tags, is_bare_linux
-from cudalock.targets.target import Target, newest_driver
+from cudalock.targets.target import Target, newest_driver, platforms_of_markers
 
 __all__ = [
     "DEFAULT_GLIBC",
-    "DEFAULT_MACOS",
+    "LIKELY",
+    "LIKELY_WITH_GPU",
+    "LINUX",
+    "MACOS",
     "PLATFORMS",
+    "SYSTEMS",
+    "WINDOWS",
     "Here",
+    "Platform",
+    "System",
     "Tags",
     "Target",
     "current",
@@ -32,5 +46,6 @@ __all__ = [
     "parse_platform",
     "parse_python",
     "platform_words",
+    "platforms_of_markers",
     "this_platform",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
+from cudalock.targets.platforms import LINUX, MACOS, of_machine
 from cudalock.targets.pythons import PYTHON, ask, checked_python, parse_python
 from cudalock.targets.target import Target
 
@@ -137,22 +138,21 @@ def platform_of(
 ) -> tuple[str, str | None, str | None]:
     """The same from what a Python says of itself: `sys.platform`, `platform.machine()`, the glibc
     it runs on and `platform.mac_ver()`. Raises BadTarget where no wheels are made for it."""
-    machine = machine.lower()
-    if system == "darwin":
-        major, minor = (*macos.split("."), "0")[:2]
-        # Tags count macOS 11 and later by the major version alone.
-        version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
-        return f"macos-{'arm64' if machine == 'arm64' else 'x86_64'}", None, version
-    if system == "win32":
-        return f"windows-{'arm64' if machine == 'arm64' else 'x86_64'}", None, None
-    if glibc is None or machine not in ("x86_64", "aarch64", "arm64", "amd64"):
+    row = of_machine(system, machine)
+    if row is None or (row.system is LINUX and glibc is None):
         raise BadTarget(
-            f"no wheels are made for this machine ({system}, {machine},"
+            f"no wheels are made for this machine ({system}, {machine.lower()},"
             f" {'glibc ' + glibc if glibc else 'no glibc'}): name the platform to solve for",
             hints=["--platform linux"],
         )
-    arch = "x86_64" if machine in ("x86_64", "amd64") else "aarch64"
-    return f"linux-{arch}", glibc, None
+    if row.system is LINUX:
+        return row.name, glibc, None
+    if row.system is not MACOS:
+        return row.name, None, None
+    major, minor = (*macos.split("."), "0")[:2]
+    # Tags count macOS 11 and later by the major version alone.
+    version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
+    return row.name, None, version
 
 
 def _this_glibc() -> str | None:

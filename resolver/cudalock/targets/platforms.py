@@ -1,89 +1,322 @@
-"""Platforms by every name that people and tools have for them."""
+"""Platforms: one row for each, with every name that people and tools have for it.
+
+This is the only module that spells a platform. To add one, add a row to PLATFORMS (and, for a new
+operating system, a System).
+"""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.names import nearest
 
-DEFAULT_GLIBC = "2.28"
+DEFAULT_GLIBC: Final = "2.28"
 """What uv takes bare `linux` to be; the oldest that current torch wheels run on."""
 
-DEFAULT_MACOS = {"macos-arm64": "14.0", "macos-x86_64": "13.0"}
-"""uv's default is 13.0. Current torch wheels for Apple silicon are tagged macosx_14_0, so 13.0
-would hide them; the last wheels for Intel Macs are older than either."""
+
+class System(NamedTuple):
+    """An operating system: the part of a platform that all its processors share."""
+
+    name: str
+    """as platform names begin: `linux`"""
+    sys_platform: str
+    platform_system: str
+    os_name: str
+    fallback: str | None = None
+    """the platform to take when `platform.machine()` names a processor that no wheel is made for"""
+    traces: str = ""
+    """a regular expression for what programs print on it, in lower case"""
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """The marker variables that tell operating systems apart, with this system's values."""
+        return {
+            "sys_platform": self.sys_platform,
+            "platform_system": self.platform_system,
+            "os_name": self.os_name,
+        }
+
+
+WINDOWS: Final = System(
+    "windows",
+    "win32",
+    "Windows",
+    "nt",
+    # A 32-bit or emulated Python may name another processor; Windows wheels are x86_64's there.
+    fallback="windows-x86_64",
+    traces=r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|\w\.dll\b"
+    r"|windowspath|\bwindows[- ]1[01]\b",
+)
+MACOS: Final = System(
+    "macos",
+    "darwin",
+    "Darwin",
+    "posix",
+    fallback="macos-x86_64",
+    traces=r"/users/|macosx|\.dylib\b",
+)
+LINUX: Final = System(
+    "linux",
+    "linux",
+    "Linux",
+    "posix",
+    traces=r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
+)
+SYSTEMS: Final = (WINDOWS, MACOS, LINUX)
+"""In the order to look for their traces: what Windows prints is the surest sign, and a `.so` the
+least."""
 
 
 class Platform(NamedTuple):
-    """What is to be known of a platform."""
+    """One row: an operating system on a processor."""
 
+    name: str
+    """as the matrix has it: `linux-x86_64`"""
     label: str
     """for people"""
     flag: str
     """as `--platform` has it"""
-    markers: tuple[str, str, str, str]
-    """sys_platform, platform_system, platform_machine, os_name"""
+    system: System
+    machine: str
+    """the marker variable platform_machine"""
     arch: str
-    """as platform tags spell the processor"""
+    """as wheel tags spell the processor"""
+    wheel_tag: str
+    """a regular expression for the platform part of its wheels' tags"""
+    conda: str
+    """conda's subdir"""
+    docker: str | None = None
+    """what `FROM --platform=` has; None where no image with Python is made"""
+    spellings: tuple[str, ...] = ()
+    """other words for it, in lower case: of people, of uv, of Rust"""
+    machines: tuple[str, ...] = ()
+    """what `platform.machine()` may say there, in lower case"""
+    accelerators: tuple[str, ...] = ()
+    """names of the accelerators that builds are made for there, by targets.accelerators"""
+    likelihood: int | None = None
+    """1 for the platform to try first where nobody says which; None: only where it is named"""
+    traces: str = ""
+    """a regular expression for what only its programs print, in lower case"""
+    multiarch: str | None = None
+    """Debian's name for its folder of libraries, `/usr/lib/x86_64-linux-gnu`"""
+    oldest_manylinux: int | None = None
+    """the minor of the oldest glibc that manylinux tags of it name"""
+    macos: str | None = None
+    """macOS only: the version to solve for where nobody states one"""
+    wsl: str | None = None
+    """the Linux platform that the Windows Subsystem for Linux runs on it"""
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """The marker variables that tell platforms apart, with this platform's values."""
+        return {**self.system.markers, "platform_machine": self.machine}
 
 
-PLATFORMS = {
-    "linux-x86_64": Platform(
-        "Linux x86_64", "linux", ("linux", "Linux", "x86_64", "posix"), "x86_64"
+_ROWS: Final = (
+    Platform(
+        "linux-x86_64",
+        "Linux x86_64",
+        "linux",
+        LINUX,
+        machine="x86_64",
+        arch="x86_64",
+        wheel_tag=r"(?:many)?linux\w*_x86_64",
+        conda="linux-64",
+        docker="linux/amd64",
+        spellings=("linux64", "wsl", "wsl2", "x86_64-unknown-linux-gnu"),
+        machines=("x86_64", "amd64"),
+        accelerators=("cuda",),
+        likelihood=1,
+        multiarch="x86_64-linux-gnu",
+        oldest_manylinux=5,
     ),
-    "linux-aarch64": Platform(
-        "Linux aarch64", "linux-aarch64", ("linux", "Linux", "aarch64", "posix"), "aarch64"
+    Platform(
+        "linux-aarch64",
+        "Linux aarch64",
+        "linux-aarch64",
+        LINUX,
+        machine="aarch64",
+        arch="aarch64",
+        wheel_tag=r"(?:many)?linux\w*_aarch64",
+        conda="linux-aarch64",
+        docker="linux/arm64",
+        spellings=("aarch64-unknown-linux-gnu", "linux-arm64"),
+        machines=("aarch64", "arm64"),
+        accelerators=("cuda",),
+        likelihood=4,
+        traces=r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu",
+        multiarch="aarch64-linux-gnu",
+        oldest_manylinux=17,
     ),
-    "windows-x86_64": Platform(
-        "Windows x86_64", "windows", ("win32", "Windows", "AMD64", "nt"), "amd64"
+    Platform(
+        "windows-x86_64",
+        "Windows x86_64",
+        "windows",
+        WINDOWS,
+        machine="AMD64",
+        arch="amd64",
+        wheel_tag=r"win_amd64",
+        conda="win-64",
+        docker="windows/amd64",
+        # `win32` is what sys.platform says on every Windows; nobody resolves CUDA for 32 bits.
+        spellings=(
+            *("win", "win32", "win64", "win10", "win11", "windows10", "windows11", "win-amd64"),
+            "x86_64-pc-windows-msvc",
+        ),
+        machines=("amd64", "x86_64"),
+        accelerators=("cuda",),
+        likelihood=2,
+        wsl="linux-x86_64",
     ),
-    "windows-arm64": Platform(
-        "Windows arm64", "windows-arm64", ("win32", "Windows", "ARM64", "nt"), "arm64"
+    Platform(
+        "windows-arm64",
+        "Windows arm64",
+        "windows-arm64",
+        WINDOWS,
+        machine="ARM64",
+        arch="arm64",
+        wheel_tag=r"win_arm64",
+        conda="win-arm64",
+        docker="windows/arm64",
+        spellings=("win-arm64", "aarch64-pc-windows-msvc"),
+        machines=("arm64",),
+        traces=r"win_arm64",
     ),
-    "macos-arm64": Platform(
-        "macOS arm64", "macos", ("darwin", "Darwin", "arm64", "posix"), "arm64"
+    Platform(
+        "macos-arm64",
+        "macOS arm64",
+        "macos",
+        MACOS,
+        machine="arm64",
+        arch="arm64",
+        wheel_tag=r"macosx_\w+_(?:arm64|universal2)",
+        conda="osx-arm64",
+        spellings=("mac", "osx", "darwin", "aarch64-apple-darwin"),
+        machines=("arm64",),
+        likelihood=3,
+        # uv's default is 13.0. Current torch wheels for Apple silicon are tagged macosx_14_0, so
+        # 13.0 would hide them.
+        macos="14.0",
     ),
-    "macos-x86_64": Platform(
-        "macOS x86_64", "macos-x86_64", ("darwin", "Darwin", "x86_64", "posix"), "x86_64"
+    Platform(
+        "macos-x86_64",
+        "macOS x86_64",
+        "macos-x86_64",
+        MACOS,
+        machine="x86_64",
+        arch="x86_64",
+        wheel_tag=r"macosx_\w+_(?:x86_64|universal2|intel)",
+        conda="osx-64",
+        spellings=("x86_64-apple-darwin",),
+        machines=("x86_64",),
+        # The last torch wheels for Intel Macs are older than uv's default, 13.0.
+        macos="13.0",
     ),
-}
-"""By the name that the matrix has for each, in the order people ask for them."""
+)
 
-_SPELLINGS = {
+PLATFORMS: Final = {row.name: row for row in _ROWS}
+"""By the name that the matrix has for each, in the order in which lists show them."""
+
+LIKELY: Final = tuple(
+    sorted(
+        (row.name for row in _ROWS if row.likelihood), key=lambda n: PLATFORMS[n].likelihood or 0
+    )
+)
+"""The names of the platforms to try where nobody says which, the most common first."""
+
+LIKELY_WITH_GPU: Final = tuple(name for name in LIKELY if PLATFORMS[name].accelerators)[:2]
+"""Where a GPU or a driver is likely when nobody says which platform. Not Linux on aarch64, though
+CUDA is made for it: those who have such a server say so."""
+
+SPELLINGS: Final = {
     **{name: name for name in PLATFORMS},
-    **{platform.flag: name for name, platform in PLATFORMS.items()},
-    "linux64": "linux-x86_64",
-    "wsl": "linux-x86_64",
-    "wsl2": "linux-x86_64",
-    "x86_64-unknown-linux-gnu": "linux-x86_64",
-    "aarch64-unknown-linux-gnu": "linux-aarch64",
-    "linux-arm64": "linux-aarch64",
-    "win": "windows-x86_64",
-    "win32": "windows-x86_64",
-    "win64": "windows-x86_64",
-    "win10": "windows-x86_64",
-    "win11": "windows-x86_64",
-    "windows10": "windows-x86_64",
-    "windows11": "windows-x86_64",
-    "win-amd64": "windows-x86_64",
-    "win-arm64": "windows-arm64",
-    "x86_64-pc-windows-msvc": "windows-x86_64",
-    "aarch64-pc-windows-msvc": "windows-arm64",
-    "mac": "macos-arm64",
-    "osx": "macos-arm64",
-    "darwin": "macos-arm64",
-    "aarch64-apple-darwin": "macos-arm64",
-    "x86_64-apple-darwin": "macos-x86_64",
+    **{row.flag: row.name for row in _ROWS},
+    **{spelling: row.name for row in _ROWS for spelling in row.spellings},
 }
-# `win32` is what sys.platform says on every Windows; nobody resolves CUDA for 32 bits.
+"""The plain words and triples that `parse` takes, each with the name of its platform."""
 
-_MANYLINUX_TRIPLE = r"(x86_64|aarch64)-manylinux_2_(\d{1,2})"
-_MANYLINUX_TAG = r"manylinux_2_(\d{1,2})_(x86_64|aarch64)"
-_MANYLINUX_NAMED = r"(?:(x86_64|aarch64)-)?manylinux2014(?:_(x86_64|aarch64))?"
-_MACOS_TAG = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
-_MUSL = r"musl|alpine"
+_ARCHES: Final = "|".join(row.arch for row in _ROWS if row.system is LINUX)
+_MANYLINUX_TRIPLE: Final = rf"({_ARCHES})-manylinux_2_(\d{{1,2}})"
+_MANYLINUX_TAG: Final = rf"manylinux_2_(\d{{1,2}})_({_ARCHES})"
+_MANYLINUX_NAMED: Final = rf"(?:({_ARCHES})-)?manylinux2014(?:_({_ARCHES}))?"
+_MACOS_TAG: Final = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
+_MUSL: Final = r"musl|alpine"
+
+
+# -- rows by what tools call them ------------------------------------------------------------------
+
+
+@cache
+def of_wheel_tag(tag: str) -> tuple[Platform, ...]:
+    """Return the platforms that a wheel is for by the platform part of its tag.
+
+    `manylinux_2_28_x86_64` is one platform's, `macosx_11_0_universal2` two platforms', and `any`
+    every platform's. None for a platform outside the table, `manylinux_2_28_ppc64le`.
+    """
+    return tuple(row for row in _ROWS if tag == "any" or re.fullmatch(row.wheel_tag, tag))
+
+
+def of_wheel_tags(tags: str) -> list[str]:
+    """Return the names of the platforms that a wheel with these tags installs on, in table order.
+
+    `tags` is the end of a wheel's file name: `cp311-cp311-manylinux_2_17_x86_64.linux_x86_64`.
+    """
+    parts = tags.rpartition("-")[2].split(".")
+    names = {row.name for part in parts for row in of_wheel_tag(part)}
+    return [name for name in PLATFORMS if name in names]
+
+
+def of_conda_subdir(subdir: str) -> Platform | None:
+    """Return the platform of one of conda's subdirs: `osx-64` is macOS on x86_64."""
+    return next((row for row in _ROWS if row.conda == subdir), None)
+
+
+def of_docker(name: str) -> Platform | None:
+    """Return the platform of a value of Docker's `--platform`: `linux/arm64`.
+
+    A variant after it (`linux/arm64/v8`) does not count.
+    """
+    system_and_processor = "/".join(name.split("/")[:2])
+    return next((row for row in _ROWS if row.docker == system_and_processor), None)
+
+
+def of_machine(sys_platform: str, machine: str) -> Platform | None:
+    """Return the platform of a running Python by `sys.platform` and `platform.machine()`."""
+    rows = [row for row in _ROWS if row.system.sys_platform == sys_platform]
+    for row in rows:
+        if machine.lower() in row.machines:
+            return row
+    fallback = rows[0].system.fallback if rows else None
+    return PLATFORMS[fallback] if fallback else None
+
+
+def of_traces(text: str) -> Platform | None:
+    """Return the platform on which a program printed `text` (in lower case), by its traces."""
+    for system in SYSTEMS:
+        rows = [row for row in _ROWS if row.system is system]
+        for row in rows:
+            if row.traces and re.search(row.traces, text):
+                return row
+        if re.search(system.traces, text):
+            return likeliest(system)
+    return None
+
+
+def likeliest(system: System) -> Platform:
+    """Return the platform of a system that is meant where nobody names its processor."""
+    rows = (row for row in _ROWS if row.system is system)
+    return min(rows, key=lambda row: row.likelihood or len(_ROWS) + 1)
+
+
+def system_of(sys_platform: str) -> System | None:
+    """Return the system by its value of the marker variable sys_platform."""
+    return next((system for system in SYSTEMS if system.sys_platform == sys_platform), None)
+
+
+# -- what people write -----------------------------------------------------------------------------
 
 
 def check_glibc(glibc: str | None) -> None:
@@ -110,14 +343,14 @@ def parse_platform(text: str) -> tuple[str, str | None, str | None]:
     if match := re.fullmatch(_MACOS_TAG, word):
         return f"macos-{match[3]}", None, f"{int(match[1])}.{int(match[2])}"
     for spelling in (word, word.replace("_", "-"), word.replace("linux_", "linux-")):
-        if spelling in _SPELLINGS:
-            return _SPELLINGS[spelling], None, None
+        if spelling in SPELLINGS:
+            return SPELLINGS[spelling], None, None
     raise unknown_platform(text)
 
 
 def platform_words() -> list[str]:
     """The plain words and triples that parse_platform takes."""
-    return sorted(_SPELLINGS)
+    return sorted(SPELLINGS)
 
 
 def is_musl(text: str) -> bool:
@@ -133,13 +366,13 @@ def unknown_platform(text: str) -> BadTarget:
             hints=["--platform linux"],
         )
     several = [word.strip() for word in text.split(",")]
-    if len(several) > 1 and all(word.lower() in _SPELLINGS for word in several):
+    if len(several) > 1 and all(word.lower() in SPELLINGS for word in several):
         hints = [" ".join(f"--platform {word}" for word in several)]
     else:
         # One spelling of each platform is enough.
-        near = {_SPELLINGS[word]: word for word in reversed(nearest(text, _SPELLINGS))}
+        near = {SPELLINGS[word]: word for word in reversed(nearest(text, SPELLINGS))}
         hints = [f"--platform {word}" for word in reversed(near.values())]
-    plain = ", ".join(f"`{platform.flag}`" for platform in PLATFORMS.values())
+    plain = ", ".join(f"`{row.flag}`" for row in _ROWS)
     return BadTarget(
         f"`{text}` is no platform known here: say {plain} or a triple of uv's",
         hints=hints,

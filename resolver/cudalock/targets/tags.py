@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.targets.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+ANY: Final = "any"
+"""The platform tag of a wheel for every platform, and what stands for every Python."""
+
+TAG_SYSTEMS: Final = ("manylinux", "linux", ANY, "macosx", "win")
+"""How platform tags begin, in the order of a release's wheels in the matrix."""
+
+TAG_ARCHES: Final = (
+    *dict.fromkeys(row.arch for row in PLATFORMS.values()),
+    # Several processors in one file, only on macOS.
+    *("universal2", "intel"),
+)
+"""How platform tags end, in the same order."""
+
+_NAMED_MANYLINUX: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+"""The manylinux tags from before PEP 600, by the glibc minor that each stands for."""
 
 
 def is_bare_linux(tags: str) -> bool:
@@ -119,7 +136,8 @@ def _pure_pythons(minor: int) -> Iterator[str]:
 def _platform_tags(platform: str, glibc: str | None, macos: str | None) -> list[str]:
     row = PLATFORMS[platform]
     if glibc is not None:
-        return list(_linux_tags(row.arch, int(glibc.split(".")[1])))
+        oldest = row.oldest_manylinux or int(glibc.split(".")[1])
+        return list(_linux_tags(row.arch, int(glibc.split(".")[1]), oldest))
     if macos is not None:
         from packaging.tags import mac_platforms
 
@@ -128,12 +146,56 @@ def _platform_tags(platform: str, glibc: str | None, macos: str | None) -> list[
     return [f"win_{row.arch}"]
 
 
-def _linux_tags(arch: str, glibc_minor: int) -> Iterator[str]:
+def _linux_tags(arch: str, glibc_minor: int, oldest: int) -> Iterator[str]:
     """`linux_*` comes first, as packaging has it since 26.3; some release assets are tagged so."""
-    named = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-    oldest = 5 if arch == "x86_64" else 17
     yield f"linux_{arch}"
     for minor in range(glibc_minor, oldest - 1, -1):
         yield f"manylinux_2_{minor}_{arch}"
-        if minor in named:
-            yield f"{named[minor]}_{arch}"
+        if minor in _NAMED_MANYLINUX:
+            yield f"{_NAMED_MANYLINUX[minor]}_{arch}"
+
+
+# -- what a tag says -------------------------------------------------------------------------------
+
+
+def glibc_floor(tags: str) -> int | None:
+    """Return the minor of the oldest glibc that some manylinux tag of a wheel promises to run on.
+
+    None for a wheel without a manylinux tag, which promises nothing.
+    """
+    minors = [int(minor) for minor in re.findall(r"manylinux_2_(\d+)_", tags)]
+    minors += [minor for minor, name in _NAMED_MANYLINUX.items() if name in tags]
+    return min(minors, default=None)
+
+
+def split_platform_tag(tag: str) -> tuple[str, str]:
+    """Return the system and the processor of a platform tag: `win_amd64` is `("win", "amd64")`.
+
+    The system is one of TAG_SYSTEMS and the processor one of TAG_ARCHES; each is empty where the
+    tag has none of them.
+    """
+    system = next((name for name in TAG_SYSTEMS if tag.startswith(name)), "")
+    return system, next((name for name in TAG_ARCHES if tag.endswith(name)), "")
+
+
+def python_of(tags: str) -> str:
+    """Return the Python that a wheel with these tags is for.
+
+    `3.11`, `3.13t` (free-threaded), `3.9+` (stable ABI, from 3.9 on) or `any` (no CPython tag).
+    """
+    python, abi, _ = tags.split("-")[-3:]
+    match = re.fullmatch(r"cp3(\d+)", python)
+    if match is None:
+        return ANY
+    if abi.startswith("abi3"):
+        return f"3.{match[1]}{abi[4:]}+"
+    return f"3.{match[1]}{'t' if abi.endswith('t') else ''}"
+
+
+def minor_of(tags: str) -> int | None:
+    """Return the minor of the one CPython that a wheel's ABI is of: 11 for `cp311-cp311-win_amd64`.
+
+    None for a wheel that several Pythons take: pure, or with the stable ABI.
+    """
+    match = re.search(r"\bcp3(\d+)-cp3\d+", tags)
+    return int(match[1]) if match else None

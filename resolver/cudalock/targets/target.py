@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
 from cudalock.targets.platforms import (
     DEFAULT_GLIBC,
-    DEFAULT_MACOS,
+    LINUX,
+    MACOS,
     PLATFORMS,
+    WINDOWS,
     Platform,
     check_glibc,
     unknown_platform,
 )
 from cudalock.targets.tags import Tags, tags_of
+from cudalock.versions import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _UNLIMITED = 99
 """A glibc minor or macOS major that no release reaches: stands for "any newer machine"."""
@@ -39,7 +46,7 @@ class Target:
     glibc: str | None = None
     """Linux only; DEFAULT_GLIBC unless given"""
     macos: str | None = None
-    """macOS only; DEFAULT_MACOS unless given"""
+    """macOS only; that of the platform's row unless given"""
     gpus: tuple[str, ...] = ()
     """compute capabilities, `8.6`: all must work"""
     driver: str | None = None
@@ -58,9 +65,9 @@ class Target:
         elif self.glibc is not None:
             raise BadTarget(f"glibc is a part of Linux: {self._row.label} has none")
         if self.is_macos:
-            self._fill("macos", DEFAULT_MACOS[self.platform])
+            self._fill("macos", self._row.macos)
 
-    def _fill(self, name: str, default: str) -> None:
+    def _fill(self, name: str, default: str | None) -> None:
         if getattr(self, name) is None:
             object.__setattr__(self, name, default)
 
@@ -75,16 +82,20 @@ class Target:
 
     @property
     def is_linux(self) -> bool:
-        return self._row.markers[0] == "linux"
+        return self._row.system is LINUX
 
     @property
     def is_macos(self) -> bool:
-        return self._row.markers[0] == "darwin"
+        return self._row.system is MACOS
+
+    @property
+    def is_windows(self) -> bool:
+        return self._row.system is WINDOWS
 
     @property
     def can_have_cuda(self) -> bool:
         """Whether any CUDA build is made for such a platform: not for macOS, nor Windows on ARM."""
-        return not self.is_macos and self.platform != "windows-arm64"
+        return "cuda" in self._row.accelerators
 
     @property
     def label(self) -> str:
@@ -127,7 +138,7 @@ class Target:
 
     @property
     def _platform_flag(self) -> str:
-        if self.is_macos and self.macos != DEFAULT_MACOS[self.platform]:
+        if self.is_macos and self.macos != self._row.macos:
             return f"macosx_{str(self.macos).replace('.', '_')}_{self._row.arch}"
         return self._row.flag
 
@@ -136,20 +147,16 @@ class Target:
 
         The kernel's release and version are unknown of another machine: they are empty.
         """
-        sys_platform, system, machine, os_name = self._row.markers
         full = self.python if self.python.count(".") == 2 else f"{self.python}.0"
         return {
             "implementation_name": "cpython",
             "implementation_version": full,
-            "os_name": os_name,
-            "platform_machine": machine,
             "platform_python_implementation": "CPython",
             "platform_release": "",
-            "platform_system": system,
             "platform_version": "",
             "python_full_version": full,
             "python_version": "{}.{}".format(*self._python_pair),
-            "sys_platform": sys_platform,
+            **self._row.markers,
         }
 
     def tags(self) -> Tags:
@@ -166,3 +173,22 @@ class Target:
         glibc = f"2.{_UNLIMITED}" if self.is_linux else None
         macos = f"{_UNLIMITED}.0" if self.is_macos else None
         return tags_of(self._python_pair[1], self.free_threaded, self.platform, glibc, macos)
+
+
+def platforms_of_markers(markers: Iterable[str]) -> list[Platform]:
+    """Return the platforms on which one of the PEP 508 markers holds, with Python 3.12.
+
+    A text that is no marker is passed over.
+    """
+    from packaging.markers import InvalidMarker
+
+    texts = list(markers)
+    rows = []
+    for row in PLATFORMS.values():
+        environment = Target("3.12", row.name).marker_environment()
+        try:
+            if any(holds(text, environment) for text in texts):
+                rows.append(row)
+        except InvalidMarker:
+            continue
+    return rows
