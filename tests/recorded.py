@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
 from tests.local_index import LocalIndex, ServedFile, anchor, metadata_text, page, stand_in
@@ -238,6 +239,26 @@ class RecordedIndex(LocalIndex):
             release.project, f"{release.version}{local}", build.requires, build.python
         )
         return text + "".join(f"Provides-Extra: {extra}\n" for extra in sorted(extras))
+
+
+class LaterIndex(RecordedIndex):
+    """The recorded index as it may look later: each project has one more release.
+
+    It is made as the newest one was, under the next major version, and has no digest.
+    """
+
+    def _make_wheels(self, name: str, index: str) -> dict[str, ServedFile]:
+        wheels = super()._make_wheels(name, index)
+        project = self._matrix.project(name)
+        if project is not None:
+            newest = project.release(project.versions[-1])
+            version = f"{Version(newest.version).major + 1}.0.0"
+            metadata = metadata_text(name, version).encode()
+            for build in newest.builds:
+                for wheel in build.wheels if build.index == index else ():
+                    file = wheel.file(version, build.local)
+                    wheels[file] = ServedFile(file, b"", None, metadata, build.python)
+        return wheels
 
 
 def _file(wheel: ServedFile | None, metadata: str | None) -> tuple[str, bytes] | None:

@@ -20,7 +20,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from cudalock import Goal, Target, solve
-from tests.local_index import run_tool
+from tests.local_index import clean_environment, run_tool
+from tests.recorded import MAIN, LaterIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,6 +87,17 @@ def compile_with_uv(
     return compiled.stdout
 
 
+def constrain_with_uv(
+    lock: Lock, folder: Path, environment: Mapping[str, str], *options: str
+) -> str:
+    """Return uv's requirements.txt for the torch of a lock, with the lock's pins as constraints."""
+    pins = {pin.name: pin.version for pin in lock.pins}
+    text = "".join(f"{name}=={version}\n" for name, version in pins.items())
+    (folder / "pins.txt").write_text(text)
+    options = ("--constraints", "pins.txt", *options)
+    return compile_with_uv(pins["torch"], lock.target.python, folder, environment, *options)
+
+
 def read_pins(requirements: str) -> dict[str, str]:
     """Return name -> version of each `name==version` of a requirements.txt."""
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s\\]+)", requirements, re.MULTILINE))
@@ -122,16 +134,12 @@ def constrained_by_our_pins(
     Newer torch wheels have their metadata inside only, which takes several requests each.
     """
 
-    def compile_with_our_pins(version: str, python: str) -> str:
-        folder = tmp_path_factory.mktemp("uv")
-        pins = closure(version, python, matrix).pins
-        constraints = "".join(f"{pin.name}=={pin.version}\n" for pin in pins)
-        (folder / "pins.txt").write_text(constraints)
-        options = ["--constraints", "pins.txt", "--generate-hashes"]
-        return compile_with_uv(version, python, folder, network_environment, *options)
+    def compile_with_hashes(version: str, python: str) -> str:
+        lock, folder = closure(version, python, matrix), tmp_path_factory.mktemp("uv")
+        return constrain_with_uv(lock, folder, network_environment, "--generate-hashes")
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        yield {case: pool.submit(compile_with_our_pins, *case) for case in RELEASES}
+        yield {case: pool.submit(compile_with_hashes, *case) for case in RELEASES}
 
 
 @pytest.mark.network
@@ -147,6 +155,30 @@ def test_the_real_index_still_has_what_is_pinned(
     assert read_pins(requirements) == {pin.name: pin.version for pin in lock.pins}
     digests = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirements))
     assert {pin.wheel.file for pin in lock.pins if pin.wheel.sha256 not in digests} == set()
+
+
+@pytest.fixture(scope="module")
+def later_environment(
+    matrix: Matrix, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, str]]:
+    """For tools that use an index with a later release of every project."""
+    with LaterIndex(matrix) as index:
+        yield clean_environment(tmp_path_factory.mktemp("later"), index.url(MAIN))
+
+
+@pytest.mark.parametrize(("version", "python"), RELEASES[::6])
+def test_later_releases_do_not_change_what_constraints_give(
+    version: str,
+    python: str,
+    matrix: Matrix,
+    later_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    """The comparison with the real index holds whatever is released; one without pins would not."""
+    lock = closure(version, python, matrix)
+    ours = {pin.name: pin.version for pin in lock.pins}
+    assert read_pins(constrain_with_uv(lock, tmp_path, later_environment)) == ours
+    assert read_pins(compile_with_uv(version, python, tmp_path, later_environment)) != ours
 
 
 @pytest.mark.parametrize(("version", "python"), RELEASES)
