@@ -13,6 +13,7 @@ empty folder, and what follows each is compared with what is printed. `pytest te
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -30,7 +31,7 @@ from cudalock.matrix.store import COMPILED, compile_tables
 from cudalock.targets import Target
 from tests.environments import install, install_stub, make_tree, pretend
 from tests.files import write
-from tests.paths import ROOT
+from tests.paths import RESOLVER, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,6 +237,28 @@ def all_commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Com
             yield f"{path} {subcommand}", command
 
 
+OTHER_OPTIONS = {
+    *("--only-binary", "--no-deps", "--require-hashes", "--force-reinstall", "--frozen"),
+    *("--no-index", "--hash"),
+    *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
+    *("--help", "--version"),
+}
+"""Options of pip and uv, of `python -m bench`, and of every program."""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_options_in_the_text_exist(document: Path) -> None:
+    options = {
+        option
+        for _, command in all_commands(main, "cudalock")
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    spans = " ".join(SPAN.findall(FENCED.sub("", read(document))))
+    shown = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", spans))
+    assert shown <= options | OTHER_OPTIONS
+
+
 def test_every_exit_status_is_documented() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.CudalockError)}
@@ -254,6 +277,33 @@ def test_the_table_of_codes_is_that_of_the_rules() -> None:
     assert by_fact == {"CL708"}
     for code in severities.keys() - by_fact:
         assert severities[code] == RULES[code].severity, code
+
+
+def test_every_variable_is_documented() -> None:
+    sources = "".join(map(read, RESOLVER.rglob("*.py")))
+    variables = set(re.findall(r"\bCUDALOCK_[A-Z_]+", sources))
+    assert variables
+    assert variables <= set(SPAN.findall(read(DOCS / "cli.md")))
+
+
+def test_every_schema_is_documented() -> None:
+    """But for those of files that only cudalock reads."""
+    sources = "".join(map(read, RESOLVER.rglob("*.py")))
+    schemas = set(re.findall(r"\bcudalock\.[a-z]+/\d", sources))
+    internal = {"cudalock.placed/1", "cudalock.refreshed/1"}
+    assert schemas - internal == set(re.findall(r"\bcudalock\.[a-z]+/\d", read(DOCS / "json.md")))
+
+
+def test_every_key_of_a_lock_is_documented() -> None:
+    schema = json.loads(read(RESOLVER / "cudalock" / "formats" / "solve-1.schema.json"))
+    assert set(schema["properties"]) <= set(SPAN.findall(read(DOCS / "json.md")))
+
+
+def test_every_table_is_documented() -> None:
+    printed = CliRunner().invoke(main, ["matrix", "table", "--json"]).stdout
+    tables = [row["name"] for row in json.loads(printed)["rows"]]
+    section = read(DOCS / "matrix.md").partition("## Compatibility tables")[2].partition("## ")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE) == tables
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
