@@ -55,7 +55,8 @@ def test_the_wheel_has_the_code(wheel_names: set[str]) -> None:
 def test_the_wheel_has_every_file_of_the_matrix(wheel_names: set[str]) -> None:
     expected = files_under(ROOT / "matrix")
     assert expected
-    assert {f"cudalock/{name}" for name in expected} <= wheel_names
+    installed = {f"cudalock/data/{file.removeprefix('matrix/')}" for file in expected}
+    assert installed <= wheel_names
 
 
 def test_the_wheel_has_nothing_else(wheel_names: set[str]) -> None:
