@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cudalock.conflicts import Conflict, Explanation, suggest
+from cudalock.conflicts.step import fact_of
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
 from cudalock.lock.build import from_resolution
@@ -84,7 +85,7 @@ def check_explanation(no: NoSolution, goal: Goal, target: Target, facts: Book) -
     explanation = no.explanation
     assert isinstance(explanation, Explanation)
     in_force = set(facts_in_force(facts, goal, target))
-    told = {step.fact for step in explanation.steps if step.fact}
+    told = {fact for step in explanation.steps if (fact := fact_of(step))}
     assert told <= in_force
     assert set(explanation.facts) <= told, "a fact of the core is not told"
 

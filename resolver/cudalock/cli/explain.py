@@ -90,6 +90,7 @@ def _lines(resolution: Resolution, choices: list[Choice]) -> Iterator[str]:
 
 def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
     from cudalock.conflicts import Explanation
+    from cudalock.conflicts.step import describe, fact_of
 
     explanation = no.explanation
     conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
@@ -99,7 +100,8 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
         "target": target.label,
         "pins": None,
         "conflicts": [
-            [{"says": step.text, "fact": step.fact} for step in steps] for steps in conflicts
+            [{"says": describe(step), "fact": fact_of(step)} for step in steps]
+            for steps in conflicts
         ],
         "hints": list(no.hints),
     }

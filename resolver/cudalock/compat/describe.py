@@ -9,7 +9,7 @@ from cudalock.compat.query import HeldProblem
 from cudalock.compat.wheels import Wheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Narrator
-from cudalock.conflicts.step import Step
+from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, Step, describe
 from cudalock.findings import Finding, Severity
 from cudalock.names import VENDOR
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.propagation import Restriction, Strike
     from cudalock.targets import Target
-
-ASKED = "the goal asks for "
-"""How a narrator begins what needs no telling here: the line says it itself."""
 
 
 class HeldNarrator(Narrator):
@@ -48,14 +45,18 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
         # Seen only by the closure's own search.
         return _finding("CL201", f"{together} on {target.label}", (), held)
     is_cpu = f"place:{matrix.framework}" in core.elements and _is_cpu(held, target, matrix)
-    steps = [step.text for step in HeldNarrator(conflict, core).steps()]
-    steps = [text for text in steps if not text.startswith((ASKED, "instead: "))]
+    # The line itself says what it asks for, and a finding has its advice apart.
+    steps = [
+        step
+        for step in HeldNarrator(conflict, core).steps()
+        if not isinstance(step, GoalRequires | Advice)
+    ]
     if is_cpu:
-        steps.insert(0, f"{matrix.framework} of the package index is a build without CUDA there")
+        steps.insert(0, CpuBuild(str(matrix.framework)))
     facts = tuple(each.partition(":")[2] for each in core.elements if each.startswith("fact:"))
     code = "CL302" if is_cpu else _code(core, [matrix.fact(id) for id in facts], held)
     advice = [fix for id in facts if (fix := matrix.fact(id).fix)]
-    says = "; ".join([together + _where(target, core), *steps])
+    says = "; ".join([together + _where(target, core), *map(describe, steps)])
     return _finding(code, says, facts, held, fix=advice[0] if advice else None)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Explanation, Narrator
 from cudalock.conflicts.pin_reasons import Choice, Chooser
-from cudalock.conflicts.step import Step
+from cudalock.conflicts.step import IndexTrouble, Step, render
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
 from cudalock.resolution.problem import Problem
@@ -30,8 +30,8 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
     wanted = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, matrix, cores))
     conflicts = [Narrator(conflict, core).steps() for core in cores]
-    told = {step for steps in conflicts for step in steps}
-    troubles = tuple(step for step in map(Step, matrix.troubles()) if step not in told)
+    told = {render(step) for steps in conflicts for step in steps}
+    troubles = tuple(IndexTrouble(text) for text in matrix.troubles() if text not in told)
     explanation = Explanation(
         headline=f"there is no answer for {wanted} on {target.label}",
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),

@@ -7,17 +7,36 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.conflicts.no_wheel import WithoutWheels
-from cudalock.conflicts.step import SHOWN_VERSIONS, Step, subject, versions_of
-from cudalock.resolution.candidate import Candidate
+from cudalock.conflicts.step import (
+    SHOWN_VERSIONS,
+    Advice,
+    BuilderRejected,
+    FactSays,
+    FixedValues,
+    GoalRequires,
+    GoalWantsCuda,
+    GoalWantsCudnn,
+    GoalWantsToolkit,
+    MetadataRequires,
+    PublishedBy,
+    Releases,
+    Step,
+    TargetHas,
+    fact_of,
+    render,
+)
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.version import Version
 
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
     from cudalock.matrix.facts import Fact
+    from cudalock.resolution.candidate import Candidate
 
 
 class Explanation(NamedTuple):
@@ -37,7 +56,7 @@ class Explanation(NamedTuple):
         for position, steps in enumerate(self.conflicts):
             if position:
                 lines.append("and besides")
-            lines += [f"  {step}" for step in steps]
+            lines += [f"  {render(step)}" for step in steps]
         return "\n".join(lines)
 
     @property
@@ -70,22 +89,22 @@ class Narrator:
         empty = self._network.propagate(alive, self._core.others, trace)
         strikes = _leading_to(empty, trace) if empty is not None else []
         told = [step for strike in strikes for step in self._told(strike)]
-        named = {step.fact for step in told}
+        named = {fact_of(step) for step in told}
         # What the trace did not need to show is part of the core all the same.
         for element in self._core.elements:
             kind, _, id = element.partition(":")
             if kind == "fact" and id not in named:
                 fact = self._problem.matrix.fact(id)
-                told.append(Step(f"{fact.component} {fact.says}", id))
+                told.append(FactSays(Releases(fact.component, ()), fact.says, id))
             elif kind == "goal" and empty is None:
-                told.insert(0, Step(f"the goal asks for {id}"))
+                told.insert(0, GoalRequires(id))
                 told += self._wheels.way(id)
             elif kind == "option" and empty is None:
-                told.append(Step(self._option(id, "")))
+                told.append(self._option(id, ""))
             elif kind == "target" and empty is None and not self._is_of_glibc(id):
-                told.append(Step(self._machine(id)))
+                told.append(TargetHas(id, self._problem.target))
         told += self._instead()
-        return tuple(dict.fromkeys(told))
+        return unique(told)
 
     def _is_of_glibc(self, part: str) -> bool:
         """Whether it is the platform, beside a glibc that says so."""
@@ -97,7 +116,7 @@ class Narrator:
             kind, _, id = element.partition(":")
             fix = self._problem.matrix.fact(id).fix if kind == "fact" else None
             if fix:
-                yield Step(f"instead: {fix}", id)
+                yield Advice(fix, id)
 
     def _told(self, strike: Strike) -> Iterator[Step]:
         if isinstance(strike.cause, Restriction):
@@ -114,85 +133,65 @@ class Narrator:
             by_kind.setdefault(kind, []).append(id)
         struck = self._members(strike.component, strike.before & ~strike.after)
         if "goal" in by_kind:
-            yield Step(f"the goal asks for {by_kind['goal'][0]}")
+            yield GoalRequires(by_kind["goal"][0])
             if not strike.after:
                 yield from self._wheels.told(strike.component, by_kind["goal"][0])
         elif "fact" in by_kind:
             fact = self._problem.matrix.fact(by_kind["fact"][0])
             if fact.component != strike.component:
                 # A fact about the target's own value; its `says` follows the value.
-                yield Step(f"{self._fixed(fact.component)} {fact.says}", fact.id)
+                yield FactSays(self._fixed(fact.component), fact.says, fact.id)
                 return
-            struck_out = subject(fact.component, struck)
-            machine = "".join(f"; {self._machine(part)}" for part in by_kind.get("target", ()))
-            yield Step(f"{struck_out} {fact.says}{machine}", fact.id)
+            parts = tuple(
+                TargetHas(part, self._problem.target) for part in by_kind.get("target", ())
+            )
+            yield FactSays(Releases.of(fact.component, struck), fact.says, fact.id, parts)
         elif "target" in by_kind:
             # Other builds of a version that stays are no loss worth telling.
             kept = {each.version for each in self._members(strike.component, strike.after)}
             lost = [each for each in struck if each.version not in kept]
             if lost:
-                yield Step(self._wheels.for_parts(strike.component, lost, by_kind["target"]))
+                yield self._wheels.for_parts(strike.component, lost, by_kind["target"])
         else:
-            yield Step(self._option(by_kind["option"][0], strike.component))
+            yield self._option(by_kind["option"][0], strike.component)
 
-    def _option(self, option: str, component: str) -> str:
+    def _option(self, option: str, component: str) -> Step:
         goal = self._problem.goal
         if option == "cuda":
-            if goal.cuda is None:
-                return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
-            if goal.cuda == "cpu":
-                return "the goal asks for a build without CUDA"
-            return f"the goal asks for CUDA {goal.cuda.removeprefix('==').removesuffix('.*')}"
+            cuda = goal.cuda
+            return GoalWantsCuda(cuda and cuda.removeprefix("==").removesuffix(".*"))
         if option == "exclude-newer":
-            return f"only what had been published by {goal.exclude_newer} is taken"
+            return PublishedBy(str(goal.exclude_newer))
         if option == "builders":
-            others = f"other wheels of {component} are by builders"
-            return f"{others} that `--builders {goal.builders}` does not accept"
+            return BuilderRejected(component, goal.builders)
         if option == "toolkit" and goal.toolkit is not None:
-            release, parts = goal.toolkit
-            return f"the goal asks for CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
-        return self._cudnn()
-
-    def _cudnn(self) -> str:
-        goal, matrix = self._problem.goal, self._problem.matrix
+            return GoalWantsToolkit(*goal.toolkit)
         project = self._problem.cudnn_project(goal.toolkit[0] if goal.toolkit else None)
-        versions = matrix.versions(project)
-        there = f"{project} has {versions[0]} to {versions[-1]}" if versions else "there is none"
-        return f"the goal asks for cuDNN {goal.cudnn}; {there}"
+        versions = tuple(self._problem.matrix.versions(project))
+        return GoalWantsCudnn(str(goal.cudnn), project, versions)
 
-    def _fixed(self, component: str) -> str:
+    def _fixed(self, component: str) -> FixedValues:
         values = self._problem.target_values.get(component, ())
         toolkit = self._problem.goal.toolkit
         if not values and toolkit:
-            return f"CUDA toolkit {toolkit[0]}"
-        return f"{component} {' and '.join(value.version or '' for value in values)}"
-
-    def _machine(self, part: str) -> str:
-        target = self._problem.target
-        values = {
-            "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
-            "driver": f"the target's driver is {target.driver}",
-            "glibc": f"the target has glibc {target.glibc}",
-            "python": f"the target has Python {target.python_text}",
-            "platform": f"the target is {target.platform_label}",
-        }
-        return values[part]
+            return FixedValues("CUDA toolkit", (toolkit[0],))
+        return FixedValues(component, tuple(value.version or "" for value in values))
 
     # -- facts and metadata ---------------------------------------------------------------------
 
     def _table(self, strike: Strike, table: Table) -> Step:
         owners = strike.before if strike.component == table.owner else self._alive_owners(table)
         members = self._members(table.owner, owners & table.covered)
-        owner = subject(table.owner, members)
+        owner = Releases.of(table.owner, members)
         if table.element is None:
-            return Step(f"{owner} requires {self._required(table, members)} (its metadata)")
+            return MetadataRequires(owner, self._required(table, members))
         kind, _, id = table.element.partition(":")
         if kind == "option":
-            return Step(self._option(id, table.owner))
+            return self._option(id, table.owner)
         fact = self._problem.matrix.fact(id)
-        return Step(f"{owner} {fact.says}{self._meaning(fact, table, owners)}", fact.id)
+        return FactSays(owner, fact.says, fact.id, implies=self._implied(fact, table, owners))
 
-    def _meaning(self, fact: Fact, table: Table, owners: int) -> str:
+    def _implied(self, fact: Fact, table: Table, owners: int) -> Releases | None:
         """What a fact comes to for its owners, where that is short: one about a virtual component,
         or one whose versions are each wheel's own."""
         is_virtual = self._problem.matrix.component(table.other).is_virtual
@@ -201,31 +200,27 @@ class Narrator:
             for demand in fact.beside
         )
         if not is_virtual and not by_label:
-            return ""
+            return None
         accepted = 0
         for group, useful in table.groups:
             if group & owners:
                 accepted |= useful
-        members = self._members(table.other, accepted)
-        if not is_virtual and len({each.version for each in members}) > SHOWN_VERSIONS:
-            return ""
-        versions = versions_of(members)
-        return f": {table.other} {versions}" if versions else ": none"
+        implied = Releases.of(table.other, self._members(table.other, accepted))
+        if not is_virtual and len(implied.versions) > SHOWN_VERSIONS:
+            return None
+        return implied
 
     def _alive_owners(self, table: Table) -> int:
         alive = self._network.alive(self._core.others)
         return alive[table.owner]
 
-    def _required(self, table: Table, members: list[Candidate]) -> str:
+    def _required(self, table: Table, members: list[Candidate]) -> tuple[str, ...]:
         texts = {
             str(requirement)
             for candidate in members
             for requirement in self._problem.metadata(candidate, frozenset([table.other]))
         }
-        wanted = sorted(texts, key=_lowest)
-        if len(wanted) > SHOWN_VERSIONS:
-            return f"{wanted[0]} to {wanted[-1]}, each its own"
-        return " or ".join(wanted) or table.other
+        return tuple(sorted(texts, key=_lowest)) or (table.other,)
 
     def _members(self, component: str, mask: int) -> list[Candidate]:
         return self._network.domains[component].members(mask & ~ABSENT)
@@ -243,10 +238,15 @@ def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
     return kept[::-1]
 
 
+def unique(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the steps without those that read like an earlier one."""
+    by_text: dict[str, Step] = {}
+    for step in steps:
+        by_text.setdefault(render(step), step)
+    return tuple(by_text.values())
+
+
 def _lowest(requirement: str) -> tuple[tuple[Version, str], str]:
     """A key to sort requirements by: the lowest version that each names."""
     versions = re.findall(r"(?<=[=<>~])\d+(?:\.\d+)*", requirement)
     return min(map(version_order, versions), default=version_order("0")), requirement
-
-
-__all__ = ["Explanation", "Narrator", "Step"]

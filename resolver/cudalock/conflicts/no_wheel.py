@@ -8,15 +8,21 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from cudalock.conflicts.step import Step, subject
+from cudalock.conflicts.step import (
+    MetadataRequires,
+    NoSuchBuild,
+    NoWheel,
+    Releases,
+    SourceOnly,
+    Step,
+    UnknownProject,
+    Yanked,
+)
 from cudalock.resolution.candidate import Candidate
-from cudalock.text import either
 from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
-
-SHOWN_BUILDS: Final = 8
 
 MOST_HOPS: Final = 4
 MOST_RELEASES: Final = 8
@@ -45,14 +51,11 @@ class WithoutWheels:
                 continue
             release = project.release(version)
             if release.yanked:
-                yield Step(f"{component} {version} was withdrawn: {release.yanked}")
+                yield Yanked(component, version, release.yanked)
             elif release.sdist and not any(build.rows for build in release.builds):
                 source_only.append(Candidate(component, version))
         if source_only:
-            yield Step(
-                f"{subject(component, source_only)} has no wheel, only a source "
-                "distribution that would have to be compiled"
-            )
+            yield SourceOnly(Releases.of(component, source_only))
         yield from self._other_builds(component, str(specifier))
 
     def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:
@@ -65,9 +68,7 @@ class WithoutWheels:
                 continue
             labels = sorted({b.local for b in project.release(version).builds if b.local})
             if labels and not any(accepts(specifier, f"{version}+{label}") for label in labels):
-                have = ", ".join(f"+{label}" for label in labels[:SHOWN_BUILDS])
-                have += f" and {len(labels) - SHOWN_BUILDS} more" * (len(labels) > SHOWN_BUILDS)
-                yield Step(f"{component} {version} has no such build; it has {have}")
+                yield NoSuchBuild(component, version, tuple(labels))
 
     def way(self, text: str) -> tuple[Step, ...]:
         """The way from a requirement of the goal to one that no wheel here meets (a source
@@ -92,7 +93,7 @@ class WithoutWheels:
     ) -> tuple[Step, ...] | None:
         project = self._problem.matrix.project(name)
         if project is None:
-            return (Step(self._not_held(name)),)
+            return (UnknownProject(name, self._problem.matrix.is_open),)
         asked = [
             version
             for version in reversed(project.versions)
@@ -114,11 +115,6 @@ class WithoutWheels:
             first = first or way
         return first
 
-    def _not_held(self, name: str) -> str:
-        if self._problem.matrix.is_open:
-            return f"{name} is neither in the matrix nor on an index that was asked"
-        return f"{name} is not in the matrix; with `--live` the package index is asked"
-
     def _first_at(self, name: str, version: str) -> Candidate | None:
         """The first candidate of a release that the target and the options let through."""
         for candidate in self._problem.candidates_at(name, version):
@@ -132,7 +128,7 @@ class WithoutWheels:
             return None
         lost = [Candidate(name, version) for version in asked]
         glibc = ("glibc",) if self._problem.target.glibc else ()
-        return (Step(self.for_parts(name, lost, ["platform", "python", *glibc])),)
+        return (self.for_parts(name, lost, ["platform", "python", *glibc]),)
 
     def _dead_requirement(
         self, candidate: Candidate, hops: int, extras: frozenset[str]
@@ -147,35 +143,20 @@ class WithoutWheels:
             for specifier in each.specifiers or ("",):
                 way = self._dead_end(each.name, specifier, hops - 1, each.extras)
                 if way is not None:
-                    return (Step(f"{candidate} requires {each} (its metadata)"), *way)
+                    owner = Releases(candidate.name, (candidate.full_version,))
+                    return (MetadataRequires(owner, (str(each),)), *way)
         return None
 
-    def for_parts(self, component: str, struck: list[Candidate], parts: list[str]) -> str:
+    def for_parts(self, component: str, struck: list[Candidate], parts: list[str]) -> NoWheel:
         """That these releases have no wheel for the target, for these parts of it."""
-        target = self._problem.target
-        released = subject(component, struck)
-        if parts == ["python"]:
-            pythons = _pythons(struck)
-            there = f": only for Python {pythons}" if pythons else ""
-            return f"{released} has no wheel for Python {target.python_text}{there}"
-        if parts == ["platform"]:
-            return f"{released} has no wheel for {target.platform_label}"
-        if "glibc" in parts:
-            return f"{released} has no wheel for {target.platform_label} with glibc {target.glibc}"
-        where = f"{target.platform_label} with Python {target.python_text}"
-        return f"{released} has no wheel for {where}"
+        pythons = _pythons(struck) if parts == ["python"] else ()
+        releases = Releases.of(component, struck)
+        return NoWheel(releases, self._problem.target, tuple(parts), pythons)
 
 
-def _pythons(candidates: list[Candidate]) -> str:
-    """The CPython versions that wheels of these candidates' builds are for."""
+def _pythons(candidates: list[Candidate]) -> tuple[int, ...]:
+    """The minor versions of CPython 3 that wheels of these candidates' builds are for."""
     tags = {tag for each in candidates if each.build for tag in each.build.tags}
-    minors = sorted({int(m[1]) for tag in tags if (m := re.search(r"\bcp3(\d+)-cp3\d+-", tag))})
-    if not minors:
-        return ""
-    span = minors == list(range(minors[0], minors[-1] + 1)) and len(minors) > 2
-    if span:
-        return f"3.{minors[0]} to 3.{minors[-1]}"
-    return either([f"3.{minor}" for minor in minors])
-
-
-__all__ = ["WithoutWheels"]
+    return tuple(
+        sorted({int(m[1]) for tag in tags if (m := re.search(r"\bcp3(\d+)-cp3\d+-", tag))})
+    )

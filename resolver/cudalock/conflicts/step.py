@@ -1,42 +1,377 @@
-"""The lines of an explanation, and how they name releases."""
+"""The steps of an explanation: what each says as a value, and the one place that words them.
+
+Whoever explains a conflict chooses among these values, drops or replaces them by their class, and
+turns what is left into text with :func:`describe` or :func:`render` at the very end.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from cudalock.text import either
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from cudalock.resolution.candidate import Candidate
+    from cudalock.targets import Target
 
 SHOWN_VERSIONS: Final = 4
 """How many versions are named one by one; more are shown as a span."""
 
+SHOWN_BUILDS: Final = 8
+"""How many local version labels of a release are named; of more only how many there are."""
 
-class Step(NamedTuple):
-    """One line of an explanation; ``fact`` is the id of the curated fact it rests on."""
 
-    text: str
-    fact: str | None = None
+# -- what steps are about -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """A project, or another component, and some versions of it, in ascending order."""
+
+    name: str
+    versions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, candidates: Iterable[Candidate]) -> Releases:
+        """Return the public versions of some candidates, each once."""
+        versions = {candidate.version for candidate in candidates if candidate.version}
+        return cls(name, tuple(sorted(versions, key=version_order)))
 
     def __str__(self) -> str:
-        return f"{self.text}   [{self.fact}]" if self.fact else self.text
+        return f"{self.name} {version_span(self.versions)}".rstrip()
 
 
-def subject(component: str, candidates: Sequence[Candidate]) -> str:
-    """A component with the versions of some candidates, for people."""
-    return f"{component} {versions_of(candidates)}".rstrip()
+@dataclass(frozen=True, slots=True)
+class FixedValues:
+    """A component that the target or the goal fixes, and every value that it has there."""
+
+    name: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {' and '.join(self.values)}"
 
 
-def versions_of(candidates: Sequence[Candidate]) -> str:
-    """Versions for people: a few by name, many as a span; nothing for a great many."""
-    found = sorted({each.version for each in candidates if each.version}, key=version_order)
-    if len(found) <= SHOWN_VERSIONS:
-        return either(found)
-    return f"{found[0]} to {found[-1]}"
+def version_span(versions: tuple[str, ...]) -> str:
+    """Return ascending versions as text: a few by name, more as a span."""
+    if len(versions) <= SHOWN_VERSIONS:
+        return either(versions)
+    return f"{versions[0]} to {versions[-1]}"
 
 
-__all__ = ["SHOWN_VERSIONS", "Step", "subject", "versions_of"]
+# -- the steps ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GoalRequires:
+    """The goal, or these lines of a repository, ask for a requirement."""
+
+    requirement: str
+    """PEP 508, as the goal writes it"""
+    lines: tuple[str, ...] = ()
+    """`file:line`"""
+
+
+@dataclass(frozen=True, slots=True)
+class GoalWantsCuda:
+    """The goal asks for a CUDA release, for none (`cpu`), or leaves it to the default (None)."""
+
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalWantsToolkit:
+    """The goal asks for NVIDIA's toolkit packages of a CUDA release; no parts means all."""
+
+    release: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoalWantsCudnn:
+    """The goal asks for a cuDNN; `versions` are all that the project has, in ascending order."""
+
+    version: str
+    project: str
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedBy:
+    """Releases after a day are not taken."""
+
+    day: str
+    """`2025-06-30`"""
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderRejected:
+    """The other wheels of a project are by builders that `--builders` does not accept."""
+
+    project: str
+    builders: str
+    """the value of the flag"""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHas:
+    """A part of the target: `gpu`, `driver`, `glibc`, `python` or `platform`."""
+
+    part: str
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class FactSays:
+    """A curated fact about some releases, or about a value that is fixed.
+
+    `parts` are the parts of the target that decided. `implies` names the versions of another
+    component that the fact leaves; without versions it leaves none.
+    """
+
+    subject: Releases | FixedValues
+    says: str
+    fact: str
+    parts: tuple[TargetHas, ...] = ()
+    implies: Releases | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataRequires:
+    """The metadata of some releases requires other projects; each release has one of these."""
+
+    owner: Releases
+    requirements: tuple[str, ...]
+    """PEP 508, those for lower versions first"""
+
+
+@dataclass(frozen=True, slots=True)
+class PinRequires:
+    """A pin of a solution that is not taken requires what the environment does not have."""
+
+    owner: str
+    """name and full version"""
+    requirement: str
+    """PEP 508"""
+
+
+@dataclass(frozen=True, slots=True)
+class NoWheel:
+    """Releases without a wheel for some parts of the target.
+
+    `pythons` are the minor versions of CPython 3 that there are wheels for, where that is told.
+    """
+
+    releases: Releases
+    target: Target
+    parts: tuple[str, ...]
+    pythons: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOnly:
+    """Releases that have a source distribution and no wheel at all."""
+
+    releases: Releases
+
+
+@dataclass(frozen=True, slots=True)
+class Yanked:
+    """A release that was yanked (PEP 592)."""
+
+    project: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchBuild:
+    """A release without a build of the wanted local version; `labels` are those that it has."""
+
+    project: str
+    version: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownProject:
+    """A project that is not in the matrix, nor on an index where one was asked."""
+
+    project: str
+    asked_index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CpuBuild:
+    """The framework's build on the package index has no CUDA on the target."""
+
+    framework: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsInstalled:
+    """A distribution that is installed and has to stay."""
+
+    distribution: str
+    """name and version"""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTrouble:
+    """What could not be had of a project that only an index has."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a curated fact advises to do instead."""
+
+    advice: str
+    fact: str
+
+
+Step = (
+    GoalRequires
+    | GoalWantsCuda
+    | GoalWantsToolkit
+    | GoalWantsCudnn
+    | PublishedBy
+    | BuilderRejected
+    | TargetHas
+    | FactSays
+    | MetadataRequires
+    | PinRequires
+    | NoWheel
+    | SourceOnly
+    | Yanked
+    | NoSuchBuild
+    | UnknownProject
+    | CpuBuild
+    | IsInstalled
+    | IndexTrouble
+    | Advice
+)
+"""One line of an explanation."""
+
+
+# -- words --------------------------------------------------------------------------------------
+
+
+def fact_of(step: Step) -> str | None:
+    """Return the id of the curated fact that a step rests on, None for no fact."""
+    return step.fact if isinstance(step, FactSays | Advice) else None
+
+
+def render(step: Step) -> str:
+    """Return a step as a line of text, with the id of its fact."""
+    fact = fact_of(step)
+    return f"{describe(step)}   [{fact}]" if fact else describe(step)
+
+
+def describe(step: Step) -> str:
+    """Return a step as a clause, without full stop and id."""
+    match step:
+        case GoalRequires(requirement, ()):
+            return f"the goal asks for {requirement}"
+        case GoalRequires(requirement, lines):
+            return f"{' and '.join(lines)} {'asks' if len(lines) == 1 else 'ask'} for {requirement}"
+        case GoalWantsCuda(None):
+            return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
+        case GoalWantsCuda("cpu"):
+            return "the goal asks for a build without CUDA"
+        case GoalWantsCuda(release):
+            return f"the goal asks for CUDA {release}"
+        case GoalWantsToolkit(release, parts):
+            return f"the goal asks for CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
+        case GoalWantsCudnn(version, _, ()):
+            return f"the goal asks for cuDNN {version}; there is none"
+        case GoalWantsCudnn(version, project, versions):
+            has = f"{project} has {versions[0]} to {versions[-1]}"
+            return f"the goal asks for cuDNN {version}; {has}"
+        case PublishedBy(day):
+            return f"only what had been published by {day} is taken"
+        case BuilderRejected(project, builders):
+            rejected = f"`--builders {builders}` does not accept"
+            return f"other wheels of {project} are by builders that {rejected}"
+        case TargetHas():
+            return _target_has(step)
+        case FactSays():
+            return _fact_says(step)
+        case MetadataRequires(owner, requirements):
+            return f"{owner} requires {_requirement_span(requirements)} (its metadata)"
+        case PinRequires(owner, requirement):
+            return f"{owner} requires {requirement}"
+        case NoWheel():
+            return _no_wheel(step)
+        case SourceOnly(releases):
+            source = "only a source distribution that would have to be compiled"
+            return f"{releases} has no wheel, {source}"
+        case Yanked(project, version, reason):
+            return f"{project} {version} was withdrawn: {reason}"
+        case NoSuchBuild(project, version, labels):
+            shown = ", ".join(f"+{label}" for label in labels[:SHOWN_BUILDS])
+            more = len(labels) - SHOWN_BUILDS
+            shown += f" and {more} more" if more > 0 else ""
+            return f"{project} {version} has no such build; it has {shown}"
+        case UnknownProject(project, True):
+            return f"{project} is neither in the matrix nor on an index that was asked"
+        case UnknownProject(project, _):
+            return f"{project} is not in the matrix; with `--live` the package index is asked"
+        case CpuBuild(framework):
+            return f"{framework} of the package index is a build without CUDA there"
+        case IsInstalled(distribution):
+            return f"{distribution} is installed, and kept"
+        case IndexTrouble(message):
+            return message
+        case Advice(advice, _):
+            return f"instead: {advice}"
+
+
+def _target_has(step: TargetHas) -> str:
+    target = step.target
+    by_part = {
+        "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
+        "driver": f"the target's driver is {target.driver}",
+        "glibc": f"the target has glibc {target.glibc}",
+        "python": f"the target has Python {target.python_text}",
+        "platform": f"the target is {target.platform_label}",
+    }
+    return by_part[step.part]
+
+
+def _fact_says(step: FactSays) -> str:
+    text = f"{step.subject} {step.says}"
+    text += "".join(f"; {_target_has(part)}" for part in step.parts)
+    if step.implies is not None:
+        text += f": {step.implies}" if step.implies.versions else ": none"
+    return text
+
+
+def _requirement_span(requirements: tuple[str, ...]) -> str:
+    if len(requirements) > SHOWN_VERSIONS:
+        return f"{requirements[0]} to {requirements[-1]}, each its own"
+    return " or ".join(requirements)
+
+
+def _no_wheel(step: NoWheel) -> str:
+    target = step.target
+    if step.parts == ("python",):
+        only = f": only for Python {_python_span(step.pythons)}" if step.pythons else ""
+        return f"{step.releases} has no wheel for Python {target.python_text}{only}"
+    where = target.platform_label
+    if step.parts != ("platform",):
+        is_glibc = "glibc" in step.parts
+        where += f" with glibc {target.glibc}" if is_glibc else f" with Python {target.python_text}"
+    return f"{step.releases} has no wheel for {where}"
+
+
+def _python_span(minors: tuple[int, ...]) -> str:
+    is_gapless = minors == tuple(range(minors[0], minors[-1] + 1))
+    if is_gapless and len(minors) > 2:
+        return f"3.{minors[0]} to 3.{minors[-1]}"
+    return either([f"3.{minor}" for minor in minors])

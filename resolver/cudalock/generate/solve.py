@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.conflicts import Explanation, Step, explain
+from cudalock.conflicts.step import GoalRequires
 from cudalock.errors import (
     Contradiction,
     NetworkError,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.goals import Question, Request
     from cudalock.matrix.matrix import Matrix
-
-_ASKS = "the goal asks for "
 
 
 class Answerable(NamedTuple):
@@ -173,7 +172,10 @@ class Answerer:
         )
         hints = [*self._relaxing_hints()]
         hints += [_as_edit(question, each, places) for each in explanation.suggestions]
-        told = explanation._replace(headline=_headline(explanation), conflicts=conflicts)
+        # The pins may be dozens; those in question are in the steps.
+        label = question[1].label
+        headline = f"what the repository asks for cannot be had together on {label}"
+        told = explanation._replace(headline=headline, conflicts=conflicts)
         return NoSolution(told, hints=dict.fromkeys(hints))
 
     def _relaxing_hints(self) -> Iterator[str]:
@@ -182,12 +184,6 @@ class Answerer:
         relaxed = None if self.matrix.is_open else self._relaxed()
         for each in relaxed.loosened if relaxed else ():
             yield f"with `--relax`, {each}"
-
-
-def _headline(explanation: Explanation) -> str:
-    """The pins may be dozens; those in question are in the steps."""
-    place = explanation.headline.rpartition(" on ")[2]
-    return f"what the repository asks for cannot be had together on {place}"
 
 
 def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
@@ -201,14 +197,10 @@ def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
 
 
 def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
-    if not step.text.startswith(_ASKS):
+    if not isinstance(step, GoalRequires):
         return step
-    text = step.text.removeprefix(_ASKS)
-    origins = dict.fromkeys(places.get(leading_name(text), ()))
-    if not origins:
-        return step
-    verb = "asks" if len(origins) == 1 else "ask"
-    return step._replace(text=f"{' and '.join(origins)} {verb} for {text}")
+    origins = dict.fromkeys(places.get(leading_name(step.requirement), ()))
+    return replace(step, lines=tuple(origins))
 
 
 def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[str]]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.conflicts import Conflict, Explanation, Step
-from cudalock.conflicts.explanation import Narrator
+from cudalock.conflicts.explanation import Narrator, unique
+from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires
 from cudalock.keep.policy import KeepingProblem, meets
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def explain(problem: KeepingProblem, headline: str) -> Explanation:
 
 def explain_changes(changed: Iterable[Held], found: Resolution, headline: str) -> Explanation:
     """What an answer would change, and who requires it: without a change none was found."""
-    steps = []
+    steps: list[Step] = []
     for held in changed:
         steps.append(_installed(held))
         for reason in found.reasons.get(held.name, ()):
@@ -37,12 +38,12 @@ def explain_changes(changed: Iterable[Held], found: Resolution, headline: str) -
             refuses = wanted.specifiers and not meets(wanted.specifiers, str(held.version))
             if reason.parent and refuses:
                 text = f"{wanted.name}{','.join(wanted.specifiers)}"
-                steps.append(Step(f"{found.pins[reason.parent]} requires {text}"))
+                steps.append(PinRequires(str(found.pins[reason.parent]), text))
     return Explanation(headline, (), (tuple(steps),))
 
 
-def _installed(held: Held) -> Step:
-    return Step(f"{held.origin} is installed, and kept")
+def _installed(held: Held) -> IsInstalled:
+    return IsInstalled(str(held.origin))
 
 
 class KeepingNarrator(Narrator):
@@ -52,13 +53,15 @@ class KeepingNarrator(Narrator):
         """As those of any conflict, in the words of what is there."""
         problem = self._problem
         kept = problem.kept if isinstance(problem, KeepingProblem) else ()
-        by_text = {f"the goal asks for {each.text}": each for each in kept}
+        by_text = {each.text: each for each in kept}
         placed = [_installed(each) for each in kept if f"place:{each.name}" in self._core.elements]
         told = [
-            _installed(by_text[step.text]) if step.text in by_text else step
+            _installed(by_text[step.requirement])
+            if isinstance(step, GoalRequires) and step.requirement in by_text
+            else step
             for step in super().steps()
         ]
-        return tuple(dict.fromkeys([*told[:1], *placed, *told[1:]]))
+        return unique([*told[:1], *placed, *told[1:]])
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
         if not any(each.startswith("place:") for each in cause.elements):
