@@ -90,7 +90,7 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:
             found = error.explanation
             return Explained(
                 tuple(getattr(found, "facts", ())),
-                tuple(getattr(found, "elements", ())),
+                tuple(map(str, getattr(found, "elements", ()))),
                 str(found),
                 1000 * seconds,
                 1000 * busy_seconds,

@@ -47,11 +47,11 @@ def goals(chance: random.Random, matrix: Matrix) -> Iterator[Goal]:
     """Goals without end; builders and dates are drawn with the target, for the oracle's sake."""
     while True:
         names = chance.sample(COMPONENTS, chance.choice((0, 1, 1, 2, 2, 3, 4)))
-        wanted = [name + _range(chance, matrix, name, 0.35) for name in names]
+        wanted = [name + random_specifier(chance, matrix, name, 0.35) for name in names]
         if not names or chance.random() < 0.85:
-            wanted.append(FRAMEWORK + _range(chance, matrix, FRAMEWORK, 0.75))
+            wanted.append(FRAMEWORK + random_specifier(chance, matrix, FRAMEWORK, 0.75))
         limits = [
-            name + _range(chance, matrix, name, 1)
+            name + random_specifier(chance, matrix, name, 1)
             for name in ("numpy", FRAMEWORK, "triton")
             if chance.random() < 0.08
         ]
@@ -63,9 +63,10 @@ def goals(chance: random.Random, matrix: Matrix) -> Iterator[Goal]:
         )
 
 
-def _range(chance: random.Random, matrix: Matrix, name: str, likely: float) -> str:
+def random_specifier(chance: random.Random, matrix: Matrix, name: str, likely: float) -> str:
+    """A specifier that names versions of a project, or with the rest of the chance none."""
     versions = matrix.versions(name)
-    if chance.random() >= likely:
+    if chance.random() >= likely or len(versions) < 2:
         return ""
     low, high = sorted(chance.sample(range(len(versions)), 2))
     minor = ".".join(versions[high].split(".")[:2])

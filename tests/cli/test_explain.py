@@ -97,10 +97,10 @@ def test_a_no_names_each_fact_it_rests_on(path: Path) -> None:
     goal, target, matrix = question(command_of(path))
     conflict = Conflict(Problem(goal, target, matrix, wide=True))
     resting = {
-        element.partition(":")[2]
+        element.id
         for core in conflict.cores()
         for element in core.elements
-        if element.startswith("fact:")
+        if element.kind == "fact"
     }
     text = path.read_text(encoding="utf-8")
     assert [fact for fact in sorted(resting) if f"   [{fact}]" not in text] == []

@@ -9,10 +9,14 @@ import pytest
 
 from cudalock.matrix.facts import Verb
 from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.elements import TARGET_GPU, Element, fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Strike, Table
-from cudalock.resolution.requirement import Origin, Requirement
+from cudalock.resolution.requirement import Requirement
 
-NOWHERE = Origin("fact", "invented")
+NOWHERE = fact_element("invented")
+A_GOAL = Element("goal", "a")
+B_GOAL = Element("goal", "b")
+A_B_FACT = fact_element("a-b")
 
 
 def domain(name: str, *versions: str) -> Domain:
@@ -37,7 +41,7 @@ def versions(domain: Domain, mask: int) -> list[str | None]:
 
 
 def asking(
-    owner: Domain, version: str, other: Domain, wish: Requirement, element: str | None = None
+    owner: Domain, version: str, other: Domain, wish: Requirement, element: Element | None = None
 ) -> Table:
     """The table of one candidate that asks for something."""
     table = Table(owner.name, other.name, element)
@@ -45,7 +49,7 @@ def asking(
     return table
 
 
-def goal(domain: Domain, wish: Requirement, element: str = "goal:it") -> Restriction:
+def goal(domain: Domain, wish: Requirement, element: Element = A_GOAL) -> Restriction:
     return Restriction(domain.name, frozenset([element]), domain.accepted(wish))
 
 
@@ -99,7 +103,7 @@ def test_a_strike_goes_both_ways() -> None:
 
 def test_one_table_strikes_what_none_of_its_owners_accepts() -> None:
     torch, fa2 = domain("torch", "2.7", "2.6", "2.5"), domain("fa2", "2.8", "2.7")
-    table = Table("fa2", "torch", "fact:minor")
+    table = Table("fa2", "torch", fact_element("minor"))
     table.add(bits(fa2, "2.8"), torch.accepted(wants("torch", "==2.6")))
     table.add(bits(fa2, "2.7"), torch.accepted(wants("torch", "==2.5")))
     network = Network({"torch": torch, "fa2": fa2}, [table], [goal(fa2, wants("fa2"))])
@@ -120,13 +124,13 @@ def test_an_owner_that_may_be_absent_asks_nothing_of_others() -> None:
 def test_a_chain_ends_in_the_component_that_has_nothing_left() -> None:
     a, b, c = domain("a", "1"), domain("b", "1"), domain("c", "2", "1")
     tables = [
-        asking(a, "1", b, wants("b"), "fact:a-b"),
-        asking(b, "1", c, wants("c", "==2"), "fact:b-c"),
+        asking(a, "1", b, wants("b"), A_B_FACT),
+        asking(b, "1", c, wants("c", "==2"), fact_element("b-c")),
     ]
     network = Network(
         {"a": a, "b": b, "c": c},
         tables,
-        [goal(a, wants("a"), "goal:a"), goal(c, wants("c", "==1"), "goal:c")],
+        [goal(a, wants("a"), A_GOAL), goal(c, wants("c", "==1"), Element("goal", "c"))],
     )
     trace: list[Strike] = []
     alive = network.alive(trace=trace)
@@ -143,15 +147,15 @@ def test_a_chain_ends_in_the_component_that_has_nothing_left() -> None:
         left[strike.component] = strike.after
 
 
-@pytest.mark.parametrize("off", ["fact:a-b", "goal:a", "goal:b"])
-def test_what_is_left_out_strikes_nothing(off: str) -> None:
+@pytest.mark.parametrize("off", [A_B_FACT, A_GOAL, B_GOAL])
+def test_what_is_left_out_strikes_nothing(off: Element) -> None:
     a, b = domain("a", "1"), domain("b", "2", "1")
     network = Network(
         {"a": a, "b": b},
-        [asking(a, "1", b, wants("b", "==2"), "fact:a-b")],
-        [goal(a, wants("a"), "goal:a"), goal(b, wants("b", "==1"), "goal:b")],
+        [asking(a, "1", b, wants("b", "==2"), A_B_FACT)],
+        [goal(a, wants("a"), A_GOAL), goal(b, wants("b", "==1"), B_GOAL)],
     )
-    assert network.elements == {"fact:a-b", "goal:a", "goal:b"}
+    assert network.elements == {A_B_FACT, A_GOAL, B_GOAL}
     assert network.propagate(network.alive()) is not None
     without = frozenset([off])
     assert network.propagate(network.alive(without), without) is None
@@ -159,7 +163,7 @@ def test_what_is_left_out_strikes_nothing(off: str) -> None:
 
 def test_a_restriction_holds_only_with_all_its_elements() -> None:
     torch = domain("torch", "2.6")
-    both = Restriction("torch", frozenset(["fact:archs", "target:gpu"]), ABSENT)
+    both = Restriction("torch", frozenset([fact_element("archs"), TARGET_GPU]), ABSENT)
     network = Network({"torch": torch}, [], [both])
     assert network.alive()["torch"] == ABSENT
     for element in both.elements:
@@ -186,7 +190,7 @@ def test_nothing_that_takes_part_in_an_answer_is_struck(seed: int) -> None:
             if chance.random() < 0.4:
                 table.add(1 << position, chance.randrange(1, 16))
         tables.append(table)
-    roots = [Restriction("a", frozenset(["goal:a"]), chance.randrange(1, 16))]
+    roots = [Restriction("a", frozenset([A_GOAL]), chance.randrange(1, 16))]
     network = Network(domains, tables, roots)
     answers = [
         chosen

@@ -12,6 +12,13 @@ from cudalock.conflicts.explanation import Narrator
 from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, Step, describe
 from cudalock.findings import Finding, Severity
 from cudalock.names import VENDOR
+from cudalock.resolution.elements import (
+    TARGET_DRIVER,
+    TARGET_GLIBC,
+    TARGET_GPU,
+    Element,
+    ids_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +35,7 @@ class HeldNarrator(Narrator):
     """Leaves out where things may come from: that is told once, where it matters."""
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
-        if not any(each.startswith("place:") for each in cause.elements):
+        if not any(each.kind == "source" for each in cause.elements):
             yield from super()._restriction(strike, cause)
 
 
@@ -44,7 +51,9 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     if core is None:
         # Seen only by the closure's own search.
         return _finding("CL201", f"{together} on {target.label}", (), held)
-    is_cpu = f"place:{matrix.framework}" in core.elements and _is_cpu(held, target, matrix)
+    is_cpu = Element("source", matrix.framework or "") in core.elements and _is_cpu(
+        held, target, matrix
+    )
     # The line itself says what it asks for, and a finding has its advice apart.
     steps = [
         step
@@ -53,7 +62,7 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     ]
     if is_cpu:
         steps.insert(0, CpuBuild(str(matrix.framework)))
-    facts = tuple(each.partition(":")[2] for each in core.elements if each.startswith("fact:"))
+    facts = tuple(ids_of(core.elements, "fact"))
     code = "CL302" if is_cpu else _code(core, [matrix.fact(id) for id in facts], held)
     advice = [fix for id in facts if (fix := matrix.fact(id).fix)]
     says = "; ".join([together + _where(target, core), *map(describe, steps)])
@@ -73,7 +82,7 @@ def _is_cpu(held: Sequence[Held], target: Target, matrix: Matrix) -> bool:
 
 def _where(target: Target, core: Core) -> str:
     """The target, as far as the core speaks of it."""
-    parts = {each.partition(":")[2] for each in core.elements if each.startswith("target:")}
+    parts = set(ids_of(core.elements, "target"))
     if parts - {"python", "platform"}:
         return f" on {target.label}"
     words = {
@@ -86,7 +95,7 @@ def _where(target: Target, core: Core) -> str:
 def _code(core: Core, facts: Sequence[Fact], held: Sequence[Held]) -> str:
     if any(each.name.startswith(VENDOR) for each in held):
         return "CL203"
-    machine = {"target:gpu", "target:driver", "target:glibc"}.intersection(core.elements)
+    machine = {TARGET_GPU, TARGET_DRIVER, TARGET_GLIBC}.intersection(core.elements)
     names = {each.name for each in held}
     if machine or (len(names) == 1 and any(fact.refuses or fact.of_machine for fact in facts)):
         return "CL204"

@@ -240,7 +240,7 @@ class Judge:
             if search.holds_all():
                 return []
         best = search.best()
-        ids = sorted(each.partition(":")[2] for each in (best.off if best else ()))
+        ids = sorted(element.id for element in (best.off if best else ()))
         return [self._warning(id, held) for id in ids]
 
     def _warning(self, id: str, held: Sequence[Held]) -> Clash:

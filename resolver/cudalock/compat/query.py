@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal
+from cudalock.resolution.elements import Element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.search import Search
@@ -33,9 +34,9 @@ class HeldProblem(Problem):
         held: Iterable[Held],
         target: Target,
         matrix: Matrix,
-        off: frozenset[str] = NOTHING,
+        off: frozenset[Element] = NOTHING,
         wide: bool = False,
-        overridden: frozenset[str] = NOTHING,
+        overridden: frozenset[str] = frozenset(),
         strict: bool = False,
         stack: Container[str] | None = None,
     ) -> None:
@@ -55,7 +56,7 @@ class HeldProblem(Problem):
             if each.file is not None or each.indexes is not None:
                 self._places.setdefault(each.name, []).append(each)
 
-    def without(self, off: frozenset[str]) -> HeldProblem:
+    def without(self, off: frozenset[Element]) -> HeldProblem:
         return HeldProblem(
             self.held,
             self.target,
@@ -72,12 +73,12 @@ class HeldProblem(Problem):
     def cuda_wishes(self) -> Iterator[Requirement]:
         yield from ()
 
-    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         yield from super().missed_filters(candidate)
         build = candidate.build
         for held in self._places.get(candidate.name, ()):
             if build is not None and not comes_from(held, build, candidate.version or ""):
-                yield frozenset([place_element(candidate.name)])
+                yield frozenset([Element("source", candidate.name)])
 
     def told_apart_by(self, candidate: Candidate) -> str | None:
         held = self._places.get(candidate.name, ())
@@ -99,11 +100,6 @@ class HeldProblem(Problem):
         """Whether a project matters: what is neither held nor of the stack is taken to be there.
         A closure of hundreds would else be searched for each question."""
         return self.stack is None or name in self._names or name in self.stack
-
-
-def place_element(name: str) -> str:
-    """Where a project may come from, as an element of the question."""
-    return f"place:{name}"
 
 
 def comes_from(held: Held, build: Build, version: str) -> bool:
@@ -131,7 +127,7 @@ class Question:
         target: Target,
         matrix: Matrix,
         solves: int,
-        overridden: frozenset[str] = NOTHING,
+        overridden: frozenset[str] = frozenset(),
         strict: bool = False,
         stack: Container[str] | None = None,
     ) -> None:
@@ -179,4 +175,4 @@ class Question:
         return smallest(held, self.is_possible)
 
 
-__all__ = ["HeldProblem", "Question", "comes_from", "has_file", "place_element"]
+__all__ = ["HeldProblem", "Question", "comes_from", "has_file"]

@@ -8,8 +8,9 @@ requirement of the goal, each option, each part of the target, each fact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from cudalock.resolution.elements import CUDNN_OPTION, TOOLKIT_OPTION, Element, ElementKind
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.resolution.unreachable import out_of_reach
@@ -22,7 +23,7 @@ _Item = TypeVar("_Item")
 # The parts of a core are looked for in this order: what was asked for in so many words, where it
 # may come from, the target, what the goal leaves to the defaults, and facts last, for a conflict
 # that needs none of them is the simplest to tell.
-_ORDER = ("goal", "place", "target", "option", "fact")
+_ORDER: Final[tuple[ElementKind, ...]] = ("goal", "source", "target", "option", "fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Core:
     Without any one of ``elements`` the rest of them has an answer.
     """
 
-    elements: tuple[str, ...]
-    others: frozenset[str]
+    elements: tuple[Element, ...]
+    others: frozenset[Element]
 
 
 class Conflict:
@@ -45,25 +46,25 @@ class Conflict:
         self.search = Search(problem)
         self.elements = tuple(sorted(self._elements(), key=self._importance))
 
-    def _elements(self) -> Iterable[str]:
+    def _elements(self) -> Iterable[Element]:
         yield from self.search.elements - self.problem.soft_elements
         goal = self.problem.goal
-        for option, value in (("toolkit", goal.toolkit), ("cudnn", goal.cudnn)):
+        for option, value in ((TOOLKIT_OPTION, goal.toolkit), (CUDNN_OPTION, goal.cudnn)):
             if value is not None:
-                yield f"option:{option}"
+                yield option
 
-    def _importance(self, element: str) -> tuple[int, bool, str]:
-        kind, _, id = element.partition(":")
+    def _importance(self, element: Element) -> tuple[int, bool, Element]:
+        kind, id = element
         matrix = self.problem.matrix
         central = {*self.problem.goal_names, matrix.framework}
         is_aside = kind == "fact" and matrix.fact(id).component not in central
         return _ORDER.index(kind), is_aside, element
 
-    def is_possible(self, kept: Iterable[str]) -> bool:
+    def is_possible(self, kept: Iterable[Element]) -> bool:
         """Whether the question has an answer when only these elements of it are kept."""
         return self.search.is_possible(frozenset(self.elements).difference(kept))
 
-    def core(self, without: frozenset[str] = frozenset()) -> Core | None:
+    def core(self, without: frozenset[Element] = frozenset()) -> Core | None:
         """A minimal core of the question less ``without``; None where that has an answer."""
         candidates = [element for element in self.elements if element not in without]
         if self.is_possible(candidates):
@@ -77,8 +78,8 @@ class Conflict:
     def _out_of_reach(self) -> list[Core]:
         """A conflict for each requirement that cannot be had by itself: all are to be mended."""
         problem = Problem(self.problem.goal, self.problem.target, self.problem.matrix)
-        alone = dict.fromkeys(f"goal:{each.origin.id}" for each in out_of_reach(problem))
-        others = frozenset(each for each in self.elements if each.startswith("goal:"))
+        alone = dict.fromkeys(each.origin for each in out_of_reach(problem))
+        others = frozenset(element for element in self.elements if element.kind == "goal")
         found = (self.core(others - {each}) for each in alone)
         return [core for core in found if core is not None]
 
@@ -94,11 +95,11 @@ class Conflict:
         first = self.core()
         if first is None:
             return []
-        asked = [each for each in first.elements if each.startswith("goal:")]
+        asked = [element for element in first.elements if element.kind == "goal"]
         if len(asked) < 2:
             return [first]
         framework = self.problem.matrix.framework
-        let_go = [each for each in asked if not each.startswith(f"goal:{framework}=")] or asked
+        let_go = [each for each in asked if not each.id.startswith(f"{framework}=")] or asked
         second = self.core(frozenset(let_go[-1:]))
         return [first] if second is None else [first, second]
 

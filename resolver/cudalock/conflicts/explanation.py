@@ -25,6 +25,7 @@ from cudalock.conflicts.step import (
     fact_of,
     render,
 )
+from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
 from cudalock.versions import version_order
 
@@ -47,7 +48,7 @@ class Explanation(NamedTuple):
     """
 
     headline: str
-    elements: tuple[str, ...]
+    elements: tuple[Element, ...]
     conflicts: tuple[tuple[Step, ...], ...]
     suggestions: tuple[Suggestion, ...] = ()
 
@@ -67,9 +68,7 @@ class Explanation(NamedTuple):
     @property
     def facts(self) -> tuple[str, ...]:
         """The ids of the curated facts in the cores."""
-        return tuple(
-            element.partition(":")[2] for element in self.elements if element.startswith("fact:")
-        )
+        return tuple(ids_of(self.elements, "fact"))
 
 
 class Narrator:
@@ -91,8 +90,7 @@ class Narrator:
         told = [step for strike in strikes for step in self._told(strike)]
         named = {fact_of(step) for step in told}
         # What the trace did not need to show is part of the core all the same.
-        for element in self._core.elements:
-            kind, _, id = element.partition(":")
+        for kind, id in self._core.elements:
             if kind == "fact" and id not in named:
                 fact = self._problem.matrix.fact(id)
                 told.append(FactSays(Releases(fact.component, ()), fact.says, id))
@@ -108,13 +106,12 @@ class Narrator:
 
     def _is_of_glibc(self, part: str) -> bool:
         """Whether it is the platform, beside a glibc that says so."""
-        return part == "platform" and "target:glibc" in self._core.elements
+        return part == "platform" and TARGET_GLIBC in self._core.elements
 
     def _instead(self) -> Iterator[Step]:
         """What the facts of the core advise."""
-        for element in self._core.elements:
-            kind, _, id = element.partition(":")
-            fix = self._problem.matrix.fact(id).fix if kind == "fact" else None
+        for id in ids_of(self._core.elements, "fact"):
+            fix = self._problem.matrix.fact(id).fix
             if fix:
                 yield Advice(fix, id)
 
@@ -128,8 +125,7 @@ class Narrator:
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
         by_kind: dict[str, list[str]] = {}
-        for element in sorted(cause.elements):
-            kind, _, id = element.partition(":")
+        for kind, id in sorted(cause.elements):
             by_kind.setdefault(kind, []).append(id)
         struck = self._members(strike.component, strike.before & ~strike.after)
         if "goal" in by_kind:
@@ -185,7 +181,7 @@ class Narrator:
         owner = Releases.of(table.owner, members)
         if table.element is None:
             return MetadataRequires(owner, self._required(table, members))
-        kind, _, id = table.element.partition(":")
+        kind, id = table.element
         if kind == "option":
             return self._option(id, table.owner)
         fact = self._problem.matrix.fact(id)

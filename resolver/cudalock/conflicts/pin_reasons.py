@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.resolution.problem import Problem, fact_element
+from cudalock.resolution.elements import Element, fact_element, ids_of
+from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
@@ -159,12 +160,12 @@ class Chooser:
         trust = self._resolution.matrix.trust(candidate.build)
         return "the project's own" if trust == "own" else trust
 
-    def _refusal(self, elements: frozenset[str]) -> tuple[int, str, str | None]:
-        facts = [each for each in elements if each.startswith("fact:")]
+    def _refusal(self, elements: frozenset[Element]) -> tuple[int, str, str | None]:
+        facts = ids_of(elements, "fact")
         if facts:
-            fact = self._resolution.matrix.fact(facts[0].partition(":")[2])
+            fact = self._resolution.matrix.fact(facts[0])
             return 2, f"{fact.component} {fact.says}", fact.id
-        parts = sorted(each.partition(":")[2] for each in elements)
+        parts = sorted(element.id for element in elements)
         if "builders" in parts:
             return 1, "its builder is not accepted by `--builders`", None
         if "exclude-newer" in parts:

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from packaging.requirements import Requirement
 
 from cudalock.goals import Goal, command_line
+from cudalock.resolution.elements import (
+    BUILDERS_OPTION,
+    CUDA_OPTION,
+    EXCLUDE_NEWER_OPTION,
+    TARGET_GLIBC,
+    TARGET_GPU,
+    TARGET_PLATFORM,
+    TARGET_PYTHON,
+    Element,
+    ids_of,
+)
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.versions import parse_requirement, parse_version, version_order
@@ -28,7 +39,7 @@ PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "linux-aarch64")
 GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
 """Those of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
-PLACES: Final = ("target:python", "target:platform")
+PLACES: Final = (TARGET_PYTHON, TARGET_PLATFORM)
 
 
 class Suggestion(NamedTuple):
@@ -85,26 +96,26 @@ class Advisor:
     def _single(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
         """Groups of suggestions that were solved, by the elements of the first core."""
         elements = cores[0].elements
-        if len(target.gpus) > 1 and "target:gpu" in elements:
+        if len(target.gpus) > 1 and TARGET_GPU in elements:
             yield self._solved(_for_one_gpu(goal, target))
         unstated = {part for part in ("python", "platform") if part not in target.stated}
         if unstated and any(place in elements for place in PLACES):
             yield self._solved(_targets(goal, target, unstated))
-        if "target:glibc" in elements and "glibc" not in target.stated:
+        if TARGET_GLIBC in elements and "glibc" not in target.stated:
             yield self._solved(_newer_glibcs(goal, target))
         yield self._solved(_elsewhere(goal, target, elements))
-        for text in _goal_texts(elements):
+        for text in ids_of(elements, "goal"):
             if parse_requirement(text).specifier:
                 yield self._newer(goal, target, text)
                 yield self._older(goal, target, text)
         yield self._solved(_loosened_options(goal, target, elements))
-        if "python" in target.stated and "target:python" in elements:
+        if "python" in target.stated and TARGET_PYTHON in elements:
             yield self._solved(_targets(goal, target, {"python"}))
         if target.platform == "windows-x86_64" and "platform" in target.stated:
             yield self._solved(iter([_on_platform(goal, target, "linux-x86_64")]))
-        elif "platform" in target.stated and "target:platform" in elements:
+        elif "platform" in target.stated and TARGET_PLATFORM in elements:
             yield self._solved(_targets(goal, target, {"platform"}))
-        for text in _goal_texts(elements):
+        for text in ids_of(elements, "goal"):
             if not parse_requirement(text).specifier and len(goal.requirements) > 1:
                 less = tuple(each for each in goal.requirements if each != text)
                 without = Suggestion(f"without {text}", replace(goal, requirements=less), target)
@@ -184,14 +195,14 @@ class Loosening(NamedTuple):
     loosen: Callable[[Goal], Goal]
 
 
-def _loosenings(goal: Goal, target: Target, elements: Sequence[str]) -> list[Loosening]:
+def _loosenings(goal: Goal, target: Target, elements: Sequence[Element]) -> list[Loosening]:
     found = []
-    for text in _goal_texts(elements):
+    for text in ids_of(elements, "goal"):
         parsed = parse_requirement(text)
         if parsed.specifier:
             bare = _bare(parsed)
             found.append(Loosening(bare, bare, _dropping_specifier(text, bare)))
-    if "option:cuda" in elements and goal.cuda is not None:
+    if CUDA_OPTION in elements and goal.cuda is not None:
         found.append(Loosening("", "another CUDA build", lambda each: replace(each, cuda=None)))
     return found
 
@@ -200,18 +211,16 @@ def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
     return lambda goal: _replaced(goal, text, bare)
 
 
-def _loosened_options(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[Suggestion]:
-    if "option:cuda" in elements and goal.cuda is not None:
+def _loosened_options(
+    goal: Goal, target: Target, elements: Sequence[Element]
+) -> Iterator[Suggestion]:
+    if CUDA_OPTION in elements and goal.cuda is not None:
         yield Suggestion("with another CUDA build", replace(goal, cuda=None), target)
-    if "option:builders" in elements:
+    if BUILDERS_OPTION in elements:
         wider = "any" if goal.builders == "known" else "known"
         yield Suggestion(f"with {wider} builders", replace(goal, builders=wider), target)
-    if "option:exclude-newer" in elements:
+    if EXCLUDE_NEWER_OPTION in elements:
         yield Suggestion("with newer releases", replace(goal, exclude_newer=None), target)
-
-
-def _goal_texts(elements: Sequence[str]) -> list[str]:
-    return [each.partition(":")[2] for each in elements if each.startswith("goal:")]
 
 
 def _replaced(goal: Goal, text: str, other: str) -> Goal:
@@ -263,11 +272,11 @@ def _newer_glibcs(goal: Goal, target: Target) -> Iterator[Suggestion]:
             yield Suggestion(f"with glibc {glibc}", goal, replace(target, glibc=glibc))
 
 
-def _elsewhere(goal: Goal, target: Target, elements: Sequence[str]) -> Iterator[Suggestion]:
+def _elsewhere(goal: Goal, target: Target, elements: Sequence[Element]) -> Iterator[Suggestion]:
     """Another machine than the one that was looked at, where that is what stands in the way."""
     found = {"gpu": target.gpus, "driver": target.driver}
     own = {part for part, value in found.items() if value and part not in target.stated}
-    if any(f"target:{part}" in elements for part in own):
+    if any(Element("target", part) in elements for part in own):
         gpus = () if "gpu" in own else target.gpus
         driver = None if "driver" in own else target.driver
         named = " and ".join(part for part in found if part in own)

@@ -115,7 +115,7 @@ class Mender:
             for each in solution.pinned.candidates.values()
             if not each.is_absent and each.build is not None
         }
-        return _Answer(goal, target, versions, frozenset(e.partition(":")[2] for e in solution.off))
+        return _Answer(goal, target, versions, frozenset(element.id for element in solution.off))
 
     def _remedy(self, answer: _Answer, names: Sequence[str]) -> Remedy:
         goal, target, versions, _ = answer

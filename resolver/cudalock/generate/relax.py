@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.conflicts import Conflict
 from cudalock.goals import Asked
 from cudalock.resolution.candidate import best_wheel
+from cudalock.resolution.elements import Element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.versions import accepts, is_prerelease, parse_version
@@ -126,17 +127,17 @@ class _Relaxing:
             conflicts_found.append(core)
         return None
 
-    def _elements(self, target: Target) -> dict[str, list[Limit]]:
+    def _elements(self, target: Target) -> dict[Element, list[Limit]]:
         """The limits by the elements that they are in the question of a target."""
-        found: dict[str, list[Limit]] = {}
+        found: dict[Element, list[Limit]] = {}
         for limit in self.limits:
             if limit.applies(target):
-                found.setdefault(f"goal:{limit.text}", []).append(limit)
+                found.setdefault(Element("goal", limit.text), []).append(limit)
         return found
 
     def _a_core(
         self,
-        conflicts: Sequence[tuple[Conflict, dict[str, list[Limit]]]],
+        conflicts: Sequence[tuple[Conflict, dict[Element, list[Limit]]]],
         let_go: frozenset[Limit],
     ) -> frozenset[Limit] | None:
         """The limits in some conflict that is left; None where there is no conflict left."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion
 
-from cudalock.compat.query import comes_from, place_element
+from cudalock.compat.query import comes_from
+from cudalock.resolution.elements import BUILDERS_OPTION, EXCLUDE_NEWER_OPTION, Element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import NOTHING
 from cudalock.versions import accepts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.resolution import Candidate, Requirement
 
-_OF_CHOICE: Final = frozenset(["option:builders", "option:exclude-newer"])
+_OF_CHOICE: Final = frozenset([BUILDERS_OPTION, EXCLUDE_NEWER_OPTION])
 """What rules out a wheel that is to be chosen, and not one that is there."""
 
 
@@ -36,7 +37,7 @@ class KeepingProblem(Problem):
         subject: Subject,
         goal: Goal,
         kept: Sequence[Held],
-        off: frozenset[str] = NOTHING,
+        off: frozenset[Element] = NOTHING,
         wide: bool = False,
         rounds: int | None = None,
     ) -> None:
@@ -66,7 +67,7 @@ class KeepingProblem(Problem):
         }
         self.max_dead_ends = rounds
 
-    def without(self, off: frozenset[str]) -> KeepingProblem:
+    def without(self, off: frozenset[Element]) -> KeepingProblem:
         return KeepingProblem(self.subject, self.asked, self.kept, off, rounds=self.max_dead_ends)
 
     def cuda_wishes(self) -> Iterator[Requirement]:
@@ -74,14 +75,14 @@ class KeepingProblem(Problem):
         if self.matrix.framework not in self._held or self.goal.cuda is not None:
             yield from super().cuda_wishes()
 
-    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         held = self._held.get(candidate.name)
         for missed in super().missed_filters(candidate):
             if held is None or not missed <= _OF_CHOICE:
                 yield missed
         build = candidate.build
         if held and build and not comes_from(held, build, candidate.version or ""):
-            yield frozenset([place_element(candidate.name)])
+            yield frozenset([Element("source", candidate.name)])
 
     def told_apart_by(self, candidate: Candidate) -> str | None:
         held = self._held.get(candidate.name)

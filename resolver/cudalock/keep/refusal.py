@@ -8,6 +8,7 @@ from cudalock.conflicts import Conflict, Explanation, Step
 from cudalock.conflicts.explanation import Narrator, unique
 from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires
 from cudalock.keep.policy import KeepingProblem, meets
+from cudalock.resolution.elements import Element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +55,9 @@ class KeepingNarrator(Narrator):
         problem = self._problem
         kept = problem.kept if isinstance(problem, KeepingProblem) else ()
         by_text = {each.text: each for each in kept}
-        placed = [_installed(each) for each in kept if f"place:{each.name}" in self._core.elements]
+        placed = [
+            _installed(each) for each in kept if Element("source", each.name) in self._core.elements
+        ]
         told = [
             _installed(by_text[step.requirement])
             if isinstance(step, GoalRequires) and step.requirement in by_text
@@ -64,7 +67,7 @@ class KeepingNarrator(Narrator):
         return unique([*told[:1], *placed, *told[1:]])
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
-        if not any(each.startswith("place:") for each in cause.elements):
+        if not any(each.kind == "source" for each in cause.elements):
             yield from super()._restriction(strike, cause)
 
 

@@ -7,9 +7,9 @@ circles: by :mod:`clauses`, over :mod:`choices` and :mod:`releases`), and :mod:`
 from the best on. :mod:`unreachable` sees beforehand what
 no search would find, and :mod:`joint` solves for several targets.
 
-The values are :mod:`requirement`, :mod:`candidate` and :mod:`pinned`. What makes it quick:
-:mod:`wheels` ranks wheels for the target, :mod:`bulk` asks of a whole domain at once, :mod:`screen`
-leaves out beforehand what fits no build of the framework.
+The values are :mod:`elements` (the parts of a query), :mod:`requirement`, :mod:`candidate` and
+:mod:`pinned`. What makes it quick: :mod:`wheels` ranks wheels for the target, :mod:`bulk` asks of
+a whole domain at once, :mod:`screen` leaves out beforehand what fits no build of the framework.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import GaveUp
 from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.elements import ids_of
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.search import Search, Solution
@@ -155,7 +156,7 @@ def warnings_in_force(problem: Problem, chosen: Mapping[str, Candidate]) -> tupl
     broken: set[str] = set()
     for candidate in chosen.values():
         for elements in problem.refusals(candidate):
-            broken |= {each[len("fact:") :] for each in elements if each.startswith("fact:")}
+            broken.update(ids_of(elements, "fact"))
         broken |= _unmet(problem.relations(candidate), chosen)
     fixed = tuple(requirement for requirement, _ in problem.fixed_requirements)
     broken |= _unmet(fixed, chosen)

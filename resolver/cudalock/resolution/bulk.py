@@ -12,7 +12,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import VERSION
-from cudalock.resolution.problem import fact_element
+from cudalock.resolution.elements import Element, fact_element
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
@@ -59,7 +59,7 @@ class Columns:
             for requirement in self._problem.metadata(example[key], names):
                 yield requirement, owners
 
-    def refusals(self) -> Iterator[tuple[frozenset[str], int]]:
+    def refusals(self) -> Iterator[tuple[frozenset[Element], int]]:
         """The sets of elements that together rule candidates out, with the candidates."""
         for fact, owners in self.facts():
             element = fact_element(fact.id)
@@ -69,11 +69,11 @@ class Columns:
                 for requirement, asking in self._filled(fact, demand, owners):
                     settled = self._problem.is_settled(self.domain.name, requirement.name)
                     if not settled and not self._problem.target_accepts(requirement):
-                        yield frozenset([element, f"target:{requirement.name}"]), asking
+                        yield frozenset([element, Element("target", requirement.name)]), asking
         if self._problem.wide:
             yield from self._filtered()
 
-    def _filtered(self) -> Iterator[tuple[frozenset[str], int]]:
+    def _filtered(self) -> Iterator[tuple[frozenset[Element], int]]:
         groups: dict[Hashable, int] = {}
         example: dict[Hashable, Candidate] = {}
         for position, candidate in self.domain.real():

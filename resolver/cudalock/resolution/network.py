@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.candidate import Candidate
-from cudalock.resolution.problem import fact_element
+from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.screen import Screen
 from cudalock.versions import version_order
@@ -153,9 +153,9 @@ def _fits(
 
 
 def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
-    tables: dict[tuple[str | None, str], Table] = {}
+    tables: dict[tuple[Element | None, str], Table] = {}
 
-    def add(element: str | None, requirement: Requirement, owners: int) -> None:
+    def add(element: Element | None, requirement: Requirement, owners: int) -> None:
         other = requirement.name
         if other in domains:
             key = (element, other)
@@ -175,7 +175,7 @@ def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table
     framework = domains.get(problem.matrix.framework or "")
     for wish in problem.cuda_wishes() if framework else ():
         if framework:
-            table = Table(framework.name, CUDA, f"{wish.origin.kind}:{wish.origin.id}")
+            table = Table(framework.name, CUDA, wish.origin)
             table.add(framework.all & ~ABSENT, domains[CUDA].accepted(wish))
             yield table
 
@@ -184,7 +184,7 @@ def _asked(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction
     """What the goal's own words, and values fixed beforehand, leave of a domain."""
     for root in problem.roots:
         if root.name in domains:
-            elements = frozenset([f"{root.origin.kind}:{root.origin.id}"])
+            elements = frozenset([root.origin])
             yield Restriction(root.name, elements, domains[root.name].accepted(root))
     for requirement, elements in problem.fixed_requirements:
         if requirement.name in domains:
@@ -195,7 +195,7 @@ def _asked(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction
 def _ruled_out(columns: dict[str, Columns]) -> Iterator[Restriction]:
     """What facts and the target rule out, candidate by candidate."""
     for name, each in columns.items():
-        refused: dict[frozenset[str], int] = {}
+        refused: dict[frozenset[Element], int] = {}
         for elements, mask in each.refusals():
             refused[elements] = refused.get(elements, 0) | mask
         # What one element rules out comes before what takes two: so a trace of them reads well.
@@ -203,7 +203,7 @@ def _ruled_out(columns: dict[str, Columns]) -> Iterator[Restriction]:
             yield Restriction(name, elements, each.domain.all & ~mask)
 
 
-def _by_size(refused: tuple[frozenset[str], int]) -> tuple[int, list[str]]:
+def _by_size(refused: tuple[frozenset[Element], int]) -> tuple[int, list[Element]]:
     elements, _ = refused
     return len(elements), sorted(elements)
 

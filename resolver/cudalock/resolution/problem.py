@@ -4,8 +4,8 @@ This is where facts and releases meet: every question the search asks (which can
 project here, what does this one want, does the target rule it out) is answered, and remembered, by
 :class:`Problem`. It knows nothing of search or order.
 
-``off`` names elements of the question to leave out (``goal:…``, ``option:cuda``, ``target:gpu``,
-``fact:…``): that is how a soft fact is given up, and a conflict narrowed down. A *wide* problem
+``off`` are the :class:`elements <cudalock.resolution.elements.Element>` of the question to leave
+out: that is how a soft fact is given up, and a conflict narrowed down. A *wide* problem
 offers what the goal's words and the target rule out as well, and names the elements that do.
 """
 
@@ -18,8 +18,18 @@ from typing import TYPE_CHECKING, Final
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
 from cudalock.resolution.candidate import Candidate, best_wheel
+from cudalock.resolution.elements import (
+    BUILDERS_OPTION,
+    CUDA_OPTION,
+    CUDNN_OPTION,
+    EXCLUDE_NEWER_OPTION,
+    TARGET_PYTHON,
+    TOOLKIT_OPTION,
+    Element,
+    fact_element,
+)
 from cudalock.resolution.propagation import NOTHING
-from cudalock.resolution.requirement import Origin, Requirement
+from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.screen import Screen
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit
 from cudalock.targets import newest_driver
@@ -55,7 +65,7 @@ class Problem:
         goal: Goal,
         target: Target,
         matrix: Matrix,
-        off: frozenset[str] = NOTHING,
+        off: frozenset[Element] = NOTHING,
         wide: bool = False,
     ) -> None:
         self.goal = goal
@@ -77,10 +87,10 @@ class Problem:
         self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
         self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
-        self._refusals: dict[Candidate, tuple[frozenset[str], ...]] = {}
+        self._refusals: dict[Candidate, tuple[frozenset[Element], ...]] = {}
         self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
-    def without(self, off: frozenset[str]) -> Problem:
+    def without(self, off: frozenset[Element]) -> Problem:
         """The same problem with other elements left out; what does not depend on them is shared."""
         other = Problem(self.goal, self.target, self.matrix, off)
         other._markers, other._metadata = self._markers, self._metadata
@@ -107,8 +117,8 @@ class Problem:
         parsed = parse_requirement(text)
         if parsed.marker and not parsed.marker.evaluate(self._environment):
             return None
-        origin = Origin("goal", text)
-        if f"{origin.kind}:{origin.id}" in self.off:
+        origin = Element("goal", text)
+        if origin in self.off:
             return None
         name = self.meant(canonical(parsed.name))
         self._check_extras(name, parsed.extras)
@@ -233,18 +243,18 @@ class Problem:
             self.off.isdisjoint(missed) for missed in self.missed_filters(candidate)
         )
 
-    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         """The elements that rule a wheel out before any fact is asked."""
         release, build = candidate.release, candidate.build
         if release is None or build is None:
             return
         if self.matrix.trust(build) not in TRUST_ACCEPTED[self.goal.builders]:
-            yield frozenset(["option:builders"])
+            yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
         if limit is not None and (release.uploaded is None or release.uploaded > limit):
-            yield frozenset(["option:exclude-newer"])
+            yield frozenset([EXCLUDE_NEWER_OPTION])
         if build.python is not None and not accepts(build.python, self._python):
-            yield frozenset(["target:python"])
+            yield frozenset([TARGET_PYTHON])
         if self.wide:
             yield from self._fit.missed(build)
 
@@ -294,7 +304,7 @@ class Problem:
         project = self.matrix.project(name)
         return project is not None and project.mentions(other)
 
-    def refusals(self, candidate: Candidate) -> tuple[frozenset[str], ...]:
+    def refusals(self, candidate: Candidate) -> tuple[frozenset[Element], ...]:
         """Why the candidate cannot be had: each a set of elements that together rule it out."""
         found = self._refusals.get(candidate)
         if found is None:
@@ -347,7 +357,7 @@ class Problem:
                 if fact.is_hard:
                     yield from self._filled(fact, candidate, fact.of_machine)
 
-    def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[str]]:
+    def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         for fact in self.facts_on(candidate):
             element = fact_element(fact.id)
             if fact.refuses and not self.is_settled(candidate.name, candidate.name):
@@ -355,7 +365,7 @@ class Problem:
             for requirement in self._filled(fact, candidate, fact.of_machine):
                 settled = self.is_settled(candidate.name, requirement.name)
                 if not settled and not self.target_accepts(requirement):
-                    yield frozenset([element, f"target:{requirement.name}"])
+                    yield frozenset([element, Element("target", requirement.name)])
         if self.wide:
             yield from self.missed_filters(candidate)
 
@@ -380,7 +390,7 @@ class Problem:
             names = demand.template.label_names
             labels = {name: value for name, value in zip(names, values, strict=True) if value}
             clause = demand.template.fill(labels)
-            origin = Origin("fact", fact.id)
+            origin = fact_element(fact.id)
             self._filled_demands[key] = (
                 None if clause is None else Requirement.of_clause(clause, demand.verb, origin)
             )
@@ -391,7 +401,7 @@ class Problem:
     ) -> Iterator[Requirement]:
         if candidate.build is None:
             return
-        origin = Origin("metadata", str(candidate))
+        origin = Element("metadata", str(candidate))
         if candidate.extras:
             specifier = f"=={candidate.full_version}"
             yield Requirement(candidate.name, (specifier,), "requires", origin)
@@ -406,7 +416,7 @@ class Problem:
             if replaced is not None:
                 if replaced.replacement:
                     yield Requirement(
-                        replaced.replacement, (), "requires", Origin("fact", replaced.fact)
+                        replaced.replacement, (), "requires", fact_element(replaced.fact)
                     )
                 continue
             if parsed.extras:
@@ -457,7 +467,7 @@ class Problem:
                 yield item
 
     @cached_property
-    def soft_elements(self) -> frozenset[str]:
+    def soft_elements(self) -> frozenset[Element]:
         """The facts that may be left out at the price of a warning each."""
         if self.goal.strict:
             return frozenset()
@@ -466,30 +476,27 @@ class Problem:
 
     def cuda_wishes(self) -> Iterator[Requirement]:
         """What the goal wants of the framework's CUDA: some, unless it says otherwise."""
-        if "option:cuda" in self.off:
+        if CUDA_OPTION in self.off:
             return
         wish = self.goal.cuda
-        origin = Origin("option", "cuda")
         if wish == "cpu":
-            yield Requirement("cuda", (), "conflicts", origin)
+            yield Requirement("cuda", (), "conflicts", CUDA_OPTION)
         elif wish is not None:
-            yield Requirement("cuda", (wish,), "requires", origin)
+            yield Requirement("cuda", (wish,), "requires", CUDA_OPTION)
         elif self.target.can_have_cuda and not self.pins_a_build:
-            yield Requirement("cuda", (), "requires", origin)
+            yield Requirement("cuda", (), "requires", CUDA_OPTION)
 
     def option_roots(self, cuda: str | None) -> Iterator[Requirement]:
         """The pip packages that `--toolkit` and `--cudnn` ask for, beside a framework made with
         ``cuda``."""
         release = self.goal.toolkit[0] if self.goal.toolkit else None
-        if self.goal.toolkit and "option:toolkit" not in self.off:
-            origin = Origin("option", "toolkit")
+        if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             pins = self.matrix.toolkit_pins(*self.goal.toolkit, self.target.platform)
             for name, version in pins.items():
-                yield Requirement(name, (f"=={version}",), "requires", origin)
-        if self.goal.cudnn is not None and "option:cudnn" not in self.off:
-            origin = Origin("option", "cudnn")
+                yield Requirement(name, (f"=={version}",), "requires", TOOLKIT_OPTION)
+        if self.goal.cudnn is not None and CUDNN_OPTION not in self.off:
             project = self.cudnn_project(cuda or release)
-            yield Requirement(project, (self.goal.cudnn,), "requires", origin)
+            yield Requirement(project, (self.goal.cudnn,), "requires", CUDNN_OPTION)
 
     def cudnn_project(self, cuda: str | None) -> str:
         """The pip package that `--cudnn` means beside a CUDA release. Where there is none, that of
@@ -517,7 +524,7 @@ class Problem:
         return {
             name: tuple(Candidate(name, value) for value in found)
             for name, found in values.items()
-            if found and f"target:{name}" not in self.off
+            if found and Element("target", name) not in self.off
         }
 
     def target_accepts(self, requirement: Requirement) -> bool:
@@ -525,19 +532,19 @@ class Problem:
         return all(map(requirement.accepts, self.target_values.get(requirement.name, ())))
 
     @cached_property
-    def fixed_requirements(self) -> tuple[tuple[Requirement, frozenset[str]], ...]:
+    def fixed_requirements(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:
         """What facts about values fixed beforehand (GPU, Python, the toolkit asked for) ask of
         other components, each with the elements it rests on."""
         values = [
-            (value, f"target:{name}")
+            (value, Element("target", name))
             for name, found in self.target_values.items()
             for value in found
         ]
-        if self.goal.toolkit and "option:toolkit" not in self.off:
+        if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             toolkit = Candidate(self.matrix.toolkit_component, self.goal.toolkit[0])
-            values.append((toolkit, "option:toolkit"))
+            values.append((toolkit, TOOLKIT_OPTION))
         return tuple(
-            (requirement, frozenset([fact_element(requirement.origin.id), element]))
+            (requirement, frozenset([requirement.origin, element]))
             for value, element in values
             for requirement in self.relations(value)
         )
@@ -547,9 +554,4 @@ class Problem:
         return self._evaluate(f"x; {marker}", "")
 
 
-def fact_element(id: str) -> str:
-    """A fact as an element of the question."""
-    return f"fact:{id}"
-
-
-__all__ = ["Problem", "fact_element"]
+__all__ = ["Problem"]

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.elements import Element
 from cudalock.resolution.requirement import Requirement
 from cudalock.versions import accepts
 
 ABSENT = 1
 """The bit of a component's absence: the first candidate of every domain."""
 
-NOTHING: Final[frozenset[str]] = frozenset()
+NOTHING: Final[frozenset[Element]] = frozenset()
 
 Alive = dict[str, int]
 
@@ -95,13 +96,13 @@ class Table:
     """What one fact, or the metadata, of ``owner`` asks of ``other``, candidate by candidate.
 
     ``groups`` are pairs (candidates of owner, candidates of other that they accept); ``covered`` is
-    every candidate of owner that asks anything. ``element`` is the fact, ``fact:…``, None for
-    metadata, which cannot be left out.
+    every candidate of owner that asks anything. ``element`` is the fact or option that asks, None
+    for metadata, which cannot be left out.
     """
 
     __slots__ = ("covered", "element", "groups", "other", "owner")
 
-    def __init__(self, owner: str, other: str, element: str | None) -> None:
+    def __init__(self, owner: str, other: str, element: Element | None) -> None:
         self.owner = owner
         self.other = other
         self.element = element
@@ -120,7 +121,7 @@ class Restriction(NamedTuple):
     """
 
     component: str
-    elements: frozenset[str]
+    elements: frozenset[Element]
     allowed: int
 
 
@@ -156,12 +157,12 @@ class Network:
                 self._touching[table.other].append(table)
 
     @property
-    def elements(self) -> frozenset[str]:
+    def elements(self) -> frozenset[Element]:
         """Every element of the question that this network knows."""
         found = {table.element for table in self.tables if table.element}
         return frozenset(found.union(*(each.elements for each in self.restrictions)))
 
-    def alive(self, off: frozenset[str] = NOTHING, trace: list[Strike] | None = None) -> Alive:
+    def alive(self, off: frozenset[Element] = NOTHING, trace: list[Strike] | None = None) -> Alive:
         """What may be chosen before propagation."""
         alive = {name: domain.all for name, domain in self.domains.items()}
         for each in self.restrictions:
@@ -173,7 +174,7 @@ class Network:
         return alive
 
     def propagate(
-        self, alive: Alive, off: frozenset[str] = NOTHING, trace: list[Strike] | None = None
+        self, alive: Alive, off: frozenset[Element] = NOTHING, trace: list[Strike] | None = None
     ) -> str | None:
         """Strike, in ``alive``, what can take part in no answer, noting each step in ``trace``.
 

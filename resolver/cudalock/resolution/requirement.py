@@ -9,18 +9,7 @@ from cudalock.versions import accepts
 
 if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate
-
-
-class Origin(NamedTuple):
-    """Where a requirement comes from.
-
-    ``kind`` is ``goal``, ``option``, ``target``, ``fact`` or ``metadata``; ``id`` is the goal's
-    requirement, the option, the target's facet, the fact's id, or ``name version`` of the release
-    whose metadata says so.
-    """
-
-    kind: str
-    id: str
+    from cudalock.resolution.elements import Element
 
 
 class Requirement(NamedTuple):
@@ -33,11 +22,11 @@ class Requirement(NamedTuple):
     name: str
     specifiers: tuple[str, ...]
     kind: Verb
-    origin: Origin
+    origin: Element
     extras: frozenset[str] = frozenset()
 
     @classmethod
-    def of_clause(cls, clause: Clause, kind: Verb, origin: Origin) -> Requirement:
+    def of_clause(cls, clause: Clause, kind: Verb, origin: Element) -> Requirement:
         """The requirement that a fact's clause makes. A clause on :data:`NONE` wants absence."""
         if NONE in clause.specifiers:
             return cls(clause.name, (), "conflicts", origin)
@@ -66,4 +55,4 @@ class Requirement(NamedTuple):
         return " or ".join(self.name + specifier for specifier in self.specifiers) or self.name
 
 
-__all__ = ["Origin", "Requirement"]
+__all__ = ["Requirement"]

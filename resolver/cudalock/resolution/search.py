@@ -27,8 +27,8 @@ from cudalock.resolution.cost import (
     cuda_build_key,
     index_key,
 )
+from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.network import build_network
-from cudalock.resolution.problem import fact_element
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
 from cudalock.versions import parse_version
@@ -43,7 +43,7 @@ class Solution(NamedTuple):
     """An answer: what is pinned, the soft facts left out for it, and its cost from point 2 on."""
 
     pinned: Pinned
-    off: frozenset[str]
+    off: frozenset[Element]
     cost: Key
 
 
@@ -53,7 +53,7 @@ class Search:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._problems = {problem.off: problem}
-        self._pinnings: dict[frozenset[str], Pinning] = {}
+        self._pinnings: dict[frozenset[Element], Pinning] = {}
         self._goes_round = False
         """whether resolvelib was seen to go round in circles here"""
         self.network: Network = build_network(problem)
@@ -86,7 +86,7 @@ class Search:
         """Whether some choice was given up, so that a no is not proven."""
         return any(problem.gave_up for problem in self._problems.values())
 
-    def is_possible(self, off: frozenset[str] = NOTHING) -> bool:
+    def is_possible(self, off: frozenset[Element] = NOTHING) -> bool:
         """Whether there is any answer without these elements, at whatever price in warnings."""
         off = off | self.problem.soft_elements
         return self._has_answer(self.network.alive(off), off)
@@ -124,7 +124,7 @@ class Search:
         alive[candidate.name] &= self._bits(candidate.name, {id(candidate)})
         return self._has_answer(alive, off)
 
-    def _has_answer(self, alive: Alive, off: frozenset[str]) -> bool:
+    def _has_answer(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Whether a search settles what propagation leaves of a part of the network."""
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return False
@@ -132,7 +132,7 @@ class Search:
             self._pin(part, cuda, off) is not None for part, cuda in self._by_build(alive, off)
         )
 
-    def _is_hopeless(self, alive: Alive, off: frozenset[str]) -> bool:
+    def _is_hopeless(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Whether a search beside no build in particular proves that there is no answer.
 
         What the matrix holds is closed, and where propagation leaves something there is one as a
@@ -144,7 +144,7 @@ class Search:
     # -- soft facts ---------------------------------------------------------------------------
 
     @cached_property
-    def elements(self) -> frozenset[str]:
+    def elements(self) -> frozenset[Element]:
         """What may be left out: the elements of the network, and the facts that it does not see,
         for what they are about or what they ask for is in the closure alone."""
         seen = self.network.domains
@@ -157,8 +157,8 @@ class Search:
         }
         return self.network.elements | closure
 
-    def _least_given_up(self, soft: frozenset[str]) -> Solution | None:
-        cores: list[frozenset[str]] = [self._core(soft)]
+    def _least_given_up(self, soft: frozenset[Element]) -> Solution | None:
+        cores: list[frozenset[Element]] = [self._core(soft)]
         while all(cores):
             answers: list[Solution] = []
             for off in _smallest_hitting_sets(cores):
@@ -171,7 +171,7 @@ class Search:
                 return min(answers, key=lambda answer: answer.cost)
         return None
 
-    def _core(self, enforced: frozenset[str]) -> frozenset[str]:
+    def _core(self, enforced: frozenset[Element]) -> frozenset[Element]:
         """A smallest set of soft facts that cannot all hold, from a set that cannot."""
         soft = self.problem.soft_elements
         core = enforced
@@ -182,7 +182,7 @@ class Search:
 
     # -- one set of facts in force ------------------------------------------------------------
 
-    def _without(self, off: frozenset[str]) -> Solution | None:
+    def _without(self, off: frozenset[Element]) -> Solution | None:
         alive = self.network.alive(off)
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
@@ -195,7 +195,7 @@ class Search:
         return None
 
     def _by_framework_version(
-        self, alive: Alive, off: frozenset[str]
+        self, alive: Alive, off: frozenset[Element]
     ) -> Iterator[tuple[str, Alive]]:
         """The part of the network for each public version of the framework, newest first."""
         name = self._framework
@@ -224,7 +224,7 @@ class Search:
             if part is not None:
                 yield version, part
 
-    def _does_without_framework(self, alive: Alive, off: frozenset[str]) -> bool:
+    def _does_without_framework(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Whether some releases of what was asked for need no framework."""
         part = {**alive, self._framework or "": ABSENT}
         return (
@@ -232,7 +232,7 @@ class Search:
             and self._pin(part, self._cuda(None), off) is not None
         )
 
-    def _framework_version(self, alive: Alive, off: frozenset[str]) -> str | None:
+    def _framework_version(self, alive: Alive, off: frozenset[Element]) -> str | None:
         """The version of the framework in the first answer that is found, if there is one among
         wheels without a flaw; None without."""
         name = self._framework or ""
@@ -244,7 +244,9 @@ class Search:
         chosen = answer.version_of(name) if answer else None
         return chosen.version if chosen else None
 
-    def _least_flawed(self, alive: Alive, off: frozenset[str]) -> tuple[int, Key, Pinned] | None:
+    def _least_flawed(
+        self, alive: Alive, off: frozenset[Element]
+    ) -> tuple[int, Key, Pinned] | None:
         """Points 3 to 6: as few flawed wheels as can be, then the best build and components."""
         doubtful = [name for name, mask in alive.items() if mask & self._flawed[name]]
         for flaws in range(len(doubtful) + 1):
@@ -263,7 +265,7 @@ class Search:
                 return flaws, cost, pinned
         return None
 
-    def _best_build(self, alive: Alive, off: frozenset[str]) -> tuple[Key, Pinned] | None:
+    def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Pinned] | None:
         name = self._framework
         if name is None or name not in self.network.domains or alive[name] & ABSENT:
             pinned = self._settle(alive, None, off)
@@ -298,7 +300,9 @@ class Search:
             (min(component_key(self.problem, each, cuda) for each in members) for members in left),
         )
 
-    def _by_build(self, alive: Alive, off: frozenset[str]) -> Iterator[tuple[Alive, str | None]]:
+    def _by_build(
+        self, alive: Alive, off: frozenset[Element]
+    ) -> Iterator[tuple[Alive, str | None]]:
         """The part of the network for each build of the framework, and its CUDA release."""
         name = self._framework
         if name is None or name not in self.network.domains:
@@ -309,7 +313,9 @@ class Search:
             if part is not None:
                 yield part, self._cuda(build)
 
-    def _only(self, alive: Alive, name: str, chosen: set[int], off: frozenset[str]) -> Alive | None:
+    def _only(
+        self, alive: Alive, name: str, chosen: set[int], off: frozenset[Element]
+    ) -> Alive | None:
         """The network with only some candidates of a component left; None where that is no part of
         an answer."""
         part = dict(alive)
@@ -321,12 +327,12 @@ class Search:
         candidates = self.network.domains[name].candidates
         return sum(1 << at for at, candidate in enumerate(candidates) if id(candidate) in chosen)
 
-    def _problem(self, off: frozenset[str]) -> Problem:
+    def _problem(self, off: frozenset[Element]) -> Problem:
         if off not in self._problems:
             self._problems[off] = self.problem.without(off)
         return self._problems[off]
 
-    def _pin(self, alive: Alive, cuda: str | None, off: frozenset[str]) -> Pinned | None:
+    def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Pinned | None:
         """The best choice among what is alive, if there is one."""
         if not self._goes_round:
             try:
@@ -335,7 +341,7 @@ class Search:
                 self._goes_round = True
         return self._pinning(off).pin(alive, cuda)
 
-    def _pinning(self, off: frozenset[str]) -> Pinning:
+    def _pinning(self, off: frozenset[Element]) -> Pinning:
         if off not in self._pinnings:
             from cudalock.resolution.pinning import Pinning
 
@@ -344,7 +350,9 @@ class Search:
 
     # -- one build of the framework ---------------------------------------------------------------
 
-    def _settle(self, alive: Alive, build: Candidate | None, off: frozenset[str]) -> Pinned | None:
+    def _settle(
+        self, alive: Alive, build: Candidate | None, off: frozenset[Element]
+    ) -> Pinned | None:
         """The rest beside one build: the first answer, then each goal component in turn
         raised to the best that still has one."""
         cuda = self._cuda(build)
@@ -393,7 +401,7 @@ def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
     )
 
 
-def _smallest_hitting_sets(cores: list[frozenset[str]]) -> list[frozenset[str]]:
+def _smallest_hitting_sets(cores: list[frozenset[Element]]) -> list[frozenset[Element]]:
     """Every smallest set that has a member of each core."""
     members = sorted(frozenset().union(*cores))
     for size in range(1, len(members) + 1):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cudalock.resolution.elements import TARGET_GLIBC, TARGET_PLATFORM, TARGET_PYTHON, Element
+
 if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
     from cudalock.targets import Target
 
-WHEEL_FACETS: Final = ("target:python", "target:platform", "target:glibc")
+WHEEL_FACETS: Final = (TARGET_PYTHON, TARGET_PLATFORM, TARGET_GLIBC)
 """The parts of a target that wheel tags speak of, as elements of the question."""
 
 LAST: Final = 1 << 30
@@ -28,17 +30,17 @@ class Fit:
     def __init__(self, target: Target) -> None:
         self._exact = target.tags()
         self._family = target.family_tags()
-        self._by_tags: dict[str, frozenset[frozenset[str]]] = {}
+        self._by_tags: dict[str, frozenset[frozenset[Element]]] = {}
 
-    def ranker(self, off: frozenset[str]) -> Ranker:
+    def ranker(self, off: frozenset[Element]) -> Ranker:
         """Ranks as the target does, not minding the facets in ``off``."""
         if off.isdisjoint(WHEEL_FACETS):
             return self._exact
         return _Lenient(self, frozenset(off.intersection(WHEEL_FACETS)))
 
-    def missed(self, build: Build) -> Iterator[frozenset[str]]:
+    def missed(self, build: Build) -> Iterator[frozenset[Element]]:
         """The smallest sets of facets that together rule out every wheel of a build."""
-        shared: frozenset[frozenset[str]] | None = None
+        shared: frozenset[frozenset[Element]] | None = None
         for tags in build.tags:
             sets = self.missed_by(tags)
             shared = sets if shared is None else shared & sets
@@ -46,7 +48,7 @@ class Fit:
             if not any(other < found for other in shared or ()):
                 yield found
 
-    def missed_by(self, tags: str) -> frozenset[frozenset[str]]:
+    def missed_by(self, tags: str) -> frozenset[frozenset[Element]]:
         """Every set of facets that rules out a wheel with these tags."""
         found = self._by_tags.get(tags)
         if found is None:
@@ -66,7 +68,7 @@ class Fit:
         return found
 
 
-def _with_supersets(sets: set[frozenset[str]]) -> Iterator[frozenset[str]]:
+def _with_supersets(sets: set[frozenset[Element]]) -> Iterator[frozenset[Element]]:
     python, platform, glibc = WHEEL_FACETS
     for facets in (
         {python},
@@ -82,7 +84,7 @@ def _with_supersets(sets: set[frozenset[str]]) -> Iterator[frozenset[str]]:
 class _Lenient:
     """Ranks wheels for a target of which some facets are not minded."""
 
-    def __init__(self, fit: Fit, off: frozenset[str]) -> None:
+    def __init__(self, fit: Fit, off: frozenset[Element]) -> None:
         self._fit = fit
         self._exact = fit.ranker(frozenset())
         self._off = off

@@ -1,0 +1,60 @@
+"""The parts of a query: what a requirement comes from, and what can be left out to see if it helps.
+
+A conflict is narrowed down by leaving parts out, a soft fact is given up by leaving it out, and
+every requirement names the part that it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Final, Literal, NamedTuple
+
+ElementKind = Literal["goal", "option", "target", "source", "fact", "metadata"]
+
+
+class Element(NamedTuple):
+    """One part of a query.
+
+    ===========  ==============================================================================
+    kind         id
+    ===========  ==============================================================================
+    `goal`       a requirement or constraint of the goal, as its text
+    `option`     `cuda`, `builders`, `exclude-newer`, `toolkit` or `cudnn`
+    `target`     `python`, `platform`, `glibc`, `gpu` or `driver`
+    `source`     a project's name: the file or the indexes that its wheel has to come from
+    `fact`       the id of a curated fact
+    `metadata`   `name version` of the release whose metadata requires something; this is the one
+                 kind that cannot be left out
+    ===========  ==============================================================================
+    """
+
+    kind: ElementKind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+CUDA_OPTION: Final = Element("option", "cuda")
+BUILDERS_OPTION: Final = Element("option", "builders")
+EXCLUDE_NEWER_OPTION: Final = Element("option", "exclude-newer")
+TOOLKIT_OPTION: Final = Element("option", "toolkit")
+CUDNN_OPTION: Final = Element("option", "cudnn")
+
+TARGET_PYTHON: Final = Element("target", "python")
+TARGET_PLATFORM: Final = Element("target", "platform")
+TARGET_GLIBC: Final = Element("target", "glibc")
+TARGET_GPU: Final = Element("target", "gpu")
+TARGET_DRIVER: Final = Element("target", "driver")
+
+
+@cache  # asked for each candidate of each fact: a new tuple each time costs three times as much
+def fact_element(id: str) -> Element:
+    """Return the element of the curated fact with this id."""
+    return Element("fact", id)
+
+
+def ids_of(elements: Iterable[Element], kind: ElementKind) -> list[str]:
+    """Return the ids of the elements of one kind, in the order given."""
+    return [element.id for element in elements if element.kind == kind]
