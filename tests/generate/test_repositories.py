@@ -249,6 +249,18 @@ FA2 = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4.pos
             "https://download.pytorch.org/whl/cu124/torch-2.5.1%2Bcu124-cp312-cp312-win_amd64.whl",
             ("torch", "2.5.1+cu124", "3.12", "windows"),
         ),
+        (
+            "https://download.pytorch.org/whl/cpu/torch-2.13.0%2Bcpu-cp311-cp311-win_arm64.whl",
+            ("torch", "2.13.0+cpu", "3.11", "windows-arm64"),
+        ),
+        (
+            "https://example.org/torch-2.2.2-cp311-none-macosx_10_9_x86_64.whl",
+            ("torch", "2.2.2", None, "macos-x86_64"),
+        ),
+        (
+            "https://example.org/torch-2.2.2-cp311-none-macosx_11_0_arm64.whl",
+            ("torch", "2.2.2", None, "macos"),
+        ),
         ("https://example.org/torch-2.5.1+cu999-cp312-cp312-win_amd64.whl", None),
         ("https://example.org/nothing-1-py3-none-any.whl", None),
         ("https://example.org/torch-2.5.1.tar.gz", None),

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from cudalock.targets.platforms import PLATFORMS, likeliest, of_wheel_tags
+from cudalock.targets.tags import minor_of
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from packaging.tags import Tag
-
     from cudalock.matrix.matrix import Matrix
 
 
@@ -30,7 +28,7 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
     """The matrix's row for the file that an address leads to; None where it has none."""
     file = file_of(url)
     try:
-        name, version, _, tags = parse_wheel_filename(file)
+        name, version, _, _ = parse_wheel_filename(file)
     except InvalidWheelFilename:
         return None
     project = matrix.project(str(name))
@@ -39,31 +37,19 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
     for build in project.release(version.public).builds:
         for wheel in build.wheels:
             if wheel.file(version.public, build.local) == file:
-                return KnownWheel(str(name), str(version), _python(tags), _platform(tags))
+                minor = minor_of(wheel.tags)
+                python = None if minor is None else f"3.{minor}"
+                return KnownWheel(str(name), str(version), python, _platform(wheel.tags))
     return None
 
 
-def _python(tags: Iterable[Tag]) -> str | None:
-    found = {tag.interpreter for tag in tags if tag.abi.startswith("cp")}
-    if len(found) != 1:
+def _platform(tags: str) -> str | None:
+    """The platform of a wheel as `--platform` takes it, None where several systems take it."""
+    rows = [PLATFORMS[name] for name in of_wheel_tags(tags)]
+    systems = {row.system for row in rows}
+    if len(systems) != 1:
         return None
-    (interpreter,) = found
-    digits = interpreter.removeprefix("cp")
-    return f"{digits[0]}.{digits[1:]}" if digits[1:].isdigit() else None
-
-
-def _platform(tags: Iterable[Tag]) -> str | None:
-    """As `--platform` takes it."""
-    found = {_flag(tag.platform) for tag in tags}
-    return found.pop() if len(found) == 1 else None
-
-
-def _flag(tag: str) -> str | None:
-    if tag.startswith(("linux", "manylinux")):
-        return "linux-aarch64" if tag.endswith("aarch64") else "linux"
-    if tag.startswith("win"):
-        return "windows"
-    return "macos" if tag.startswith("macosx") else None
+    return rows[0].flag if len(rows) == 1 else likeliest(systems.pop()).flag
 
 
 __all__ = ["KnownWheel", "find_wheel"]
