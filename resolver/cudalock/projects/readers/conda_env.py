@@ -12,6 +12,7 @@ from cudalock.projects.syntax import conda as conda_versions
 from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines
 from cudalock.projects.syntax.text import Text
 from cudalock.projects.syntax.yaml import BadYaml, compose
+from cudalock.targets.platforms import of_conda_subdir
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
 _DEPENDENCIES: Final = re.compile(r"^dependencies[ \t]*:", re.MULTILINE)
 _PYTHON: Final = "python"
-_PLATFORMS: Final = {
-    "linux-64": "linux",
-    "linux-aarch64": "linux-aarch64",
-    "win-64": "windows",
-    "osx-64": "macos",
-    "osx-arm64": "macos",
-}
-"""conda's subdirectories, as `--platform` has them."""
 
 
 def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
@@ -80,8 +73,8 @@ class _Environment:
                 for item in value.items():
                     self._dependency(item)
             elif key.value == "platforms":
-                names = [item.value for item in value.items()]
-                self.platforms += [_PLATFORMS[each] for each in names if each in _PLATFORMS]
+                rows = [of_conda_subdir(subdir.value) for subdir in value.items()]
+                self.platforms += [row.flag for row in rows if row]
 
     def _dependency(self, node: YamlNode) -> None:
         for key, value in node.pairs():
