@@ -24,7 +24,9 @@ from cudalock.cli import main
 from cudalock.errors import BadSpecifier, MatrixError, UnknownName, UnknownVersion, UsageError
 from cudalock.matrix.matrix import Matrix
 from cudalock.show import find_definition, make_table, read_definitions, rules, show
-from cudalock.show.wheels import platforms_of, python_of, python_ranges
+from cudalock.show.wheels import python_ranges
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.targets.tags import python_of
 from tests.files import write_all
 from tests.paths import RESOLVER
 
@@ -794,7 +796,7 @@ def test_rules_for_a_name_in_a_clause() -> None:
     ],
 )
 def test_tags(tags: str, platforms: list[str], python: str) -> None:
-    assert (platforms_of(tags), python_of(tags)) == (platforms, python)
+    assert (of_wheel_tags(tags), python_of(tags)) == (platforms, python)
 
 
 def test_python_ranges() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -19,45 +19,18 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.names import nearest
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets import PLATFORMS, Target, parse_platform, platform_words
+from cudalock.targets.marker_values import (
+    MARKER_IMPLEMENTATIONS,
+    MARKER_MACHINES,
+    MARKER_MINORS,
+    MARKER_SYSTEMS,
+)
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared, Place, ProjectFile, Source
 
-_SYSTEMS: Final = (
-    ("linux", "Linux", "posix"),
-    ("linux2", "Linux", "posix"),
-    ("darwin", "Darwin", "posix"),
-    ("win32", "Windows", "nt"),
-    ("cygwin", "CYGWIN_NT-10.0", "posix"),
-    ("freebsd14", "FreeBSD", "posix"),
-    ("aix", "AIX", "posix"),
-    ("android", "Android", "posix"),
-    ("ios", "iOS", "posix"),
-    ("emscripten", "Emscripten", "posix"),
-    ("wasi", "wasi", "posix"),
-)
-"""sys_platform, platform_system, os_name of every system that Python has been seen on."""
-_MACHINES: Final = (
-    "x86_64",
-    "AMD64",
-    "aarch64",
-    "arm64",
-    "ARM64",
-    "i386",
-    "i686",
-    "x86",
-    "armv6l",
-    "armv7l",
-    "ppc64le",
-    "s390x",
-    "riscv64",
-    "loongarch64",
-    "wasm32",
-)
-_MINORS: Final = ("2.7", *(f"3.{minor}" for minor in range(21)))
-_IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"), ("graalpy", "GraalVM"))
 _OPEN: Final = ("platform_release", "platform_version", "extra", "implementation_version")
 """Variables whose values nobody can list."""
 
@@ -117,26 +90,13 @@ def can_hold(marker: str) -> bool:
     """Whether a marker holds on some machine; so it does where it asks what nobody can list."""
     if any(name in marker for name in _OPEN):
         return True
-    systems = _SYSTEMS if _asks(marker, "sys_platform", "platform_system", "os_name") else [None]
-    machines = _MACHINES if _asks(marker, "platform_machine") else [None]
-    minors = _MINORS if _asks(marker, "python_version", "python_full_version") else [None]
-    kinds = (
-        _IMPLEMENTATIONS
-        if _asks(marker, "implementation_name", "platform_python_implementation")
-        else [None]
-    )
+    systems = _asked(marker, MARKER_SYSTEMS)
+    machines = _asked(marker, [{"platform_machine": machine} for machine in MARKER_MACHINES])
+    kinds = _asked(marker, MARKER_IMPLEMENTATIONS)
+    minors = MARKER_MINORS if "python_version" in marker or "python_full" in marker else [None]
     base = Target(PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
     for system, machine, minor, kind in product(systems, machines, minors, kinds):
-        environment = dict(base)
-        if system:
-            environment.update(
-                zip(("sys_platform", "platform_system", "os_name"), system, strict=True)
-            )
-        if machine:
-            environment["platform_machine"] = machine
-        if kind:
-            names = ("implementation_name", "platform_python_implementation")
-            environment.update(zip(names, kind, strict=True))
+        environment = {**base, **system, **machine, **kind}
         patches = (0, 30) if minor and "python_full_version" in marker else (0,)
         for patch in patches:
             if minor:
@@ -146,8 +106,9 @@ def can_hold(marker: str) -> bool:
     return False
 
 
-def _asks(marker: str, *names: str) -> bool:
-    return any(name in marker for name in names)
+def _asked(marker: str, environments: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, str]]:
+    """The values to try of some variables; nothing to try where a marker names none of them."""
+    return environments if any(name in marker for name in environments[0]) else [{}]
 
 
 def _meant(marker: str) -> str | None:

@@ -8,16 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.syntax.pep508 import may_hold
-from cudalock.targets import Target
+from cudalock.targets import LIKELY, LIKELY_WITH_GPU, Target
 from cudalock.text import either
 
 if TYPE_CHECKING:
     from cudalock.projects.model import ProjectFile
 
-PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "macos-arm64", "linux-aarch64")
-"""The most usual first."""
-WITH_CARDS: Final = PLATFORMS[:2]
-"""Where a card or a driver is likely when nobody says which platform."""
 PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
 """The one with most wheels first."""
 
@@ -49,8 +45,8 @@ def newer(targets: Iterable[Target]) -> list[Target]:
 
 def _usual(file: ProjectFile) -> Iterator[Target]:
     pythons = list(_pythons(file)) or list(PYTHONS)
-    platforms = [each for each in PLATFORMS if not file.platforms or each in file.platforms]
-    for platform in platforms or PLATFORMS:
+    platforms = [each for each in LIKELY if not file.platforms or each in file.platforms]
+    for platform in platforms or LIKELY:
         for python in pythons:
             target = Target(python, platform)
             if _is_meant(file, target):
@@ -67,7 +63,7 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
     found = []
     for each in _usual(file):
         wants_cuda = bool(target.gpus or target.driver)
-        if wants_cuda and "platform" not in target.stated and each.platform not in WITH_CARDS:
+        if wants_cuda and "platform" not in target.stated and each.platform not in LIKELY_WITH_GPU:
             continue
         python = target if "python" in target.stated else each
         place = target if "platform" in target.stated else each
@@ -140,4 +136,4 @@ def _numbers(python: str) -> list[int]:
     return [int(part) for part in python.rstrip("t").split(".")]
 
 
-__all__ = ["PLATFORMS", "PYTHONS", "completed", "is_allowed", "likely", "told"]
+__all__ = ["PYTHONS", "completed", "is_allowed", "likely", "told"]

@@ -106,9 +106,10 @@ def _layout(python: str | None) -> Layout:
 def _print_snippet(matrix: Matrix) -> None:
     from cudalock.activate.snippet import snippet
     from cudalock.cli.console import emit
+    from cudalock.targets import WINDOWS
 
-    where = matrix.libraries("windows")
-    assert where is not None, "the matrix tells of Windows"
+    where = matrix.libraries(WINDOWS.name)
+    assert where is not None, "the matrix has no folders of Windows' libraries"
     emit(snippet(where))
 
 

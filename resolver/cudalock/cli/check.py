@@ -195,11 +195,11 @@ def _read(request: Request, matrix: Matrix, here: Here | None = None) -> list[Ta
 
 def _nowhere() -> Here:
     """What is not stated is filled in by the file that is checked, and not by this machine."""
-    from cudalock.targets import Here
+    from cudalock.targets import LIKELY, Here
 
     return Here(
         python=lambda: ("3.11", False),
-        platform=lambda: ("linux-x86_64", None, None),
+        platform=lambda: (LIKELY[0], None, None),
         gpus_and_driver=lambda: ((), None),
     )
 

@@ -10,6 +10,7 @@ import click
 from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.goals import SWITCHES, Asked, Request
 from cudalock.names import nearest
+from cudalock.targets import PLATFORMS
 from cudalock.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ def _parameter(project: str) -> str:
     return f"want_{project.replace('-', '_')}"
 
 
+def _platforms() -> str:
+    return ", ".join(row.flag for row in PLATFORMS.values() if row.likelihood)
+
+
 _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several(
         "--python",
@@ -74,7 +79,7 @@ _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--python-platform",
         "platform",
         metavar="PLATFORM",
-        text="linux, linux-aarch64, windows, macos or a triple of uv's.",
+        text=f"{_platforms()} or a triple of uv's.",
     ),
     _several("--glibc", metavar="VERSION", text="Of the Linux solved for; 2.28 unless it is here."),
     _several("--gpu", metavar="NAME|CC", text='"RTX 5090" or 12.0; said again, all must work.'),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -19,6 +18,7 @@ from cudalock.conflicts.step import (
     Yanked,
 )
 from cudalock.resolution.candidate import Candidate
+from cudalock.targets.tags import minor_of
 from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
 
 if TYPE_CHECKING:
@@ -157,6 +157,4 @@ class WithoutWheels:
 def _pythons(candidates: list[Candidate]) -> tuple[int, ...]:
     """The minor versions of CPython 3 that wheels of these candidates' builds are for."""
     tags = {tag for each in candidates if each.build for tag in each.build.tags}
-    return tuple(
-        sorted({int(m[1]) for tag in tags if (m := re.search(r"\bcp3(\d+)-cp3\d+-", tag))})
-    )
+    return tuple(sorted({minor for tag in tags if (minor := minor_of(tag)) is not None}))

@@ -23,6 +23,7 @@ from cudalock.resolution.elements import (
 )
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.targets import LIKELY, PLATFORMS
 from cudalock.versions import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ SHOWN: Final = 3
 TRIED: Final = 3
 """Versions tried of a project whose releases have to be asked for one by one."""
 PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-PLATFORMS: Final = ("linux-x86_64", "windows-x86_64", "linux-aarch64")
 GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
 """Those of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 PLACES: Final = (TARGET_PYTHON, TARGET_PLATFORM)
@@ -111,8 +111,9 @@ class Advisor:
         yield self._solved(_loosened_options(goal, target, elements))
         if "python" in target.stated and TARGET_PYTHON in elements:
             yield self._solved(_targets(goal, target, {"python"}))
-        if target.platform == "windows-x86_64" and "platform" in target.stated:
-            yield self._solved(iter([_on_platform(goal, target, "linux-x86_64")]))
+        wsl = PLATFORMS[target.platform].wsl
+        if wsl and "platform" in target.stated:
+            yield self._solved(iter([_on_platform(goal, target, wsl)]))
         elif "platform" in target.stated and TARGET_PLATFORM in elements:
             yield self._solved(_targets(goal, target, {"platform"}))
         for text in ids_of(elements, "goal"):
@@ -250,9 +251,10 @@ def _named_version(parsed: Requirement) -> Version | None:
 def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion]:
     """The nearest targets: another Python, another platform, then both."""
     pythons = _near_pythons(target) if "python" in parts else []
-    platforms = [each for each in PLATFORMS if each != target.platform]
-    if "platform" not in parts:
-        platforms = []
+    platforms = []
+    if "platform" in parts:
+        able = (name for name in LIKELY if PLATFORMS[name].accelerators)
+        platforms = [name for name in able if name != target.platform]
     for python in pythons:
         other = replace(target, python=python, free_threaded=False)
         yield Suggestion(f"on Python {python}", goal, other)
@@ -293,7 +295,7 @@ def _for_one_gpu(goal: Goal, target: Target) -> Iterator[Suggestion]:
 
 def _on_platform(goal: Goal, target: Target, platform: str) -> Suggestion:
     other = target.on_platform(platform)
-    is_wsl = target.platform == "windows-x86_64" and platform == "linux-x86_64"
+    is_wsl = platform == PLATFORMS[target.platform].wsl
     wsl = " (under WSL2, say)" if is_wsl else ""
     return Suggestion(f"on {other.platform_label}{wsl}", goal, other)
 

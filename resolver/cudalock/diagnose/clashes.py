@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.compat.judge import Held, judge
 from cudalock.diagnose.versions import ASKED, Pin
 from cudalock.errors import BadTarget
-from cudalock.targets import Here, Target, parse_platform, parse_python
+from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,5 +59,5 @@ def _target(clues: Clues, here: Here) -> Target:
     python, free_threaded = parse_python(clues.python) if clues.python else here.python()
     platform, glibc, macos = parse_platform(clues.platform) if clues.platform else here.platform()
     gpus = (clues.gpu,) if clues.gpu else ()
-    glibc = clues.glibc or glibc if platform.startswith("linux") else None
+    glibc = clues.glibc or glibc if PLATFORMS[platform].system is LINUX else None
     return Target(python, platform, free_threaded, glibc, macos, gpus, clues.driver)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.targets.platforms import of_traces
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,22 +23,6 @@ _PYTHON: Final = re.compile(
     r"|(?:cp|cpython-|python|py)3(?P<minor>\d{1,2})(?![\d.]))",
 )
 _HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
-
-_PLATFORMS: Final = (
-    ("windows-arm64", r"win_arm64"),
-    (
-        "windows",
-        r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|\w\.dll\b"
-        r"|windowspath|\bwindows[- ]1[01]\b",
-    ),
-    ("macos", r"/users/|macosx|\.dylib\b"),
-    ("linux-aarch64", r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu"),
-    (
-        "linux",
-        r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
-    ),
-)
-"""The first that is seen decides: Windows' own marks are the surest, and `.so` the least."""
 
 _CAPABILITY: Final = re.compile(
     r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
@@ -95,7 +81,8 @@ def _pythons(lines: list[str]) -> Iterator[str]:
 
 
 def _platform(folded: str) -> str | None:
-    return next((name for name, marks in _PLATFORMS if re.search(marks, folded)), None)
+    row = of_traces(folded)
+    return row.flag if row else None
 
 
 def _gpu(folded: str, matrix: Matrix) -> str | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 
 from cudalock.matrix.facts import NONE
+from cudalock.targets import PLATFORMS
+from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, holds, may_accept
 
 if TYPE_CHECKING:
@@ -101,9 +103,8 @@ class Evidence:
         """Whether the fact is about what the text has: False if about another version or
         platform, None if the text does not tell."""
         if fact.when is not None and self.clues.platform is not None:
-            system = {"windows": "win32", "macos": "darwin"}
-            name = system.get(self.clues.platform.partition("-")[0], "linux")
-            if "sys_platform" in fact.when and not _holds(fact.when, name):
+            system = PLATFORMS[SPELLINGS[self.clues.platform]].system
+            if "sys_platform" in fact.when and not holds(fact.when, system.markers):
                 return False
         version = self._known.get(fact.component)
         if version is None or version == NONE:
@@ -151,16 +152,6 @@ class Evidence:
             spec == NONE == known or (NONE not in (spec, known) and accepts(spec, known))
             for spec in clause.specifiers
         )
-
-
-def _holds(marker: str, sys_platform: str) -> bool:
-    windows = sys_platform == "win32"
-    environment = {
-        "sys_platform": sys_platform,
-        "os_name": "nt" if windows else "posix",
-        "platform_system": {"win32": "Windows", "darwin": "Darwin"}.get(sys_platform, "Linux"),
-    }
-    return holds(marker, environment)
 
 
 def _needs_patch(specifiers: tuple[str, ...]) -> bool:

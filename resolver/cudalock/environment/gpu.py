@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.targets import PLATFORMS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,8 +28,7 @@ _SMI_OF_WSL: Final = "/usr/lib/wsl/lib/nvidia-smi"
 _SIGNS: Final = (
     "/dev/nvidiactl",
     "/proc/driver/nvidia/version",
-    "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
-    "/usr/lib/aarch64-linux-gnu/libnvidia-ml.so.1",
+    *(f"/usr/lib/{row.multiarch}/libnvidia-ml.so.1" for row in PLATFORMS.values() if row.multiarch),
     "/usr/lib64/libnvidia-ml.so.1",
     "/usr/lib/libnvidia-ml.so.1",
     "/run/opengl-driver/lib/libnvidia-ml.so.1",

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.files import expanded
-from cudalock.targets import Target, this_platform
+from cudalock.targets import LINUX, PLATFORMS, WINDOWS, Target, this_platform
 from cudalock.targets.detect import is_a_tools, platform_of, read_glibc
+from cudalock.targets.platforms import likeliest, of_wheel_tags
 from cudalock.targets.pythons import checked_python, run
+from cudalock.targets.tags import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,14 +36,6 @@ INTERPRETERS: Final = (
 
 FOLDERS: Final = (".venv", "venv", "env", "python_embeded", "python_embedded", "python")
 """The environments that a project's folder, or a portable program's, may hold."""
-
-_TAGS: Final = {
-    r"linux\w*_x86_64": "linux-x86_64",
-    r"linux\w*_aarch64": "linux-aarch64",
-    r"macosx_\d+_\d+_(arm64|universal2)": "macos-arm64",
-    r"macosx_\d+_\d+_x86_64": "macos-x86_64",
-}
-"""What the tags of a wheel say of the platform."""
 
 _PACKAGES: Final = ("site-packages", "dist-packages")
 
@@ -115,7 +109,7 @@ class Layout:
 
     @property
     def is_windows(self) -> bool:
-        return self.platform.startswith("windows")
+        return PLATFORMS[self.platform].system is WINDOWS
 
     @property
     def target(self) -> Target:
@@ -329,24 +323,33 @@ def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> 
 def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
     """A Windows tree has `Lib/site-packages`; any other is what its wheels were made for, else this
     machine's."""
+    of_wheels = _platforms_of_wheels(folders)
     if folders[0].parent.name == "Lib":
-        arm = any(_tagged(folder, "win_arm64") for folder in folders)
-        return ("windows-arm64" if arm else "windows-x86_64"), None, None
+        seen = [name for name in of_wheels if PLATFORMS[name].system is WINDOWS]
+        arm = [name for name in seen if name != likeliest(WINDOWS).name]
+        return (arm or [likeliest(WINDOWS).name])[0], None, None
     platform, glibc, macos = this_platform()
-    seen = [name for tag, name in _TAGS.items() if any(_tagged(folder, tag) for folder in folders)]
+    seen = [name for name in of_wheels if PLATFORMS[name].system is not WINDOWS]
     if seen and platform not in seen:
         return seen[0], None, None
-    if platform.startswith("windows"):
-        return "linux-x86_64", None, None
+    if PLATFORMS[platform].system is WINDOWS:
+        return likeliest(LINUX).name, None, None
     return platform, glibc, macos
 
 
-def _tagged(folder: Path, platform: str) -> bool:
-    """Whether some wheel in a folder was made for a platform, as its tags spell it."""
-    for file in folder.glob("*.dist-info/WHEEL"):
-        if re.search(platform, file.read_text(encoding="utf-8", errors="replace")):
-            return True
-    return False
+def _platforms_of_wheels(folders: list[Path]) -> list[str]:
+    """The platforms that the installed wheels were made for, by their tags, in the table's order.
+
+    A pure wheel says nothing.
+    """
+    names: set[str] = set()
+    for folder in folders:
+        for file in folder.glob("*.dist-info/WHEEL"):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            for tags in re.findall(r"(?m)^Tag:[ \t]*(\S+)", text):
+                if not tags.endswith(f"-{ANY}"):
+                    names.update(of_wheel_tags(tags))
+    return [name for name in PLATFORMS if name in names]
 
 
 def _of_packages(folder: Path) -> Layout:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from cudalock.projects.read import read_file
-from cudalock.targets import Target
+from cudalock.targets import SYSTEMS, platforms_of_markers
+from cudalock.targets.platforms import likeliest
 from cudalock.versions import holds
 
 if TYPE_CHECKING:
@@ -57,21 +58,9 @@ def version_files(root: Path) -> Iterator[Hint]:
 
 def platforms_of(markers: Sequence[str]) -> list[str]:
     """The platforms, as `--platform` takes them, on which one of the markers holds."""
-    from packaging.markers import InvalidMarker
-
-    found = []
-    for flag, platform in (
-        ("linux", "linux-x86_64"),
-        ("windows", "windows-x86_64"),
-        ("macos", "macos-arm64"),
-    ):
-        environment = dict(Target("3.12", platform).marker_environment())
-        try:
-            if any(holds(marker, environment) for marker in markers):
-                found.append(flag)
-        except InvalidMarker:
-            continue
-    return found
+    # A marker seldom names the processor: of the platforms of one system the likeliest is meant.
+    likely = {likeliest(system).name for system in SYSTEMS}
+    return [row.flag for row in platforms_of_markers(markers) if row.name in likely]
 
 
 def chosen_hints(

@@ -15,7 +15,8 @@ from cudalock.generate.hints import Hint, chosen_hints, python_within
 from cudalock.goals import Asked, Request, read_requests
 from cudalock.goals.merge import NOT_HERE
 from cudalock.goals.values import parse_cuda
-from cudalock.targets import Here, Target, parse_python
+from cudalock.targets import LINUX, Here, Target, parse_python
+from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
     from cudalock.generate.read import Repository
@@ -125,7 +126,8 @@ class Asker:
             platform=tuple(dict.fromkeys(hint.value for hint in platforms))
         )
         glibc = self._first(chosen.get("glibc", []))
-        if glibc and defaults.platform == ("linux",) and not (request.glibc or defaults.glibc):
+        is_linux = defaults.platform == (likeliest(LINUX).flag,)
+        if glibc and is_linux and not (request.glibc or defaults.glibc):
             self.heeded += glibc
             defaults = defaults._replace(glibc=(glibc[0].value,))
         return defaults

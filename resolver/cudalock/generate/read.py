@@ -21,6 +21,7 @@ from cudalock.generate.wheel_urls import find_wheel
 from cudalock.goals import Asked
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import kind_of_named, read_file
+from cudalock.targets import SYSTEMS
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -29,11 +30,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared
 
-_MARKERS: Final = {
-    "linux": 'sys_platform == "linux"',
-    "windows": 'sys_platform == "win32"',
-    "macos": 'sys_platform == "darwin"',
-}
+_MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
 _STRICT: Final = ("requirements", "constraints")
 _WHOLE: Final = ("pyproject", "environment", "setup-cfg")
 _BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, Asked
 from cudalock.names import closest, guesses
-from cudalock.targets import is_musl, parse_platform, platform_words
+from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
+from cudalock.targets.platforms import macos_flag
 from cudalock.text import did_you_mean
 from cudalock.versions import canonical, parse_requirement
 
@@ -282,12 +283,13 @@ class _Reader:
                 raise
             return 0
         version = rest[1].text if len(rest) > 1 and rest[1].kind == "version" else ""
-        if platform.startswith("windows") and version in ("10", "11"):
+        system = PLATFORMS[platform].system
+        if system is WINDOWS and version in ("10", "11"):
             self.say("platform", word)
             return 2
-        if platform.startswith("macos") and macos is None and version:
+        if system is MACOS and macos is None and version:
             major, minor = (*version.split("."), "0")[:2]
-            self.say("platform", f"macosx_{major}_{minor}_{platform.removeprefix('macos-')}")
+            self.say("platform", macos_flag(platform, f"{major}.{minor}"))
             return 2
         self.say("platform", word)
         return 1

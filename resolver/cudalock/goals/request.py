@@ -20,7 +20,8 @@ from cudalock.goals.values import (
     satisfying,
 )
 from cudalock.names import nearest
-from cudalock.targets import Here, Target, parse_platform, parse_python
+from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
+from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,7 +218,7 @@ def _targets(
     for place in stated_places or [None]:
         for python in stated_pythons or [None]:
             one, rest = request, defaults
-            if len(places) > 1 and place is not None and not place[0].startswith("linux"):
+            if len(places) > 1 and place is not None and PLATFORMS[place[0]].system is not LINUX:
                 one, rest = one._replace(glibc=()), rest._replace(glibc=())
             target = _target(one, rest, known, here, python, place)
             if len(places) > 1 and not target.can_have_cuda:
@@ -232,7 +233,7 @@ def _place(text: str, known: Known) -> _Place:
         return parse_platform(text)
     except BadTarget:
         if glibc := known.distribution(text):
-            return "linux-x86_64", glibc, None
+            return likeliest(LINUX).name, glibc, None
         raise
 
 

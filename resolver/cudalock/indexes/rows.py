@@ -15,6 +15,8 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 from packaging.version import InvalidVersion, Version
 
 from cudalock.indexes.listings import File, Listing
+from cudalock.targets.platforms import of_wheel_tag
+from cudalock.targets.tags import ANY, TAG_ARCHES, TAG_SYSTEMS, split_platform_tag
 from cudalock.versions import canonical
 
 Row = dict[str, Any]
@@ -23,12 +25,6 @@ Row = dict[str, Any]
 OLDEST: Final = 8
 """The minor of the oldest Python that rows are for."""
 
-_SYSTEMS: Final = ("manylinux", "linux", "any", "macosx", "win")
-_MACHINES: Final = ("x86_64", "amd64", "aarch64", "arm64", "universal2", "intel")
-_PLATFORM: Final = re.compile(
-    r"any|(?:many)?linux\w*_(?:x86_64|aarch64)|win_(?:amd64|arm64)"
-    r"|macosx_\w+_(?:x86_64|arm64|universal2|intel)"
-)
 _WHEEL: Final = re.compile(
     r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
 )
@@ -106,9 +102,8 @@ def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
 def system_of(file: File) -> tuple[int, int]:
     """Which system and machine a wheel is for, as something that sorts: Linux on x86_64 first."""
     platform = file.name.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
-    systems = [place for place, name in enumerate(_SYSTEMS) if platform.startswith(name)]
-    machines = [place for place, name in enumerate(_MACHINES) if platform.endswith(name)]
-    return (systems or [_SYSTEMS.index("any")])[0], (machines or [0])[0]
+    system, arch = split_platform_tag(platform)
+    return TAG_SYSTEMS.index(system or ANY), TAG_ARCHES.index(arch) if arch else 0
 
 
 def representative(files: Collection[File]) -> File:
@@ -120,7 +115,7 @@ def representative(files: Collection[File]) -> File:
 def is_kept(tags: str) -> bool:
     """Whether some supported Python on some supported platform takes such a wheel."""
     python, abi, platform = tags.split("-")[-3:]
-    return any(_PLATFORM.fullmatch(each) for each in platform.split(".")) and any(
+    return any(of_wheel_tag(tag) for tag in platform.split(".")) and any(
         _takes(each, one) for each in python.split(".") for one in abi.split(".")
     )
 

@@ -16,7 +16,7 @@ from cudalock.lint.curated import covers
 from cudalock.lint.defects import Defect, of_release
 from cudalock.lint.rows import releases
 from cudalock.matrix.facts import NONE
-from cudalock.targets import PLATFORMS, Target
+from cudalock.targets import LIKELY_WITH_GPU, PLATFORMS, Target
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
 from cudalock.versions import accepts, holds, parse_requirement
@@ -75,10 +75,7 @@ def _requirement(text: str) -> Requirement | None:
 
 def _machines() -> list[_Machine]:
     """Those that the framework has wheels for."""
-    targets = [
-        Target(PYTHON, platform)
-        for platform in ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64")
-    ]
+    targets = [Target(PYTHON, platform) for platform, row in PLATFORMS.items() if row.likelihood]
     return [
         _Machine(target.platform, {**target.marker_environment(), "extra": ""}, target.tags())
         for target in targets
@@ -271,9 +268,7 @@ def _holds(fact: Fact, machine: _Machine) -> bool:
 
 def toolkits(matrix: Matrix) -> Iterator[Defect]:
     """What a CUDA release names as pip packages exists; what differs from METADATA says why."""
-    machines = {
-        platform: Target(PYTHON, platform).tags() for platform in ("linux-x86_64", "windows-x86_64")
-    }
+    machines = {platform: Target(PYTHON, platform).tags() for platform in LIKELY_WITH_GPU}
     for release, row in matrix.toolkits.items():
         key = f"releases[{release!r}]"
         if not row.get("source"):

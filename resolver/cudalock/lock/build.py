@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,15 +9,13 @@ from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.names import VENDOR
 from cudalock.resolution.problem import Problem
+from cudalock.targets.tags import glibc_floor
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.resolution import Candidate, Reason, Resolution
-
-_MANYLINUX = r"manylinux_2_(\d+)_"
-_OLD_MANYLINUX = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 
 
 def from_resolution(
@@ -247,11 +244,9 @@ def _target_bounds(resolution: Resolution) -> dict[str, list[str]]:
 def _manylinux_floors(resolution: Resolution) -> Iterator[int]:
     """For each pin the oldest glibc that some wheel tag of the chosen file promises to run on."""
     for candidate in resolution.pins.values():
-        tags = candidate.wheel.tags if candidate.wheel else ""
-        floors = [int(minor) for minor in re.findall(_MANYLINUX, tags)]
-        floors += [minor for name, minor in _OLD_MANYLINUX.items() if name in tags]
-        if floors:
-            yield min(floors)
+        floor = glibc_floor(candidate.wheel.tags) if candidate.wheel else None
+        if floor is not None:
+            yield floor
 
 
 def _gpu_range(alternatives: list[str]) -> str | None:

@@ -22,6 +22,7 @@ from cudalock.matrix.refreshed import Refreshed, find_refreshed
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.store import COMPONENTS, HEADER, Tables, read_tables
 from cudalock.names import Names, nearest
+from cudalock.targets import DEFAULT_GLIBC, LINUX
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -495,7 +496,10 @@ class Matrix:
         if releases:
             raise BadTarget(
                 f"`{text}` needs its release after it, which tells the glibc",
-                hints=[" or ".join(f"`{name}`" for name in releases), "`linux`, with glibc 2.28"],
+                hints=[
+                    " or ".join(f"`{name}`" for name in releases),
+                    f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}",
+                ],
             )
         return self._distributions.get(plain)
 

@@ -28,7 +28,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.show.covering import ANY_PYTHON, covers_build, facts_of, marker_holds, natural
-from cudalock.show.wheels import ANY, builds_on, pythons_on
+from cudalock.show.wheels import builds_on, pythons_on
+from cudalock.targets.tags import ANY
 from cudalock.versions import canonical, parse_requirement
 
 if TYPE_CHECKING:

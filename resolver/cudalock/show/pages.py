@@ -16,8 +16,9 @@ from cudalock.show.definitions import read_definitions
 from cudalock.show.making import make_table
 from cudalock.show.rules import find_name, rules, sentence_of
 from cudalock.show.table import Column, Table, plain_line
-from cudalock.show.wheels import platforms_of, python_ranges, pythons_on
+from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets import PLATFORMS, newest_driver
+from cudalock.targets.platforms import of_wheel_tags
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ _VERSIONS = (
     Column("platforms", "platforms"),
     Column("builds", "builds: wheels by place"),
 )
+_GPU_PLATFORMS = tuple(name for name, row in PLATFORMS.items() if row.accelerators)
+
+
+def _title(platform: str) -> str:
+    """A platform's label, without its processor where no other of its system has CUDA."""
+    system = PLATFORMS[platform].system
+    alike = [name for name in _GPU_PLATFORMS if PLATFORMS[name].system is system]
+    return PLATFORMS[platform].label if len(alike) > 1 else system.platform_system
+
+
 _GPU_BUILDS = (
     Column("version", "version"),
-    Column("cuda_linux_x86_64", "Linux x86_64, CUDA"),
-    Column("cuda_linux_aarch64", "Linux aarch64, CUDA"),
-    Column("cuda_windows_x86_64", "Windows, CUDA"),
+    *(Column(f"cuda_{name.replace('-', '_')}", f"{_title(name)}, CUDA") for name in _GPU_PLATFORMS),
 )
-_GPU_PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +448,7 @@ def _build(build: Build) -> dict[str, Any]:
 
 
 def _platforms(builds: Iterable[Build]) -> list[str]:
-    found = {platform for build in builds for tags in build.tags for platform in platforms_of(tags)}
+    found = {name for build in builds for tags in build.tags for name in of_wheel_tags(tags)}
     return [platform for platform in PLATFORMS if platform in found]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import MatrixError
 from cudalock.show.cells import exact, unique
 from cudalock.show.covering import has_code_for, natural
+from cudalock.targets import LIKELY_WITH_GPU, PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,15 +58,14 @@ def _cudnn(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
 def _drivers(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
     """One row for each CUDA release: its own driver, and the oldest of its major version."""
     majors = _table(matrix, "drivers.json", "majors")
+    systems = list(dict.fromkeys(PLATFORMS[name].system.name for name in LIKELY_WITH_GPU))
     for release, row in _newest_first(_table(matrix, "drivers.json", "releases")):
         floor = majors.get(release.split(".")[0], {})
         yield {
             "cuda": release,
-            "linux": row.get("linux"),
-            "windows": row.get("windows"),
+            **{name: row.get(name) for name in systems},
             "branch": row.get("branch"),
-            "oldest_linux": floor.get("linux"),
-            "oldest_windows": floor.get("windows"),
+            **{f"oldest_{name}": floor.get(name) for name in systems},
         }
 
 

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cudalock.targets import PLATFORMS
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.targets.tags import python_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.matrix.releases import Build
 
-ANY: Final = "any"
-_PLATFORM_TAGS = (
-    (re.compile(r"(?:many)?linux\w*_x86_64"), ("linux-x86_64",)),
-    (re.compile(r"(?:many)?linux\w*_aarch64"), ("linux-aarch64",)),
-    (re.compile(r"win_amd64"), ("windows-x86_64",)),
-    (re.compile(r"win_arm64"), ("windows-arm64",)),
-    (re.compile(r"macosx_\d+_\d+_arm64"), ("macos-arm64",)),
-    (re.compile(r"macosx_\d+_\d+_x86_64"), ("macos-x86_64",)),
-    (re.compile(r"macosx_\d+_\d+_universal2"), ("macos-arm64", "macos-x86_64")),
-    (re.compile(r"any"), tuple(PLATFORMS)),
-)
 _PYTHON = re.compile(r"3\.(\d+)(t?)")
-
-
-def platforms_of(tags: str) -> list[str]:
-    """The platforms a wheel with these tags installs on."""
-    names = tags.rpartition("-")[2].split(".")
-    found = {
-        platform
-        for name in names
-        for pattern, platforms in _PLATFORM_TAGS
-        if pattern.fullmatch(name)
-        for platform in platforms
-    }
-    return [platform for platform in PLATFORMS if platform in found]
-
-
-def python_of(tags: str) -> str:
-    """`3.11`, `3.13t` (free-threaded), `3.9+` (stable ABI) or `any`."""
-    python, abi, _ = tags.split("-")[-3:]
-    match = re.fullmatch(r"cp3(\d+)", python)
-    if match is None:
-        return ANY
-    if abi.startswith("abi3"):
-        return f"3.{match[1]}{abi[4:]}+"
-    return f"3.{match[1]}{'t' if abi.endswith('t') else ''}"
 
 
 def tags_on(builds: Iterable[Build], platform: str | None) -> Iterator[str]:
     """The tags of every wheel of the builds that installs on a platform, or anywhere."""
     for build in builds:
         for tags in build.tags:
-            if platform is None or platform in platforms_of(tags):
+            if platform is None or platform in of_wheel_tags(tags):
                 yield tags
 
 

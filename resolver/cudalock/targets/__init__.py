@@ -1,7 +1,8 @@
 """Targets: the machine solved for.
 
-`target` is the value, `platforms` and `pythons` read what people call its parts, `tags` ranks
-wheels for it, and `detect` answers for what nobody stated.
+`target` is the value. `platforms` and `pythons` are the tables of what there is, and read what
+people call it. `tags` ranks wheels for a target and reads what a tag says, `marker_values` lists
+what the variables of markers may be anywhere, and `detect` answers for what nobody stated.
 """
 
 from cudalock.targets.detect import Here, current, current_python, this_platform

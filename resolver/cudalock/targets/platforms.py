@@ -348,6 +348,11 @@ def parse_platform(text: str) -> tuple[str, str | None, str | None]:
     raise unknown_platform(text)
 
 
+def macos_flag(platform: str, macos: str) -> str:
+    """Return what `--platform` takes for one version of macOS: `macosx_12_0_arm64`."""
+    return f"macosx_{macos.replace('.', '_')}_{PLATFORMS[platform].arch}"
+
+
 def platform_words() -> list[str]:
     """The plain words and triples that parse_platform takes."""
     return sorted(SPELLINGS)

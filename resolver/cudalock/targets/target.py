@@ -14,10 +14,10 @@ from cudalock.targets.platforms import (
     WINDOWS,
     Platform,
     check_glibc,
+    macos_flag,
     unknown_platform,
 )
 from cudalock.targets.tags import Tags, tags_of
-from cudalock.versions import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,7 +139,7 @@ class Target:
     @property
     def _platform_flag(self) -> str:
         if self.is_macos and self.macos != self._row.macos:
-            return f"macosx_{str(self.macos).replace('.', '_')}_{self._row.arch}"
+            return macos_flag(self.platform, str(self.macos))
         return self._row.flag
 
     def marker_environment(self) -> dict[str, str]:
@@ -181,6 +181,8 @@ def platforms_of_markers(markers: Iterable[str]) -> list[Platform]:
     A text that is no marker is passed over.
     """
     from packaging.markers import InvalidMarker
+
+    from cudalock.versions import holds
 
     texts = list(markers)
     rows = []

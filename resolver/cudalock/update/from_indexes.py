@@ -20,6 +20,8 @@ from cudalock.indexes.listings import read_listing, with_credentials_of
 from cudalock.indexes.metadata import Metadata, read_metadata
 from cudalock.indexes.rows import listed_row, releases_of, wheel_parts
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.targets import LINUX, PLATFORMS
+from cudalock.targets.tags import ANY
 from cudalock.update.merge import LISTED, Listed, system_of
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build, Project, Release
     from cudalock.update.labels import LabelRules
 
-SYSTEMS: Final = ("linux x86_64", "linux aarch64", "any ")
+SYSTEMS: Final = (
+    *((LINUX.name, row.arch) for row in PLATFORMS.values() if row.system is LINUX),
+    (ANY, ""),
+)
 SOURCE: Final = "listing of the index"
 _EXTRA: Final = re.compile(r"extra == \"([^\"]+)\"")
 
@@ -147,7 +152,7 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
 
 def _groups(
     files: Iterable[File], held: Release | None, index: Index
-) -> dict[tuple[str, str, int], list[File]]:
+) -> dict[tuple[str, tuple[str, str], int], list[File]]:
     """The wheels whose METADATA is the same by all that is known: those of a platform, and apart
     from each other those of held builds that differ."""
     builds: dict[tuple[str | None, str], int] = {}
@@ -156,7 +161,7 @@ def _groups(
         if build.index == index.id:
             known = kinds.setdefault(build.requires, len(kinds))
             builds |= {(build.local, tags): known for tags in build.tags}
-    groups: dict[tuple[str, str, int], list[File]] = {}
+    groups: dict[tuple[str, tuple[str, str], int], list[File]] = {}
     for file in files:
         parts = wheel_parts(file.name) if file.is_wheel else None
         if parts is not None:
@@ -185,7 +190,7 @@ def _python_order(file: File) -> tuple[int, str]:
     return (int(digits[1:] or 0) if digits else 0, file.name)
 
 
-def _first(key: tuple[str, str, int]) -> tuple[str, int, str, int]:
+def _first(key: tuple[str, tuple[str, str], int]) -> tuple[str, int, tuple[str, str], int]:
     """The order of builds: the platform that most wheels are for comes first."""
     local, system, known = key
     place = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)

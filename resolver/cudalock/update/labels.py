@@ -13,8 +13,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
-from cudalock.show.wheels import platforms_of
 from cudalock.targets import Target
+from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import accepts, parse_requirement
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
     """What requirements pin exactly on the platforms of a wheel, local versions left out."""
     environments = [
         {**Target(_PYTHON, platform).marker_environment(), "extra": ""}
-        for platform in platforms_of(tags)
+        for platform in of_wheel_tags(tags)
     ]
     pins: dict[str, str] = {}
     for text in requires:

@@ -13,13 +13,13 @@ The rule, for one place (an index, or a builder) and one project:
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from packaging.version import Version
 
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.targets.tags import split_platform_tag
 
 Row = dict[str, Any]
 Table = dict[str, Any]
@@ -33,10 +33,6 @@ COMPUTED: Final = "computed"
 """The key of a wheel's row for the day its digest was computed, where nobody published one."""
 LISTED: Final = ("uploaded", "python", "yanked", "requires", "sdist")
 """What a package index says of a release as a whole."""
-
-_SYSTEM: Final = re.compile(
-    r"(?:many)?(linux|win|macosx|any)\w*?(x86_64|amd64|aarch64|arm64|universal2|)$"
-)
 
 
 class Place(NamedTuple):
@@ -188,10 +184,10 @@ def _plain(head: Row) -> Row:
     return plain
 
 
-def system_of(tags: str) -> str:
-    """The system and machine that wheel tags are for: `linux x86_64`."""
-    found = _SYSTEM.match(tags.rpartition("-")[2].split(".")[0])
-    return " ".join(found.groups()) if found else tags
+def system_of(tags: str) -> tuple[str, str]:
+    """The system and processor that wheel tags are for: `("linux", "x86_64")`, `("any", "")`."""
+    system, arch = split_platform_tag(tags.rpartition("-")[2].split(".")[0])
+    return (system.removeprefix("many"), arch) if system else (tags, "")
 
 
 def _row(wheel: Listed, held: list[Any] | None) -> list[Any]:

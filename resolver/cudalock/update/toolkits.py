@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cudalock.show.wheels import platforms_of
 from cudalock.targets import PLATFORMS, Target
+from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ def merge_cudnn(
     yanked: dict[str, list[str]] = {}
     for name, releases in sorted(projects.items()):
         for version, release in releases.items():
-            platforms = {each for wheel in _wheels(release) for each in platforms_of(wheel[0])}
+            platforms = {each for wheel in _wheels(release) for each in of_wheel_tags(wheel[0])}
             if platforms:
                 # macOS and new platforms come last, the others by name.
-                known = sorted(platforms, key=lambda each: (each == "windows-arm64", each))
+                known = sorted(platforms, key=lambda name: (not PLATFORMS[name].accelerators, name))
                 found.setdefault(version, {})[name] = known
                 if release.get("yanked"):
                     yanked.setdefault(version, []).append(name)
@@ -163,7 +163,7 @@ def _pin(requirement: Requirement) -> tuple[str, bool]:
 
 def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
     found = []
-    held = {platform for each in tags for platform in platforms_of(each)}
+    held = {platform for each in tags for platform in of_wheel_tags(each)}
     for platform in PLATFORMS:
         if held and platform not in held:
             continue

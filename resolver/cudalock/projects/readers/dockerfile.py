@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile, Said
 from cudalock.projects.syntax import pip_command as install_command
 from cudalock.projects.syntax.shell import Word, commands
+from cudalock.targets.platforms import LINUX, likeliest, of_docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _INSTRUCTION: Final = re.compile(r"[ \t]*([A-Za-z]+)(?=[ \t\\`]|$)", re.M)
 _DIRECTIVE: Final = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*(\S)", re.I)
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*([\"']?)([A-Za-z0-9_.-]+)\1")
-_PLATFORMS: Final = {"linux/amd64": "linux", "linux/arm64": "linux-aarch64"}
 _INDEXES: Final = {
     "PIP_INDEX_URL": "index-url",
     "UV_INDEX_URL": "index-url",
@@ -158,7 +158,8 @@ class _Dockerfile:
         if name is not None:
             self.names[name] = len(self.stages) - 1
         platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
-        self.platforms.append(_PLATFORMS.get(platform, "linux"))
+        # Without `--platform` an image is of the machine that builds it: Linux, most likely.
+        self.platforms.append((of_docker(platform) or likeliest(LINUX)).flag)
         if parent is None and image.known:
             self.images.append(Said(image.value, self.text.place(image.start, image.end)))
 

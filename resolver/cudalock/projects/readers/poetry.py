@@ -9,6 +9,7 @@ from cudalock.projects.model import Declared, DeclaredIndex, Said
 from cudalock.projects.syntax.pep508 import is_marker, is_name
 from cudalock.projects.syntax.poetry import python_marker, translate
 from cudalock.projects.syntax.toml_file import as_list
+from cudalock.targets.platforms import system_of
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.toml_file import TomlFile
 
 _POETRY: Final = ("tool", "poetry")
-_PLATFORMS: Final = {"linux", "win32", "darwin"}
 _VERSION_CONTROL: Final = ("git", "hg", "svn")
 
 
@@ -173,7 +173,7 @@ def _marker(file: TomlFile, key: Key, said: Mapping[str, str]) -> str | None:
     if "python" in said and (python := python_marker(said["python"])) is not None:
         found.append(python)
     if "platform" in said and is_name(said["platform"]):
-        variable = "sys_platform" if said["platform"] in _PLATFORMS else "platform_system"
+        variable = "sys_platform" if system_of(said["platform"]) else "platform_system"
         found.append(f'{variable} == "{said["platform"]}"')
     if len(found) < 2:
         return next(iter(found), None)
