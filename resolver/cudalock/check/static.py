@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from cudalock.check.targets import PYTHONS, completed, is_allowed, likely
+from cudalock.check.targets import completed, is_allowed, likely
 from cudalock.compat.judge import Held
 from cudalock.compat.stack import Stack
 from cudalock.compat.wheels import Wheels, wheel_tags
@@ -18,7 +18,7 @@ from cudalock.findings import RULES, Finding
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.names import nearest
 from cudalock.projects.syntax.pep508 import may_hold
-from cudalock.targets import PLATFORMS, Target, parse_platform, platform_words
+from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target, parse_platform, platform_words
 from cudalock.targets.marker_values import (
     MARKER_IMPLEMENTATIONS,
     MARKER_MACHINES,
@@ -94,7 +94,7 @@ def can_hold(marker: str) -> bool:
     machines = _asked(marker, [{"platform_machine": machine} for machine in MARKER_MACHINES])
     kinds = _asked(marker, MARKER_IMPLEMENTATIONS)
     minors = MARKER_MINORS if "python_version" in marker or "python_full" in marker else [None]
-    base = Target(PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
+    base = Target(LIKELY_PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
     for system, machine, minor, kind in product(systems, machines, minors, kinds):
         environment = {**base, **system, **machine, **kind}
         patches = (0, 30) if minor and "python_full_version" in marker else (0,)
@@ -122,7 +122,7 @@ def _meant(marker: str) -> str | None:
                 platform = parse_platform(word)[0]
             except BadTarget:
                 continue
-            said = Target(PYTHONS[0], platform).marker_environment()[variable]
+            said = Target(LIKELY_PYTHONS[0], platform).marker_environment()[variable]
             return f"`{variable} == '{said}'`"
     return None
 

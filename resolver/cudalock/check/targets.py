@@ -8,14 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.syntax.pep508 import may_hold
-from cudalock.targets import LIKELY, LIKELY_WITH_GPU, Target
+from cudalock.targets import LIKELY, LIKELY_PYTHONS, LIKELY_WITH_GPU, PYTHONS, Target
 from cudalock.text import either
 
 if TYPE_CHECKING:
     from cudalock.projects.model import ProjectFile
-
-PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
-"""The one with most wheels first."""
 
 NEWER_GLIBC: Final = "2.39"
 """Of a Linux that nobody says more of, where the oldest usual one is too old: Ubuntu 24.04's."""
@@ -44,7 +41,7 @@ def newer(targets: Iterable[Target]) -> list[Target]:
 
 
 def _usual(file: ProjectFile) -> Iterator[Target]:
-    pythons = list(_pythons(file)) or list(PYTHONS)
+    pythons = list(_pythons(file)) or list(LIKELY_PYTHONS)
     platforms = [each for each in LIKELY if not file.platforms or each in file.platforms]
     for platform in platforms or LIKELY:
         for python in pythons:
@@ -83,11 +80,11 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
 
 def _pythons(file: ProjectFile) -> Iterator[str]:
     said = _MINOR.match(file.python.value) if file.python else None
-    if said and 8 <= int(said[1]) <= 15:
+    if said and f"3.{said[1]}" in PYTHONS:
         yield f"3.{said[1]}"
         return
     allowed = file.requires_python.value if file.requires_python else None
-    for python in PYTHONS:
+    for python in LIKELY_PYTHONS:
         if allowed is None or is_allowed(allowed, python):
             yield python
 
@@ -136,4 +133,4 @@ def _numbers(python: str) -> list[int]:
     return [int(part) for part in python.rstrip("t").split(".")]
 
 
-__all__ = ["PYTHONS", "completed", "is_allowed", "likely", "told"]
+__all__ = ["completed", "is_allowed", "likely", "told"]

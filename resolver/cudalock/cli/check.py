@@ -195,10 +195,10 @@ def _read(request: Request, matrix: Matrix, here: Here | None = None) -> list[Ta
 
 def _nowhere() -> Here:
     """What is not stated is filled in by the file that is checked, and not by this machine."""
-    from cudalock.targets import LIKELY, Here
+    from cudalock.targets import LIKELY, LIKELY_PYTHONS, Here
 
     return Here(
-        python=lambda: ("3.11", False),
+        python=lambda: (LIKELY_PYTHONS[0], False),
         platform=lambda: (LIKELY[0], None, None),
         gpus_and_driver=lambda: ((), None),
     )

@@ -23,7 +23,7 @@ from cudalock.resolution.elements import (
 )
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.targets import LIKELY, PLATFORMS
+from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
 from cudalock.versions import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 SHOWN: Final = 3
 TRIED: Final = 3
 """Versions tried of a project whose releases have to be asked for one by one."""
-PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
 """Those of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 PLACES: Final = (TARGET_PYTHON, TARGET_PLATFORM)

@@ -9,6 +9,7 @@ from cudalock.errors import CudalockError
 from cudalock.goals import Asked, Request, command_line, read_request
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.targets import LIKELY_PYTHONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 SOLVES: Final = 60
 """How many questions a remedy may ask of the engine."""
-
-PYTHONS: Final = ("3.12", "3.11", "3.10", "3.9", "3.13")
-"""Tried in this order where the text tells no Python and its framework is not made for this
-machine's."""
 
 ORIGIN: Final = "the text"
 
@@ -86,7 +83,7 @@ class Mender:
         public = self._pins.get(framework, "").partition("+")[0]
         if public not in self._matrix.versions(framework):
             return None
-        pythons = (None, *PYTHONS)
+        pythons = (None, *LIKELY_PYTHONS)
         asked = (f"{framework}=={public}",)
         return next((each for each in pythons if self._solve(asked, each) is not None), None)
 

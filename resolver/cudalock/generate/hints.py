@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from cudalock.projects.read import read_file
-from cudalock.targets import SYSTEMS, platforms_of_markers
+from cudalock.targets import LIKELY_PYTHONS, SYSTEMS, platforms_of_markers
 from cudalock.targets.platforms import likeliest
 from cudalock.versions import holds
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTS: Final = ("python", "platform", "glibc", "cuda", "framework")
-PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 ORDER: Final = ("version file", "index", "wheel", "environment", "image", "limit")
 """Where hints come from, the nearest to an install first."""
 
@@ -90,7 +89,7 @@ def python_within(limits: Sequence[str], here: str) -> str | None:
     specifier = SpecifierSet(",".join(limits))
     if specifier.contains(here, prereleases=True):
         return here
-    allowed = [each for each in PYTHONS if _allows(specifier, each)]
+    allowed = [each for each in LIKELY_PYTHONS if _allows(specifier, each)]
     own = int(here.split(".")[1])
     order = sorted(allowed, key=lambda each: (abs(int(each[2:]) - own), -int(each[2:])))
     return order[0] if order else None

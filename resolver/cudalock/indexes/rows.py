@@ -16,14 +16,12 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.indexes.listings import File, Listing
 from cudalock.targets.platforms import of_wheel_tag
+from cudalock.targets.pythons import OLDEST_MINOR
 from cudalock.targets.tags import ANY, TAG_ARCHES, TAG_SYSTEMS, split_platform_tag
 from cudalock.versions import canonical
 
 Row = dict[str, Any]
 """A release as an index file has it."""
-
-OLDEST: Final = 8
-"""The minor of the oldest Python that rows are for."""
 
 _WHEEL: Final = re.compile(
     r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
@@ -126,7 +124,7 @@ def _takes(python: str, abi: str) -> bool:
         return False
     if found[1] == "py" or abi == "abi3":
         return True
-    return bool(found[2]) and int(found[2]) >= OLDEST
+    return bool(found[2]) and int(found[2]) >= OLDEST_MINOR
 
 
 def wheel_parts(name: str) -> dict[str, str] | None:

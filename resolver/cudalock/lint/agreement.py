@@ -16,7 +16,7 @@ from cudalock.lint.curated import covers
 from cudalock.lint.defects import Defect, of_release
 from cudalock.lint.rows import releases
 from cudalock.matrix.facts import NONE
-from cudalock.targets import LIKELY_WITH_GPU, PLATFORMS, Target
+from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, PLATFORMS, Target
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
 from cudalock.versions import accepts, holds, parse_requirement
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build, Release
     from cudalock.targets import Tags
 
-PYTHON: Final = "3.11"
+PYTHON: Final = LIKELY_PYTHONS[0]
 """Markers about Python are read for this one: a pin that holds for it must exist."""
 _CUDA: Final = re.compile(r"\d+\.\d+(\.\d+)?")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.facts import Fact, gpu_range
-from cudalock.targets import Target
+from cudalock.targets import LIKELY_PYTHONS, Target
 from cudalock.versions import accepts, holds
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build
 
-ANY_PYTHON = "3.11"
+ANY_PYTHON: Final = LIKELY_PYTHONS[0]
 """For markers that ask for a platform alone."""
 
 

@@ -21,17 +21,19 @@ from cudalock.targets.platforms import (
     parse_platform,
     platform_words,
 )
-from cudalock.targets.pythons import parse_python
+from cudalock.targets.pythons import LIKELY_PYTHONS, PYTHONS, parse_python
 from cudalock.targets.tags import Tags, is_bare_linux
 from cudalock.targets.target import Target, newest_driver, platforms_of_markers
 
 __all__ = [
     "DEFAULT_GLIBC",
     "LIKELY",
+    "LIKELY_PYTHONS",
     "LIKELY_WITH_GPU",
     "LINUX",
     "MACOS",
     "PLATFORMS",
+    "PYTHONS",
     "SYSTEMS",
     "WINDOWS",
     "Here",

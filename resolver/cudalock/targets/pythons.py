@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Final
 
 from cudalock.errors import BadTarget
 from cudalock.files import expanded
 
-_OLDEST_PYTHON = (3, 8)
+PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+"""The CPython minors that the matrix knows, oldest first. The only list of them."""
+
+LIKELY_PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
+"""In the order to try them where nobody says which: the one with most wheels first."""
+
+OLDEST_MINOR: Final = int(PYTHONS[0].split(".")[1])
+
+FIRST_FREE_THREADED: Final = "3.13"
+"""The first CPython with a build without the global interpreter lock (PEP 703)."""
 
 PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*])?(t?)"
 _PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
@@ -54,17 +64,31 @@ def _python_guesses(word: str) -> list[str]:
     if len(several) > 1 and all(map(is_version, several)):
         return [" --python ".join(several)]
     digits = re.fullmatch(r"3(\d{1,2})", word)
-    return [f"3.{digits[1]}"] if digits else ["3.11"]
+    return [f"3.{digits[1]}"] if digits else [LIKELY_PYTHONS[0]]
 
 
 def checked_python(version: str, free_threaded: bool) -> tuple[str, bool]:
     """The same again. Raises BadTarget for a Python that no wheel here is for."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    if (major, minor) < _OLDEST_PYTHON:
-        raise BadTarget(f"Python {version} is older than 3.8, the oldest that the matrix holds")
-    if free_threaded and (major, minor) < (3, 13):
-        raise BadTarget(f"there is no free-threaded Python {version}: 3.13t is the first")
+    if minor_pair(version) < minor_pair(PYTHONS[0]):
+        raise BadTarget(
+            f"Python {version} is older than {PYTHONS[0]}, the oldest that the matrix holds"
+        )
+    check_free_threaded(version, free_threaded)
     return version, free_threaded
+
+
+def check_free_threaded(version: str, free_threaded: bool) -> None:
+    """Raise BadTarget for a free-threaded Python older than the first."""
+    if free_threaded and minor_pair(version) < minor_pair(FIRST_FREE_THREADED):
+        raise BadTarget(
+            f"there is no free-threaded Python {version}: {FIRST_FREE_THREADED}t is the first"
+        )
+
+
+def minor_pair(version: str) -> tuple[int, int]:
+    """Return `(3, 11)` for `3.11` or `3.11.4`."""
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def ask(path: Path) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from cudalock.targets.platforms import (
     macos_flag,
     unknown_platform,
 )
+from cudalock.targets.pythons import LIKELY_PYTHONS, check_free_threaded, minor_pair
 from cudalock.targets.tags import Tags, tags_of
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ class Target:
     def __post_init__(self) -> None:
         if self.platform not in PLATFORMS:
             raise unknown_platform(self.platform)
-        if self.free_threaded and self._python_pair < (3, 13):
-            raise BadTarget(f"there is no free-threaded Python {self.python}: 3.13t is the first")
+        check_free_threaded(self.python, self.free_threaded)
         if self.is_linux:
             check_glibc(self.glibc)
             self._fill("glibc", DEFAULT_GLIBC)
@@ -77,8 +77,7 @@ class Target:
 
     @property
     def _python_pair(self) -> tuple[int, int]:
-        major, minor = self.python.split(".")[:2]
-        return int(major), int(minor)
+        return minor_pair(self.python)
 
     @property
     def is_linux(self) -> bool:
@@ -176,7 +175,7 @@ class Target:
 
 
 def platforms_of_markers(markers: Iterable[str]) -> list[Platform]:
-    """Return the platforms on which one of the PEP 508 markers holds, with Python 3.12.
+    """Return the platforms on which one of the PEP 508 markers holds, with the likeliest Python.
 
     A text that is no marker is passed over.
     """
@@ -187,7 +186,7 @@ def platforms_of_markers(markers: Iterable[str]) -> list[Platform]:
     texts = list(markers)
     rows = []
     for row in PLATFORMS.values():
-        environment = Target("3.12", row.name).marker_environment()
+        environment = Target(LIKELY_PYTHONS[0], row.name).marker_environment()
         try:
             if any(holds(text, environment) for text in texts):
                 rows.append(row)

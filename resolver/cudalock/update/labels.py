@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
-from cudalock.targets import Target
+from cudalock.targets import LIKELY_PYTHONS, Target
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import accepts, parse_requirement
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.matrix import Matrix
 
-_PYTHON: Final = "3.13"
+_PYTHON: Final = LIKELY_PYTHONS[0]
 """Markers about Python are read for this one; the rules ask about platforms."""
 
 

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cudalock.targets import PLATFORMS, Target
+from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import parse_requirement
 
@@ -36,7 +36,7 @@ _ORDER: Final = (
     "platforms",
     "source",
 )
-_PYTHON: Final = "3.11"
+_PYTHON: Final = LIKELY_PYTHONS[0]
 
 
 def read_toolkit(
