@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
@@ -211,62 +211,74 @@ def _told(item: Replaced) -> str:
 
 
 def _needs(resolution: Resolution) -> Iterator[str]:
-    bounds = _target_bounds(resolution)
-    drivers = [bound[2:] for bound in bounds["driver"] if bound.startswith(">=")]
+    bounds = _machine_bounds(resolution)
+    drivers = list(_lower_bounds(bounds["driver"]))
     if drivers:
         yield f"driver >= {max(drivers, key=parse_version)}"
     if resolution.target.is_linux:
-        libcs = [bound[2:] for bound in bounds["glibc"] if bound.startswith(">=")]
-        libcs += [f"2.{minor}" for minor in _manylinux_floors(resolution)]
+        libcs = [*_lower_bounds(bounds["glibc"]), *_glibcs_of_wheels(resolution)]
         if libcs:
             yield f"glibc >= {max(libcs, key=parse_version)}"
-    gpus = _gpu_range(bounds["gpu"])
+    gpus = _gpu_range(bounds["gpu"], resolution.matrix.capabilities)
     if gpus and resolution.target.can_have_cuda:
         yield gpus
 
 
-def _target_bounds(resolution: Resolution) -> dict[str, list[str]]:
-    """The bounds that facts in force about the pins set for the machine, by virtual component."""
+def _machine_bounds(resolution: Resolution) -> dict[str, list[tuple[str, ...]]]:
+    """The specifiers that facts in force about the pins set for the machine, by virtual component.
+
+    Those of one tuple are alternatives: a machine has to be in one of them.
+    """
     problem = Problem(resolution.goal, resolution.target, resolution.matrix)
-    bounds: dict[str, list[str]] = {"driver": [], "glibc": [], "gpu": []}
+    bounds: dict[str, list[tuple[str, ...]]] = {"driver": [], "glibc": [], "gpu": []}
     for requirement in problem.machine_requirements(
         [*resolution.pins.values(), *resolution.virtual_candidates]
     ):
-        if requirement.name == "gpu":
-            bounds["gpu"].append("|".join(requirement.specifiers))
-        elif requirement.name in bounds:
-            bounds[requirement.name] += [
-                str(item) for text in requirement.specifiers for item in specifier_set(text)
-            ]
+        if requirement.name in bounds:
+            bounds[requirement.name].append(requirement.specifiers)
     return bounds
 
 
-def _manylinux_floors(resolution: Resolution) -> Iterator[int]:
+def _lower_bounds(bounds: list[tuple[str, ...]]) -> Iterator[str]:
+    for specifiers in bounds:
+        for specifier in specifiers:
+            for clause in specifier_set(specifier):
+                if clause.operator == ">=":
+                    yield clause.version
+
+
+def _glibcs_of_wheels(resolution: Resolution) -> Iterator[str]:
     """For each pin the oldest glibc that some wheel tag of the chosen file promises to run on."""
     for candidate in resolution.pins.values():
         floor = glibc_floor(candidate.wheel.tags) if candidate.wheel else None
         if floor is not None:
-            yield floor
+            yield f"2.{floor}"
 
 
-def _gpu_range(alternatives: list[str]) -> str | None:
-    """The compute capabilities that every pin has code for, from the lowest to the highest."""
-    known = [f"{major}.{minor}" for major in range(3, 16) for minor in range(10)]
+def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:
+    """The compute capabilities that every pin has code for, from the lowest to the highest.
+
+    `capabilities` are those of all GPUs that the matrix knows.
+    """
+    # One major version past all that a GPU or a bound has stands for every newer GPU.
+    versions = {clause.version for texts in bounds for t in texts for clause in specifier_set(t)}
+    majors = {int(version.split(".")[0]) for version in (*capabilities, *versions)}
+    newer = max(majors, default=0) + 1
+    known = [
+        f"{major}.{minor}"
+        for major in range(min(majors, default=newer), newer + 1)
+        for minor in range(10)
+    ]
     fit = [
         capability
         for capability in known
-        if all(
-            any(specifier_set(text).contains(capability) for text in each.split("|"))
-            for each in alternatives
-        )
+        if all(any(accepts(text, capability) for text in texts) for texts in bounds)
     ]
-    if not alternatives or not fit:
+    if not bounds or not fit:
         return None
     lowest = fit[0].replace(".", "")
-    highest = fit[-1].split(".")[0]
-    if highest == known[-1].split(".")[0]:
-        return f"GPU sm_{lowest} or newer"
-    return f"GPU sm_{lowest} to sm_{highest}x"
+    highest = int(fit[-1].split(".")[0])
+    return f"GPU sm_{lowest} or newer" if highest == newer else f"GPU sm_{lowest} to sm_{highest}x"
 
 
 __all__ = ["from_resolution"]

@@ -464,7 +464,7 @@ class Matrix:
         capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
         if capability:
             value = f"{capability[1]}.{capability[2]}"
-            return value if value in self._capabilities else None
+            return value if value in self.capabilities else None
         return self._gpus_by_plain_name.get(plain) or self._gpu_by_number(plain)
 
     def _gpu_by_number(self, plain: str) -> str | None:
@@ -476,7 +476,8 @@ class Matrix:
         return found.pop() if len(found) == 1 else None
 
     @cached_property
-    def _capabilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
+        """The compute capabilities of all GPUs that are known, as `8.6`."""
         return frozenset(self.gpus.values()) | frozenset(self.vendor_table("gpus")["capabilities"])
 
     @cached_property
