@@ -299,7 +299,7 @@ def test_a_python_that_the_framework_is_not_made_for_is_not_assumed() -> None:
     newest = Here(python=lambda: ("3.14", False), platform=HERE.platform)
     remedy = diagnose(text, MATRIX, None, newest).remedy
     assert remedy is not None
-    assert "--torch 2.4.1+cu121 --bnb --python 3.12 " in remedy.command
+    assert "--torch 2.4.1+cu121 --bnb --python 3.11 " in remedy.command
 
 
 def test_a_python_without_wheels_is_no_obstacle() -> None:

@@ -146,16 +146,16 @@ def test_a_computed_digest_gives_way_to_a_published_one() -> None:
 @pytest.mark.parametrize(
     ("tags", "system"),
     [
-        ("cp310-cp310-manylinux_2_28_x86_64", "linux x86_64"),
-        ("3-cp310-cp310-manylinux1_x86_64", "linux x86_64"),
-        ("cp310-cp310-linux_aarch64", "linux aarch64"),
-        ("cp310-cp310-manylinux_2_17_aarch64.manylinux2014_aarch64", "linux aarch64"),
-        ("cp310-cp310-win_amd64", "win amd64"),
-        ("cp310-none-macosx_11_0_arm64", "macosx arm64"),
-        ("py3-none-any", "any "),
+        ("cp310-cp310-manylinux_2_28_x86_64", ("linux", "x86_64")),
+        ("3-cp310-cp310-manylinux1_x86_64", ("linux", "x86_64")),
+        ("cp310-cp310-linux_aarch64", ("linux", "aarch64")),
+        ("cp310-cp310-manylinux_2_17_aarch64.manylinux2014_aarch64", ("linux", "aarch64")),
+        ("cp310-cp310-win_amd64", ("win", "amd64")),
+        ("cp310-none-macosx_11_0_arm64", ("macosx", "arm64")),
+        ("py3-none-any", ("any", "")),
     ],
 )
-def test_the_system_of_tags(tags: str, system: str) -> None:
+def test_the_system_of_tags(tags: str, system: tuple[str, str]) -> None:
     assert system_of(tags) == system
 
 
