@@ -25,9 +25,10 @@ from click.testing import CliRunner
 
 from cudalock import cli, errors
 from cudalock.cli import main
+from cudalock.files import SWITCHES
 from cudalock.findings import RULES
 from cudalock.matrix.matrix import data_directory
-from cudalock.matrix.store import COMPILED, compile_tables
+from cudalock.matrix.store import COMPILED, compile_switches, compile_tables
 from cudalock.targets import Target
 from tests.environments import install, install_stub, make_tree, pretend
 from tests.files import write
@@ -313,6 +314,9 @@ def test_codes_exist(document: Path) -> None:
 
 def test_the_quickly_read_copy_of_the_facts_is_current() -> None:
     directory = data_directory()
+    assert read(directory / SWITCHES) == compile_switches(directory), (
+        "run `python -m cudalock.matrix.store matrix`"
+    )
     assert read(directory / COMPILED) == compile_tables(directory), (
         "run `python -m cudalock.matrix.store matrix`"
     )

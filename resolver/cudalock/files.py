@@ -8,7 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cudalock.errors import MatrixError
+
 DATA_VARIABLE: Final = "CUDALOCK_DATA_DIR"
+
+HEADER: Final = "matrix.toml"
+"""The file of a matrix that says which edition it is."""
+
+SWITCHES: Final = "switches.json"
+"""The file of a matrix that names the switches of the command line."""
 
 
 def home() -> Path:
@@ -26,6 +34,21 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def data_directory() -> Path:
+    """The shipped ``matrix/`` beside the package, else the checkout's.
+
+    Raises MatrixError if neither is there.
+    """
+    here = Path(__file__).resolve()
+    # Not importlib.resources: importing it takes longer than reading what it finds.
+    shipped = here.parent / "data"
+    checkout = here.parents[2] / "matrix"
+    for directory in (shipped, checkout):
+        if (directory / HEADER).is_file():
+            return directory
+    raise MatrixError(HEADER, "", "is missing: the installation is damaged; reinstall it")
 
 
 def data_folder() -> Path:

@@ -204,7 +204,7 @@ def test_defaults_are_options(tmp_path: Path) -> None:
     )
     defaults = read_defaults(solve, tmp_path)
     request = request_of(defaults)
-    assert (request.torch, request.switches, request.python) == (
+    assert (request.framework, request.switches, request.python) == (
         ("2.5",),
         ("flash-attn",),
         ("3.11",),

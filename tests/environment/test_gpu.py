@@ -39,7 +39,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("recorded", MACHINES, ids=lambda recorded: recorded.name)
 def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matrix) -> None:
     looking, here = looking_at(recorded, matrix)
-    goal, target = read_request(Request(torch=(recorded.torch or "2.6.0",)), matrix, None, here)
+    goal, target = read_request(Request(framework=(recorded.torch or "2.6.0",)), matrix, None, here)
     assert looking.line([target]) == recorded.says
     command = command_line(goal, target)
     assert command.endswith(recorded.flags)
@@ -76,7 +76,7 @@ def test_what_is_stated_goes_before_what_is_found(
     matrix: Matrix, stated: Request, flags: str, says: str | None
 ) -> None:
     looking, here = looking_at(machine("a Windows box"), matrix)
-    goal, target = read_request(stated._replace(torch=("2.6.0",)), matrix, None, here)
+    goal, target = read_request(stated._replace(framework=("2.6.0",)), matrix, None, here)
     assert command_line(goal, target).endswith(flags)
     assert looking.line([target]) == says
 

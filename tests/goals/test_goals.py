@@ -164,7 +164,7 @@ SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
     [
         Request(words=("torch 2.5.1 + FA2 cuda 12.4",)),
         Request(words=("fa2", "cu124", "torch==2.5.1")),
-        Request(torch=("2.5.1",), switches=("flash-attn",), cuda=("12.4",)),
+        Request(framework=("2.5.1",), switches=("flash-attn",), cuda=("12.4",)),
         Request(words=("torch", "2.5.1"), switches=("flash-attn",), cuda=("cu124", "12.4", "auto")),
         Request(asked=(Asked("Flash_Attn"), Asked("torch", "==2.5.1")), cuda=(">=12.4", "12.4")),
     ],
@@ -247,7 +247,7 @@ def test_a_toolkit_alone_is_a_goal() -> None:
 
 def test_what_was_said_comes_before_defaults() -> None:
     defaults = Request(
-        torch=("2.4",),
+        framework=("2.4",),
         switches=("xformers",),
         cuda=("cpu",),
         python=("3.10",),

@@ -292,10 +292,11 @@ def _as_request(target: Target) -> Request:
 
 
 def _flag_requirements(request: Request) -> tuple[str, ...]:
-    from cudalock.goals.goal import FRAMEWORK_FLAG
+    from cudalock.goals.switches import read_switches
     from cudalock.goals.values import parse_version_spec
 
-    found = [FRAMEWORK_FLAG + parse_version_spec(FRAMEWORK_FLAG, text)[0] for text in request.torch]
+    name = read_switches().framework
+    found = [name + parse_version_spec(name, text)[0] for text in request.framework]
     return tuple(sorted({*found, *request.switches}))
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cudalock.errors import BadFile, UnknownName, UsageError
-from cudalock.goals import SWITCHES, Asked, Request
+from cudalock.goals import Asked, Request
+from cudalock.goals.switches import read_switches
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
 from cudalock.text import did_you_mean
@@ -22,7 +23,6 @@ TABLE = "tool.cudalock"
 TARGETS = "targets"
 """The key of the table that is no option: what `check` and `generate` are for."""
 _TEXTS = [
-    "torch",
     "cuda",
     "cudnn",
     "toolkit",
@@ -53,7 +53,7 @@ def _not_flags(
 
 
 def _switches() -> Iterator[Callable[[Any], Any]]:
-    for project, short in SWITCHES.items():
+    for project, short in read_switches().by_project.items():
         names = dict.fromkeys((f"--{short}", f"--{project}"))
         yield click.option(*names, _parameter(project), is_flag=True, help=f"Add {project}.")
 
@@ -88,7 +88,12 @@ _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several("-r", "--requirement", metavar="FILE", text="Requirements from a file; - is stdin."),
     _several("-c", "--constraint", metavar="FILE", text='Constraints from a file, or "numpy<2".'),
-    _several("--torch", metavar="SPEC", text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.'),
+    _several(
+        f"--{read_switches().framework}",
+        _parameter(read_switches().framework),
+        metavar="SPEC",
+        text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.',
+    ),
     *_switches(),
     _several(
         "--cuda",
@@ -134,9 +139,11 @@ def target_options(command: _Command) -> _Command:
 
 def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
     """The Request that option values state. Reads the files of `-r` and `-c`."""
+    switches = read_switches()
     request = Request(
         words=words,
-        switches=tuple(project for project in SWITCHES if values.get(_parameter(project))),
+        framework=tuple(values.get(_parameter(switches.framework), ())),
+        switches=tuple(name for name in switches.by_project if values.get(_parameter(name))),
         strict=bool(values.get("strict")),
         **{name: tuple(values.get(name, ())) for name in _TEXTS},
     )

@@ -204,7 +204,7 @@ class Asker:
         )
         project = self.matrix.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
-        said = self._request.torch or self._machines[0].torch
+        said = self._request.framework or self._machines[0].framework
         return [] if pinned or said else self._first(hints)
 
 

@@ -231,7 +231,7 @@ def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[
 
 def check_anything(repository: Repository, request: Request) -> None:
     """Raises NothingAsked where neither the repository nor a flag wants anything."""
-    said = (request.asked, request.torch, request.switches, request.toolkit, request.cudnn)
+    said = (request.asked, request.framework, request.switches, request.toolkit, request.cudnn)
     if not repository.requirements and not any(said):
         raise NothingAsked(
             f"nothing in `{repository.root}` says what it wants, or all of it is left out",

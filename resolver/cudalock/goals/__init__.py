@@ -1,11 +1,12 @@
 """Goals: what was asked for, read from a phrase, flags, requirement strings and files.
 
-`vocabulary` is what reading has to know of a matrix. `phrase` turns words into parts, `values`
-turns one part's text into a specifier, `merge` merges what was asked of one project, `request` puts
-flags, phrase and defaults together, `goal` holds the result and writes it as a command again.
+`vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
+`phrase` turns words into parts, `values` turns one part's text into a specifier, `merge` merges
+what was asked of one project, `request` puts flags, phrase and defaults together, `goal` holds the
+result and writes it as a command again.
 """
 
-from cudalock.goals.goal import SWITCHES, Goal, command_line
+from cudalock.goals.goal import Goal, command_line
 from cudalock.goals.merge import Asked, collect
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
@@ -27,7 +28,6 @@ from cudalock.goals.values import (
 from cudalock.goals.vocabulary import Known
 
 __all__ = [
-    "SWITCHES",
     "Asked",
     "Goal",
     "Known",

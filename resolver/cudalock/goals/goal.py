@@ -6,26 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.goals.switches import read_switches
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.targets import Target
-
-SWITCHES = {
-    "flash-attn": "fa2",
-    "flash-attn-3": "fa3",
-    "xformers": "xformers",
-    "bitsandbytes": "bnb",
-    "triton": "triton",
-    "torchvision": "vision",
-    "torchaudio": "audio",
-    "sageattention": "sage",
-}
-"""Project to its switch on the command line; `--PROJECT` is always a synonym. The order is the one
-commands are written in. It is the interface, not knowledge, and so it is code and not data."""
-
-FRAMEWORK_FLAG = "torch"
-"""The project whose version has a flag of its own, of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +69,8 @@ def _goal_words(goal: Goal) -> Iterator[str]:
             flags[name] = words
         else:
             yield requirement
-    for name in (FRAMEWORK_FLAG, *SWITCHES):
+    framework, switches = read_switches()
+    for name in (framework, *switches):
         yield from flags.get(name, ())
     yield from _option("--cuda", _shortest(goal.cuda))
     yield from _option("--cudnn", _shortest_cudnn(goal.cudnn))
@@ -99,9 +86,10 @@ def _goal_words(goal: Goal) -> Iterator[str]:
 def _flag_words(name: str, specifier: str) -> list[str] | None:
     if specifier.startswith("["):
         return None
-    if name == FRAMEWORK_FLAG:
+    framework, switches = read_switches()
+    if name == framework:
         return [f"--{name}", _shortest(specifier) or "latest"]
-    return [f"--{SWITCHES[name]}"] if name in SWITCHES and not specifier else None
+    return [f"--{switches[name]}"] if name in switches and not specifier else None
 
 
 def _option(flag: str, value: str | None) -> Iterable[str]:

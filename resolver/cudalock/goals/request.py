@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, NothingAsked
-from cudalock.goals.goal import FRAMEWORK_FLAG, Goal
+from cudalock.goals.goal import Goal
 from cudalock.goals.merge import Asked, collect, collect_constraints
 from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
     clauses,
     parse_builders,
@@ -39,7 +40,8 @@ class Request(NamedTuple):
     asked: tuple[Asked, ...] = ()
     """from requirements files"""
     constraints: tuple[Asked, ...] = ()
-    torch: tuple[str, ...] = ()
+    framework: tuple[str, ...] = ()
+    """versions of the framework"""
     switches: tuple[str, ...] = ()
     """projects"""
     cuda: tuple[str, ...] = ()
@@ -163,9 +165,8 @@ def _nothing_asked(was_ruled_out: bool) -> NothingAsked:
 
 
 def _flag_asks(request: Request) -> list[Asked]:
-    asks = [
-        Asked(FRAMEWORK_FLAG, loose=text, origin=f"--{FRAMEWORK_FLAG}") for text in request.torch
-    ]
+    name = read_switches().framework
+    asks = [Asked(name, loose=text, origin=f"--{name}") for text in request.framework]
     return asks + [Asked(project, origin=f"--{project}") for project in request.switches]
 
 

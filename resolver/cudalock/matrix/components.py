@@ -44,6 +44,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         kind=table.get("kind", "project"),
         role=table.get("role"),
         rank=table.get("rank"),
+        switch=table.get("switch"),
         summary=table.get("summary", ""),
         aliases=tuple(table.get("aliases", ())),
         imports=tuple(table.get("imports", ())),

@@ -291,6 +291,8 @@ class Component(NamedTuple):
     kind: str = "project"
     role: str | None = None
     rank: int | None = None
+    switch: str | None = None
+    """the short name of its flag, `fa2` of `--fa2`; None for what has no flag"""
     summary: str = ""
     aliases: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()

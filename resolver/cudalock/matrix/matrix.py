@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
-from cudalock.files import files_in
+from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, Libraries, Place, Replacement
 from cudalock.matrix.refreshed import Refreshed, find_refreshed
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
-from cudalock.matrix.store import COMPONENTS, HEADER, Tables, read_tables
+from cudalock.matrix.store import COMPONENTS, Tables, read_tables
 from cudalock.names import Names, nearest
 from cudalock.targets import DEFAULT_GLIBC, LINUX
 from cudalock.text import counted
@@ -63,21 +63,6 @@ class Builder(NamedTuple):
     renamed: bool
     source: str
     listed: bool = True
-
-
-def data_directory() -> Path:
-    """The shipped ``matrix/`` beside the package, else the checkout's.
-
-    Raises MatrixError if neither is there.
-    """
-    here = Path(__file__).resolve()
-    # Not importlib.resources: importing it takes longer than reading what it finds.
-    shipped = here.parents[1] / "data"
-    checkout = here.parents[3] / "matrix"
-    for directory in (shipped, checkout):
-        if (directory / HEADER).is_file():
-            return directory
-    raise MatrixError(HEADER, "", "is missing: the installation is damaged; reinstall it")
 
 
 class Matrix:

@@ -2,7 +2,10 @@
 
 Parsing TOML takes longer than solving. So `matrix/compiled.json` holds the same tables as JSON,
 each beside a digest of the file it was made from. A file that has changed since is read itself: the
-TOML files are the truth, whatever the copy says. This makes it anew:
+TOML files are the truth, whatever the copy says.
+
+`matrix/switches.json` holds what the command line takes from them: its help must not wait for the
+whole matrix. This writes both:
 
     python -m cudalock.matrix.store matrix
 """
@@ -16,11 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import files_in
+from cudalock.files import HEADER, SWITCHES, files_in
 from cudalock.matrix.components import check_component
 
 COMPILED: Final = "compiled.json"
-HEADER: Final = "matrix.toml"
 COMPONENTS: Final = "components"
 
 Tables = dict[str, dict[str, Any]]
@@ -59,6 +61,22 @@ def compile_tables(directory: Path) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def compile_switches(directory: Path) -> str:
+    """The text of `switches.json`: the framework, and the switch of each project that has one.
+
+    They stand in the order in which commands are written: by rank, then by name.
+    """
+    tables = [table for name, table in read_tables(directory).items() if name != HEADER]
+    ranked = sorted(
+        (table.get("rank", sys.maxsize), table["name"], table["switch"])
+        for table in tables
+        if "switch" in table
+    )
+    framework = next((t["name"] for t in tables if t.get("role") == "framework"), None)
+    switches = {name: switch for _, name, switch in ranked}
+    return json.dumps({"framework": framework, "switches": switches}, indent=1) + "\n"
+
+
 def _copy(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """The compiled copy; empty where there is none that can be read."""
     try:
@@ -95,10 +113,13 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write `compiled.json` into the matrix that the command line names."""
+    """Write `compiled.json` and `switches.json` into the matrix that the command line names."""
     directory = Path(sys.argv[1])
-    text = compile_tables(directory)
-    (directory / COMPILED).write_text(text, encoding="utf-8", newline="\n")
+    for name, text in (
+        (COMPILED, compile_tables(directory)),
+        (SWITCHES, compile_switches(directory)),
+    ):
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

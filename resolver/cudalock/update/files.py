@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import OutputError
-from cudalock.files import data_folder, write_whole
+from cudalock.files import HEADER, data_folder, write_whole
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
-from cudalock.matrix.store import COMPILED, HEADER, compile_tables
+from cudalock.matrix.store import COMPILED, compile_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
