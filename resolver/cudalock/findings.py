@@ -27,6 +27,10 @@ class Rule(NamedTuple):
     name: str
     summary: str
     severity: Severity
+    fixable: bool = False
+    """whether another version or another wheel of the same project could fix it"""
+    target_dependent: bool = False
+    """whether a pin may have the defect on one target and not on another"""
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -34,21 +38,80 @@ RULES: Final[dict[str, Rule]] = {
     for rule in (
         Rule("CL001", "unreadable", "a file or a line that cannot be understood", "error"),
         Rule("CL002", "other-target", "holds on some targets only, which it names", "note"),
-        Rule("CL101", "no-such-version", "a version or a build that does not exist", "error"),
+        Rule(
+            "CL101",
+            "no-such-version",
+            "a version or a build that does not exist",
+            "error",
+            fixable=True,
+        ),
         Rule("CL102", "withdrawn", "a version that its publisher withdrew", "warning"),
-        Rule("CL103", "no-wheel", "no wheel for the target", "error"),
-        Rule("CL104", "source-only", "only a source distribution, to be built", "warning"),
+        Rule(
+            "CL103",
+            "no-wheel",
+            "no wheel for the target",
+            "error",
+            fixable=True,
+            target_dependent=True,
+        ),
+        Rule(
+            "CL104",
+            "source-only",
+            "only a source distribution, to be built",
+            "warning",
+            fixable=True,
+            target_dependent=True,
+        ),
         Rule("CL105", "not-known-here", "older or newer than the matrix reaches", "note"),
         Rule("CL106", "other-hash", "a hash that is not a published one", "error"),
-        Rule("CL201", "metadata-clash", "pins that exclude one another by metadata", "error"),
-        Rule("CL202", "fact-clash", "pins that exclude one another by a curated fact", "error"),
-        Rule("CL203", "other-cuda-pin", "an nvidia-* pin that is not the build's own", "error"),
-        Rule("CL204", "machine-clash", "a pin that does not run on the target", "error"),
-        Rule("CL301", "index-missing", "a build without the index it lives on", "error"),
-        Rule("CL302", "cpu-build", "a plain pin means the build without CUDA there", "warning"),
+        Rule(
+            "CL201",
+            "metadata-clash",
+            "pins that exclude one another by metadata",
+            "error",
+            fixable=True,
+        ),
+        Rule(
+            "CL202",
+            "fact-clash",
+            "pins that exclude one another by a curated fact",
+            "error",
+            fixable=True,
+        ),
+        Rule(
+            "CL203",
+            "other-cuda-pin",
+            "an nvidia-* pin that is not the build's own",
+            "error",
+            fixable=True,
+        ),
+        Rule(
+            "CL204", "machine-clash", "a pin that does not run on the target", "error", fixable=True
+        ),
+        Rule(
+            "CL301",
+            "index-missing",
+            "a build without the index it lives on",
+            "error",
+            target_dependent=True,
+        ),
+        Rule(
+            "CL302",
+            "cpu-build",
+            "a plain pin means the build without CUDA there",
+            "warning",
+            target_dependent=True,
+        ),
         Rule("CL303", "marker-never-true", "a marker that holds on no machine", "warning"),
         Rule("CL304", "source-leaves-out", "a source leaves a target to the CPU build", "warning"),
-        Rule("CL401", "wheel-misfit", "a wheel's address for another Python or platform", "error"),
+        Rule(
+            "CL401",
+            "wheel-misfit",
+            "a wheel's address for another Python or platform",
+            "error",
+            fixable=True,
+            target_dependent=True,
+        ),
         Rule("CL402", "wheel-python", "a wheel's address for less than requires-python", "warning"),
         Rule("CL501", "unpinned", "a member of the stack unpinned beside pinned ones", "note"),
         Rule("CL601", "lock-differs", "a lock that no longer answers its own command", "error"),

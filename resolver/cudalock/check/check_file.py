@@ -11,7 +11,6 @@ from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
 from cudalock.check.targets import completed, likely, told
 from cudalock.compat.judge import Clash, Held, Judge
-from cudalock.compat.single import LOCAL
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.names import VENDOR
@@ -128,7 +127,7 @@ class _Checker:
             free = [
                 clash
                 for clash in errors
-                if clash.finding.code in LOCAL
+                if clash.finding.rule.target_dependent
                 and any(self._may_work(each, group, [clash], lines) for each in targets)
             ]
             other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None

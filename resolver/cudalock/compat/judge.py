@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from cudalock.resolution.search import Search
     from cudalock.targets import Target
 
-MENDABLE: Final = frozenset(
-    {"CL101", "CL103", "CL104", "CL201", "CL202", "CL203", "CL204", "CL401"}
-)
-"""The codes of what another version, or another wheel, mends."""
 SOLVES: Final = 120
 """How many questions one judgement may ask of the engine; a clash takes about ten."""
 
@@ -105,7 +101,7 @@ class Judge:
         broken = [
             clash
             for clash in clashes
-            if clash.finding.code in MENDABLE and clash.finding.severity == "error"
+            if clash.finding.rule.fixable and clash.finding.severity == "error"
         ]
         if not broken:
             return list(clashes)

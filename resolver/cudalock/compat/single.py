@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Project, Release
     from cudalock.targets import Target
 
-LOCAL = frozenset({"CL103", "CL104", "CL301", "CL302", "CL401"})
-"""The codes of what one target may have and another not."""
 SDIST = "sdist"
 """What a fact's `where` calls a source distribution."""
 
@@ -320,7 +318,7 @@ class Alone:
             fix=fix,
             members=(held.name,),
         )
-        return Clash(finding, (held,), is_local=code in LOCAL)
+        return Clash(finding, (held,), is_local=finding.rule.target_dependent)
 
 
 def _kind(label: str) -> str:
