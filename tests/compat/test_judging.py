@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 
-from cudalock.compat.judge import Held, Judge, judge
+from cudalock.compat.judge import Judge, PinnedProject, judge
 from cudalock.findings import RULES, is_failure
 from cudalock.targets import Target
 
@@ -20,9 +20,9 @@ BLACKWELL = Target("3.11", "linux-x86_64", gpus=("12.0",))
 ONLY_PACKAGE_INDEX = frozenset({"pypi"})
 
 
-def held(*texts: str, indexes: frozenset[str] = ONLY_PACKAGE_INDEX) -> list[Held]:
+def held(*texts: str, indexes: frozenset[str] = ONLY_PACKAGE_INDEX) -> list[PinnedProject]:
     parsed = map(Requirement, texts)
-    return [Held(each.name, str(each.specifier), indexes=indexes) for each in parsed]
+    return [PinnedProject(each.name, str(each.specifier), indexes=indexes) for each in parsed]
 
 
 CASES = [
@@ -70,7 +70,9 @@ def test_an_index_that_is_missing_for_one_is_there_for_all(matrix: Matrix) -> No
 def test_the_cpu_build_is_an_error_beside_what_needs_cuda(matrix: Matrix) -> None:
     things = held("torch==2.5.1")
     file = "flash_attn-2.7.4.post1+cu124torch2.5.1cxx11abiFALSE-cp311-cp311-win_amd64.whl"
-    found = judge([*things, Held("flash-attn", "==2.7.4.post1", file=file)], WINDOWS, matrix)
+    found = judge(
+        [*things, PinnedProject("flash-attn", "==2.7.4.post1", file=file)], WINDOWS, matrix
+    )
     assert [clash.finding.code for clash in found] == ["CL302"]
     assert is_failure(clash.finding for clash in found)
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
-from cudalock.doctor import Subject, examine, imports, libraries
+from cudalock.doctor import ExaminedEnvironment, examine, imports, libraries
 from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
@@ -43,9 +43,11 @@ def packages(prefix: Path) -> Path:
     return find_layout(prefix).site_packages[0]
 
 
-def subject(prefix: Path, matrix: Matrix, **given: str) -> Subject:
+def subject(prefix: Path, matrix: Matrix, **given: str) -> ExaminedEnvironment:
     layout = find_layout(prefix)
-    return Subject(layout, read_inventory(layout.site_packages), GPU, matrix, given, True)
+    return ExaminedEnvironment(
+        layout, read_inventory(layout.site_packages), GPU, matrix, given, True
+    )
 
 
 def doctor(*words: object) -> Result:
@@ -260,7 +262,9 @@ def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
     layout = find_layout(prefix)
     broken = Machine(trouble="Driver/library version mismatch (NVML)")
     found = examine(
-        Subject(layout, read_inventory(layout.site_packages), broken, matrix, looked=True)
+        ExaminedEnvironment(
+            layout, read_inventory(layout.site_packages), broken, matrix, looked=True
+        )
     )
     assert (found[0].severity, found[0].code) == ("error", "CL707")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cudalock import toml
-from cudalock.doctor import Subject, examine
+from cudalock.doctor import ExaminedEnvironment, examine
 from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment.gpu import Gpu
 from tests.environments import lay_out, pretend
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 PLANTED = toml.loads((CASES / "doctor.toml").read_text(encoding="utf-8"))["case"]
 
 
-def planted(case: dict[str, Any], prefix: Path, matrix: Matrix) -> Subject:
+def planted(case: dict[str, Any], prefix: Path, matrix: Matrix) -> ExaminedEnvironment:
     lay_out(case, prefix, matrix)
     layout = find_layout(prefix)
     gpus = tuple(Gpu(f"GPU {each}", each) for each in case.get("gpus", ()))
     machine = Machine(gpus, case.get("driver"))
-    return Subject(layout, read_inventory(layout.site_packages), machine, matrix)
+    return ExaminedEnvironment(layout, read_inventory(layout.site_packages), machine, matrix)
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case["name"])

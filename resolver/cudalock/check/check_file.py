@@ -10,7 +10,7 @@ from cudalock.check.file_pins import Lines
 from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
 from cudalock.check.targets import completed, likely, told
-from cudalock.compat.judge import Clash, Held, Judge
+from cudalock.compat.judge import Judge, PinConflict, PinnedProject
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.names import VENDOR
@@ -30,11 +30,11 @@ class Judged(NamedTuple):
 
     target: Target
     group: str | None
-    held: tuple[Held, ...]
-    clashes: tuple[Clash, ...]
+    held: tuple[PinnedProject, ...]
+    clashes: tuple[PinConflict, ...]
 
     @property
-    def errors(self) -> list[Clash]:
+    def errors(self) -> list[PinConflict]:
         return [clash for clash in self.clashes if clash.finding.severity == "error"]
 
 
@@ -134,7 +134,7 @@ class _Checker:
         return other or judged, lines
 
     def _better(
-        self, targets: list[Target], judged: Judged, mended: Sequence[Clash], lines: set[int]
+        self, targets: list[Target], judged: Judged, mended: Sequence[PinConflict], lines: set[int]
     ) -> Judged | None:
         """The judgement on the first target that is free of some errors, and adds none; which it
         is noted of them."""
@@ -150,7 +150,7 @@ class _Checker:
         return None
 
     def _may_work(
-        self, target: Target, group: str | None, errors: Sequence[Clash], lines: set[int]
+        self, target: Target, group: str | None, errors: Sequence[PinConflict], lines: set[int]
     ) -> bool:
         """Whether the lines are all there on a target, and each of these errors is not.
 
@@ -168,7 +168,7 @@ class _Checker:
         return True
 
     def _note(
-        self, bad: Judged, clashes: Sequence[Clash], targets: list[Target], lines: set[int]
+        self, bad: Judged, clashes: Sequence[PinConflict], targets: list[Target], lines: set[int]
     ) -> None:
         """That something holds on some targets only, and on which."""
         for clash in clashes:
@@ -224,7 +224,7 @@ class _Checker:
         return any(self.stack.is_pinned_by(name, each.name, each.version) for each in pinned)
 
 
-def _concerns(clash: Clash, lines: set[int]) -> bool:
+def _concerns(clash: PinConflict, lines: set[int]) -> bool:
     is_error = clash.finding.severity == "error"
     return not is_error or any(id(each.origin) in lines for each in clash.members)
 
@@ -233,7 +233,7 @@ def _origins(judged: Judged) -> set[int]:
     return {id(each.origin) for each in judged.held}
 
 
-def _place(clash: Clash) -> Place | None:
+def _place(clash: PinConflict) -> Place | None:
     entry = clash.members[0].origin if clash.members else None
     return entry.place if isinstance(entry, Declared) else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.check.index_names import Places, has_nightlies
 from cudalock.check.source_builds import is_told_how, may_tell_how
-from cudalock.compat.judge import Held
+from cudalock.compat.judge import PinnedProject
 from cudalock.compat.wheels import wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold
@@ -52,7 +52,7 @@ class Lines:
         everyone = None in found or not groups
         return [*([None] if everyone else []), *groups]
 
-    def on(self, target: Target, group: str | None) -> list[Held]:
+    def on(self, target: Target, group: str | None) -> list[PinnedProject]:
         """What is held where a group is wanted with what everyone gets."""
         environment = target.marker_environment()
         wanted = self.file.wanted_with(group)
@@ -64,7 +64,7 @@ class Lines:
                     held += [one] if one is not None else []
         return self._as_sent(held)
 
-    def _as_sent(self, held: list[Held]) -> list[Held]:
+    def _as_sent(self, held: list[PinnedProject]) -> list[PinnedProject]:
         """The same with what a line sends to an index or an address taken from there for every line
         about it."""
         sent = {each.name for each in held if self._is_sent(each)}
@@ -75,7 +75,7 @@ class Lines:
             for each in held
         ]
 
-    def _is_sent(self, held: Held) -> bool:
+    def _is_sent(self, held: PinnedProject) -> bool:
         return held.placed and (held.file is not None or held.indexes != self._everywhere)
 
     def _counts(self, entry: Declared) -> bool:
@@ -88,7 +88,9 @@ class Lines:
             and (entry.role == "override" or entry.name not in self._replaced)
         )
 
-    def _held(self, entry: Declared, target: Target, environment: Mapping[str, str]) -> Held | None:
+    def _held(
+        self, entry: Declared, target: Target, environment: Mapping[str, str]
+    ) -> PinnedProject | None:
         if entry.role == "locked":
             return self._locked(entry, target)
         source = self._source(entry, environment)
@@ -100,11 +102,13 @@ class Lines:
         if entry.role == "constraint":
             # A file of nothing but constraints is judged as if all of it were wanted.
             alone = self.file.kind == "constraints"
-            return Held(entry.name, entry.specifier, required=alone, placed=False, origin=entry)
+            return PinnedProject(
+                entry.name, entry.specifier, required=alone, placed=False, origin=entry
+            )
         if self._has_nightlies and entry.version is None:
             # A range may come to a nightly build, and those go together by other rules.
             return None
-        return Held(
+        return PinnedProject(
             entry.name,
             entry.specifier,
             indexes=self._indexes(entry, source),
@@ -117,12 +121,12 @@ class Lines:
         owner = self._owners[id(entry)]
         return owner.name in self._building and is_told_how(entry, owner)
 
-    def _by_address(self, entry: Declared, url: str) -> Held | None:
+    def _by_address(self, entry: Declared, url: str) -> PinnedProject | None:
         file = file_of(url)
         version = _version_of(file)
         if version is None:
             return None
-        return Held(
+        return PinnedProject(
             entry.name,
             f"=={version}",
             file=file,
@@ -148,7 +152,7 @@ class Lines:
 
     # -- locks ----------------------------------------------------------------------------------
 
-    def _locked(self, entry: Declared, target: Target) -> Held | None:
+    def _locked(self, entry: Declared, target: Target) -> PinnedProject | None:
         """An entry of a lock: the file that the target takes of those that it lists."""
         if entry.url is not None:
             return self._by_address(entry, entry.url)
@@ -160,7 +164,7 @@ class Lines:
         elif self._everywhere is not None:
             indexes = self._everywhere | {PACKAGE_INDEX}
         wheels = [each for each in entry.files if each.name.endswith(_WHEEL)]
-        held = Held(
+        held = PinnedProject(
             entry.name,
             entry.specifier,
             indexes=indexes,

@@ -10,7 +10,7 @@ from cudalock.projects.model import Declared, Place
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
-    from cudalock.compat.fix import Change
+    from cudalock.compat.fix import PinChange
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import ProjectFile
     from cudalock.targets import Target
@@ -68,7 +68,7 @@ def _applied(file: ProjectFile, edits: Iterable[Edit]) -> Rewritten:
 
 
 def _edits(
-    change: Change, entry: Declared, file: ProjectFile, matrix: Matrix, target: Target
+    change: PinChange, entry: Declared, file: ProjectFile, matrix: Matrix, target: Target
 ) -> list[Edit]:
     """The edits that make one change; none where the place cannot be rewritten."""
     owner = next((each for each in file.files() if each.name == entry.place.file), None)
@@ -81,7 +81,7 @@ def _edits(
     return [version, hashes] if hashes is not None else []
 
 
-def _version_edit(change: Change, entry: Declared, text: str, target: Target) -> Edit | None:
+def _version_edit(change: PinChange, entry: Declared, text: str, target: Target) -> Edit | None:
     place = entry.version_place
     if place is None or _needs_an_index(change):
         return None
@@ -94,13 +94,13 @@ def _version_edit(change: Change, entry: Declared, text: str, target: Target) ->
     return Edit(place.start, place.end, new, says)
 
 
-def _needs_an_index(change: Change) -> bool:
+def _needs_an_index(change: PinChange) -> bool:
     """Whether the file would have to name another index as well."""
     old = change.old.indexes
     return change.url is None and old is not None and change.index_id not in old
 
 
-def _written(change: Change, entry: Declared, place: Place, text: str) -> str | None:
+def _written(change: PinChange, entry: Declared, place: Place, text: str) -> str | None:
     if change.url is not None:
         if entry.syntax == "url":
             return change.url
@@ -127,7 +127,7 @@ def _spaced(text: str, place: Place) -> str:
 
 
 def _hashes_edit(
-    change: Change, entry: Declared, text: str, matrix: Matrix, target: Target
+    change: PinChange, entry: Declared, text: str, matrix: Matrix, target: Target
 ) -> Edit | None:
     """The new version's hashes in the place of the old one's; None where one is not known."""
     place = entry.hashes_place
@@ -140,7 +140,7 @@ def _hashes_edit(
     return Edit(place.start, place.end, new, "")
 
 
-def _digests(change: Change, matrix: Matrix) -> Sequence[str]:
+def _digests(change: PinChange, matrix: Matrix) -> Sequence[str]:
     """The published digests of what is written: of one wheel, or of each that a version has where
     it is looked for."""
     if change.url is not None:

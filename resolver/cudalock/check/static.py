@@ -10,9 +10,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from cudalock.check.targets import completed, is_allowed, likely
-from cudalock.compat.judge import Held
+from cudalock.compat.judge import PinnedProject
 from cudalock.compat.stack import Stack
-from cudalock.compat.wheels import Wheels, wheel_tags
+from cudalock.compat.wheels import PinWheels, wheel_tags
 from cudalock.errors import BadTarget
 from cudalock.findings import RULES, Finding
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -197,10 +197,10 @@ def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Tar
 
 def _is_cpu(entry: Declared, target: Target, matrix: Matrix) -> bool:
     project = matrix.project(entry.name)
-    held = Held(entry.name, entry.specifier, indexes=frozenset({PACKAGE_INDEX}))
+    held = PinnedProject(entry.name, entry.specifier, indexes=frozenset({PACKAGE_INDEX}))
     if project is None:
         return False
-    wheels = Wheels(held, project, target, matrix)
+    wheels = PinWheels(held, project, target, matrix)
     made = wheels.first(wheels.is_reachable, wheels.fits)
     return made is not None and not made.has_cuda
 

@@ -15,7 +15,7 @@ from cudalock.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Layout, Machine
     from cudalock.findings import Finding
     from cudalock.matrix.matrix import Matrix
@@ -111,11 +111,11 @@ def _machine(
 
 def _subject(
     layout: Layout, machine: Machine, matrix: Matrix, *, looked: bool, stated: bool
-) -> Subject:
-    from cudalock.compat.installed import Subject
+) -> ExaminedEnvironment:
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import read_inventory
 
-    return Subject(
+    return ExaminedEnvironment(
         layout=layout,
         inventory=read_inventory(layout.site_packages),
         machine=machine,
@@ -126,7 +126,7 @@ def _subject(
     )
 
 
-def _against(lock: str, subject: Subject) -> Iterator[Finding]:
+def _against(lock: str, subject: ExaminedEnvironment) -> Iterator[Finding]:
     from cudalock.doctor.lock import examine
     from cudalock.projects.read import read_file
 
@@ -136,11 +136,11 @@ def _against(lock: str, subject: Subject) -> Iterator[Finding]:
 # -- text -------------------------------------------------------------------------------------
 
 
-def _text(subject: Subject, findings: Iterable[Finding]) -> str:
+def _text(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
     return "".join(f"{line}\n" for line in _lines(subject, list(findings)))
 
 
-def _lines(subject: Subject, findings: list[Finding]) -> Iterator[str]:
+def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[str]:
     layout = subject.layout
     yield f"{layout.prefix} ({layout.kind}): {layout.target.label}"
     yield f"machine: {str(subject.machine) or _no_machine(subject)}"
@@ -156,7 +156,7 @@ def _lines(subject: Subject, findings: list[Finding]) -> Iterator[str]:
     yield _verdict(findings)
 
 
-def _no_machine(subject: Subject) -> str:
+def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
         return "its NVIDIA driver does not answer"
     return "no NVIDIA GPU" if subject.looked else "not looked at"
@@ -170,7 +170,7 @@ def _verdict(findings: list[Finding]) -> str:
     return f"{'unhealthy' if counts['error'] else 'healthy'}{': ' + told if told else ''}"
 
 
-def _members(subject: Subject) -> Iterator[Any]:
+def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
     from cudalock.compat.stack import Stack
     from cudalock.names import VENDOR
 
@@ -183,7 +183,7 @@ def _members(subject: Subject) -> Iterator[Any]:
 # -- JSON -------------------------------------------------------------------------------------
 
 
-def _json(subject: Subject, findings: Iterable[Finding]) -> str:
+def _json(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
     import json
 
     from cudalock.findings import is_failure

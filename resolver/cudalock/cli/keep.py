@@ -26,7 +26,7 @@ def make_additions(
 
     Raises NoSolution and GaveUp, and a UsageError of some kind for what is kept.
     """
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Machine, read_inventory
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import one_target
@@ -38,7 +38,7 @@ def make_additions(
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
     inventory = read_inventory(layout.site_packages)
-    subject = Subject(layout, inventory, machine, matrix, stated=is_stated)
+    subject = ExaminedEnvironment(layout, inventory, machine, matrix, stated=is_stated)
     keeping = Keeping(subject, goal, _words(options["keep"]))
     return keeping.lock(keeping.command(path) + flags)
 

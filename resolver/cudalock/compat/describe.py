@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cudalock.compat.query import HeldProblem
-from cudalock.compat.wheels import Wheels
+from cudalock.compat.wheels import PinWheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Narrator
 from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, Step, describe
@@ -23,7 +23,7 @@ from cudalock.resolution.elements import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cudalock.compat.pins import Held
+    from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.matrix import Matrix
@@ -69,12 +69,12 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     return _finding(code, says, facts, held, fix=advice[0] if advice else None)
 
 
-def _is_cpu(held: Sequence[Held], target: Target, matrix: Matrix) -> bool:
+def _is_cpu(held: Sequence[PinnedProject], target: Target, matrix: Matrix) -> bool:
     """Whether the framework within reach has no CUDA."""
     for each in held:
         project = matrix.project(each.name)
         if each.name == matrix.framework and project is not None:
-            wheels = Wheels(each, project, target, matrix)
+            wheels = PinWheels(each, project, target, matrix)
             made = wheels.first(wheels.is_reachable, wheels.fits)
             return made is not None and not made.has_cuda
     return False
@@ -92,7 +92,7 @@ def _where(target: Target, core: Core) -> str:
     return "".join(word for part, word in words.items() if part in parts)
 
 
-def _code(core: Core, facts: Sequence[Fact], held: Sequence[Held]) -> str:
+def _code(core: Core, facts: Sequence[Fact], held: Sequence[PinnedProject]) -> str:
     if any(each.name.startswith(VENDOR) for each in held):
         return "CL203"
     machine = {TARGET_GPU, TARGET_DRIVER, TARGET_GLIBC}.intersection(core.elements)
@@ -106,7 +106,7 @@ def _finding(
     code: str,
     says: str,
     facts: tuple[str, ...],
-    held: Sequence[Held],
+    held: Sequence[PinnedProject],
     *,
     fix: str | None = None,
     severity: Severity = "error",

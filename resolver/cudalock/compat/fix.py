@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.compat.wheels import Wheels
+from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.compat.pins import Clash, Held
-    from cudalock.compat.query import Question
+    from cudalock.compat.pins import PinConflict, PinnedProject
+    from cudalock.compat.query import PinQuery
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.search import Search
 
@@ -23,10 +23,10 @@ MAX_TRIES: Final = 12
 """How many versions of one thing are tried, from the nearest on."""
 
 
-class Change(NamedTuple):
+class PinChange(NamedTuple):
     """One thing held otherwise: a specifier, or an address where a version is not enough."""
 
-    old: Held
+    old: PinnedProject
     specifier: str
     url: str | None = None
     sha256: str | None = None
@@ -39,17 +39,17 @@ class Change(NamedTuple):
         return f"{self.old.name} @ {self.url}" if self.url else f"{self.old.name}{self.specifier}"
 
 
-class Mender:
+class PinFixer:
     """Mends what clashes on one target, one clash after the other, holding all the rest."""
 
-    def __init__(self, question: Question, kept: Sequence[Held]) -> None:
+    def __init__(self, question: PinQuery, kept: Sequence[PinnedProject]) -> None:
         self._question = question
         self._target = question.target
         self._matrix = question.matrix
         self.kept = list(kept)
         """what goes together; each change joins it"""
 
-    def mend(self, clash: Clash) -> tuple[Change, ...]:
+    def mend(self, clash: PinConflict) -> tuple[PinChange, ...]:
         """The changes that mend a clash: of the member to change first, else of another, else of
         two; none where nothing near helps."""
         for member in self._in_order(clash):
@@ -59,19 +59,21 @@ class Mender:
                 return (change,)
         return self._both(clash)
 
-    def _in_order(self, clash: Clash) -> list[Held]:
+    def _in_order(self, clash: PinConflict) -> list[PinnedProject]:
         """The one first that a fact says how to mend, as long as that is not the framework."""
         facts = [self._matrix.facts[id] for id in clash.finding.facts if id in self._matrix.facts]
         known = {fact.component for fact in facts if fact.fix} - {self._matrix.framework}
         return sorted(clash.members, key=lambda each: each.name not in known)
 
-    def _without(self, members: Sequence[Held], freed: Held) -> list[Held]:
+    def _without(
+        self, members: Sequence[PinnedProject], freed: PinnedProject
+    ) -> list[PinnedProject]:
         """What is kept, with the other members of a clash and without the freed one."""
         others = [each for each in members if each is not freed]
         names = {each.name for each in members}
         return [each for each in self.kept if each.name not in names] + others
 
-    def _both(self, clash: Clash) -> tuple[Change, ...]:
+    def _both(self, clash: PinConflict) -> tuple[PinChange, ...]:
         if len(clash.members) != 2:
             return ()
         first, second = clash.members
@@ -87,19 +89,21 @@ class Mender:
         self._keep(other, [*rest, held])
         return change, other
 
-    def _keep(self, change: Change, rest: list[Held]) -> None:
+    def _keep(self, change: PinChange, rest: list[PinnedProject]) -> None:
         self.kept = [*rest, _as_held(change)]
 
     # -- one thing ------------------------------------------------------------------------------
 
-    def _changed(self, old: Held, rest: Sequence[Held]) -> Change | None:
+    def _changed(self, old: PinnedProject, rest: Sequence[PinnedProject]) -> PinChange | None:
         """The nearest candidate for one thing that goes with the rest."""
         freed = old._replace(specifier=_open(old), file=None, indexes=None)
         search = self._question.search([*rest, freed])
         candidate = next(self._candidates(search, old, rest), None)
         return self._change(old, candidate) if candidate is not None else None
 
-    def _candidates(self, search: Search, old: Held, rest: Sequence[Held]) -> Iterator[Candidate]:
+    def _candidates(
+        self, search: Search, old: PinnedProject, rest: Sequence[PinnedProject]
+    ) -> Iterator[Candidate]:
         """What goes with the rest: of the nearest version first, and what is within reach before
         what another index or an address is needed for. Beside a framework with CUDA a build
         without comes last of all, and in the place of such a framework never."""
@@ -126,7 +130,7 @@ class Mender:
                     yield from filter(search.is_possible_with, wanted)
 
     def _key(
-        self, problem: Problem, old: Held, cuda: str | None, candidate: Candidate
+        self, problem: Problem, old: PinnedProject, cuda: str | None, candidate: Candidate
     ) -> tuple[object, ...]:
         """Named as the old one was, then as a solve would have it."""
         label = (old.version or "").partition("+")[2] if old.file is None else ""
@@ -137,37 +141,37 @@ class Mender:
         return unlike, component_key(problem, candidate, cuda)
 
     @staticmethod
-    def _is_within_reach(old: Held, candidate: Candidate) -> bool:
+    def _is_within_reach(old: PinnedProject, candidate: Candidate) -> bool:
         build = candidate.build
         if old.file is not None or build is None:
             return build is not None
         return old.indexes is None or build.index in old.indexes
 
-    def _is_beyond(self, old: Held, candidate: Candidate) -> bool:
+    def _is_beyond(self, old: PinnedProject, candidate: Candidate) -> bool:
         return not self._is_within_reach(old, candidate)
 
-    def _keeps_cuda(self, old: Held) -> bool:
+    def _keeps_cuda(self, old: PinnedProject) -> bool:
         """Whether the old one, the framework, had CUDA, as far as it was there."""
         project = self._matrix.project(old.name)
         if project is None or old.file is not None:
             return False
         if not self._target.can_have_cuda:
             return False
-        wheels = Wheels(old, project, self._target, self._matrix)
+        wheels = PinWheels(old, project, self._target, self._matrix)
         found = [made for made in wheels.made() if wheels.is_reachable(made) and wheels.fits(made)]
         return not found or any(made.has_cuda for made in found)
 
-    def _cuda(self, kept: Sequence[Held]) -> str | None:
+    def _cuda(self, kept: Sequence[PinnedProject]) -> str | None:
         """The CUDA release of the framework that is kept, where its label or index tells."""
         for each in kept:
             project = self._matrix.project(each.name)
             if each.name == self._matrix.framework and project is not None:
-                wheels = Wheels(each, project, self._target, self._matrix)
+                wheels = PinWheels(each, project, self._target, self._matrix)
                 made = wheels.first(wheels.is_reachable, wheels.fits)
                 return made.build.row("cuda")[0] if made and made.has_cuda else None
         return None
 
-    def _change(self, old: Held, candidate: Candidate) -> Change | None:
+    def _change(self, old: PinnedProject, candidate: Candidate) -> PinChange | None:
         build, wheel, release = candidate.build, candidate.wheel, candidate.release
         if build is None or wheel is None or release is None:
             return None
@@ -175,17 +179,17 @@ class Mender:
         if within_reach and build.builder is None:
             full = "+" in old.specifier
             version = candidate.full_version if full else candidate.version
-            return Change(old, f"=={version}", index_id=build.index)
+            return PinChange(old, f"=={version}", index_id=build.index)
         url = self._matrix.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
             if not self._is_settled(old):
                 return None
-            return Change(old, f"=={candidate.full_version}", url, wheel.sha256)
+            return PinChange(old, f"=={candidate.full_version}", url, wheel.sha256)
         if build.builder is None and old.file is None:
-            return Change(old, f"=={candidate.full_version}", index_id=build.index)
+            return PinChange(old, f"=={candidate.full_version}", index_id=build.index)
         return None
 
-    def _is_settled(self, old: Held) -> bool:
+    def _is_settled(self, old: PinnedProject) -> bool:
         """Whether the framework is one version, so that a wheel made for it is made for what an
         installer takes: an open one comes to be the newest, whatever the wheel was made for."""
         framework = self._matrix.framework
@@ -194,13 +198,13 @@ class Mender:
         )
 
 
-def _as_held(change: Change) -> Held:
+def _as_held(change: PinChange) -> PinnedProject:
     return change.old._replace(
         specifier=change.specifier, file=None, indexes=None if change.url else change.old.indexes
     )
 
 
-def _open(old: Held) -> str:
+def _open(old: PinnedProject) -> str:
     """A specifier that any version meets, pre-releases as well where the old one was one."""
     version = old.version
     if version is not None and parse_version(version).is_prerelease:
@@ -212,7 +216,7 @@ class _Distance:
     """How far a version is from the one that was held: by the first number that differs, then by
     how many lie between; of two as near the newer."""
 
-    def __init__(self, old: Held, versions: Sequence[str]) -> None:
+    def __init__(self, old: PinnedProject, versions: Sequence[str]) -> None:
         parsed = sorted(map(parse_version, versions))
         self._places = {str(version): place for place, version in enumerate(parsed)}
         named = old.version or _named(old.specifier)
@@ -243,4 +247,4 @@ def _named(specifier: str) -> str | None:
     return None
 
 
-__all__ = ["Change", "Mender"]
+__all__ = ["PinChange", "PinFixer"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cudalock.compat.judge import Held, Judge
+from cudalock.compat.judge import Judge, PinnedProject
 from cudalock.compat.query import has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -26,7 +26,7 @@ _SEPARATORS = r"[._-]"
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExaminedEnvironment:
     """An environment with its machine. Nothing here runs anything of it."""
 
     layout: Layout
@@ -87,9 +87,9 @@ class Subject:
             if any(tags.rank(each) is not None for each in build.tags):
                 yield build
 
-    def held(self, installed: Installed) -> Held:
+    def held(self, installed: Installed) -> PinnedProject:
         """The distribution, as something that is held."""
-        return Held(
+        return PinnedProject(
             name=installed.name,
             specifier=f"=={installed.version}",
             file=self._known_file(installed),
@@ -141,7 +141,7 @@ def _is_from_an_index(installed: Installed) -> bool:
     return named in ("pip", "uv", "poetry", "pdm")
 
 
-def _may_be(build: Build, installed: Installed, held: Held) -> bool:
+def _may_be(build: Build, installed: Installed, held: PinnedProject) -> bool:
     if held.file is not None:
         return has_file(build, installed.public, held.file)
     if installed.local is not None:
@@ -158,7 +158,7 @@ class InstalledJudge(Judge):
     ALONE = "does not work"
 
 
-def once_uninstalled(found: Resolution, subject: Subject) -> str:
+def once_uninstalled(found: Resolution, subject: ExaminedEnvironment) -> str:
     """What an installer would leave as it is, though another build is to come in its place; empty
     where there is no such thing."""
     hidden = [

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.pins import Clash, Held
-from cudalock.compat.query import Question
-from cudalock.compat.single import Alone
+from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.query import PinQuery
+from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
 from cudalock.names import VENDOR
@@ -22,7 +22,7 @@ from cudalock.versions import may_accept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cudalock.compat.fix import Change
+    from cudalock.compat.fix import PinChange
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.search import Search
     from cudalock.targets import Target
@@ -32,13 +32,13 @@ SOLVES: Final = 120
 
 
 def judge(
-    held: Iterable[Held],
+    held: Iterable[PinnedProject],
     target: Target,
     matrix: Matrix,
     *,
     solves: int = SOLVES,
     overridden: frozenset[str] = frozenset(),
-) -> list[Clash]:
+) -> list[PinConflict]:
     """Every independent clash among what is held, and what is wrong with each thing alone.
 
     What does not belong to the stack counts only where the metadata of the stack, or a fact, leads
@@ -64,18 +64,18 @@ class Judge:
         self.target = target
         self.matrix = matrix
         self.stack = Stack(matrix)
-        self.question = Question(target, matrix, solves, overridden, stack=self.stack)
+        self.question = PinQuery(target, matrix, solves, overridden, stack=self.stack)
 
-    def judge(self, held: Sequence[Held]) -> list[Clash]:
+    def judge(self, held: Sequence[PinnedProject]) -> list[PinConflict]:
         """See the function of the same name. What is held twice is judged once, and told twice."""
-        alike: dict[Held, list[Held]] = {}
+        alike: dict[PinnedProject, list[PinnedProject]] = {}
         for each in held:
             alike.setdefault(each._replace(origin=None), []).append(each)
         clashes = self._judge([each[0] for each in alike.values()])
         again = {id(each[0].origin): each[1:] for each in alike.values() if len(each) > 1}
         return [each for clash in clashes for each in _repeated(clash, again)]
 
-    def _judge(self, held: Sequence[Held]) -> list[Clash]:
+    def _judge(self, held: Sequence[PinnedProject]) -> list[PinConflict]:
         found, usable = self.alone(held)
         together = self.with_related(usable, held)
         search = self.question.search(together)
@@ -86,7 +86,7 @@ class Judge:
         warnings = self.warnings(left, None if clashes else search)
         return [*self.mended([*said, *clashes], left), *warnings]
 
-    def works(self, held: Sequence[Held]) -> bool:
+    def works(self, held: Sequence[PinnedProject]) -> bool:
         """Whether there is nothing but warnings and notes to find, of things that are all there."""
         found, usable = self.alone(held)
         if any(clash.finding.severity == "error" for clash in found):
@@ -95,7 +95,9 @@ class Judge:
             return False
         return self.question.is_possible(self.with_related(usable, held))
 
-    def mended(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
+    def mended(
+        self, clashes: Sequence[PinConflict], left: Sequence[PinnedProject]
+    ) -> list[PinConflict]:
         """The clashes, each that can be mended with the changes that do it. The most important are
         mended first, and the others as they are then."""
         broken = [
@@ -105,32 +107,34 @@ class Judge:
         ]
         if not broken:
             return list(clashes)
-        from cudalock.compat.fix import Mender
+        from cudalock.compat.fix import PinFixer
 
-        mender = Mender(self.question, left)
-        changes: dict[int, tuple[Change, ...]] = {}
+        mender = PinFixer(self.question, left)
+        changes: dict[int, tuple[PinChange, ...]] = {}
         for clash in sorted(broken, key=lambda each: self.importance(each.members[0].name)):
             changes[id(clash)] = mender.mend(clash)
         return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
 
-    def mended_warnings(self, clashes: Sequence[Clash], left: Sequence[Held]) -> list[Clash]:
+    def mended_warnings(
+        self, clashes: Sequence[PinConflict], left: Sequence[PinnedProject]
+    ) -> list[PinConflict]:
         """The same for warnings about more than one thing: with the change after which nothing is
         left to warn of. The framework is not worth changing for one."""
         if not clashes:
             return []
-        from cudalock.compat.fix import Mender
+        from cudalock.compat.fix import PinFixer
 
-        strict = Question(
+        strict = PinQuery(
             self.target, self.matrix, self.question.solves, strict=True, stack=self.stack
         )
-        mender = Mender(strict, left)
+        mender = PinFixer(strict, left)
         found = []
         for clash in clashes:
             others = [each for each in clash.members if each.name != self.matrix.framework]
             found.append(clash._replace(changes=mender.mend(clash._replace(members=tuple(others)))))
         return found
 
-    def _with_changes(self, clash: Clash, changes: tuple[Change, ...]) -> Clash:
+    def _with_changes(self, clash: PinConflict, changes: tuple[PinChange, ...]) -> PinConflict:
         if not changes:
             return clash
         fix = " and ".join(f"`{change.text}`" for change in changes)
@@ -145,17 +149,17 @@ class Judge:
             fix += f" with `--extra-index-url {urls[0]}`"
         return clash._replace(finding=replace(clash.finding, fix=fix), changes=changes)
 
-    def _url(self, change: Change) -> str | None:
+    def _url(self, change: PinChange) -> str | None:
         return self.matrix.indexes[change.index_id].url if change.index_id else None
 
-    def alone(self, held: Sequence[Held]) -> tuple[list[Clash], list[Held]]:
+    def alone(self, held: Sequence[PinnedProject]) -> tuple[list[PinConflict], list[PinnedProject]]:
         """What is wrong with each member of the stack by itself, and what can be judged together,
         the most important first.
 
         An index that is missing for one is taken to be there for the others: naming it is one
         change, and mends them all.
         """
-        alone = Alone(self.target, self.matrix)
+        alone = SinglePinJudge(self.target, self.matrix)
         members = [each for each in held if each.name in self.stack]
         judged = [alone.judge(each) for each in members]
         added = frozenset(index for found, _ in judged for clash in found for index in clash.needs)
@@ -177,7 +181,9 @@ class Judge:
         rank = self.matrix.component(name).rank
         return (2, 0) if rank is None else (1, rank)
 
-    def with_related(self, usable: Sequence[Held], held: Sequence[Held]) -> list[Held]:
+    def with_related(
+        self, usable: Sequence[PinnedProject], held: Sequence[PinnedProject]
+    ) -> list[PinnedProject]:
         """What has to be put to the engine: the stack, and what is held besides that it may not go
         with. The vendor's packages count as such, beside something that wants them."""
         members = [each for each in usable if not each.name.startswith(VENDOR)]
@@ -192,7 +198,7 @@ class Judge:
             *(each._replace(indexes=None, file=None) for each in strained if self._is_known(each)),
         ]
 
-    def _is_known(self, held: Held) -> bool:
+    def _is_known(self, held: PinnedProject) -> bool:
         """Whether the matrix has some version of it: what it does not have proves nothing."""
         if held.name not in self.matrix.projects:
             return False
@@ -202,13 +208,13 @@ class Judge:
         )
 
     def clashes(
-        self, held: Sequence[Held], search: Search | None = None
-    ) -> tuple[list[Clash], list[Held]]:
+        self, held: Sequence[PinnedProject], search: Search | None = None
+    ) -> tuple[list[PinConflict], list[PinnedProject]]:
         """Every independent clash, and what is left without them. ``search`` is that of all."""
         from cudalock.compat.describe import told
 
         left = list(held)
-        found: list[Clash] = []
+        found: list[PinConflict] = []
         is_possible = search.is_possible() if search else self.question.is_possible(held)
         while not is_possible and not self.question.is_spent:
             core = self._core(left)
@@ -216,18 +222,20 @@ class Judge:
                 break
             if any(each.name in self.stack for each in core):
                 finding = told(self.question.problem(core, wide=True), self.ALONE)
-                found.append(Clash(finding, tuple(reversed(core))))
+                found.append(PinConflict(finding, tuple(reversed(core))))
             left = [each for each in left if each is not core[-1]]
             is_possible = self.question.is_possible(left)
         return found, left
 
-    def _core(self, held: Sequence[Held]) -> list[Held]:
+    def _core(self, held: Sequence[PinnedProject]) -> list[PinnedProject]:
         """A smallest part that does not go together; of the stack alone, where that is enough."""
         members = [each for each in held if each.name in self.stack]
         is_enough = len(members) < len(held) and not self.question.is_possible(members)
         return self.question.core(members if is_enough else held)
 
-    def warnings(self, held: Sequence[Held], search: Search | None = None) -> list[Clash]:
+    def warnings(
+        self, held: Sequence[PinnedProject], search: Search | None = None
+    ) -> list[PinConflict]:
         """The soft facts that what is held goes against; ``search`` is that of it."""
         if not any(each.required for each in held) or self.question.is_spent:
             return []
@@ -239,7 +247,7 @@ class Judge:
         ids = sorted(element.id for element in (best.off if best else ()))
         return [self._warning(id, held) for id in ids]
 
-    def _warning(self, id: str, held: Sequence[Held]) -> Clash:
+    def _warning(self, id: str, held: Sequence[PinnedProject]) -> PinConflict:
         fact = self.matrix.fact(id)
         named = {fact.component, *(demand.template.name for demand in fact.beside)}
         members = [each for each in held if each.name in named]
@@ -253,10 +261,12 @@ class Judge:
             fix=fact.fix,
             members=tuple(each.name for each in members),
         )
-        return Clash(finding, tuple(members))
+        return PinConflict(finding, tuple(members))
 
 
-def _repeated(clash: Clash, again: Mapping[int, Sequence[Held]]) -> Iterator[Clash]:
+def _repeated(
+    clash: PinConflict, again: Mapping[int, Sequence[PinnedProject]]
+) -> Iterator[PinConflict]:
     """A clash, and the same for whatever else says what its first member says."""
     yield clash
     first, *others = clash.members
@@ -268,11 +278,11 @@ def _repeated(clash: Clash, again: Mapping[int, Sequence[Held]]) -> Iterator[Cla
         yield clash._replace(members=(held, *others), changes=tuple(changes))
 
 
-def _wider(held: Held, indexes: frozenset[str]) -> Held:
+def _wider(held: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
     return held if held.indexes is None else held._replace(indexes=held.indexes | indexes)
 
 
-def _not_said_twice(found: list[Clash], clashes: list[Clash]) -> list[Clash]:
+def _not_said_twice(found: list[PinConflict], clashes: list[PinConflict]) -> list[PinConflict]:
     """Less the warnings that a clash says as an error."""
     said = {(clash.finding.code, each.name) for clash in clashes for each in clash.members}
     return [
@@ -283,4 +293,4 @@ def _not_said_twice(found: list[Clash], clashes: list[Clash]) -> list[Clash]:
     ]
 
 
-__all__ = ["SOLVES", "Clash", "Held", "Judge", "judge"]
+__all__ = ["SOLVES", "Judge", "PinConflict", "PinnedProject", "judge"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.versions import specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.compat.fix import Change
+    from cudalock.compat.fix import PinChange
     from cudalock.findings import Finding
 
 
-class Held(NamedTuple):
+class PinnedProject(NamedTuple):
     """A project as a line of a file, or an installation, holds it.
 
     `indexes` are the ids of the matrix's indexes it may come from, None for anywhere at all;
@@ -54,7 +54,7 @@ class Held(NamedTuple):
         return exact[0] if exact else None
 
 
-class Clash(NamedTuple):
+class PinConflict(NamedTuple):
     """A finding, and what is held that it is about, the one to change first.
 
     `needs` are the ids of indexes that would have to be named. `changes` would mend it, with all
@@ -62,10 +62,10 @@ class Clash(NamedTuple):
     """
 
     finding: Finding
-    members: tuple[Held, ...]
+    members: tuple[PinnedProject, ...]
     needs: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PinChange, ...] = ()
     is_local: bool = True
 
 
-__all__ = ["Clash", "Held"]
+__all__ = ["PinConflict", "PinnedProject"]

@@ -12,7 +12,7 @@ from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
-    from cudalock.compat.pins import Held
+    from cudalock.compat.pins import PinnedProject
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build
     from cudalock.resolution.candidate import Candidate
@@ -31,7 +31,7 @@ class HeldProblem(Problem):
 
     def __init__(
         self,
-        held: Iterable[Held],
+        held: Iterable[PinnedProject],
         target: Target,
         matrix: Matrix,
         off: frozenset[Element] = NOTHING,
@@ -51,7 +51,7 @@ class HeldProblem(Problem):
             strict=strict,
         )
         super().__init__(goal, target, matrix, off, wide)
-        self._places: dict[str, list[Held]] = {}
+        self._places: dict[str, list[PinnedProject]] = {}
         for each in self.held:
             if each.file is not None or each.indexes is not None:
                 self._places.setdefault(each.name, []).append(each)
@@ -102,7 +102,7 @@ class HeldProblem(Problem):
         return self.stack is None or name in self._names or name in self.stack
 
 
-def comes_from(held: Held, build: Build, version: str) -> bool:
+def comes_from(held: PinnedProject, build: Build, version: str) -> bool:
     """Whether a build is one that the holder can get."""
     if held.file is not None:
         return has_file(build, version, held.file)
@@ -118,7 +118,7 @@ def has_file(build: Build, version: str, file: str) -> bool:
     )
 
 
-class Question:
+class PinQuery:
     """Asks whether some of what is held goes together, and counts how often. A ``strict`` one takes
     a warning for a no."""
 
@@ -143,12 +143,12 @@ class Question:
         """Whether no more may be asked."""
         return self.solves <= 0
 
-    def search(self, held: Sequence[Held]) -> Search:
+    def search(self, held: Sequence[PinnedProject]) -> Search:
         """The search of an answer with all of these."""
         self.solves -= 1
         return Search(self.problem(held))
 
-    def problem(self, held: Sequence[Held], *, wide: bool = False) -> HeldProblem:
+    def problem(self, held: Sequence[PinnedProject], *, wide: bool = False) -> HeldProblem:
         """What is asked of the engine."""
         return HeldProblem(
             held,
@@ -160,13 +160,13 @@ class Question:
             stack=self._stack,
         )
 
-    def is_possible(self, held: Sequence[Held]) -> bool:
+    def is_possible(self, held: Sequence[PinnedProject]) -> bool:
         """Whether these go together, at whatever price in warnings."""
         if not any(each.required for each in held):
             return True
         return self.search(held).is_possible()
 
-    def core(self, held: Sequence[Held]) -> list[Held]:
+    def core(self, held: Sequence[PinnedProject]) -> list[PinnedProject]:
         """A smallest part of what does not go together that does not either; what comes first is
         rather in it."""
         # Imported here: what goes together, as most does, has no use for it.
@@ -175,4 +175,4 @@ class Question:
         return smallest(held, self.is_possible)
 
 
-__all__ = ["HeldProblem", "Question", "comes_from", "has_file"]
+__all__ = ["HeldProblem", "PinQuery", "comes_from", "has_file"]

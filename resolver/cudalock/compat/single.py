@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cudalock.compat.pins import Clash, Held
-from cudalock.compat.wheels import Made, Wheels, is_on_an_index, is_on_the_package_index, wheel_tags
+from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.wheels import (
+    PinWheels,
+    ReleaseBuild,
+    is_on_an_index,
+    is_on_the_package_index,
+    wheel_tags,
+)
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -24,14 +30,14 @@ SDIST = "sdist"
 """What a fact's `where` calls a source distribution."""
 
 
-class Alone:
+class SinglePinJudge:
     """Judges single things on one target."""
 
     def __init__(self, target: Target, matrix: Matrix) -> None:
         self._target = target
         self._matrix = matrix
 
-    def judge(self, held: Held) -> tuple[list[Clash], Held | None]:
+    def judge(self, held: PinnedProject) -> tuple[list[PinConflict], PinnedProject | None]:
         """What is wrong with it, and what of it can be judged with the rest: None for nothing.
 
         What comes back is less strict about the place where its absence is what was found wrong.
@@ -42,7 +48,7 @@ class Alone:
         if held.placed and held.indexes is None and held.file is None:
             # It may come from where the matrix does not look.
             return [], held if self._is_known(held, project) else None
-        wheels = Wheels(held, project, self._target, self._matrix)
+        wheels = PinWheels(held, project, self._target, self._matrix)
         if held.file is not None:
             return self._by_address(held, wheels)
         if not wheels.versions:
@@ -59,13 +65,13 @@ class Alone:
         found, free = self._out_of_reach(held, wheels)
         return [*findings, found], free
 
-    def _is_known(self, held: Held, project: Project) -> bool:
-        wheels = Wheels(held, project, self._target, self._matrix)
+    def _is_known(self, held: PinnedProject, project: Project) -> bool:
+        wheels = PinWheels(held, project, self._target, self._matrix)
         return wheels.first(wheels.fits) is not None
 
     # -- versions -------------------------------------------------------------------------------
 
-    def _no_version(self, held: Held, project: Project) -> Iterator[Clash]:
+    def _no_version(self, held: PinnedProject, project: Project) -> Iterator[PinConflict]:
         wanted = held.version
         versions = sorted(map(parse_version, project.versions))
         if wanted is None:
@@ -82,7 +88,9 @@ class Alone:
             some = f"{len(versions)} of its versions only"
             yield self._not_known(held, some)
             return
-        near = Wheels(Held(held.name), project, self._target, self._matrix).nearest(wanted)
+        near = PinWheels(PinnedProject(held.name), project, self._target, self._matrix).nearest(
+            wanted
+        )
         says = f"{held.name} {wanted} does not exist"
         yield self._clash("CL101", held, says, fix=_either(held.name, near))
 
@@ -93,14 +101,14 @@ class Alone:
             return True
         return any(name in each["pins"] for each in self._matrix.toolkits.values())
 
-    def _not_known(self, held: Held, known: str) -> Clash:
+    def _not_known(self, held: PinnedProject, known: str) -> PinConflict:
         says = (
             f"{held.name}{held.specifier} is not known here: matrix {self._matrix.version} has "
             f"{known}"
         )
         return self._clash("CL105", held, says)
 
-    def _no_version_in_range(self, held: Held, oldest: str, newest: str) -> Clash:
+    def _no_version_in_range(self, held: PinnedProject, oldest: str, newest: str) -> PinConflict:
         # A range that ends below what is known, or begins above it, may well hold elsewhere.
         from packaging.specifiers import SpecifierSet
 
@@ -120,7 +128,7 @@ class Alone:
             return self._not_known(held, f"{oldest} to {newest}")
         return self._clash("CL101", held, f"no release of {held.name} is {held.specifier}")
 
-    def _no_build(self, held: Held, wheels: Wheels) -> Iterator[Clash]:
+    def _no_build(self, held: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """The release exists, and no build of it has the local label that is asked for."""
         release = wheels.project.release(wheels.versions[0])
         labels = sorted(
@@ -140,7 +148,7 @@ class Alone:
             fix=_either(held.name, [f"{release.version}+{label}" for label in labels[-1:]]),
         )
 
-    def _withdrawn(self, held: Held, wheels: Wheels) -> Iterator[Clash]:
+    def _withdrawn(self, held: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         version = held.version
         if version is None or "+" in version:
             return
@@ -153,7 +161,9 @@ class Alone:
 
     # -- wheels ---------------------------------------------------------------------------------
 
-    def _out_of_reach(self, held: Held, wheels: Wheels) -> tuple[Clash, Held | None]:
+    def _out_of_reach(
+        self, held: PinnedProject, wheels: PinWheels
+    ) -> tuple[PinConflict, PinnedProject | None]:
         """No wheel is within reach: it is on another index, or has to be built, or is not there."""
         elsewhere = self._best_elsewhere(wheels)
         if elsewhere is not None and not wheels.is_reachable(elsewhere):
@@ -164,12 +174,12 @@ class Alone:
             return self._source_only(held, wheels), None
         return self._no_wheel(held, wheels), None
 
-    def _best_elsewhere(self, wheels: Wheels) -> Made | None:
+    def _best_elsewhere(self, wheels: PinWheels) -> ReleaseBuild | None:
         """A build of the newest version that some index has, with CUDA where there is one."""
         made = wheels.first(is_on_an_index, wheels.fits)
         return made and (self._with_cuda(wheels, made.release) or made)
 
-    def _elsewhere(self, held: Held, made: Made) -> Clash:
+    def _elsewhere(self, held: PinnedProject, made: ReleaseBuild) -> PinConflict:
         url = self._matrix.indexes[made.build.index or PACKAGE_INDEX].url
         version = held.version or made.version
         where = url or "the package index"
@@ -178,7 +188,7 @@ class Alone:
         found = self._clash("CL301", held, says, fix=fix)
         return found._replace(needs=(made.build.index or PACKAGE_INDEX,))
 
-    def _source_only(self, held: Held, wheels: Wheels) -> Clash:
+    def _source_only(self, held: PinnedProject, wheels: PinWheels) -> PinConflict:
         facts = list(self._facts_about(wheels.versions[0], held.name, {DIST: (SDIST,)}))
         breaks = any(fact.is_hard for fact in facts) and not held.is_built
         says = "; ".join(fact.says for fact in facts)
@@ -193,12 +203,12 @@ class Alone:
             severity="error" if breaks else None,
         )
 
-    def _no_wheel(self, held: Held, wheels: Wheels) -> Clash:
+    def _no_wheel(self, held: PinnedProject, wheels: PinWheels) -> PinConflict:
         near = wheels.nearest(held.version or wheels.versions[0])
         says = f"{_called(held)} has no wheel for {self._where()}"
         return self._clash("CL103", held, says, fix=_either(held.name, near))
 
-    def _plain(self, held: Held, wheels: Wheels) -> Iterator[Clash]:
+    def _plain(self, held: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """A plain pin of the framework that comes to a build without CUDA, where others have it."""
         if held.name != self._matrix.framework or not self._target.can_have_cuda:
             return
@@ -227,7 +237,7 @@ class Alone:
         )
 
     @staticmethod
-    def _with_cuda(wheels: Wheels, release: Release) -> Made | None:
+    def _with_cuda(wheels: PinWheels, release: Release) -> ReleaseBuild | None:
         """The build of a release that has CUDA: the one upstream publishes by default, else the
         newest."""
         made = [
@@ -242,7 +252,9 @@ class Alone:
 
     # -- by address -----------------------------------------------------------------------------
 
-    def _by_address(self, held: Held, wheels: Wheels) -> tuple[list[Clash], Held | None]:
+    def _by_address(
+        self, held: PinnedProject, wheels: PinWheels
+    ) -> tuple[list[PinConflict], PinnedProject | None]:
         file = held.file or ""
         made = wheels.named(file)
         tags = wheel_tags(file)
@@ -254,7 +266,7 @@ class Alone:
             return ([], None) if held.indexes is None else self.judge(held._replace(file=None))
         return list(self._hash_of(held, made)), held
 
-    def _hash_of(self, held: Held, made: Made) -> Iterator[Clash]:
+    def _hash_of(self, held: PinnedProject, made: ReleaseBuild) -> Iterator[PinConflict]:
         # Names are used again for other bytes, by other builders: all of them are looked at.
         published = {
             wheel.sha256
@@ -267,7 +279,7 @@ class Alone:
             says = f"the hash is not that of {held.file}"
             yield self._clash("CL106", held, says)
 
-    def _hashes(self, held: Held, wheels: Wheels) -> Iterator[Clash]:
+    def _hashes(self, held: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """Whether a hash is that of some published wheel of the version, for any target."""
         if not held.hashes or held.version is None:
             return
@@ -303,13 +315,13 @@ class Alone:
     def _clash(
         self,
         code: str,
-        held: Held,
+        held: PinnedProject,
         says: str,
         *,
         facts: tuple[str, ...] = (),
         fix: str | None = None,
         severity: Severity | None = None,
-    ) -> Clash:
+    ) -> PinConflict:
         finding = Finding(
             code=code,
             severity=severity or RULES[code].severity,
@@ -318,7 +330,7 @@ class Alone:
             fix=fix,
             members=(held.name,),
         )
-        return Clash(finding, (held,), is_local=finding.rule.target_dependent)
+        return PinConflict(finding, (held,), is_local=finding.rule.target_dependent)
 
 
 def _kind(label: str) -> str:
@@ -326,11 +338,11 @@ def _kind(label: str) -> str:
     return label.rstrip("0123456789").partition(".")[0].rstrip("0123456789")
 
 
-def _called(held: Held) -> str:
+def _called(held: PinnedProject) -> str:
     return f"{held.name} {held.version}" if held.version else held.text
 
 
-def _has_cuda(made: Made) -> bool:
+def _has_cuda(made: ReleaseBuild) -> bool:
     return made.has_cuda
 
 
@@ -342,4 +354,4 @@ def _either(name: str, versions: list[str]) -> str | None:
     return " or ".join(f"`{name}=={version}`" for version in versions) or None
 
 
-__all__ = ["Alone"]
+__all__ = ["SinglePinJudge"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.compat.pins import Held
+from cudalock.compat.pins import PinnedProject
 from cudalock.compat.query import comes_from
 from cudalock.names import VENDOR
 from cudalock.versions import accepts, leading_name, parse_requirement
@@ -59,12 +59,14 @@ class Stack:
     def is_pinned_by(self, name: str, other: str, version: str | None) -> bool:
         """Whether the metadata of another project, at a version where one is told, leaves an
         installer one release of this one, patches apart."""
-        held = Held(other, f"=={version}") if version else Held(other)
+        held = PinnedProject(other, f"=={version}") if version else PinnedProject(other)
         found = [text for text in self._required(held) if leading_name(text) == name]
         signs = [item.operator for text in found for item in parse_requirement(text).specifier]
         return any(sign in ("==", "~=") for sign in signs)
 
-    def strained(self, members: Sequence[Held], others: Iterable[Held]) -> list[Held]:
+    def strained(
+        self, members: Sequence[PinnedProject], others: Iterable[PinnedProject]
+    ) -> list[PinnedProject]:
         """Of the others those that the members may not go with: that metadata of theirs does not
         accept, or that a fact of theirs speaks of. The rest need not be put to the engine."""
         demands = self._demands(members)
@@ -81,7 +83,7 @@ class Stack:
             or (each.name in demands and not _is_accepted(each, demands[each.name]))
         ]
 
-    def _demands(self, members: Sequence[Held]) -> dict[str, set[str]]:
+    def _demands(self, members: Sequence[PinnedProject]) -> dict[str, set[str]]:
         """The requirements of what the members may come to, by the project that they are of. Of a
         member in a range only the newest is looked at, and what it names is always in doubt."""
         found: dict[str, set[str]] = {}
@@ -90,7 +92,7 @@ class Stack:
                 found.setdefault(leading_name(text), set()).add(text if held.version else "")
         return found
 
-    def _required(self, held: Held) -> Iterator[str]:
+    def _required(self, held: PinnedProject) -> Iterator[str]:
         project = self._matrix.project(held.name)
         public = (held.version or "").partition("+")[0]
         if project is None or not project.versions:
@@ -101,7 +103,7 @@ class Stack:
                 yield from build.requires
 
 
-def _is_accepted(held: Held, demands: Iterable[str]) -> bool:
+def _is_accepted(held: PinnedProject, demands: Iterable[str]) -> bool:
     """Whether each of some requirements accepts the version of what is held, whatever their
     markers."""
     version = held.version

@@ -12,7 +12,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.versions import accepts, asks_prerelease, is_prerelease, may_accept, parse_version
 
 if TYPE_CHECKING:
-    from cudalock.compat.pins import Held
+    from cudalock.compat.pins import PinnedProject
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project, Release
     from cudalock.targets import Target
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WHEEL: Final = ".whl"
 
 
-class Made(NamedTuple):
+class ReleaseBuild(NamedTuple):
     """One build of one release."""
 
     release: Release
@@ -39,10 +39,12 @@ class Made(NamedTuple):
         return bool(self.build.row("cuda")) and self.build.row("cuda") != (NONE,)
 
 
-class Wheels:
+class PinWheels:
     """The wheels of one project that one thing held may come to."""
 
-    def __init__(self, held: Held, project: Project, target: Target, matrix: Matrix) -> None:
+    def __init__(
+        self, held: PinnedProject, project: Project, target: Target, matrix: Matrix
+    ) -> None:
         self.held = held
         self.project = project
         self.target = target
@@ -62,33 +64,33 @@ class Wheels:
             if may_accept(specifier, version) and (pre or not is_prerelease(version))
         ]
 
-    def made(self, versions: list[str] | None = None) -> Iterator[Made]:
+    def made(self, versions: list[str] | None = None) -> Iterator[ReleaseBuild]:
         """The builds of these versions, of the allowed ones unless told, that the specifier
         accepts."""
         for version in self.versions if versions is None else versions:
             release = self.project.release(version)
             for build in release.builds:
-                made = Made(release, build)
+                made = ReleaseBuild(release, build)
                 if self._accepts(made):
                     yield made
 
-    def _accepts(self, made: Made) -> bool:
+    def _accepts(self, made: ReleaseBuild) -> bool:
         specifier = self.held.specifier
         version = made.version if "+" in specifier else made.release.version
         return accepts(specifier, version)
 
-    def is_reachable(self, made: Made) -> bool:
+    def is_reachable(self, made: ReleaseBuild) -> bool:
         """Whether the holder can get it."""
         return comes_from(self.held, made.build, made.release.version)
 
-    def fits(self, made: Made) -> bool:
+    def fits(self, made: ReleaseBuild) -> bool:
         """Whether some wheel of it is for the target."""
         python = made.build.python
         if python is not None and not accepts(python, self._python):
             return False
         return any(self._tags.rank(tags) is not None for tags in made.build.tags)
 
-    def first(self, *tests: Callable[[Made], bool]) -> Made | None:
+    def first(self, *tests: Callable[[ReleaseBuild], bool]) -> ReleaseBuild | None:
         """The first build that passes each test."""
         return next((made for made in self.made() if all(test(made) for test in tests)), None)
 
@@ -107,16 +109,16 @@ class Wheels:
         release = self.project.release(version)
         return release.yanked is None and any(
             self.is_reachable(made) and self.fits(made)
-            for made in (Made(release, build) for build in release.builds)
+            for made in (ReleaseBuild(release, build) for build in release.builds)
         )
 
-    def named(self, file: str) -> Made | None:
+    def named(self, file: str) -> ReleaseBuild | None:
         """The build that a wheel of this name is of."""
         for version in self.versions:
             release = self.project.release(version)
             for build in release.builds:
                 if has_file(build, version, file):
-                    return Made(release, build)
+                    return ReleaseBuild(release, build)
         return None
 
 
@@ -126,12 +128,12 @@ def wheel_tags(file: str) -> str | None:
     return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
 
 
-def is_on_an_index(made: Made) -> bool:
+def is_on_an_index(made: ReleaseBuild) -> bool:
     """Whether an installer can find it by name, given the index."""
     return made.build.builder is None
 
 
-def is_on_the_package_index(made: Made) -> bool:
+def is_on_the_package_index(made: ReleaseBuild) -> bool:
     """Whether an installer finds it without being told of an index."""
     return made.build.index == PACKAGE_INDEX
 
@@ -145,4 +147,4 @@ def _shared(one: str, other: str) -> int:
     return count
 
 
-__all__ = ["Made", "Wheels", "is_on_an_index", "is_on_the_package_index", "wheel_tags"]
+__all__ = ["PinWheels", "ReleaseBuild", "is_on_an_index", "is_on_the_package_index", "wheel_tags"]

@@ -18,8 +18,8 @@ from cudalock.conflicts.step import (
     GoalWantsCudnn,
     GoalWantsToolkit,
     MetadataRequires,
+    NamedVersions,
     PublishedBy,
-    Releases,
     Step,
     TargetHas,
     fact_of,
@@ -93,7 +93,7 @@ class Narrator:
         for kind, id in self._core.elements:
             if kind == "fact" and id not in named:
                 fact = self._problem.matrix.fact(id)
-                told.append(FactSays(Releases(fact.component, ()), fact.says, id))
+                told.append(FactSays(NamedVersions(fact.component, ()), fact.says, id))
             elif kind == "goal" and empty is None:
                 told.insert(0, GoalRequires(id))
                 told += self._wheels.way(id)
@@ -141,7 +141,7 @@ class Narrator:
             parts = tuple(
                 TargetHas(part, self._problem.target) for part in by_kind.get("target", ())
             )
-            yield FactSays(Releases.of(fact.component, struck), fact.says, fact.id, parts)
+            yield FactSays(NamedVersions.of(fact.component, struck), fact.says, fact.id, parts)
         elif "target" in by_kind:
             # Other builds of a version that stays are no loss worth telling.
             kept = {each.version for each in self._members(strike.component, strike.after)}
@@ -178,7 +178,7 @@ class Narrator:
     def _table(self, strike: Strike, table: Table) -> Step:
         owners = strike.before if strike.component == table.owner else self._alive_owners(table)
         members = self._members(table.owner, owners & table.covered)
-        owner = Releases.of(table.owner, members)
+        owner = NamedVersions.of(table.owner, members)
         if table.element is None:
             return MetadataRequires(owner, self._required(table, members))
         kind, id = table.element
@@ -187,7 +187,7 @@ class Narrator:
         fact = self._problem.matrix.fact(id)
         return FactSays(owner, fact.says, fact.id, implies=self._implied(fact, table, owners))
 
-    def _implied(self, fact: Fact, table: Table, owners: int) -> Releases | None:
+    def _implied(self, fact: Fact, table: Table, owners: int) -> NamedVersions | None:
         """What a fact comes to for its owners, where that is short: one about a virtual component,
         or one whose versions are each wheel's own."""
         is_virtual = self._problem.matrix.component(table.other).is_virtual
@@ -201,7 +201,7 @@ class Narrator:
         for group, useful in table.groups:
             if group & owners:
                 accepted |= useful
-        implied = Releases.of(table.other, self._members(table.other, accepted))
+        implied = NamedVersions.of(table.other, self._members(table.other, accepted))
         if not is_virtual and len(implied.versions) > SHOWN_VERSIONS:
             return None
         return implied

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.step import (
     MetadataRequires,
+    NamedVersions,
     NoSuchBuild,
     NoWheel,
-    Releases,
     SourceOnly,
     Step,
     UnknownProject,
@@ -55,7 +55,7 @@ class WithoutWheels:
             elif release.sdist and not any(build.rows for build in release.builds):
                 source_only.append(Candidate(component, version))
         if source_only:
-            yield SourceOnly(Releases.of(component, source_only))
+            yield SourceOnly(NamedVersions.of(component, source_only))
         yield from self._other_builds(component, str(specifier))
 
     def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:
@@ -143,14 +143,14 @@ class WithoutWheels:
             for specifier in each.specifiers or ("",):
                 way = self._dead_end(each.name, specifier, hops - 1, each.extras)
                 if way is not None:
-                    owner = Releases(candidate.name, (candidate.full_version,))
+                    owner = NamedVersions(candidate.name, (candidate.full_version,))
                     return (MetadataRequires(owner, (str(each),)), *way)
         return None
 
     def for_parts(self, component: str, struck: list[Candidate], parts: list[str]) -> NoWheel:
         """That these releases have no wheel for the target, for these parts of it."""
         pythons = _pythons(struck) if parts == ["python"] else ()
-        releases = Releases.of(component, struck)
+        releases = NamedVersions.of(component, struck)
         return NoWheel(releases, self._problem.target, tuple(parts), pythons)
 
 

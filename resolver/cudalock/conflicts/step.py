@@ -29,14 +29,14 @@ SHOWN_BUILDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Releases:
+class NamedVersions:
     """A project, or another component, and some versions of it, in ascending order."""
 
     name: str
     versions: tuple[str, ...]
 
     @classmethod
-    def of(cls, name: str, candidates: Iterable[Candidate]) -> Releases:
+    def of(cls, name: str, candidates: Iterable[Candidate]) -> NamedVersions:
         """Return the public versions of some candidates, each once."""
         versions = {candidate.version for candidate in candidates if candidate.version}
         return cls(name, tuple(sorted(versions, key=version_order)))
@@ -102,7 +102,7 @@ class GoalWantsCudnn:
 
 @dataclass(frozen=True, slots=True)
 class PublishedBy:
-    """Releases after a day are not taken."""
+    """NamedVersions after a day are not taken."""
 
     day: str
     """`2025-06-30`"""
@@ -133,18 +133,18 @@ class FactSays:
     component that the fact leaves; without versions it leaves none.
     """
 
-    subject: Releases | FixedValues
+    subject: NamedVersions | FixedValues
     says: str
     fact: str
     parts: tuple[TargetHas, ...] = ()
-    implies: Releases | None = None
+    implies: NamedVersions | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataRequires:
     """The metadata of some releases requires other projects; each release has one of these."""
 
-    owner: Releases
+    owner: NamedVersions
     requirements: tuple[str, ...]
     """PEP 508, those for lower versions first"""
 
@@ -161,12 +161,12 @@ class PinRequires:
 
 @dataclass(frozen=True, slots=True)
 class NoWheel:
-    """Releases without a wheel for some parts of the target.
+    """NamedVersions without a wheel for some parts of the target.
 
     `pythons` are the minor versions of CPython 3 that there are wheels for, where that is told.
     """
 
-    releases: Releases
+    releases: NamedVersions
     target: Target
     parts: tuple[str, ...]
     pythons: tuple[int, ...] = ()
@@ -174,9 +174,9 @@ class NoWheel:
 
 @dataclass(frozen=True, slots=True)
 class SourceOnly:
-    """Releases that have a source distribution and no wheel at all."""
+    """NamedVersions that have a source distribution and no wheel at all."""
 
-    releases: Releases
+    releases: NamedVersions
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.judge import Held, judge
+from cudalock.compat.judge import PinnedProject, judge
 from cudalock.diagnose.versions import ASKED, Pin
 from cudalock.errors import BadTarget
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
@@ -25,7 +25,7 @@ def find_clashes(
 ) -> tuple[Finding, ...]:
     """What does not go together of what the text has, on the machine that it tells of."""
     held = [
-        Held(pin.name, f"=={pin.version}")
+        PinnedProject(pin.name, f"=={pin.version}")
         for pin in pins
         if pin.trust > ASKED and _is_held(pin, matrix)
     ]

@@ -1,7 +1,7 @@
 """Whether an environment is healthy: read from its files, and judged by the matrix.
 
-Who does what, to a :class:`~cudalock.compat.installed.Subject`: `duplicates` looks at the
-distributions themselves, `files` at what they installed, `requirements` at their METADATA,
+Who does what, to a :class:`~cudalock.compat.installed.ExaminedEnvironment`: `duplicates` looks at
+the distributions themselves, `files` at what they installed, `requirements` at their METADATA,
 `clashes` puts what is held to the engine, `facts` sees which environment facts hold, `libraries`
 which CUDA libraries are found first, `driver` whether the driver answers, `lock` how it differs
 from a lock, `fixes` are those that mend, and `imports` alone runs anything.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.installed import Subject
+from cudalock.compat.installed import ExaminedEnvironment
 from cudalock.doctor import (
     clashes as stack,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from cudalock.findings import Finding
 
-EXAMINATIONS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+EXAMINATIONS: Final[tuple[Callable[[ExaminedEnvironment], Iterator[Finding]], ...]] = (
     machine.examine,
     stack.examine,
     requirements.examine,
@@ -49,7 +49,7 @@ EXAMINATIONS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
 members is not said of them again."""
 
 
-def examine(subject: Subject) -> list[Finding]:
+def examine(subject: ExaminedEnvironment) -> list[Finding]:
     """All findings, the worst first. Reads files, and runs nothing."""
     return arrange(each for look in EXAMINATIONS for each in look(subject))
 
@@ -68,4 +68,4 @@ def arrange(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(kept, key=lambda each: SEVERITIES.index(each.severity))
 
 
-__all__ = ["EXAMINATIONS", "Subject", "arrange", "examine"]
+__all__ = ["EXAMINATIONS", "ExaminedEnvironment", "arrange", "examine"]

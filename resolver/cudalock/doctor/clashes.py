@@ -14,15 +14,15 @@ from cudalock.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.compat.installed import Subject
-    from cudalock.compat.judge import Clash
+    from cudalock.compat.installed import ExaminedEnvironment
+    from cudalock.compat.judge import PinConflict
 
 ALONE: Final = frozenset(["CL102"])
 """What counts of the findings about one thing alone. It is installed, so how it could be had is no
 question any more; but it may have been withdrawn since."""
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Clashes among what is installed, by metadata and by fact, and with GPU, driver and glibc.
 
     Each that can be mended says with which command: that was judged as well.
@@ -43,7 +43,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
         yield replace(clash.finding, fix=_fix(clash, subject) or clash.finding.fix)
 
 
-def _not_known(subject: Subject) -> Iterator[Finding]:
+def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """A build of one's own, a nightly: what goes with it nobody knows here, and that is said."""
     for each in subject.stack():
         is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
@@ -68,7 +68,7 @@ def _is_a_version(text: str) -> bool:
     return True
 
 
-def _not_the_same(clashes: list[Clash], subject: Subject) -> list[Clash]:
+def _not_the_same(clashes: list[PinConflict], subject: ExaminedEnvironment) -> list[PinConflict]:
     """Less those for which the machine is blamed by a fact that the framework's own clash has."""
     ids = {
         fact for each in clashes if _is_of_framework(each, subject) for fact in each.finding.facts
@@ -81,12 +81,12 @@ def _not_the_same(clashes: list[Clash], subject: Subject) -> list[Clash]:
     ]
 
 
-def _is_of_framework(clash: Clash, subject: Subject) -> bool:
+def _is_of_framework(clash: PinConflict, subject: ExaminedEnvironment) -> bool:
     """Whether it is about the framework alone."""
     return [each.name for each in clash.members] == [subject.matrix.framework]
 
 
-def _solved_anew(clashes: list[Clash], subject: Subject) -> str | None:
+def _solved_anew(clashes: list[PinConflict], subject: ExaminedEnvironment) -> str | None:
     """The command that mends a framework which does not suit the machine: with another one its
     libraries change as well, and whatever was built for it."""
     framework = subject.framework
@@ -95,7 +95,7 @@ def _solved_anew(clashes: list[Clash], subject: Subject) -> str | None:
     return solving(subject, f"{framework.name}=={framework.public}", framework.name)
 
 
-def _fix(clash: Clash, subject: Subject) -> str | None:
+def _fix(clash: PinConflict, subject: ExaminedEnvironment) -> str | None:
     if not clash.changes:
         return clash.finding.fix
     for change in clash.changes:

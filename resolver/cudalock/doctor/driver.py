@@ -9,10 +9,10 @@ from cudalock.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """A driver that is there and does not answer: nothing with CUDA runs."""
     if subject.machine.trouble is not None:
         yield Finding(

@@ -11,10 +11,10 @@ from cudalock.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """The findings of all of these."""
     yield from _damaged(subject)
     yield from _twice(subject)
@@ -22,7 +22,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     yield from _managed(subject)
 
 
-def _damaged(subject: Subject) -> Iterator[Finding]:
+def _damaged(subject: ExaminedEnvironment) -> Iterator[Finding]:
     for each in subject.inventory.damaged:
         yield Finding(
             "CL701",
@@ -32,7 +32,7 @@ def _damaged(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _twice(subject: Subject) -> Iterator[Finding]:
+def _twice(subject: ExaminedEnvironment) -> Iterator[Finding]:
     for hidden in subject.inventory.hidden:
         shown = subject.inventory.find(hidden.name)
         if shown is None:
@@ -53,7 +53,7 @@ def _twice(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _of_another_python(subject: Subject) -> Iterator[Finding]:
+def _of_another_python(subject: ExaminedEnvironment) -> Iterator[Finding]:
     for each in subject.inventory.distributions:
         if subject.is_foreign(each):
             yield Finding(
@@ -65,7 +65,7 @@ def _of_another_python(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _managed(subject: Subject) -> Iterator[Finding]:
+def _managed(subject: ExaminedEnvironment) -> Iterator[Finding]:
     refused = refusal(subject.layout)
     if refused is not None:
         why, remedy = refused

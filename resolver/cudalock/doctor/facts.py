@@ -18,7 +18,7 @@ from cudalock.versions import accepts, holds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
     from cudalock.matrix.facts import Demand, Fact, Observation
 
@@ -30,7 +30,7 @@ SEVERITY: Mapping[str, Severity] = {
 """By a fact's effect."""
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """A finding for each environment fact that holds there: what it asks for is not so, or what it
     is known by is seen. A fact with neither only says what a message means."""
     yield from _conflicts(subject)
@@ -59,7 +59,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
                 )
 
 
-def _fix(fact: Fact, installed: Installed | None, subject: Subject) -> str | None:
+def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> str | None:
     """What the fact says; where the framework does not use the GPU, the command that makes it."""
     if installed and installed is subject.framework and any(each.gpu for each in fact.observed):
         same, any_ = f"{installed.name}=={installed.public}", installed.name
@@ -67,7 +67,7 @@ def _fix(fact: Fact, installed: Installed | None, subject: Subject) -> str | Non
     return fact.fix
 
 
-def _conflicts(subject: Subject) -> Iterator[Finding]:
+def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """What must not be beside what: the engine does not see it where one has no wheel for the
     target, and is there all the same."""
     for name, component in subject.matrix.components.items():
@@ -88,7 +88,9 @@ def _conflicts(subject: Subject) -> Iterator[Finding]:
                     )
 
 
-def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Severity | None:
+def _severity(
+    fact: Fact, installed: Installed | None, subject: ExaminedEnvironment
+) -> Severity | None:
     """How bad it is there; None where the fact does not hold, or cannot be seen to."""
     if not is_about(fact, installed, subject):
         return None
@@ -101,7 +103,7 @@ def _severity(fact: Fact, installed: Installed | None, subject: Subject) -> Seve
     return None
 
 
-def is_about(fact: Fact, installed: Installed | None, subject: Subject) -> bool:
+def is_about(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> bool:
     """Whether a fact speaks of what is installed there, in that version and build."""
     if not holds(fact.when, subject.markers):
         return False
@@ -129,7 +131,7 @@ def _accepts(specifier: str, version: str) -> bool:
 # -- what it asks for -------------------------------------------------------------------------
 
 
-def is_unmet(demand: Demand, subject: Subject) -> bool:
+def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
     """Whether a demand is not met; what is not known of a machine is met."""
     clause = demand.template.fill({})
     if clause is None:
@@ -146,7 +148,7 @@ def is_unmet(demand: Demand, subject: Subject) -> bool:
     )
 
 
-def _values(name: str, subject: Subject) -> tuple[str, ...]:
+def _values(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
     """The version of a component there, or of each GPU."""
     target = subject.target
     of_machine = {
@@ -164,7 +166,7 @@ def _values(name: str, subject: Subject) -> tuple[str, ...]:
 # -- what it is known by ----------------------------------------------------------------------
 
 
-def _is_seen(seen: Observation, installed: Installed | None, subject: Subject) -> bool:
+def _is_seen(seen: Observation, installed: Installed | None, subject: ExaminedEnvironment) -> bool:
     if seen.shadowed is not None:
         return False  # told by `libraries`, which knows by what
     machine = subject.machine
@@ -189,19 +191,19 @@ def _is_seen(seen: Observation, installed: Installed | None, subject: Subject) -
     )
 
 
-def _is_set(text: str, subject: Subject) -> bool:
+def _is_set(text: str, subject: ExaminedEnvironment) -> bool:
     """Whether a variable has a value of `NAME=PATTERN`; an empty value is one."""
     name, _, pattern = text.partition("=")
     value = subject.environ.get(name)
     return value is not None and fnmatchcase(value, pattern)
 
 
-def _some_command(seen: Observation, subject: Subject) -> bool:
+def _some_command(seen: Observation, subject: ExaminedEnvironment) -> bool:
     path = subject.environ.get("PATH", "")
     return any(which(command, path=path) for command in seen.commands)
 
 
-def _all_missing(seen: Observation, subject: Subject) -> bool:
+def _all_missing(seen: Observation, subject: ExaminedEnvironment) -> bool:
     """Whether none of the paths is there; where one cannot be looked for, it may be."""
     for text in seen.missing:
         places = list(_places(text, subject))
@@ -214,7 +216,7 @@ def _is_there(folder: Path, pattern: str) -> bool:
     return next(folder.glob(pattern), None) is not None
 
 
-def _places(text: str, subject: Subject) -> Iterator[tuple[Path, str]]:
+def _places(text: str, subject: ExaminedEnvironment) -> Iterator[tuple[Path, str]]:
     """The folders that the beginning of a path means, each with the rest of it."""
     layout = subject.layout
     folders = {

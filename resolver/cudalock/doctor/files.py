@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
 
 Record = dict[str, str]
@@ -29,7 +29,7 @@ _STRAY: Final = frozenset(
 """Folders that many publishers put beside their package by mistake, and nobody imports."""
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """The findings of all of these."""
     records = {each.name: read_record(each) for each in subject.inventory.distributions}
     yield from _gone(records, subject)
@@ -56,7 +56,7 @@ def read_record(installed: Installed) -> Record:
     return found
 
 
-def _gone(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Members of the stack of which files are gone, by a virus scanner or a careful hand."""
     for each in subject.stack():
         if _lacks_record(each):
@@ -87,7 +87,7 @@ def _lacks_record(installed: Installed) -> bool:
     return by_pip and not (folder / "RECORD").exists()
 
 
-def _shared(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Distributions that wrote the same files, and not alike: what came last is there."""
     owners: dict[str, tuple[Installed, str]] = {}
     shared: dict[tuple[str, str], list[str]] = {}
@@ -110,7 +110,7 @@ def _shared(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _unmixed(names: tuple[str, str], subject: Subject) -> str:
+def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
     """Which of two is to stay: the one that something requires, if it is one of them."""
     required = {
         wanted.name
@@ -137,7 +137,7 @@ def _is_py(path: str) -> bool:
     return path.endswith((".py", ".pyd", ".so"))
 
 
-def _of_nobody(records: dict[str, Record], subject: Subject) -> Iterator[Finding]:
+def _of_nobody(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Packages of the stack that are there, and that no distribution has installed."""
     if not all(records.values()):
         return  # whose files those without a RECORD are is not known

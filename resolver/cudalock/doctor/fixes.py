@@ -14,13 +14,13 @@ from cudalock.goals import Goal
 from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
-    from cudalock.compat.fix import Change
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.fix import PinChange
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
     from cudalock.resolution import Resolution
 
 
-def changing(change: Change, subject: Subject) -> str:
+def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
     """Installs one thing as a judge would have it, and leaves everything else."""
     installed = subject.inventory.find(change.old.name)
     hidden = not change.url and installed and installed.satisfies(change.specifier.lstrip("="))
@@ -31,12 +31,12 @@ def changing(change: Change, subject: Subject) -> str:
     return f"`{installing(subject.layout, subject.inventory, words)}`"
 
 
-def adding(text: str, subject: Subject) -> str:
+def adding(text: str, subject: ExaminedEnvironment) -> str:
     """Installs what is missing, and what that requires."""
     return f"`{install_command(subject.layout, subject.inventory)} {quoted(text)}`"
 
 
-def completing(text: str, subject: Subject) -> str | None:
+def completing(text: str, subject: ExaminedEnvironment) -> str | None:
     """Solves for a requirement beside all that is there; None for what the matrix does not have,
     and where nothing fits."""
     # Imported here: most environments lack nothing.
@@ -53,7 +53,7 @@ def completing(text: str, subject: Subject) -> str | None:
     return f"`{keeping.command(str(subject.layout.prefix))}`"
 
 
-def again(installed: Installed, subject: Subject) -> str:
+def again(installed: Installed, subject: ExaminedEnvironment) -> str:
     """Installs the same version once more, from where it is for this Python."""
     words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
     urls = {
@@ -66,7 +66,7 @@ def again(installed: Installed, subject: Subject) -> str:
     return f"`{installing(subject.layout, subject.inventory, words)}`"
 
 
-def solving(subject: Subject, *framework: str) -> str | None:
+def solving(subject: ExaminedEnvironment, *framework: str) -> str | None:
     """Solves for the framework, by the first of these requirements that has an answer, and for the
     projects that go by it: for all of them, else for those that have a wheel there. None where
     there is no answer."""
@@ -87,7 +87,7 @@ def solving(subject: Subject, *framework: str) -> str | None:
     return None
 
 
-def _answer(requirements: list[str], subject: Subject) -> Resolution | None:
+def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution | None:
     from cudalock.resolution import resolve
 
     goal = Goal(requirements=tuple(sorted(requirements)))
@@ -97,7 +97,7 @@ def _answer(requirements: list[str], subject: Subject) -> Resolution | None:
         return None
 
 
-def _stated(subject: Subject) -> list[str]:
+def _stated(subject: ExaminedEnvironment) -> list[str]:
     """The machine, where the command would not find it by itself."""
     if subject.looked and not subject.stated:
         return []

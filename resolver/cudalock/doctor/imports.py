@@ -23,7 +23,7 @@ from cudalock.versions import accepts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
     from cudalock.matrix.facts import Trial
     from cudalock.matrix.matrix import Matrix
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 def examine(
-    subject: Subject, run: Callable[[Path, str], Outcome] | None = None
+    subject: ExaminedEnvironment, run: Callable[[Path, str], Outcome] | None = None
 ) -> Iterator[Finding]:
     """A finding for each member that cannot be imported, and for each trial that fails.
 
@@ -75,7 +75,7 @@ def examine(
 
 def _of_one(
     installed: Installed,
-    subject: Subject,
+    subject: ExaminedEnvironment,
     interpreter: Path,
     run: Callable[[Path, str], Outcome],
 ) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
     return own or next(stood_for, ())
 
 
-def _members(subject: Subject) -> list[Installed]:
+def _members(subject: ExaminedEnvironment) -> list[Installed]:
     """What of the stack has an import name, the framework first."""
     stack = Stack(subject.matrix)
     found = [
@@ -123,7 +123,7 @@ def _imported(installed: Installed, module: str, outcome: Outcome) -> Finding | 
 
 def _tried(
     installed: Installed,
-    subject: Subject,
+    subject: ExaminedEnvironment,
     interpreter: Path,
     run: Callable[[Path, str], Outcome],
 ) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def _tried(
                 )
 
 
-def _applies(trial: Trial, installed: Installed, subject: Subject) -> bool:
+def _applies(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -> bool:
     return (
         (not trial.gpu or bool(subject.machine.gpus))
         and accepts(trial.versions, installed.public)

@@ -17,19 +17,19 @@ from cudalock.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
 
 VARIABLES = {True: "PATH", False: "LD_LIBRARY_PATH"}
 """Where libraries are looked for, by whether it is Windows."""
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """What is shadowed, and what is missing where a package looks for it."""
     yield from _shadowed(subject)
     yield from _not_placed(subject)
 
 
-def _shadowed(subject: Subject) -> Iterator[Finding]:
+def _shadowed(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """One finding for each folder whose libraries come before the environment's own."""
     variable = VARIABLES[subject.layout.is_windows]
     own = find_libraries(subject.layout, subject.matrix).folders
@@ -57,13 +57,13 @@ def _shadowed(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _searched(subject: Subject, variable: str) -> list[Path]:
+def _searched(subject: ExaminedEnvironment, variable: str) -> list[Path]:
     separator = ";" if subject.layout.is_windows else ":"
     texts = subject.environ.get(variable, "").split(separator)
     return [Path(os.path.abspath(text)) for text in dict.fromkeys(texts) if text]  # noqa: PTH100
 
 
-def _libraries(folder: Path, subject: Subject) -> set[str]:
+def _libraries(folder: Path, subject: ExaminedEnvironment) -> set[str]:
     """The names of the CUDA libraries in a folder."""
     where = subject.matrix.libraries(subject.layout.platform.partition("-")[0])
     if where is None:
@@ -80,7 +80,7 @@ def _libraries(folder: Path, subject: Subject) -> set[str]:
     }
 
 
-def _not_placed(subject: Subject) -> Iterator[Finding]:
+def _not_placed(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """The files that a package looks for in the environment, and that are not there."""
     try:
         wanted = find_wanted(subject.layout, subject.matrix)

@@ -15,7 +15,7 @@ from cudalock.versions import accepts, holds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
     from cudalock.projects.model import Declared, ProjectFile
 
@@ -23,7 +23,7 @@ ROLES = ("requirement", "locked")
 """What a file wants installed; constraints and overrides only limit it."""
 
 
-def examine(subject: Subject, file: ProjectFile) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding]:
     """A finding for each pin of the lock, for this target, that is not what is installed.
 
     What is installed besides is the environment's own business. Raises BadFile for a file without
@@ -45,7 +45,7 @@ def examine(subject: Subject, file: ProjectFile) -> Iterator[Finding]:
             yield _finding(several, installed, file)
 
 
-def _holds(pin: Declared, subject: Subject) -> bool:
+def _holds(pin: Declared, subject: ExaminedEnvironment) -> bool:
     try:
         return holds(pin.marker, subject.markers)
     except (InvalidMarker, ValueError):

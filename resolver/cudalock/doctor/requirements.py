@@ -19,7 +19,7 @@ from cudalock.versions import canonical, holds, parse_requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.compat.installed import Subject
+    from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
     from cudalock.matrix.facts import Replacement
 
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
     text: str
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
+def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """What is missing, and what has another version than is required. Only the CUDA stack's own
     troubles are errors."""
     stack = Stack(subject.matrix)
@@ -59,7 +59,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     yield from _missing_by_fact(frozenset(missing), stack, subject)
 
 
-def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: Subject) -> str:
+def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: ExaminedEnvironment) -> str:
     """The command for a version that all who require a project accept; where there can be none, who
     else has to change."""
     both = SpecifierSet()
@@ -91,7 +91,11 @@ def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Seve
 
 
 def _missing(
-    name: str, several: list[Wanted], stack: Stack, used: frozenset[str], subject: Subject
+    name: str,
+    several: list[Wanted],
+    stack: Stack,
+    used: frozenset[str],
+    subject: ExaminedEnvironment,
 ) -> Finding:
     """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
     several = sorted(several, key=lambda each: (not each.specifier, each.by.name not in stack))
@@ -106,7 +110,9 @@ def _missing(
     )
 
 
-def _missing_by_fact(told: frozenset[str], stack: Stack, subject: Subject) -> Iterator[Finding]:
+def _missing_by_fact(
+    told: frozenset[str], stack: Stack, subject: ExaminedEnvironment
+) -> Iterator[Finding]:
     """What METADATA leaves out, and a fact knows to be needed."""
     for each in subject.stack():
         facts = subject.matrix.component(each.name).facts if each.name in stack else ()
@@ -129,7 +135,7 @@ def _missing_by_fact(told: frozenset[str], stack: Stack, subject: Subject) -> It
                 )
 
 
-def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:
+def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Finding]:
     try:
         wanted = SpecifierSet(installed.requires_python or "")
     except InvalidSpecifier:
@@ -144,7 +150,7 @@ def _other_python(installed: Installed, subject: Subject) -> Iterator[Finding]:
         )
 
 
-def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
+def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:
     """The requirements that hold there, without extras; what a fact replaces is replaced."""
     for text in installed.requires:
         try:
@@ -163,7 +169,9 @@ def wanted_by(installed: Installed, subject: Subject) -> Iterator[Wanted]:
             yield Wanted(installed, canonical(other.name), other.specifier, str(other))
 
 
-def _replacement(installed: Installed, name: str, subject: Subject) -> Replacement | None:
+def _replacement(
+    installed: Installed, name: str, subject: ExaminedEnvironment
+) -> Replacement | None:
     for item in subject.matrix.replacements:
         if item.of != installed.name or canonical(parse_requirement(item.requirement).name) != name:
             continue

@@ -8,6 +8,6 @@ what is new or has to change, and nothing else.
 tells why there is no answer.
 """
 
-from cudalock.keep.keep import ALL, Change, Keeping
+from cudalock.keep.keep import ALL, InstalledChange, Keeping
 
-__all__ = ["ALL", "Change", "Keeping"]
+__all__ = ["ALL", "InstalledChange", "Keeping"]

@@ -29,8 +29,8 @@ from cudalock.versions import canonical, parse_requirement
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cudalock.compat.installed import Subject
-    from cudalock.compat.judge import Held
+    from cudalock.compat.installed import ExaminedEnvironment
+    from cudalock.compat.judge import PinnedProject
     from cudalock.conflicts import Explanation
     from cudalock.goals import Goal
     from cudalock.lock import Lock, Pin
@@ -43,7 +43,7 @@ ROUNDS: Final = 400
 """How long an answer without a change is looked for where one with it was found."""
 
 
-class Change(NamedTuple):
+class InstalledChange(NamedTuple):
     """A distribution that has to be another than it is."""
 
     installed: Installed
@@ -57,7 +57,7 @@ class Change(NamedTuple):
 class Keeping:
     """A goal for an environment, and what of it is kept: `all`, or names."""
 
-    subject: Subject
+    subject: ExaminedEnvironment
     goal: Goal
     words: tuple[str, ...]
     """as `--keep` has them"""
@@ -67,7 +67,7 @@ class Keeping:
         return ALL in self.words
 
     @cached_property
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[PinnedProject, ...]:
         """What must stay as it is; with `all` what is used, and the rest is seen to afterwards.
 
         Raises UnknownName for a name that is not installed, UnknownVersion for what the matrix does
@@ -106,7 +106,7 @@ class Keeping:
         )
 
     @cached_property
-    def _known(self) -> tuple[Held, ...]:
+    def _known(self) -> tuple[PinnedProject, ...]:
         """What is installed and known, the most important first: the framework, then what has a
         rank, then the rest. The first two are there to be used; the rest only limits."""
         matrix = self.subject.matrix
@@ -120,7 +120,7 @@ class Keeping:
             raise self._unknown(framework.name)
         return tuple(sorted(found, key=self._importance))
 
-    def _importance(self, held: Held) -> tuple[bool, bool, int, bool, str]:
+    def _importance(self, held: PinnedProject) -> tuple[bool, bool, int, bool, str]:
         rank = self.subject.matrix.component(held.name).rank
         is_framework = held.name == self.subject.matrix.framework
         is_vendors = held.name.startswith(VENDOR)
@@ -141,14 +141,14 @@ class Keeping:
 
     # -- solving --------------------------------------------------------------------------------
 
-    def problem(self, kept: Sequence[Held], *, wide: bool = False) -> KeepingProblem:
+    def problem(self, kept: Sequence[PinnedProject], *, wide: bool = False) -> KeepingProblem:
         return KeepingProblem(self.subject, self.goal, kept, wide=wide, rounds=2 * ROUNDS)
 
-    def _is_possible(self, kept: Sequence[Held]) -> bool:
+    def _is_possible(self, kept: Sequence[PinnedProject]) -> bool:
         return Search(self.problem(kept)).is_possible()
 
     @cached_property
-    def kept(self) -> tuple[Held, ...]:
+    def kept(self) -> tuple[PinnedProject, ...]:
         """What is held in the end; the caller has seen that it has an answer with `held`."""
         if self.is_all:
             return self.held
@@ -164,7 +164,7 @@ class Keeping:
         # What is used has to go on working: at another version, where there is one that fits.
         return (*self.held, *more, *self._as_many([*self.held, *more], free))
 
-    def _as_many(self, kept: list[Held], rest: list[Held]) -> list[Held]:
+    def _as_many(self, kept: list[PinnedProject], rest: list[PinnedProject]) -> list[PinnedProject]:
         """As many of the rest as leave an answer: all, else those of each half, the first first."""
         if not rest or self._is_possible([*kept, *rest]):
             return rest
@@ -198,7 +198,7 @@ class Keeping:
 
     def _unchanged(self, found: Resolution) -> Resolution:
         """The answer, or another one, that changes nothing that nobody asked to change."""
-        limits: dict[str, Held] = {}
+        limits: dict[str, PinnedProject] = {}
         first = found
         while changed := [each for each in self._changed(found) if each.name not in limits]:
             limits |= {each.name: each for each in changed}
@@ -211,7 +211,7 @@ class Keeping:
             found = again
         return found
 
-    def _changed(self, found: Resolution) -> Iterator[Held]:
+    def _changed(self, found: Resolution) -> Iterator[PinnedProject]:
         """What of the installed an answer has at another version, and the goal does not name."""
         for held in self._known:
             pin = found.pins.get(held.name)
@@ -226,7 +226,7 @@ class Keeping:
         pins = tuple(pin for pin in whole.pins if not self._is_there(pin))
         used = {pin.wheel.index for pin in pins}
         changes = [
-            Change(installed, pin.version)
+            InstalledChange(installed, pin.version)
             for pin in pins
             if (installed := self.subject.inventory.find(pin.name)) is not None
         ]
@@ -246,7 +246,7 @@ class Keeping:
             installer=self._installer(changes),
         )
 
-    def _installer(self, changes: Sequence[Change]) -> str:
+    def _installer(self, changes: Sequence[InstalledChange]) -> str:
         command = install_command(self.subject.layout, self.subject.inventory)
         is_hidden = any(each.installed.satisfies(each.version) for each in changes)
         return f"{command} --force-reinstall" if is_hidden else command
@@ -269,7 +269,7 @@ class Keeping:
             if each.required and each.name not in there:
                 yield f"{each.origin} does not go with this, and no version of it does"
 
-    def _was_broken(self, changes: Sequence[Change]) -> Iterator[str]:
+    def _was_broken(self, changes: Sequence[InstalledChange]) -> Iterator[str]:
         """That what stays does not go together as it is: it was not asked, and is not refused."""
         changed = {each.installed.name for each in changes}
         stays = [each for each in self._known if each.name not in changed]
@@ -366,4 +366,4 @@ def _given_up() -> GaveUp:
     )
 
 
-__all__ = ["ALL", "Change", "Keeping"]
+__all__ = ["ALL", "InstalledChange", "Keeping"]

@@ -16,8 +16,8 @@ from cudalock.versions import accepts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cudalock.compat.installed import Subject
-    from cudalock.compat.judge import Held
+    from cudalock.compat.installed import ExaminedEnvironment
+    from cudalock.compat.judge import PinnedProject
     from cudalock.goals import Goal
     from cudalock.resolution import Candidate, Requirement
 
@@ -34,9 +34,9 @@ class KeepingProblem(Problem):
 
     def __init__(
         self,
-        subject: Subject,
+        subject: ExaminedEnvironment,
         goal: Goal,
-        kept: Sequence[Held],
+        kept: Sequence[PinnedProject],
         off: frozenset[Element] = NOTHING,
         wide: bool = False,
         rounds: int | None = None,

@@ -13,7 +13,7 @@ from cudalock.resolution.elements import Element
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.compat.judge import Held
+    from cudalock.compat.judge import PinnedProject
     from cudalock.resolution import Resolution
     from cudalock.resolution.propagation import Restriction, Strike
 
@@ -29,7 +29,9 @@ def explain(problem: KeepingProblem, headline: str) -> Explanation:
     )
 
 
-def explain_changes(changed: Iterable[Held], found: Resolution, headline: str) -> Explanation:
+def explain_changes(
+    changed: Iterable[PinnedProject], found: Resolution, headline: str
+) -> Explanation:
     """What an answer would change, and who requires it: without a change none was found."""
     steps: list[Step] = []
     for held in changed:
@@ -43,7 +45,7 @@ def explain_changes(changed: Iterable[Held], found: Resolution, headline: str) -
     return Explanation(headline, (), (tuple(steps),))
 
 
-def _installed(held: Held) -> IsInstalled:
+def _installed(held: PinnedProject) -> IsInstalled:
     return IsInstalled(str(held.origin))
 
 
