@@ -1,32 +1,139 @@
-"""Parts of sentences for people: how many, lists of words, what was probably meant."""
+"""Parts of sentences and of commands: counts, lists, plain ASCII, words quoted for a shell."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# -- sentences ----------------------------------------------------------------------------------
+
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 wheel`, `2 wheels`; `plural` where that is not the noun with an s."""
+    """Return `1 wheel` or `2 wheels`; give `plural` where it is not the noun with an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def listed(words: Iterable[str]) -> str:
-    """`a, b, c`; "none" for no words."""
+    """Return `a, b, c`, and "none" for no words."""
     return ", ".join(words) or "none"
 
 
 def either(words: Sequence[str]) -> str:
-    """`a, b or c`; nothing for no words."""
+    """Return `a, b or c`, and an empty text for no words."""
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def did_you_mean(names: Iterable[str]) -> list[str]:
-    """The hint that names what may have been meant; no hint for no names."""
-    quoted = [f"`{name}`" for name in names]
-    return [f"did you mean {' or '.join(quoted)}?"] if quoted else []
+    """Return the hint that proposes similar names: one sentence, or nothing without names."""
+    proposals = [f"`{name}`" for name in names]
+    return [f"did you mean {' or '.join(proposals)}?"] if proposals else []
 
 
-__all__ = ["counted", "did_you_mean", "either", "listed"]
+# -- characters ---------------------------------------------------------------------------------
+
+_ASCII_SIGNS: Final = str.maketrans(
+    {
+        "\u2192": "->",
+        "\u2264": "<=",
+        "\u2265": ">=",
+        "\u2260": "!=",
+        "\u00d7": "x",
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+    }
+)
+"""Signs of sentences that Unicode normalisation leaves: arrows, comparisons, dashes, quotes."""
+
+
+def ascii_text(text: str) -> str:
+    """Return the text in ASCII: signs spelled out, accents dropped, the rest `?`; newlines stay."""
+    if text.isascii():
+        return text
+    import unicodedata
+
+    decomposed = unicodedata.normalize("NFKD", text.translate(_ASCII_SIGNS))
+    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return bare.encode("ascii", "replace").decode("ascii")
+
+
+def ascii_line(text: str) -> str:
+    """Return the text in ASCII on one line, without control characters.
+
+    Sentences come from data files, and one that broke its line would become a requirement in a
+    requirements file.
+    """
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(ascii_text(printable).split())
+
+
+def one_line(text: str) -> str:
+    """Return a path or a command on one line, its own letters kept.
+
+    Line breaks and invisible characters become spaces.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    from unicodedata import category
+
+    # "Zs": a no-break space is part of a path, and isprintable() rejects it.
+    return "".join(c if c.isprintable() or category(c) == "Zs" else " " for c in text).strip()
+
+
+def with_coding(text: str) -> str:
+    """Return the text of a requirements file, declared as UTF-8 (PEP 263) if it is not ASCII.
+
+    Older pips decode a file without the declaration by the machine's locale.
+    """
+    return text if text.isascii() else f"# -*- coding: utf-8 -*-\n{text}"
+
+
+# -- words for a shell --------------------------------------------------------------------------
+
+_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./:\\+=%-][A-Za-z0-9_./:\\+=@%-]*")
+"""Words that cmd, PowerShell and sh read alike without quotes.
+
+No comma: PowerShell makes a list of `a,b`. No `@` at the front: there it splats a variable. A
+backslash is bare, though sh would drop it: only Windows paths have one, and PowerShell runs
+`C:\\x\\python.exe` but takes `"C:\\x\\python.exe"` for a string.
+"""
+
+_EXPANDED: Final = re.compile(r'["$`]')
+"""Characters that end or expand inside double quotes, in sh or in PowerShell."""
+
+
+def shell_word(word: str) -> str:
+    """Return a word as it is typed in cmd, PowerShell and sh alike: bare, or in double quotes.
+
+    No quoting of `"`, `$` or a backtick means the same in all three. A word that has one is quoted
+    for sh, in single quotes; nothing in it is then expanded or run, by PowerShell neither.
+    """
+    if _BARE_WORD.fullmatch(word):
+        return word
+    if not _EXPANDED.search(word):
+        return f'"{word}"'
+    # What shlex.quote does; importing it takes a millisecond of every start.
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def shell_command(words: Iterable[str]) -> str:
+    """Return a command line, each word quoted where it has to be."""
+    return " ".join(map(shell_word, words))
+
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*")
+
+
+def shell_file(name: str) -> str:
+    """Return a file's name for a command in a committed file: quoted, or `FILE` as a placeholder.
+
+    A lock is read by others than its author, in any shell. So a name gets the placeholder that some
+    shell expands, takes for an option or shows in another encoding.
+    """
+    return shell_word(name) if _FILE_NAME.fullmatch(name) else "FILE"

@@ -435,6 +435,7 @@ def test_paths_into_a_folder(folder: str, shown: str) -> None:
     assert text.count(f"\n{shown}torch-") == 4
     assert "--no-index\n" in text
     assert f"    # from {CU124.url}/torch-2.5.1%2Bcu124-cp311" in text
+    assert lines_of(text, "fetch")[0].endswith(f" -d {folder}")
 
 
 def test_a_path_keeps_its_hash_where_the_file_has_none() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.findings import SEVERITIES, Finding
-from cudalock.formats.plain import one_line
+from cudalock.text import one_line
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Place

@@ -20,8 +20,7 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_whole
-from cudalock.formats.plain import ascii_line, ascii_text, one_line
-from cudalock.text import counted, listed
+from cudalock.text import ascii_line, ascii_text, counted, listed, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

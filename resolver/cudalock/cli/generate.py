@@ -23,6 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
 from cudalock.cli.universe import load_live_matrix
 from cudalock.errors import Contradiction, UsageError
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,8 +239,7 @@ class Job:
         )
         words = ["cudalock", "generate"]
         if self.path != ".":
-            path = Path(self.path).as_posix()
-            words.append(f'"{path}"' if " " in path else path)
+            words.append(shell_word(Path(self.path).as_posix()))
         for name in ("extra", "group", "exclude"):
             words += [word for value in self.options[name] for word in (f"--{name}", value)]
         for name in ("stack_only", "relax"):

@@ -11,6 +11,7 @@ import click
 
 from cudalock.cli.universe import matrix_option
 from cudalock.errors import Contradiction, NetworkError, UsageError
+from cudalock.text import shell_word
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def flags_of(options: dict[str, Any]) -> str:
     indexes = [("--index-url", url) for url in (options["index_url"],) if url]
     indexes += [("--extra-index-url", url) for url in options["extra_index_url"]]
     for flag, url in indexes:
-        command += f' {flag} "{without_credentials(url)}"'
+        command += f" {flag} {shell_word(without_credentials(url))}"
     if options["wheels"]:
-        command += f' --wheels "{Path(options["wheels"]).as_posix()}"'
+        command += f" --wheels {shell_word(Path(options['wheels']).as_posix())}"
     return command
 
 

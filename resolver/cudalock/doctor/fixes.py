@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.compat.installed import once_uninstalled
-from cudalock.environment.installer import install_command, installing, quoted
+from cudalock.environment.installer import install_command, installing
 from cudalock.errors import CudalockError
 from cudalock.goals import Goal
+from cudalock.text import shell_word
 from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
 
 def adding(text: str, subject: ExaminedEnvironment) -> str:
     """Installs what is missing, and what that requires."""
-    return f"`{install_command(subject.layout, subject.inventory)} {quoted(text)}`"
+    return f"`{install_command(subject.layout, subject.inventory)} {shell_word(text)}`"
 
 
 def completing(text: str, subject: ExaminedEnvironment) -> str | None:
@@ -82,7 +83,7 @@ def solving(subject: ExaminedEnvironment, *framework: str) -> str | None:
             found = _answer([text, *names], subject)
             if found is not None:
                 words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
-                command = f"`{' '.join([*map(quoted, words), *_stated(subject)])}`"
+                command = f"`{' '.join([*map(shell_word, words), *_stated(subject)])}`"
                 return command + once_uninstalled(found, subject)
     return None
 

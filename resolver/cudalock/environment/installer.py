@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ _UV_KINDS = ("uv", "uv tool")
 def install_command(layout: Layout, inventory: Inventory) -> str:
     """`PATH -m pip install`; where the environment has no pip of its own, uv's, or that of another
     Python."""
-    where = quoted(str(layout.interpreter or "python"))
+    where = shell_word(str(layout.interpreter or "python"))
     if inventory.find("pip") is not None or layout.kind == "pipx" or layout.interpreter is None:
         return f"{where} -m pip install"
     if layout.kind in _UV_KINDS:
@@ -31,14 +32,9 @@ def refusal(layout: Layout) -> tuple[str, str] | None:
     if not layout.managed:
         return None
     why = f"`{layout.prefix}` is managed by its system, and pip installs nothing there"
-    return why, f"`{quoted(str(layout.interpreter))} -m venv .venv`"
-
-
-def quoted(word: str) -> str:
-    """The word as cmd, PowerShell and sh all read it, if it can be written so."""
-    return word if re.fullmatch(r"[A-Za-z0-9_./:\\+=@%-]+", word) else f'"{word}"'
+    return why, f"`{shell_word(str(layout.interpreter))} -m venv .venv`"
 
 
 def installing(layout: Layout, inventory: Inventory, words: Iterable[str]) -> str:
     """The whole command for these requirements, options and addresses."""
-    return " ".join([install_command(layout, inventory), "--no-deps", *map(quoted, words)])
+    return " ".join([install_command(layout, inventory), "--no-deps", *map(shell_word, words)])

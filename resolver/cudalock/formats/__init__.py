@@ -2,8 +2,8 @@
 
 A format's module is imported when it renders, so a solve pays only for the one it writes:
 `requirements_txt`, `constraints`, `pylock`, `json_lock`, and for uv `project` (by `plan`, and
-`record` of what it wrote before) and `lock`. `header` begins each file, `plain` keeps it
-ASCII, `python_ranges` makes ranges of Pythons, `toml_lists` edits lists in a file that is there.
+`record` of what it wrote before) and `lock`. `header` begins each file, `python_ranges` makes
+ranges of Pythons, `toml_lists` edits lists in a file that is there.
 """
 
 from __future__ import annotations

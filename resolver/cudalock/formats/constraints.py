@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cudalock.formats.header import header_lines, quoted
-from cudalock.formats.plain import with_coding
+from cudalock.formats.header import header_lines
+from cudalock.text import shell_file, with_coding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ FILE: Final = "constraints.txt"
 
 def render(lock: Lock, *, filename: str = FILE) -> str:
     """The file's text: ASCII but for paths, the same bytes for the same arguments."""
-    file = quoted(filename)
+    file = shell_file(filename)
     header = [
         *header_lines(lock),
         f"# with pip: PIP_CONSTRAINT={file}, or pip install -c {file} PACKAGE",

@@ -6,9 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from cudalock.formats.plain import ascii_line, one_line
 from cudalock.lock import DERIVED, Lock, origin
-from cudalock.text import listed
+from cudalock.text import ascii_line, listed, one_line
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ _COMMANDS = (
     re.compile(r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$", re.MULTILINE),
 )
 """The command in a header, in a uv project's comment block, and as a TOML file has it."""
-
-_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
-_QUOTABLE_NAME = r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*"
 
 
 def find_command(text: str) -> tuple[str, int, int] | None:
@@ -89,10 +85,3 @@ def _unhashed_remarks(lock: Lock) -> Iterator[tuple[str, str]]:
         yield "no hash", f"{pin.wheel.file} from {origin(pin.wheel)} has no published hash"
     if lock.unhashed:
         yield "no hash", "pip checks all or none, so none is here; --hashes require would refuse"
-
-
-def quoted(filename: str) -> str:
-    """The name as cmd, PowerShell and sh all read it; FILE if no quoting serves in all three."""
-    if re.fullmatch(_PLAIN_NAME, filename):
-        return filename
-    return f'"{filename}"' if re.fullmatch(_QUOTABLE_NAME, filename) else "FILE"

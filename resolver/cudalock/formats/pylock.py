@@ -19,12 +19,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
-from cudalock.formats.header import header_lines, quoted
-from cudalock.formats.plain import one_line
+from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import whole_marker
 from cudalock.lock.wheels import every_wheel, one_wheel_each, taken, targets_of
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded
 from cudalock.versions import parse_marker
 
@@ -65,7 +65,7 @@ def render(
     header = list(header_lines(lock, given=given))
     header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, filename)]
     if wheels is not None:
-        header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
+        header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
     return "\n".join(header) + "\n\n" + _toml(document.to_dict())
 
 
@@ -90,7 +90,7 @@ def check_name(filename: str) -> None:
 def install_commands(lock: Lock, filename: str = FILE) -> tuple[tuple[str, str], ...]:
     """The tools and the command with which each installs the file."""
     flags = "--no-deps " if lock.replaced else ""
-    file = quoted(filename)
+    file = shell_file(filename)
     return (("pip", f"pip install {flags}-r {file}"), ("uv", f"uv pip install -r {file}"))
 
 

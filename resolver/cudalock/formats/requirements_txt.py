@@ -19,11 +19,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UsageError
-from cudalock.formats.header import header_lines, quoted
-from cudalock.formats.plain import with_coding
+from cudalock.formats.header import header_lines
 from cudalock.lock import Lock, Pin, demand_hashes
 from cudalock.lock.wheels import one_wheel_each, with_addresses
-from cudalock.text import listed
+from cudalock.text import listed, shell_file, shell_word, with_coding
 from cudalock.urls import encoded, without_credentials
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def render(
         places = {pin: f"{pin.name} @ {encoded(pin.wheel.url or '')}" for pin in lock.by_address}
     pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
     if wheels is not None:
-        header.append(f"# fetch: cudalock fetch {quoted(filename)} -d {quoted(wheels)}")
+        header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
     blocks = (header, options, pins)
     return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
@@ -101,7 +100,7 @@ def _commands(
     flags = ["--require-hashes"] if hashed else []
     flags += ["--no-deps"] if lock.replaced else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
-    file = ["-r", quoted(filename)]
+    file = ["-r", shell_file(filename)]
     if lock.installer:
         # What the pins require is there already, or is a pin.
         flags = list(dict.fromkeys(["--no-deps", *flags]))

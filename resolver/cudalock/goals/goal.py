@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.goals.switches import read_switches
+from cudalock.text import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +46,7 @@ def command_line(goal: Goal, *targets: Target) -> str:
     mean the same to cmd, PowerShell and sh.
     """
     words = ["cudalock", "solve", *_goal_words(goal), *_target_words(targets)]
-    return " ".join(map(_quoted, words))
+    return shell_command(words)
 
 
 def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
@@ -126,8 +127,3 @@ def _toolkit_text(toolkit: tuple[str, tuple[str, ...]] | None) -> str | None:
         return None
     version, parts = toolkit
     return f"{version}:{','.join(parts)}" if parts else version
-
-
-def _quoted(word: str) -> str:
-    """PowerShell makes a list of a bare comma, so a comma is quoted as well."""
-    return word if re.fullmatch(r"[A-Za-z0-9_./:+=-]+", word) else f'"{word}"'

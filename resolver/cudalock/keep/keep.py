@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.installed import InstalledJudge, once_uninstalled
 from cudalock.environment.distributions import Installed
-from cudalock.environment.installer import install_command, quoted, refusal
+from cudalock.environment.installer import install_command, refusal
 from cudalock.errors import (
     Contradiction,
     CudalockError,
@@ -24,6 +24,7 @@ from cudalock.lock.build import from_resolution
 from cudalock.names import VENDOR
 from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
+from cudalock.text import shell_word
 from cudalock.versions import canonical, parse_requirement
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ class Keeping:
         changed = {each.installed.name for each in changes}
         stays = [each for each in self._known if each.name not in changed]
         if not InstalledJudge(self.subject.target, self.subject.matrix).works(stays):
-            path = quoted(str(self.subject.layout.prefix))
+            path = shell_word(str(self.subject.layout.prefix))
             yield f"what is kept was not well before: `cudalock doctor --python {path}` says why"
 
     def _is_there(self, pin: Pin) -> bool:
@@ -290,7 +291,7 @@ class Keeping:
     def command(self, path: str) -> str:
         """The command that asks this again."""
         words = ["--python", path, "--keep", ",".join(self.words), *self._machine_words()]
-        return " ".join([command_line(self.goal), *map(quoted, words)])
+        return " ".join([command_line(self.goal), *map(shell_word, words)])
 
     def _machine_words(self) -> list[str]:
         """What was said or found of the machine, as flags."""
@@ -345,7 +346,7 @@ class Keeping:
             except CudalockError:
                 continue
             words = ["--python", str(self.subject.layout.prefix), *self._machine_words()]
-            command = " ".join([command_line(goal), *map(quoted, words)])
+            command = " ".join([command_line(goal), *map(shell_word, words)])
             build = found.pins[framework.name].full_version
             first = once_uninstalled(found, self.subject)
             yield f"`{command}` is all of it anew, with {framework.name} {build}{first}"

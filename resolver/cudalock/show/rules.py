@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import UnknownName
-from cudalock.formats.plain import ascii_line
 from cudalock.names import nearest
 from cudalock.show.covering import demand_texts, demands_of, natural
-from cudalock.text import did_you_mean
+from cudalock.text import ascii_line, did_you_mean
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.formats.plain import ascii_line, ascii_text
 from cudalock.show.wheels import python_ranges
+from cudalock.text import ascii_line, ascii_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from cudalock.formats.plain import ascii_line, one_line
-from cudalock.text import listed
+from cudalock.text import ascii_line, listed, one_line
 
 if TYPE_CHECKING:
     from cudalock.lock import Lock
