@@ -152,7 +152,6 @@ def test_markers_are_parsed_in_one_place(path: Path) -> None:
 
 
 CIRCLES = {
-    frozenset({"compat.fix", "compat.pins", "compat.query", "compat.wheels"}),
     frozenset({"conflicts", "conflicts.pin_reasons", "resolution"}),
     frozenset({"live.preload", "live.project", "live.universe"}),
     frozenset({"cli.check", "cli.fresh", "cli.generate"}),

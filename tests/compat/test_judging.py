@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 
-from cudalock.compat.judge import Judge, PinnedProject, judge
+from cudalock.compat.judge import Judge, judge
+from cudalock.compat.pins import PinnedProject
 from cudalock.findings import RULES, is_failure
 from cudalock.targets import Target
 

@@ -10,7 +10,8 @@ from cudalock.check.file_pins import Lines
 from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
 from cudalock.check.targets import completed, likely, told
-from cudalock.compat.judge import Judge, PinConflict, PinnedProject
+from cudalock.compat.judge import Judge
+from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.names import VENDOR

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.check.index_names import Places, has_nightlies
 from cudalock.check.source_builds import is_told_how, may_tell_how
-from cudalock.compat.judge import PinnedProject
+from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold

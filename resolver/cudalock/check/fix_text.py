@@ -10,7 +10,7 @@ from cudalock.projects.model import Declared, Place
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
-    from cudalock.compat.fix import PinChange
+    from cudalock.compat.pins import PinChange
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import ProjectFile
     from cudalock.targets import Target

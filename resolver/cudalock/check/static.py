@@ -10,7 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from cudalock.check.targets import completed, is_allowed, likely
-from cudalock.compat.judge import PinnedProject
+from cudalock.compat.pins import PinnedProject
 from cudalock.compat.stack import Stack
 from cudalock.compat.wheels import PinWheels, wheel_tags
 from cudalock.errors import BadTarget

@@ -113,6 +113,3 @@ def _finding(
 ) -> Finding:
     members = tuple(dict.fromkeys(each.name for each in held))
     return Finding(code, severity, says, facts, fix, members=members)
-
-
-__all__ = ["told"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from cudalock.compat.pins import PinChange
 from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.candidate import Candidate
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
 
 MAX_TRIES: Final = 12
 """How many versions of one thing are tried, from the nearest on."""
-
-
-class PinChange(NamedTuple):
-    """One thing held otherwise: a specifier, or an address where a version is not enough."""
-
-    old: PinnedProject
-    specifier: str
-    url: str | None = None
-    sha256: str | None = None
-    index_id: str | None = None
-    """where it is on an index: which"""
-
-    @property
-    def text(self) -> str:
-        """What to write: `torchvision==0.20.1`, or `flash-attn @ https://...`."""
-        return f"{self.old.name} @ {self.url}" if self.url else f"{self.old.name}{self.specifier}"
 
 
 class PinFixer:
@@ -245,6 +230,3 @@ def _named(specifier: str) -> str | None:
     for item in SpecifierSet(specifier):
         return item.version.removesuffix(".*")
     return None
-
-
-__all__ = ["PinChange", "PinFixer"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cudalock.compat.judge import Judge, PinnedProject
-from cudalock.compat.query import has_file
+from cudalock.compat.judge import Judge
+from cudalock.compat.pins import PinnedProject
+from cudalock.compat.wheels import has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 

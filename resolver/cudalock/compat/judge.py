@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.pins import PinChange, PinConflict, PinnedProject
 from cudalock.compat.query import PinQuery
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
@@ -22,7 +22,6 @@ from cudalock.versions import may_accept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cudalock.compat.fix import PinChange
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.search import Search
     from cudalock.targets import Target
@@ -291,6 +290,3 @@ def _not_said_twice(found: list[PinConflict], clashes: list[PinConflict]) -> lis
         if clash.finding.severity == "error"
         or (clash.finding.code, clash.members[0].name) not in said
     ]
-
-
-__all__ = ["SOLVES", "Judge", "PinConflict", "PinnedProject", "judge"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.versions import specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.compat.fix import PinChange
     from cudalock.findings import Finding
 
 
@@ -54,6 +53,22 @@ class PinnedProject(NamedTuple):
         return exact[0] if exact else None
 
 
+class PinChange(NamedTuple):
+    """One thing held otherwise: a specifier, or an address where a version is not enough."""
+
+    old: PinnedProject
+    specifier: str
+    url: str | None = None
+    sha256: str | None = None
+    index_id: str | None = None
+    """where it is on an index: which"""
+
+    @property
+    def text(self) -> str:
+        """What to write: `torchvision==0.20.1`, or `flash-attn @ https://...`."""
+        return f"{self.old.name} @ {self.url}" if self.url else f"{self.old.name}{self.specifier}"
+
+
 class PinConflict(NamedTuple):
     """A finding, and what is held that it is about, the one to change first.
 
@@ -66,6 +81,3 @@ class PinConflict(NamedTuple):
     needs: tuple[str, ...] = ()
     changes: tuple[PinChange, ...] = ()
     is_local: bool = True
-
-
-__all__ = ["PinConflict", "PinnedProject"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cudalock.compat.wheels import comes_from
 from cudalock.goals import Goal
 from cudalock.resolution.elements import Element
 from cudalock.resolution.problem import Problem
@@ -14,7 +15,6 @@ from cudalock.resolution.search import Search
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
     from cudalock.matrix.matrix import Matrix
-    from cudalock.matrix.releases import Build
     from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.requirement import Requirement
     from cudalock.targets import Target
@@ -102,22 +102,6 @@ class HeldProblem(Problem):
         return self.stack is None or name in self._names or name in self.stack
 
 
-def comes_from(held: PinnedProject, build: Build, version: str) -> bool:
-    """Whether a build is one that the holder can get."""
-    if held.file is not None:
-        return has_file(build, version, held.file)
-    return held.indexes is None or build.index in held.indexes
-
-
-def has_file(build: Build, version: str, file: str) -> bool:
-    """Whether a wheel of the build has this name."""
-    # The tags tell most apart without making a wheel of each row.
-    return any(
-        file.endswith(f"-{tags}.whl") and build.wheel(at).file(version, build.local) == file
-        for at, tags in enumerate(build.tags)
-    )
-
-
 class PinQuery:
     """Asks whether some of what is held goes together, and counts how often. A ``strict`` one takes
     a warning for a no."""
@@ -173,6 +157,3 @@ class PinQuery:
         from cudalock.conflicts.core import smallest
 
         return smallest(held, self.is_possible)
-
-
-__all__ = ["HeldProblem", "PinQuery", "comes_from", "has_file"]

@@ -352,6 +352,3 @@ def _has_pre(versions: Sequence[Version]) -> bool:
 
 def _either(name: str, versions: list[str]) -> str | None:
     return " or ".join(f"`{name}=={version}`" for version in versions) or None
-
-
-__all__ = ["SinglePinJudge"]

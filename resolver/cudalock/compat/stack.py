@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.compat.pins import PinnedProject
-from cudalock.compat.query import comes_from
+from cudalock.compat.wheels import comes_from
 from cudalock.names import VENDOR
 from cudalock.versions import accepts, leading_name, parse_requirement
 
@@ -110,6 +110,3 @@ def _is_accepted(held: PinnedProject, demands: Iterable[str]) -> bool:
     return version is not None and all(
         text != "" and accepts(str(parse_requirement(text).specifier), version) for text in demands
     )
-
-
-__all__ = ["Stack"]

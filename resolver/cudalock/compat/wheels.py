@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.compat.query import comes_from, has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.versions import accepts, asks_prerelease, is_prerelease, may_accept, parse_version
@@ -122,6 +121,22 @@ class PinWheels:
         return None
 
 
+def comes_from(held: PinnedProject, build: Build, version: str) -> bool:
+    """Whether a build is one that the holder can get."""
+    if held.file is not None:
+        return has_file(build, version, held.file)
+    return held.indexes is None or build.index in held.indexes
+
+
+def has_file(build: Build, version: str, file: str) -> bool:
+    """Whether a wheel of the build has this name."""
+    # The tags tell most apart without making a wheel of each row.
+    return any(
+        file.endswith(f"-{tags}.whl") and build.wheel(at).file(version, build.local) == file
+        for at, tags in enumerate(build.tags)
+    )
+
+
 def wheel_tags(file: str) -> str | None:
     """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
     parts = file.removesuffix(_WHEEL).split("-")
@@ -145,6 +160,3 @@ def _shared(one: str, other: str) -> int:
             break
         count += 1
     return count
-
-
-__all__ = ["PinWheels", "ReleaseBuild", "is_on_an_index", "is_on_the_package_index", "wheel_tags"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.judge import PinnedProject, judge
+from cudalock.compat.judge import judge
+from cudalock.compat.pins import PinnedProject
 from cudalock.diagnose.versions import ASKED, Pin
 from cudalock.errors import BadTarget
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python

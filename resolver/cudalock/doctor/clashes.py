@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.compat.judge import PinConflict
+    from cudalock.compat.pins import PinConflict
 
 ALONE: Final = frozenset(["CL102"])
 """What counts of the findings about one thing alone. It is installed, so how it could be had is no

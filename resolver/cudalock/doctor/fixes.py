@@ -15,8 +15,8 @@ from cudalock.text import shell_word
 from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
-    from cudalock.compat.fix import PinChange
     from cudalock.compat.installed import ExaminedEnvironment
+    from cudalock.compat.pins import PinChange
     from cudalock.environment import Installed
     from cudalock.resolution import Resolution
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.compat.judge import PinnedProject
+    from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts import Explanation
     from cudalock.goals import Goal
     from cudalock.lock import Lock, Pin

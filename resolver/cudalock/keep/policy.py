@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion
 
-from cudalock.compat.query import comes_from
+from cudalock.compat.wheels import comes_from
 from cudalock.resolution.elements import BUILDERS_OPTION, EXCLUDE_NEWER_OPTION, Element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import NOTHING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.compat.judge import PinnedProject
+    from cudalock.compat.pins import PinnedProject
     from cudalock.goals import Goal
     from cudalock.resolution import Candidate, Requirement
 

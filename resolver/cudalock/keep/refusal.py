@@ -13,7 +13,7 @@ from cudalock.resolution.elements import Element
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.compat.judge import PinnedProject
+    from cudalock.compat.pins import PinnedProject
     from cudalock.resolution import Resolution
     from cudalock.resolution.propagation import Restriction, Strike
 
