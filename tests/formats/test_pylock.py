@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,6 +73,12 @@ def solved(words: str, *more: str, status: int = 0) -> str:
     error = result.exception
     assert getattr(error, "exit_status", result.exit_code) == status, result.output
     return result.output or str(error)
+
+
+@cache
+def solved_by(words: str, index_url: str) -> str:
+    """What `cudalock solve` prints by an index, which takes seconds: once for all tests."""
+    return solved(words, "--index-url", index_url)
 
 
 def test_what_is_in_the_file() -> None:
@@ -281,7 +288,7 @@ def test_uv_accepts_what_solve_writes(
     tmp_path: Path,
 ) -> None:
     """The package index is a mirror on this machine; its own addresses are in the file."""
-    text = solved(words, "--index-url", recorded.url(MAIN))
+    text = solved_by(words, recorded.url(MAIN))
     assert recorded.url(MAIN) in text
     (tmp_path / "pylock.toml").write_text(recorded.redirected(text), encoding="utf-8")
     flags = re.findall(r"--platform (\S+)", words)
@@ -308,7 +315,7 @@ def test_pins_are_those_of_requirements(recorded: RecordedIndex) -> None:
     for words in (words for words in GOALS if words.count("--platform") == 1):
         result = CliRunner().invoke(main, ["solve", *shlex.split(words), "--python", HERE])
         wanted = dict(re.findall(r"^([a-z0-9-]+)(?:==| @ )(\S+)", result.stdout, re.MULTILINE))
-        found = entries(solved(words, "--index-url", recorded.url(MAIN)))
+        found = entries(solved_by(words, recorded.url(MAIN)))
         assert set(found) == set(wanted)
         for name, (package,) in found.items():
             if package.archive is not None:
@@ -327,7 +334,7 @@ def test_pip_accepts_what_solve_writes(
     recorded_environment: Mapping[str, str],
     tmp_path: Path,
 ) -> None:
-    text = solved(words, "--index-url", recorded.url(MAIN))
+    text = solved_by(words, recorded.url(MAIN))
     text = recorded.with_stand_in_digests(recorded.redirected(text))
     (tmp_path / "pylock.toml").write_text(text, encoding="utf-8")
     command = ["pip", "install", "--dry-run", "--target", "there", "-r", "pylock.toml"]

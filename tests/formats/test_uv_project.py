@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ needs_311 = pytest.mark.skipif(
 )
 
 
+@cache
 def solved(words: str, *more: str) -> str:
     result = CliRunner().invoke(main, ["solve", *shlex.split(words), *more, "--offline", "-q"])
     assert result.exit_code == 0, result.output

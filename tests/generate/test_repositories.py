@@ -26,6 +26,7 @@ from cudalock.generate.select_files import choose_files
 from cudalock.generate.wheel_urls import find_wheel
 from tests.files import write_all
 from tests.paths import CASES, MATRIX
+from tests.properties import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -476,7 +477,7 @@ ODD += [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(BOUNDED, max_examples=150)
 @given(st.composite(damaged)())
 def test_no_file_breaks_the_reading(matrix: Matrix, files: dict[str, bytes]) -> None:
     with TemporaryDirectory() as folder:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
 from cudalock.lock.markers import apart, marker_for, whole_marker
 from cudalock.targets import PLATFORMS, Target
+from tests.properties import BOUNDED
 
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
 TARGETS = [Target(python, platform) for platform in PLATFORMS for python in PYTHONS]
@@ -81,7 +82,7 @@ def grouped(draw: st.DrawFn) -> list[list[Target]]:
     return list(groups.values())
 
 
-@settings(max_examples=60, deadline=None)
+@BOUNDED
 @given(grouped())
 def test_a_marker_holds_on_its_targets_and_on_no_other(groups: list[list[Target]]) -> None:
     targets = [target for group in groups for target in group]
@@ -98,7 +99,7 @@ def test_what_is_apart_is_told_as_simply_as_can_be() -> None:
     assert apart([LINUX], LINUX) == [None]
 
 
-@settings(max_examples=60, deadline=None)
+@BOUNDED
 @given(grouped())
 def test_no_machine_meets_two_that_are_apart(groups: list[list[Target]]) -> None:
     markers = apart(groups, [target for group in groups for target in group])

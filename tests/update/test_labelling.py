@@ -142,7 +142,9 @@ def test_pins_are_of_the_wheels_platform() -> None:
 )
 def test_a_damaged_rule_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     folder = tmp_path / "matrix"
-    shutil.copytree(MATRIX.directory, folder)
+    # Rows of projects say nothing about the rules, and the lint of all of them takes seconds.
+    others = [f"{name}.json" for name in MATRIX.projects if name not in ("six", "torch")]
+    shutil.copytree(MATRIX.directory, folder, ignore=shutil.ignore_patterns(*others))
     text = (folder / "matrix.toml").read_text(encoding="utf-8")
     assert old in text
     (folder / "matrix.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
