@@ -192,12 +192,16 @@ def _solve(command: str) -> dict[str, str]:
     lock = json.loads(result.stdout)
     cuda = "".join((lock["cuda"] or "").split(".")[:2])
     label = f"cu{cuda}" if cuda else "cpu"
-    return {pin["name"]: _labelled(pin["version"], label) for pin in lock["pins"]}
+    return {pin["name"]: _labelled(pin, label) for pin in lock["pins"]}
 
 
-def _labelled(version: str, label: str) -> str:
-    """Return a version with a local label: wheels of the package index do not name their CUDA."""
-    return version if "+" in version else f"{version}+{label}"
+def _labelled(pin: Mapping[str, Any], label: str) -> str:
+    """Return a pin's version with a local label: its own, its wheel's, or that of the CUDA version,
+    which wheels of the package index do not name."""
+    if "+" in pin["version"]:
+        return str(pin["version"])
+    named = re.match(r"[^-]+-[^-+]+\+([^-]+)-", pin["wheel"]["file"] if pin["wheel"] else "")
+    return f"{pin['version']}+{named[1] if named else label}"
 
 
 # -- scores ---------------------------------------------------------------------------------------

@@ -151,6 +151,25 @@ def test_a_command(case: Case, solved: dict[str, str], changed: set[str], leaves
     assert bench.judge(case, answer).leaves is leaves
 
 
+@pytest.mark.parametrize(
+    ("version", "file", "labelled"),
+    [
+        ("2.6.0+cu124", "torch-2.6.0+cu124-cp312-cp312-win_amd64.whl", "2.6.0+cu124"),
+        ("2.6.0", "torch-2.6.0-cp312-cp312-manylinux_2_28_x86_64.whl", "2.6.0+cu126"),
+        (
+            "2.7.4",
+            "flash_attn-2.7.4+cu128torch2.7-cp310-cp310-linux_x86_64.whl",
+            "2.7.4+cu128torch2.7",
+        ),
+        ("1.0", None, "1.0+cu126"),
+    ],
+)
+def test_the_label_of_a_build(version: str, file: str | None, labelled: str) -> None:
+    """A builder may name the framework in the file alone."""
+    pin = {"version": version, "wheel": {"file": file} if file else None}
+    assert bench._labelled(pin, "cu126") == labelled
+
+
 def test_what_is_unmet() -> None:
     expect = {"exit": [0, 1], "must_say": ["2\\.6", "nvcc"], "must_not_say": ["^torch 2"]}
     score = bench.judge(example("abi", expect=expect), Answer(2, "torch 2.6 is too old", ()))
