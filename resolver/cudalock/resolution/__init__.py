@@ -4,12 +4,13 @@ Who does what: :mod:`problem` says what exists and what each choice asks for, :m
 :mod:`propagation` strike out what can take part in no answer, :mod:`cost` says what is better,
 :mod:`provider` lets resolvelib settle the rest (:mod:`pinning` does, where that goes round in
 circles: by :mod:`clauses`, over :mod:`choices` and :mod:`releases`), and :mod:`search` walks it all
-from the best on. :mod:`unreachable` sees beforehand what
-no search would find, and :mod:`joint` solves for several targets.
+from the best on. :mod:`unreachable` sees beforehand what no search would find, and :mod:`joint`
+solves for several targets.
 
 The values are :mod:`elements` (the parts of a query), :mod:`requirement`, :mod:`candidate` and
 :mod:`pinned`. What makes it quick: :mod:`wheels` ranks wheels for the target, :mod:`bulk` asks of
-a whole domain at once, :mod:`screen` leaves out beforehand what fits no build of the framework.
+a whole domain at once, :mod:`screen` leaves out beforehand what fits no build of the framework;
+every bound is in :mod:`limits`.
 """
 
 from __future__ import annotations

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.requirement import Requirement
-
-DEEPER: Final = 4
-"""How many windows of releases are looked at of a project of the closure."""
 
 
 class Pinned(NamedTuple):
@@ -24,4 +21,4 @@ class Pinned(NamedTuple):
         return self.candidates.get(name)
 
 
-__all__ = ["DEEPER", "Pinned"]
+__all__ = ["Pinned"]

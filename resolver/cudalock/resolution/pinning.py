@@ -6,10 +6,11 @@ is to choose from and what each choice asks for, :mod:`releases` so of one proje
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cudalock.resolution.choices import ProblemChoices
 from cudalock.resolution.clauses import Learner, TooLong
+from cudalock.resolution.limits import DEAD_ENDS, QUICK_DEAD_ENDS
 from cudalock.resolution.releases import PassedOver
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Alive, Network
     from cudalock.resolution.requirement import Requirement
-
-MOST_DEAD_ENDS: Final = 4_000
-"""After so many a choice is given up. Answers take none as a rule, of a large closure some tens."""
-
-QUICK: Final = 300
-"""The same where a longer search is not worth its time: for a view that can still be widened, and
-for a proof that need not be found."""
 
 
 class Pinning:
@@ -48,9 +42,9 @@ class Pinning:
     def pin(self, alive: Alive, cuda: str | None) -> Pinned | None:
         """The best choice among what is alive; None where there is no choice, or where none was
         found in as much time as there is, which the problem then remembers."""
-        most = self._problem.max_dead_ends or MOST_DEAD_ENDS
+        most = self._problem.max_dead_ends or DEAD_ENDS
         if not self._problem.matrix.is_whole:
-            most = min(QUICK, most)
+            most = min(QUICK_DEAD_ENDS, most)
         options = tuple(self._problem.option_roots(cuda))
         try:
             found = self._search(alive, cuda, options, most)
@@ -65,7 +59,7 @@ class Pinning:
         What it learns is known to every search after it.
         """
         try:
-            return self._search(alive, None, (), QUICK) is None
+            return self._search(alive, None, (), QUICK_DEAD_ENDS) is None
         except TooLong:
             return False
 

@@ -9,28 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from resolvelib import (
     AbstractProvider,
     BaseReporter,
     ResolutionImpossible,
+    ResolutionTooDeep,
     Resolver,
 )
 
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import closure_versions, component_key, component_order
-from cudalock.resolution.pinned import DEEPER, Pinned
+from cudalock.resolution.limits import RESOLVELIB_DEAD_ENDS, RESOLVELIB_ROUNDS, WINDOWS_OF_CLOSURE
+from cudalock.resolution.pinned import Pinned
 from cudalock.resolution.propagation import ABSENT, Alive, Network
 from cudalock.resolution.requirement import Requirement
 from cudalock.versions import pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
-
-ROUNDS: Final = 600
-"""Steps after which resolvelib is taken to go round in circles: of a large closure an answer takes
-some hundreds."""
 
 
 class Provider(AbstractProvider[Requirement, Candidate, str]):
@@ -151,7 +149,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
     def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
         project = self._problem.matrix.project(name)
         # More than of a member of the network, all of which are looked at beforehand.
-        window, seen = (project.window or 0) * DEEPER if project is not None else 0, 0
+        window, seen = (project.window or 0) * WINDOWS_OF_CLOSURE if project is not None else 0, 0
         for version in closure_versions(self._problem, name, self._cuda):
             if not all(requirement.may_accept(version) for requirement in wanted):
                 continue
@@ -205,15 +203,27 @@ def _roots(problem: Problem, cuda: str | None) -> list[Requirement]:
     ]
 
 
+class DeadEndCounter(BaseReporter[Requirement, Candidate, str]):
+    """Stops resolvelib once it meets dead ends instead of coming to an end."""
+
+    def __init__(self) -> None:
+        self._left = RESOLVELIB_DEAD_ENDS
+
+    def rejecting_candidate(self, criterion: Any, candidate: Candidate) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ResolutionTooDeep(RESOLVELIB_DEAD_ENDS)
+
+
 def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
     """Let resolvelib choose among what is alive; None where there is no choice.
 
     Raises resolvelib's ResolutionTooDeep where it neither came to a choice nor to its end.
     """
     provider = Provider(problem, network, alive, cuda)
-    resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, BaseReporter())
+    resolver: Resolver[Requirement, Candidate, str] = Resolver(provider, DeadEndCounter())
     try:
-        result = resolver.resolve(_roots(problem, cuda), max_rounds=ROUNDS)
+        result = resolver.resolve(_roots(problem, cuda), max_rounds=RESOLVELIB_ROUNDS)
     except ResolutionImpossible:
         return None
     chosen = {key: each for key, each in result.mapping.items() if not each.is_absent}

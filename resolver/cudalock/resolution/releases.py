@@ -8,7 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from cudalock.resolution.cost import better_versions
-from cudalock.resolution.pinned import DEEPER
+from cudalock.resolution.limits import (
+    READ_AHEAD,
+    READ_AHEAD_AFTER,
+    RELEASES_OF_CLOSURE,
+    WINDOWS_OF_CLOSURE,
+)
 from cudalock.resolution.propagation import ABSENT, meeting
 from cudalock.versions import accepts, is_prerelease, may_accept, specifier_set
 
@@ -17,13 +22,6 @@ if TYPE_CHECKING:
     from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
-
-DEEPEST: Final = 128
-"""How many releases of such a project are looked at at most."""
-
-SOME: Final = 2
-MOST_AT_ONCE: Final = 16
-"""After how many releases more are asked for at once, and how many."""
 
 _RISING: Final = (">", ">=")
 _FALLING: Final = ("<", "<=")
@@ -129,13 +127,13 @@ class Releases:
     def _look_ahead(self, mask: int) -> None:
         """Where one release after another turned out to be of no use, the next ones are asked for
         at once: each doubling of what was looked at, so that little is asked in vain."""
-        if self._project is None or self._project.window is None or self._viable < SOME:
+        if self._project is None or self._project.window is None or self._viable < READ_AHEAD_AFTER:
             return
         following = [
             self.version(bit) for bit in self._in_order(mask, None) if bit not in self._offered
         ]
         if following and following[0] not in self._foreseen:
-            following = following[: min(self._viable, MOST_AT_ONCE)]
+            following = following[: min(self._viable, READ_AHEAD)]
             self._foreseen.update(following)
             self._problem.look_ahead(self.name, following)
 
@@ -157,7 +155,9 @@ class Releases:
         project = self._project
         if project is None or bit in self._offered:
             return self._offered.get(bit, ())
-        if project.window is not None and self._viable >= min(project.window * DEEPER, DEEPEST):
+        if project.window is not None and self._viable >= min(
+            project.window * WINDOWS_OF_CLOSURE, RELEASES_OF_CLOSURE
+        ):
             project.cut()
             return ()
         found = self.offered(bit)

@@ -6,19 +6,14 @@ requirement all of whose releases require something without a wheel: it is seen 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from cudalock.resolution.limits import UNREACHABLE_HOPS, UNREACHABLE_RELEASES
 from cudalock.versions import is_prerelease
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
-
-MOST_HOPS: Final = 3
-"""Steps from the goal at which it is looked for."""
-
-MOST_RELEASES: Final = 8
-"""Releases of a project that are looked at to that end."""
 
 
 def out_of_reach(problem: Problem) -> tuple[Requirement, ...]:
@@ -30,7 +25,7 @@ def out_of_reach(problem: Problem) -> tuple[Requirement, ...]:
         for root in problem.roots
         if root.kind == "requires"
         and reach.is_of_an_index(root.name)
-        and reach.has_none(root, MOST_HOPS)
+        and reach.has_none(root, UNREACHABLE_HOPS)
     )
 
 
@@ -64,7 +59,7 @@ class _Reach:
             if all(each.may_accept(version) for each in together)
             and not (project.has_final and is_prerelease(version))
         ]
-        if len(asked) > (project.window or MOST_RELEASES) or not (asked or project.window):
+        if len(asked) > (project.window or UNREACHABLE_RELEASES) or not (asked or project.window):
             return False
         offered = [
             each for version in asked for each in problem.candidates_at(wanted.name, version)
