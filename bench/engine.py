@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from cudalock.errors import NoSolution
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution import resolve
 from cudalock.resolution.joint import resolve_all
 
@@ -64,7 +65,7 @@ def solve(goal: Goal, target: Target, matrix: Matrix) -> Solved:
     with unexplained(), _alone():
         start, busy = time.perf_counter(), time.thread_time()
         try:
-            found: Resolution | None = resolve(goal, target, matrix)
+            found: Resolution | None = resolve(goal, target, ClosedUniverse(matrix))
         except NoSolution:
             found = None
         seconds, busy_seconds = time.perf_counter() - start, time.thread_time() - busy
@@ -75,7 +76,7 @@ def solve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> float
     """Solve for several targets at once. Returns milliseconds; raises NoSolution."""
     with _alone():
         start = time.perf_counter()
-        resolve_all(questions, matrix)
+        resolve_all(questions, ClosedUniverse(matrix))
         return 1000 * (time.perf_counter() - start)
 
 
@@ -84,7 +85,7 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:
     with _alone():
         start, busy = time.perf_counter(), time.thread_time()
         try:
-            resolve(goal, target, matrix)
+            resolve(goal, target, ClosedUniverse(matrix))
         except NoSolution as error:
             seconds, busy_seconds = time.perf_counter() - start, time.thread_time() - busy
             found = error.explanation

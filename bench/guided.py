@@ -23,6 +23,7 @@ from cudalock.errors import CudalockError
 from cudalock.formats import json_lock
 from cudalock.goals import Request, read_request
 from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import KINDS, find_files, kind_of, read_file
 from cudalock.targets import Target
 
@@ -40,7 +41,9 @@ def readers(matrix: Matrix) -> list[Reader]:
     kinds = [_checking(kind, matrix) for kind in KINDS]
     return [
         *kinds,
-        lambda content: read_request(Request(words=tuple(_text(content).split())), matrix),
+        lambda content: read_request(
+            Request(words=tuple(_text(content).split())), ClosedUniverse(matrix)
+        ),
         lambda content: diagnose(decode(content), matrix),
         lambda content: json_lock.read(_text(content)),
     ]

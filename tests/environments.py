@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cudalock.environment import layout as layout_module
 from cudalock.goals import Request, read_request
 from cudalock.lock.build import from_resolution
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution import resolve
 from tests.files import write
 
@@ -60,7 +61,7 @@ def lay_out(case: Mapping[str, Any], prefix: Path, matrix: Matrix) -> Path:
     """
     platform, python = case.get("platform", "linux"), case.get("python", "3.11")
     request = Request(words=(case["words"],), platform=(platform,), python=(python,))
-    goal, target = read_request(request, matrix)
+    goal, target = read_request(request, ClosedUniverse(matrix))
     folder = make_tree(prefix, target)
     install_lock(folder, solved(goal, target, matrix), matrix)
     for name in case.get("remove", ()):
@@ -92,7 +93,7 @@ def make_tree(prefix: Path, target: Target) -> Path:
 
 def solved(goal: Goal, target: Target, matrix: Matrix) -> Lock:
     """The lock of a goal."""
-    return from_resolution(resolve(goal, target, matrix), "a test")
+    return from_resolution(resolve(goal, target, ClosedUniverse(matrix)), "a test")
 
 
 def install_lock(folder: Path, lock: Lock, matrix: Matrix) -> None:

@@ -53,6 +53,11 @@ class FakeMatrix:
     version: str = "2026.01.02"
     names: Names = field(default=NAMES)
 
+    @property
+    def matrix(self) -> FakeMatrix:
+        """Where a universe has its names and GPUs."""
+        return self
+
     looks_further: bool = False
     is_open: bool = False
 

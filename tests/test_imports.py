@@ -153,7 +153,6 @@ def test_markers_are_parsed_in_one_place(path: Path) -> None:
 
 CIRCLES = {
     frozenset({"conflicts", "conflicts.pin_reasons", "resolution"}),
-    frozenset({"live.preload", "live.project", "live.universe"}),
     frozenset({"cli.check", "cli.fresh", "cli.generate"}),
     frozenset({"formats", "formats.uv.lock", "formats.uv.plan", "formats.uv.project"}),
 }

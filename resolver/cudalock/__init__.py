@@ -38,11 +38,13 @@ def solve(goal: Goal, target: Target | Sequence[Target], matrix: Matrix | None =
     from cudalock.goals import command_line
     from cudalock.lock.merge import from_resolutions
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import ClosedUniverse
     from cudalock.resolution.joint import resolve_all
     from cudalock.targets import Target
 
     targets = [target] if isinstance(target, Target) else list(target)
-    joint = resolve_all([(goal, each) for each in targets], matrix or Matrix.load())
+    universe = ClosedUniverse(matrix or Matrix.load())
+    joint = resolve_all([(goal, each) for each in targets], universe)
     return from_resolutions(joint.resolutions, command_line(goal, *targets), joint.notes)
 
 

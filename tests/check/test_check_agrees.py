@@ -11,6 +11,7 @@ import pytest
 from cudalock.check import check_file
 from cudalock.check.fix_text import rewrite
 from cudalock.goals import Goal
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -44,7 +45,9 @@ def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     errors = [str(each) for each in checked.findings if each.severity == "error"]
     # Check wishes for nothing: a build with CUDA or one without.
     goals = [Goal(tuple(sorted(pins)), cuda=cuda, builders="any") for cuda in (None, "cpu")]
-    has_lock = any(Search(Problem(goal, target, matrix)).is_possible() for goal in goals)
+    has_lock = any(
+        Search(Problem(goal, target, ClosedUniverse(matrix))).is_possible() for goal in goals
+    )
     assert has_lock == (not errors), errors
     assert bool(rewrite(checked, matrix)) <= bool(errors)
 

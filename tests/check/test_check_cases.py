@@ -17,6 +17,7 @@ import pytest
 
 from cudalock.check import check
 from cudalock.cli.check import targets_of, targets_stated
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from tests.paths import CASES
 
@@ -55,12 +56,14 @@ def targets(text: str, matrix: Matrix) -> list[Target]:
             for name, value in zip(words[::2], words[1::2], strict=True)
         }
         assert said.keys() <= set(FLAGS)
-        found += targets_stated({**dict.fromkeys(FLAGS, ()), **said}, matrix)
+        found += targets_stated({**dict.fromkeys(FLAGS, ()), **said}, ClosedUniverse(matrix))
     return found
 
 
 def stated(file: ProjectFile, text: str, matrix: Matrix) -> list[Target]:
-    return targets(text, matrix) or targets_of([each.value for each in file.targets], matrix)
+    return targets(text, matrix) or targets_of(
+        [each.value for each in file.targets], ClosedUniverse(matrix)
+    )
 
 
 def shown(finding: Finding) -> str:

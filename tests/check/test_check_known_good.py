@@ -11,6 +11,7 @@ from cudalock.check import check
 from cudalock.cli.check import targets_of
 from cudalock.formats import FORMATS, Options
 from cudalock.goals import Goal
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from cudalock.targets import Target
 from tests.paths import CASES
@@ -37,7 +38,7 @@ def text_of(entry: dict[str, Any]) -> str:
 @pytest.mark.parametrize("entry", SETS, ids=lambda each: " ".join(each["requirements"])[:70])
 def test_a_published_set(entry: dict[str, Any], matrix: Matrix) -> None:
     file = read_file("-", stdin=text_of(entry).encode())
-    assert errors(check(file, matrix, targets_of([entry["target"]], matrix))) == []
+    assert errors(check(file, matrix, targets_of([entry["target"]], ClosedUniverse(matrix)))) == []
     assert errors(check(file, matrix)) == []
 
 

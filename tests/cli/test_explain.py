@@ -24,6 +24,7 @@ from cudalock.cli.solve import solve
 from cudalock.conflicts import Conflict
 from cudalock.goals import Goal, read_request
 from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.targets import Target
 from tests.paths import CASES
@@ -95,7 +96,7 @@ def test_every_fact_of_a_no_is_listed(path: Path) -> None:
 @pytest.mark.parametrize("path", NOES, ids=lambda path: path.stem)
 def test_a_no_names_each_fact_it_rests_on(path: Path) -> None:
     goal, target, matrix = question(command_of(path))
-    conflict = Conflict(Problem(goal, target, matrix, wide=True))
+    conflict = Conflict(Problem(goal, target, ClosedUniverse(matrix), wide=True))
     resting = {
         element.id
         for core in conflict.cores()
@@ -129,7 +130,7 @@ def question(command: str) -> tuple[Goal, Target, Matrix]:
     if words[0] in ("solve", "explain", "why-not"):
         del words[0]
     given: dict[str, Any] = dict(solve.make_context("solve", words).params)
-    goal, target = read_request(request_of(given, given.pop("goal")), loaded())
+    goal, target = read_request(request_of(given, given.pop("goal")), ClosedUniverse(loaded()))
     return goal, target, loaded()
 
 

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from cudalock.compat.judge import Judge, judge
 from cudalock.compat.pins import PinnedProject
 from cudalock.findings import RULES, is_failure
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets import Target
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ CASES = [
 
 @pytest.mark.parametrize(("texts", "target", "expected"), CASES, ids=lambda each: str(each)[:60])
 def test_judge(matrix: Matrix, texts: list[str], target: Target, expected: list[str]) -> None:
-    found = [clash.finding for clash in judge(held(*texts), target, matrix)]
+    found = [clash.finding for clash in judge(held(*texts), target, ClosedUniverse(matrix))]
     shown = [
         " ".join([each.code, *sorted(each.members), *(f"[{fact}]" for fact in each.facts)])
         for each in found
@@ -64,7 +65,7 @@ def test_judge(matrix: Matrix, texts: list[str], target: Target, expected: list[
 
 def test_an_index_that_is_missing_for_one_is_there_for_all(matrix: Matrix) -> None:
     # The Windows wheels of xformers for this torch are on the cu124 index alone.
-    found = judge(held("torch==2.5.1", "xformers==0.0.28.post3"), WINDOWS, matrix)
+    found = judge(held("torch==2.5.1", "xformers==0.0.28.post3"), WINDOWS, ClosedUniverse(matrix))
     assert [(clash.finding.code, clash.needs) for clash in found] == [("CL301", ("cu124",))]
 
 
@@ -72,13 +73,15 @@ def test_the_cpu_build_is_an_error_beside_what_needs_cuda(matrix: Matrix) -> Non
     things = held("torch==2.5.1")
     file = "flash_attn-2.7.4.post1+cu124torch2.5.1cxx11abiFALSE-cp311-cp311-win_amd64.whl"
     found = judge(
-        [*things, PinnedProject("flash-attn", "==2.7.4.post1", file=file)], WINDOWS, matrix
+        [*things, PinnedProject("flash-attn", "==2.7.4.post1", file=file)],
+        WINDOWS,
+        ClosedUniverse(matrix),
     )
     assert [clash.finding.code for clash in found] == ["CL302"]
     assert is_failure(clash.finding for clash in found)
 
 
 def test_questions_are_bounded(matrix: Matrix) -> None:
-    judging = Judge(LINUX, matrix, solves=1)
+    judging = Judge(LINUX, ClosedUniverse(matrix), solves=1)
     judging.judge(held("torch==2.8.0", "torchvision==0.20.1", "torchaudio==2.6.0"))
     assert judging.question.solves > -20

@@ -24,6 +24,7 @@ from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution import Resolution, resolve
 from cudalock.resolution.problem import Problem
 from cudalock.targets import Target
@@ -48,7 +49,7 @@ from tests.verifier import (
 
 def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
     try:
-        return resolve(goal, target, data)
+        return resolve(goal, target, ClosedUniverse(data))
     except NoSolution as no:
         return no
 
@@ -58,7 +59,7 @@ def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
 
 def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
     """Each core is impossible, and possible without any one of its elements."""
-    conflict = Conflict(Problem(goal, target, data, wide=True))
+    conflict = Conflict(Problem(goal, target, ClosedUniverse(data), wide=True))
     assert not conflict.is_possible(conflict.elements)
     cores = conflict.cores()
     assert cores
@@ -72,12 +73,12 @@ def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
 
 def check_suggestions(goal: Goal, target: Target, data: Matrix) -> None:
     """Each suggestion solves, and asks something else than the goal did."""
-    cores = Conflict(Problem(goal, target, data, wide=True)).cores()
-    suggestions = suggest(goal, target, data, cores)
+    cores = Conflict(Problem(goal, target, ClosedUniverse(data), wide=True)).cores()
+    suggestions = suggest(goal, target, ClosedUniverse(data), cores)
     assert len(suggestions) <= 3
     for each in suggestions:
         assert (each.goal, each.target) != (goal, target)
-        resolve(each.goal, each.target, data)
+        resolve(each.goal, each.target, ClosedUniverse(data))
 
 
 def check_explanation(no: NoSolution, goal: Goal, target: Target, facts: Book) -> None:
@@ -117,7 +118,7 @@ def test_a_no_of_the_real_matrix(goal: Goal, target: Target) -> None:
         check_suggestions(goal, target, matrix())
         check_explanation(found, goal, target, book())
     else:
-        conflict = Conflict(Problem(goal, target, matrix(), wide=True))
+        conflict = Conflict(Problem(goal, target, ClosedUniverse(matrix()), wide=True))
         assert conflict.is_possible(conflict.elements)
         assert conflict.cores() == []
 
@@ -385,7 +386,11 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
     }
     with TemporaryDirectory() as scratch:
         data = Matrix.load(written(files, Path(scratch)))
-        assert set(resolve(Goal(("beta",)), LINUX, data).pins) >= {"beta", "alpha", "torch"}
+        assert set(resolve(Goal(("beta",)), LINUX, ClosedUniverse(data)).pins) >= {
+            "beta",
+            "alpha",
+            "torch",
+        }
 
 
 @settings(BOUNDED, max_examples=200)

@@ -19,6 +19,7 @@ from cudalock.doctor import ExaminedEnvironment, examine, imports, libraries
 from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
+from cudalock.matrix.universe import ClosedUniverse
 from tests.environments import install_stub, pretend
 from tests.files import write
 
@@ -46,7 +47,7 @@ def packages(prefix: Path) -> Path:
 def subject(prefix: Path, matrix: Matrix, **given: str) -> ExaminedEnvironment:
     layout = find_layout(prefix)
     return ExaminedEnvironment(
-        layout, read_inventory(layout.site_packages), GPU, matrix, given, True
+        layout, read_inventory(layout.site_packages), GPU, ClosedUniverse(matrix), given, True
     )
 
 
@@ -263,7 +264,11 @@ def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
     broken = Machine(trouble="Driver/library version mismatch (NVML)")
     found = examine(
         ExaminedEnvironment(
-            layout, read_inventory(layout.site_packages), broken, matrix, looked=True
+            layout,
+            read_inventory(layout.site_packages),
+            broken,
+            ClosedUniverse(matrix),
+            looked=True,
         )
     )
     assert (found[0].severity, found[0].code) == ("error", "CL707")

@@ -11,6 +11,7 @@ from cudalock import toml
 from cudalock.doctor import ExaminedEnvironment, examine
 from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment.gpu import Gpu
+from cudalock.matrix.universe import ClosedUniverse
 from tests.environments import lay_out, pretend
 from tests.paths import CASES
 
@@ -25,7 +26,9 @@ def planted(case: dict[str, Any], prefix: Path, matrix: Matrix) -> ExaminedEnvir
     layout = find_layout(prefix)
     gpus = tuple(Gpu(f"GPU {each}", each) for each in case.get("gpus", ()))
     machine = Machine(gpus, case.get("driver"))
-    return ExaminedEnvironment(layout, read_inventory(layout.site_packages), machine, matrix)
+    return ExaminedEnvironment(
+        layout, read_inventory(layout.site_packages), machine, ClosedUniverse(matrix)
+    )
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case["name"])

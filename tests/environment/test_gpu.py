@@ -14,6 +14,7 @@ from cudalock.environment import gpu
 from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
 from cudalock.lock.build import from_resolution
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution import resolve
 from cudalock.targets import Here
 from tests.machines import MACHINES, RecordedMachine, machine
@@ -39,17 +40,19 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("recorded", MACHINES, ids=lambda recorded: recorded.name)
 def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matrix) -> None:
     looking, here = looking_at(recorded, matrix)
-    goal, target = read_request(Request(framework=(recorded.torch or "2.6.0",)), matrix, None, here)
+    goal, target = read_request(
+        Request(framework=(recorded.torch or "2.6.0",)), ClosedUniverse(matrix), None, here
+    )
     assert looking.line([target]) == recorded.says
     command = command_line(goal, target)
     assert command.endswith(recorded.flags)
     assert ("--gpu" in command) == ("--gpu" in recorded.flags)
     if recorded.refused:
         with pytest.raises(NoSolution) as refused:
-            resolve(goal, target, matrix)
+            resolve(goal, target, ClosedUniverse(matrix))
         assert recorded.refused in refused.value.hints
     if recorded.build:
-        lock = from_resolution(resolve(goal, target, matrix), command)
+        lock = from_resolution(resolve(goal, target, ClosedUniverse(matrix)), command)
         assert recorded.build in [str(pin) for pin in lock.pins]
 
 
@@ -76,7 +79,9 @@ def test_what_is_stated_goes_before_what_is_found(
     matrix: Matrix, stated: Request, flags: str, says: str | None
 ) -> None:
     looking, here = looking_at(machine("a Windows box"), matrix)
-    goal, target = read_request(stated._replace(framework=("2.6.0",)), matrix, None, here)
+    goal, target = read_request(
+        stated._replace(framework=("2.6.0",)), ClosedUniverse(matrix), None, here
+    )
     assert command_line(goal, target).endswith(flags)
     assert looking.line([target]) == says
 

@@ -28,6 +28,7 @@ from cudalock.lock.wheels import (
     with_addresses,
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.locks.lock_pins import LockedPin, read_command, read_pins
 from cudalock.projects.read import kind_of, read_file
@@ -59,9 +60,9 @@ def lock(request: pytest.FixtureRequest, matrix: Matrix) -> Lock:
     options = dict(solve.make_context("solve", words).params)
     goal = options.pop("goal")
     options.update(quiet=True, no_detect=True)
-    questions = read_questions(goal, options, {}, matrix)
+    questions = read_questions(goal, options, {}, ClosedUniverse(matrix))
     command = command_line(questions[0][0], *(target for _, target in questions))
-    return make_lock(questions, matrix, command)
+    return make_lock(questions, ClosedUniverse(matrix), command)
 
 
 @pytest.fixture(scope="module")

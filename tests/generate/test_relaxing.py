@@ -12,6 +12,7 @@ from cudalock.cli import main
 from cudalock.generate.relax import Limit, held_question, relax
 from cudalock.generate.update_lock import hold, read_held
 from cudalock.goals import Goal
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import Target
@@ -48,7 +49,9 @@ def asking(found: Sequence[Limit], *targets: Target) -> list[Question]:
 
 
 def is_possible(questions: Sequence[Question], matrix: Matrix) -> bool:
-    return all(Search(Problem(*each, matrix)).best() is not None for each in questions)
+    return all(
+        Search(Problem(*each, ClosedUniverse(matrix))).best() is not None for each in questions
+    )
 
 
 SETS = [
@@ -74,7 +77,7 @@ def test_the_fewest_limits_are_let_go(
 ) -> None:
     found = limits(*said)
     questions = asking(found)
-    relaxed = relax(questions, found, matrix)
+    relaxed = relax(questions, found, ClosedUniverse(matrix))
     assert relaxed is not None
     assert is_possible(relaxed.questions, matrix)
     let_go = {each.limit for each in relaxed.loosened}
@@ -90,7 +93,7 @@ def test_the_fewest_limits_are_let_go(
 def test_limits_of_two_targets(matrix: Matrix) -> None:
     found = limits("torch==2.5.1", "torchvision==0.19.0")
     elsewhere = found[1]._replace(marker='sys_platform == "win32"')
-    relaxed = relax(asking(found, LINUX, WINDOWS), [found[0], elsewhere], matrix)
+    relaxed = relax(asking(found, LINUX, WINDOWS), [found[0], elsewhere], ClosedUniverse(matrix))
     assert relaxed is not None
     assert [each.limit for each in relaxed.loosened] == [elsewhere]
     assert relaxed.held == {"torchvision": "0.20.1"}
@@ -100,7 +103,7 @@ def test_no_limit_helps_where_the_target_has_nothing(matrix: Matrix) -> None:
     found = limits("torch==2.5.1")
     free_threaded = Target("3.13", "windows-x86_64", free_threaded=True)
     question = (Goal(requirements=("torch<2",)), free_threaded)
-    assert relax([question], found, matrix) is None
+    assert relax([question], found, ClosedUniverse(matrix)) is None
 
 
 # -- an existing lock -----------------------------------------------------------------------------
@@ -180,8 +183,10 @@ def test_what_is_held_comes_back(locked: Path, matrix: Matrix) -> None:
     names = {pin.name: pin.specifier.removeprefix("==") for pin in held.pins}
     assert names == pins(locked)
     assert held.command is not None
-    questions = hold([(Goal(requirements=("torch",)), LINUX)], held.pins, frozenset(), matrix)
-    answer = Search(Problem(*questions[0], matrix)).best()
+    questions = hold(
+        [(Goal(requirements=("torch",)), LINUX)], held.pins, frozenset(), ClosedUniverse(matrix)
+    )
+    answer = Search(Problem(*questions[0], ClosedUniverse(matrix))).best()
     assert answer is not None
     chosen = answer.pinned.version_of("torch")
     assert chosen is not None

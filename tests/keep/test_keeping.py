@@ -17,6 +17,7 @@ from cudalock import toml
 from cudalock.cli import main
 from cudalock.environment import find_layout
 from cudalock.goals import Request, read_request
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.versions import canonical
 from tests.environments import (
     install_lock,
@@ -166,7 +167,9 @@ def test_pip_installs_what_is_new_and_nothing_else(tmp_path: Path, matrix: Matri
     prefix = tmp_path / "env"
     venv.create(prefix, symlinks=sys.platform != "win32", with_pip=True)
     layout = find_layout(prefix)
-    goal, _ = read_request(Request(words=("torch latest",), python=(layout.python,)), matrix)
+    goal, _ = read_request(
+        Request(words=("torch latest",), python=(layout.python,)), ClosedUniverse(matrix)
+    )
     folder = layout.site_packages[0]
     uninstall(folder, "setuptools")  # ensurepip's, on some Pythons
     install_lock(folder, solved(goal, layout.target, matrix), matrix)

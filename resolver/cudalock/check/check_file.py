@@ -14,11 +14,13 @@ from cudalock.compat.judge import Judge
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.names import VENDOR
 from cudalock.projects.model import Declared
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.projects.model import Place, ProjectFile
     from cudalock.targets import Target
 
@@ -50,7 +52,7 @@ class Checked:
 
 def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
     """See `cudalock.check.check`."""
-    checker = _Checker(file, matrix)
+    checker = _Checker(file, ClosedUniverse(matrix))
     judged: list[Judged] = []
     for alternatives in [completed(each, file) for each in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
@@ -66,12 +68,12 @@ def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()
 class _Checker:
     """Judges one file. `notes` come from looking for a target that works."""
 
-    def __init__(self, file: ProjectFile, matrix: Matrix) -> None:
+    def __init__(self, file: ProjectFile, universe: Universe) -> None:
         self.file = file
-        self.matrix = matrix
-        self.stack = Stack(matrix)
+        self.universe = universe
+        self.stack = Stack(universe)
         self.notes: list[Finding] = []
-        self._lines = Lines(file, Places(matrix), matrix.projects)
+        self._lines = Lines(file, Places(universe.matrix), universe.matrix.projects)
         self._names = {entry.name for entry in file.everything() if entry.name in self.stack}
 
     def _groups(self) -> list[str | None]:
@@ -89,7 +91,7 @@ class _Checker:
         return Judged(target, group, tuple(held), tuple(clashes))
 
     def _judgement(self, target: Target) -> Judge:
-        return Judge(target, self.matrix, overridden=frozenset(self._lines.overridden))
+        return Judge(target, self.universe, overridden=frozenset(self._lines.overridden))
 
     def on_one_of(self, targets: list[Target]) -> list[Judged]:
         """For each group as many of the targets as it takes to see each line on one that works.

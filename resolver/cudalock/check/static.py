@@ -16,6 +16,7 @@ from cudalock.compat.wheels import PinWheels, wheel_tags
 from cudalock.errors import BadTarget
 from cudalock.findings import RULES, Finding
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.names import nearest
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target, parse_platform, platform_words
@@ -39,7 +40,7 @@ def static_findings(
     file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
 ) -> Iterator[Finding]:
     """Everything that needs no judgement."""
-    stack = Stack(matrix)
+    stack = Stack(ClosedUniverse(matrix))
     for each in file.files():
         for problem in each.problems:
             found = _finding("CL001", problem.message, problem.place)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cudalock.findings import Finding
     from cudalock.goals import Request
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.projects.model import ProjectFile
     from cudalock.targets import Here, Target
 
@@ -58,15 +59,16 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **given: Any) -> None:
     Exit status: 0 no errors; 1 errors, or a file was changed; 2 the question was wrong.
     """
     from cudalock.findings import is_failure
+    from cudalock.matrix.universe import ClosedUniverse
 
-    matrix = load_matrix(given["matrix"])
+    universe = ClosedUniverse(load_matrix(given["matrix"]))
     names = list(files) or _found()
     if given["fresh"]:
-        findings = _stale(names, matrix)
+        findings = _stale(names, universe)
         changed: list[str] = []
     else:
-        findings, changed = _checked(names, matrix, given)
-    _deliver(findings, matrix, given)
+        findings, changed = _checked(names, universe, given)
+    _deliver(findings, universe.matrix, given)
     if not given["quiet"]:
         _report(names, findings, changed, fixing=given["fix"])
     ctx.exit(1 if changed or is_failure(findings, strict=given["strict"]) else 0)
@@ -82,7 +84,7 @@ def _found() -> list[str]:
 
 
 def _checked(
-    names: Sequence[str], matrix: Matrix, given: dict[str, Any]
+    names: Sequence[str], universe: Universe, given: dict[str, Any]
 ) -> tuple[list[Finding], list[str]]:
     """The findings of every file, each once, and what `--fix` changed."""
     from cudalock.check import check_file
@@ -90,13 +92,13 @@ def _checked(
 
     if given["fix"] and STDIN in names:
         raise Contradiction("`--fix` changes files, and standard input is none")
-    targets = _targets(given, matrix)
+    matrix, targets = universe.matrix, _targets(given, universe)
     stdin = _stdin() if STDIN in names else None
     found: dict[tuple[object, ...], Finding] = {}
     changed: list[str] = []
     for name in names:
         file = read_file(name, stdin)
-        stated = targets or _own_targets(file, matrix)
+        stated = targets or _own_targets(file, universe)
         if given["fix"]:
             findings = _mended(file, matrix, stated, changed)
         else:
@@ -136,43 +138,45 @@ def _mended(
 # -- targets ------------------------------------------------------------------------------------
 
 
-def _targets(given: dict[str, Any], matrix: Matrix) -> list[Target]:
+def _targets(given: dict[str, Any], universe: Universe) -> list[Target]:
     """The targets that options state; what they leave open is not stated in them."""
     from cudalock.cli.options import read_target_defaults, read_target_words
 
     flags = {name: tuple(given[name]) for name in ("python", "platform", "glibc", "gpu", "driver")}
     if given["here"]:
-        return _targets_here(flags, matrix, quiet=given["quiet"])
+        return _targets_here(flags, universe, quiet=given["quiet"])
     if any(flags.values()):
-        return targets_stated(flags, matrix)
+        return targets_stated(flags, universe)
     words = read_target_words()
-    return targets_of(words, matrix) if words else targets_stated(read_target_defaults(), matrix)
+    return (
+        targets_of(words, universe) if words else targets_stated(read_target_defaults(), universe)
+    )
 
 
-def targets_stated(values: Mapping[str, Any], matrix: Matrix) -> list[Target]:
+def targets_stated(values: Mapping[str, Any], universe: Universe) -> list[Target]:
     """The targets that values of the options state, by the options' names."""
     from cudalock.goals import Request
 
-    return _read(Request(**values), matrix) if any(values.values()) else []
+    return _read(Request(**values), universe) if any(values.values()) else []
 
 
-def _targets_here(flags: Mapping[str, Any], matrix: Matrix, *, quiet: bool) -> list[Target]:
+def _targets_here(flags: Mapping[str, Any], universe: Universe, *, quiet: bool) -> list[Target]:
     """This machine, as far as no option says otherwise; what was detected is told."""
     from cudalock.cli.machine import Looking, at_environments
     from cudalock.goals import Request
 
-    looking = Looking(matrix)
-    found = _read(at_environments(Request(**flags)), matrix, looking.here)
+    looking = Looking(universe.matrix)
+    found = _read(at_environments(Request(**flags)), universe, looking.here)
     if not quiet:
         looking.tell(found)
     return [replace(target, stated=ALL) for target in found]
 
 
-def _own_targets(file: ProjectFile, matrix: Matrix) -> list[Target]:
-    return targets_of([said.value for said in file.targets], matrix)
+def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
+    return targets_of([said.value for said in file.targets], universe)
 
 
-def targets_of(words: Iterable[str], matrix: Matrix) -> list[Target]:
+def targets_of(words: Iterable[str], universe: Universe) -> list[Target]:
     """The targets that `targets` of [tool.cudalock] names: "linux 3.11", "Windows py3.12"."""
     import re
 
@@ -181,15 +185,15 @@ def targets_of(words: Iterable[str], matrix: Matrix) -> list[Target]:
     found = []
     for text in words:
         plain = re.sub(r"(?<![\w.+])(3\.\d{1,2}(?:\.\d+)?t?)(?![\w.])", r"py\1", text)
-        found += _read(Request(words=(plain,)), matrix)
+        found += _read(Request(words=(plain,)), universe)
     return found
 
 
-def _read(request: Request, matrix: Matrix, here: Here | None = None) -> list[Target]:
+def _read(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
     from cudalock.goals import Asked, read_requests
 
-    asked = (Asked(matrix.framework or ""),)
-    questions = read_requests(request._replace(asked=asked), matrix, here=here or _nowhere())
+    asked = (Asked(universe.matrix.framework or ""),)
+    questions = read_requests(request._replace(asked=asked), universe, here=here or _nowhere())
     return [target for _, target in questions]
 
 
@@ -207,10 +211,10 @@ def _nowhere() -> Here:
 # -- locks --------------------------------------------------------------------------------------
 
 
-def _stale(names: Sequence[str], matrix: Matrix) -> list[Finding]:
+def _stale(names: Sequence[str], universe: Universe) -> list[Finding]:
     from cudalock.cli.fresh import stale
 
-    return [finding for name in names for finding in stale(name, matrix)]
+    return [finding for name in names for finding in stale(name, universe)]
 
 
 # -- what to show -------------------------------------------------------------------------------

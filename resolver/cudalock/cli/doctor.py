@@ -114,12 +114,13 @@ def _subject(
 ) -> ExaminedEnvironment:
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import read_inventory
+    from cudalock.matrix.universe import ClosedUniverse
 
     return ExaminedEnvironment(
         layout=layout,
         inventory=read_inventory(layout.site_packages),
         machine=machine,
-        matrix=matrix,
+        universe=ClosedUniverse(matrix),
         environ=dict(os.environ) if layout.runs else {},
         looked=looked,
         stated=stated,
@@ -174,7 +175,7 @@ def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
     from cudalock.compat.stack import Stack
     from cudalock.names import VENDOR
 
-    stack = Stack(subject.matrix)
+    stack = Stack(subject.universe)
     for each in subject.stack():
         if each.name in stack and not each.name.startswith(VENDOR):
             yield each

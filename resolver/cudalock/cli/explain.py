@@ -42,12 +42,12 @@ def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     from cudalock.cli.console import emit
     from cudalock.resolution import resolve
 
-    wanted, target, matrix = ask(ctx, goal, given)
+    wanted, target, universe = ask(ctx, goal, given)
     try:
-        resolution = resolve(wanted, target, matrix)
+        resolution = resolve(wanted, target, universe)
     except NoSolution as no:
         if given["as_json"]:
-            emit(_json_of_no(no, target, matrix))
+            emit(_json_of_no(no, target, universe.matrix))
         raise
     choices = _choices(resolution, given["package"])
     if given["as_json"]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cudalock.lock import Lock
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.projects.model import Place, ProjectFile
 
 CODE = "CL601"
@@ -38,7 +38,7 @@ class Pinned(NamedTuple):
         return f"{self.name}=={self.what}" if self.what[0].isdigit() else self.what
 
 
-def stale(name: str, matrix: Matrix) -> list[Finding]:
+def stale(name: str, universe: Universe) -> list[Finding]:
     """The pins that differ from what the lock's own command comes to today; none for a fresh lock.
 
     A file without such a command is no lock of cudalock's: that is told, and is no finding.
@@ -53,14 +53,14 @@ def stale(name: str, matrix: Matrix) -> list[Finding]:
         tell(f"note: `{name}` completes an environment, and what that has is not read here")
         return []
     try:
-        lock = _solved(command, name, matrix)
+        lock = _solved(command, name, universe)
     except (CudalockError, click.ClickException) as error:
         says = f"the lock's command has no answer today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))
 
 
-def _solved(command: str, name: str, matrix: Matrix) -> Lock:
+def _solved(command: str, name: str, universe: Universe) -> Lock:
     """The answer to a lock's command line, by this matrix.
 
     A repository's lock answers as long as an update of it would change nothing: what it holds was
@@ -69,13 +69,13 @@ def _solved(command: str, name: str, matrix: Matrix) -> Lock:
     if shlex.split(command)[1] == "generate":
         from cudalock.cli.generate import updated
 
-        return updated(command, name, matrix)
+        return updated(command, name, universe)
     context = solve.make_context("solve", shlex.split(command)[2:])
     options = dict(context.params)
     words = options.pop("goal")
     refuse_programs(options["python"], f"the command of `{name}`")
     options.update(quiet=True, no_detect=True)
-    return make_lock(read_questions(words, options, {}, matrix), matrix, command)
+    return make_lock(read_questions(words, options, {}, universe), universe, command)
 
 
 def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> Iterator[Finding]:

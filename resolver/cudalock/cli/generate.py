@@ -21,7 +21,7 @@ from cudalock.cli.options import (
     request_of,
 )
 from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.universe import load_live_matrix
+from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction, UsageError
 from cudalock.text import shell_word
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Question, Request
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 COMMIT = "commit"
@@ -91,7 +92,7 @@ def generate(ctx: click.Context, /, path: str, **given: Any) -> None:
     finish(lock, chosen, job.options)
 
 
-def updated(command: str, name: str, matrix: Matrix) -> Lock:
+def updated(command: str, name: str, universe: Universe) -> Lock:
     """The lock that `--update` would make of the file `name`, by the command in its header.
 
     Raises the errors of the command line. Nothing is told or written.
@@ -102,7 +103,7 @@ def updated(command: str, name: str, matrix: Matrix) -> Lock:
     path = given.pop("path")
     refuse_programs(given["python"], f"the command of `{name}`")
     given.update(quiet=True, no_detect=True)
-    return Job(path, given, {}, matrix).lock()
+    return Job(path, given, {}, universe).lock()
 
 
 def _folder(path: str) -> Path:
@@ -117,13 +118,14 @@ class Job:
         path: str,
         given: dict[str, Any],
         defaults: dict[str, Any],
-        matrix: Matrix | None = None,
+        universe: Universe | None = None,
     ) -> None:
         self.path = path
         self.given = given
         self.defaults = defaults
         self.options = {name: value or defaults.get(name) or value for name, value in given.items()}
-        self.matrix = matrix or load_live_matrix(self.options)
+        self.universe = universe or open_universe(self.options)
+        self.matrix = self.universe.matrix
         self.looking = Looking(self.matrix, off=bool(self.options["no_detect"]))
 
     # -- what is asked ----------------------------------------------------------------------
@@ -184,7 +186,7 @@ class Job:
         from cudalock.cli.check import targets_of
 
         words = read_target_words(_folder(self.path))
-        return tuple(_as_request(target) for target in targets_of(words, self.matrix))
+        return tuple(_as_request(target) for target in targets_of(words, self.universe))
 
     # -- what is answered ---------------------------------------------------------------------
 
@@ -195,11 +197,11 @@ class Job:
         from cudalock.generate.solve import Answerer, check_anything, check_names
 
         check_anything(self.repository, self.request)
-        check_names(self.repository, self.matrix)
+        check_names(self.repository, self.universe)
         answerer = Answerer(
             self.repository,
             Said(self.request, self.rest, self.looking.here, self.machines),
-            self.matrix,
+            self.universe,
         )
         return answerer.questions(relaxed=bool(self.options["relax"]))
 
@@ -208,7 +210,7 @@ class Job:
         from cudalock.generate.report import lock_notes
 
         questions = self._held_questions()
-        lock = make_lock(questions, self.matrix, self._command(questions))
+        lock = make_lock(questions, self.universe, self._command(questions))
         notes = lock_notes(self.repository, self.found, lock)
         return dataclasses.replace(lock, notes=(*lock.notes, *notes))
 
@@ -220,7 +222,7 @@ class Job:
 
         find = self.matrix.names.find
         free = frozenset(find(name) or canonical(name) for name in self.options["upgrade_package"])
-        return hold(self.found.questions, self.held.pins, free, self.matrix)
+        return hold(self.found.questions, self.held.pins, free, self.universe)
 
     def _command(self, questions: Sequence[Question]) -> str:
         """The command that makes the lock again from the same repository, the machine written

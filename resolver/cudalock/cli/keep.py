@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from cudalock.formats import Format
     from cudalock.goals import Question
     from cudalock.lock import Lock
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
 
 FORMATS = ("requirements", "json")
 """Those that hold a part of an environment as well as a whole one."""
 
 
 def make_additions(
-    questions: tuple[Question, ...], matrix: Matrix, options: dict[str, Any], flags: str
+    questions: tuple[Question, ...], universe: Universe, options: dict[str, Any], flags: str
 ) -> Lock:
     """The lock of what an environment lacks for a goal, or has to have otherwise.
 
@@ -38,7 +38,7 @@ def make_additions(
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
     inventory = read_inventory(layout.site_packages)
-    subject = ExaminedEnvironment(layout, inventory, machine, matrix, stated=is_stated)
+    subject = ExaminedEnvironment(layout, inventory, machine, universe, stated=is_stated)
     keeping = Keeping(subject, goal, _words(options["keep"]))
     return keeping.lock(keeping.command(path) + flags)
 

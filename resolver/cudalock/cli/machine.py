@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from cudalock.environment.gpu import Machine, Probe
     from cudalock.goals import Goal, Question, Request
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Here, Target
 
 
 def read_questions(
-    words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], matrix: Matrix
+    words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], universe: Universe
 ) -> tuple[Question, ...]:
     """The goal for each target of a command line, the repository's defaults filling what it leaves
     open.
@@ -30,8 +31,10 @@ def read_questions(
     from cudalock.goals import read_requests
 
     request, rest = at_environments(request_of(given, words)), request_of(defaults)
-    looking = Looking(matrix, off=bool(given.get("no_detect") or defaults.get("no_detect")))
-    questions = read_requests(request, matrix, rest, looking.here)
+    looking = Looking(
+        universe.matrix, off=bool(given.get("no_detect") or defaults.get("no_detect"))
+    )
+    questions = read_requests(request, universe, rest, looking.here)
     if not given.get("quiet"):
         looking.tell(target for _, target in questions)
     return questions
@@ -39,17 +42,18 @@ def read_questions(
 
 def ask(
     ctx: click.Context, words: tuple[str, ...], given: dict[str, Any]
-) -> tuple[Goal, Target, Matrix]:
+) -> tuple[Goal, Target, Universe]:
     """The question of a command that speaks of one target.
 
     Raises a UsageError for words and options that state none, or several targets.
     """
     from cudalock.goals import one_target
+    from cudalock.matrix.universe import ClosedUniverse
 
     defaults = read_defaults(ctx.command)
-    matrix = load_matrix(given.get("matrix") or defaults.get("matrix"))
-    goal, target = one_target(read_questions(words, given, defaults, matrix))
-    return goal, target, matrix
+    universe = ClosedUniverse(load_matrix(given.get("matrix") or defaults.get("matrix")))
+    goal, target = one_target(read_questions(words, given, defaults, universe))
+    return goal, target, universe
 
 
 class Looking:

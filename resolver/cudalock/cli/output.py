@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cudalock.formats import Format, Options
     from cudalock.goals import Question
     from cudalock.lock import Address, Lock
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
 
 FORMATS = ("requirements", "pylock", "uv", "uv-lock", "constraints", "json")
 HASHES = ("auto", "require", "off")
@@ -112,26 +112,26 @@ def flags_of(options: dict[str, Any]) -> str:
     return command
 
 
-def make_lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> Lock:
+def make_lock(questions: tuple[Question, ...], universe: Universe, command: str) -> Lock:
     """The lock that answers the questions, one a target; `command` is the one to make it again.
 
     Raises NoSolution and GaveUp, and NetworkError from a live view of the matrix.
     """
-    lock = _lock(questions, matrix, command)
-    notes = matrix.notes((pin.name, pin.version) for pin in lock.pins)
+    lock = _lock(questions, universe, command)
+    notes = universe.notes((pin.name, pin.version) for pin in lock.pins)
     return replace(lock, notes=(*lock.notes, *notes))
 
 
-def _lock(questions: tuple[Question, ...], matrix: Matrix, command: str) -> Lock:
+def _lock(questions: tuple[Question, ...], universe: Universe, command: str) -> Lock:
     if len(questions) == 1:
         from cudalock.lock.build import from_resolution
         from cudalock.resolution import resolve
 
-        return from_resolution(resolve(*questions[0], matrix), command=command)
+        return from_resolution(resolve(*questions[0], universe), command=command)
     from cudalock.lock.merge import from_resolutions
     from cudalock.resolution.joint import resolve_all
 
-    joint = resolve_all(questions, matrix)
+    joint = resolve_all(questions, universe)
     return from_resolutions(joint.resolutions, command, joint.notes)
 
 

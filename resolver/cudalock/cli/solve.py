@@ -10,7 +10,7 @@ from cudalock.cli import CONTEXT
 from cudalock.cli.machine import read_questions
 from cudalock.cli.options import goal_options, read_defaults
 from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
-from cudalock.cli.universe import load_live_matrix
+from cudalock.cli.universe import open_universe
 
 
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
@@ -49,18 +49,18 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     defaults = read_defaults(ctx.command)
     options = {name: value or defaults.get(name) or value for name, value in given.items()}
     chosen = choose_format(given, defaults, options["output"])
-    matrix = load_live_matrix(options)
-    questions = read_questions(goal, given, defaults, matrix)
+    universe = open_universe(options)
+    questions = read_questions(goal, given, defaults, universe)
     if options["keep"]:
         from cudalock.cli.console import tell
         from cudalock.cli.keep import check_format, make_additions
 
         check_format(chosen)
-        lock = make_additions(questions, matrix, options, flags_of(options))
+        lock = make_additions(questions, universe, options, flags_of(options))
         if lock.pins or chosen.name == "json":
             finish(lock, chosen, options)
         else:
             tell("nothing has to be installed: all of it is there")
         return
     command = command_line(questions[0][0], *(target for _, target in questions))
-    finish(make_lock(questions, matrix, command + flags_of(options)), chosen, options)
+    finish(make_lock(questions, universe, command + flags_of(options)), chosen, options)

@@ -12,7 +12,7 @@ from cudalock.errors import Contradiction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cudalock.live import LiveMatrix
+    from cudalock.live import LiveUniverse
     from cudalock.matrix.matrix import Matrix
 
 MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
@@ -33,17 +33,16 @@ def load_matrix(directory: str | None) -> Matrix:
     return Matrix.load(directory, _warn)
 
 
-def load_live_matrix(options: dict[str, Any]) -> LiveMatrix:
-    """The matrix that looks further where a goal names what it does not hold, at the indexes that
-    the options name.
+def open_universe(options: dict[str, Any]) -> LiveUniverse:
+    """The matrix and the package indexes that the options name.
 
     Raises Contradiction for `--live` with `--offline`.
     """
-    from cudalock.live import LiveMatrix
+    from cudalock.live import LiveUniverse
 
     if options["live"] and options["offline"]:
         raise Contradiction("`--live` and `--offline` exclude each other")
-    matrix = LiveMatrix(
+    universe = LiveUniverse(
         load_matrix(options["matrix"]),
         options["index_url"],
         options["extra_index_url"],
@@ -51,20 +50,20 @@ def load_live_matrix(options: dict[str, Any]) -> LiveMatrix:
         offline=bool(options["offline"]),
     )
     context = click.get_current_context()
-    context.call_on_close(matrix.close)
+    context.call_on_close(universe.close)
     if not options["quiet"]:
-        context.call_on_close(partial(_tell_asked, matrix, verbose=bool(options["verbose"])))
-    return matrix
+        context.call_on_close(partial(_tell_asked, universe, verbose=bool(options["verbose"])))
+    return universe
 
 
-def _tell_asked(matrix: LiveMatrix, *, verbose: bool) -> None:
+def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:
     """Say what could not be asked, and what was."""
     from cudalock.cli.console import tell
 
-    for address in matrix.stood_in:
+    for address in universe.stood_in:
         tell(f"warning: {address} cannot be read: what it said before stands in")
-    if verbose and matrix.traffic is not None:
-        tell(f"network: {matrix.traffic}")
+    if verbose and universe.traffic is not None:
+        tell(f"network: {universe.traffic}")
 
 
 def _warn(text: str) -> None:
@@ -73,4 +72,4 @@ def _warn(text: str) -> None:
     tell(f"warning: {text}")
 
 
-__all__ = ["MATRIX_HELP", "load_live_matrix", "load_matrix", "matrix_option"]
+__all__ = ["MATRIX_HELP", "load_matrix", "matrix_option", "open_universe"]

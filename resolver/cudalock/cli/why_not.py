@@ -17,7 +17,7 @@ from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 
@@ -40,20 +40,20 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
     try:
-        wanted, target, matrix = ask(ctx, goal, given)
+        wanted, target, universe = ask(ctx, goal, given)
     except NothingAsked:
         # The pin itself is a goal.
-        wanted, target, matrix = ask(ctx, (pin,), given)
-    pinned, name = _with_pin(wanted, pin, target, matrix)
-    answer = resolve(pinned, target, matrix)  # raises NoSolution, which says what stops it
+        wanted, target, universe = ask(ctx, (pin,), given)
+    pinned, name = _with_pin(wanted, pin, target, universe)
+    answer = resolve(pinned, target, universe)  # raises NoSolution, which says what stops it
     lines = [f"nothing stops it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
     if wanted != pinned:
-        lines += _compared(wanted, target, matrix, name)
+        lines += _compared(wanted, target, universe, name)
     emit("\n".join(lines) + "\n")
 
 
-def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goal, str]:
+def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple[Goal, str]:
     """The goal with one more requirement, in place of what it says of that project."""
     from packaging.requirements import InvalidRequirement
 
@@ -67,20 +67,20 @@ def _with_pin(goal: Goal, pin: str, target: Target, matrix: Matrix) -> tuple[Goa
             f"`{pin}` is no requirement: {reason}", hints=['`cudalock why-not "torch==2.6.0" ...`']
         ) from None
     # The same reading, and the same complaints about unknown names, as everywhere.
-    read, _ = read_request(Request(words=(words,), python=(target.python_text,)), matrix)
+    read, _ = read_request(Request(words=(words,), python=(target.python_text,)), universe)
     requirement = read.requirements[0]
     name = parse_requirement(requirement).name
     others = [text for text in goal.requirements if parse_requirement(text).name != name]
     return replace(goal, requirements=tuple(sorted([*others, requirement]))), name
 
 
-def _compared(goal: Goal, target: Target, matrix: Matrix, name: str) -> list[str]:
+def _compared(goal: Goal, target: Target, universe: Universe, name: str) -> list[str]:
     """What the goal takes instead, when nothing more is said."""
     from cudalock.errors import NoSolution
     from cudalock.resolution import resolve
 
     try:
-        usual = resolve(goal, target, matrix).pins.get(name)
+        usual = resolve(goal, target, universe).pins.get(name)
     except NoSolution:
         return []
     return [f"without that wish the goal takes {usual}"] if usual else []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
     from cudalock.matrix.facts import Fact
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.resolution.propagation import Restriction, Strike
     from cudalock.targets import Target
 
@@ -42,7 +42,8 @@ class HeldNarrator(Narrator):
 def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     """The finding for a smallest part of what is held that does not go together, from the wide
     problem of just that part; `alone` is what is said where that is one thing."""
-    held, target, matrix = problem.held, problem.target, problem.matrix
+    held, target, universe = problem.held, problem.target, problem.universe
+    matrix = universe.matrix
     conflict = Conflict(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(each.text for each in held))
@@ -52,7 +53,7 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
         # Seen only by the closure's own search.
         return _finding("CL201", f"{together} on {target.label}", (), held)
     is_cpu = Element("source", matrix.framework or "") in core.elements and _is_cpu(
-        held, target, matrix
+        held, target, universe
     )
     # The line itself says what it asks for, and a finding has its advice apart.
     steps = [
@@ -69,12 +70,12 @@ def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
     return _finding(code, says, facts, held, fix=advice[0] if advice else None)
 
 
-def _is_cpu(held: Sequence[PinnedProject], target: Target, matrix: Matrix) -> bool:
+def _is_cpu(held: Sequence[PinnedProject], target: Target, universe: Universe) -> bool:
     """Whether the framework within reach has no CUDA."""
     for each in held:
-        project = matrix.project(each.name)
-        if each.name == matrix.framework and project is not None:
-            wheels = PinWheels(each, project, target, matrix)
+        project = universe.project(each.name)
+        if each.name == universe.matrix.framework and project is not None:
+            wheels = PinWheels(each, project, target, universe.matrix)
             made = wheels.first(wheels.is_reachable, wheels.fits)
             return made is not None and not made.has_cuda
     return False

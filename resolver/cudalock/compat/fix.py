@@ -30,7 +30,8 @@ class PinFixer:
     def __init__(self, question: PinQuery, kept: Sequence[PinnedProject]) -> None:
         self._question = question
         self._target = question.target
-        self._matrix = question.matrix
+        self._universe = question.universe
+        self._matrix = question.universe.matrix
         self.kept = list(kept)
         """what goes together; each change joins it"""
 
@@ -93,7 +94,7 @@ class PinFixer:
         what another index or an address is needed for. Beside a framework with CUDA a build
         without comes last of all, and in the place of such a framework never."""
         domain = search.network.domains.get(old.name)
-        project = self._matrix.project(old.name)
+        project = self._universe.project(old.name)
         if domain is None or project is None:
             return
         left = search.versions_left(old.name, {}) or set()
@@ -137,7 +138,7 @@ class PinFixer:
 
     def _keeps_cuda(self, old: PinnedProject) -> bool:
         """Whether the old one, the framework, had CUDA, as far as it was there."""
-        project = self._matrix.project(old.name)
+        project = self._universe.project(old.name)
         if project is None or old.file is not None:
             return False
         if not self._target.can_have_cuda:
@@ -149,7 +150,7 @@ class PinFixer:
     def _cuda(self, kept: Sequence[PinnedProject]) -> str | None:
         """The CUDA release of the framework that is kept, where its label or index tells."""
         for each in kept:
-            project = self._matrix.project(each.name)
+            project = self._universe.project(each.name)
             if each.name == self._matrix.framework and project is not None:
                 wheels = PinWheels(each, project, self._target, self._matrix)
                 made = wheels.first(wheels.is_reachable, wheels.fits)
@@ -165,7 +166,7 @@ class PinFixer:
             full = "+" in old.specifier
             version = candidate.full_version if full else candidate.version
             return PinChange(old, f"=={version}", index_id=build.index)
-        url = self._matrix.url(build, wheel, release.version)
+        url = self._universe.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
             if not self._is_settled(old):
                 return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cudalock.environment import Installed, Inventory, Layout, Machine
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project
+    from cudalock.matrix.universe import Universe
     from cudalock.resolution import Resolution
     from cudalock.targets import Target
 
@@ -34,13 +35,18 @@ class ExaminedEnvironment:
     inventory: Inventory
     machine: Machine
     """what is plugged in; empty where nobody looked, or the environment is of another machine"""
-    matrix: Matrix
+    universe: Universe
     environ: Mapping[str, str] = field(default_factory=dict)
     """the variables that a program started there has; none for another machine's environment"""
     looked: bool = False
     """whether the machine was looked at, so that finding nothing means something"""
     stated: bool = False
     """whether something of the machine was said, and may be otherwise than what is here"""
+
+    @property
+    def matrix(self) -> Matrix:
+        """The facts and releases of the universe."""
+        return self.universe.matrix
 
     @cached_property
     def target(self) -> Target:
@@ -71,7 +77,7 @@ class ExaminedEnvironment:
     def builds(self, installed: Installed) -> list[Build]:
         """The builds that a distribution may be: one, where version or file tell it from the
         others."""
-        project = self.matrix.project(installed.name)
+        project = self.universe.project(installed.name)
         if project is None or installed.public not in project:
             return []
         held = self.held(installed)
@@ -101,7 +107,7 @@ class ExaminedEnvironment:
     def _known_file(self, installed: Installed) -> str | None:
         """The wheel's name, where the matrix has that wheel."""
         file = installed.wheel_file
-        project = self.matrix.project(installed.name)
+        project = self.universe.project(installed.name)
         if file is None or project is None or installed.public not in project:
             return None
         builds = project.release(installed.public).builds
@@ -110,7 +116,7 @@ class ExaminedEnvironment:
     def _indexes(self, installed: Installed) -> frozenset[str] | None:
         """The indexes that have it without a label, as it is there; None where it may be from
         anywhere. What conda brought is of no index here."""
-        project = self.matrix.project(installed.name)
+        project = self.universe.project(installed.name)
         if installed.local or installed.origin or not _is_from_an_index(installed):
             return None
         if project is None or installed.public not in project:
@@ -132,7 +138,7 @@ class ExaminedEnvironment:
     def stack(self) -> Iterator[Installed]:
         """What is installed of the projects that the matrix holds."""
         for each in self.inventory.distributions:
-            if self.matrix.project(each.name) is not None:
+            if self.universe.project(each.name) is not None:
                 yield each
 
 

@@ -22,7 +22,7 @@ from cudalock.versions import may_accept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.resolution.search import Search
     from cudalock.targets import Target
 
@@ -33,7 +33,7 @@ SOLVES: Final = 120
 def judge(
     held: Iterable[PinnedProject],
     target: Target,
-    matrix: Matrix,
+    universe: Universe,
     *,
     solves: int = SOLVES,
     overridden: frozenset[str] = frozenset(),
@@ -44,7 +44,7 @@ def judge(
     to it. After each clash its least important member is let go, to see the next one. What metadata
     wants of ``overridden`` projects is not asked.
     """
-    return Judge(target, matrix, solves, overridden).judge(list(held))
+    return Judge(target, universe, solves, overridden).judge(list(held))
 
 
 class Judge:
@@ -56,14 +56,15 @@ class Judge:
     def __init__(
         self,
         target: Target,
-        matrix: Matrix,
+        universe: Universe,
         solves: int = SOLVES,
         overridden: frozenset[str] = frozenset(),
     ) -> None:
         self.target = target
-        self.matrix = matrix
-        self.stack = Stack(matrix)
-        self.question = PinQuery(target, matrix, solves, overridden, stack=self.stack)
+        self.universe = universe
+        self.matrix = universe.matrix
+        self.stack = Stack(universe)
+        self.question = PinQuery(target, universe, solves, overridden, stack=self.stack)
 
     def judge(self, held: Sequence[PinnedProject]) -> list[PinConflict]:
         """See the function of the same name. What is held twice is judged once, and told twice."""
@@ -124,7 +125,7 @@ class Judge:
         from cudalock.compat.fix import PinFixer
 
         strict = PinQuery(
-            self.target, self.matrix, self.question.solves, strict=True, stack=self.stack
+            self.target, self.universe, self.question.solves, strict=True, stack=self.stack
         )
         mender = PinFixer(strict, left)
         found = []
@@ -149,7 +150,7 @@ class Judge:
         return clash._replace(finding=replace(clash.finding, fix=fix), changes=changes)
 
     def _url(self, change: PinChange) -> str | None:
-        return self.matrix.indexes[change.index_id].url if change.index_id else None
+        return self.universe.indexes[change.index_id].url if change.index_id else None
 
     def alone(self, held: Sequence[PinnedProject]) -> tuple[list[PinConflict], list[PinnedProject]]:
         """What is wrong with each member of the stack by itself, and what can be judged together,
@@ -158,7 +159,7 @@ class Judge:
         An index that is missing for one is taken to be there for the others: naming it is one
         change, and mends them all.
         """
-        alone = SinglePinJudge(self.target, self.matrix)
+        alone = SinglePinJudge(self.target, self.universe)
         members = [each for each in held if each.name in self.stack]
         judged = [alone.judge(each) for each in members]
         added = frozenset(index for found, _ in judged for clash in found for index in clash.needs)
@@ -201,7 +202,7 @@ class Judge:
         """Whether the matrix has some version of it: what it does not have proves nothing."""
         if held.name not in self.matrix.projects:
             return False
-        project = self.matrix.project(held.name)
+        project = self.universe.project(held.name)
         return project is not None and any(
             may_accept(held.specifier, version) for version in project.versions
         )

@@ -14,7 +14,7 @@ from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.requirement import Requirement
     from cudalock.targets import Target
@@ -33,7 +33,7 @@ class HeldProblem(Problem):
         self,
         held: Iterable[PinnedProject],
         target: Target,
-        matrix: Matrix,
+        universe: Universe,
         off: frozenset[Element] = NOTHING,
         wide: bool = False,
         overridden: frozenset[str] = frozenset(),
@@ -50,7 +50,7 @@ class HeldProblem(Problem):
             builders="any",
             strict=strict,
         )
-        super().__init__(goal, target, matrix, off, wide)
+        super().__init__(goal, target, universe, off, wide)
         self._places: dict[str, list[PinnedProject]] = {}
         for each in self.held:
             if each.file is not None or each.indexes is not None:
@@ -60,7 +60,7 @@ class HeldProblem(Problem):
         return HeldProblem(
             self.held,
             self.target,
-            self.matrix,
+            self.universe,
             off,
             overridden=self.overridden,
             strict=self.goal.strict,
@@ -92,7 +92,7 @@ class HeldProblem(Problem):
             if (
                 name not in self.overridden
                 and self._counts(name)
-                and self.matrix.project(name) is not None
+                and self.universe.project(name) is not None
             ):
                 yield requirement
 
@@ -109,7 +109,7 @@ class PinQuery:
     def __init__(
         self,
         target: Target,
-        matrix: Matrix,
+        universe: Universe,
         solves: int,
         overridden: frozenset[str] = frozenset(),
         strict: bool = False,
@@ -118,7 +118,7 @@ class PinQuery:
         self.strict = strict
         self._stack = stack
         self.target = target
-        self.matrix = matrix
+        self.universe = universe
         self.solves = solves
         self._overridden = overridden
 
@@ -137,7 +137,7 @@ class PinQuery:
         return HeldProblem(
             held,
             self.target,
-            self.matrix,
+            self.universe,
             wide=wide,
             overridden=self._overridden,
             strict=self.strict,

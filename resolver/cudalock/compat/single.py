@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.matrix.facts import Fact, Labels
-    from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Project, Release
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 SDIST = "sdist"
@@ -33,16 +33,17 @@ SDIST = "sdist"
 class SinglePinJudge:
     """Judges single things on one target."""
 
-    def __init__(self, target: Target, matrix: Matrix) -> None:
+    def __init__(self, target: Target, universe: Universe) -> None:
         self._target = target
-        self._matrix = matrix
+        self._universe = universe
+        self._matrix = universe.matrix
 
     def judge(self, held: PinnedProject) -> tuple[list[PinConflict], PinnedProject | None]:
         """What is wrong with it, and what of it can be judged with the rest: None for nothing.
 
         What comes back is less strict about the place where its absence is what was found wrong.
         """
-        project = self._matrix.project(held.name)
+        project = self._universe.project(held.name)
         if project is None or not project.versions:
             return [], None
         if held.placed and held.indexes is None and held.file is None:
@@ -180,7 +181,7 @@ class SinglePinJudge:
         return made and (self._with_cuda(wheels, made.release) or made)
 
     def _elsewhere(self, held: PinnedProject, made: ReleaseBuild) -> PinConflict:
-        url = self._matrix.indexes[made.build.index or PACKAGE_INDEX].url
+        url = self._universe.indexes[made.build.index or PACKAGE_INDEX].url
         version = held.version or made.version
         where = url or "the package index"
         says = f"{held.name} {version} for {self._where()} is on {where}, which is not looked at"
@@ -222,7 +223,7 @@ class SinglePinJudge:
         made = self._with_cuda(wheels, plain.release)
         if made is None:
             return
-        url = self._matrix.indexes[made.build.index or PACKAGE_INDEX].url
+        url = self._universe.indexes[made.build.index or PACKAGE_INDEX].url
         labels = {"index": (PACKAGE_INDEX,)}
         facts = self._facts_about(plain.release.version, held.name, labels)
         says = f"{held.name}{held.specifier} means the build without CUDA on {self._where()}"

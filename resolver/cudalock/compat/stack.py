@@ -12,14 +12,15 @@ from cudalock.versions import accepts, leading_name, parse_requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
 
 
 class Stack:
     """The stack as a matrix has it."""
 
-    def __init__(self, matrix: Matrix) -> None:
-        self._matrix = matrix
+    def __init__(self, universe: Universe) -> None:
+        self._universe = universe
+        self._matrix = universe.matrix
         self._members: dict[str, bool] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -35,7 +36,7 @@ class Stack:
 
     def _is_member(self, name: str) -> bool:
         if not self._matrix.is_curated(name):
-            return name.startswith(VENDOR) and self._matrix.project(name) is not None
+            return name.startswith(VENDOR) and self._universe.project(name) is not None
         component = self._matrix.component(name)
         if component.is_virtual or component.role or component.rank is not None:
             return not component.is_virtual
@@ -48,7 +49,7 @@ class Stack:
         )
 
     def _requires_framework(self, name: str) -> bool:
-        project, framework = self._matrix.project(name), self._matrix.framework
+        project, framework = self._universe.project(name), self._matrix.framework
         return project is not None and framework is not None and project.mentions(framework)
 
     def _is_central(self, name: str) -> bool:
@@ -93,7 +94,7 @@ class Stack:
         return found
 
     def _required(self, held: PinnedProject) -> Iterator[str]:
-        project = self._matrix.project(held.name)
+        project = self._universe.project(held.name)
         public = (held.version or "").partition("+")[0]
         if project is None or not project.versions:
             return

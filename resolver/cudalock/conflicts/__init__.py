@@ -19,19 +19,19 @@ from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 
-def explain(goal: Goal, target: Target, matrix: Matrix) -> NoSolution:
+def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     """The error to raise for a goal that has no answer on a target."""
-    conflict = Conflict(Problem(goal, target, matrix, wide=True))
+    conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
-    suggestions = tuple(suggest(goal, target, matrix, cores))
+    suggestions = tuple(suggest(goal, target, universe, cores))
     conflicts = [Narrator(conflict, core).steps() for core in cores]
     told = {render(step) for steps in conflicts for step in steps}
-    troubles = tuple(IndexTrouble(text) for text in matrix.troubles() if text not in told)
+    troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in told)
     explanation = Explanation(
         headline=f"there is no answer for {wanted} on {target.label}",
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),

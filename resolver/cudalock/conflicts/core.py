@@ -77,7 +77,7 @@ class Conflict:
 
     def _out_of_reach(self) -> list[Core]:
         """A conflict for each requirement that cannot be had by itself: all are to be mended."""
-        problem = Problem(self.problem.goal, self.problem.target, self.problem.matrix)
+        problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
         alone = dict.fromkeys(each.origin for each in out_of_reach(problem))
         others = frozenset(element for element in self.elements if element.kind == "goal")
         found = (self.core(others - {each}) for each in alone)

@@ -163,7 +163,7 @@ class Narrator:
         if option == "toolkit" and goal.toolkit is not None:
             return GoalWantsToolkit(*goal.toolkit)
         project = self._problem.cudnn_project(goal.toolkit[0] if goal.toolkit else None)
-        versions = tuple(self._problem.matrix.versions(project))
+        versions = tuple(self._problem.universe.versions(project))
         return GoalWantsCudnn(str(goal.cudnn), project, versions)
 
     def _fixed(self, component: str) -> FixedValues:

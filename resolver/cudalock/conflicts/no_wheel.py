@@ -43,7 +43,7 @@ class WithoutWheels:
 
     def told(self, component: str, text: str) -> Iterator[Step]:
         """Why none of the versions asked for can be pinned at all, whatever the target."""
-        project = self._problem.matrix.project(component)
+        project = self._problem.universe.project(component)
         specifier = parse_requirement(text).specifier
         source_only = []
         for version in project.versions if project else ():
@@ -60,7 +60,7 @@ class WithoutWheels:
 
     def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:
         """That a release has no build of the local version that is asked for, and which it has."""
-        project = self._problem.matrix.project(component)
+        project = self._problem.universe.project(component)
         if project is None or "+" not in specifier:
             return
         for version in project.versions:
@@ -91,9 +91,9 @@ class WithoutWheels:
     def _look_for_dead_end(
         self, name: str, specifier: str, hops: int, extras: frozenset[str]
     ) -> tuple[Step, ...] | None:
-        project = self._problem.matrix.project(name)
+        project = self._problem.universe.project(name)
         if project is None:
-            return (UnknownProject(name, self._problem.matrix.is_open),)
+            return (UnknownProject(name, self._problem.universe.is_open),)
         asked = [
             version
             for version in reversed(project.versions)

@@ -52,8 +52,8 @@ class Chooser:
 
     def __init__(self, resolution: Resolution) -> None:
         self._resolution = resolution
-        goal, target, matrix = resolution.goal, resolution.target, resolution.matrix
-        self._problem = Problem(goal, target, matrix, wide=True)
+        goal, target, universe = resolution.goal, resolution.target, resolution.universe
+        self._problem = Problem(goal, target, universe, wide=True)
         self._chosen = {
             **resolution.pins,
             **{each.name: each for each in resolution.virtual_candidates},
@@ -93,7 +93,7 @@ class Chooser:
     # -- what was passed over -----------------------------------------------------------------
 
     def _passed_over(self, pinned: Candidate) -> Iterator[Passed]:
-        project = self._resolution.matrix.project(pinned.name)
+        project = self._resolution.universe.project(pinned.name)
         newest_first = reversed(project.versions) if project else iter(())
         reasons = []
         for version in newest_first:
@@ -157,7 +157,7 @@ class Chooser:
     def _trust(self, candidate: Candidate) -> str:
         if candidate.build is None:
             return ""
-        trust = self._resolution.matrix.trust(candidate.build)
+        trust = self._resolution.universe.trust(candidate.build)
         return "the project's own" if trust == "own" else trust
 
     def _refusal(self, elements: frozenset[Element]) -> tuple[int, str, str | None]:
@@ -207,7 +207,7 @@ class Chooser:
     @cached_property
     def _search(self) -> Search:
         resolution = self._resolution
-        return Search(Problem(resolution.goal, resolution.target, resolution.matrix))
+        return Search(Problem(resolution.goal, resolution.target, resolution.universe))
 
 
 def _place(candidate: Candidate) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.conflicts.core import Core
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 SHOWN: Final = 3
@@ -62,20 +62,23 @@ Group = Iterator[Suggestion]
 """Alternatives of which one is enough."""
 
 
-def suggest(goal: Goal, target: Target, matrix: Matrix, cores: Sequence[Core]) -> list[Suggestion]:
+def suggest(
+    goal: Goal, target: Target, universe: Universe, cores: Sequence[Core]
+) -> list[Suggestion]:
     """At most three changes that help, the least first; two at once where one is not enough.
 
     What the user did not state comes first: it costs nothing to state it.
     """
-    found = Advisor(matrix).suggest(goal, target, cores)
-    return [each._replace(flags=matrix.flags) for each in found]
+    found = Advisor(universe).suggest(goal, target, cores)
+    return [each._replace(flags=universe.flags) for each in found]
 
 
 class Advisor:
     """Tries changes on one matrix."""
 
-    def __init__(self, matrix: Matrix) -> None:
-        self._matrix = matrix
+    def __init__(self, universe: Universe) -> None:
+        self._universe = universe
+        self._matrix = universe.matrix
 
     def suggest(self, goal: Goal, target: Target, cores: Sequence[Core]) -> list[Suggestion]:
         found: list[Suggestion] = []
@@ -125,7 +128,7 @@ class Advisor:
         return (each for each in suggestions if self._has_answer(each))
 
     def _has_answer(self, suggestion: Suggestion) -> bool:
-        return Search(Problem(suggestion.goal, suggestion.target, self._matrix)).is_possible()
+        return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
 
     def _newer(self, goal: Goal, target: Target, text: str) -> Group:
         return self._nearest(goal, target, text, newer=True)
@@ -140,7 +143,7 @@ class Advisor:
         if here is None:
             return
         trial = _replaced(goal, text, _bare(parsed))
-        search = Search(Problem(trial, target, self._matrix))
+        search = Search(Problem(trial, target, self._universe))
         name = search.problem.meant(parsed.name)
         versions = search.versions_left(name, {}) or set()
         # Another build of the same version is near as well, where one build was named.
@@ -149,7 +152,7 @@ class Advisor:
         if newer and "+" in text:
             side |= same
         near = sorted(side, key=version_order, reverse=not newer)
-        project = self._matrix.project(name)
+        project = self._universe.project(name)
         if project is not None and project.window is not None:
             near = near[:TRIED]
         for version in near:
@@ -172,10 +175,10 @@ class Advisor:
 
     def _both(self, goal: Goal, target: Target, one: Loosening, other: Loosening) -> Group:
         trial = other.loosen(one.loosen(goal))
-        answer = Search(Problem(trial, target, self._matrix)).best()
+        answer = Search(Problem(trial, target, self._universe)).best()
         if answer is None:
             return
-        problem = Problem(trial, target, self._matrix)
+        problem = Problem(trial, target, self._universe)
         says = []
         for each in (one, other):
             chosen = answer.pinned.version_of(problem.meant(each.name)) if each.name else None

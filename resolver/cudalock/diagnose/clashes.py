@@ -8,6 +8,7 @@ from cudalock.compat.judge import judge
 from cudalock.compat.pins import PinnedProject
 from cudalock.diagnose.versions import ASKED, Pin
 from cudalock.errors import BadTarget
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def find_clashes(
         target = _target(clues, here)
     except BadTarget:  # no wheels are made for it, which is not what the text is about
         return ()
-    found = [clash.finding for clash in judge(held, target, matrix)]
+    found = [clash.finding for clash in judge(held, target, ClosedUniverse(matrix))]
     return tuple(
         each
         for each in found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError
 from cudalock.goals import Asked, Request, command_line, read_request
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY_PYTHONS
@@ -55,6 +56,7 @@ class Mender:
         self._pins = pins
         self._clues = clues
         self._matrix = matrix
+        self._universe = ClosedUniverse(matrix)
         self._here = here
 
     def mend(self, wish: Wish, attempts: Attempts) -> Remedy | None:
@@ -98,8 +100,8 @@ class Mender:
             glibc=(self._clues.glibc,) if self._clues.glibc else (),
         )
         try:
-            goal, target = read_request(request, self._matrix, here=self._here)
-            search = Search(Problem(goal, target, self._matrix))
+            goal, target = read_request(request, self._universe, here=self._here)
+            search = Search(Problem(goal, target, self._universe))
             solution = search.best() if search.is_possible() else None
         except CudalockError:  # a version that the matrix does not know is none to hold on to
             return None

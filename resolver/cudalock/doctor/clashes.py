@@ -29,7 +29,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """
     yield from _not_known(subject)
     held = [subject.held(each) for each in subject.stack() if _is_a_version(each.version)]
-    judge = InstalledJudge(subject.target, subject.matrix)
+    judge = InstalledJudge(subject.target, subject.universe)
     found, usable = judge.alone(held)
     clashes, left = judge.clashes(judge.with_related(usable, held))
     for clash in found:
@@ -48,7 +48,7 @@ def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
     for each in subject.stack():
         is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
         if is_central and not subject.builds(each):
-            project = subject.matrix.project(each.name)
+            project = subject.universe.project(each.name)
             is_known = project is not None and each.version in project
             lacks = f"to have a wheel for {subject.layout.target.label}" if is_known else "here"
             yield Finding(

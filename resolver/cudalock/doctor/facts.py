@@ -34,7 +34,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """A finding for each environment fact that holds there: what it asks for is not so, or what it
     is known by is seen. A fact with neither only says what a message means."""
     yield from _conflicts(subject)
-    stack = Stack(subject.matrix)
+    stack = Stack(subject.universe)
     for name, component in subject.matrix.components.items():
         # What is outside the stack was not put to the engine: its other facts are seen to here.
         facts = [

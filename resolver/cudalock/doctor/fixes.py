@@ -26,7 +26,7 @@ def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
     installed = subject.inventory.find(change.old.name)
     hidden = not change.url and installed and installed.satisfies(change.specifier.lstrip("="))
     words = [*(["--force-reinstall"] if hidden else []), change.text]
-    url = subject.matrix.indexes[change.index_id].url if change.index_id else None
+    url = subject.universe.indexes[change.index_id].url if change.index_id else None
     if url:
         words += ["--index-url", url]
     return f"`{installing(subject.layout, subject.inventory, words)}`"
@@ -44,7 +44,7 @@ def completing(text: str, subject: ExaminedEnvironment) -> str | None:
     from cudalock.keep import ALL, Keeping
 
     name = leading_name(text)
-    if not subject.matrix.is_curated(name) or subject.matrix.project(name) is None:
+    if not subject.matrix.is_curated(name) or subject.universe.project(name) is None:
         return None
     keeping = Keeping(subject, Goal(requirements=(text,)), (ALL,))
     try:
@@ -58,7 +58,7 @@ def again(installed: Installed, subject: ExaminedEnvironment) -> str:
     """Installs the same version once more, from where it is for this Python."""
     words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
     urls = {
-        subject.matrix.indexes[each.index].url for each in subject.builds(installed) if each.index
+        subject.universe.indexes[each.index].url for each in subject.builds(installed) if each.index
     }
     if installed.wheel_file and installed.origin and not subject.is_foreign(installed):
         words[1] = f"{installed.name} @ {installed.origin.url}"
@@ -93,7 +93,7 @@ def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution
 
     goal = Goal(requirements=tuple(sorted(requirements)))
     try:
-        return resolve(goal, subject.target, subject.matrix)
+        return resolve(goal, subject.target, subject.universe)
     except CudalockError:
         return None
 

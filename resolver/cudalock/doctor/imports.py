@@ -101,7 +101,7 @@ def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
 
 def _members(subject: ExaminedEnvironment) -> list[Installed]:
     """What of the stack has an import name, the framework first."""
-    stack = Stack(subject.matrix)
+    stack = Stack(subject.universe)
     found = [
         each
         for each in subject.inventory.distributions

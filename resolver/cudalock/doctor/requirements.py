@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """What is missing, and what has another version than is required. Only the CUDA stack's own
     troubles are errors."""
-    stack = Stack(subject.matrix)
+    stack = Stack(subject.universe)
     missing: dict[str, list[Wanted]] = {}
     asked = {each.name: list(wanted_by(each, subject)) for each in subject.inventory.distributions}
     used = frozenset(wanted.name for several in asked.values() for wanted in several)

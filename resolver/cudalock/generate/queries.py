@@ -21,7 +21,7 @@ from cudalock.targets.platforms import likeliest
 if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.goals import Question
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
 
 SOFT = ("cuda", "framework")
 """The parts whose hints are given up, one, the other, then both, where there is no answer."""
@@ -58,9 +58,10 @@ class Ask(NamedTuple):
 class Asker:
     """Makes the questions of one repository."""
 
-    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
+    def __init__(self, repository: Repository, said: Said, universe: Universe) -> None:
         self.repository = repository
-        self.matrix = matrix
+        self.universe = universe
+        self.matrix = universe.matrix
         self.notes: list[str] = []
         self.heeded: list[Hint] = []
         self._here = said.here or Here()
@@ -98,7 +99,7 @@ class Asker:
         questions = [
             question
             for machine in machines
-            for question in read_requests(request, self.matrix, machine, self._here)
+            for question in read_requests(request, self.universe, machine, self._here)
         ]
         return Ask(
             tuple(map(_without_markers_notes, questions)),
@@ -183,7 +184,7 @@ class Asker:
         targets = [
             target
             for machine in self._machines
-            for target in _targets(self._request, machine, self.matrix, self._here)
+            for target in _targets(self._request, machine, self.universe, self._here)
         ]
         able = [target for target in targets if target.can_have_cuda]
         return (able or targets)[0].marker_environment()
@@ -202,7 +203,7 @@ class Asker:
         pinned = any(
             find(each.name) == framework and each.specifier for each in self._request.asked
         )
-        project = self.matrix.project(framework)
+        project = self.universe.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
         said = self._request.framework or self._machines[0].framework
         return [] if pinned or said else self._first(hints)
@@ -229,10 +230,10 @@ def _without_markers_notes(question: Question) -> Question:
     return replace(goal, notes=notes), target
 
 
-def _targets(request: Request, defaults: Request, matrix: Matrix, here: Here) -> list[Target]:
+def _targets(request: Request, defaults: Request, universe: Universe, here: Here) -> list[Target]:
     """The targets alone, of a question that may yet turn out to be wrong."""
     anything = Request(
-        asked=(Asked(matrix.framework or ""),),
+        asked=(Asked(universe.matrix.framework or ""),),
         python=request.python,
         platform=request.platform,
         glibc=request.glibc,
@@ -246,7 +247,7 @@ def _targets(request: Request, defaults: Request, matrix: Matrix, here: Here) ->
         gpu=defaults.gpu,
         driver=defaults.driver,
     )
-    return [target for _, target in read_requests(anything, matrix, machine, here)]
+    return [target for _, target in read_requests(anything, universe, machine, here)]
 
 
 def _is_cuda(value: str) -> bool:

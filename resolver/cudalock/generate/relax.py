@@ -23,7 +23,7 @@ from cudalock.versions import accepts, is_prerelease, parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Question
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 MOST_CORES: Final = 60
@@ -74,22 +74,25 @@ class Relaxed(NamedTuple):
     """project to the version that it is held to in place of what was let go"""
 
 
-def relax(questions: Sequence[Question], limits: Sequence[Limit], matrix: Matrix) -> Relaxed | None:
+def relax(
+    questions: Sequence[Question], limits: Sequence[Limit], universe: Universe
+) -> Relaxed | None:
     """The questions, whose own limits are absolute, with all of `limits` but the fewest.
 
     Several limits of equal number are told apart by weight, then by name. None where even without
     any of the limits there is no answer, or where the search was given up.
     """
-    return _Relaxing(questions, limits, matrix).relax()
+    return _Relaxing(questions, limits, universe).relax()
 
 
 class _Relaxing:
     def __init__(
-        self, questions: Sequence[Question], limits: Sequence[Limit], matrix: Matrix
+        self, questions: Sequence[Question], limits: Sequence[Limit], universe: Universe
     ) -> None:
         self.questions = tuple(questions)
         self.limits = tuple(dict.fromkeys(limits))
-        self.matrix = matrix
+        self.universe = universe
+        self.matrix = universe.matrix
 
     def relax(self) -> Relaxed | None:
         let_go = self._smallest()
@@ -111,7 +114,7 @@ class _Relaxing:
 
     def _smallest(self) -> frozenset[Limit] | None:
         conflicts = [
-            (Conflict(Problem(goal, target, self.matrix, wide=True)), self._elements(target))
+            (Conflict(Problem(goal, target, self.universe, wide=True)), self._elements(target))
             for goal, target in self._with(self.limits, {})
         ]
         conflicts_found: list[frozenset[Limit]] = []
@@ -159,11 +162,11 @@ class _Relaxing:
 
     def _nearest(self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]) -> str | None:
         """The version nearest to what the limit allows with which every target has an answer."""
-        project = self.matrix.project(limit.name)
+        project = self.universe.project(limit.name)
         if project is not None and project.window is not None:
             return self._nearest_listed(limit, kept, held)
         searches = [
-            Search(Problem(goal, target, self.matrix))
+            Search(Problem(goal, target, self.universe))
             for goal, target in self._with(kept, held)
             if limit.applies(target)
         ]
@@ -175,7 +178,7 @@ class _Relaxing:
         common = set.intersection(*having) if having else set()
         dear = None
         free = self._price(kept, held)
-        for version in _by_distance(limit.specifier, common, self.matrix.versions(limit.name)):
+        for version in _by_distance(limit.specifier, common, self.universe.versions(limit.name)):
             if all(
                 search.is_possible_at(name, version)
                 for search, name in zip(searches, names, strict=True)
@@ -194,12 +197,12 @@ class _Relaxing:
         targets = [target for _, target in self.questions if limit.applies(target)]
         versions = [
             version
-            for version in self.matrix.versions(limit.name)
+            for version in self.universe.versions(limit.name)
             if not is_prerelease(version)
             and not accepts(_public(limit.specifier), version)
             and all(self._has_wheel(limit.name, version, target) for target in targets)
         ]
-        near = _by_distance(limit.specifier, set(versions), self.matrix.versions(limit.name))
+        near = _by_distance(limit.specifier, set(versions), self.universe.versions(limit.name))
         for version in islice(near, MOST_LISTED):
             if self._price(kept, {**held, limit.name: version}) is not None:
                 return version
@@ -207,7 +210,7 @@ class _Relaxing:
 
     def _has_wheel(self, name: str, version: str, target: Target) -> bool:
         """Whether a release lists a wheel for a target: its metadata is not asked for."""
-        project = self.matrix.project(name)
+        project = self.universe.project(name)
         if project is None:
             return False
         tags, python = target.tags(), target.marker_environment()["python_full_version"]
@@ -220,7 +223,7 @@ class _Relaxing:
     def _price(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[int, int] | None:
         """How many warnings and flawed wheels the best answer has; None where there is none."""
         answers = [
-            Search(Problem(goal, target, self.matrix)).best()
+            Search(Problem(goal, target, self.universe)).best()
             for goal, target in self._with(limits, held)
         ]
         found = [answer for answer in answers if answer is not None]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.goals import Question, Request
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
 
 
 class Answerable(NamedTuple):
@@ -46,9 +47,10 @@ class Answerable(NamedTuple):
 class Answerer:
     """Asks for one repository."""
 
-    def __init__(self, repository: Repository, said: Said, matrix: Matrix) -> None:
+    def __init__(self, repository: Repository, said: Said, universe: Universe) -> None:
         self.repository = repository
-        self.matrix = matrix
+        self.universe = universe
+        self.matrix = universe.matrix
         self._said = said
 
     def questions(self, *, relaxed: bool = False) -> Answerable:
@@ -92,10 +94,10 @@ class Answerer:
             yield f"`cudalock generate {path}` for that part alone"
 
     def _asks(self, repository: Repository) -> list[Ask]:
-        return list(Asker(repository, self._said, self.matrix).asks())
+        return list(Asker(repository, self._said, self.universe).asks())
 
     def _is_possible(self, questions: Sequence[Question]) -> bool:
-        return all(find(goal, target, self.matrix) is not None for goal, target in questions)
+        return all(find(goal, target, self.universe) is not None for goal, target in questions)
 
     # -- with less ------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class Answerer:
         """The questions with all limits of the repository but the fewest."""
         asks = self._asks(self._without_limits())
         limits = tuple(self._limits())
-        relaxed = relax(asks[-1].questions, limits, self.matrix)
+        relaxed = relax(asks[-1].questions, limits, self.universe)
         if relaxed is None or not relaxed.loosened:
             return None
         for ask in asks:
@@ -161,7 +163,7 @@ class Answerer:
 
     def _with_places(self, question: Question, ask: Ask) -> NoSolution:
         """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
-        no = explain(*question, self.matrix)
+        no = explain(*question, self.universe)
         explanation = no.explanation
         if not isinstance(explanation, Explanation):
             return no
@@ -181,7 +183,7 @@ class Answerer:
     def _relaxing_hints(self) -> Iterator[str]:
         """What `--relax` would come to. Where an index has to be asked that takes too long for a
         hint."""
-        relaxed = None if self.matrix.is_open else self._relaxed()
+        relaxed = None if self.universe.is_open else self._relaxed()
         for each in relaxed.loosened if relaxed else ():
             yield f"with `--relax`, {each}"
 
@@ -239,17 +241,17 @@ def check_anything(repository: Repository, request: Request) -> None:
         )
 
 
-def check_names(repository: Repository, matrix: Matrix) -> None:
+def check_names(repository: Repository, universe: Universe) -> None:
     """Raises NetworkError for what has to be looked up and cannot be, UnknownName for what no index
     has, each with the lines that ask for it."""
     outside: dict[str, list[str]] = {}
     for each in repository.requirements:
-        if matrix.names.find(each.name) is None:
+        if universe.matrix.names.find(each.name) is None:
             outside.setdefault(canonical(each.name), []).append(each.origin)
     if not outside:
         return
     try:
-        found = matrix.elsewhere(sorted(outside))
+        found = universe.elsewhere(sorted(outside))
     except NetworkError as error:
         hints = ["`--stack-only` leaves out everything that the matrix does not hold"]
         raise NetworkError(

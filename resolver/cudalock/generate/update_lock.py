@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Question
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.projects.model import Declared
 
 
@@ -57,20 +58,21 @@ def _addresses(entry: Declared) -> Iterable[str]:
 
 
 def hold(
-    questions: Sequence[Question], pins: Sequence[Limit], free: frozenset[str], matrix: Matrix
+    questions: Sequence[Question], pins: Sequence[Limit], free: frozenset[str], universe: Universe
 ) -> tuple[Question, ...]:
     """The questions with as many of a lock's pins as still hold, what was asked for first.
 
     Projects of `free` are not held: each takes the version that it would have without the lock, and
     the pins give way to that.
     """
-    return _Holding(questions, matrix).hold(pins, free)
+    return _Holding(questions, universe).hold(pins, free)
 
 
 class _Holding:
-    def __init__(self, questions: Sequence[Question], matrix: Matrix) -> None:
+    def __init__(self, questions: Sequence[Question], universe: Universe) -> None:
         self.questions = tuple(questions)
-        self.matrix = matrix
+        self.universe = universe
+        self.matrix = universe.matrix
 
     def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Question, ...]:
         wanted = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
@@ -80,7 +82,7 @@ class _Holding:
         asked = {
             name
             for goal, target in self.questions
-            for name in Problem(goal, target, self.matrix).goal_names
+            for name in Problem(goal, target, self.universe).goal_names
         }
         return pin.name != self.matrix.framework, pin.name not in asked, pin.name
 
@@ -88,7 +90,7 @@ class _Holding:
         """The versions that free projects have where nothing is held."""
         found = []
         for goal, target in self.questions if free else ():
-            answer = find(goal, target, self.matrix)
+            answer = find(goal, target, self.universe)
             for name in sorted(free) if answer is not None else ():
                 chosen = answer.pins.get(name) if answer is not None else None
                 if chosen is not None and chosen.version is not None:
@@ -106,7 +108,9 @@ class _Holding:
         return self._kept(wanted[half:], self._kept(wanted[:half], kept))
 
     def _is_possible(self, pins: list[Limit]) -> bool:
-        return all(find(goal, target, self.matrix) is not None for goal, target in self._with(pins))
+        return all(
+            find(goal, target, self.universe) is not None for goal, target in self._with(pins)
+        )
 
     def _with(self, pins: Sequence[Limit]) -> tuple[Question, ...]:
         return tuple(held_question(each, pins, {}) for each in self.questions)

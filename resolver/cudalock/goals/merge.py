@@ -101,7 +101,7 @@ def collect(
     """
     found: dict[str, list[_Read]] = {}
     versions: dict[str, Sequence[str]] = {}
-    names = known.names
+    names = known.matrix.names
     notes: dict[str, None] = {}
     wanted = []
     for item in asked:
@@ -116,7 +116,7 @@ def collect(
         meant = names.stand_in(project, environment)
         if project not in versions:
             versions[project] = known.versions(meant)
-        place = known.version if project not in others else LISTING
+        place = known.matrix.version if project not in others else LISTING
         if place != LISTING and (exact := _too_old(item, versions[project])):
             versions[project] = known.older(meant, exact) or versions[project]
         specifier, note = _read(item, project, versions[project], place)
@@ -137,7 +137,7 @@ def collect_constraints(
     for item in asked:
         if not item.applies(environment):
             continue
-        project = known.names.find(item.name)
+        project = known.matrix.names.find(item.name)
         project = project or (canonical(item.name) if known.is_open else None)
         if project is None:
             unknown.add(canonical(item.name))

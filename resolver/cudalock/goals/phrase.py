@@ -95,7 +95,7 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
     had all the same. Raises BadPhrase naming the word that means nothing, and NetworkError for a
     word that has to be looked up and cannot be.
     """
-    names = known.names
+    names = known.matrix.names
     reader = _Reader(known, frozenset(words))
     run: list[str] = []
     for word in words:
@@ -170,7 +170,7 @@ class _Reader:
         what = asked.name.lower()
         if what in ("cuda", "cudnn") and asked.specifier:
             self.say(what, asked.specifier)
-        elif project := self.known.names.find(asked.name):
+        elif project := self.known.matrix.names.find(asked.name):
             self.asked.append(
                 Asked(project, asked.specifier, None, asked.extras, asked.marker, asked.origin)
             )
@@ -204,8 +204,8 @@ class _Reader:
             or self._read_newest(rest)
             or self._read_word(first.text)
             or self._read_platform(rest)
-            or self._read_run(rest, "platform", self.known.distribution)
-            or self._read_run(rest, "gpu", self.known.gpu)
+            or self._read_run(rest, "platform", self.known.matrix.distribution)
+            or self._read_run(rest, "gpu", self.known.matrix.gpu)
             or self._read_further(rest)
             or self._fail(first.text)
         )
@@ -219,10 +219,10 @@ class _Reader:
     def _read_keyword(self, rest: list[_Token]) -> int:
         """`cuda 12.4`, `python 3.11`, `driver 550.54`; a bare `cuda` is what is wanted anyway."""
         keyword = rest[0].text.lower()
-        if keyword not in _KEYWORDS or self.known.names.find(rest[0].text):
+        if keyword not in _KEYWORDS or self.known.matrix.names.find(rest[0].text):
             return 0
         what = "python" if keyword == "py" else keyword
-        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.gpu)):
+        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.matrix.gpu)):
             return 1 + used
         value = rest[1] if len(rest) > 1 else None
         if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
@@ -243,7 +243,7 @@ class _Reader:
             window = rest[:length]
             if any(token.kind not in ("word", "version") or token.local for token in window):
                 continue
-            project = self.known.names.find(" ".join(token.text for token in window))
+            project = self.known.matrix.names.find(" ".join(token.text for token in window))
             if project is None:
                 continue
             version, used = _version_of(rest[length:])
@@ -311,7 +311,7 @@ class _Reader:
         if not re.fullmatch(r"\d{1,2}", rest[0].text):
             return 0
         by = len(rest) > 1 and rest[1].text.lower() in ("x", "of")
-        used = self._read_run(rest[1 + by :], "gpu", self.known.gpu)
+        used = self._read_run(rest[1 + by :], "gpu", self.known.matrix.gpu)
         return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
@@ -319,7 +319,7 @@ class _Reader:
         text = token.text + (f"+{token.local}" if token.local else "")
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"\d{4}", text) and self.known.gpu(text):
+        elif re.fullmatch(r"\d{4}", text) and self.known.matrix.gpu(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(
@@ -352,7 +352,12 @@ class _Reader:
         return self.known.looks_further and word in self.whole and self._may_be_further(word)
 
     def _known(self) -> list[str]:
-        return [*self.known.names.words(), *platform_words(), *_KEYWORDS, *self.known.gpu_names()]
+        return [
+            *self.known.matrix.names.words(),
+            *platform_words(),
+            *_KEYWORDS,
+            *self.known.matrix.gpu_names(),
+        ]
 
     def _fail(self, word: str) -> int:
         index = ", nor a package that an index has" if self._was_asked_for(word) else ""

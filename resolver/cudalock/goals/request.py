@@ -27,7 +27,7 @@ from cudalock.targets.platforms import likeliest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cudalock.goals.vocabulary import Known
+    from cudalock.goals.vocabulary import Known, Vocabulary
     from cudalock.names import Names
 
 _T = TypeVar("_T")
@@ -133,7 +133,7 @@ def _goal(
 ) -> Goal:
     environment = target.marker_environment()
     asked = [*parsed.asked, *_flag_asks(request), *request.asked]
-    asked += _default_asks(defaults, asked, known.names)
+    asked += _default_asks(defaults, asked, known.matrix.names)
     requirements, notes = collect(asked, known, environment)
     constraints, more_notes = collect_constraints(
         [*request.constraints, *defaults.constraints], known, environment
@@ -233,7 +233,7 @@ def _place(text: str, known: Known) -> _Place:
     try:
         return parse_platform(text)
     except BadTarget:
-        if glibc := known.distribution(text):
+        if glibc := known.matrix.distribution(text):
             return likeliest(LINUX).name, glibc, None
         raise
 
@@ -267,7 +267,7 @@ def _target(
     """What is stated, and this machine for the rest."""
     glibc = _one("glibc", request.glibc or defaults.glibc, str)
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
-    gpus = _in_order([parse_gpu(text, known) for text in request.gpu or defaults.gpu])
+    gpus = _in_order([parse_gpu(text, known.matrix) for text in request.gpu or defaults.gpu])
     stated = {
         "python": python,
         "platform": place,
@@ -303,11 +303,11 @@ def _plugged_in(
     return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
 
 
-def parse_gpu(text: str, known: Known) -> str:
+def parse_gpu(text: str, vocabulary: Vocabulary) -> str:
     """The compute capability meant by a GPU's name or number. Raises BadTarget."""
-    capability = known.gpu(text)
+    capability = vocabulary.gpu(text)
     if capability is None:
-        near = [f'`--gpu "{name}"`' for name in nearest(text, known.gpu_names())]
+        near = [f'`--gpu "{name}"`' for name in nearest(text, vocabulary.gpu_names())]
         if text.strip().lower() in ("cpu", "none", "no"):
             near = ["`--cuda cpu` is for a build without CUDA"]
         raise BadTarget(

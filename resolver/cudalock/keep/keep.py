@@ -21,6 +21,7 @@ from cudalock.goals import command_line
 from cudalock.keep.policy import KeepingProblem, meets
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
+from cudalock.matrix.universe import Attempt
 from cudalock.names import VENDOR
 from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
@@ -178,14 +179,14 @@ class Keeping:
     @cached_property
     def resolution(self) -> Resolution:
         """The best answer beside what is kept. Raises NoSolution, GaveUp."""
-        matrix = self.subject.matrix
-        matrix.prepare(self.goal.requirements, self.subject.target)
-        while True:
+
+        def attempt() -> Attempt[tuple[Search, bool]]:
             search = Search(self.problem(self.held))
             is_possible = search.is_possible()
-            # A matrix that asks an index shows no more at first than is likely to be enough.
-            if not matrix.again(found=is_possible):
-                break
+            return Attempt((search, is_possible), is_possible)
+
+        universe = self.subject.universe
+        search, is_possible = universe.search(self.goal.requirements, self.subject.target, attempt)
         if not is_possible:
             raise (
                 _given_up()
@@ -274,7 +275,7 @@ class Keeping:
         """That what stays does not go together as it is: it was not asked, and is not refused."""
         changed = {each.installed.name for each in changes}
         stays = [each for each in self._known if each.name not in changed]
-        if not InstalledJudge(self.subject.target, self.subject.matrix).works(stays):
+        if not InstalledJudge(self.subject.target, self.subject.universe).works(stays):
             path = shell_word(str(self.subject.layout.prefix))
             yield f"what is kept was not well before: `cudalock doctor --python {path}` says why"
 
@@ -342,7 +343,7 @@ class Keeping:
         for text in (f"{framework.name}=={framework.public}", framework.name):
             goal = replace(self.goal, requirements=_with(self.goal.requirements, text, *used))
             try:
-                found = resolve(goal, self.subject.target, self.subject.matrix)
+                found = resolve(goal, self.subject.target, self.subject.universe)
             except CudalockError:
                 continue
             words = ["--python", str(self.subject.layout.prefix), *self._machine_words()]

@@ -58,7 +58,7 @@ class KeepingProblem(Problem):
             requirements=tuple(dict.fromkeys((*goal.requirements, *wanted))),
             constraints=tuple(dict.fromkeys((*goal.constraints, *limits))),
         )
-        super().__init__(goal, subject.target, subject.matrix, off, wide)
+        super().__init__(goal, subject.target, subject.universe, off, wide)
         # What nothing holds stays rather than change to something newer.
         self.favourites = {
             each.name: each.public

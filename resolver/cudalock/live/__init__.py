@@ -14,6 +14,6 @@ from there: so nobody takes a private package over by giving its name to a publi
 """
 
 from cudalock.live.project import WINDOW, LiveProject
-from cudalock.live.universe import LiveMatrix
+from cudalock.live.universe import LiveUniverse
 
-__all__ = ["WINDOW", "LiveMatrix", "LiveProject"]
+__all__ = ["WINDOW", "LiveProject", "LiveUniverse"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cudalock.errors import NetworkError
 from cudalock.live.asking import at_once
@@ -14,18 +14,27 @@ from cudalock.versions import accepts, canonical, parse_requirement, parse_versi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.live.universe import LiveMatrix
     from cudalock.targets import Target
 
 DEEPEST: Final = 30
 """Steps from the goal to which requirements are asked for beforehand."""
 
 
+class Projects(Protocol):
+    """What is asked beforehand."""
+
+    window: int
+    """how many releases of a project are looked at"""
+
+    def project(self, name: str) -> Project | None:
+        """Return the releases of a project, None if there is no such project."""
+
+
 class Preparation:
     """What one target's answer may want, breadth first."""
 
-    def __init__(self, matrix: LiveMatrix, target: Target) -> None:
-        self._matrix = matrix
+    def __init__(self, projects: Projects, target: Target) -> None:
+        self._projects = projects
         self._environment = target.marker_environment()
         self._tags = target.tags()
         self._seen: set[str] = set()
@@ -43,10 +52,10 @@ class Preparation:
         """What the newest release that meets a requirement requires on the target."""
         wanted = parse_requirement(text)
         try:
-            project = self._matrix.project(canonical(wanted.name))
+            project = self._projects.project(canonical(wanted.name))
             if project is None:
                 return set()
-            count = self._matrix.window if is_goal and project.window else 1
+            count = self._projects.window if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(wanted.specifier)), count))
             if count > 1:
                 at_once(lambda build: build.is_readable, builds)

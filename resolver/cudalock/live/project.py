@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
 from cudalock.versions import leading_name, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import Metadata
-    from cudalock.live.universe import LiveMatrix
 
 WINDOW: Final = 8
-"""Releases looked at of a project, those that nothing rules out; see :meth:`LiveMatrix.again`."""
+"""Releases looked at of a project, those that nothing rules out; see `LiveUniverse.search`."""
+
+
+class IndexSource(Protocol):
+    """What a project asks of the universe that it is a part of."""
+
+    window: int
+    """how many releases of a project are looked at"""
+    was_cut: bool
+    """whether some project has more releases than were looked at"""
+
+    def read(self, project: LiveProject, file: File) -> Metadata | None:
+        """Return the metadata of a listed wheel. Raises NetworkError."""
+
+    def takes(self, version: str, held: Project) -> bool:
+        """Return whether a release is used that the matrix lacks, of a project that it has."""
+
+    def leads_to(self, name: str, other: str) -> bool:
+        """Return whether a project requires another, directly or through listed projects."""
+
+    def note_extras(self, requires: Iterable[str]) -> None:
+        """Record requirements with extras, whose own requirements the matrix may lack."""
 
 
 class LiveProject(Project):
@@ -25,8 +45,8 @@ class LiveProject(Project):
         "_files",
         "_held",
         "_is_cut",
-        "_matrix",
         "_read",
+        "_source",
         "_versions",
         "added",
         "has_final",
@@ -36,7 +56,7 @@ class LiveProject(Project):
 
     def __init__(
         self,
-        matrix: LiveMatrix,
+        source: IndexSource,
         listing: Listing,
         index: str,
         url: str,
@@ -50,12 +70,12 @@ class LiveProject(Project):
 
         super().__init__(listing.project, listing.address, "", (listing.address,), {})
         files = releases_of(listing)
-        self._matrix = matrix
+        self._source = source
         self._held = held
         self._files = {
             version: found
             for version, found in files.items()
-            if held is None or (anew if version in held else matrix.takes(version, held))
+            if held is None or (anew if version in held else source.takes(version, held))
         }
         self._is_cut = held is None or anew
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
@@ -71,7 +91,7 @@ class LiveProject(Project):
     @property
     def window(self) -> int | None:
         """How many releases are looked at."""
-        return self._matrix.window if self._is_cut else None
+        return self._source.window if self._is_cut else None
 
     @property
     def other_window(self) -> int | None:
@@ -101,7 +121,7 @@ class LiveProject(Project):
         return sorted(file for file, metadata in self._read.items() if metadata is None)
 
     def cut(self) -> None:
-        self._matrix.was_cut = True
+        self._source.was_cut = True
 
     @property
     def versions(self) -> list[str]:
@@ -127,7 +147,7 @@ class LiveProject(Project):
     def mentions(self, name: str) -> bool:
         """Whether the project leads to another, by what was read so far: the newest releases that
         the goal and the target allow, and those of projects that only an index has."""
-        return self._matrix.leads_to(self.name, name)
+        return self._source.leads_to(self.name, name)
 
     def mentions_extra(self, extra: str) -> bool:
         """Whether a release has requirements of an extra: the newest are asked, then some of the
@@ -137,7 +157,7 @@ class LiveProject(Project):
             for version in reversed(self.versions)
             if not (self.has_final and parse_version(version).is_prerelease)
         ]
-        window = self._matrix.window
+        window = self._source.window
         older = finals[window :: max(1, len(finals) // WINDOW)]
         return any(
             f'extra == "{extra}"' in text
@@ -169,9 +189,9 @@ class LiveProject(Project):
     def metadata(self, file: File) -> Metadata | None:
         """The metadata of one wheel, asked for one time. Raises NetworkError."""
         if file.name not in self._read:
-            metadata = self._matrix.read(self, file)
+            metadata = self._source.read(self, file)
             self._read[file.name] = metadata
-            self._matrix.note_extras(metadata.requires if metadata is not None else ())
+            self._source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]
 
 

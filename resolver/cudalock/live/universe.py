@@ -7,29 +7,34 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from cudalock.errors import NetworkError
+from cudalock.errors import GaveUp, NetworkError
 from cudalock.live.asking import at_once
 from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
-from cudalock.matrix.matrix import Index, Matrix
+from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
 from cudalock.urls import without_credentials
 from cudalock.versions import canonical, parse_requirement, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cudalock.indexes.listings import File
     from cudalock.indexes.metadata import Metadata
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.indexes.transport import Traffic
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Attempt, Result
     from cudalock.targets import Target
 
 WIDEST: Final = WINDOW * 16
 
 
-class LiveMatrix(Matrix):
-    """A matrix that looks further. With `offline` only what was listed before is there."""
+class LiveUniverse:
+    """A matrix, and what package indexes list beside it; see `cudalock.matrix.universe.Universe`.
+
+    With `offline` only index pages that are in the cache are used.
+    """
 
     def __init__(
         self,
@@ -40,8 +45,7 @@ class LiveMatrix(Matrix):
         everything: bool = False,
         offline: bool = False,
     ) -> None:
-        # A view: what was read of the other is shared.
-        vars(self).update(vars(matrix))
+        self.matrix = matrix
         self._given = (index_url, tuple(extra_index_urls))
         self._everything = everything
         self._offline = offline
@@ -59,7 +63,7 @@ class LiveMatrix(Matrix):
         self._lost_extras: set[str] = set()
         self._prepared: set[tuple[frozenset[str], Target, int]] = set()
         self._lock = threading.RLock()
-        self.indexes = dict(matrix.indexes)
+        self.indexes: dict[str, Index] = dict(matrix.indexes)
         self.window = WINDOW
         self.was_cut = False
         """whether some project has more releases than were looked at"""
@@ -86,7 +90,7 @@ class LiveMatrix(Matrix):
 
         Raises NetworkError for an index that cannot be asked, naming all that were to be.
         """
-        wanted = [name for name in names if not self.component(name).is_virtual]
+        wanted = [name for name in names if not self.matrix.component(name).is_virtual]
         found = dict(zip(wanted, at_once(self._find, wanted), strict=True))
         missed = [name for name, project in found.items() if isinstance(project, NetworkError)]
         if missed:
@@ -101,7 +105,7 @@ class LiveMatrix(Matrix):
 
         Raises NetworkError where it cannot be asked.
         """
-        held = Matrix.project(self, name)
+        held = self.matrix.project(name)
         if held is None or not is_plain(held):
             return []
         indexes = self._package_indexes()
@@ -145,13 +149,13 @@ class LiveMatrix(Matrix):
 
         Raises NetworkError where an index has to be asked and cannot be.
         """
-        held = super().project(name)
+        held = self.matrix.project(name)
         if name in self._whole and held is not None:
             return self._whole_project(held)
         if held is not None:
             is_merged = self._everything or self._filled or name in self._named
             return self._merged(held) if is_merged else held
-        if not self._opened or self.component(name).is_virtual:
+        if not self._opened or self.matrix.component(name).is_virtual:
             return None
         found = self._find(name)
         if isinstance(found, NetworkError):
@@ -162,7 +166,18 @@ class LiveMatrix(Matrix):
         """The wheel's address; None on the package index, whose addresses are looked up."""
         if isinstance(build, LiveBuild) and build.index != PACKAGE_INDEX:
             return build.address(wheel)
-        return super().url(build, wheel, version)
+        return self.matrix.url(build, wheel, version)
+
+    def versions(self, name: str) -> list[str]:
+        """Every version of a project, oldest first; empty where nobody has it."""
+        project = self.project(name)
+        return project.versions if project else []
+
+    def trust(self, build: Build) -> str:
+        """Whose wheel it is; an index that the user named is trusted like a project's own."""
+        if build.builder is None and build.index in self.indexes:
+            return self.indexes[build.index].trust
+        return self.matrix.trust(build)
 
     def _listed(self, name: str) -> LiveProject | None:
         with self._lock:
@@ -315,17 +330,37 @@ class LiveMatrix(Matrix):
         """Whether :meth:`project` shows more than at first: the search may then take its time."""
         return self._filled or not self._opened
 
-    def again(self, *, found: bool) -> bool:
-        """Whether a search that found an answer, or none, sees more when it is made again.
+    def search(
+        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+    ) -> Result:
+        """Search, again each time that there is more to see, and return the last result.
 
-        Where there was an answer: if only now an extra was seen that the matrix knows nothing of.
-        Where there was none: if there are more releases than were looked at, those that the matrix
-        lacks of what it holds among them.
+        An index has more releases of a project than anybody wants to read the metadata of: the
+        first attempt sees the newest WINDOW, each further one four times as many.
+        """
+        texts = tuple(requirements)
+        while True:
+            self._prepare(texts, target)
+            try:
+                outcome = attempt()
+            except GaveUp:
+                if not self._widen(has_solution=False):
+                    raise
+            else:
+                if outcome.is_final or not self._widen(has_solution=outcome.has_solution):
+                    return outcome.result
+
+    def _widen(self, *, has_solution: bool) -> bool:
+        """Show more to the next attempt; whether there is more to show.
+
+        After an attempt with a solution only if it met an extra that the matrix knows nothing of.
+        After one without, if there are more releases than were looked at, among them those that
+        the matrix lacks of its own projects.
         """
         if self._was_extended:
             self._was_extended = False
             return True
-        if found or not self._opened or not (self.was_cut or not self._filled):
+        if has_solution or not self._opened or not (self.was_cut or not self._filled):
             return False
         if self.window >= WIDEST:
             return False
@@ -359,7 +394,7 @@ class LiveMatrix(Matrix):
                 continue
             wanted = parse_requirement(text)
             name = canonical(wanted.name)
-            held = Matrix.project(self, name)
+            held = self.matrix.project(name)
             if held is None or all(map(held.mentions_extra, wanted.extras)):
                 continue
             lost = f"{name}[{','.join(sorted(wanted.extras))}]"
@@ -412,7 +447,7 @@ class LiveMatrix(Matrix):
                 if required not in seen:
                     seen.add(required)
                     waiting.append(required)
-        held = Matrix.project(self, name)
+        held = self.matrix.project(name)
         return held is not None and held.mentions(other)
 
     def read(self, project: LiveProject, file: File) -> Metadata | None:
@@ -435,7 +470,7 @@ class LiveMatrix(Matrix):
         and are not known."""
         from cudalock.indexes.metadata import Metadata
 
-        held = Matrix.project(self, project.name)
+        held = self.matrix.project(project.name)
         version = project.version_of(file)
         if held is None or version not in held:
             return None
@@ -443,7 +478,7 @@ class LiveMatrix(Matrix):
         self._lost_extras |= self._whole.get(project.name, set())
         return Metadata(project.name, version, None, builds[0].requires if builds else ())
 
-    def prepare(self, requirements: Iterable[str], target: Target) -> None:
+    def _prepare(self, requirements: Iterable[str], target: Target) -> None:
         """Ask, several at once, for what the newest releases lead to from the requirements.
 
         It is a guess at what the search will want: what it misses, or takes too much, costs time
@@ -462,6 +497,3 @@ class LiveMatrix(Matrix):
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             Preparation(self, target).run(set(wanted))
-
-
-__all__ = ["LiveMatrix"]

@@ -123,8 +123,8 @@ def _wheel(
         sha256=wheel.sha256,
         index=build.index,
         builder=build.builder,
-        url=resolution.matrix.url(build, wheel, release.version),
-        trust=resolution.matrix.trust(build),
+        url=resolution.universe.url(build, wheel, release.version),
+        trust=resolution.universe.trust(build),
         known=build.known,
         warning=build.warning,
         renamed=renamed,
@@ -156,7 +156,7 @@ def _is_ambiguous(release: Release, build: Build, searched: frozenset[str]) -> b
 
 
 def _indexes(resolution: Resolution, used: set[str | None]) -> Iterator[Index]:
-    for id, index in resolution.matrix.indexes.items():
+    for id, index in resolution.universe.indexes.items():
         if id in used and id != PACKAGE_INDEX:
             yield index
 
@@ -183,7 +183,7 @@ def _warnings(resolution: Resolution) -> Iterator[Warning_]:
 
 
 def _replacements(resolution: Resolution) -> Iterator[Replaced]:
-    problem = Problem(resolution.goal, resolution.target, resolution.matrix)
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
     for item in problem.replacements():
         pinned = resolution.pins.get(item.of)
         if pinned is None or not accepts(item.of_versions, pinned.version or ""):
@@ -229,7 +229,7 @@ def _machine_bounds(resolution: Resolution) -> dict[str, list[tuple[str, ...]]]:
 
     Those of one tuple are alternatives: a machine has to be in one of them.
     """
-    problem = Problem(resolution.goal, resolution.target, resolution.matrix)
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
     bounds: dict[str, list[tuple[str, ...]]] = {"driver": [], "glibc": [], "gpu": []}
     for requirement in problem.machine_requirements(
         [*resolution.pins.values(), *resolution.virtual_candidates]

@@ -26,9 +26,7 @@ from cudalock.targets import DEFAULT_GLIBC, LINUX
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from cudalock.targets import Target
+    from collections.abc import Callable
 
 EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
@@ -154,67 +152,6 @@ class Matrix:
         """Every version of a project, oldest first; empty where it is not held."""
         project = self.project(name)
         return project.versions if project else []
-
-    def older(self, name: str, version: str) -> list[str]:
-        """The versions of a project that is held, with one that is older than those; none where
-        that cannot be had.
-
-        The matrix by itself has no others; a live view asks an index.
-        """
-        del name, version
-        return []
-
-    def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
-        """Those of the names, canonical and not held, that can be asked for all the same.
-
-        The matrix by itself has no others; a live view asks an index, and raises NetworkError for
-        names that cannot be looked up.
-        """
-        del names
-        return frozenset()
-
-    @property
-    def looks_further(self) -> bool:
-        """Whether :meth:`elsewhere` asks anybody."""
-        return False
-
-    @property
-    def flags(self) -> str:
-        """What a command has to say to be answered by this view, each word after a space."""
-        return ""
-
-    def prepare(self, requirements: Iterable[str], target: Target) -> None:
-        """Told what will be asked, so that what is needed from elsewhere can be had at once."""
-
-    def read_at_once(self, builds: Iterable[Build]) -> None:
-        """Told of builds whose metadata is likely to be asked for."""
-
-    def note_extras(self, requires: Iterable[str]) -> None:
-        """Told of requirements that name extras, whose own requirements may not be held."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether :meth:`project` shows all there is."""
-        return True
-
-    def again(self, *, found: bool) -> bool:
-        """Whether a search that found an answer, or none, sees more when it is made again."""
-        del found
-        return False
-
-    def troubles(self) -> tuple[str, ...]:
-        """What was wanted of projects elsewhere, and cannot be had, in sentences."""
-        return ()
-
-    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """What is to be said of where the pins, names and versions, come from."""
-        del pins
-        return ()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether :meth:`project` may have projects that are not held."""
-        return False
 
     @cached_property
     def projects(self) -> frozenset[str]:

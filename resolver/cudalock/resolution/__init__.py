@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import GaveUp
+from cudalock.matrix.universe import Attempt
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.elements import ids_of
 from cudalock.resolution.problem import Problem
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 
@@ -51,7 +53,7 @@ class Resolution(NamedTuple):
 
     goal: Goal
     target: Target
-    matrix: Matrix
+    universe: Universe
     pins: Mapping[str, Candidate]
     reasons: Mapping[str, tuple[Reason, ...]]
     virtual_candidates: tuple[Candidate, ...]
@@ -59,57 +61,58 @@ class Resolution(NamedTuple):
     goal_names: tuple[str, ...]
 
     @property
+    def matrix(self) -> Matrix:
+        """The facts and releases of the universe that the answer is from."""
+        return self.universe.matrix
+
+    @property
     def virtual(self) -> dict[str, str]:
         """The versions of the virtual components: the CUDA release, cuDNN, the C++ ABI."""
         return {each.name: str(each.version) for each in self.virtual_candidates}
 
 
-def resolve(goal: Goal, target: Target, matrix: Matrix) -> Resolution:
+def resolve(goal: Goal, target: Target, universe: Universe) -> Resolution:
     """The best answer.
 
     Raises NoSolution, with what stands in the way, if there is none; GaveUp if neither an answer
     nor a proof was found.
     """
-    resolution = find(goal, target, matrix)
+    resolution = find(goal, target, universe)
     if resolution is None:
         from cudalock.conflicts import explain
 
-        raise explain(goal, target, matrix)
+        raise explain(goal, target, universe)
     return resolution
 
 
-def find(goal: Goal, target: Target, matrix: Matrix) -> Resolution | None:
-    """The best answer, asked for until the matrix has no more to show; None if there is none.
+def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
+    """The best answer, searched for until the universe has no more to show; None if there is none.
 
     Raises GaveUp if neither an answer nor a proof was found.
     """
-    while True:
-        matrix.prepare(goal.requirements, target)
-        problem = Problem(goal, target, matrix)
-        try:
-            resolution = answer(problem)
-        except GaveUp:
-            if not matrix.again(found=False):
-                raise
-        else:
-            if resolution is None and _is_hopeless(problem):
-                return None
-            if not matrix.again(found=resolution is not None):
-                return resolution
+
+    def attempt() -> Attempt[Resolution | None]:
+        problem = Problem(goal, target, universe)
+        resolution = answer(problem)
+        is_final = resolution is None and _is_hopeless(problem)
+        return Attempt(resolution, resolution is not None, is_final)
+
+    return universe.search(goal.requirements, target, attempt)
 
 
 def _is_hopeless(problem: Problem) -> bool:
     """Whether there is no answer however many releases are looked at: something leads to what has
     no wheel, or what the matrix holds is impossible by itself, with all its releases."""
-    matrix, goal = problem.matrix, problem.goal
+    universe, goal = problem.universe, problem.goal
     if out_of_reach(problem):
         return True
-    if not (matrix.is_open and matrix.is_whole):
+    if not (universe.is_open and universe.is_whole):
         return False
-    held = tuple(text for text in goal.requirements if leading_name(text) in matrix.projects)
-    limits = tuple(text for text in goal.constraints if leading_name(text) in matrix.projects)
+    projects = problem.matrix.projects
+    held = tuple(text for text in goal.requirements if leading_name(text) in projects)
+    limits = tuple(text for text in goal.constraints if leading_name(text) in projects)
     part = replace(goal, requirements=held, constraints=limits)
-    return bool(held) and not Search(Problem(part, problem.target, matrix)).is_possible()
+    return bool(held) and not Search(Problem(part, problem.target, universe)).is_possible()
 
 
 def answer(problem: Problem) -> Resolution | None:
@@ -141,7 +144,7 @@ def _resolution(problem: Problem, solution: Solution) -> Resolution:
     return Resolution(
         goal=problem.goal,
         target=problem.target,
-        matrix=problem.matrix,
+        universe=problem.universe,
         pins={name: chosen[name] for name in sorted(chosen) if chosen[name].build is not None},
         reasons={name: tuple(found) for name, found in sorted(reasons.items())},
         virtual_candidates=tuple(

@@ -89,7 +89,7 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
         return (-1,)
     build = candidate.build
     return (
-        TRUST[problem.matrix.trust(build)],
+        TRUST[problem.universe.trust(build)],
         Newest(parse_version(candidate.version)),
         _cuda_distance(label(candidate, "cuda"), cuda),
         index_key(candidate),
@@ -110,7 +110,7 @@ def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
 
 def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[str]:
     """Point 7: the versions of a project of the closure, best first."""
-    project = problem.matrix.project(name)
+    project = problem.universe.project(name)
     if project is None:
         return
     better = [each for each in better_versions(problem, name, cuda) if each in project]

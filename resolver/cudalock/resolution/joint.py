@@ -20,7 +20,7 @@ from cudalock.resolution.search import Search
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
 
@@ -31,31 +31,31 @@ class Joint(NamedTuple):
     notes: tuple[str, ...]
 
 
-def resolve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> Joint:
+def resolve_all(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> Joint:
     """The best joint answer to one question a target.
 
     Raises NoSolution naming the target that has none.
     """
-    asked, notes = _speaking_of_cuda(questions, matrix)
-    alone = [resolve(goal, target, matrix) for goal, target in asked]
+    asked, notes = _speaking_of_cuda(questions, universe)
+    alone = [resolve(goal, target, universe) for goal, target in asked]
     if len(alone) == 1:
         return Joint(tuple(alone), tuple(notes))
-    shared = _shared_names(alone, matrix)
-    pins = _Common(asked, matrix).pins(shared)
+    shared = _shared_names(alone, universe)
+    pins = _Common(asked, universe).pins(shared)
     notes += [
         f"no version of {name} serves every target, so each has its own"
         for name in shared
         if name not in pins and len({_version(each, name) for each in alone} - {""}) > 1
     ]
     fixed = [(_with_pins(goal, pins), target) for goal, target in asked]
-    answers = _share_closure(fixed, matrix)
+    answers = _share_closure(fixed, universe)
     # The pins that were held are no part of what was asked.
     answers = [answer._replace(goal=goal) for answer, (goal, _) in zip(answers, asked, strict=True)]
     return Joint(tuple(answers), tuple(notes))
 
 
 def _speaking_of_cuda(
-    questions: Sequence[tuple[Goal, Target]], matrix: Matrix
+    questions: Sequence[tuple[Goal, Target]], universe: Universe
 ) -> tuple[list[tuple[Goal, Target]], list[str]]:
     """The questions, less what cannot be meant: a bare name of a project that has CUDA builds alone
     speaks of the targets that can have CUDA, where there is one."""
@@ -63,7 +63,7 @@ def _speaking_of_cuda(
     asked, notes = [], []
     for goal, target in questions:
         if able and not target.can_have_cuda:
-            left_out = [text for text in goal.requirements if _is_for_cuda(text, target, matrix)]
+            left_out = [text for text in goal.requirements if _is_for_cuda(text, target, universe)]
             kept = tuple(text for text in goal.requirements if text not in left_out)
             asked.append((replace(goal, requirements=kept, cuda=None), target))
             if left_out:
@@ -73,36 +73,36 @@ def _speaking_of_cuda(
     return asked, notes
 
 
-def _is_for_cuda(text: str, target: Target, matrix: Matrix) -> bool:
+def _is_for_cuda(text: str, target: Target, universe: Universe) -> bool:
     """Whether a requirement is a bare name of a project that the target has no wheel of."""
     if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
         return False
-    problem = Problem(Goal(requirements=(text,)), target, matrix)
+    problem = Problem(Goal(requirements=(text,)), target, universe)
     return next(iter(problem.candidates(problem.meant(text))), None) is None
 
 
-def _shared_names(alone: list[Resolution], matrix: Matrix) -> list[str]:
+def _shared_names(alone: list[Resolution], universe: Universe) -> list[str]:
     """The framework and the goal's components that more than one target has, most important
     first."""
     counts: dict[str, int] = {}
     for resolution in alone:
-        for name in {*resolution.goal_names, matrix.framework}:
+        for name in {*resolution.goal_names, universe.matrix.framework}:
             if name in resolution.pins:
                 counts[name or ""] = counts.get(name or "", 0) + 1
-    problem = Problem(alone[0].goal, alone[0].target, matrix)
+    problem = Problem(alone[0].goal, alone[0].target, universe)
     names = [name for name, count in counts.items() if count > 1]
     return sorted(
-        names, key=lambda name: (name != matrix.framework, component_order(problem, name))
+        names, key=lambda name: (name != universe.matrix.framework, component_order(problem, name))
     )
 
 
 class _Common:
     """The search for versions that every target can take."""
 
-    def __init__(self, questions: list[tuple[Goal, Target]], matrix: Matrix) -> None:
+    def __init__(self, questions: list[tuple[Goal, Target]], universe: Universe) -> None:
         self._questions = questions
-        self._matrix = matrix
-        self._searches = [Search(Problem(goal, target, matrix)) for goal, target in questions]
+        self._universe = universe
+        self._searches = [Search(Problem(goal, target, universe)) for goal, target in questions]
         self._versions: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
 
     def pins(self, names: list[str]) -> dict[str, str]:
@@ -121,7 +121,7 @@ class _Common:
     def _extend(self, pins: dict[str, str], names: list[str]) -> dict[str, str] | None:
         if not names:
             possible = all(
-                Search(Problem(_with_pins(goal, pins), target, self._matrix)).is_possible()
+                Search(Problem(_with_pins(goal, pins), target, self._universe)).is_possible()
                 for goal, target in self._questions
             )
             return pins if possible else None
@@ -143,9 +143,9 @@ class _Common:
         return self._versions[key]
 
 
-def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list[Resolution]:
+def _share_closure(questions: list[tuple[Goal, Target]], universe: Universe) -> list[Resolution]:
     """Answers whose closures agree wherever one version serves all."""
-    answers = [resolve(question, target, matrix) for question, target in questions]
+    answers = [resolve(question, target, universe) for question, target in questions]
     settled: set[str] = set()
     while True:
         name = next((each for each in _differing(answers) if each not in settled), None)
@@ -154,7 +154,7 @@ def _share_closure(questions: list[tuple[Goal, Target]], matrix: Matrix) -> list
         settled.add(name)
         versions = sorted({_version(each, name) for each in answers} - {""}, key=version_order)
         for version in versions:  # the oldest of them is the newest that the strictest target has
-            trial = _agreeing(questions, answers, matrix, name, version)
+            trial = _agreeing(questions, answers, universe, name, version)
             if trial is not None:
                 questions, answers = trial
                 break
@@ -168,7 +168,7 @@ def _differing(answers: list[Resolution]) -> list[str]:
 def _agreeing(
     questions: list[tuple[Goal, Target]],
     answers: list[Resolution],
-    matrix: Matrix,
+    universe: Universe,
     name: str,
     version: str,
 ) -> tuple[list[tuple[Goal, Target]], list[Resolution]] | None:
@@ -181,7 +181,7 @@ def _agreeing(
             found.append(before)
             continue
         try:
-            after = resolve(question, target, matrix)
+            after = resolve(question, target, universe)
         except NoSolution:
             return None
         if len(after.warnings) > len(before.warnings):

@@ -109,7 +109,7 @@ def _optional_members(problem: Problem, columns: Columns) -> list[str]:
     names = {requirement.name for _, requirement, _ in columns.beside()} & matrix.ranked
     named = {requirement.name for requirement, _ in columns.metadata(matrix.curated)}
     names |= {name for name in named if name in matrix.ranked or _is_tied(problem, name)}
-    return sorted(name for name in names if matrix.project(name) is not None)
+    return sorted(name for name in names if problem.universe.project(name) is not None)
 
 
 def _is_tied(problem: Problem, name: str) -> bool:

@@ -43,7 +43,7 @@ class Pinning:
         """The best choice among what is alive; None where there is no choice, or where none was
         found in as much time as there is, which the problem then remembers."""
         most = self._problem.max_dead_ends or DEAD_ENDS
-        if not self._problem.matrix.is_whole:
+        if not self._problem.universe.is_whole:
             most = min(QUICK_DEAD_ENDS, most)
         options = tuple(self._problem.option_roots(cuda))
         try:

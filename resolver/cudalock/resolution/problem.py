@@ -46,7 +46,7 @@ from cudalock.versions import (
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.universe import Universe
     from cudalock.resolution.wheels import Ranker
     from cudalock.targets import Target
 
@@ -64,13 +64,14 @@ class Problem:
         self,
         goal: Goal,
         target: Target,
-        matrix: Matrix,
+        universe: Universe,
         off: frozenset[Element] = NOTHING,
         wide: bool = False,
     ) -> None:
         self.goal = goal
         self.target = target
-        self.matrix = matrix
+        self.universe = universe
+        self.matrix = universe.matrix
         self.off = off
         self.wide = wide
         self.gave_up = False
@@ -92,7 +93,7 @@ class Problem:
 
     def without(self, off: frozenset[Element]) -> Problem:
         """The same problem with other elements left out; what does not depend on them is shared."""
-        other = Problem(self.goal, self.target, self.matrix, off)
+        other = Problem(self.goal, self.target, self.universe, off)
         other._markers, other._metadata = self._markers, self._metadata
         other._filled_demands = self._filled_demands
         return other
@@ -129,7 +130,7 @@ class Problem:
     def _check_extras(self, name: str, extras: set[str]) -> None:
         """Raises UnknownName for an extra whose requirements the matrix does not hold: without them
         a lock would look whole and not be."""
-        project = self.matrix.project(name)
+        project = self.universe.project(name)
         for extra in sorted(extras):
             if project is None or not project.mentions_extra(extra):
                 raise UnknownName(
@@ -177,7 +178,7 @@ class Problem:
         Refusals by fact are not applied: see :meth:`refusals`. A build that does not pass the
         ``screen`` is left out before anything else is asked about it.
         """
-        project = self.matrix.project(name)
+        project = self.universe.project(name)
         if project is None:
             return
         specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
@@ -198,8 +199,8 @@ class Problem:
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Have at once what is likely to be asked of these releases in turn."""
-        project = self.matrix.project(name)
-        self.matrix.read_at_once(
+        project = self.universe.project(name)
+        self.universe.read_at_once(
             build
             for version in versions
             if project is not None
@@ -223,7 +224,7 @@ class Problem:
         specifiers = [specifier for root in roots for specifier in root.specifiers]
         if not self.wide and not all(may_accept(each, version) for each in specifiers):
             return
-        project = self.matrix.project(name)
+        project = self.universe.project(name)
         if project is None or (
             is_prerelease(version) and project.has_final and not asks_prerelease(specifiers)
         ):
@@ -248,7 +249,7 @@ class Problem:
         release, build = candidate.release, candidate.build
         if release is None or build is None:
             return
-        if self.matrix.trust(build) not in TRUST_ACCEPTED[self.goal.builders]:
+        if self.universe.trust(build) not in TRUST_ACCEPTED[self.goal.builders]:
             yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
         if limit is not None and (release.uploaded is None or release.uploaded > limit):
@@ -301,7 +302,7 @@ class Problem:
 
     def may_require(self, name: str, other: str) -> bool:
         """Whether the metadata of some release of a project may name another."""
-        project = self.matrix.project(name)
+        project = self.universe.project(name)
         return project is not None and project.mentions(other)
 
     def refusals(self, candidate: Candidate) -> tuple[frozenset[Element], ...]:
@@ -420,7 +421,7 @@ class Problem:
                     )
                 continue
             if parsed.extras:
-                self.matrix.note_extras((text,))
+                self.universe.note_extras((text,))
             specifier = str(parsed.specifier)
             specifiers = (specifier,) if specifier else ()
             yield Requirement(name, specifiers, "requires", origin, frozenset(parsed.extras))
@@ -506,7 +507,7 @@ class Problem:
         having = [
             name
             for name in projects
-            if any(accepts(wanted, version) for version in self.matrix.versions(name))
+            if any(accepts(wanted, version) for version in self.universe.versions(name))
         ]
         return (having or projects)[0]
 

@@ -147,7 +147,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         return self._closure(name, wanted)
 
     def _closure(self, name: str, wanted: list[Requirement]) -> Iterator[Candidate]:
-        project = self._problem.matrix.project(name)
+        project = self._problem.universe.project(name)
         # More than of a member of the network, all of which are looked at beforehand.
         window, seen = (project.window or 0) * WINDOWS_OF_CLOSURE if project is not None else 0, 0
         for version in closure_versions(self._problem, name, self._cuda):

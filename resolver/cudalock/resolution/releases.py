@@ -37,7 +37,7 @@ class Releases:
     def __init__(self, problem: Problem, name: str, pinned: int) -> None:
         self.name = name
         self._problem = problem
-        self._project: Project | None = problem.matrix.project(name)
+        self._project: Project | None = problem.universe.project(name)
         self.versions: Sequence[str] = self._project.versions if self._project else ()
         self._place = {version: place for place, version in enumerate(self.versions, 1)}
         self._masks: dict[str, int] = {}

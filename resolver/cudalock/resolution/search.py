@@ -139,7 +139,7 @@ class Search:
         rule. What leads out of it may be impossible whatever the build, and to find that again for
         each of a hundred takes long.
         """
-        return self.problem.matrix.is_open and self._pinning(off).is_hopeless(alive)
+        return self.problem.universe.is_open and self._pinning(off).is_hopeless(alive)
 
     # -- soft facts ---------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class _Reach:
         self._seen: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
 
     def is_of_an_index(self, name: str) -> bool:
-        project = self._problem.matrix.project(name)
+        project = self._problem.universe.project(name)
         return project is not None and project.window is not None
 
     def has_none(self, wanted: Requirement, hops: int) -> bool:
@@ -49,7 +49,7 @@ class _Reach:
 
     def _look(self, wanted: Requirement, hops: int) -> bool:
         problem = self._problem
-        project = problem.matrix.project(wanted.name)
+        project = problem.universe.project(wanted.name)
         if project is None:
             return False
         together = [wanted, *problem.roots_of(wanted.name)]
