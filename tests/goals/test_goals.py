@@ -208,7 +208,7 @@ def test_constraints() -> None:
 @pytest.mark.parametrize(
     ("flags", "kind", "said"),
     [
-        ({"words": ("torch 2.4",), "torch": ("2.5.1",)}, Contradiction, "--torch"),
+        ({"words": ("torch 2.4",), "framework": ("2.5.1",)}, Contradiction, "--torch"),
         ({"words": ("torch==2.5.1+cu124", "torch==2.5.1+cu121")}, Contradiction, "torch"),
         ({"words": ("xformers==1", "xformers==2")}, Contradiction, "xformers"),
         ({"words": ("torch",), "cuda": ("cpu", "12.4")}, Contradiction, "`cpu` and `12.4`"),
