@@ -34,9 +34,9 @@ def targets(chance: random.Random) -> Iterator[Target]:
     """Machines without end."""
     while True:
         target = Target(chance.choice(PYTHONS), chance.choice(PLATFORMS))
-        if target.can_have_cuda and chance.random() < 0.4:
+        if target.accelerators and chance.random() < 0.4:
             target = replace(target, gpus=tuple(chance.sample(GPUS, chance.choice((1, 1, 1, 2)))))
-        if target.can_have_cuda and chance.random() < 0.3:
+        if target.accelerators and chance.random() < 0.3:
             target = replace(target, driver=chance.choice(DRIVERS))
         if target.is_linux and chance.random() < 0.5:
             target = replace(target, glibc=chance.choice(GLIBCS))

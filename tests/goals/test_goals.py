@@ -22,14 +22,15 @@ from cudalock.goals import (
     Goal,
     Request,
     command_line,
-    parse_cuda,
-    parse_cudnn,
+    parse_accelerator,
     parse_date,
+    parse_library,
     parse_toolkit,
     parse_version_spec,
     read_request,
 )
 from cudalock.targets import Here, Target
+from cudalock.targets.accelerators import CUDA, LIBRARIES
 from tests.known import HERE, VERSIONS, FakeMatrix
 
 MATRIX = FakeMatrix()
@@ -103,13 +104,13 @@ def test_versions_that_cannot_be_read(text: str) -> None:
     ],
 )
 def test_cuda(text: str, expected: str | None) -> None:
-    assert parse_cuda(text) == expected
+    assert parse_accelerator(CUDA, text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "rocm6.2", "xpu", "gpu", ">=", "cu"])
 def test_cuda_that_cannot_be_read(text: str) -> None:
     with pytest.raises(BadSpecifier):
-        parse_cuda(text)
+        parse_accelerator(CUDA, text)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_cuda_that_cannot_be_read(text: str) -> None:
     [("9", "==9.*"), ("9.1.0", "==9.1.0.*"), ("9.1.0.70", "==9.1.0.70"), (">=9.1", ">=9.1")],
 )
 def test_cudnn(text: str, expected: str) -> None:
-    assert parse_cudnn(text) == expected
+    assert parse_library(LIBRARIES["cudnn"], text) == expected
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,8 @@ def test_flags_and_label(target: Target, flags: str, label: str) -> None:
         ("macos-arm64", False),
     ],
 )
-def test_can_have_cuda(platform: str, can: bool) -> None:
-    assert Target("3.11", platform).can_have_cuda is can
+def test_accelerators(platform: str, can: bool) -> None:
+    assert Target("3.11", platform).accelerators == (("cuda",) if can else ())
 
 
 def test_what_was_stated_does_not_tell_targets_apart() -> None:

@@ -176,7 +176,7 @@ def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> I
                 source.marker is None or may_hold(source.marker, environment) for source in sources
             ):
                 continue
-            if target.can_have_cuda and _is_cpu(entry, target, matrix):
+            if target.accelerators and _is_cpu(entry, target, matrix):
                 place = next(_at(each) for each in sources if each.marker)
                 says = (
                     f"no source of {entry.name} is for {target.platform_label}, where the package "

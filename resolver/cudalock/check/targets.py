@@ -69,8 +69,8 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
             python=python.python,
             free_threaded=python.free_threaded,
             glibc=target.glibc if place.is_linux and "glibc" in target.stated else place.glibc,
-            gpus=target.gpus if place.can_have_cuda else (),
-            driver=target.driver if place.can_have_cuda else None,
+            gpus=target.gpus if place.accelerators else (),
+            driver=target.driver if place.accelerators else None,
             stated=target.stated,
         )
         if one not in found:

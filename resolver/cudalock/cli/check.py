@@ -12,6 +12,7 @@ from cudalock.cli import CONTEXT
 from cudalock.cli.options import target_options
 from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import Contradiction
+from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 FORMATS = ("text", "json", "github", "sarif")
-ALL = frozenset({"python", "platform", "glibc", "gpu", "driver"})
 MAX_ROUNDS = 4
 """How often a file is mended and looked at again: a change may bring another to light."""
 
@@ -142,7 +142,7 @@ def _targets(given: dict[str, Any], universe: Universe) -> list[Target]:
     """The targets that options state; what they leave open is not stated in them."""
     from cudalock.cli.options import read_target_defaults, read_target_words
 
-    flags = {name: tuple(given[name]) for name in ("python", "platform", "glibc", "gpu", "driver")}
+    flags = {name: tuple(given[name]) for name in FACETS}
     if given["here"]:
         return _targets_here(flags, universe, quiet=given["quiet"])
     if any(flags.values()):
@@ -169,7 +169,7 @@ def _targets_here(flags: Mapping[str, Any], universe: Universe, *, quiet: bool) 
     found = _read(at_environments(Request(**flags)), universe, looking.here)
     if not quiet:
         looking.tell(found)
-    return [replace(target, stated=ALL) for target in found]
+    return [replace(target, stated=frozenset(FACETS)) for target in found]
 
 
 def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:

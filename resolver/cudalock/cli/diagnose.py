@@ -12,6 +12,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import BadFile, NothingFound, UsageError
+from cudalock.targets.facets import OF_ACCELERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,9 +182,7 @@ def _remedy(found: Diagnosis) -> Iterator[str]:
 def _why_none(found: Diagnosis) -> str:
     """What is missing for one, or that none can help."""
     asked = {demand.template.name for match in found.matches for demand in match.fact.of_machine}
-    missing = [
-        name for name in ("gpu", "driver") if name in asked and not getattr(found.clues, name)
-    ]
+    missing = [name for name in OF_ACCELERATOR if name in asked and not getattr(found.clues, name)]
     if missing:
         return f"the text does not tell the {' or the '.join(missing)}; --{missing[0]} does"
     return "no versions are known that mend it; what does is said above"

@@ -23,6 +23,8 @@ from cudalock.cli.options import (
 from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction, UsageError
+from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.facets import FACETS
 from cudalock.text import shell_word
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ COMMIT = "commit"
 """What `--exclude-newer` takes here besides a date."""
 A_YEAR = 365
 
-_MACHINE = ("python", "platform", "glibc", "gpu", "driver", "cuda")
+_MACHINE = (*FACETS, *ACCELERATORS)
 """Flags of the command that made a lock, which an update keeps."""
 
 

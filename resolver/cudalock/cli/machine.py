@@ -9,6 +9,7 @@ import click
 
 from cudalock.cli.options import read_defaults, request_of
 from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,11 +98,11 @@ class Looking:
                 " --gpu and --driver state what it would say"
             )
         targets = tuple(targets)
-        parts = {
-            "gpu": any(each.gpus and "gpu" not in each.stated for each in targets),
-            "driver": any(each.driver and "driver" not in each.stated for each in targets),
-        }
-        used = [name for name, found in parts.items() if found]
+        used = [
+            name
+            for name in OF_ACCELERATOR
+            if any(FACETS[name].values(each) and name not in each.stated for each in targets)
+        ]
         if not used:
             return None
         flags = " and ".join(f"--{name}" for name in used)

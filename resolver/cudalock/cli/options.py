@@ -12,6 +12,8 @@ from cudalock.goals import Asked, Request
 from cudalock.goals.switches import read_switches
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.facets import FACETS
 from cudalock.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,14 +25,10 @@ TABLE = "tool.cudalock"
 TARGETS = "targets"
 """The key of the table that is no option: what `check` and `generate` are for."""
 _TEXTS = [
-    "cuda",
-    "cudnn",
+    *ACCELERATORS,
+    *LIBRARIES,
     "toolkit",
-    "python",
-    "platform",
-    "glibc",
-    "gpu",
-    "driver",
+    *FACETS,
     "builders",
     "exclude_newer",
 ]
@@ -230,7 +228,7 @@ def read_target_defaults(directory: Path | None = None) -> dict[str, tuple[str, 
     """
     table = _table((directory or Path()) / "pyproject.toml")
     found = {}
-    for name in ("python", "platform", "glibc", "gpu", "driver"):
+    for name in FACETS:
         said = table.get(name, [])
         values = said if isinstance(said, list) else [said]
         if not all(isinstance(each, str) for each in values):

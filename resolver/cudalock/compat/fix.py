@@ -141,7 +141,7 @@ class PinFixer:
         project = self._universe.project(old.name)
         if project is None or old.file is not None:
             return False
-        if not self._target.can_have_cuda:
+        if not self._target.accelerators:
             return False
         wheels = PinWheels(old, project, self._target, self._matrix)
         found = [made for made in wheels.made() if wheels.is_reachable(made) and wheels.fits(made)]

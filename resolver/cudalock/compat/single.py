@@ -211,7 +211,7 @@ class SinglePinJudge:
 
     def _plain(self, held: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """A plain pin of the framework that comes to a build without CUDA, where others have it."""
-        if held.name != self._matrix.framework or not self._target.can_have_cuda:
+        if held.name != self._matrix.framework or not self._target.accelerators:
             return
         if "+" in held.specifier or not held.required:
             return

@@ -24,6 +24,7 @@ from cudalock.resolution.elements import (
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
+from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.versions import parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
@@ -278,12 +279,13 @@ def _newer_glibcs(goal: Goal, target: Target) -> Iterator[Suggestion]:
 
 def _elsewhere(goal: Goal, target: Target, elements: Sequence[Element]) -> Iterator[Suggestion]:
     """Another machine than the one that was looked at, where that is what stands in the way."""
-    found = {"gpu": target.gpus, "driver": target.driver}
-    own = {part for part, value in found.items() if value and part not in target.stated}
+    own = {
+        name for name in OF_ACCELERATOR if FACETS[name].values(target) and name not in target.stated
+    }
     if any(Element("target", part) in elements for part in own):
         gpus = () if "gpu" in own else target.gpus
         driver = None if "driver" in own else target.driver
-        named = " and ".join(part for part in found if part in own)
+        named = " and ".join(name for name in OF_ACCELERATOR if name in own)
         yield Suggestion(
             f"without this machine's {named}", goal, replace(target, gpus=gpus, driver=driver)
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.diagnose.ranking import Evidence, companions
 from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.targets.facets import OF_ACCELERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +76,7 @@ def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
     """Whether it asks something of a GPU or driver that the text does not tell: then nobody knows
     whether any version helps."""
     asked = {demand.template.name for demand in fact.of_machine}
-    clues = evidence.clues
-    return ("gpu" in asked and not clues.gpu) or ("driver" in asked and not clues.driver)
+    return any(name in asked and not getattr(evidence.clues, name) for name in OF_ACCELERATOR)
 
 
 def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:

@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
 from cudalock.findings import Finding, Severity
+from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import accepts, holds
 
 if TYPE_CHECKING:
@@ -150,15 +151,8 @@ def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
 
 def _values(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
     """The version of a component there, or of each GPU."""
-    target = subject.target
-    of_machine = {
-        "python": (subject.markers["python_full_version"],),
-        "glibc": (target.glibc,) if target.glibc else (),
-        "gpu": target.gpus,
-        "driver": (target.driver,) if target.driver else (),
-    }
-    if name in of_machine:
-        return of_machine[name]
+    if name in COMPONENTS:
+        return FACETS[name].values(subject.target)
     installed = subject.inventory.find(name)
     return (installed.public,) if installed else ()
 

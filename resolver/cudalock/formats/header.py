@@ -45,7 +45,7 @@ def header_lines(
     indexes that the user named.
     """
     for target in lock.targets:
-        built = f", CUDA {lock.cuda}" if lock.cuda and target.can_have_cuda else ", no CUDA"
+        built = f", CUDA {lock.cuda}" if lock.cuda and target.accelerators else ", no CUDA"
         yield f"# cudalock: {ascii_line(target.label)}{built if lock.framework else ''}"
     yield f"# command: {one_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"

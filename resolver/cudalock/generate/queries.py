@@ -14,8 +14,9 @@ from cudalock.errors import BadTarget
 from cudalock.generate.hints import Hint, chosen_hints, python_within
 from cudalock.goals import Asked, Request, read_requests
 from cudalock.goals.merge import NOT_HERE
-from cudalock.goals.values import parse_cuda
+from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Asker:
             for machine in self._machines
             for target in _targets(self._request, machine, self.universe, self._here)
         ]
-        able = [target for target in targets if target.can_have_cuda]
+        able = [target for target in targets if target.accelerators]
         return (able or targets)[0].marker_environment()
 
     # -- hints that may be given up -----------------------------------------------------------
@@ -254,7 +255,7 @@ def _is_cuda(value: str) -> bool:
     from cudalock.errors import BadSpecifier
 
     try:
-        return parse_cuda(value) is not None
+        return parse_accelerator(CUDA, value) is not None
     except BadSpecifier:
         return False
 

@@ -18,10 +18,10 @@ from cudalock.goals.request import (
     read_requests,
 )
 from cudalock.goals.values import (
-    parse_cuda,
-    parse_cudnn,
+    parse_accelerator,
     parse_date,
     parse_driver,
+    parse_library,
     parse_toolkit,
     parse_version_spec,
 )
@@ -37,11 +37,11 @@ __all__ = [
     "collect",
     "command_line",
     "one_target",
-    "parse_cuda",
-    "parse_cudnn",
+    "parse_accelerator",
     "parse_date",
     "parse_driver",
     "parse_gpu",
+    "parse_library",
     "parse_phrase",
     "parse_toolkit",
     "parse_version_spec",

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.goals.switches import read_switches
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.targets import Target
+    from cudalock.targets.accelerators import Accelerator, Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Goal:
     """whether a warning counts as an error"""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """sentences to tell: how something was read, what was left out"""
+
+    def of(self, row: Accelerator | Library) -> str | None:
+        """What is asked of an accelerator or of a library of one; None where nothing is."""
+        wish: str | None = getattr(self, row.name)
+        return wish
 
 
 def command_line(goal: Goal, *targets: Target) -> str:
@@ -73,8 +80,10 @@ def _goal_words(goal: Goal) -> Iterator[str]:
     framework, switches = read_switches()
     for name in (framework, *switches):
         yield from flags.get(name, ())
-    yield from _option("--cuda", _shortest(goal.cuda))
-    yield from _option("--cudnn", _shortest_cudnn(goal.cudnn))
+    for accelerator in ACCELERATORS.values():
+        yield from _option(f"--{accelerator.name}", _shortest(goal.of(accelerator)))
+    for library in LIBRARIES.values():
+        yield from _option(f"--{library.name}", _shortest_of(library, goal.of(library)))
     yield from _option("--toolkit", _toolkit_text(goal.toolkit))
     yield from _option("--builders", None if goal.builders == "known" else goal.builders)
     yield from _option("--exclude-newer", goal.exclude_newer)
@@ -116,10 +125,13 @@ def _shortest(specifier: str | None) -> str | None:
     return match[1] if match else specifier
 
 
-def _shortest_cudnn(specifier: str | None) -> str | None:
-    """A cuDNN release has four numbers, so fewer read back as a series."""
-    match = re.fullmatch(r"==(?:(\d+(?:\.\d+){3})|(\d+(?:\.\d+){0,2})\.\*)", specifier or "")
-    return match[1] or match[2] if match else specifier
+def _shortest_of(library: Library, specifier: str | None) -> str | None:
+    """`9.1` for `==9.1.*`: fewer numbers than a release has read back as a series."""
+    match = re.fullmatch(r"==(\d+(?:\.\d+)*)(\.\*)?", specifier or "")
+    if match is None:
+        return specifier
+    is_release = match[1].count(".") + 1 == library.numbers
+    return match[1] if is_release != bool(match[2]) else specifier
 
 
 def _toolkit_text(toolkit: tuple[str, tuple[str, ...]] | None) -> str | None:

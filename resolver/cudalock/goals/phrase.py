@@ -23,6 +23,8 @@ from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, Asked
 from cudalock.names import closest, guesses
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
+from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, LIBRARIES, is_foreign
+from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.targets.platforms import macos_flag
 from cudalock.text import did_you_mean
 from cudalock.versions import canonical, parse_requirement
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 ORIGIN = "the goal"
 
 _JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "the", "my"})
-_KEYWORDS = ("cuda", "cudnn", "glibc", "driver", "gpu", "python", "py")
+_RANGED = (*ACCELERATORS, *LIBRARIES)
+"""What a range may follow: `cuda >=12.1`."""
+_KEYWORDS = (*_RANGED, *COMPONENTS, "py")
 _LONGEST_NAME = 5
 """How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
 
@@ -49,7 +53,6 @@ _PYTHON_WORD = (
 )
 _PYTHON_ALONE = r"3\.(?:[89]|1\d)(?:\.\d+)?"
 """A version that stands alone and is nothing's but Python's."""
-_CUDA_WORD = r"cu\d{2,3}|(?:cu|cuda)-?\d+(?:\.\d+)+|cuda-?\d+"
 _PIP = r"[\[<>=!~@;]"
 
 
@@ -168,7 +171,7 @@ class _Reader:
     def add_requirement(self, asked: Asked) -> None:
         """A virtual name (`cuda>=12.1`) is a part of its own, any other a project."""
         what = asked.name.lower()
-        if what in ("cuda", "cudnn") and asked.specifier:
+        if what in _RANGED and asked.specifier:
             self.say(what, asked.specifier)
         elif project := self.known.matrix.names.find(asked.name):
             self.asked.append(
@@ -231,7 +234,7 @@ class _Reader:
         if value and value.kind == "word" and _is_value(what, value.text):
             self.say(what, value.text)
             return 2
-        if what in ("cuda", "gpu"):
+        if what in (*ACCELERATORS, "gpu"):
             return 1
         raise BadPhrase(
             f"`{rest[0].text}` needs its version after it",
@@ -263,15 +266,19 @@ class _Reader:
         return 1 + used
 
     def _read_word(self, text: str) -> int:
-        """Python and CUDA words."""
+        """Words for a Python, and for an accelerator's version or its absence."""
         word = text.lower()
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
-        elif word == "cpu" or re.fullmatch(_CUDA_WORD, word) or re.match(r"rocm[\d.]*$|xpu$", word):
-            self.say("cuda", word)
-        else:
-            return 0
-        return 1
+            return 1
+        meant = [
+            row.name
+            for row in ACCELERATORS.values()
+            if word == CPU or is_foreign(word) or re.fullmatch(row.phrase_word, word)
+        ]
+        for name in meant:
+            self.say(name, word)
+        return bool(meant)
 
     def _read_platform(self, rest: list[_Token]) -> int:
         """A platform, and the version people put after it: "Windows 11", "macOS 14"."""
@@ -390,19 +397,17 @@ def _public(version: str) -> str:
 
 
 _NEWEST = ("latest", "newest")
-_RANGED = ("cuda", "cudnn")
 _EXAMPLES = {
-    "cudnn": "9.1.0.70",
-    "glibc": "2.28",
-    "driver": "550.54",
-    "python": "3.11",
+    **{name: row.example for name, row in ACCELERATORS.items()},
+    **{name: row.example for name, row in LIBRARIES.items()},
+    **{name: FACETS[name].example for name in COMPONENTS},
 }
 
 
 def _is_value(what: str, text: str) -> bool:
     word = text.lower()
-    if what == "cuda":
-        return word in ("cpu", "auto")
+    if what in ACCELERATORS:
+        return word in (CPU, AUTO)
     return what == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, NothingAsked
@@ -12,16 +13,18 @@ from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
     clauses,
+    parse_accelerator,
     parse_builders,
-    parse_cuda,
-    parse_cudnn,
     parse_date,
     parse_driver,
+    parse_library,
     parse_toolkit,
     satisfying,
 )
 from cudalock.names import nearest
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
+from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES
+from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from cudalock.goals.vocabulary import Known, Vocabulary
     from cudalock.names import Names
+    from cudalock.targets.accelerators import Accelerator
 
 _T = TypeVar("_T")
 
@@ -107,12 +111,9 @@ def read_requests(
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
+    names = (*ACCELERATORS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
-        cuda=request.cuda + parsed.cuda,
-        cudnn=request.cudnn + parsed.cudnn,
-        glibc=request.glibc + parsed.glibc,
-        gpu=request.gpu + parsed.gpu,
-        driver=request.driver + parsed.driver,
+        **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
 
 
@@ -139,14 +140,25 @@ def _goal(
         [*request.constraints, *defaults.constraints], known, environment
     )
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
-    cudnn = _one("cudnn", request.cudnn or defaults.cudnn, parse_cudnn)
-    if not requirements and toolkit is None and cudnn is None:
+    builds = {
+        row.name: _accelerator(row, getattr(request, row.name) or getattr(defaults, row.name))
+        for row in ACCELERATORS.values()
+    }
+    libraries = {
+        row.name: _one(
+            row.name,
+            getattr(request, row.name) or getattr(defaults, row.name),
+            partial(parse_library, row),
+        )
+        for row in LIBRARIES.values()
+    }
+    if not requirements and toolkit is None and not any(libraries.values()):
         raise _nothing_asked(bool(asked))
     return Goal(
         requirements=requirements,
         constraints=constraints,
-        cuda=_cuda(request.cuda or defaults.cuda),
-        cudnn=cudnn,
+        **builds,
+        **libraries,
         toolkit=toolkit,
         builders=_one("builders", request.builders or defaults.builders, parse_builders) or "known",
         exclude_newer=_one(
@@ -180,16 +192,16 @@ def _default_asks(defaults: Request, asked: Sequence[Asked], names: Names) -> li
     ]
 
 
-def _cuda(texts: Sequence[str]) -> str | None:
-    """All that was said of CUDA, as one specifier; `auto` says nothing."""
-    said = {text: value for text in texts if (value := parse_cuda(text)) is not None}
+def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
+    """All that was said of an accelerator, as one specifier; `auto` says nothing."""
+    said = {text: value for text in texts if (value := parse_accelerator(row, text)) is not None}
     specifiers = set(said.values())
-    together = ",".join(sorted({c for value in specifiers - {"cpu"} for c in clauses(value)}))
+    together = ",".join(sorted({c for value in specifiers - {CPU} for c in clauses(value)}))
     if len(specifiers) > 1:
         samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in together.split(",")]
-        if "cpu" in specifiers or not satisfying(together, samples):
+        if CPU in specifiers or not satisfying(together, samples):
             listed = " and ".join(f"`{text}`" for text in said)
-            raise Contradiction(f"CUDA cannot be both {listed}")
+            raise Contradiction(f"{row.title} cannot be both {listed}")
     return together or next(iter(specifiers), None)
 
 
@@ -222,7 +234,7 @@ def _targets(
             if len(places) > 1 and place is not None and PLATFORMS[place[0]].system is not LINUX:
                 one, rest = one._replace(glibc=()), rest._replace(glibc=())
             target = _target(one, rest, known, here, python, place)
-            if len(places) > 1 and not target.can_have_cuda:
+            if len(places) > 1 and not target.accelerators:
                 target = dataclasses.replace(target, gpus=(), driver=None)
             targets.append(target)
     return targets
@@ -308,8 +320,11 @@ def parse_gpu(text: str, vocabulary: Vocabulary) -> str:
     capability = vocabulary.gpu(text)
     if capability is None:
         near = [f'`--gpu "{name}"`' for name in nearest(text, vocabulary.gpu_names())]
-        if text.strip().lower() in ("cpu", "none", "no"):
-            near = ["`--cuda cpu` is for a build without CUDA"]
+        if text.strip().lower() in (CPU, "none", "no"):
+            near = [
+                f"`--{row.name} {CPU}` is for a build without {row.title}"
+                for row in ACCELERATORS.values()
+            ]
         raise BadTarget(
             f"`{text}` is no GPU or compute capability known here", hints=near or ["`--gpu 8.6`"]
         )

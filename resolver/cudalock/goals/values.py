@@ -10,9 +10,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadSpecifier, UnknownVersion
+from cudalock.targets.accelerators import AUTO, CPU, FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cudalock.targets.accelerators import Accelerator, Library
 
 BUILDERS = ("official", "known", "any")
 LATEST = frozenset({"latest", "newest"})
@@ -168,50 +171,57 @@ def _shared(one: Version, other: Version) -> int:
     return count
 
 
-def parse_cuda(text: str) -> str | None:
-    """The goal's `cuda` for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is None.
+def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
+    """What a goal says of an accelerator for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is
+    None.
 
     Raises BadSpecifier.
     """
     word = text.strip().lower()
-    if word == "auto":
+    title, flag = accelerator.title, f"--{accelerator.name}"
+    if word == AUTO:
         return None
-    if word == "cpu":
-        return "cpu"
-    if re.match(r"rocm|xpu", word):
+    if word == CPU:
+        return CPU
+    if re.match(FOREIGN, word):
         raise BadSpecifier(
-            f"`{text}` is no CUDA build, and cudalock knows CUDA and CPU builds only",
-            hints=["--cuda cpu"],
+            f"`{text}` is no {title} build, and cudalock knows {title} and CPU builds only",
+            hints=[f"{flag} {CPU}"],
         )
-    if match := re.fullmatch(r"(?:cuda|cu)?[- =]?(\d+(?:\.\d+)*)(?:\.[*x])?", word):
-        return _cuda_version(match[1])
+    if match := re.fullmatch(accelerator.version_word, word):
+        return _series(match[1])
     if re.search(_OPERATOR, word):
-        return _specifier("CUDA", word)
+        return _specifier(title, word)
     raise BadSpecifier(
-        f"`{text}` is no CUDA version", hints=["--cuda 12.4", "--cuda cpu", "--cuda auto"]
+        f"`{text}` is no {title} version",
+        hints=[f"{flag} {accelerator.example}", f"{flag} {CPU}", f"{flag} {AUTO}"],
     )
 
 
-def _cuda_version(digits: str) -> str:
+def _series(digits: str) -> str:
     """`cu124` and `124` are 12.4, `cu92` is 9.2, and `cu12` (as in `nvidia-...-cu12`) any 12.x."""
     if "." not in digits and int(digits) >= 20:
         digits = f"{digits[:-1]}.{digits[-1]}"
     return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
 
 
-def parse_cudnn(text: str) -> str:
-    """The goal's `cudnn` for `9`, `9.1.0`, `9.1.0.70` or a range. Raises BadSpecifier.
+def parse_library(library: Library, text: str) -> str:
+    """What a goal says of a library for `9`, `9.1.0`, `9.1.0.70` or a range. Raises BadSpecifier.
 
-    A full version has four numbers; fewer are a series.
+    A full version has as many numbers as the library's row says; fewer are a series.
     """
     word = text.strip()
-    if re.fullmatch(r"\d+(\.\d+){3}", word):
+    match = re.fullmatch(r"(\d+(?:\.\d+)*)(\.\*)?", word)
+    count = match[1].count(".") + 1 if match else 0
+    if match and count == library.numbers and not match[2]:
         return f"=={word}"
-    if match := re.fullmatch(r"(\d+(?:\.\d+){0,2})(?:\.\*)?", word):
+    if match and count < library.numbers:
         return f"=={match[1]}.*"
     if re.search(_OPERATOR, word):
-        return _specifier("cuDNN", word)
-    raise BadSpecifier(f"`{text}` is no cuDNN version", hints=["--cudnn 9.1.0.70"])
+        return _specifier(library.title, word)
+    raise BadSpecifier(
+        f"`{text}` is no {library.title} version", hints=[f"--{library.name} {library.example}"]
+    )
 
 
 def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:

@@ -220,7 +220,7 @@ def _needs(resolution: Resolution) -> Iterator[str]:
         if libcs:
             yield f"glibc >= {max(libcs, key=parse_version)}"
     gpus = _gpu_range(bounds["gpu"], resolution.matrix.capabilities)
-    if gpus and resolution.target.can_have_cuda:
+    if gpus and resolution.target.accelerators:
         yield gpus
 
 

@@ -12,7 +12,6 @@ from cudalock.matrix.facts import (
     BASES,
     CLAUSE,
     EFFECTS,
-    TARGET_COMPONENTS,
     VERBS,
     ClauseTemplate,
     Component,
@@ -25,6 +24,7 @@ from cudalock.matrix.facts import (
     Replacement,
     Trial,
 )
+from cudalock.targets.facets import COMPONENTS
 
 
 def read_component(table: Mapping[str, Any], file: str) -> Component:
@@ -127,8 +127,8 @@ def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) ->
         versions=entry.get("for", ""),
         where={label: _strings(value) for label, value in entry.get("where", {}).items()},
         when=entry.get("when"),
-        beside=tuple(each for each in demands if each.template.name not in TARGET_COMPONENTS),
-        of_machine=tuple(each for each in demands if each.template.name in TARGET_COMPONENTS),
+        beside=tuple(each for each in demands if each.template.name not in COMPONENTS),
+        of_machine=tuple(each for each in demands if each.template.name in COMPONENTS),
         refuses=bool(entry.get("refuses", False)),
         scope=entry.get("scope", "solve"),
         symptom=_strings(entry.get("symptom", ())),

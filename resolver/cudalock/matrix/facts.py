@@ -14,8 +14,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
-TARGET_COMPONENTS: Final = ("python", "glibc", "gpu", "driver")
-"""The virtual components that a target fixes; one it does not know constrains nothing."""
 EFFECTS: Final = ("breaks", "degrades", "unsupported")
 BASES: Final = (
     "metadata",

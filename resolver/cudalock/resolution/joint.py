@@ -59,10 +59,10 @@ def _speaking_of_cuda(
 ) -> tuple[list[tuple[Goal, Target]], list[str]]:
     """The questions, less what cannot be meant: a bare name of a project that has CUDA builds alone
     speaks of the targets that can have CUDA, where there is one."""
-    able = any(target.can_have_cuda for _, target in questions)
+    able = any(target.accelerators for _, target in questions)
     asked, notes = [], []
     for goal, target in questions:
-        if able and not target.can_have_cuda:
+        if able and not target.accelerators:
             left_out = [text for text in goal.requirements if _is_for_cuda(text, target, universe)]
             kept = tuple(text for text in goal.requirements if text not in left_out)
             asked.append((replace(goal, requirements=kept, cuda=None), target))

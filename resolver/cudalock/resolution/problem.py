@@ -32,7 +32,7 @@ from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.screen import Screen
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit
-from cudalock.targets import newest_driver
+from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (
     accepts,
     asks_prerelease,
@@ -484,7 +484,7 @@ class Problem:
             yield Requirement("cuda", (), "conflicts", CUDA_OPTION)
         elif wish is not None:
             yield Requirement("cuda", (wish,), "requires", CUDA_OPTION)
-        elif self.target.can_have_cuda and not self.pins_a_build:
+        elif self.target.accelerators and not self.pins_a_build:
             yield Requirement("cuda", (), "requires", CUDA_OPTION)
 
     def option_roots(self, cuda: str | None) -> Iterator[Requirement]:
@@ -516,12 +516,7 @@ class Problem:
     @cached_property
     def target_values(self) -> dict[str, tuple[Candidate, ...]]:
         """The target's virtual components that are known; several GPUs are several values."""
-        target = self.target
-        values: dict[str, tuple[str, ...]] = {"python": (self._python,), "gpu": target.gpus}
-        if target.glibc is not None:
-            values["glibc"] = (target.glibc,)
-        if target.driver is not None:
-            values["driver"] = (newest_driver(target.driver),)
+        values = {name: FACETS[name].values(self.target) for name in COMPONENTS}
         return {
             name: tuple(Candidate(name, value) for value in found)
             for name, found in values.items()

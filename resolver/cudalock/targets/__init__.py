@@ -2,7 +2,8 @@
 
 `target` is the value. `platforms` and `pythons` are the tables of what there is, and read what
 people call it. `tags` ranks wheels for a target and reads what a tag says, `marker_values` lists
-what the variables of markers may be anywhere, and `detect` answers for what nobody stated.
+what the variables of markers may be anywhere. `facets` is the table of a target's parts and
+`accelerators` that of GPU builds. `detect` answers for what nobody stated.
 """
 
 from cudalock.targets.detect import Here, current, current_python, this_platform

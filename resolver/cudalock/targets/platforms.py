@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.names import nearest
+from cudalock.targets.accelerators import CUDA
 
 DEFAULT_GLIBC: Final = "2.28"
 """What uv takes bare `linux` to be; the oldest that current torch wheels run on."""
@@ -95,7 +96,7 @@ class Platform(NamedTuple):
     machines: tuple[str, ...] = ()
     """what `platform.machine()` may say there, in lower case"""
     accelerators: tuple[str, ...] = ()
-    """names of the accelerators that builds are made for there, by targets.accelerators"""
+    """names of the accelerators that builds are made for there"""
     likelihood: int | None = None
     """1 for the platform to try first where nobody says which; None: only where it is named"""
     traces: str = ""
@@ -128,7 +129,7 @@ _ROWS: Final = (
         docker="linux/amd64",
         spellings=("linux64", "wsl", "wsl2", "x86_64-unknown-linux-gnu"),
         machines=("x86_64", "amd64"),
-        accelerators=("cuda",),
+        accelerators=(CUDA.name,),
         likelihood=1,
         multiarch="x86_64-linux-gnu",
         oldest_manylinux=5,
@@ -145,7 +146,7 @@ _ROWS: Final = (
         docker="linux/arm64",
         spellings=("aarch64-unknown-linux-gnu", "linux-arm64"),
         machines=("aarch64", "arm64"),
-        accelerators=("cuda",),
+        accelerators=(CUDA.name,),
         likelihood=4,
         traces=r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu",
         multiarch="aarch64-linux-gnu",
@@ -167,7 +168,7 @@ _ROWS: Final = (
             "x86_64-pc-windows-msvc",
         ),
         machines=("amd64", "x86_64"),
-        accelerators=("cuda",),
+        accelerators=(CUDA.name,),
         likelihood=2,
         wsl="linux-x86_64",
     ),

@@ -92,9 +92,9 @@ class Target:
         return self._row.system is WINDOWS
 
     @property
-    def can_have_cuda(self) -> bool:
-        """Whether any CUDA build is made for such a platform: not for macOS, nor Windows on ARM."""
-        return "cuda" in self._row.accelerators
+    def accelerators(self) -> tuple[str, ...]:
+        """The names of the accelerators that builds are made for on such a platform, if any."""
+        return self._row.accelerators
 
     @property
     def label(self) -> str:
@@ -118,6 +118,11 @@ class Target:
     def on_platform(self, platform: str) -> Target:
         """The same target on another platform, with that platform's default libraries."""
         return replace(self, platform=platform, glibc=None, macos=None)
+
+    @property
+    def python_full(self) -> str:
+        """The Python with three numbers, as markers compare it: `3.11.0` for 3.11."""
+        return self.python if self.python.count(".") == 2 else f"{self.python}.0"
 
     @property
     def python_text(self) -> str:
@@ -146,7 +151,7 @@ class Target:
 
         The kernel's release and version are unknown of another machine: they are empty.
         """
-        full = self.python if self.python.count(".") == 2 else f"{self.python}.0"
+        full = self.python_full
         return {
             "implementation_name": "cpython",
             "implementation_version": full,

@@ -1,0 +1,68 @@
+"""Facets: the parts of a target that a user may state, one row each.
+
+A facet's name is its flag without dashes, its key in `[tool.cudalock]`, what `Target.stated` holds
+and, where facts may speak of it, its virtual component. To add one, add a row here and a field to
+`Target`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
+from cudalock.targets.target import Target, newest_driver
+
+
+class Facet(NamedTuple):
+    """One row."""
+
+    name: str
+    title: str
+    """for people"""
+    example: str
+    """as its flag takes it"""
+    values: Callable[[Target], tuple[str, ...]]
+    """what a target has of it, as facts compare it; none where it is not known"""
+    is_component: bool = True
+    """whether facts may speak of it"""
+
+    @property
+    def is_of_accelerator(self) -> bool:
+        """Whether only a machine with an accelerator has one: a GPU, its driver."""
+        return any(self.name in row.machine_parts for row in ACCELERATORS.values())
+
+
+def _known(value: str | None) -> tuple[str, ...]:
+    return () if value is None else (value,)
+
+
+FACETS: Final = {
+    facet.name: facet
+    for facet in (
+        Facet("python", "Python", "3.11", lambda target: (target.python_full,)),
+        Facet(
+            "platform",
+            "platform",
+            PLATFORMS[LIKELY[0]].flag,
+            lambda target: (target.platform,),
+            is_component=False,
+        ),
+        Facet("glibc", "glibc", DEFAULT_GLIBC, lambda target: _known(target.glibc)),
+        Facet("gpu", "GPU", "8.6", lambda target: target.gpus),
+        Facet(
+            "driver",
+            "driver",
+            "550.54",
+            lambda target: _known(target.driver and newest_driver(target.driver)),
+        ),
+    )
+}
+"""By name, in the order in which they are written."""
+
+COMPONENTS: Final = tuple(name for name, facet in FACETS.items() if facet.is_component)
+"""The virtual components that a target fixes."""
+
+OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is_of_accelerator)
+"""The facets that only a machine with an accelerator has."""
