@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VENDOR = "nvidia-"
-"""How the names of the vendor's own pip packages begin."""
 _SLIP = 0.85
 """How alike two words are that one letter tells apart, by difflib's measure."""
 

@@ -15,8 +15,8 @@ from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.names import VENDOR
 from cudalock.projects.model import Declared
+from cudalock.targets.accelerators import is_vendor_library
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -222,7 +222,7 @@ class _Checker:
     def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
         """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
         one that the metadata of something pinned pins."""
-        if name.startswith(VENDOR) or name in {each.project for each in self.file.files()}:
+        if is_vendor_library(name) or name in {each.project for each in self.file.files()}:
             return True
         return any(self.stack.is_pinned_by(name, each.name, each.version) for each in pinned)
 

@@ -173,11 +173,11 @@ def _verdict(findings: list[Finding]) -> str:
 
 def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
     from cudalock.compat.stack import Stack
-    from cudalock.names import VENDOR
+    from cudalock.targets.accelerators import is_vendor_library
 
     stack = Stack(subject.universe)
     for each in subject.stack():
-        if each.name in stack and not each.name.startswith(VENDOR):
+        if each.name in stack and not is_vendor_library(each.name):
             yield each
 
 

@@ -12,7 +12,7 @@ from cudalock.goals import Asked, Request
 from cudalock.goals.switches import read_switches
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
 from cudalock.targets.facets import FACETS
 from cudalock.text import did_you_mean
 
@@ -94,13 +94,16 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     *_switches(),
     _several(
-        "--cuda",
-        "--torch-backend",
-        "cuda",
+        f"--{CUDA.name}",
+        *(f"--{synonym}" for synonym in CUDA.synonyms),
+        CUDA.name,
         metavar="SPEC",
         text='12.4, cu124, ">=12.1", cpu or auto.',
     ),
-    _several("--cudnn", metavar="SPEC", text="A pip-installed cuDNN."),
+    *(
+        _several(f"--{row.name}", metavar="SPEC", text=f"A pip-installed {row.title}.")
+        for row in LIBRARIES.values()
+    ),
     _several(
         "--toolkit", metavar="VERSION[:PART,...]", text='CUDA parts from pip: "12.4.1:cudart,nvcc".'
     ),

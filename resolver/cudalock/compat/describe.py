@@ -11,7 +11,6 @@ from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Narrator
 from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, Step, describe
 from cudalock.findings import Finding, Severity
-from cudalock.names import VENDOR
 from cudalock.resolution.elements import (
     TARGET_DRIVER,
     TARGET_GLIBC,
@@ -19,6 +18,7 @@ from cudalock.resolution.elements import (
     Element,
     ids_of,
 )
+from cudalock.targets.accelerators import is_vendor_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def _where(target: Target, core: Core) -> str:
 
 
 def _code(core: Core, facts: Sequence[Fact], held: Sequence[PinnedProject]) -> str:
-    if any(each.name.startswith(VENDOR) for each in held):
+    if any(is_vendor_library(each.name) for each in held):
         return "CL203"
     machine = {TARGET_GPU, TARGET_DRIVER, TARGET_GLIBC}.intersection(core.elements)
     names = {each.name for each in held}

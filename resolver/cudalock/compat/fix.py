@@ -12,6 +12,7 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class PinFixer:
                         each
                         for each in builds
                         if is_wanted(old, each)
-                        and takes_less == (wants_cuda and each.row("cuda") == (NONE,))
+                        and takes_less == (wants_cuda and each.row(CUDA.name) == (NONE,))
                     ]
                     wanted.sort(key=partial(self._key, search.problem, old, cuda))
                     yield from filter(search.is_possible_with, wanted)
@@ -154,7 +155,7 @@ class PinFixer:
             if each.name == self._matrix.framework and project is not None:
                 wheels = PinWheels(each, project, self._target, self._matrix)
                 made = wheels.first(wheels.is_reachable, wheels.fits)
-                return made.build.row("cuda")[0] if made and made.has_cuda else None
+                return made.build.row(CUDA.name)[0] if made and made.has_cuda else None
         return None
 
     def _change(self, old: PinnedProject, candidate: Candidate) -> PinChange | None:

@@ -12,6 +12,7 @@ from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.targets.accelerators import CUDA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ class ExaminedEnvironment:
         """Whether the framework is a build with CUDA; None where there is none or nobody knows."""
         if self.framework is None:
             return None
-        cuda = {build.row("cuda") for build in self.builds(self.framework)}
+        cuda = {build.row(CUDA.name) for build in self.builds(self.framework)}
         return None if len({each == (NONE,) for each in cuda}) != 1 else (NONE,) not in cuda
 
     def builds(self, installed: Installed) -> list[Build]:

@@ -16,7 +16,7 @@ from cudalock.compat.query import PinQuery
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
-from cudalock.names import VENDOR
+from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import may_accept
 
 if TYPE_CHECKING:
@@ -186,10 +186,10 @@ class Judge:
     ) -> list[PinnedProject]:
         """What has to be put to the engine: the stack, and what is held besides that it may not go
         with. The vendor's packages count as such, beside something that wants them."""
-        members = [each for each in usable if not each.name.startswith(VENDOR)]
+        members = [each for each in usable if not is_vendor_library(each.name)]
         if not members:
             return list(usable)
-        vendors = [each for each in usable if each.name.startswith(VENDOR)]
+        vendors = [each for each in usable if is_vendor_library(each.name)]
         besides = [each for each in held if each.name not in self.stack]
         strained = self.stack.strained(members, besides)
         return [

@@ -16,6 +16,7 @@ from cudalock.compat.wheels import (
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import holds, parse_version
 
 if TYPE_CHECKING:
@@ -246,9 +247,9 @@ class SinglePinJudge:
             for each in wheels.made([release.version])
             if each.has_cuda and wheels.fits(each) and is_on_an_index(each)
         ]
-        made.sort(key=lambda each: parse_version(each.build.row("cuda")[0]))
-        default = f"{release.default.get('cuda')}."
-        usual = [each for each in made if f"{each.build.row('cuda')[0]}.".startswith(default)]
+        made.sort(key=lambda each: parse_version(each.build.row(CUDA.name)[0]))
+        default = f"{release.default.get(CUDA.name)}."
+        usual = [each for each in made if f"{each.build.row(CUDA.name)[0]}.".startswith(default)]
         return next(reversed(usual or made), None)
 
     # -- by address -----------------------------------------------------------------------------

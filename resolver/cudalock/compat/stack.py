@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.compat.pins import PinnedProject
+from cudalock.compat.query import comes_from
 from cudalock.compat.wheels import comes_from
-from cudalock.names import VENDOR
+from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import accepts, leading_name, parse_requirement
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Stack:
 
     def _is_member(self, name: str) -> bool:
         if not self._matrix.is_curated(name):
-            return name.startswith(VENDOR) and self._universe.project(name) is not None
+            return is_vendor_library(name) and self._universe.project(name) is not None
         component = self._matrix.component(name)
         if component.is_virtual or component.role or component.rank is not None:
             return not component.is_virtual

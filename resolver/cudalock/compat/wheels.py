@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.versions import accepts, asks_prerelease, is_prerelease, may_accept, parse_version
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class ReleaseBuild(NamedTuple):
     @property
     def has_cuda(self) -> bool:
         """Whether the build fixes a CUDA release."""
-        return bool(self.build.row("cuda")) and self.build.row("cuda") != (NONE,)
+        labels = [self.build.row(name) for name in ACCELERATORS]
+        return any(values and values != (NONE,) for values in labels)
 
 
 class PinWheels:

@@ -27,6 +27,7 @@ from cudalock.conflicts.step import (
 )
 from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Narrator:
 
     def _option(self, option: str, component: str) -> Step:
         goal = self._problem.goal
-        if option == "cuda":
+        if option == CUDA.name:
             cuda = goal.cuda
             return GoalWantsCuda(cuda and cuda.removeprefix("==").removesuffix(".*"))
         if option == "exclude-newer":

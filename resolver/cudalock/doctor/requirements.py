@@ -13,7 +13,7 @@ from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing
 from cudalock.findings import Finding, Severity
-from cudalock.names import VENDOR
+from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import canonical, holds, parse_requirement
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Seve
     left_over = {
         each.by.name
         for each in several
-        if each.by.name.startswith(VENDOR) and each.by.name not in used
+        if is_vendor_library(each.by.name) and each.by.name not in used
     }
     several_used = [each for each in several if each.by.name not in left_over]
     return "error" if concerned and several_used else "warning"

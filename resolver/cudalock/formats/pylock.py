@@ -24,6 +24,7 @@ from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import whole_marker
 from cudalock.lock.wheels import every_wheel, one_wheel_each, taken, targets_of
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded
 from cudalock.versions import parse_marker
@@ -247,7 +248,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
     goal: dict[str, Any] = {"requirements": list(lock.goal.requirements)}
     if lock.goal.constraints:
         goal["constraints"] = list(lock.goal.constraints)
-    for name in ("cuda", "cudnn"):
+    for name in (*ACCELERATORS, *LIBRARIES):
         if getattr(lock.goal, name):
             goal[name] = getattr(lock.goal, name)
     if lock.goal.toolkit:

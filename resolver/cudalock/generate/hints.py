@@ -14,13 +14,14 @@ from packaging.specifiers import SpecifierSet
 
 from cudalock.projects.read import read_file
 from cudalock.targets import LIKELY_PYTHONS, SYSTEMS, platforms_of_markers
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.platforms import likeliest
 from cudalock.versions import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("python", "platform", "glibc", "cuda", "framework")
+PARTS: Final = ("python", "platform", "glibc", *ACCELERATORS, "framework")
 ORDER: Final = ("version file", "index", "wheel", "environment", "image", "limit")
 """Where hints come from, the nearest to an install first."""
 

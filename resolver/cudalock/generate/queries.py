@@ -16,7 +16,7 @@ from cudalock.goals import Asked, Request, read_requests
 from cudalock.goals.merge import NOT_HERE
 from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import ACCELERATORS, CUDA
 from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Question
     from cudalock.matrix.universe import Universe
 
-SOFT = ("cuda", "framework")
+SOFT = (*ACCELERATORS, "framework")
 """The parts whose hints are given up, one, the other, then both, where there is no answer."""
 
 
@@ -91,7 +91,7 @@ class Asker:
         machines = self._machines
         request = self._request
         for hint in kept:
-            if hint.part == "cuda":
+            if hint.part == CUDA.name:
                 machines = [each._replace(cuda=(hint.value,)) for each in machines]
             else:
                 name = self.matrix.framework or ""
@@ -194,7 +194,7 @@ class Asker:
 
     def _soft(self, part: str) -> list[Hint]:
         hints = self._chosen.get(part, [])
-        if part == "cuda":
+        if part == CUDA.name:
             if self._request.cuda or self._machines[0].cuda:
                 return []
             hints = [hint for hint in hints if _is_cuda(hint.value)]

@@ -22,6 +22,7 @@ from cudalock.goals import Asked
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import kind_of_named, read_file
 from cudalock.targets import SYSTEMS
+from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -301,11 +302,11 @@ class _Reading:
     def _take_conda(self, entry: Declared, origin: str) -> bool:
         known = self.rules.conda.get(entry.name)
         version = re.search(r"\d+\.\d+", entry.specifier)
-        if known is not None and known.means == "cuda" and version:
-            self._hint("cuda", version[0], origin, "environment", None)
+        if known is not None and known.means == CUDA.name and version:
+            self._hint(CUDA.name, version[0], origin, "environment", None)
             return False
         if known is not None and known.means is not None:
-            self._hint("cuda", "cpu" if known.means == "cpu" else None, origin, "environment", None)
+            self._hint(CUDA.name, CPU if known.means == CPU else None, origin, "environment", None)
             return False
         if known is not None and known.project is None:
             return False
@@ -317,7 +318,7 @@ class _Reading:
             return False
         if built := _BUILD_CUDA.search(entry.build or ""):
             digits = built[1].replace(".", "")
-            self._hint("cuda", f"{digits[:-1]}.{digits[-1]}", origin, "environment", None)
+            self._hint(CUDA.name, f"{digits[:-1]}.{digits[-1]}", origin, "environment", None)
         return self._take_project(replace(entry, name=canonical(project)), origin, entry.marker)
 
     # -- hints --------------------------------------------------------------------------------
@@ -349,7 +350,7 @@ class _Reading:
         for option in file.options:
             if option.name == "--torch-backend":
                 origin = self._at(option.place.file, option.place.line)
-                self._hint("cuda", option.value, origin, "index", None)
+                self._hint(CUDA.name, option.value, origin, "index", None)
         yield from self._source_hints(file)
         # The last image of a Dockerfile is the one that runs.
         for image in reversed(file.base_images):
@@ -375,7 +376,7 @@ class _Reading:
             None,
         )
         if known is not None:
-            self._hint("cuda", known.id, origin, "index", marker)
+            self._hint(CUDA.name, known.id, origin, "index", marker)
 
     def _of_image(self, text: str, origin: str) -> Iterator[Hint]:
         base = read_image(text, self.rules)
@@ -388,7 +389,7 @@ class _Reading:
                 f"{origin}: `{text}` brings a {base.own} of its own, which no index has: the lock"
                 " would put another in its place"
             )
-        for part in ("python", "glibc", "cuda", "framework"):
+        for part in ("python", "glibc", *ACCELERATORS, "framework"):
             value = getattr(base, part)
             if value is not None:
                 yield Hint(part, value, origin, "image")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.generate.hints import Hint
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ SCHEMA: Final = "cudalock.generate/1"
 SHOWN: Final = 8
 """So many of a kind are told one by one in a summary."""
 
-_NOUNS: Final = {"cuda": "CUDA", "python": "Python", "glibc": "glibc"}
+_NOUNS: Final = {
+    **{name: row.title for name, row in ACCELERATORS.items()},
+    "python": "Python",
+    "glibc": "glibc",
+}
 
 
 def summary(repository: Repository, ask: Ask) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE: Final = "repositories.toml"
-PARTS: Final = ("cuda", "cudnn", "framework", "python", "distribution")
+PARTS: Final = (*ACCELERATORS, *LIBRARIES, "framework", "python", "distribution")
 """The groups that an image's pattern may have."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.generate.rules import Audience
 from cudalock.projects.read import find_files, kind_of
+from cudalock.targets.accelerators import CPU
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +97,7 @@ def _judged_requirements(
     if audience.group and not {audience.group, *_words(file.name)} & set(groups):
         why = f"for {audience.group}: `--group {audience.group}` takes it"
         return file._replace(why_not=why)
-    if audience.accelerator in ("cpu", "other"):
+    if audience.accelerator in (CPU, "other"):
         return file._replace(why_not="for other machines than those with CUDA")
     return file._replace(audience=audience)
 

@@ -22,9 +22,9 @@ from cudalock.keep.policy import KeepingProblem, meets
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import Attempt
-from cudalock.names import VENDOR
 from cudalock.resolution import answer, resolve
 from cudalock.resolution.search import Search
+from cudalock.targets.accelerators import is_vendor_library
 from cudalock.text import shell_word
 from cudalock.versions import canonical, parse_requirement
 
@@ -125,7 +125,7 @@ class Keeping:
     def _importance(self, held: PinnedProject) -> tuple[bool, bool, int, bool, str]:
         rank = self.subject.matrix.component(held.name).rank
         is_framework = held.name == self.subject.matrix.framework
-        is_vendors = held.name.startswith(VENDOR)
+        is_vendors = is_vendor_library(held.name)
         return not is_framework, rank is None, rank or 0, is_vendors, held.name
 
     @cached_property

@@ -17,6 +17,7 @@ from cudalock.lint.defects import Defect, of_release
 from cudalock.lint.rows import releases
 from cudalock.matrix.facts import NONE
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, PLATFORMS, Target
+from cudalock.targets.accelerators import CUDA
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
 from cudalock.versions import accepts, holds, parse_requirement
@@ -158,14 +159,14 @@ def framework_labels(matrix: Matrix) -> Iterator[Defect]:
     for release in _framework(matrix):
         made_with = set()
         for position, build in enumerate(release.builds):
-            cuda = build.row("cuda")
+            cuda = build.row(CUDA.name)
             made_with |= {".".join(each.split(".")[:2]) for each in cuda}
             if not cuda or not all(each == NONE or _CUDA.fullmatch(each) for each in cuda):
                 said = " or ".join(map(repr, cuda)) or "missing"
                 yield of_release(release, f"the label `cuda` is {said}", position)
             if not set(build.row("cxx11abi")) <= {"0", "1"}:
                 yield of_release(release, "the label `cxx11abi` is neither 0 nor 1", position)
-        default = release.default.get("cuda")
+        default = release.default.get(CUDA.name)
         if default is not None and default not in made_with:
             yield of_release(release, f"`default` is CUDA {default}, which no build is made with")
 
@@ -202,7 +203,7 @@ def _pair(framework: str, version: str, build: Build) -> Iterator[str]:
 
 def _cuda(matrix: Matrix, build: Build) -> Iterator[str]:
     index = matrix.indexes.get(build.index or "")
-    labels = build.row("cuda")
+    labels = build.row(CUDA.name)
     if index is None or index.cuda is None or not labels:
         return
     if not any(_begins(each, index.cuda) for each in labels):

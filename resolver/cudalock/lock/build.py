@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.names import VENDOR
 from cudalock.resolution.problem import Problem
+from cudalock.targets.accelerators import CUDA, is_vendor_library
 from cudalock.targets.tags import glibc_floor
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
 
@@ -39,7 +39,7 @@ def from_resolution(
         notes=resolution.goal.notes,
         indexes=tuple(_indexes(resolution, used)),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
-        cuda=resolution.virtual.get("cuda"),
+        cuda=resolution.virtual.get(CUDA.name),
         command=command,
         replaced=tuple(f"{resolution.pins[item.of]}: {_told(item)}" for item in replacements),
         framework=_framework(resolution),
@@ -170,7 +170,7 @@ def _stack(resolution: Resolution) -> Iterator[str]:
     for name in sorted(resolution.pins):
         wheel = resolution.pins[name].wheel
         compiled = wheel is not None and not wheel.tags.endswith("-none-any")
-        if name.startswith(VENDOR) or (compiled and resolution.matrix.is_curated(name)):
+        if is_vendor_library(name) or (compiled and resolution.matrix.is_curated(name)):
             yield name
 
 

@@ -12,6 +12,9 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.facets import OF_ACCELERATOR
+
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
 EFFECTS: Final = ("breaks", "degrades", "unsupported")
@@ -181,7 +184,7 @@ def _is_severity(key: str, value: object) -> bool:
 
 
 _OBSERVED: Final[Mapping[str, type]] = {
-    **dict.fromkeys(("gpu", "driver", "cuda"), bool),
+    **dict.fromkeys((*OF_ACCELERATOR, *ACCELERATORS), bool),
     **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
     **dict.fromkeys(("missing", "commands", "unset", "set"), list),
 }

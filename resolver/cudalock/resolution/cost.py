@@ -26,6 +26,7 @@ from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.candidate import Candidate, label
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ def component_order(problem: Problem, name: str) -> tuple[int, str]:
 
 def cuda_build_key(candidate: Candidate) -> Key:
     """Point 4 for a build of the framework."""
-    cuda = label(candidate, "cuda")
+    cuda = label(candidate, CUDA.name)
     if cuda is None:
         return (2,)
-    default = candidate.release.default.get("cuda") if candidate.release else None
+    default = candidate.release.default.get(CUDA.name) if candidate.release else None
     if default is not None and _minor(default) == _minor(cuda):
         return (0,)
     return (1, Newest(_minor(cuda)))
@@ -91,7 +92,7 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
     return (
         TRUST[problem.universe.trust(build)],
         Newest(parse_version(candidate.version)),
-        _cuda_distance(label(candidate, "cuda"), cuda),
+        _cuda_distance(label(candidate, CUDA.name), cuda),
         index_key(candidate),
         Newest(_numbers(build.tag or "")),
         build.builder or build.index or "",

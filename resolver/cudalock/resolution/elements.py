@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
+from cudalock.targets.accelerators import CUDA
+
 ElementKind = Literal["goal", "option", "target", "source", "fact", "metadata"]
 
 
@@ -36,7 +38,7 @@ class Element(NamedTuple):
         return f"{self.kind}:{self.id}"
 
 
-CUDA_OPTION: Final = Element("option", "cuda")
+CUDA_OPTION: Final = Element("option", CUDA.name)
 BUILDERS_OPTION: Final = Element("option", "builders")
 EXCLUDE_NEWER_OPTION: Final = Element("option", "exclude-newer")
 TOOLKIT_OPTION: Final = Element("option", "toolkit")

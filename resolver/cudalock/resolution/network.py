@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
@@ -12,15 +12,13 @@ from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
 from cudalock.resolution.screen import Screen
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.requirement import Requirement
-
-CUDA: Final = "cuda"
-"""The virtual component that `--cuda` speaks of."""
 
 
 def build_network(problem: Problem) -> Network:
@@ -71,7 +69,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
     builds = columns[framework].domain.candidates if framework in columns else ()
     named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
-    for name in sorted(named | {CUDA}):
+    for name in sorted(named | {*ACCELERATORS}):
         if problem.matrix.component(name).is_virtual:
             values = {value for build in builds for value in build.row(name)} - {NONE}
             newest_first = sorted(values, key=version_order, reverse=True)
@@ -175,8 +173,8 @@ def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table
     framework = domains.get(problem.matrix.framework or "")
     for wish in problem.cuda_wishes() if framework else ():
         if framework:
-            table = Table(framework.name, CUDA, wish.origin)
-            table.add(framework.all & ~ABSENT, domains[CUDA].accepted(wish))
+            table = Table(framework.name, wish.name, wish.origin)
+            table.add(framework.all & ~ABSENT, domains[wish.name].accepted(wish))
             yield table
 
 
@@ -208,4 +206,4 @@ def _by_size(refused: tuple[frozenset[Element], int]) -> tuple[int, list[Element
     return len(elements), sorted(elements)
 
 
-__all__ = ["CUDA", "build_network"]
+__all__ = ["build_network"]

@@ -32,6 +32,7 @@ from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.screen import Screen
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit
+from cudalock.targets.accelerators import CPU, CUDA
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (
     accepts,
@@ -480,12 +481,12 @@ class Problem:
         if CUDA_OPTION in self.off:
             return
         wish = self.goal.cuda
-        if wish == "cpu":
-            yield Requirement("cuda", (), "conflicts", CUDA_OPTION)
+        if wish == CPU:
+            yield Requirement(CUDA.name, (), "conflicts", CUDA_OPTION)
         elif wish is not None:
-            yield Requirement("cuda", (wish,), "requires", CUDA_OPTION)
-        elif self.target.accelerators and not self.pins_a_build:
-            yield Requirement("cuda", (), "requires", CUDA_OPTION)
+            yield Requirement(CUDA.name, (wish,), "requires", CUDA_OPTION)
+        elif CUDA.name in self.target.accelerators and not self.pins_a_build:
+            yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
 
     def option_roots(self, cuda: str | None) -> Iterator[Requirement]:
         """The pip packages that `--toolkit` and `--cudnn` ask for, beside a framework made with

@@ -31,6 +31,7 @@ from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.network import build_network
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ class Search:
     def _cuda(self, build: Candidate | None) -> str | None:
         """The CUDA release that the rest should belong to: the build's, else the toolkit's."""
         if build is not None:
-            return label(build, "cuda")
+            return label(build, CUDA.name)
         toolkit = self.problem.goal.toolkit
         return toolkit[0] if toolkit else None
 

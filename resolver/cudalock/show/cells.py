@@ -29,6 +29,7 @@ from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.show.covering import ANY_PYTHON, covers_build, facts_of, marker_holds, natural
 from cudalock.show.wheels import builds_on, pythons_on
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import ANY
 from cudalock.versions import canonical, parse_requirement
 
@@ -117,7 +118,7 @@ def _builds(row: Row, options: Mapping[str, Any]) -> Cell:
 
 
 def _place(build: Build) -> str:
-    cuda = [minor(value) for value in build.row("cuda") if value != NONE]
+    cuda = [minor(value) for value in build.row(CUDA.name) if value != NONE]
     if build.index == PACKAGE_INDEX and cuda:
         return f"{PACKAGE_INDEX} ({', '.join(cuda)})"
     return build.builder or build.index or ""

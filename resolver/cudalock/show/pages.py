@@ -18,6 +18,7 @@ from cudalock.show.rules import find_name, rules, sentence_of
 from cudalock.show.table import Column, Table, plain_line
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets import PLATFORMS, newest_driver
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.text import counted
 
@@ -360,7 +361,7 @@ def _gpu_builds(matrix: Matrix, capability: str) -> Table:
                 minor(cuda)
                 for build in fitting
                 if platform in _platforms([build])
-                for cuda in build.row("cuda")
+                for cuda in build.row(CUDA.name)
             )
             for platform in _GPU_PLATFORMS
         ]

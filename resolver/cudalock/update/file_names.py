@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
+from cudalock.targets.accelerators import CUDA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +89,9 @@ class Patterns:
             if _begins(version, labels[framework])
             for build in project.release(version).builds
         ]
-        cuda = labels.get("cuda", "")
+        cuda = labels.get(CUDA.name, "")
         builds = [
-            build for build in builds if any(_begins(each, cuda) for each in build.row("cuda"))
+            build for build in builds if any(_begins(each, cuda) for each in build.row(CUDA.name))
         ] or builds
         found = {name: {build.row(name) for build in builds if build.row(name)} for name in names}
         return {name: next(iter(said))[0] for name, said in found.items() if len(said) == 1}

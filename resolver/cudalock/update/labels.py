@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
 from cudalock.targets import LIKELY_PYTHONS, Target
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import accepts, parse_requirement
 
@@ -46,7 +47,7 @@ class LabelRules:
         labels = {}
         listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
         if listed is not None:
-            labels["cuda"] = listed
+            labels[CUDA.name] = listed
         pins = None if requires is None else pinned(requires, tags)
         for row in self._matrix.labels:
             if _applies(row, project, version, index, tags):
