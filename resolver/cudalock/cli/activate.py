@@ -109,7 +109,7 @@ def _print_snippet(matrix: Matrix) -> None:
     from cudalock.targets import WINDOWS
 
     where = matrix.libraries(WINDOWS.name)
-    assert where is not None, "the matrix has no folders of Windows' libraries"
+    assert where is not None, f"the matrix has no libraries of {WINDOWS.name}"
     emit(snippet(where))
 
 

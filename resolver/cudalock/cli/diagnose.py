@@ -12,6 +12,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.errors import BadFile, NothingFound, UsageError
+from cudalock.targets import LIKELY, PLATFORMS
 from cudalock.targets.facets import OF_ACCELERATOR
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ _NAMED: Final = 8
 _WIDEST: Final = 160
 _FILES: Final = (".log", ".txt", ".out", ".err")
 
+_PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
+
 
 @click.command(short_help="What an error message means.", context_settings=CONTEXT)
 @click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]")
 @click.option("--python", metavar="V", help="The Python it was, if the text does not tell.")
-@click.option("--platform", metavar="P", help="The platform: linux, windows, ...")
+@click.option("--platform", metavar="P", help=f"The platform: {_PLATFORMS}, ...")
 @click.option("--gpu", metavar="NAME|CC", help="The GPU.")
 @click.option("--driver", metavar="V", help="The driver.")
 @click.option("--json", "as_json", is_flag=True, help="The same value as JSON.")

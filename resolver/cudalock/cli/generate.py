@@ -23,7 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction, UsageError
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.targets.facets import FACETS
 from cudalock.text import shell_word
 
@@ -234,8 +234,7 @@ class Job:
         goal = questions[0][0]
         flags = Goal(
             requirements=_flag_requirements(self.request),
-            cuda=goal.cuda,
-            cudnn=goal.cudnn,
+            **{name: getattr(goal, name) for name in (*ACCELERATORS, *LIBRARIES)},
             toolkit=goal.toolkit,
             builders=goal.builders,
             exclude_newer=goal.exclude_newer,

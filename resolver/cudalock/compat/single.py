@@ -99,7 +99,7 @@ class SinglePinJudge:
     def _is_whole(self, name: str) -> bool:
         """Whether the matrix has every version between its oldest and its newest: of what is
         curated, and of the vendor's packages those that its tables tell of."""
-        if self._matrix.is_curated(name) or name in self._matrix.cudnn_projects(None):
+        if self._matrix.is_curated(name) or self._matrix.is_library(name):
             return True
         return any(name in each["pins"] for each in self._matrix.toolkits.values())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.compat.pins import PinnedProject
-from cudalock.compat.query import comes_from
 from cudalock.compat.wheels import comes_from
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import accepts, leading_name, parse_requirement

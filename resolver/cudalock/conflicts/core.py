@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from cudalock.resolution.elements import CUDNN_OPTION, TOOLKIT_OPTION, Element, ElementKind
+from cudalock.resolution.elements import LIBRARY_OPTIONS, TOOLKIT_OPTION, Element, ElementKind
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.resolution.unreachable import out_of_reach
+from cudalock.targets.accelerators import LIBRARIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -49,9 +50,11 @@ class Conflict:
     def _elements(self) -> Iterable[Element]:
         yield from self.search.elements - self.problem.soft_elements
         goal = self.problem.goal
-        for option, value in ((TOOLKIT_OPTION, goal.toolkit), (CUDNN_OPTION, goal.cudnn)):
-            if value is not None:
-                yield option
+        if goal.toolkit is not None:
+            yield TOOLKIT_OPTION
+        for library in LIBRARIES.values():
+            if goal.of(library) is not None:
+                yield LIBRARY_OPTIONS[library.name]
 
     def _importance(self, element: Element) -> tuple[int, bool, Element]:
         kind, id = element

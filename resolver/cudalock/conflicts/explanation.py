@@ -15,7 +15,7 @@ from cudalock.conflicts.step import (
     FixedValues,
     GoalRequires,
     GoalWantsCuda,
-    GoalWantsCudnn,
+    GoalWantsLibrary,
     GoalWantsToolkit,
     MetadataRequires,
     NamedVersions,
@@ -27,7 +27,7 @@ from cudalock.conflicts.step import (
 )
 from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -163,9 +163,11 @@ class Narrator:
             return BuilderRejected(component, goal.builders)
         if option == "toolkit" and goal.toolkit is not None:
             return GoalWantsToolkit(*goal.toolkit)
-        project = self._problem.cudnn_project(goal.toolkit[0] if goal.toolkit else None)
+        library = LIBRARIES[option]
+        release = goal.toolkit[0] if goal.toolkit else None
+        project = self._problem.library_project(library, release)
         versions = tuple(self._problem.universe.versions(project))
-        return GoalWantsCudnn(str(goal.cudnn), project, versions)
+        return GoalWantsLibrary(library.title, str(goal.of(library)), project, versions)
 
     def _fixed(self, component: str) -> FixedValues:
         values = self._problem.target_values.get(component, ())

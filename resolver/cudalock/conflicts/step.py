@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cudalock.targets.accelerators import CPU
 from cudalock.text import either
 from cudalock.versions import version_order
 
@@ -92,9 +93,10 @@ class GoalWantsToolkit:
 
 
 @dataclass(frozen=True, slots=True)
-class GoalWantsCudnn:
-    """The goal asks for a cuDNN; `versions` are all that the project has, in ascending order."""
+class GoalWantsLibrary:
+    """The goal asks for cuDNN; `versions` are all that the project has, in ascending order."""
 
+    title: str
     version: str
     project: str
     versions: tuple[str, ...]
@@ -239,7 +241,7 @@ Step = (
     GoalRequires
     | GoalWantsCuda
     | GoalWantsToolkit
-    | GoalWantsCudnn
+    | GoalWantsLibrary
     | PublishedBy
     | BuilderRejected
     | TargetHas
@@ -282,17 +284,17 @@ def describe(step: Step) -> str:
             return f"{' and '.join(lines)} {'asks' if len(lines) == 1 else 'ask'} for {requirement}"
         case GoalWantsCuda(None):
             return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
-        case GoalWantsCuda("cpu"):
+        case GoalWantsCuda(release) if release == CPU:
             return "the goal asks for a build without CUDA"
         case GoalWantsCuda(release):
             return f"the goal asks for CUDA {release}"
         case GoalWantsToolkit(release, parts):
             return f"the goal asks for CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
-        case GoalWantsCudnn(version, _, ()):
-            return f"the goal asks for cuDNN {version}; there is none"
-        case GoalWantsCudnn(version, project, versions):
+        case GoalWantsLibrary(title, version, _, ()):
+            return f"the goal asks for {title} {version}; there is none"
+        case GoalWantsLibrary(title, version, project, versions):
             has = f"{project} has {versions[0]} to {versions[-1]}"
-            return f"the goal asks for cuDNN {version}; {has}"
+            return f"the goal asks for {title} {version}; {has}"
         case PublishedBy(day):
             return f"only what had been published by {day} is taken"
         case BuilderRejected(project, builders):

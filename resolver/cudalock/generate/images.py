@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.targets.accelerators import CUDA
+
 if TYPE_CHECKING:
     from cudalock.generate.rules import Image, Rules
 
@@ -55,7 +57,7 @@ def _with_tag(image: Image, tag: str, rules: Rules) -> Base:
         image.platform,
         python=said.get("python"),
         glibc=rules.glibc.get(said.get("distribution") or ""),
-        cuda=_minor(said.get("cuda")),
+        cuda=_minor(said.get(CUDA.name)),
         framework=said.get("framework"),
         own=image.own,
     )

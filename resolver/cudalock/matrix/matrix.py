@@ -23,6 +23,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_
 from cudalock.matrix.store import COMPONENTS, Tables, read_tables
 from cudalock.names import Names, nearest
 from cudalock.targets import DEFAULT_GLIBC, LINUX
+from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Matrix:
                 row["id"],
                 row.get("url"),
                 row.get("trust", "own"),
-                row.get("cuda"),
+                row.get(CUDA.name),
                 tuple(row.get("projects", ())),
             )
             for row in header["index"]
@@ -363,12 +364,16 @@ class Matrix:
                     versions.append(version)
         return found
 
-    def cudnn_projects(self, cuda: str | None) -> list[str]:
-        """The pip package of cuDNN for a CUDA release; without one that of each CUDA major, the
-        newest first."""
-        by_cuda = self.component("cudnn").by_cuda
+    def library_projects(self, library: str, cuda: str | None) -> list[str]:
+        """The pip package of a library, `cudnn`, for a CUDA release; without one that of each CUDA
+        major, the newest first."""
+        by_cuda = self.component(library).by_cuda
         majors = [cuda.split(".")[0]] if cuda else sorted(by_cuda, key=int, reverse=True)
         return [by_cuda[major] for major in majors if major in by_cuda]
+
+    def is_library(self, project: str) -> bool:
+        """Whether a pip package is one of an accelerator's libraries, whatever it is for."""
+        return any(project in self.library_projects(name, None) for name in LIBRARIES)
 
     @cached_property
     def gpus(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import CUDA, LIBRARIES
 
 ElementKind = Literal["goal", "option", "target", "source", "fact", "metadata"]
 
@@ -42,7 +42,8 @@ CUDA_OPTION: Final = Element("option", CUDA.name)
 BUILDERS_OPTION: Final = Element("option", "builders")
 EXCLUDE_NEWER_OPTION: Final = Element("option", "exclude-newer")
 TOOLKIT_OPTION: Final = Element("option", "toolkit")
-CUDNN_OPTION: Final = Element("option", "cudnn")
+LIBRARY_OPTIONS: Final = {name: Element("option", name) for name in LIBRARIES}
+"""The options that state a version of an accelerator's library: `--cudnn`."""
 
 TARGET_PYTHON: Final = Element("target", "python")
 TARGET_PLATFORM: Final = Element("target", "platform")

@@ -21,8 +21,8 @@ from cudalock.resolution.candidate import Candidate, best_wheel
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
     CUDA_OPTION,
-    CUDNN_OPTION,
     EXCLUDE_NEWER_OPTION,
+    LIBRARY_OPTIONS,
     TARGET_PYTHON,
     TOOLKIT_OPTION,
     Element,
@@ -32,7 +32,7 @@ from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.screen import Screen
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit
-from cudalock.targets.accelerators import CPU, CUDA
+from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (
     accepts,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.wheels import Ranker
     from cudalock.targets import Target
+    from cudalock.targets.accelerators import Library
 
 TRUST_ACCEPTED: Final = {
     "official": ("own",),
@@ -496,15 +497,18 @@ class Problem:
             pins = self.matrix.toolkit_pins(*self.goal.toolkit, self.target.platform)
             for name, version in pins.items():
                 yield Requirement(name, (f"=={version}",), "requires", TOOLKIT_OPTION)
-        if self.goal.cudnn is not None and CUDNN_OPTION not in self.off:
-            project = self.cudnn_project(cuda or release)
-            yield Requirement(project, (self.goal.cudnn,), "requires", CUDNN_OPTION)
+        for library in LIBRARIES.values():
+            specifier = self.goal.of(library)
+            option = LIBRARY_OPTIONS[library.name]
+            if specifier is not None and option not in self.off:
+                project = self.library_project(library, cuda or release)
+                yield Requirement(project, (specifier,), "requires", option)
 
-    def cudnn_project(self, cuda: str | None) -> str:
+    def library_project(self, library: Library, cuda: str | None) -> str:
         """The pip package that `--cudnn` means beside a CUDA release. Where there is none, that of
         the newest CUDA major that has such a version."""
-        projects = self.matrix.cudnn_projects(cuda)
-        wanted = self.goal.cudnn or ""
+        projects = self.matrix.library_projects(library.name, cuda)
+        wanted = self.goal.of(library) or ""
         having = [
             name
             for name in projects
