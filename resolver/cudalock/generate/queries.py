@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.errors import BadTarget
 from cudalock.generate.hints import Hint, chosen_hints, python_within
 from cudalock.goals import Asked, Request, read_requests
-from cudalock.goals.merge import NOT_HERE
+from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
 from cudalock.targets.accelerators import ACCELERATORS, CUDA
@@ -227,7 +227,7 @@ def _without_markers_notes(question: Question) -> Question:
     """Without the sentences about lines for other machines: a repository may have dozens, and they
     are there for a reason."""
     goal, target = question
-    notes = tuple(note for note in goal.notes if not note.endswith(NOT_HERE))
+    notes = tuple(note for note in goal.notes if not isinstance(note, OtherTarget))
     return replace(goal, notes=notes), target
 
 

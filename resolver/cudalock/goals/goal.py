@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTarget:
+    """A requirement that its own marker leaves out on the target; `origin` is where it stands."""
+
+    origin: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: `{self.name}` is not for this target"
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """What was asked for, whatever way it was said: equal questions are equal goals."""
 
@@ -37,8 +48,8 @@ class Goal:
     """an ISO day: only what had been published by then"""
     strict: bool = False
     """whether a warning counts as an error"""
-    notes: tuple[str, ...] = field(default=(), compare=False)
-    """sentences to tell: how something was read, what was left out"""
+    notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
+    """what to tell the user: how something was read, what was left out"""
 
     def of(self, row: Accelerator | Library) -> str | None:
         """What is asked of an accelerator or of a library of one; None where nothing is."""

@@ -8,6 +8,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
+from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import guesses
 from cudalock.text import did_you_mean
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 LOOKED_UP: Final = "a package outside the matrix is looked up by `cudalock solve`, not offline"
 """The hint for a name that is not known where no index is asked."""
-
-NOT_HERE: Final = "is not for this target"
-"""What a note says of a requirement that its marker rules out."""
 
 
 class Asked(NamedTuple):
@@ -93,7 +91,7 @@ class _Read(NamedTuple):
 
 def collect(
     asked: Iterable[Asked], known: Known, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ...], tuple[str | OtherTarget, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
     What a marker rules out in `environment` is left out. Raises UnknownName, UnknownVersion, and
@@ -102,13 +100,13 @@ def collect(
     found: dict[str, list[_Read]] = {}
     versions: dict[str, Sequence[str]] = {}
     names = known.matrix.names
-    notes: dict[str, None] = {}
+    notes: dict[str | OtherTarget, None] = {}
     wanted = []
     for item in asked:
         if item.applies(environment):
             wanted.append(item)
         else:
-            notes[f"{item.origin}: `{item.name}` {NOT_HERE}"] = None
+            notes[OtherTarget(item.origin, item.name)] = None
     unlisted = {canonical(item.name) for item in wanted if names.find(item.name) is None}
     others = known.elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for item in wanted:

@@ -36,7 +36,7 @@ def from_resolution(
         pins=pins,
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
-        notes=resolution.goal.notes,
+        notes=tuple(map(str, resolution.goal.notes)),
         indexes=tuple(_indexes(resolution, used)),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get(CUDA.name),
