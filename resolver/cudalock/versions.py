@@ -111,3 +111,54 @@ def pins_exactly(specifiers: Iterable[str]) -> bool:
         for specifier in specifiers
         for item in specifier_set(specifier)
     )
+
+
+# -- nearness -----------------------------------------------------------------------------------
+
+
+def shared_numbers(one: str, other: str) -> int:
+    """Return how many release numbers two versions share from the left: 2.5.1 and 2.6 one."""
+    first, second = parse_version(one).release, parse_version(other).release
+    # 2.5 is 2.5.0 to PEP 440, and as near to 2.5.1.
+    size = max(len(first), len(second))
+    first += (0,) * (size - len(first))
+    second += (0,) * (size - len(second))
+    pairs = zip(first, second, strict=True)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), size)
+
+
+def below_and_above(versions: Iterable[str], version: str) -> tuple[list[str], list[str]]:
+    """Return the versions below and those above a public version, each the nearest first."""
+    middle = parse_version(version)
+    ordered = sorted(versions, key=version_order)
+    below = [text for text in ordered if parse_version(text) < middle]
+    above = [text for text in ordered if parse_version(text) > middle]
+    return below[::-1], above
+
+
+def nearest_first(
+    versions: Iterable[str], anchors: Iterable[str], known: Iterable[str] = ()
+) -> list[str]:
+    """Return versions by their distance to the nearest of the anchors, the newest first without.
+
+    The nearer of two versions shares more release numbers with its anchor, else has fewer `known`
+    versions between, else is the newer one: to 2.5.1 the order is 2.5.0, 2.6.0, 2.4.1, 1.13.1.
+    """
+    versions, anchors = list(versions), list(anchors)
+    ordered = sorted({parse_version(text) for text in (*versions, *anchors, *known)})
+    positions = {version: position for position, version in enumerate(ordered)}
+    anchor_positions = [(positions[parse_version(text)], text) for text in anchors]
+
+    def distance(text: str) -> tuple[int, int, int]:
+        position = positions[parse_version(text)]
+        if not anchor_positions:
+            return 0, 0, -position
+        steps = min(abs(at - position) for at, _ in anchor_positions)
+        shared = max(
+            shared_numbers(text, anchor)
+            for at, anchor in anchor_positions
+            if abs(at - position) == steps
+        )
+        return -shared, steps, -position
+
+    return sorted(versions, key=distance)

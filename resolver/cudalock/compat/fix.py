@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from cudalock.matrix.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import parse_version
+from cudalock.versions import nearest_first, parse_version
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
@@ -99,7 +98,7 @@ class PinFixer:
         if domain is None or project is None:
             return
         left = search.versions_left(old.name, {}) or set()
-        near = sorted(left, key=_Distance(old, project.versions))[:MAX_TRIES]
+        near = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
         cuda = self._cuda(rest)
         is_framework = old.name == self._matrix.framework
         wants_cuda = self._keeps_cuda(old) if is_framework else cuda is not None
@@ -199,30 +198,10 @@ def _open(old: PinnedProject) -> str:
     return ""
 
 
-class _Distance:
-    """How far a version is from the one that was held: by the first number that differs, then by
-    how many lie between; of two as near the newer."""
-
-    def __init__(self, old: PinnedProject, versions: Sequence[str]) -> None:
-        parsed = sorted(map(parse_version, versions))
-        self._places = {str(version): place for place, version in enumerate(parsed)}
-        named = old.version or _named(old.specifier)
-        self._wanted = parse_version(named) if named else None
-        self._at = bisect_left(parsed, self._wanted) if self._wanted else len(parsed)
-
-    def __call__(self, version: str) -> tuple[int, int, bool]:
-        parsed = parse_version(version)
-        place = self._places[str(parsed)]
-        if self._wanted is None:
-            return 0, -place, False
-        size = max(len(self._wanted.release), len(parsed.release))
-        pairs = zip(_padded(self._wanted.release, size), _padded(parsed.release, size), strict=True)
-        shared = next((at for at, (one, other) in enumerate(pairs) if one != other), size)
-        return -shared, abs(place - self._at), parsed < self._wanted
-
-
-def _padded(release: tuple[int, ...], size: int) -> tuple[int, ...]:
-    return release + (0,) * (size - len(release))
+def _anchors(old: PinnedProject) -> list[str]:
+    """The version to stay near to, as far as one is named."""
+    named = old.version or _named(old.specifier)
+    return [named] if named else []
 
 
 def _named(specifier: str) -> str | None:

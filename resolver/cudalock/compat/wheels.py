@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS
-from cudalock.versions import accepts, asks_prerelease, is_prerelease, may_accept, parse_version
+from cudalock.versions import (
+    accepts,
+    asks_prerelease,
+    below_and_above,
+    is_prerelease,
+    may_accept,
+    parse_version,
+    shared_numbers,
+)
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
@@ -98,13 +106,11 @@ class PinWheels:
     def nearest(self, version: str) -> list[str]:
         """The versions just below and above one that have a wheel the holder can use, the nearer
         first."""
-        here = parse_version(parse_version(version).public)
         stable = [each for each in self.project.versions if not is_prerelease(each)]
-        below = [each for each in reversed(stable) if parse_version(each) < here]
-        above = [each for each in stable if parse_version(each) > here]
-        found = [next(filter(self._is_usable, side), None) for side in (below, above)]
-        known = [each for each in found if each is not None]
-        return sorted(known, key=lambda each: -_shared(each, version))
+        sides = below_and_above(stable, parse_version(version).public)
+        usable = [next(filter(self._is_usable, side), None) for side in sides]
+        nearest = [each for each in usable if each is not None]
+        return sorted(nearest, key=lambda each: -shared_numbers(each, version))
 
     def _is_usable(self, version: str) -> bool:
         release = self.project.release(version)
@@ -153,12 +159,3 @@ def is_on_an_index(made: ReleaseBuild) -> bool:
 def is_on_the_package_index(made: ReleaseBuild) -> bool:
     """Whether an installer finds it without being told of an index."""
     return made.build.index == PACKAGE_INDEX
-
-
-def _shared(one: str, other: str) -> int:
-    count = 0
-    for left, right in zip(parse_version(one).release, parse_version(other).release, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count

@@ -25,7 +25,7 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
-from cudalock.versions import parse_requirement, parse_version, version_order
+from cudalock.versions import below_and_above, parse_requirement, parse_version, version_order
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -147,12 +147,11 @@ class Advisor:
         search = Search(Problem(trial, target, self._universe))
         name = search.problem.meant(parsed.name)
         versions = search.versions_left(name, {}) or set()
+        near = below_and_above(versions, str(here))[newer]
         # Another build of the same version is near as well, where one build was named.
-        same = {each for each in versions if parse_version(each) == here}
-        side = {each for each in versions - same if (parse_version(each) > here) == newer}
         if newer and "+" in text:
-            side |= same
-        near = sorted(side, key=version_order, reverse=not newer)
+            same = [version for version in versions if parse_version(version) == here]
+            near = sorted(same, key=version_order) + near
         project = self._universe.project(name)
         if project is not None and project.window is not None:
             near = near[:TRIED]

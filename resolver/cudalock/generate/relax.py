@@ -19,7 +19,7 @@ from cudalock.resolution.candidate import best_wheel
 from cudalock.resolution.elements import Element
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.versions import accepts, is_prerelease, parse_version
+from cudalock.versions import accepts, is_prerelease, nearest_first, parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Question
@@ -273,23 +273,10 @@ def _cost(limits: frozenset[Limit]) -> tuple[int, list[tuple[str, str]]]:
 
 
 def _by_distance(specifier: str, versions: set[str], known: Sequence[str]) -> Iterator[str]:
-    """Versions, those nearest to what a specifier allows first; the newer of two as near.
-
-    Near is first the one that shares more numbers, then the one with fewer releases between.
-    """
-    order = sorted({*versions, *known}, key=parse_version)
-    allowed = [place for place, version in enumerate(order) if accepts(_public(specifier), version)]
-    named = allowed or [_place_of(specifier, order)]
-    places = {version: place for place, version in enumerate(order)}
-
-    def distance(version: str) -> tuple[int, int, int]:
-        place = places[version]
-        near = min(named, key=lambda each: abs(each - place))
-        near_release = parse_version(order[min(near, len(order) - 1)]).release
-        shared = _shared(parse_version(version).release, near_release)
-        return -shared, abs(near - place), -place
-
-    yield from sorted(versions, key=distance)
+    """Versions, those nearest to what a specifier allows first."""
+    public = _public(specifier)
+    allowed = [version for version in {*versions, *known} if accepts(public, version)]
+    yield from nearest_first(versions, allowed or _named(public), known)
 
 
 def _public(specifier: str) -> str:
@@ -297,23 +284,7 @@ def _public(specifier: str) -> str:
     return ",".join(clause.partition("+")[0] for clause in specifier.split(","))
 
 
-def _place_of(specifier: str, order: Sequence[str]) -> int:
-    """Where, in the order of versions, one would stand that a specifier names and nobody has."""
-    texts = [clause.strip("<>=!~ ").removesuffix(".*") for clause in _public(specifier).split(",")]
-    wanted = min((parse_version(text) for text in texts if text), default=None)
-    if wanted is None:
-        return len(order) - 1
-    below = [place for place, version in enumerate(order) if parse_version(version) <= wanted]
-    return max(below, default=0)
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
-
-
-__all__ = ["Limit", "Loosened", "Relaxed", "held_question", "relax"]
+def _named(specifier: str) -> list[str]:
+    """The lowest version that a specifier names."""
+    texts = [clause.strip("<>=!~ ").removesuffix(".*") for clause in specifier.split(",")]
+    return sorted(filter(None, texts), key=parse_version)[:1]
