@@ -192,9 +192,9 @@ def _why_none(found: Diagnosis) -> str:
 
 
 def _unknown(found: Diagnosis, matrix: Matrix) -> NothingFound:
-    from cudalock.diagnose import looked_for
+    from cudalock.diagnose import count_symptoms
 
-    messages, components = looked_for(matrix)
+    messages, components = count_symptoms(matrix)
     read = "; ".join(_read_from(found))
     more = f"\nread from it: {read}" if read else ""
     return NothingFound(

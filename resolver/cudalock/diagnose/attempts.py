@@ -1,4 +1,4 @@
-"""What to ask the engine for, from what a text has to ever less of it."""
+"""List what to solve for: the versions of a text, with ever fewer of them pinned."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.matrix import Matrix
 
-Asked = tuple[str, ...]
-"""Requirements, one a project."""
+Requirements = tuple[str, ...]
+"""requirement strings, one a project"""
 
 
 class Attempts:
-    """The questions about some projects, in order.
+    """Lists requirements to solve for.
 
-    Versions are those of the text. `bounds` are what the text says that somebody asks of a project.
+    `pins` are the versions in the text, `bounds` the specifiers that it says others require; both
+    by project name.
     """
 
     def __init__(self, pins: Mapping[str, str], bounds: Mapping[str, str], matrix: Matrix) -> None:
@@ -27,57 +28,64 @@ class Attempts:
         self._bounds = bounds
         self._matrix = matrix
 
-    def of(self, names: list[str], culprits: Iterable[str]) -> Iterator[Asked]:
-        """Each question once. The culprits are let go first, then one more project, then all but
-        the framework, and the framework last: to another build, to another patch release, to the
-        nearest newer minor version, to the nearest older one, to any."""
+    def of(self, names: list[str], culprits: Iterable[str]) -> Iterator[Requirements]:
+        """Yield every attempt once, the smallest change first.
+
+        The culprits are unpinned first, then one more project, then all but the framework. The
+        framework changes last, since most other wheels are built for one release of it: first to
+        another build, then to another patch release, the nearest newer minor version, the nearest
+        older one, any.
+        """
         framework = self._matrix.framework if self._matrix.framework in names else None
         free = [name for name in names if name != framework]
         outside = {*self._out_of_bounds(free)}
         culprit = {name for name in culprits if name in free} | outside
-        one_more = [{*culprit, other} for other in free if other not in culprit]
-        some = [outside, culprit, *one_more, set(free)]
-        seen: set[Asked] = set()
-        for text, let_go in self._framework_and_others(framework, some):
+        with_one_more = [{*culprit, other} for other in free if other not in culprit]
+        unpinned_sets = [outside, culprit, *with_one_more, set(free)]
+        earlier: set[Requirements] = set()
+        for framework_requirement, unpinned in self._framework_and_others(framework, unpinned_sets):
             for is_exact in (True, False):
-                asked = tuple(
-                    text
+                requirements = tuple(
+                    framework_requirement
                     if name == framework
                     else self._bare(name)
-                    if name in let_go
+                    if name in unpinned
                     else self._pinned(name, is_exact=is_exact)
                     for name in names
                 )
-                if asked not in seen:
-                    seen.add(asked)
-                    yield asked
+                if requirements not in earlier:
+                    earlier.add(requirements)
+                    yield requirements
 
     def _framework_and_others(
-        self, framework: str | None, some: list[set[str]]
+        self, framework: str | None, unpinned_sets: list[set[str]]
     ) -> Iterator[tuple[str, set[str]]]:
-        """What to ask of the framework, with what to let go beside it."""
+        """Yield the framework's requirement, and the projects to leave unpinned beside it."""
         if framework is None:
-            yield from (("", let_go) for let_go in some)
+            yield from (("", unpinned) for unpinned in unpinned_sets)
             return
         if any(self._out_of_bounds([framework])):
-            yield from product([self._bare(framework)], some)
+            yield from product([self._bare(framework)], unpinned_sets)
             return
-        held = [self._pinned(framework, is_exact=is_exact) for is_exact in (True, False)]
-        yield from product([*held, *self._minors(framework, same=True)], some)
-        yield from product(self._minors(framework, same=False), (some[0], some[-1]))
-        yield from product([self._bare(framework)], some)
+        pinned = [self._pinned(framework, is_exact=is_exact) for is_exact in (True, False)]
+        yield from product([*pinned, *self._minors(framework, same=True)], unpinned_sets)
+        yield from product(
+            self._minors(framework, same=False), (unpinned_sets[0], unpinned_sets[-1])
+        )
+        yield from product([self._bare(framework)], unpinned_sets)
 
     def _minors(self, name: str, *, same: bool) -> Iterator[str]:
-        """The minor version of the text; or the others, newer ones first, the nearest first."""
+        """Yield requirements for the minor version of the text, or for the others: the newer ones
+        first, the nearest of them first."""
         version = self._pins.get(name)
         if version is None:
             return
         minors = list(dict.fromkeys(map(_minor, self._matrix.versions(name))))
-        here = _minor(version)
-        if here not in minors:
+        current = _minor(version)
+        if current not in minors:
             return
-        at = minors.index(here)
-        near = [here] if same else [*minors[at + 1 :], *reversed(minors[:at])]
+        at = minors.index(current)
+        near = [current] if same else [*minors[at + 1 :], *reversed(minors[:at])]
         yield from (f"{name}=={'.'.join(map(str, minor))}.*" for minor in near)
 
     def _out_of_bounds(self, names: list[str]) -> Iterator[str]:
@@ -90,22 +98,26 @@ class Attempts:
         return name + self._bounds.get(name, "")
 
     def _pinned(self, name: str, *, is_exact: bool) -> str:
-        """A project at its version in the text, with the label or without."""
+        """Return the requirement for the version in the text, with its local label or without."""
         if name not in self._pins:
             return self._bare(name)
         public, _, local = self._pins[name].partition("+")
-        meant = [public] if public in self._matrix.versions(name) else self._releases(name, public)
+        releases = (
+            [public] if public in self._matrix.versions(name) else self._releases(name, public)
+        )
         if is_exact and local:
-            # Only a label that tells builds apart here is one to ask for.
-            labelled = [each for each in meant if self._has_build(name, each, local)]
+            # A label that no build in the matrix has (a distributor's own) would make every
+            # attempt fail.
+            labelled = [release for release in releases if self._has_build(name, release, local)]
             if labelled:
                 return f"{name}=={labelled[-1]}+{local}"
-        return f"{name}=={public}" if public in meant or not meant else f"{name}=={public}.*"
+        return f"{name}=={public}" if public in releases or not releases else f"{name}=={public}.*"
 
     def _releases(self, name: str, prefix: str) -> list[str]:
-        """What a version of two numbers may mean, oldest first."""
+        """Return the releases that a version of two numbers can be, oldest first: "2.4" is written
+        for 2.4.1 as well."""
         versions = self._matrix.versions(name) if prefix.count(".") == 1 else []
-        return [each for each in versions if each.startswith(f"{prefix}.")]
+        return [version for version in versions if version.startswith(f"{prefix}.")]
 
     def _has_build(self, name: str, version: str, local: str) -> bool:
         project = self._matrix.project(name)

@@ -1,4 +1,4 @@
-"""Which of the versions in a text do not go together."""
+"""Find the conflicts between the versions in a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.compat.judge import judge
 from cudalock.compat.pins import PinnedProject
-from cudalock.diagnose.versions import ASKED, Pin
+from cudalock.diagnose.versions import REQUESTED, Pin
 from cudalock.errors import BadTarget
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
@@ -19,40 +19,43 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 CLASHES: Final = ("CL201", "CL202", "CL203", "CL204")
-"""What may be said of versions read from a text. Of wheels and indexes it tells too little."""
+"""The codes that can be told of versions alone; a text says too little of wheels and indexes."""
 
 
 def find_clashes(
     pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here
 ) -> tuple[Finding, ...]:
-    """What does not go together of what the text has, on the machine that it tells of."""
-    held = [
+    """Return the conflicts between the pins, on the machine that the text is from."""
+    installed = [
         PinnedProject(pin.name, f"=={pin.version}")
         for pin in pins
-        if pin.trust > ASKED and _is_held(pin, matrix)
+        if pin.trust > REQUESTED and _is_in_matrix(pin, matrix)
     ]
-    if len(held) < 2:
+    if len(installed) < 2:
         return ()
     try:
         target = _target(clues, here)
-    except BadTarget:  # no wheels are made for it, which is not what the text is about
+    except BadTarget:  # a Python or platform without wheels: versions cannot be judged there
         return ()
-    found = [clash.finding for clash in judge(held, target, ClosedUniverse(matrix))]
+    findings = [clash.finding for clash in judge(installed, target, ClosedUniverse(matrix))]
     return tuple(
-        each
-        for each in found
-        if each.code in CLASHES and each.severity == "error" and _is_told(each, clues, matrix)
+        finding
+        for finding in findings
+        if finding.code in CLASHES
+        and finding.severity == "error"
+        and _knows_machine(finding, clues, matrix)
     )
 
 
-def _is_told(clash: Finding, clues: Clues, matrix: Matrix) -> bool:
-    """Whether what the clash says of the machine stands in the text, and was not assumed."""
+def _knows_machine(clash: Finding, clues: Clues, matrix: Matrix) -> bool:
+    """Return whether the text has what the conflict is about the machine, so that nothing of it was
+    assumed."""
     facts = [matrix.facts[id] for id in clash.facts if id in matrix.facts]
-    asked = {demand.template.name for fact in facts for demand in fact.of_machine}
-    return all(getattr(clues, name) for name in asked)
+    needed = {demand.template.name for fact in facts for demand in fact.of_machine}
+    return all(getattr(clues, name) for name in needed)
 
 
-def _is_held(pin: Pin, matrix: Matrix) -> bool:
+def _is_in_matrix(pin: Pin, matrix: Matrix) -> bool:
     project = matrix.project(pin.name)
     return project is not None and pin.version.partition("+")[0] in project
 

@@ -1,4 +1,4 @@
-"""What a remedy is to be: the projects that it has, and what of them is to blame."""
+"""Decide what a fix is about: the projects to solve for, and those to blame."""
 
 from __future__ import annotations
 
@@ -17,55 +17,56 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 
-class Wish(NamedTuple):
-    """What a remedy is to be."""
+class FixGoal(NamedTuple):
+    """What to solve for."""
 
-    wanted: tuple[str, ...]
-    """the projects that it has"""
+    projects: tuple[str, ...]
+    """the projects that the command has"""
     culprits: tuple[str, ...] = ()
-    """those of them to let go first"""
+    """those of them to unpin first"""
     facts: frozenset[str] = frozenset()
-    """what it must not go against, if that is possible"""
+    """the facts that a solution should satisfy"""
     must_change: bool = False
-    """whether the versions of the text are known to be the trouble"""
+    """whether the versions in the text are known to be the cause, so that a solution with the same
+    versions is no fix"""
 
 
-def make_wish(
+def make_goal(
     matches: Sequence[Match],
     clashes: Sequence[Finding],
     pins: Sequence[Pin],
     evidence: Evidence,
     matrix: Matrix,
-) -> Wish:
-    """What a remedy is to be. It has no projects where the text has no version, and the best
-    explanation is not one of versions."""
+) -> FixGoal:
+    """Return what to solve for; without projects where the text has no version and no version can
+    be the cure."""
     pinned = [pin.name for pin in pins if _is_of_the_stack(pin, matrix)]
     blamed = [name for clash in clashes for name in clash.members[:1]]
     if not matches:
-        return Wish(tuple(pinned), tuple(blamed))
+        return FixGoal(tuple(pinned), tuple(blamed))
     fact = matches[0].fact
     if not pinned and not _is_of_versions(fact):
-        return Wish(fact.mends)
+        return FixGoal(fact.mends)
     if not pinned and _is_of_unknown_machine(fact, evidence):
-        return Wish(())
+        return FixGoal(())
     beside = companions(fact, matrix)
     if not set(beside).isdisjoint(pinned):
         beside = []
     named = [fact.component] if not pinned or evidence.shows(fact) else []
     named += filter(evidence.is_mentioned, beside)
-    wanted = [*pinned, *fact.mends, *(name for name in named if matrix.project(name))]
-    if not wanted and fact.of_machine and evidence.tells_machine and matrix.framework:
-        wanted = [matrix.framework]
-    return Wish(
-        tuple(dict.fromkeys(wanted)),
+    projects = [*pinned, *fact.mends, *(name for name in named if matrix.project(name))]
+    if not projects and fact.of_machine and evidence.tells_machine and matrix.framework:
+        projects = [matrix.framework]
+    return FixGoal(
+        tuple(dict.fromkeys(projects)),
         (*blamed, fact.component),
         frozenset(match.fact.id for match in matches),
-        must_change=evidence.blames_version(fact, wanted),
+        must_change=evidence.blames_version(fact, projects),
     )
 
 
 def _is_of_versions(fact: Fact) -> bool:
-    """Whether other versions, or other builds, can be the cure."""
+    """Return whether other versions or builds can be the cure."""
     return (
         bool(fact.beside or fact.of_machine or fact.versions or fact.where or fact.refuses)
         or fact.scope == "solve"
@@ -73,10 +74,10 @@ def _is_of_versions(fact: Fact) -> bool:
 
 
 def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
-    """Whether it asks something of a GPU or driver that the text does not tell: then nobody knows
-    whether any version helps."""
-    asked = {demand.template.name for demand in fact.of_machine}
-    return any(name in asked and not getattr(evidence.clues, name) for name in OF_ACCELERATOR)
+    """Return whether the fact is about a GPU or driver that the text does not name: then it is
+    unknown whether any version helps."""
+    needed = {demand.template.name for demand in fact.of_machine}
+    return any(name in needed and not getattr(evidence.clues, name) for name in OF_ACCELERATOR)
 
 
 def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:

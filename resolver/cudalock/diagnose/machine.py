@@ -1,4 +1,4 @@
-"""What a text tells of the machine it comes from: Python, platform, GPU and driver."""
+"""Read the machine that a text is from: Python, platform, GPU and driver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 LONGEST: Final = 20_000
-"""How much of a line is read."""
+"""Characters of a line that are read: a longer one is data, and patterns slow down on it."""
 
 _PYTHON: Final = re.compile(
     r"(?<![a-z0-9])(?:"
@@ -31,12 +31,13 @@ _ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})a?(?![a-z0-9
 _DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
 _GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
 _UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
-"""A line that has this names a wheel which is made for another machine."""
+"""A line with one of these names a wheel that is built for another machine."""
 _SHORT_NAME: Final = 5
+"""Names below this length (`a2`, `t4`) are words of other things too."""
 
 
 class Clues(NamedTuple):
-    """What flags would say; None where the text does not tell."""
+    """The machine as flags would say it; None is unknown."""
 
     python: str | None = None
     platform: str | None = None
@@ -47,7 +48,7 @@ class Clues(NamedTuple):
 
 
 def read_clues(text: Text, matrix: Matrix) -> Clues:
-    """The machine that the text speaks of."""
+    """Return the machine that the text is from."""
     folded = text.folded
     lines = folded.split("\n")
     fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
@@ -61,7 +62,7 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
 
 
 def _python(lines: list[str]) -> str | None:
-    """The version told in full, if what tells the minor alone agrees; else the first told."""
+    """Return the Python version: the first with three numbers, else the most frequent."""
     versions = list(_pythons(lines))
     full = [version for version in versions if version.count(".") == 2]
     if full:
@@ -70,10 +71,10 @@ def _python(lines: list[str]) -> str | None:
 
 
 def _pythons(lines: list[str]) -> Iterator[str]:
-    for line in (each[:LONGEST] for each in lines if each):
-        had = _HAS.search(line) if "python" in line else None
-        if had:
-            yield had[1]
+    for line in (line[:LONGEST] for line in lines if line):
+        installed = _HAS.search(line) if "python" in line else None
+        if installed:
+            yield installed[1]
             continue
         for match in _PYTHON.finditer(line):
             minor = match["minor"]
@@ -86,19 +87,19 @@ def _platform(folded: str) -> str | None:
 
 
 def _gpu(folded: str, matrix: Matrix) -> str | None:
-    told = _CAPABILITY.search(folded)
-    if told:
-        return matrix.gpu(told[1])
+    capability = _CAPABILITY.search(folded)
+    if capability:
+        return matrix.gpu(capability[1])
     names = [name for name in matrix.gpu_names() if _names_gpu(folded, name.lower())]
     if names:
         return matrix.gpu(max(names, key=len))
-    # A list of architectures is what a build was made for; a single one is the GPU's.
-    seen = set(_ARCHITECTURE.findall(folded))
-    return matrix.gpu(f"sm_{seen.pop()}") if len(seen) == 1 else None
+    # Several architectures are those that a build has code for; a single one is the GPU's.
+    architectures = set(_ARCHITECTURE.findall(folded))
+    return matrix.gpu(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
 
 
 def _names_gpu(folded: str, name: str) -> bool:
-    """Whether a GPU is named; a short name (`a2`, `t4`) only after its maker's."""
+    """Return whether a GPU is named; a short name counts only after the maker's."""
     before = r"(?:nvidia|tesla|geforce|quadro) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
     return (
         name in folded and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", folded) is not None

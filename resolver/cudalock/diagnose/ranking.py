@@ -1,4 +1,4 @@
-"""Which of the facts that a text points to explain it best, and which cannot be meant."""
+"""Order the facts that can explain a text, and drop those that its versions rule out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Evidence:
-    """What a text says of versions and of the machine, put to facts."""
+    """What a text says of versions and of the machine, to compare facts with."""
 
     def __init__(
         self,
@@ -33,7 +33,8 @@ class Evidence:
         matrix: Matrix,
         proven: frozenset[str],
     ) -> None:
-        """`proven` are the facts that the versions in the text go against."""
+        """`pins` is project name to version; `proven` are the ids of the facts that the versions in
+        the text violate."""
         self.proven = proven
         self._text = text
         self._pins = pins
@@ -43,13 +44,14 @@ class Evidence:
         self._known = {**pins, **self._of_framework(), **self._of_machine()}
 
     def _of_framework(self) -> dict[str, str]:
-        """The virtual components that the framework's build fixes, where the text names it."""
+        """Return the versions of virtual components that the framework's build fixes: the label of
+        torch 2.5.1+cu121 says CUDA 12.1."""
         framework = self._matrix.framework or ""
         public, _, local = self._pins.get(framework, "").partition("+")
         project = self._matrix.project(framework)
         if not local or project is None or public not in project:
             return {}
-        builds = [each for each in project.release(public).builds if each.local == local]
+        builds = [build for build in project.release(public).builds if build.local == local]
         labels = builds[0].labels if builds else {}
         return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
@@ -58,50 +60,49 @@ class Evidence:
         known.pop("platform")
         return {name: value for name, value in known.items() if value}
 
-    def blames_version(self, fact: Fact, wanted: Collection[str]) -> bool:
-        """Whether the version in the text is the trouble, and a solve would not see that: what the
-        fact asks for is on the machine, or fixed by a framework that nobody asked for."""
+    def blames_version(self, fact: Fact, projects: Collection[str]) -> bool:
+        """Return whether the version in the text is the cause and a solve cannot see that, because
+        what the fact requires is on the machine, or fixed by a framework that is not in
+        `projects`."""
         if not fact.versions or fact.where or fact.of_machine or self.speaks_of(fact) is not True:
             return False
         if fact.beside:
-            asked = [demand.template.name for demand in fact.beside]
-            is_virtual = all(self._matrix.component(name).is_virtual for name in asked)
-            return is_virtual and self._matrix.framework not in wanted
+            names = [demand.template.name for demand in fact.beside]
+            is_virtual = all(self._matrix.component(name).is_virtual for name in names)
+            return is_virtual and self._matrix.framework not in projects
         return fact.scope != "solve"
 
     @property
     def tells_machine(self) -> bool:
-        """Whether the text tells of a GPU or a driver."""
+        """Whether the text names a GPU or a driver."""
         return bool(self.clues.gpu or self.clues.driver)
 
     def names(self, fact: Fact) -> bool:
-        """Whether the text names the fact's component, or one that it speaks of."""
+        """Return whether the text names the fact's component, or one that the fact is about."""
         component = self._matrix.component(fact.component)
         if component.is_virtual or fact.component == self._matrix.framework:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
 
     def shows(self, fact: Fact) -> bool:
-        """Whether the text is about the fact's component: it names it, or what it goes with, or
-        the message does."""
+        """Return whether the text or the fact's own message names the component."""
         name = fact.component.replace("-", "_")
-        told = any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
-        return told or self.names(fact)
+        in_message = any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
+        return in_message or self.names(fact)
 
     def is_mentioned(self, name: str) -> bool:
-        """Whether the text names a project, by its name or as it is imported."""
+        """Return whether the text has a project's name or import name."""
         if name not in self._mentioned:
             words = {name, *self._matrix.component(name).imports}
             self._mentioned[name] = name in self._pins or any(map(self._has_word, words))
         return self._mentioned[name]
 
     def _has_word(self, word: str) -> bool:
-        spelt = re.escape(word.lower()).replace(r"\-", "[-_]")
-        return re.search(rf"(?<![a-z0-9]){spelt}(?![a-z0-9])", self._text.folded) is not None
+        pattern = re.escape(word.lower()).replace(r"\-", "[-_]")
+        return re.search(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", self._text.folded) is not None
 
     def speaks_of(self, fact: Fact) -> bool | None:
-        """Whether the fact is about what the text has: False if about another version or
-        platform, None if the text does not tell."""
+        """Return whether the fact covers the version and platform in the text; None is unknown."""
         if fact.when is not None and self.clues.platform is not None:
             system = PLATFORMS[SPELLINGS[self.clues.platform]].system
             if "sys_platform" in fact.when and not holds(fact.when, system.markers):
@@ -111,8 +112,9 @@ class Evidence:
             return None
         return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
 
-    def is_kept(self, fact: Fact) -> bool | None:
-        """Whether what the fact demands is so: then it is not the trouble. None if unknown."""
+    def is_satisfied(self, fact: Fact) -> bool | None:
+        """Return whether the text satisfies what the fact requires, so that it is not the cause;
+        None is unknown."""
         answers = list(self._answers(fact))
         if not answers or fact.refuses:
             return None
@@ -126,7 +128,7 @@ class Evidence:
                 yield self._answer(demand, clause_labels)
 
     def _labels(self, fact: Fact) -> list[Mapping[str, tuple[str, ...]]]:
-        """The labels of the builds that the text may mean, at most one set: more say nothing."""
+        """Return the labels of the build in the text; none where several builds are possible."""
         version = self._pins.get(fact.component, "").partition("+")[0]
         project = self._matrix.project(fact.component)
         if not version or project is None or version not in project:
@@ -155,11 +157,13 @@ class Evidence:
 
 
 def _needs_patch(specifiers: tuple[str, ...]) -> bool:
-    return any(item.version.count(".") > 1 for each in specifiers for item in SpecifierSet(each))
+    return any(
+        clause.version.count(".") > 1 for text in specifiers for clause in SpecifierSet(text)
+    )
 
 
 def companions(fact: Fact, matrix: Matrix) -> list[str]:
-    """The projects that a fact wants, or wants otherwise, beside its own."""
+    """Return the projects that a fact requires or constrains, without its own."""
     return [
         demand.template.name
         for demand in fact.beside
@@ -168,24 +172,25 @@ def companions(fact: Fact, matrix: Matrix) -> list[str]:
 
 
 def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
-    """The matches that the rest of the text does not rule out, the best explanation first.
+    """Return the matches that the text does not rule out, the likeliest first.
 
-    First what the versions in the text go against, then what is about a project that the text
-    names, then what is not of one release alone, then the longer symptom, the facts that say what
-    goes with what, and the id.
+    Facts that the versions in the text violate come first, then those about a project that the
+    text names, those of more than one release, the longer message, the facts that name another
+    component, and the id.
     """
-    left = [
+    possible = [
         match
         for match in matches
-        if evidence.speaks_of(match.fact) is not False and evidence.is_kept(match.fact) is not True
+        if evidence.speaks_of(match.fact) is not False
+        and evidence.is_satisfied(match.fact) is not True
     ]
-    # A text may be wrong about itself; then what it shows still is the best there is.
-    return sorted(left or matches, key=lambda match: _key(match, evidence))
+    # A text can name another version than the one that failed; the message still is evidence.
+    return sorted(possible or matches, key=lambda match: _key(match, evidence))
 
 
 def _key(match: Match, evidence: Evidence) -> tuple[bool, bool, bool, bool, int, bool, str]:
     fact = match.fact
-    is_broken = evidence.is_kept(fact) is False
+    is_broken = evidence.is_satisfied(fact) is False
     is_about = evidence.speaks_of(fact) is True
     return (
         fact.id not in evidence.proven,

@@ -1,4 +1,4 @@
-"""The `solve` command that mends what a text shows: the least change that has an answer."""
+"""Find the `solve` command that fixes a text: the smallest change that has a solution."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cudalock.diagnose.attempts import Attempts
-    from cudalock.diagnose.goal import Wish
+    from cudalock.diagnose.goal import FixGoal
     from cudalock.diagnose.machine import Clues
     from cudalock.goals import Goal
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets import Here, Target
 
 SOLVES: Final = 60
-"""How many questions a remedy may ask of the engine."""
+"""The most attempts that are solved: about 40 ms for one of an ordinary stack."""
 
 ORIGIN: Final = "the text"
 
 
 class Remedy(NamedTuple):
-    """A command that was solved, and what is other than the text has it."""
+    """A command that was solved, and how its solution differs from the text."""
 
     command: str
     changes: tuple[tuple[str, str, str], ...]
-    """project, version in the text, version in the answer"""
+    """project, version in the text, version in the solution"""
     added: tuple[tuple[str, str], ...]
-    """what the text has no version of, and its version in the answer"""
+    """projects without a version in the text, and the version in the solution"""
     assumed: tuple[str, ...]
-    """what the command says of the machine that the text does not"""
+    """the parts of the target that the text does not name"""
     target: str
 
 
-class _Answer(NamedTuple):
+class _Solution(NamedTuple):
     goal: Goal
     target: Target
     versions: Mapping[str, str]
     warnings: frozenset[str]
-    """the ids of soft facts that it goes against"""
+    """the ids of the soft facts that it violates"""
 
 
-class Mender:
-    """Looks for a remedy: for these projects, on the machine that the text tells of."""
+class RemedySearch:
+    """Searches for a fix, on the machine that the text is from."""
 
     def __init__(self, pins: Mapping[str, str], clues: Clues, matrix: Matrix, here: Here) -> None:
         self._pins = pins
@@ -59,40 +59,40 @@ class Mender:
         self._universe = ClosedUniverse(matrix)
         self._here = here
 
-    def mend(self, wish: Wish, attempts: Attempts) -> Remedy | None:
-        """The first answer, from the least change to the most; None where there is none, or none
-        was found with SOLVES questions. One that is no cure is taken where no other is."""
-        names = sorted(set(wish.wanted))
+    def find(self, fix_goal: FixGoal, attempts: Attempts) -> Remedy | None:
+        """Return the first attempt that has a solution and satisfies the facts; else the first with
+        a solution; None where none of the first SOLVES attempts has one."""
+        names = sorted(set(fix_goal.projects))
         if not names:
             return None
         second_best: Remedy | None = None
         python = self._clues.python or self._likely_python()
-        for asked in islice(attempts.of(names, wish.culprits), SOLVES):
-            found = self._solve(asked, python)
-            if found is None:
+        for requirements in islice(attempts.of(names, fix_goal.culprits), SOLVES):
+            solved = self._solve(requirements, python)
+            if solved is None:
                 continue
-            remedy = self._remedy(found, names)
-            changes = bool(remedy.changes) or not wish.must_change
-            if changes and wish.facts.isdisjoint(found.warnings):
+            remedy = self._remedy(solved, names)
+            changes = bool(remedy.changes) or not fix_goal.must_change
+            if changes and fix_goal.facts.isdisjoint(solved.warnings):
                 return remedy
             second_best = second_best or remedy
         return second_best
 
     def _likely_python(self) -> str | None:
-        """None for this machine's, unless the framework of the text is not made for that: then
-        one that it is made for."""
+        """Return a Python that the text's framework has wheels for; None for this machine's, where
+        it has."""
         framework = self._matrix.framework or ""
         public = self._pins.get(framework, "").partition("+")[0]
         if public not in self._matrix.versions(framework):
             return None
         pythons = (None, *LIKELY_PYTHONS)
-        asked = (f"{framework}=={public}",)
-        return next((each for each in pythons if self._solve(asked, each) is not None), None)
+        pinned = (f"{framework}=={public}",)
+        return next((python for python in pythons if self._solve(pinned, python) is not None), None)
 
-    def _solve(self, asked: tuple[str, ...], python: str | None) -> _Answer | None:
-        """The best answer; None where there is none."""
+    def _solve(self, requirements: tuple[str, ...], python: str | None) -> _Solution | None:
+        """Return the best solution; None where there is none."""
         request = Request(
-            asked=tuple(Asked.of_requirement(text, ORIGIN) for text in asked),
+            asked=tuple(Asked.of_requirement(text, ORIGIN) for text in requirements),
             python=(python,) if python else (),
             platform=(self._clues.platform,) if self._clues.platform else (),
             gpu=(self._clues.gpu,) if self._clues.gpu else (),
@@ -103,45 +103,44 @@ class Mender:
             goal, target = read_request(request, self._universe, here=self._here)
             search = Search(Problem(goal, target, self._universe))
             solution = search.best() if search.is_possible() else None
-        except CudalockError:  # a version that the matrix does not know is none to hold on to
+        except CudalockError:  # such as a version that is not in the matrix
             return None
         if solution is None:
             return None
         versions = {
-            each.name: f"{each.version}+{each.build.local}"
-            if each.build.local
-            else str(each.version)
-            for each in solution.pinned.candidates.values()
-            if not each.is_absent and each.build is not None
+            pin.name: f"{pin.version}+{pin.build.local}" if pin.build.local else str(pin.version)
+            for pin in solution.pinned.candidates.values()
+            if not pin.is_absent and pin.build is not None
         }
-        return _Answer(goal, target, versions, frozenset(element.id for element in solution.off))
+        return _Solution(goal, target, versions, frozenset(element.id for element in solution.off))
 
-    def _remedy(self, answer: _Answer, names: Sequence[str]) -> Remedy:
-        goal, target, versions, _ = answer
+    def _remedy(self, solved: _Solution, names: Sequence[str]) -> Remedy:
+        goal, target, versions, _ = solved
         environment = target.marker_environment()
         changes, added = [], []
         for name in names:
-            had = self._pins.get(name)
-            has = versions.get(self._matrix.names.stand_in(name, environment))
-            if has is None:
+            before = self._pins.get(name)
+            after = versions.get(self._matrix.names.stand_in(name, environment))
+            if after is None:
                 continue
-            if had is None:
-                added.append((name, has))
-            elif not _is_same(had, has):
-                changes.append((name, had, has))
-        unsaid = {"Python": self._clues.python, "platform": self._clues.platform}
+            if before is None:
+                added.append((name, after))
+            elif not _is_same(before, after):
+                changes.append((name, before, after))
+        clues = {"Python": self._clues.python, "platform": self._clues.platform}
         return Remedy(
             command_line(goal, target),
             tuple(changes),
             tuple(added),
-            tuple(what for what, said in unsaid.items() if said is None),
+            tuple(part for part, clue in clues.items() if clue is None),
             target.label,
         )
 
 
-def _is_same(had: str, has: str) -> bool:
-    """A text often leaves the label out, or the last number."""
-    public, _, local = has.partition("+")
-    said, _, label = had.partition("+")
-    is_public = public == said or (said.count(".") == 1 and public.startswith(f"{said}."))
+def _is_same(before: str, after: str) -> bool:
+    """Return whether two versions can be the same; a text often leaves out the label or the last
+    number."""
+    public, _, local = after.partition("+")
+    written, _, label = before.partition("+")
+    is_public = public == written or (written.count(".") == 1 and public.startswith(f"{written}."))
     return is_public and (not label or label in (local, ""))

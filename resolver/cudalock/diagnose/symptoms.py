@@ -1,7 +1,7 @@
-"""The facts whose symptoms are seen in a text.
+"""Find the facts whose messages are in a text.
 
-A symptom is literal text, with `*` for anything within a line. Each is looked for by its longest
-piece, and each line is tried once: the time grows with the text, whatever the text is.
+A symptom is literal text, with `*` for anything within a line. It is searched by its longest piece,
+and a line is tried once, so that the time is linear in the text even for hostile ones.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _MORE_OF_A_NAME: Final = r"[a-z0-9_-]|\.[a-z0-9_]"
 
 
 class Match(NamedTuple):
-    """A fact that may explain the text."""
+    """A fact that may explain a text, and where its message is."""
 
     fact: Fact
     line: int
-    """where it is first seen"""
+    """the first line with the message, counted from 1"""
     seen: str
-    """that line"""
+    """the text of that line"""
     weight: int
-    """how many signs of the symptoms seen are literal: more say more"""
+    """the literal characters of the matching symptoms: a longer message says more"""
 
 
 def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], bool]) -> list[Match]:
-    """The facts that have a symptom in the text, with the line of the longest.
+    """Return the facts with a symptom in the text, with the line of the longest.
 
-    `is_name` says whether a word names a project: a symptom that ends with one does not mean
-    another project whose name begins so.
+    `is_name` tells whether a word is a project: `No module named triton` is not about a project
+    whose name only begins so.
     """
     places: dict[str, int | None] = {}
     matches = []
@@ -44,11 +44,11 @@ def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], boo
         for symptom in fact.symptom:
             if symptom not in places:
                 places[symptom] = _first(text.folded, fold(symptom), is_name)
-        seen = sorted((each for each in fact.symptom if places[each] is not None), key=_weight)
-        if seen:
-            number = text.number(places[seen[-1]] or 0)
+        present = [symptom for symptom in fact.symptom if places[symptom] is not None]
+        if present:
+            number = text.number(places[max(present, key=_weight)] or 0)
             line = text.lines[number - 1].strip()
-            matches.append(Match(fact, number, line, sum(map(_weight, seen))))
+            matches.append(Match(fact, number, line, sum(map(_weight, present))))
     return matches
 
 
@@ -57,7 +57,7 @@ def _weight(symptom: str) -> int:
 
 
 def _first(folded: str, symptom: str, is_name: Callable[[str], bool]) -> int | None:
-    """Where the first line that has it begins to have its longest piece."""
+    """Return the offset of the longest piece in the first line that has the symptom."""
     pieces = [piece for piece in symptom.split("*") if piece.strip()]
     longest = max(pieces, key=len)
     last_word = "" if symptom.endswith("*") else symptom.split()[-1]
@@ -74,7 +74,7 @@ def _first(folded: str, symptom: str, is_name: Callable[[str], bool]) -> int | N
 
 
 def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
-    """Whether the pieces are in a line one after the other."""
+    """Return whether the pieces are in a line, in their order."""
     place = 0
     for piece in pieces[:-1]:
         place = line.find(piece, place)

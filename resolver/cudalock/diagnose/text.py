@@ -1,4 +1,4 @@
-"""A text as somebody saved or copied it, made ready to be looked through."""
+"""Decode and fold a text as people save or copy it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ _MARKS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
 _LOOKED_AT: Final = 4096
-"""How many of the first bytes tell the encoding."""
+"""Bytes that are looked at to tell the encoding."""
 
 
-def decode(data: bytes) -> str:
-    """The text of a file: UTF-8, or what its first bytes say (PowerShell saves UTF-16)."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    return data.decode(encoding or _without_a_mark(data), errors="replace")
+def decode(content: bytes) -> str:
+    """Return the text of a file: UTF-8, or what its first bytes say (PowerShell saves UTF-16)."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    return content.decode(encoding or _without_a_mark(content), errors="replace")
 
 
-def _without_a_mark(data: bytes) -> str:
-    """UTF-16 where every second byte of what should be letters is empty, else UTF-8."""
-    even, odd = data[:_LOOKED_AT:2], data[1:_LOOKED_AT:2]
+def _without_a_mark(content: bytes) -> str:
+    """Return the encoding: UTF-16 where every second byte is zero, as for Latin letters, else
+    UTF-8."""
+    even, odd = content[:_LOOKED_AT:2], content[1:_LOOKED_AT:2]
     if odd and odd.count(0) > len(odd) * 0.8 and even.count(0) < len(even) * 0.2:
         return "utf-16-le"
     if odd and even.count(0) > len(even) * 0.8 and odd.count(0) < len(odd) * 0.2:
@@ -36,14 +37,14 @@ def _without_a_mark(data: bytes) -> str:
 
 
 def fold(text: str) -> str:
-    """The text without what two printings of one message differ in: case, quotes, and backslashes
-    that are doubled. Lines stay lines."""
+    """Return the text without case, quotes and doubled backslashes, in which two copies of one
+    message differ. Lines stay lines."""
     return text.translate(_QUOTES).lower().replace("\\\\", "\\")
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text in lines, without colours, and the same folded."""
+    """A text without terminal colours, in lines and folded."""
 
     lines: list[str]
     folded: str = field(repr=False)
@@ -55,5 +56,5 @@ class Text:
         return cls(plain.split("\n"), fold(plain))
 
     def number(self, offset: int) -> int:
-        """The line, counted from 1, that a place in the folded text is on."""
+        """Return the line, counted from 1, of an offset in the folded text."""
         return self.folded.count("\n", 0, offset) + 1

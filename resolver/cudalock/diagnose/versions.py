@@ -1,4 +1,4 @@
-"""The versions that a text tells of: from installers' logs, lists, file names and messages."""
+"""Read package versions from a text: installers' logs, lists, file names and messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from cudalock.diagnose.text import Text
     from cudalock.matrix.matrix import Matrix
 
-ASKED: Final = 1
-"""What somebody wanted, or had before."""
-SEEN: Final = 2
-"""What some line names, a file or a message."""
+REQUESTED: Final = 1
+"""Requested, or installed before."""
+MENTIONED: Final = 2
+"""In a sentence or a file name."""
 LISTED: Final = 3
-"""What a list of packages has."""
+"""In a list of packages."""
 INSTALLED: Final = 4
-"""What an installer said that it installed or found."""
+"""Installed or found by an installer, according to its log."""
 
 _INSTALLED: Final = "Successfully installed "
 _SATISFIED: Final = "Requirement already satisfied: "
@@ -51,17 +51,20 @@ _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
 
 class Pin(NamedTuple):
-    """A project at a version, as the text has it."""
+    """A project at a version, as a text has it."""
 
     name: str
-    """the matrix's name where it has one, else canonical"""
+    """the project name of the matrix, else the canonical one (PEP 503)"""
     version: str
+    """with its local label, if any"""
     line: int
+    """counted from 1"""
     trust: int
+    """REQUESTED to INSTALLED"""
 
 
 def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
-    """One pin a project, in the order of the text: what is trusted most, and of that the last."""
+    """Return one pin a project, in the order of the text: the most trusted, of several the last."""
     best: dict[str, Pin] = {}
     for pin in _all_pins(text, _Namer(matrix)):
         known = best.get(pin.name)
@@ -71,9 +74,9 @@ def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
 
 
 def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
-    """What a package asks of others by the text: `a requires b>=1`, `a 2.0 requires b<2`.
+    """Return project name to specifier for lines such as `a requires b>=1` or `a 2.0 requires b<2`.
 
-    Where the matrix holds that very release, and what it asks of the other, it knows more.
+    Lines about a release in the matrix are left out: the matrix has its whole METADATA.
     """
     namer = _Namer(matrix)
     bounds: dict[str, str] = {}
@@ -89,7 +92,7 @@ def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
 
 
 def _is_known(line: str, match: re.Match[str], name: str, namer: _Namer, matrix: Matrix) -> bool:
-    """Whether a release that the line names is held, and limits the other project."""
+    """Return whether the matrix has the release in the line, with a requirement on the project."""
     version = match["who"]
     before = line[: match.start()].split()
     who = before and _is_version(version) and namer.known(before[-1], version)
@@ -104,24 +107,24 @@ def _is_known(line: str, match: re.Match[str], name: str, namer: _Namer, matrix:
 
 
 class _Namer:
-    """Which word names which project; an alias does so only with a version that exists."""
+    """Maps words to projects; an alias counts only with a version of that project."""
 
     def __init__(self, matrix: Matrix) -> None:
         self._matrix = matrix
-        self._seen: dict[str, str | None] = {}
+        self._projects: dict[str, str | None] = {}
 
     def known(self, word: str, version: str) -> str | None:
-        """The matrix's project, None for a word that is no project there."""
-        if word not in self._seen:
+        """Return the matrix's project; None for a word that is none."""
+        if word not in self._projects:
             names = self._matrix.names
-            self._seen[word] = names.find(word) or names.imports.get(word)
-        project = self._seen[word]
+            self._projects[word] = names.find(word) or names.imports.get(word)
+        project = self._projects[word]
         if project is None or canonical(word) == project:
             return project
         return project if version.partition("+")[0] in self._matrix.versions(project) else None
 
     def any(self, word: str, version: str) -> str:
-        """A name that an installer wrote, known or not."""
+        """Return the project name for a word that an installer wrote as one."""
         return self.known(word, version) or canonical(word)
 
 
@@ -139,21 +142,21 @@ def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
 
 
 def _installed(tokens: str, number: int, namer: _Namer) -> Iterator[Pin]:
-    """`a-1.0 b-2.0`."""
+    """Read `a-1.0 b-2.0`."""
     for token in tokens.split():
         name, _, version = token.rpartition("-")
         if name and _is_version(version):
             yield Pin(namer.any(name, version), version, number, INSTALLED)
 
 
-def _satisfied(rest: str, number: int, namer: _Namer) -> Iterator[Pin]:
-    """`a>=1 in /env/lib/python3.11/site-packages (from b) (1.2)`."""
-    name, found = (
-        re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", rest[:LONGEST]),
-        _FOUND.search(rest[-200:]),
+def _satisfied(tail: str, number: int, namer: _Namer) -> Iterator[Pin]:
+    """Read `a>=1 in /env/lib/python3.11/site-packages (from b) (1.2)`."""
+    name, installed = (
+        re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", tail[:LONGEST]),
+        _FOUND.search(tail[-200:]),
     )
-    if name and found and _is_version(found[1]):
-        yield Pin(namer.any(name[0], found[1]), found[1], number, INSTALLED)
+    if name and installed and _is_version(installed[1]):
+        yield Pin(namer.any(name[0], installed[1]), installed[1], number, INSTALLED)
 
 
 def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
@@ -162,10 +165,10 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
         name = namer.known(match["name"], version)
         if name is None or not _is_version(version):
             continue
-        # It names what something was made for, and then what is there.
-        has = _HAS.match(line[match.end() :].lstrip()) or _HAS.search(line, match.end())
-        if has and _is_version(has[1]):
-            yield Pin(name, has[1], number, INSTALLED)
+        # `built for torch 2.6.0 (you have 2.7.0)`: the second one is installed.
+        installed = _HAS.match(line[match.end() :].lstrip()) or _HAS.search(line, match.end())
+        if installed and _is_version(installed[1]):
+            yield Pin(name, installed[1], number, INSTALLED)
             continue
         trust = _trust(line, match)
         if trust:
@@ -173,23 +176,23 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
 
 
 def _trust(line: str, match: re.Match[str]) -> int:
-    """How sure it is that such a version is installed; 0 for what another package asks for."""
+    """Return the trust in a version, 0 for one that another package only requires."""
     before, after = line[: match.start()], line[match.end() :]
     if line.startswith(_GONE):
-        return ASKED
+        return REQUESTED
     if before == "+ ":  # uv
         return INSTALLED
     if match["between"] == "==":
         if before.endswith("you require "):
-            return ASKED
+            return REQUESTED
         if _OF_ANOTHER.search(before):
             return 0
-        return ASKED if before or after.lstrip()[:1] not in ("", "#", ";") else LISTED
+        return REQUESTED if before or after.lstrip()[:1] not in ("", "#", ";") else LISTED
     if before.endswith("you have "):
         return INSTALLED
     if after.startswith(" requires ") and "you have " in after:
         return INSTALLED
-    return LISTED if not before and not after.strip() else SEEN
+    return LISTED if not before and not after.strip() else MENTIONED
 
 
 def _is_specifier(text: str) -> bool:
