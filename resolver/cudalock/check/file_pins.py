@@ -12,6 +12,7 @@ from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
@@ -212,13 +213,11 @@ def _entries(
 
 
 def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
-    tags = target.tags()
-    ranked = [
-        (rank, position)
-        for position, wheel in enumerate(wheels)
-        if (found := wheel_tags(wheel.name)) is not None and (rank := tags.rank(found)) is not None
-    ]
-    return wheels[min(ranked)[1]] if ranked else None
+    # The first of those that rank alike: a lock lists them in an order of its own.
+    tagged = [(tags, wheel) for wheel in reversed(wheels) if (tags := wheel_tags(wheel.name))]
+    tag_sets = [tags for tags, _ in tagged]
+    position = best_wheel(tag_sets, target.tags(), bare_linux_last=False)
+    return None if position is None else tagged[position][1]
 
 
 def _version_of(file: str) -> str | None:

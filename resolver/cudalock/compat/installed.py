@@ -13,6 +13,7 @@ from cudalock.compat.wheels import has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import CUDA
+from cudalock.targets.tags import fits_any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,7 +93,7 @@ class ExaminedEnvironment:
         """The builds of a release that have a wheel for the target."""
         tags = self.target.tags()
         for build in project.release(version).builds:
-            if any(tags.rank(each) is not None for each in build.tags):
+            if fits_any(build.tags, tags):
                 yield build
 
     def held(self, installed: Installed) -> PinnedProject:
@@ -134,7 +135,7 @@ class ExaminedEnvironment:
     def is_foreign(self, installed: Installed) -> bool:
         """Whether it is of a wheel for another Python or platform."""
         tags = self.target.tags()
-        return bool(installed.tags) and all(tags.rank(each) is None for each in installed.tags)
+        return bool(installed.tags) and not fits_any(installed.tags, tags)
 
     def stack(self) -> Iterator[Installed]:
         """What is installed of the projects that the matrix holds."""

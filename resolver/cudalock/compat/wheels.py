@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,
     asks_prerelease,
@@ -97,7 +98,7 @@ class PinWheels:
         python = made.build.python
         if python is not None and not accepts(python, self._python):
             return False
-        return any(self._tags.rank(tags) is not None for tags in made.build.tags)
+        return fits_any(made.build.tags, self._tags)
 
     def first(self, *tests: Callable[[ReleaseBuild], bool]) -> ReleaseBuild | None:
         """The first build that passes each test."""

@@ -18,6 +18,7 @@ from cudalock.lint.rows import releases
 from cudalock.matrix.facts import NONE
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, PLATFORMS, Target
 from cudalock.targets.accelerators import CUDA
+from cudalock.targets.tags import fits_any
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
 from cudalock.versions import accepts, holds, parse_requirement
@@ -53,7 +54,7 @@ class _Machine(NamedTuple):
 
 def _installs(tags: Tags, build: Build) -> bool:
     """Whether a wheel of a build has one of the tags; a name that is none has another lint."""
-    return any(tags.rank(each) is not None for each in build.tags if each.count("-") >= 2)
+    return fits_any((each for each in build.tags if each.count("-") >= 2), tags)
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cudalock.errors import NetworkError
 from cudalock.live.asking import at_once
 from cudalock.matrix.releases import Build, Project
+from cudalock.targets.tags import fits_any
 from cudalock.versions import accepts, canonical, parse_requirement, parse_version
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Preparation:
             is_asked = accepts(specifier, version)
             if is_asked and not (project.has_final and parse_version(version).is_prerelease):
                 for build in project.release(version).builds:
-                    fits = any(self._tags.rank(tags) is not None for tags in build.tags)
+                    fits = fits_any(build.tags, self._tags)
                     if fits and (build.python is None or accepts(build.python, python)):
                         yield build
 

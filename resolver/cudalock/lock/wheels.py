@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.lock.markers import marker_for
-from cudalock.targets import is_bare_linux
+from cudalock.targets import best_wheel
 from cudalock.versions import parse_marker
 
 if TYPE_CHECKING:
@@ -39,14 +39,10 @@ def targets_of(pin: Pin, lock: Lock) -> list[Target]:
 
 def wheel_for(pin: Pin, target: Target) -> LockedWheel:
     """The wheel of a pin that a target gets."""
-    ranker = target.tags()
-    fitting = []
-    for wheel in every_wheel(pin):
-        tags = _tags(wheel.file)
-        rank = ranker.rank(tags)
-        if rank is not None:
-            fitting.append(((is_bare_linux(tags), rank), wheel))
-    return min(fitting, key=lambda each: each[0])[1] if fitting else pin.wheel
+    # The preferred one comes last: of wheels that rank alike the last is taken.
+    wheels = every_wheel(pin)[::-1]
+    position = best_wheel([_tags(wheel.file) for wheel in wheels], target.tags())
+    return pin.wheel if position is None else wheels[position]
 
 
 def taken(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:

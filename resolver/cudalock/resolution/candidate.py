@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cudalock import targets
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import Build, Release, Wheel
-from cudalock.targets import is_bare_linux
 
 if TYPE_CHECKING:
-    from cudalock.resolution.wheels import Ranker
+    from cudalock.targets import Ranker
 
 NO_EXTRAS: Final[frozenset[str]] = frozenset()
 
@@ -87,14 +87,8 @@ def label(candidate: Candidate, name: str) -> str | None:
 
 def best_wheel(build: Build, tags: Ranker) -> Wheel | None:
     """The wheel that an installer on the target would prefer, or None where none fits."""
-    best: tuple[bool, int, int] | None = None
-    for position, wheel_tags in enumerate(build.tags):
-        rank = tags.rank(wheel_tags)
-        if rank is not None:
-            key = (is_bare_linux(wheel_tags), rank, -position)
-            if best is None or key < best:
-                best = key
-    return build.wheel(-best[2]) if best else None
+    position = targets.best_wheel(build.tags, tags)
+    return None if position is None else build.wheel(position)
 
 
 __all__ = ["Candidate", "best_wheel", "label"]

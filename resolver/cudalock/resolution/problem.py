@@ -48,8 +48,7 @@ from cudalock.versions import (
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.universe import Universe
-    from cudalock.resolution.wheels import Ranker
-    from cudalock.targets import Target
+    from cudalock.targets import Ranker, Target
     from cudalock.targets.accelerators import Library
 
 TRUST_ACCEPTED: Final = {

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from cudalock.resolution.elements import TARGET_GLIBC, TARGET_PLATFORM, TARGET_PYTHON, Element
 
 if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
-    from cudalock.targets import Target
+    from cudalock.targets import Ranker, Target
 
 WHEEL_FACETS: Final = (TARGET_PYTHON, TARGET_PLATFORM, TARGET_GLIBC)
 """The parts of a target that wheel tags speak of, as elements of the question."""
 
 LAST: Final = 1 << 30
 """The rank of a wheel that fits only because something was left out."""
-
-
-class Ranker(Protocol):
-    """How well a wheel's tags fit; None where they do not."""
-
-    def rank(self, tags: str) -> int | None: ...
 
 
 class Fit:
@@ -98,4 +92,4 @@ class _Lenient:
         return LAST
 
 
-__all__ = ["WHEEL_FACETS", "Fit", "Ranker"]
+__all__ = ["WHEEL_FACETS", "Fit"]

@@ -23,7 +23,7 @@ from cudalock.targets.platforms import (
     platform_words,
 )
 from cudalock.targets.pythons import LIKELY_PYTHONS, PYTHONS, parse_python
-from cudalock.targets.tags import Tags, is_bare_linux
+from cudalock.targets.tags import Ranker, Tags, best_wheel, fits_any
 from cudalock.targets.target import Target, newest_driver, platforms_of_markers
 
 __all__ = [
@@ -39,12 +39,14 @@ __all__ = [
     "WINDOWS",
     "Here",
     "Platform",
+    "Ranker",
     "System",
     "Tags",
     "Target",
+    "best_wheel",
     "current",
     "current_python",
-    "is_bare_linux",
+    "fits_any",
     "is_musl",
     "newest_driver",
     "parse_platform",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cudalock.targets.platforms import PLATFORMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ANY: Final = "any"
 """The platform tag of a wheel for every platform, and what stands for every Python."""
@@ -28,12 +28,37 @@ _NAMED_MANYLINUX: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylin
 """The manylinux tags from before PEP 600, by the glibc minor that each stands for."""
 
 
-def is_bare_linux(tags: str) -> bool:
-    """Whether the tags are a plain `linux_x86_64`, which promises no glibc.
+class Ranker(Protocol):
+    """How well a wheel's tags fit: smaller is better, None not at all."""
 
-    Installers put it first; for a wheel that is named by its file any manylinux one is better.
+    def rank(self, tags: str) -> int | None: ...
+
+
+def best_wheel(
+    tag_sets: Sequence[str], ranker: Ranker, *, bare_linux_last: bool = True
+) -> int | None:
+    """Return the position of the wheel to take of several, given by their tags; None if none fits.
+
+    Every choice of a wheel for a target is made here. A plain `linux_x86_64` promises no glibc, so
+    any manylinux wheel is better where the file is named; installers that choose by tags alone put
+    it first, which is `bare_linux_last=False`. Of wheels that rank alike the last is taken: build
+    tags ascend in the matrix, and pip takes the highest.
     """
-    return "-linux_" in tags
+    # A loop: as a list of keys it takes twice the time, and a search asks for thousands of builds.
+    best: tuple[bool, int, int] | None = None
+    rank_of = ranker.rank
+    for position, tags in enumerate(tag_sets):
+        rank = rank_of(tags)
+        if rank is not None:
+            key = (bare_linux_last and "-linux_" in tags, rank, -position)
+            if best is None or key < best:
+                best = key
+    return None if best is None else -best[2]
+
+
+def fits_any(tag_sets: Iterable[str], ranker: Ranker) -> bool:
+    """Tell whether one of several wheels, given by their tags, fits at all."""
+    return any(ranker.rank(tags) is not None for tags in tag_sets)
 
 
 class Tags:
