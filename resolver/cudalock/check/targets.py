@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.syntax.pep508 import may_hold
-from cudalock.targets import LIKELY, LIKELY_PYTHONS, LIKELY_WITH_GPU, PYTHONS, Target
+from cudalock.targets import (
+    LIKELY,
+    LIKELY_PYTHONS,
+    LIKELY_WITH_GPU,
+    PYTHONS,
+    Target,
+    parse_platform,
+)
 from cudalock.text import either
 
 if TYPE_CHECKING:
@@ -42,8 +49,10 @@ def newer(targets: Iterable[Target]) -> list[Target]:
 
 def _usual(file: ProjectFile) -> Iterator[Target]:
     pythons = list(_pythons(file)) or list(LIKELY_PYTHONS)
-    platforms = [each for each in LIKELY if not file.platforms or each in file.platforms]
-    for platform in platforms or LIKELY:
+    named = [parse_platform(flag)[0] for flag in file.platforms]
+    # The likeliest first, whatever the order in the file.
+    likely = [name for name in LIKELY if name in named]
+    for platform in dict.fromkeys((*likely, *named)) or LIKELY:
         for python in pythons:
             target = Target(python, platform)
             if _is_meant(file, target):
