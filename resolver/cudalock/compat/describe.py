@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cudalock.compat.query import HeldProblem
 from cudalock.compat.wheels import PinWheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import Narrator
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts.core import Core
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.universe import Universe
+    from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Restriction, Strike
     from cudalock.targets import Target
 
@@ -39,11 +39,10 @@ class HeldNarrator(Narrator):
             yield from super()._restriction(strike, cause)
 
 
-def told(problem: HeldProblem, alone: str = "cannot be had") -> Finding:
+def told(held: Sequence[PinnedProject], problem: Problem, alone: str = "cannot be had") -> Finding:
     """The finding for a smallest part of what is held that does not go together, from the wide
     problem of just that part; `alone` is what is said where that is one thing."""
-    held, target, universe = problem.held, problem.target, problem.universe
-    matrix = universe.matrix
+    target, universe, matrix = problem.target, problem.universe, problem.matrix
     conflict = Conflict(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(each.text for each in held))

@@ -221,7 +221,7 @@ class Judge:
             if not core:
                 break
             if any(each.name in self.stack for each in core):
-                finding = told(self.question.problem(core, wide=True), self.ALONE)
+                finding = told(core, self.question.problem(core, wide=True), self.ALONE)
                 found.append(PinConflict(finding, tuple(reversed(core))))
             left = [each for each in left if each is not core[-1]]
             is_possible = self.question.is_possible(left)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from cudalock.compat.wheels import comes_from
 from cudalock.goals import Goal
-from cudalock.resolution.elements import Element
+from cudalock.resolution.policy import Policy
 from cudalock.resolution.problem import Problem
-from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
@@ -20,86 +19,52 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-class HeldProblem(Problem):
-    """What is held, as a goal whose candidates come from where the holder lets them come from.
+class PinPolicy(Policy):
+    """Check pins as they are: nothing is wished for beside them, and each comes from its source.
 
-    Nothing is wished for beside it: no CUDA, no builder's good name. A name is the project of that
-    name, also where a goal would mean another. What the matrix does not hold is taken to be there,
-    and what is neither held nor of the ``stack``, and what is ``overridden`` to be as metadata
-    wants it.
+    Of metadata's requirements those count that are about a pin or about a project of ``stack``
+    (None: about any), that nobody has ``overridden``, and whose project the matrix has.
     """
+
+    reads_aliases = False
 
     def __init__(
         self,
-        held: Iterable[PinnedProject],
-        target: Target,
+        pins: Sequence[PinnedProject],
         universe: Universe,
-        off: frozenset[Element] = NOTHING,
-        wide: bool = False,
         overridden: frozenset[str] = frozenset(),
-        strict: bool = False,
         stack: Container[str] | None = None,
     ) -> None:
-        self.held = tuple(held)
-        self.overridden = overridden
-        self.stack = stack
-        self._names = {each.name for each in self.held}
-        goal = Goal(
-            requirements=tuple(dict.fromkeys(each.text for each in self.held if each.required)),
-            constraints=tuple(dict.fromkeys(each.text for each in self.held if not each.required)),
-            builders="any",
-            strict=strict,
-        )
-        super().__init__(goal, target, universe, off, wide)
-        self._places: dict[str, list[PinnedProject]] = {}
-        for each in self.held:
-            if each.file is not None or each.indexes is not None:
-                self._places.setdefault(each.name, []).append(each)
+        self._names = {pin.name for pin in pins}
+        self._universe = universe
+        self._overridden = overridden
+        self._stack = stack
+        self._with_source: dict[str, list[PinnedProject]] = {}
+        for pin in pins:
+            if pin.file is not None or pin.indexes is not None:
+                self._with_source.setdefault(pin.name, []).append(pin)
 
-    def without(self, off: frozenset[Element]) -> HeldProblem:
-        return HeldProblem(
-            self.held,
-            self.target,
-            self.universe,
-            off,
-            overridden=self.overridden,
-            strict=self.goal.strict,
-            stack=self.stack,
-        )
+    def wants_cuda(self, goal: Goal) -> bool:
+        return False
 
-    def meant(self, name: str) -> str:
-        return name
-
-    def cuda_wishes(self) -> Iterator[Requirement]:
-        yield from ()
-
-    def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
-        yield from super().missed_filters(candidate)
+    def source_allowed(self, candidate: Candidate) -> bool:
         build = candidate.build
-        for held in self._places.get(candidate.name, ()):
-            if build is not None and not comes_from(held, build, candidate.version or ""):
-                yield frozenset([Element("source", candidate.name)])
+        return build is None or all(
+            comes_from(pin, build, candidate.version or "")
+            for pin in self._with_source.get(candidate.name, ())
+        )
 
-    def told_apart_by(self, candidate: Candidate) -> str | None:
-        held = self._places.get(candidate.name, ())
-        return candidate.full_version if any(each.file is not None for each in held) else None
+    def source_key(self, candidate: Candidate) -> str | None:
+        pins = self._with_source.get(candidate.name, ())
+        return candidate.full_version if any(pin.file is not None for pin in pins) else None
 
-    def _metadata_requirements(
-        self, candidate: Candidate, names: frozenset[str] | None
-    ) -> Iterator[Requirement]:
-        for requirement in super()._metadata_requirements(candidate, names):
-            name = requirement.name
-            if (
-                name not in self.overridden
-                and self._counts(name)
-                and self.universe.project(name) is not None
-            ):
-                yield requirement
-
-    def _counts(self, name: str) -> bool:
-        """Whether a project matters: what is neither held nor of the stack is taken to be there.
-        A closure of hundreds would else be searched for each question."""
-        return self.stack is None or name in self._names or name in self.stack
+    def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
+        name = requirement.name
+        # Without a stack a closure of hundreds of projects would be searched for each question.
+        is_checked = self._stack is None or name in self._names or name in self._stack
+        return (
+            is_checked and name not in self._overridden and self._universe.project(name) is not None
+        )
 
 
 class PinQuery:
@@ -132,17 +97,16 @@ class PinQuery:
         self.solves -= 1
         return Search(self.problem(held))
 
-    def problem(self, held: Sequence[PinnedProject], *, wide: bool = False) -> HeldProblem:
-        """What is asked of the engine."""
-        return HeldProblem(
-            held,
-            self.target,
-            self.universe,
-            wide=wide,
-            overridden=self._overridden,
+    def problem(self, held: Sequence[PinnedProject], *, wide: bool = False) -> Problem:
+        """What is asked of the engine: a goal of these pins, whoever built them."""
+        goal = Goal(
+            requirements=tuple(dict.fromkeys(each.text for each in held if each.required)),
+            constraints=tuple(dict.fromkeys(each.text for each in held if not each.required)),
+            builders="any",
             strict=self.strict,
-            stack=self._stack,
         )
+        policy = PinPolicy(held, self.universe, self._overridden, self._stack)
+        return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
 
     def is_possible(self, held: Sequence[PinnedProject]) -> bool:
         """Whether these go together, at whatever price in warnings."""

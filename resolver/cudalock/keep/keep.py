@@ -18,7 +18,7 @@ from cudalock.errors import (
     UnknownVersion,
 )
 from cudalock.goals import command_line
-from cudalock.keep.policy import KeepingProblem, meets
+from cudalock.keep.policy import keep_problem, meets
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import Attempt
@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.lock import Lock, Pin
     from cudalock.resolution import Resolution
+    from cudalock.resolution.problem import Problem
 
 ALL: Final = "all"
 """What stands for everything that is installed."""
 
-ROUNDS: Final = 400
+MAX_DEAD_ENDS: Final = 400
 """How long an answer without a change is looked for where one with it was found."""
 
 
@@ -143,8 +144,10 @@ class Keeping:
 
     # -- solving --------------------------------------------------------------------------------
 
-    def problem(self, kept: Sequence[PinnedProject], *, wide: bool = False) -> KeepingProblem:
-        return KeepingProblem(self.subject, self.goal, kept, wide=wide, rounds=2 * ROUNDS)
+    def problem(self, kept: Sequence[PinnedProject], *, wide: bool = False) -> Problem:
+        return keep_problem(
+            self.subject, self.goal, kept, wide=wide, max_dead_ends=2 * MAX_DEAD_ENDS
+        )
 
     def _is_possible(self, kept: Sequence[PinnedProject]) -> bool:
         return Search(self.problem(kept)).is_possible()
@@ -191,7 +194,9 @@ class Keeping:
             raise (
                 _given_up()
                 if search.gave_up
-                else self._refusal(explain(self.problem(self.held, wide=True), self._headline))
+                else self._refusal(
+                    explain(self.problem(self.held, wide=True), self.held, self._headline)
+                )
             )
         found = answer(self.problem(self.kept))
         if found is None:
@@ -204,8 +209,11 @@ class Keeping:
         first = found
         while changed := [each for each in self._changed(found) if each.name not in limits]:
             limits |= {each.name: each for each in changed}
-            problem = KeepingProblem(
-                self.subject, self.goal, [*self.held, *limits.values()], rounds=ROUNDS
+            problem = keep_problem(
+                self.subject,
+                self.goal,
+                [*self.held, *limits.values()],
+                max_dead_ends=MAX_DEAD_ENDS,
             )
             again = answer(problem) if Search(problem).is_possible() else None
             if again is None:

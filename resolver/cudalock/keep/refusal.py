@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING
 from cudalock.conflicts import Conflict, Explanation, Step
 from cudalock.conflicts.explanation import Narrator, unique
 from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires
-from cudalock.keep.policy import KeepingProblem, meets
+from cudalock.keep.policy import meets
 from cudalock.resolution.elements import Element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cudalock.compat.pins import PinnedProject
+    from cudalock.conflicts.core import Core
     from cudalock.resolution import Resolution
+    from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Restriction, Strike
 
 
-def explain(problem: KeepingProblem, headline: str) -> Explanation:
+def explain(problem: Problem, kept: Sequence[PinnedProject], headline: str) -> Explanation:
     """Why what is kept leaves no answer to a wide problem."""
     conflict = Conflict(problem)
     cores = conflict.cores()
     return Explanation(
         headline=headline,
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
-        conflicts=tuple(KeepingNarrator(conflict, core).steps() for core in cores),
+        conflicts=tuple(KeepingNarrator(conflict, core, kept).steps() for core in cores),
     )
 
 
@@ -52,13 +54,17 @@ def _installed(held: PinnedProject) -> IsInstalled:
 class KeepingNarrator(Narrator):
     """Tells what is installed from what is asked for, and leaves out where it came from."""
 
+    def __init__(self, conflict: Conflict, core: Core, kept: Sequence[PinnedProject]) -> None:
+        super().__init__(conflict, core)
+        self._kept = kept
+
     def steps(self) -> tuple[Step, ...]:
         """As those of any conflict, in the words of what is there."""
-        problem = self._problem
-        kept = problem.kept if isinstance(problem, KeepingProblem) else ()
-        by_text = {each.text: each for each in kept}
+        by_text = {each.text: each for each in self._kept}
         placed = [
-            _installed(each) for each in kept if Element("source", each.name) in self._core.elements
+            _installed(each)
+            for each in self._kept
+            if Element("source", each.name) in self._core.elements
         ]
         told = [
             _installed(by_text[step.requirement])

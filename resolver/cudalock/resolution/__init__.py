@@ -1,6 +1,7 @@
 """From a goal, a target and the matrix to a resolution.
 
-Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`network` and
+Who does what: :mod:`problem` says what exists and what each choice asks for, :mod:`policy` what
+an existing environment or file changes about that, :mod:`network` and
 :mod:`propagation` strike out what can take part in no answer, :mod:`cost` says what is better,
 :mod:`provider` lets resolvelib settle the rest (:mod:`pinning` does, where that goes round in
 circles: by :mod:`clauses`, over :mod:`choices` and :mod:`releases`), and :mod:`search` walks it all

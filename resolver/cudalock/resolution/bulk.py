@@ -43,7 +43,7 @@ class Columns:
         for fact, owners in self.facts():
             for demand in fact.beside:
                 for requirement, asking in self._filled(fact, demand, owners):
-                    if not self._problem.is_settled(self.domain.name, requirement.name):
+                    if not self._problem.is_fixed(self.domain.name, requirement.name):
                         yield fact, requirement, asking
 
     def metadata(self, names: frozenset[str]) -> Iterator[tuple[Requirement, int]]:
@@ -63,11 +63,11 @@ class Columns:
         """The sets of elements that together rule candidates out, with the candidates."""
         for fact, owners in self.facts():
             element = fact_element(fact.id)
-            if fact.refuses and not self._problem.is_settled(self.domain.name, self.domain.name):
+            if fact.refuses and not self._problem.is_fixed(self.domain.name, self.domain.name):
                 yield frozenset([element]), owners
             for demand in fact.of_machine:
                 for requirement, asking in self._filled(fact, demand, owners):
-                    settled = self._problem.is_settled(self.domain.name, requirement.name)
+                    settled = self._problem.is_fixed(self.domain.name, requirement.name)
                     if not settled and not self._problem.target_accepts(requirement):
                         yield frozenset([element, Element("target", requirement.name)]), asking
         if self._problem.wide:
@@ -79,8 +79,8 @@ class Columns:
         for position, candidate in self.domain.real():
             build = candidate.build
             if build is not None:
-                told_by = self._problem.told_apart_by(candidate)
-                key: Hashable = (build.index, build.builder, build.python, told_by, *build.tags)
+                rest = self._problem.filter_key(candidate)
+                key: Hashable = (build.index, build.builder, build.python, *rest, *build.tags)
                 groups[key] = groups.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
         for key, owners in groups.items():

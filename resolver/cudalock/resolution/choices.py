@@ -119,7 +119,7 @@ class ProblemChoices:
         members = domain.members(allowed & domain.all & ~ABSENT)
         if not members:
             return 0, allowed
-        favourite = self._problem.favourites.get(base)
+        favourite = self._problem.policy.favourites.get(base)
         best = min(members, key=lambda each: (each.version != favourite, self._key(each)))
         return 1 << domain.place(best), 0
 

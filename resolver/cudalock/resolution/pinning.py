@@ -42,7 +42,7 @@ class Pinning:
     def pin(self, alive: Alive, cuda: str | None) -> Pinned | None:
         """The best choice among what is alive; None where there is no choice, or where none was
         found in as much time as there is, which the problem then remembers."""
-        most = self._problem.max_dead_ends or DEAD_ENDS
+        most = self._problem.policy.max_dead_ends or DEAD_ENDS
         if not self._problem.universe.is_whole:
             most = min(QUICK_DEAD_ENDS, most)
         options = tuple(self._problem.option_roots(cuda))

@@ -11,7 +11,7 @@ offers what the goal's words and the target rule out as well, and names the elem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +28,7 @@ from cudalock.resolution.elements import (
     Element,
     fact_element,
 )
+from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.requirement import Requirement
 from cudalock.resolution.screen import Screen
@@ -68,6 +69,7 @@ class Problem:
         universe: Universe,
         off: frozenset[Element] = NOTHING,
         wide: bool = False,
+        policy: Policy = FROM_SCRATCH,
     ) -> None:
         self.goal = goal
         self.target = target
@@ -75,12 +77,9 @@ class Problem:
         self.matrix = universe.matrix
         self.off = off
         self.wide = wide
+        self.policy = policy
         self.gave_up = False
         """whether a search for a choice was given up before its end"""
-        self.favourites: Mapping[str, str] = {}
-        """versions that are taken before newer ones, by project, where nothing else decides"""
-        self.max_dead_ends: int | None = None
-        """after how many dead ends a search for a choice is given up; None for the usual"""
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
@@ -94,7 +93,7 @@ class Problem:
 
     def without(self, off: frozenset[Element]) -> Problem:
         """The same problem with other elements left out; what does not depend on them is shared."""
-        other = Problem(self.goal, self.target, self.universe, off)
+        other = Problem(self.goal, self.target, self.universe, off, policy=self.policy)
         other._markers, other._metadata = self._markers, self._metadata
         other._filled_demands = self._filled_demands
         return other
@@ -142,6 +141,8 @@ class Problem:
 
     def meant(self, name: str) -> str:
         """The project that a goal's name means on this target."""
+        if not self.policy.reads_aliases:
+            return name
         for alias in self.matrix.component(name).alias_of:
             if alias.when is None or self.marker_holds(alias.when):
                 return alias.name
@@ -250,19 +251,25 @@ class Problem:
         release, build = candidate.release, candidate.build
         if release is None or build is None:
             return
-        if self.universe.trust(build) not in TRUST_ACCEPTED[self.goal.builders]:
+        policy, name = self.policy, candidate.name
+        is_accepted = self.universe.trust(build) in TRUST_ACCEPTED[self.goal.builders]
+        if not is_accepted and policy.option_applies(BUILDERS_OPTION, name):
             yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
-        if limit is not None and (release.uploaded is None or release.uploaded > limit):
+        is_newer = limit is not None and (release.uploaded is None or release.uploaded > limit)
+        if is_newer and policy.option_applies(EXCLUDE_NEWER_OPTION, name):
             yield frozenset([EXCLUDE_NEWER_OPTION])
         if build.python is not None and not accepts(build.python, self._python):
             yield frozenset([TARGET_PYTHON])
         if self.wide:
             yield from self._fit.missed(build)
+        if not policy.source_allowed(candidate):
+            yield frozenset([Element("source", name)])
 
-    def told_apart_by(self, candidate: Candidate) -> str | None:
-        """What, besides place, Python and tags, `missed_filters` asks of a candidate."""
-        return candidate.version if self.goal.exclude_newer else None
+    def filter_key(self, candidate: Candidate) -> tuple[str | None, str | None]:
+        """What, besides index, builder, Python and tags, `missed_filters` asks of a candidate."""
+        version = candidate.version if self.goal.exclude_newer else None
+        return version, self.policy.source_key(candidate)
 
     @cached_property
     def _fit(self) -> Fit:
@@ -274,10 +281,9 @@ class Problem:
             return self._fit.ranker(frozenset(WHEEL_FACETS))
         return self._fit.ranker(self.off)
 
-    def is_settled(self, owner: str, other: str) -> bool:
-        """Whether what facts of one component ask of another is no question any more; of itself,
-        whether it may be had at all."""
-        return False
+    def is_fixed(self, owner: str, other: str) -> bool:
+        """See :meth:`Policy.is_fixed <cudalock.resolution.policy.Policy.is_fixed>`."""
+        return self.policy.is_fixed(owner, other, self.target_values)
 
     # -- what a candidate asks for ------------------------------------------------------------
 
@@ -349,7 +355,7 @@ class Problem:
     def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
             for requirement in self._filled(fact, candidate, fact.beside):
-                if not self.is_settled(candidate.name, requirement.name):
+                if not self.is_fixed(candidate.name, requirement.name):
                     yield requirement
 
     def machine_requirements(self, candidates: Iterable[Candidate]) -> Iterator[Requirement]:
@@ -362,10 +368,10 @@ class Problem:
     def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         for fact in self.facts_on(candidate):
             element = fact_element(fact.id)
-            if fact.refuses and not self.is_settled(candidate.name, candidate.name):
+            if fact.refuses and not self.is_fixed(candidate.name, candidate.name):
                 yield frozenset([element])
             for requirement in self._filled(fact, candidate, fact.of_machine):
-                settled = self.is_settled(candidate.name, requirement.name)
+                settled = self.is_fixed(candidate.name, requirement.name)
                 if not settled and not self.target_accepts(requirement):
                     yield frozenset([element, Element("target", requirement.name)])
         if self.wide:
@@ -399,6 +405,13 @@ class Problem:
         return self._filled_demands[key]
 
     def _metadata_requirements(
+        self, candidate: Candidate, names: frozenset[str] | None
+    ) -> Iterator[Requirement]:
+        for requirement in self._all_metadata_requirements(candidate, names):
+            if self.policy.requirement_counts(candidate, requirement):
+                yield requirement
+
+    def _all_metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
         if candidate.build is None:
@@ -478,7 +491,7 @@ class Problem:
 
     def cuda_wishes(self) -> Iterator[Requirement]:
         """What the goal wants of the framework's CUDA: some, unless it says otherwise."""
-        if CUDA_OPTION in self.off:
+        if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
             return
         wish = self.goal.cuda
         if wish == CPU:

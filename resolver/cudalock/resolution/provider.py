@@ -140,7 +140,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         if domain is not None:
             alive = domain.members(self._alive[name] & ~ABSENT)
             alive.sort(key=lambda each: component_key(self._problem, each, self._cuda))
-            favourite = self._problem.favourites.get(name)
+            favourite = self._problem.policy.favourites.get(name)
             if favourite is not None:
                 alive.sort(key=lambda each: each.version != favourite)
             return alive
