@@ -189,6 +189,13 @@ def test_a_corrected_row_is_never_overwritten() -> None:
     assert said == ["CUDA 12.5.1 was corrected by hand, and what is published has changed"]
 
 
+def test_a_toolkit_whose_metadata_names_no_package_adds_no_row() -> None:
+    wheels = [["py3-none-any", "0" * 64]]
+    for requires in ([], ["numpy"]):
+        later = {"99.0.0": {"requires": requires, "wheels": wheels}}
+        assert merge_toolkits(MATRIX.toolkits, later, wheels_of) == (MATRIX.toolkits, [])
+
+
 def test_the_toolkits_are_written_as_they_were() -> None:
     table = MATRIX.vendor_table("toolkits")
     text = vendor_text(table["retrieved"], table["sources"], table["releases"])

@@ -84,7 +84,7 @@ def merge_toolkits(
         if release.get("yanked") or not _wheels(release):
             continue
         cuda, new = read_toolkit(version, release, wheels)
-        if not new["pins"]:
+        if "pins" not in new:  # METADATA without the extra that names every package
             continue
         old = rows.get(cuda)
         new["source"] = _source(version, release)
