@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal
-from cudalock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
+from cudalock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin
 from cudalock.matrix.matrix import Index
 from cudalock.targets import Target
 from tests.local_index import build_wheel
@@ -102,8 +102,8 @@ def lock(*pins: Pin, indexes: tuple[Index, ...] = (), **changes: object) -> Lock
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def warning(says: str = "flash-attn 2.7.4.post1 is slow on sm_75") -> Warning_:
-    return Warning_("flash-attn-turing", says, "degrades")
+def warning(says: str = "flash-attn 2.7.4.post1 is slow on sm_75") -> LockWarning:
+    return LockWarning("flash-attn-turing", says, "degrades")
 
 
 def small_lock(**changes: object) -> Lock:

@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     pieces: int = 1
 
 
-class Asked(NamedTuple):
+class RequestedProject(NamedTuple):
     """One request, by its path (decoded) and headers in lower case."""
 
     path: str
@@ -56,7 +56,7 @@ class ScriptedServer:
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, list[Answer]] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[RequestedProject] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._scheme = "http"
@@ -102,7 +102,7 @@ class ScriptedServer:
             def do_GET(self) -> None:
                 path = unquote(self.path.partition("?")[0])
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                server.asked.append(Asked(path, headers))
+                server.asked.append(RequestedProject(path, headers))
                 answer = server.next(path)
                 tag = answer.headers.get("ETag")
                 if tag is not None and headers.get("if-none-match") == tag:

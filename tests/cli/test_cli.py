@@ -29,7 +29,7 @@ from cudalock.errors import (
     UnknownName,
     UsageError,
 )
-from cudalock.goals import Asked
+from cudalock.goals import RequestedProject
 
 
 def run(*words: str, **options: Any) -> Result:
@@ -210,7 +210,7 @@ def test_defaults_are_options(tmp_path: Path) -> None:
         ("3.11",),
     )
     assert (request.gpu, request.builders) == (("8.6", "9.0"), ("official",))
-    assert request.constraints == (Asked("numpy", "<2", origin="-c"),)
+    assert request.constraints == (RequestedProject("numpy", "<2", origin="-c"),)
     assert (defaults["format"], defaults["quiet"]) == ("json", True)
 
 

@@ -16,7 +16,7 @@ from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.json_lock import SCHEMA, render, schema
 from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
-from cudalock.lock import Lock, LockedWheel, Pin, Replaced
+from cudalock.lock import Lock, LockedWheel, Pin, ReplacedRequirement
 from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
@@ -35,7 +35,7 @@ def full_lock() -> Lock:
         warnings=(warning("caf\u00e9 is slow"),),
         notes=("a note",),
         replaced=("unsloth asks for triton [unsloth-triton]",),
-        replacements=(Replaced("unsloth", "triton", None, "unsloth-triton"),),
+        replacements=(ReplacedRequirement("unsloth", "triton", None, "unsloth-triton"),),
         others=(Target("3.12", "linux-x86_64"),),
         stack=("torch",),
         builders=("Dao-AILab/flash-attention",),

@@ -20,7 +20,7 @@ from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputEr
 from cudalock.formats import FORMATS, Options, format_for
 from cudalock.formats.pylock import as_pylock, render
 from cudalock.formats.python_ranges import requires_python
-from cudalock.lock import Address
+from cudalock.lock import FileUrl
 from cudalock.targets import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.recorded import MAIN
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tests.recorded import RecordedIndex
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-ADDRESS = Address(f"https://files.example/{NUMPY.name}", NUMPY.sha256, 1234, "https://x.example/s")
+ADDRESS = FileUrl(f"https://files.example/{NUMPY.name}", NUMPY.sha256, 1234, "https://x.example/s")
 ADDRESSES = {NUMPY.name: ADDRESS}
 TARGETS = [Target(f"3.{minor}", "linux-x86_64") for minor in (11, 12)]
 
@@ -225,7 +225,7 @@ def test_offline_it_takes_listings_from_before(
 def test_it_installs(tool: str, tmp_path: Path) -> None:
     """A renamed wheel, one of another index, one whose address was looked up."""
     with LocalIndex() as index:
-        numpy = Address(index.release("/files/", NUMPY), NUMPY.sha256, None, index.url("/main/"))
+        numpy = FileUrl(index.release("/files/", NUMPY), NUMPY.sha256, None, index.url("/main/"))
         torch = build_wheel("torch", "2.5.1+cu124", requires=["numpy"])
         text = render(
             lock(
@@ -259,7 +259,7 @@ def test_the_wrong_machine_or_file_is_refused(tool: str, what: str, tmp_path: Pa
         "python": Target("3.9", "linux-x86_64"),
     }.get(what, Target(HERE, "linux-x86_64"))
     with LocalIndex() as index:
-        address = Address(index.release("/files/", NUMPY), NUMPY.sha256, None, index.url("/m/"))
+        address = FileUrl(index.release("/files/", NUMPY), NUMPY.sha256, None, index.url("/m/"))
         text = render(lock(pin(NUMPY), target=target), {NUMPY.name: address})
         if what == "hash":
             text = text.replace(NUMPY.sha256 or "", "0" * 64)

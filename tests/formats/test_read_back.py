@@ -18,14 +18,14 @@ from cudalock.formats import FORMATS, Options
 from cudalock.formats.constraints import held
 from cudalock.formats.json_lock import read as read_json
 from cudalock.goals import command_line
-from cudalock.lock import Address
+from cudalock.lock import FileUrl
 from cudalock.lock.wheels import (
-    every_wheel,
-    one_wheel_each,
+    all_wheels,
+    split_by_wheel,
     targets_of,
-    unaddressed,
     wheel_for,
-    with_addresses,
+    wheels_without_url,
+    with_urls,
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.universe import ClosedUniverse
@@ -66,15 +66,15 @@ def lock(request: pytest.FixtureRequest, matrix: Matrix) -> Lock:
 
 
 @pytest.fixture(scope="module")
-def addresses(lock: Lock) -> Mapping[str, Address]:
+def addresses(lock: Lock) -> Mapping[str, FileUrl]:
     """What a listing of an index would add."""
     return {
-        wheel.file: Address(f"https://files.example/{wheel.file}", "0" * 64, 12, INDEX)
-        for _, wheel in unaddressed(lock)
+        wheel.file: FileUrl(f"https://files.example/{wheel.file}", "0" * 64, 12, INDEX)
+        for _, wheel in wheels_without_url(lock)
     } | {
-        wheel.file: Address(wheel.url or "", "1" * 64, None, INDEX)
+        wheel.file: FileUrl(wheel.url or "", "1" * 64, None, INDEX)
         for pin in lock.pins
-        for wheel in every_wheel(pin)
+        for wheel in all_wheels(pin)
         if wheel.url is not None and wheel.sha256 is None
     }
 
@@ -97,7 +97,7 @@ def hashes(*wheels: str | None) -> tuple[str, ...]:
 def test_requirements(lock: Lock, urls: bool) -> None:
     file = written(lock, "requirements", "requirements.txt", Options(urls=urls))
     by_address = lock.by_address
-    placed = with_addresses(lock) if urls else one_wheel_each(lock, lambda p: p in by_address)
+    placed = with_urls(lock) if urls else split_by_wheel(lock, lambda p: p in by_address)
     hashed = not placed.unhashed
     expected = []
     for pin in placed.pins:
@@ -116,7 +116,7 @@ def test_requirements(lock: Lock, urls: bool) -> None:
 
 def test_requirements_of_a_folder_of_wheels(lock: Lock) -> None:
     file = written(lock, "requirements", "requirements.txt", Options(wheels="wheels"))
-    placed = one_wheel_each(lock)
+    placed = split_by_wheel(lock)
     hashed = not placed.unhashed
     found = [(pin.file, pin.url, pin.marker, pin.hashes) for pin in read_pins(file)]
     assert found == [
@@ -139,7 +139,7 @@ def test_constraints(lock: Lock) -> None:
     assert_command(file, lock)
 
 
-def test_pylock(lock: Lock, addresses: Mapping[str, Address]) -> None:
+def test_pylock(lock: Lock, addresses: Mapping[str, FileUrl]) -> None:
     options = Options(addresses=addresses)
     file = written(lock, "pylock", "pylock.toml", options)
     assert len(file.declared) == len(lock.pins)
@@ -166,7 +166,7 @@ def test_pylock(lock: Lock, addresses: Mapping[str, Address]) -> None:
 
 
 def stated(
-    wheel: LockedWheel, addresses: Mapping[str, Address]
+    wheel: LockedWheel, addresses: Mapping[str, FileUrl]
 ) -> tuple[str | None, tuple[str, ...]]:
     address = addresses.get(wheel.file)
     digest = wheel.sha256 or (address.sha256 if address else None)

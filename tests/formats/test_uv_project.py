@@ -30,7 +30,7 @@ from cudalock.formats.uv import lock as uv_lock
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
 from cudalock.formats.uv.toml_lists import edited
-from cudalock.lock import Lock, Replaced
+from cudalock.lock import Lock, ReplacedRequirement
 from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.read import read_file
 from cudalock.targets import Target
@@ -431,10 +431,10 @@ def stack(torch: str = "2.5.1+cu124", **changes: object) -> Lock:
 
 
 def test_a_replaced_requirement_is_overridden() -> None:
-    changed = stack(replacements=(Replaced("unsloth", "triton", "numpy", "a-fact"),))
+    changed = stack(replacements=(ReplacedRequirement("unsloth", "triton", "numpy", "a-fact"),))
     uv = toml.loads(uv_project.render(changed, Options()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["triton; python_version < '0'"]
-    held = stack(replacements=(Replaced("torch", "numpy", None, "a-fact"),))
+    held = stack(replacements=(ReplacedRequirement("torch", "numpy", None, "a-fact"),))
     uv = toml.loads(uv_project.render(held, Options()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["numpy==2.1.3"]
 

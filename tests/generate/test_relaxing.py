@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cudalock.goals import Question
+    from cudalock.goals import Query
     from cudalock.matrix.matrix import Matrix
 
 LINUX = Target("3.11", "linux-x86_64")
@@ -43,12 +43,12 @@ def limits(*texts: str) -> list[Limit]:
     return found
 
 
-def asking(found: Sequence[Limit], *targets: Target) -> list[Question]:
+def asking(found: Sequence[Limit], *targets: Target) -> list[Query]:
     names = tuple(sorted({limit.name for limit in found}))
     return [(Goal(requirements=names), target) for target in targets or (LINUX,)]
 
 
-def is_possible(questions: Sequence[Question], matrix: Matrix) -> bool:
+def is_possible(questions: Sequence[Query], matrix: Matrix) -> bool:
     return all(
         Search(Problem(*each, ClosedUniverse(matrix))).best() is not None for each in questions
     )

@@ -18,9 +18,9 @@ from cudalock.errors import (
     UsageError,
 )
 from cudalock.goals import (
-    Asked,
     Goal,
     Request,
+    RequestedProject,
     command_line,
     parse_accelerator,
     parse_date,
@@ -167,7 +167,10 @@ SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
         Request(words=("fa2", "cu124", "torch==2.5.1")),
         Request(framework=("2.5.1",), switches=("flash-attn",), cuda=("12.4",)),
         Request(words=("torch", "2.5.1"), switches=("flash-attn",), cuda=("cu124", "12.4", "auto")),
-        Request(asked=(Asked("Flash_Attn"), Asked("torch", "==2.5.1")), cuda=(">=12.4", "12.4")),
+        Request(
+            asked=(RequestedProject("Flash_Attn"), RequestedProject("torch", "==2.5.1")),
+            cuda=(">=12.4", "12.4"),
+        ),
     ],
 )
 def test_the_same_said_in_other_ways(request_: Request) -> None:
@@ -177,15 +180,18 @@ def test_the_same_said_in_other_ways(request_: Request) -> None:
 
 
 def test_requirements_of_one_project_are_merged() -> None:
-    asked = (Asked("cuda-toolkit", "==12.4.1", extras=("nvcc",)), Asked("numpy", "<2"))
+    asked = (
+        RequestedProject("cuda-toolkit", "==12.4.1", extras=("nvcc",)),
+        RequestedProject("numpy", "<2"),
+    )
     goal = goal_of("cuda-toolkit[cublas]", "numpy>=1.26", asked=asked)
     assert goal.requirements == ("cuda-toolkit[cublas,nvcc]==12.4.1", "numpy<2,>=1.26")
 
 
 def test_markers_are_the_targets() -> None:
     asked = (
-        Asked("numpy", "<2", marker="sys_platform == 'win32'", origin="r.txt:1"),
-        Asked("numpy", ">=2", marker="sys_platform != 'win32'", origin="r.txt:2"),
+        RequestedProject("numpy", "<2", marker="sys_platform == 'win32'", origin="r.txt:1"),
+        RequestedProject("numpy", ">=2", marker="sys_platform != 'win32'", origin="r.txt:2"),
     )
     on_windows = goal_of("torch", asked=asked, platform=("windows",))
     assert on_windows.requirements == ("numpy<2", "torch")
@@ -200,7 +206,12 @@ def test_a_stand_in_knows_the_versions() -> None:
 
 
 def test_constraints() -> None:
-    limits = (Asked("numpy", "<2"), Asked("Torch", ">=2.4"), Asked("nosuch", "==1"), Asked("torch"))
+    limits = (
+        RequestedProject("numpy", "<2"),
+        RequestedProject("Torch", ">=2.4"),
+        RequestedProject("nosuch", "==1"),
+        RequestedProject("torch"),
+    )
     goal = goal_of("torch", constraints=limits)
     assert goal.constraints == ("numpy<2", "torch>=2.4")
     assert "`nosuch`" in str(goal.notes[0])
@@ -225,12 +236,12 @@ def test_constraints() -> None:
         ({"words": ("torch",), "gpu": ("RTX 9999",)}, BadTarget, "RTX 9999"),
         ({"words": ("torch",), "driver": ("new",)}, BadSpecifier, "driver"),
         ({"words": ("torch",), "builders": ("mine",)}, BadSpecifier, "mine"),
-        ({"asked": (Asked("nosuch", origin="r.txt:7"),)}, UnknownName, "r.txt:7"),
+        ({"asked": (RequestedProject("nosuch", origin="r.txt:7"),)}, UnknownName, "r.txt:7"),
         ({"words": ("nosuch>=1",)}, UnknownName, "`nosuch`"),
         ({"words": ("torch", "transformers==4.48")}, UnknownName, "`transformers`"),
         ({}, UsageError, "the goal is empty"),
         (
-            {"asked": (Asked("numpy", marker="python_version < '3'"),)},
+            {"asked": (RequestedProject("numpy", marker="python_version < '3'"),)},
             UsageError,
             "nothing in the goal is for this target",
         ),

@@ -26,7 +26,7 @@ from cudalock.indexes.digests import with_hashes
 from cudalock.indexes.listings import File
 from cudalock.indexes.package_index import PackageIndexes, find_addresses
 from cudalock.indexes.pip_config import Settings, read_settings
-from cudalock.lock import Address
+from cudalock.lock import FileUrl
 from cudalock.urls import without_credentials
 from tests.local_index import LocalIndex, build_wheel
 from tests.sample_locks import CU124, NUMPY, lock, pin
@@ -70,7 +70,7 @@ def test_an_address_is_found_by_name_and_digest(index: Listed) -> None:
     with PackageIndexes(index.url("/main/")) as indexes:
         found = indexes.find("numpy", NUMPY.name, NUMPY.sha256)
     url = index.url(f"/main/numpy/{NUMPY.name}")
-    assert found == Address(url, NUMPY.sha256, None, index.url("/main/"))
+    assert found == FileUrl(url, NUMPY.sha256, None, index.url("/main/"))
 
 
 def test_another_digest_is_an_error_that_names_both(index: Listed) -> None:

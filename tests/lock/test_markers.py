@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from cudalock.lock.markers import apart, marker_for, whole_marker
+from cudalock.lock.markers import disjoint_markers, full_marker, marker_for
 from cudalock.targets import PLATFORMS, Target
 from tests.properties import BOUNDED
 
@@ -95,14 +95,17 @@ def test_a_marker_holds_on_its_targets_and_on_no_other(groups: list[list[Target]
 
 def test_what_is_apart_is_told_as_simply_as_can_be() -> None:
     groups = [LINUX[:2], LINUX[2:]]
-    assert apart(groups, LINUX) == ["python_version < '3.11'", "python_version >= '3.11'"]
-    assert apart([LINUX], LINUX) == [None]
+    assert disjoint_markers(groups, LINUX) == [
+        "python_version < '3.11'",
+        "python_version >= '3.11'",
+    ]
+    assert disjoint_markers([LINUX], LINUX) == [None]
 
 
 @BOUNDED
 @given(grouped())
 def test_no_machine_meets_two_that_are_apart(groups: list[list[Target]]) -> None:
-    markers = apart(groups, [target for group in groups for target in group])
+    markers = disjoint_markers(groups, [target for group in groups for target in group])
     for group, marker in zip(groups, markers, strict=True):
         assert all(holds(marker, target) for target in group)
     if len(groups) > 1:
@@ -114,4 +117,4 @@ def test_no_machine_meets_two_that_are_apart(groups: list[list[Target]]) -> None
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_a_whole_marker_is_one_targets(target: Target) -> None:
-    assert [each for each in TARGETS if holds(whole_marker(target), each)] == [target]
+    assert [each for each in TARGETS if holds(full_marker(target), each)] == [target]

@@ -20,7 +20,7 @@ Wish = tuple[str, int]
 """A name, and which choices of it meet the wish."""
 
 
-class Question(NamedTuple):
+class Query(NamedTuple):
     """Projects with a few versions, bits 1 and up, and what each asks of others."""
 
     versions: Mapping[str, int]
@@ -47,7 +47,7 @@ class Question(NamedTuple):
 class Asking:
     """The choices of a question: by name, the highest version first."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Query) -> None:
         self._question = question
         self._told: set[tuple[str, int]] = set()
         self.tried: list[tuple[str, int]] = []
@@ -72,14 +72,14 @@ class Asking:
                 yield Clause(terms)
 
 
-def learner(question: Question) -> Learner:
+def learner(question: Query) -> Learner:
     made = Learner(Asking(question))
     for name, mask in question.roots:
         made.add(Clause({name: ~mask}))
     return made
 
 
-def invented(seed: int) -> Question:
+def invented(seed: int) -> Query:
     chance = random.Random(seed)
     versions = {name: chance.randint(1, 3) for name in "abcdef"[: chance.randint(2, 6)]}
 
@@ -97,10 +97,10 @@ def invented(seed: int) -> Question:
         for bit in range(1, versions[name] + 1)
     }
     roots = tuple(wish("") for _ in range(chance.randint(1, 3)))
-    return Question(versions, wishes, roots)
+    return Query(versions, wishes, roots)
 
 
-def ordered(question: Question, answer: Mapping[str, int]) -> list[int]:
+def ordered(question: Query, answer: Mapping[str, int]) -> list[int]:
     return [answer.get(name, 0) for name in sorted(question.versions)]
 
 
@@ -135,7 +135,7 @@ def test_the_same_question_has_the_same_answer() -> None:
         assert (first.made, first.dead_ends) == (second.made, second.dead_ends)
 
 
-def pigeons(count: int) -> Question:
+def pigeons(count: int) -> Query:
     """Projects that must all differ, with a version too few: to try all is a faculty."""
     names = [f"p{place:02}" for place in range(count)]
     wishes = {
@@ -145,7 +145,7 @@ def pigeons(count: int) -> Question:
         for name in names
         for bit in range(1, count)
     }
-    return Question(dict.fromkeys(names, count - 1), wishes, tuple((n, ~ABSENT) for n in names))
+    return Query(dict.fromkeys(names, count - 1), wishes, tuple((n, ~ABSENT) for n in names))
 
 
 def test_a_proof_of_no_is_learned_once() -> None:

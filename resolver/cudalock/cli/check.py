@@ -190,9 +190,9 @@ def targets_of(words: Iterable[str], universe: Universe) -> list[Target]:
 
 
 def _read(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
-    from cudalock.goals import Asked, read_requests
+    from cudalock.goals import RequestedProject, read_requests
 
-    asked = (Asked(universe.matrix.framework or ""),)
+    asked = (RequestedProject(universe.matrix.framework or ""),)
     questions = read_requests(request._replace(asked=asked), universe, here=here or _nowhere())
     return [target for _, target in questions]
 

@@ -64,7 +64,7 @@ def _summary_lines(lock: Lock) -> Iterator[str]:
 def _headline(lock: Lock) -> str:
     """The pin that fixes the CUDA version, then what was asked for."""
     pins = sorted(
-        (pin for pin in lock.pins if pin.asked_for or pin.name == lock.framework),
+        (pin for pin in lock.pins if pin.is_requested or pin.name == lock.framework),
         key=lambda pin: (pin.name != lock.framework, pin.name),
     )
     texts = list(dict.fromkeys(str(pin) for pin in pins))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
     from cudalock.generate.update_lock import Held
-    from cudalock.goals import Question, Request
+    from cudalock.goals import Query, Request
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
@@ -216,7 +216,7 @@ class Job:
         notes = lock_notes(self.repository, self.found, lock)
         return dataclasses.replace(lock, notes=(*lock.notes, *notes))
 
-    def _held_questions(self) -> tuple[Question, ...]:
+    def _held_questions(self) -> tuple[Query, ...]:
         if self.held is None or self.options["upgrade"]:
             return self.found.questions
         from cudalock.generate.update_lock import hold
@@ -226,7 +226,7 @@ class Job:
         free = frozenset(find(name) or canonical(name) for name in self.options["upgrade_package"])
         return hold(self.found.questions, self.held.pins, free, self.universe)
 
-    def _command(self, questions: Sequence[Question]) -> str:
+    def _command(self, questions: Sequence[Query]) -> str:
         """The command that makes the lock again from the same repository, the machine written
         out."""
         from cudalock.goals import Goal, command_line
@@ -331,7 +331,7 @@ def _tell(job: Job) -> None:
 
 
 def _advice_on_age(
-    repository: Repository, questions: Sequence[Question], matrix: Matrix
+    repository: Repository, questions: Sequence[Query], matrix: Matrix
 ) -> str | None:
     """A sentence where the files are over a year older than the matrix and what they leave open is
     not held to their time."""

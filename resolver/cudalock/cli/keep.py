@@ -11,7 +11,7 @@ from cudalock.errors import Contradiction, UsageError
 if TYPE_CHECKING:
     from cudalock.environment import Layout
     from cudalock.formats import Format
-    from cudalock.goals import Question
+    from cudalock.goals import Query
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
 
@@ -20,7 +20,7 @@ FORMATS = ("requirements", "json")
 
 
 def make_additions(
-    questions: tuple[Question, ...], universe: Universe, options: dict[str, Any], flags: str
+    questions: tuple[Query, ...], universe: Universe, options: dict[str, Any], flags: str
 ) -> Lock:
     """The lock of what an environment lacks for a goal, or has to have otherwise.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cudalock.environment.gpu import Machine, Probe
-    from cudalock.goals import Goal, Question, Request
+    from cudalock.goals import Goal, Query, Request
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Here, Target
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def read_questions(
     words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], universe: Universe
-) -> tuple[Question, ...]:
+) -> tuple[Query, ...]:
     """The goal for each target of a command line, the repository's defaults filling what it leaves
     open.
 

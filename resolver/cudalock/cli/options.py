@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cudalock.errors import BadFile, UnknownName, UsageError
-from cudalock.goals import Asked, Request
+from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
@@ -171,11 +171,11 @@ def _with_files(request: Request, files: Iterable[str], constraints: Iterable[st
     )
 
 
-def _inline_constraint(text: str) -> Asked | None:
+def _inline_constraint(text: str) -> RequestedProject | None:
     """A constraint given in place of a file, so that a command can be whole without one."""
     if not any(sign in text for sign in "<>=!~") or Path(text).exists():
         return None
-    return Asked.of_requirement(text, "-c")
+    return RequestedProject.of_requirement(text, "-c")
 
 
 # -- defaults ---------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cudalock.formats import Format, Options
-    from cudalock.goals import Question
-    from cudalock.lock import Address, Lock
+    from cudalock.goals import Query
+    from cudalock.lock import FileUrl, Lock
     from cudalock.matrix.universe import Universe
 
 FORMATS = ("requirements", "pylock", "uv", "uv-lock", "constraints", "json")
@@ -112,7 +112,7 @@ def flags_of(options: dict[str, Any]) -> str:
     return command
 
 
-def make_lock(questions: tuple[Question, ...], universe: Universe, command: str) -> Lock:
+def make_lock(questions: tuple[Query, ...], universe: Universe, command: str) -> Lock:
     """The lock that answers the questions, one a target; `command` is the one to make it again.
 
     Raises NoSolution and GaveUp, and NetworkError from a live view of the matrix.
@@ -122,7 +122,7 @@ def make_lock(questions: tuple[Question, ...], universe: Universe, command: str)
     return replace(lock, notes=(*lock.notes, *notes))
 
 
-def _lock(questions: tuple[Question, ...], universe: Universe, command: str) -> Lock:
+def _lock(questions: tuple[Query, ...], universe: Universe, command: str) -> Lock:
     if len(questions) == 1:
         from cudalock.lock.build import from_resolution
         from cudalock.resolution import resolve
@@ -177,10 +177,10 @@ def _folder(wheels: str, output: str | None, chosen: Format) -> str:
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, Address]:
-    from cudalock.lock.wheels import unaddressed
+def _addresses(lock: Lock, write: Options, *, offline: bool) -> dict[str, FileUrl]:
+    from cudalock.lock.wheels import wheels_without_url
 
-    missing = len(unaddressed(lock))
+    missing = len(wheels_without_url(lock))
     if not missing:
         return {}
     from cudalock.indexes.package_index import find_addresses

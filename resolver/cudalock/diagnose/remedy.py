@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import CudalockError
-from cudalock.goals import Asked, Request, command_line, read_request
+from cudalock.goals import Request, RequestedProject, command_line, read_request
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -92,7 +92,7 @@ class RemedySearch:
     def _solve(self, requirements: tuple[str, ...], python: str | None) -> _Solution | None:
         """Return the best solution; None where there is none."""
         request = Request(
-            asked=tuple(Asked.of_requirement(text, ORIGIN) for text in requirements),
+            asked=tuple(RequestedProject.of_requirement(text, ORIGIN) for text in requirements),
             python=(python,) if python else (),
             platform=(self._clues.platform,) if self._clues.platform else (),
             gpu=(self._clues.gpu,) if self._clues.gpu else (),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cudalock.lock import Address, Lock
+    from cudalock.lock import FileUrl, Lock
 
 
 class Options(NamedTuple):
@@ -30,7 +30,7 @@ class Options(NamedTuple):
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     filename: str | None = None
-    addresses: Mapping[str, Address] = {}
+    addresses: Mapping[str, FileUrl] = {}
     urls: bool = False
     wheels: str | None = None
     folder: Path | None = None
@@ -169,10 +169,10 @@ def _no_commands(lock: Lock, options: Options) -> tuple[tuple[str, str], ...]:
 
 def _write_json(lock: Lock, options: Options) -> str:
     from cudalock.formats import json_lock
-    from cudalock.lock import demand_hashes
+    from cudalock.lock import require_hashes
 
     if options.hashes == "require":
-        demand_hashes(lock)
+        require_hashes(lock)
     return json_lock.render(lock)
 
 

@@ -38,7 +38,7 @@ def held(lock: Lock) -> tuple[Pin, ...]:
     return tuple(
         pin
         for pin in lock.pins
-        if pin.asked_for or pin.name == lock.framework or pin.name in lock.stack
+        if pin.is_requested or pin.name == lock.framework or pin.name in lock.stack
     )
 
 

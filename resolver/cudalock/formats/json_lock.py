@@ -31,7 +31,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
-from cudalock.lock.wheels import every_wheel
+from cudalock.lock.wheels import all_wheels
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -91,7 +91,7 @@ def read(text: str) -> Lock:
 
 
 def _lock(document: dict[str, Any]) -> Lock:
-    from cudalock.lock import Lock, Replaced, Warning_
+    from cudalock.lock import Lock, LockWarning, ReplacedRequirement
     from cudalock.matrix.matrix import Index
 
     return Lock(
@@ -100,7 +100,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         matrix_version=document["matrix"],
         pins=tuple(_read_pin(each) for each in document["pins"]),
         needs=tuple(document["needs"]),
-        warnings=tuple(Warning_(**_known(Warning_, each)) for each in document["warnings"]),
+        warnings=tuple(LockWarning(**_known(LockWarning, each)) for each in document["warnings"]),
         notes=tuple(document["notes"]),
         indexes=tuple(
             Index(each["id"], each["url"], each["trust"], each.get("cuda"))
@@ -115,7 +115,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         stack=tuple(document["stack"]),
         installer=document.get("installer"),
         replacements=tuple(
-            Replaced(each["of"], each["requirement"], each["replacement"], each["fact"])
+            ReplacedRequirement(each["of"], each["requirement"], each["replacement"], each["fact"])
             for each in document["replacements"]
         ),
     )
@@ -208,7 +208,7 @@ def _pin(pin: Pin) -> dict[str, Any]:
         "marker": pin.marker,
         "overlooked": pin.overlooked,
         "wheel": _wheel(pin.wheel),
-        "wheels": [_wheel(wheel) for wheel in every_wheel(pin)],
+        "wheels": [_wheel(wheel) for wheel in all_wheels(pin)],
     }
 
 

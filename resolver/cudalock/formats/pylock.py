@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
-from cudalock.lock.markers import whole_marker
-from cudalock.lock.wheels import every_wheel, one_wheel_each, taken, targets_of
+from cudalock.lock.markers import full_marker
+from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_of_targets
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from packaging.pylock import Package, PackageWheel, Pylock
 
-    from cudalock.lock import Address, Lock, LockedWheel, Pin
+    from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
 
 FILE: Final = "pylock.toml"
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
@@ -42,7 +42,7 @@ _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 
 def render(
     lock: Lock,
-    addresses: Mapping[str, Address],
+    addresses: Mapping[str, FileUrl],
     *,
     hashes: str = "auto",
     wheels: str | None = None,
@@ -95,21 +95,19 @@ def install_commands(lock: Lock, filename: str = FILE) -> tuple[tuple[str, str],
     return (("pip", f"pip install {flags}-r {file}"), ("uv", f"uv pip install -r {file}"))
 
 
-def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None = None) -> Pylock:
+def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None = None) -> Pylock:
     """The document. Raises as `render` does."""
     from packaging.pylock import Pylock
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
-    complete = _addressed(one_wheel_each(lock) if wheels is not None else lock, addresses, wheels)
+    complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
     _demand_hashes(complete)
     indexes = {index.id: index.url for index in lock.indexes}
     indexes[PACKAGE_INDEX] = next((each.index for each in addresses.values()), None)
     return Pylock(
         lock_version=Version("1.0"),
-        environments=[
-            parse_marker(each) for each in dict.fromkeys(map(whole_marker, lock.targets))
-        ],
+        environments=[parse_marker(each) for each in dict.fromkeys(map(full_marker, lock.targets))],
         requires_python=SpecifierSet(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
@@ -117,7 +115,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, Address], wheels: str | None =
     )
 
 
-def _addressed(lock: Lock, addresses: Mapping[str, Address], wheels: str | None) -> Lock:
+def _addressed(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None) -> Lock:
     """The lock with every address and digest that listings add."""
     return replace(
         lock,
@@ -125,7 +123,7 @@ def _addressed(lock: Lock, addresses: Mapping[str, Address], wheels: str | None)
             replace(
                 pin,
                 wheel=_filled(pin.wheel, addresses, wheels),
-                wheels=tuple(_filled(each, addresses, wheels) for each in every_wheel(pin)),
+                wheels=tuple(_filled(each, addresses, wheels) for each in all_wheels(pin)),
             )
             for pin in lock.pins
         ),
@@ -133,7 +131,7 @@ def _addressed(lock: Lock, addresses: Mapping[str, Address], wheels: str | None)
 
 
 def _filled(
-    wheel: LockedWheel, addresses: Mapping[str, Address], wheels: str | None
+    wheel: LockedWheel, addresses: Mapping[str, FileUrl], wheels: str | None
 ) -> LockedWheel:
     address = addresses.get(wheel.file)
     if address is not None:
@@ -148,7 +146,7 @@ def _demand_hashes(lock: Lock) -> None:
     bare = {
         wheel.file: wheel.size
         for pin in lock.pins
-        for wheel in taken(pin, lock)
+        for wheel in wheels_of_targets(pin, lock)
         if wheel.sha256 is None
     }
     if bare:
@@ -164,7 +162,7 @@ def _demand_hashes(lock: Lock) -> None:
 def _package(
     pin: Pin,
     lock: Lock,
-    addresses: Mapping[str, Address],
+    addresses: Mapping[str, FileUrl],
     indexes: Mapping[str, str | None],
     folder: str | None,
 ) -> Package:
@@ -192,7 +190,7 @@ def _package(
 
 
 def _wheel(
-    wheel: LockedWheel, addresses: Mapping[str, Address], folder: str | None
+    wheel: LockedWheel, addresses: Mapping[str, FileUrl], folder: str | None
 ) -> PackageWheel:
     from packaging.pylock import PackageWheel
 
@@ -203,7 +201,7 @@ def _wheel(
 
 
 def _place(
-    wheel: LockedWheel, addresses: Mapping[str, Address], folder: str | None
+    wheel: LockedWheel, addresses: Mapping[str, FileUrl], folder: str | None
 ) -> dict[str, Any]:
     address = addresses.get(wheel.file)
     place: dict[str, Any] = {"hashes": {"sha256": wheel.sha256}}

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UsageError
 from cudalock.formats.header import header_lines
-from cudalock.lock import Lock, Pin, demand_hashes
-from cudalock.lock.wheels import one_wheel_each, with_addresses
+from cudalock.lock import Lock, Pin, require_hashes
+from cudalock.lock.wheels import split_by_wheel, with_urls
 from cudalock.text import listed, shell_file, shell_word, with_coding
 from cudalock.urls import encoded, without_credentials
 
@@ -74,7 +74,7 @@ def render(
 def is_hashed(lock: Lock, hashes: str) -> bool:
     """Whether the file has hashes. Raises HashesMissing for "require" if one is lacking."""
     if hashes == "require":
-        demand_hashes(lock)
+        require_hashes(lock)
     return hashes != "off" and bool(lock.pins) and not lock.unhashed
 
 
@@ -116,11 +116,11 @@ def _commands(
 def _placed(lock: Lock, urls: bool, wheels: str | None) -> Lock:
     """The lock with its pins divided as far as paths or addresses need it."""
     if wheels is not None:
-        return one_wheel_each(lock)
+        return split_by_wheel(lock)
     if urls:
-        return with_addresses(lock)
+        return with_urls(lock)
     by_address = lock.by_address
-    return one_wheel_each(lock, lambda pin: pin in by_address)
+    return split_by_wheel(lock, lambda pin: pin in by_address)
 
 
 def path(folder: str, file: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.generate.hints import Hint, chosen_hints, python_within
-from cudalock.goals import Asked, Request, read_requests
+from cudalock.goals import Request, RequestedProject, read_requests
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
@@ -21,7 +21,7 @@ from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
     from cudalock.generate.read import Repository
-    from cudalock.goals import Question
+    from cudalock.goals import Query
     from cudalock.matrix.universe import Universe
 
 SOFT = (*ACCELERATORS, "framework")
@@ -47,10 +47,10 @@ class Ask(NamedTuple):
     `given_up` are the hints that are not heeded, because with them there was no answer.
     """
 
-    questions: tuple[Question, ...]
-    asked: tuple[Asked, ...]
+    questions: tuple[Query, ...]
+    asked: tuple[RequestedProject, ...]
     """all that was asked for, each with its origin"""
-    constraints: tuple[Asked, ...]
+    constraints: tuple[RequestedProject, ...]
     heeded: tuple[Hint, ...]
     notes: tuple[str, ...]
     given_up: tuple[Hint, ...] = ()
@@ -95,7 +95,7 @@ class Asker:
                 machines = [each._replace(cuda=(hint.value,)) for each in machines]
             else:
                 name = self.matrix.framework or ""
-                wish = Asked(name, f"=={hint.value}", origin=hint.origin)
+                wish = RequestedProject(name, f"=={hint.value}", origin=hint.origin)
                 request = request._replace(asked=(*request.asked, wish))
         questions = [
             question
@@ -223,7 +223,7 @@ def _joined(defaults: Request, machine: Request) -> Request:
     )
 
 
-def _without_markers_notes(question: Question) -> Question:
+def _without_markers_notes(question: Query) -> Query:
     """Without the sentences about lines for other machines: a repository may have dozens, and they
     are there for a reason."""
     goal, target = question
@@ -234,7 +234,7 @@ def _without_markers_notes(question: Question) -> Question:
 def _targets(request: Request, defaults: Request, universe: Universe, here: Here) -> list[Target]:
     """The targets alone, of a question that may yet turn out to be wrong."""
     anything = Request(
-        asked=(Asked(universe.matrix.framework or ""),),
+        asked=(RequestedProject(universe.matrix.framework or ""),),
         python=request.python,
         platform=request.platform,
         glibc=request.glibc,

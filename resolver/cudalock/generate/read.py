@@ -18,7 +18,7 @@ from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import OF_ANOTHER_PART, Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel
-from cudalock.goals import Asked
+from cudalock.goals import RequestedProject
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import kind_of_named, read_file
 from cudalock.targets import SYSTEMS
@@ -71,8 +71,8 @@ class Repository:
 
     root: Path
     files: tuple[FileRead, ...] = ()
-    requirements: tuple[Asked, ...] = ()
-    constraints: tuple[Asked, ...] = ()
+    requirements: tuple[RequestedProject, ...] = ()
+    constraints: tuple[RequestedProject, ...] = ()
     hints: tuple[Hint, ...] = ()
     limits: tuple[Hint, ...] = ()
     """the ranges of Python that it supports, as hints"""
@@ -116,8 +116,8 @@ class _Reading:
         self.choice = choice
         self.rules: Rules = read_rules(matrix.directory)
         self.files: list[FileRead] = []
-        self.requirements: list[Asked] = []
-        self.constraints: list[Asked] = []
+        self.requirements: list[RequestedProject] = []
+        self.constraints: list[RequestedProject] = []
         self.hints: list[Hint] = []
         self.limits: list[Hint] = []
         self.left_out: list[LeftOut] = []
@@ -283,7 +283,7 @@ class _Reading:
             project, specifier = wheel.project, f"=={wheel.version}"
             self._hint("python", wheel.python, origin, "wheel", marker)
             self._hint("platform", wheel.platform, origin, "wheel", marker)
-        asked = Asked(project, specifier, extras=extras, marker=marker, origin=origin)
+        asked = RequestedProject(project, specifier, extras=extras, marker=marker, origin=origin)
         into = self.requirements if entry.role == "requirement" else self.constraints
         into.append(asked)
         self._index_hint(entry.index, origin, marker)
@@ -432,7 +432,7 @@ class _Reading:
                 (optional if used.optional else needed).setdefault(used.component, used)
         for component, used in needed.items():
             self.requirements.append(
-                Asked(component, origin=f"{used.origin} imports {used.module}")
+                RequestedProject(component, origin=f"{used.origin} imports {used.module}")
             )
         aside = tuple(used for name, used in optional.items() if name not in needed)
         return tuple(needed.values()), aside

@@ -14,7 +14,7 @@ from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts import Conflict
-from cudalock.goals import Asked
+from cudalock.goals import RequestedProject
 from cudalock.resolution.candidate import best_wheel
 from cudalock.resolution.elements import Element
 from cudalock.resolution.problem import Problem
@@ -22,7 +22,7 @@ from cudalock.resolution.search import Search
 from cudalock.versions import accepts, is_prerelease, nearest_first, parse_version
 
 if TYPE_CHECKING:
-    from cudalock.goals import Question
+    from cudalock.goals import Query
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -50,7 +50,7 @@ class Limit(NamedTuple):
 
     def applies(self, target: Target) -> bool:
         """Whether it holds on a target."""
-        asked = Asked(self.name, self.specifier, marker=self.marker)
+        asked = RequestedProject(self.name, self.specifier, marker=self.marker)
         return asked.applies(target.marker_environment())
 
 
@@ -68,14 +68,14 @@ class Loosened(NamedTuple):
 class Relaxed(NamedTuple):
     """Questions that have an answer, and what was let go to that end."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[Query, ...]
     loosened: tuple[Loosened, ...]
     held: Mapping[str, str]
     """project to the version that it is held to in place of what was let go"""
 
 
 def relax(
-    questions: Sequence[Question], limits: Sequence[Limit], universe: Universe
+    questions: Sequence[Query], limits: Sequence[Limit], universe: Universe
 ) -> Relaxed | None:
     """The questions, whose own limits are absolute, with all of `limits` but the fewest.
 
@@ -87,7 +87,7 @@ def relax(
 
 class _Relaxing:
     def __init__(
-        self, questions: Sequence[Question], limits: Sequence[Limit], universe: Universe
+        self, questions: Sequence[Query], limits: Sequence[Limit], universe: Universe
     ) -> None:
         self.questions = tuple(questions)
         self.limits = tuple(dict.fromkeys(limits))
@@ -237,12 +237,12 @@ class _Relaxing:
         ]
         return sum(len(answer.off) for answer in found), len(flawed)
 
-    def _with(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[Question, ...]:
+    def _with(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[Query, ...]:
         """The questions with these limits, and projects held at versions."""
         return tuple(held_question(each, limits, held) for each in self.questions)
 
 
-def held_question(question: Question, limits: Sequence[Limit], held: Mapping[str, str]) -> Question:
+def held_question(question: Query, limits: Sequence[Limit], held: Mapping[str, str]) -> Query:
     """A question with the limits that apply to its target, and projects held at versions."""
     goal, target = question
     texts = [limit.text for limit in limits if limit.applies(target)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cudalock.generate.queries import Ask
     from cudalock.generate.read import FileRead, Repository
     from cudalock.generate.solve import Answerable
-    from cudalock.goals import Asked, Question
+    from cudalock.goals import Query, RequestedProject
     from cudalock.lock import Lock
 
 SCHEMA: Final = "cudalock.generate/1"
@@ -127,7 +127,7 @@ def _file_line(file: FileRead) -> str:
     return f"read: {file.name}: {counted(file.entries, 'entry', 'entries')}"
 
 
-def _asked_lines(key: str, asked: Sequence[Asked]) -> Iterator[str]:
+def _asked_lines(key: str, asked: Sequence[RequestedProject]) -> Iterator[str]:
     for each in asked:
         extras = f"[{','.join(each.extras)}]" if each.extras else ""
         marker = f"; {each.marker}" if each.marker else ""
@@ -160,7 +160,7 @@ def _used_value(used: Used) -> dict[str, str]:
     return {"component": used.component, "module": used.module, "origin": used.origin}
 
 
-def _question_value(question: Question) -> dict[str, Any]:
+def _question_value(question: Query) -> dict[str, Any]:
     goal, target = question
     return {
         "target": target.label,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts import Suggestion
     from cudalock.generate.hints import Hint
     from cudalock.generate.read import Repository
-    from cudalock.goals import Question, Request
+    from cudalock.goals import Query, Request
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
 
@@ -35,7 +35,7 @@ class Answerable(NamedTuple):
     """Questions that have an answer, how they were asked, and what was let go for it."""
 
     ask: Ask
-    questions: tuple[Question, ...]
+    questions: tuple[Query, ...]
     loosened: tuple[Loosened, ...] = ()
 
     @property
@@ -96,7 +96,7 @@ class Answerer:
     def _asks(self, repository: Repository) -> list[Ask]:
         return list(Asker(repository, self._said, self.universe).asks())
 
-    def _is_possible(self, questions: Sequence[Question]) -> bool:
+    def _is_possible(self, questions: Sequence[Query]) -> bool:
         return all(find(goal, target, self.universe) is not None for goal, target in questions)
 
     # -- with less ------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class Answerer:
                 return Answerable(ask, questions, relaxed.loosened)
         return None
 
-    def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Question, ...]:
+    def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Query, ...]:
         let_go = {each.limit for each in relaxed.loosened}
         kept = [limit for limit in limits if limit not in let_go]
         return tuple(held_question(each, kept, relaxed.held) for each in ask.questions)
@@ -161,7 +161,7 @@ class Answerer:
         # Each has an answer, and not all together: the joint search says so in its own words.
         return NoSolution("there is no answer for all the targets together")
 
-    def _with_places(self, question: Question, ask: Ask) -> NoSolution:
+    def _with_places(self, question: Query, ask: Ask) -> NoSolution:
         """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
         no = explain(*question, self.universe)
         explanation = no.explanation
@@ -205,7 +205,7 @@ def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
     return replace(step, lines=tuple(origins))
 
 
-def _as_edit(question: Question, suggestion: Suggestion, places: dict[str, list[str]]) -> str:
+def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str]]) -> str:
     """A suggestion as what to write in which line, or as flags of this command."""
     goal, target = question
     other = suggestion.goal

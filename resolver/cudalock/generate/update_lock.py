@@ -15,7 +15,7 @@ from cudalock.resolution import find
 from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
-    from cudalock.goals import Question
+    from cudalock.goals import Query
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
@@ -58,8 +58,8 @@ def _addresses(entry: Declared) -> Iterable[str]:
 
 
 def hold(
-    questions: Sequence[Question], pins: Sequence[Limit], free: frozenset[str], universe: Universe
-) -> tuple[Question, ...]:
+    questions: Sequence[Query], pins: Sequence[Limit], free: frozenset[str], universe: Universe
+) -> tuple[Query, ...]:
     """The questions with as many of a lock's pins as still hold, what was asked for first.
 
     Projects of `free` are not held: each takes the version that it would have without the lock, and
@@ -69,12 +69,12 @@ def hold(
 
 
 class _Holding:
-    def __init__(self, questions: Sequence[Question], universe: Universe) -> None:
+    def __init__(self, questions: Sequence[Query], universe: Universe) -> None:
         self.questions = tuple(questions)
         self.universe = universe
         self.matrix = universe.matrix
 
-    def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Question, ...]:
+    def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Query, ...]:
         wanted = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
         return self._with(self._kept(wanted, self._lifted(free)))
 
@@ -112,7 +112,7 @@ class _Holding:
             find(goal, target, self.universe) is not None for goal, target in self._with(pins)
         )
 
-    def _with(self, pins: Sequence[Limit]) -> tuple[Question, ...]:
+    def _with(self, pins: Sequence[Limit]) -> tuple[Query, ...]:
         return tuple(held_question(each, pins, {}) for each in self.questions)
 
 

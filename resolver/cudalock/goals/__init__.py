@@ -7,10 +7,10 @@ result and writes it as a command again.
 """
 
 from cudalock.goals.goal import Goal, command_line
-from cudalock.goals.merge import Asked, collect
+from cudalock.goals.merge import RequestedProject, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
-    Question,
+    Query,
     Request,
     one_target,
     parse_gpu,
@@ -28,14 +28,14 @@ from cudalock.goals.values import (
 from cudalock.goals.vocabulary import Known
 
 __all__ = [
-    "Asked",
     "Goal",
     "Known",
     "Parsed",
-    "Question",
+    "Query",
     "Request",
-    "collect",
+    "RequestedProject",
     "command_line",
+    "merge_requests",
     "one_target",
     "parse_accelerator",
     "parse_date",

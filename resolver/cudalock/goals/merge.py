@@ -24,7 +24,7 @@ LOOKED_UP: Final = "a package outside the matrix is looked up by `cudalock solve
 """The hint for a name that is not known where no index is asked."""
 
 
-class Asked(NamedTuple):
+class RequestedProject(NamedTuple):
     """One project asked for in one place."""
 
     name: str
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
     """where it was said, for people: `--torch`, `requirements.txt:3`"""
 
     @classmethod
-    def of_requirement(cls, text: str, origin: str) -> Asked:
+    def of_requirement(cls, text: str, origin: str) -> RequestedProject:
         """From a PEP 508 string. Raises BadSpecifier, and UsageError for a direct address."""
         try:
             requirement = parse_requirement(text)
@@ -70,7 +70,7 @@ class Asked(NamedTuple):
         return holds(self.marker, environment)
 
 
-def _too_old(item: Asked, known: Sequence[str]) -> str | None:
+def _too_old(item: RequestedProject, known: Sequence[str]) -> str | None:
     """The version that an item names, if it is older than all that are known."""
     for clause in clauses(item.specifier) if known and item.loose is None else ():
         version = clause.removeprefix("==")
@@ -81,7 +81,7 @@ def _too_old(item: Asked, known: Sequence[str]) -> str | None:
 
 
 class _Read(NamedTuple):
-    """An Asked with its project known and its version read."""
+    """A RequestedProject with its project known and its version read."""
 
     project: str
     specifier: str
@@ -89,8 +89,8 @@ class _Read(NamedTuple):
     origin: str
 
 
-def collect(
-    asked: Iterable[Asked], known: Known, environment: Mapping[str, str]
+def merge_requests(
+    asked: Iterable[RequestedProject], known: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str | OtherTarget, ...]]:
     """`(requirements, notes)`: one requirement string per project, sorted by name.
 
@@ -125,8 +125,8 @@ def collect(
     return tuple(merged), tuple(notes)
 
 
-def collect_constraints(
-    asked: Iterable[Asked], known: Known, environment: Mapping[str, str]
+def merge_constraints(
+    asked: Iterable[RequestedProject], known: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped,
     unless there may be such projects."""
@@ -148,7 +148,7 @@ def collect_constraints(
     return tuple(f"{name}{','.join(sorted(found[name]))}" for name in sorted(found)), notes
 
 
-def _project(item: Asked, names: Names, others: frozenset[str], *, asks: bool) -> str:
+def _project(item: RequestedProject, names: Names, others: frozenset[str], *, asks: bool) -> str:
     project = names.find(item.name) or canonical(item.name)
     if project not in others and names.find(item.name) is None:
         raise unknown_name(item.name, names, item.origin, asks=asks)
@@ -167,7 +167,7 @@ def unknown_name(word: str, names: Names, origin: str, *, asks: bool = False) ->
 
 
 def _read(
-    item: Asked, project: str, known: Sequence[str], matrix_version: str | None
+    item: RequestedProject, project: str, known: Sequence[str], matrix_version: str | None
 ) -> tuple[str, str | None]:
     try:
         if item.loose is not None:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.merge import LOOKED_UP, Asked
+from cudalock.goals.merge import LOOKED_UP, RequestedProject
 from cudalock.names import closest, guesses
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
 from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, LIBRARIES, is_foreign
@@ -74,7 +74,7 @@ def _token() -> re.Pattern[str]:
 class Parsed(NamedTuple):
     """What a phrase says, still as text but for the projects; each list in the order said."""
 
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[RequestedProject, ...] = ()
     cuda: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
     return reader.parsed()
 
 
-def _requirement(word: str) -> Asked | None:
+def _requirement(word: str) -> RequestedProject | None:
     """The requirement that one whole argument is, if an operator, extra or marker makes it one."""
     from packaging.requirements import InvalidRequirement
 
@@ -123,7 +123,7 @@ def _requirement(word: str) -> Asked | None:
         parse_requirement(word)
     except InvalidRequirement:
         return None
-    return Asked.of_requirement(word, ORIGIN)
+    return RequestedProject.of_requirement(word, ORIGIN)
 
 
 def _tokens(words: Sequence[str], names: Names) -> list[_Token]:
@@ -158,7 +158,7 @@ class _Reader:
         self.known = known
         self.whole = whole
         """the arguments as the shell split them"""
-        self.asked: list[Asked] = []
+        self.asked: list[RequestedProject] = []
         self.said: dict[str, list[str]] = {}
 
     def parsed(self) -> Parsed:
@@ -168,14 +168,16 @@ class _Reader:
     def say(self, what: str, text: str) -> None:
         self.said.setdefault(what, []).append(text)
 
-    def add_requirement(self, asked: Asked) -> None:
+    def add_requirement(self, asked: RequestedProject) -> None:
         """A virtual name (`cuda>=12.1`) is a part of its own, any other a project."""
         what = asked.name.lower()
         if what in _RANGED and asked.specifier:
             self.say(what, asked.specifier)
         elif project := self.known.matrix.names.find(asked.name):
             self.asked.append(
-                Asked(project, asked.specifier, None, asked.extras, asked.marker, asked.origin)
+                RequestedProject(
+                    project, asked.specifier, None, asked.extras, asked.marker, asked.origin
+                )
             )
         elif what in _KEYWORDS:
             raise BadPhrase(
@@ -250,7 +252,7 @@ class _Reader:
             if project is None:
                 continue
             version, used = _version_of(rest[length:])
-            self.asked.append(Asked(project, loose=version, origin=ORIGIN))
+            self.asked.append(RequestedProject(project, loose=version, origin=ORIGIN))
             return length + used
         return 0
 
@@ -349,7 +351,7 @@ class _Reader:
                 raise
             return 0
         version, used = _version_of(rest[1:])
-        self.asked.append(Asked(canonical(word), loose=version, origin=ORIGIN))
+        self.asked.append(RequestedProject(canonical(word), loose=version, origin=ORIGIN))
         return 1 + used
 
     def _may_be_further(self, word: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadTarget, Contradiction, NothingAsked
 from cudalock.goals.goal import Goal
-from cudalock.goals.merge import Asked, collect, collect_constraints
+from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
@@ -41,9 +41,9 @@ class Request(NamedTuple):
     """What was said, flag by flag, as text. A flag may be said twice if it says the same."""
 
     words: tuple[str, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[RequestedProject, ...] = ()
     """from requirements files"""
-    constraints: tuple[Asked, ...] = ()
+    constraints: tuple[RequestedProject, ...] = ()
     framework: tuple[str, ...] = ()
     """versions of the framework"""
     switches: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Request(NamedTuple):
     """what reading the files has to tell"""
 
 
-Question = tuple["Goal", "Target"]
+Query = tuple["Goal", "Target"]
 """What is asked of one target."""
 
 
@@ -72,7 +72,7 @@ def read_request(
     known: Known,
     defaults: Request | None = None,
     here: Here | None = None,
-) -> Question:
+) -> Query:
     """The goal and the one target that `request` states; `defaults` fill what it leaves open.
 
     `here` answers for what neither states. Raises a UsageError of some kind, Contradiction for
@@ -81,7 +81,7 @@ def read_request(
     return one_target(read_requests(request, known, defaults, here))
 
 
-def one_target(questions: tuple[Question, ...]) -> Question:
+def one_target(questions: tuple[Query, ...]) -> Query:
     """The question of a command that takes one target. Raises Contradiction for several."""
     if len(questions) > 1:
         labels = " and ".join(target.label for _, target in questions)
@@ -94,7 +94,7 @@ def read_requests(
     known: Known,
     defaults: Request | None = None,
     here: Here | None = None,
-) -> tuple[Question, ...]:
+) -> tuple[Query, ...]:
     """The questions that `request` states: every platform with every Python, in a fixed order.
 
     A requirement whose marker does not hold on a target is not asked of it. Otherwise as
@@ -135,8 +135,8 @@ def _goal(
     environment = target.marker_environment()
     asked = [*parsed.asked, *_flag_asks(request), *request.asked]
     asked += _default_asks(defaults, asked, known.matrix.names)
-    requirements, notes = collect(asked, known, environment)
-    constraints, more_notes = collect_constraints(
+    requirements, notes = merge_requests(asked, known, environment)
+    constraints, more_notes = merge_constraints(
         [*request.constraints, *defaults.constraints], known, environment
     )
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
@@ -176,13 +176,15 @@ def _nothing_asked(was_ruled_out: bool) -> NothingAsked:
     )
 
 
-def _flag_asks(request: Request) -> list[Asked]:
+def _flag_asks(request: Request) -> list[RequestedProject]:
     name = read_switches().framework
-    asks = [Asked(name, loose=text, origin=f"--{name}") for text in request.framework]
-    return asks + [Asked(project, origin=f"--{project}") for project in request.switches]
+    asks = [RequestedProject(name, loose=text, origin=f"--{name}") for text in request.framework]
+    return asks + [RequestedProject(project, origin=f"--{project}") for project in request.switches]
 
 
-def _default_asks(defaults: Request, asked: Sequence[Asked], names: Names) -> list[Asked]:
+def _default_asks(
+    defaults: Request, asked: Sequence[RequestedProject], names: Names
+) -> list[RequestedProject]:
     """A default version gives way to whatever was said about that project."""
     said = {names.find(item.name) for item in asked}
     return [

@@ -19,7 +19,7 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import download
 from cudalock.indexes.github_releases import release_assets
 from cudalock.indexes.package_index import PackageIndexes
-from cudalock.lock.wheels import every_wheel, taken
+from cudalock.lock.wheels import all_wheels, wheels_of_targets
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def with_hashes(
     bare = {
         wheel.file: wheel
         for pin in lock.pins
-        for wheel in taken(pin, lock)
+        for wheel in wheels_of_targets(pin, lock)
         if wheel.sha256 is None and wheel.url is not None
     }
     digests = _listed(lock, bare)
@@ -64,7 +64,7 @@ def with_hashes(
 
 def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
     wheels = tuple(
-        replace(wheel, sha256=wheel.sha256 or digests.get(wheel.file)) for wheel in every_wheel(pin)
+        replace(wheel, sha256=wheel.sha256 or digests.get(wheel.file)) for wheel in all_wheels(pin)
     )
     known = {wheel.sha256 for wheel in wheels if wheel.sha256}
     return replace(

@@ -15,8 +15,8 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing
 from cudalock.indexes.parallel import at_once
 from cudalock.indexes.pip_config import read_settings
-from cudalock.lock import Address
-from cudalock.lock.wheels import unaddressed
+from cudalock.lock import FileUrl
+from cudalock.lock.wheels import wheels_without_url
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PackageIndexes:
     ) -> None:
         self.web.close()
 
-    def find(self, project: str, file: str, sha256: str | None) -> Address:
+    def find(self, project: str, file: str, sha256: str | None) -> FileUrl:
         """The address of a wheel of which name and digest are known.
 
         Without a digest it is the first index's alone: nothing would tell it from another's file
@@ -80,13 +80,13 @@ class PackageIndexes:
             raise HashMismatch(file, first.url, sha256, first.sha256 or "not published")
         raise NetworkError(f"`{file}` is not at {self._places}")
 
-    def by_digest(self, project: str, digests: Iterable[str]) -> list[tuple[str, Address]]:
+    def by_digest(self, project: str, digests: Iterable[str]) -> list[tuple[str, FileUrl]]:
         """Every wheel of a project that has one of the digests, as file name and address.
 
         Raises NetworkError for a digest that no index lists.
         """
         wanted = set(digests)
-        found: dict[str, tuple[str, Address]] = {}
+        found: dict[str, tuple[str, FileUrl]] = {}
         for url in self.urls:
             for file in self._files(url, project):
                 if file.sha256 in wanted and file.is_wheel:
@@ -129,7 +129,7 @@ class PackageIndexes:
         listing = self.listing(index, project)
         return listing.files if listing else ()
 
-    def _named(self, project: str, file: str, places: list[str]) -> Iterator[Address]:
+    def _named(self, project: str, file: str, places: list[str]) -> Iterator[FileUrl]:
         for url in places:
             for each in self._files(url, project):
                 if each.name == file:
@@ -142,13 +142,13 @@ def find_addresses(
     extra_index_urls: Sequence[str] = (),
     *,
     offline: bool = False,
-) -> dict[str, Address]:
+) -> dict[str, FileUrl]:
     """For each wheel of the lock whose address the matrix lacks: its address, by file name.
 
     Raises HashMismatch, naming both digests, or NetworkError. With `offline` that is raised for a
     listing that was not asked for before.
     """
-    missing = unaddressed(lock)
+    missing = wheels_without_url(lock)
     with PackageIndexes(index_url, extra_index_urls, offline=offline) as indexes:
         indexes.prepare(project for project, _ in missing)
         return {
@@ -157,8 +157,8 @@ def find_addresses(
         }
 
 
-def _address(file: File, index: str) -> Address:
-    return Address(file.url, file.sha256, file.size, without_credentials(index))
+def _address(file: File, index: str) -> FileUrl:
+    return FileUrl(file.url, file.sha256, file.size, without_credentials(index))
 
 
 __all__ = ["PackageIndexes", "find_addresses"]

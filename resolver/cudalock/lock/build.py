@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Replaced, Warning_
+from cudalock.lock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin, ReplacedRequirement
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
@@ -174,22 +174,22 @@ def _stack(resolution: Resolution) -> Iterator[str]:
             yield name
 
 
-def _warnings(resolution: Resolution) -> Iterator[Warning_]:
+def _warnings(resolution: Resolution) -> Iterator[LockWarning]:
     for fact in resolution.warnings:
         candidate = resolution.pins.get(fact.component)
         version = candidate.version if candidate else resolution.virtual.get(fact.component)
         subject = f"{fact.component} {version}" if version else fact.component
-        yield Warning_(fact.id, f"{subject} {fact.says}", fact.effect)
+        yield LockWarning(fact.id, f"{subject} {fact.says}", fact.effect)
 
 
-def _replacements(resolution: Resolution) -> Iterator[Replaced]:
+def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:
     problem = Problem(resolution.goal, resolution.target, resolution.universe)
     for item in problem.replacements():
         pinned = resolution.pins.get(item.of)
         if pinned is None or not accepts(item.of_versions, pinned.version or ""):
             continue
         if not _is_met_anyway(resolution, pinned, item.requirement):
-            yield Replaced(item.of, item.requirement, item.replacement, item.fact)
+            yield ReplacedRequirement(item.of, item.requirement, item.replacement, item.fact)
 
 
 def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:
@@ -202,7 +202,7 @@ def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) 
     )
 
 
-def _told(item: Replaced) -> str:
+def _told(item: ReplacedRequirement) -> str:
     instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
     return f"its requirement {item.requirement} is {instead} [{item.fact}]"
 

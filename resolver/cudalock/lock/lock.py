@@ -28,7 +28,7 @@ HASHES: Final = ("auto", "require", "off")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class FileUrl:
     """Where an index has a file, by its listing; `index` is the index's own address."""
 
     url: str
@@ -96,7 +96,7 @@ class Pin:
     overlooked: bool = False
 
     @property
-    def asked_for(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether the goal names it."""
         return GOAL in self.via
 
@@ -105,7 +105,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 (a `Warning` here would hide the built-in one)
+class LockWarning:
     """A curated fact in force that does not forbid the lock.
 
     `effect` is "degrades" or "unsupported".
@@ -119,7 +119,7 @@ class Warning_:  # noqa: N801 (a `Warning` here would hide the built-in one)
         return f"{self.says} [{self.fact}]"
 
 
-class Replaced(NamedTuple):
+class ReplacedRequirement(NamedTuple):
     """A requirement of a pin's metadata that a fact replaced, or dropped: names, and the fact."""
 
     of: str
@@ -149,7 +149,7 @@ class Lock:
     matrix_version: str
     pins: tuple[Pin, ...]
     needs: tuple[str, ...]
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[LockWarning, ...]
     notes: tuple[str, ...]
     indexes: tuple[Index, ...]
     builders: tuple[str, ...]
@@ -161,7 +161,7 @@ class Lock:
     """the further targets of a lock for several"""
     stack: tuple[str, ...] = ()
     """the names, sorted, of the CUDA stack: compiled and curated, or NVIDIA's own"""
-    replacements: tuple[Replaced, ...] = ()
+    replacements: tuple[ReplacedRequirement, ...] = ()
     """what the sentences of `replaced` are about, each once"""
     installer: str | None = None
     """where the pins are what an environment lacks: the command that installs into it"""
@@ -210,7 +210,7 @@ class Lock:
         return tuple(index for index in self.indexes if index.id in needed and index.url)
 
 
-def demand_hashes(lock: Lock) -> None:
+def require_hashes(lock: Lock) -> None:
     """Raise HashesMissing, naming each wheel, unless every wheel has a published hash."""
     if lock.unhashed:
         raise HashesMissing(

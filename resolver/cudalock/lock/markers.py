@@ -38,12 +38,14 @@ def marker_for(chosen: Sequence[Target], targets: Sequence[Target]) -> str | Non
     return _spelled_out(wanted, targets, atoms)
 
 
-def whole_marker(target: Target) -> str:
+def full_marker(target: Target) -> str:
     """A target's platform, processor and Python minor, in full."""
     return f"{_platform_marker(target)} and {_PYTHON} == '{target.marker_environment()[_PYTHON]}'"
 
 
-def apart(groups: Sequence[Sequence[Target]], targets: Sequence[Target]) -> list[str | None]:
+def disjoint_markers(
+    groups: Sequence[Sequence[Target]], targets: Sequence[Target]
+) -> list[str | None]:
     """A marker for each group of ``targets``, such that no machine whatever meets two of them.
 
     The simplest that tell the targets apart, where these do that as well; else each names platform
@@ -91,7 +93,7 @@ def _spelled_out(wanted: int, targets: Sequence[Target], atoms: list[tuple[str, 
     for position, target in enumerate(targets):
         bit = 1 << position
         if wanted & bit:
-            parts.append(_telling(bit, wanted, len(targets), atoms) or whole_marker(target))
+            parts.append(_telling(bit, wanted, len(targets), atoms) or full_marker(target))
     return " or ".join(f"({part})" for part in dict.fromkeys(parts))
 
 
@@ -140,4 +142,4 @@ def _mask(flags: Iterable[bool]) -> int:
     return sum(1 << position for position, flag in enumerate(flags) if flag)
 
 
-__all__ = ["apart", "marker_for", "whole_marker"]
+__all__ = ["disjoint_markers", "full_marker", "marker_for"]

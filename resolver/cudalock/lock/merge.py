@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.lock.build import from_resolution
-from cudalock.lock.lock import GOAL, Lock, LockedWheel, Pin, Warning_
+from cudalock.lock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin
 from cudalock.lock.markers import marker_for
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _places(targets: list[Target], everywhere: list[Target]) -> Iterator[str]:
         yield label
 
 
-def _warnings(locks: list[Lock]) -> Iterator[Warning_]:
+def _warnings(locks: list[Lock]) -> Iterator[LockWarning]:
     seen = set()
     for lock in locks:
         for warning in lock.warnings:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-def every_wheel(pin: Pin) -> tuple[LockedWheel, ...]:
+def all_wheels(pin: Pin) -> tuple[LockedWheel, ...]:
     """Each wheel of a pin once, the preferred one first."""
     return tuple({wheel.file: wheel for wheel in (pin.wheel, *pin.wheels)}.values())
 
 
-def unaddressed(lock: Lock) -> list[tuple[str, LockedWheel]]:
+def wheels_without_url(lock: Lock) -> list[tuple[str, LockedWheel]]:
     """The wheels of a lock, with their project, whose address is not in the matrix."""
     return [
-        (pin.name, wheel) for pin in lock.pins for wheel in every_wheel(pin) if wheel.url is None
+        (pin.name, wheel) for pin in lock.pins for wheel in all_wheels(pin) if wheel.url is None
     ]
 
 
@@ -40,12 +40,12 @@ def targets_of(pin: Pin, lock: Lock) -> list[Target]:
 def wheel_for(pin: Pin, target: Target) -> LockedWheel:
     """The wheel of a pin that a target gets."""
     # The preferred one comes last: of wheels that rank alike the last is taken.
-    wheels = every_wheel(pin)[::-1]
+    wheels = all_wheels(pin)[::-1]
     position = best_wheel([_tags(wheel.file) for wheel in wheels], target.tags())
     return pin.wheel if position is None else wheels[position]
 
 
-def taken(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:
+def wheels_of_targets(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:
     """The wheels of a pin that some target of the lock takes, each once."""
     found = {
         wheel.file: wheel for wheel in (wheel_for(pin, target) for target in targets_of(pin, lock))
@@ -53,19 +53,19 @@ def taken(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:
     return tuple(found.values())
 
 
-def one_wheel_each(lock: Lock, chosen: Callable[[Pin], bool] = lambda _: True) -> Lock:
+def split_by_wheel(lock: Lock, chosen: Callable[[Pin], bool] = lambda _: True) -> Lock:
     """The lock with the chosen pins divided, by markers, until each has a single wheel."""
     pins = [part for pin in lock.pins for part in (_divided(pin, lock) if chosen(pin) else (pin,))]
     return replace(lock, pins=tuple(pins))
 
 
-def with_addresses(lock: Lock) -> Lock:
+def with_urls(lock: Lock) -> Lock:
     """The lock with each wheel that has an address in the matrix written as that address."""
 
     def elsewhere(pin: Pin) -> bool:
-        return any(wheel.url is not None for wheel in every_wheel(pin))
+        return any(wheel.url is not None for wheel in all_wheels(pin))
 
-    divided = one_wheel_each(lock, elsewhere)
+    divided = split_by_wheel(lock, elsewhere)
     return replace(
         divided,
         pins=tuple(
@@ -95,11 +95,11 @@ def _tags(file: str) -> str:
 
 
 __all__ = [
-    "every_wheel",
-    "one_wheel_each",
-    "taken",
+    "all_wheels",
+    "split_by_wheel",
     "targets_of",
-    "unaddressed",
     "wheel_for",
-    "with_addresses",
+    "wheels_of_targets",
+    "wheels_without_url",
+    "with_urls",
 ]

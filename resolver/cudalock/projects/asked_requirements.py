@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadFile, BadSpecifier, UsageError
-from cudalock.goals import Asked
+from cudalock.goals import RequestedProject
 from cudalock.projects.read import read_file
 from cudalock.projects.readers.requirements import NO_REQUIREMENT
 from cudalock.projects.syntax.text import NOT_TEXT
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Lines:
     """What the files asked for, in order: requirements, constraints, and sentences to tell."""
 
-    requirements: list[Asked] = field(default_factory=list)
-    constraints: list[Asked] = field(default_factory=list)
+    requirements: list[RequestedProject] = field(default_factory=list)
+    constraints: list[RequestedProject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def extend(self, other: Lines) -> None:
@@ -82,11 +82,11 @@ def _refused(entry: Declared) -> UsageError:
     )
 
 
-def _asked(entry: Declared) -> Asked:
+def _asked(entry: Declared) -> RequestedProject:
     extras = f"[{','.join(entry.extras)}]" if entry.extras else ""
     marker = f" ; {entry.marker}" if entry.marker else ""
     origin = f"{entry.place.file}:{entry.place.line}"
-    return Asked.of_requirement(f"{entry.name}{extras}{entry.specifier}{marker}", origin)
+    return RequestedProject.of_requirement(f"{entry.name}{extras}{entry.specifier}{marker}", origin)
 
 
 def _note(option: Option, file: ProjectFile) -> str:

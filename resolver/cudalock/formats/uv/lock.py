@@ -27,7 +27,7 @@ from cudalock import toml
 from cudalock.errors import BadFile, LockDiffers, NetworkError, OutputError, UsageError
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
-from cudalock.lock.wheels import targets_of, with_addresses
+from cudalock.lock.wheels import targets_of, with_urls
 from cudalock.urls import file_of
 from cudalock.versions import holds
 
@@ -146,7 +146,7 @@ def _with_version(project: str) -> tuple[bool, str]:
 
 def compare(lock: Lock, text: str, options: Options) -> Iterator[str]:
     """How the text of a uv.lock differs from the lock, target by target."""
-    lock = with_addresses(lock) if options.urls else lock
+    lock = with_urls(lock) if options.urls else lock
     packages = _Packages(toml.loads(text)["package"])
     direct = uv_plan.direct_names(lock)
     for target in lock.targets:

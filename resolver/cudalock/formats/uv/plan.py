@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cudalock.formats.python_ranges import Bound, bounds_of, dotted, joined
-from cudalock.lock.markers import apart, marker_for
+from cudalock.lock.markers import disjoint_markers, marker_for
 from cudalock.lock.wheels import targets_of
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.urls import encoded, without_credentials
@@ -31,7 +31,7 @@ def direct_names(lock: Lock) -> frozenset[str]:
     names = {
         pin.name
         for pin in lock.pins
-        if pin.asked_for or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
+        if pin.is_requested or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
     }
     instead = {
         canonicalize_name(parse_requirement(item.replacement).name)
@@ -137,6 +137,6 @@ def sources(
             groups.setdefault(found, []).extend(targets_of(pin, lock))
     # uv refuses sources of which two hold anywhere, be it on no target at all.
     for (kind, where), marker in zip(
-        groups, apart(list(groups.values()), lock.targets), strict=True
+        groups, disjoint_markers(list(groups.values()), lock.targets), strict=True
     ):
         yield {kind: where, **({"marker": marker} if marker else {})}

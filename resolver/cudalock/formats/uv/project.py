@@ -47,8 +47,8 @@ from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv.record import BLOCK, SIGN, Record
 from cudalock.formats.uv.toml_lists import edited, list_text, quoted
-from cudalock.lock import Lock, Pin, demand_hashes
-from cudalock.lock.wheels import with_addresses
+from cudalock.lock import Lock, Pin, require_hashes
+from cudalock.lock.wheels import with_urls
 from cudalock.versions import parse_marker, parse_requirement
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def edit(existing: str, lock: Lock, options: Options) -> str:
     if options.wheels is not None:
         raise Contradiction("`--wheels` is for requirements and pylock: a uv project has no paths")
     if options.hashes == "require":
-        demand_hashes(lock)
+        require_hashes(lock)
     if options.urls:
-        lock = with_addresses(lock)
+        lock = with_urls(lock)
     file = str((options.folder or Path()) / (options.filename or FILE))
     # uv takes a mark at the start and either line end; tomlkit writes neither for what is new.
     bom, body = ("\ufeff", existing[1:]) if existing.startswith("\ufeff") else ("", existing)

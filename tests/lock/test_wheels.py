@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.lock.wheels import one_wheel_each, taken, targets_of, wheel_for, with_addresses
+from cudalock.lock.wheels import split_by_wheel, wheels_of_targets, targets_of, wheel_for, with_urls
 from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import lock, pin
@@ -81,18 +81,20 @@ def test_a_pin_is_divided_among_its_targets(
     marker: str | None, tags: list[str], expected: dict[str, str | None]
 ) -> None:
     made = lock(pinned(*tags, marker=marker), target=TARGETS[0], others=tuple(TARGETS[1:]))
-    parts = one_wheel_each(made).pins
+    parts = split_by_wheel(made).pins
     assert {part.wheel.file[len("thing-1.0-") : -4]: part.marker for part in parts} == expected
     assert all(part.hashes == (part.wheel.sha256,) for part in parts)
     (whole,) = made.pins
-    assert {wheel.file for wheel in taken(whole, made)} == {part.wheel.file for part in parts}
+    assert {wheel.file for wheel in wheels_of_targets(whole, made)} == {
+        part.wheel.file for part in parts
+    }
     assert targets_of(whole, made) == (LINUX if marker else TARGETS)
-    assert one_wheel_each(made, lambda _: False) == made
+    assert split_by_wheel(made, lambda _: False) == made
 
 
 def test_only_what_has_an_address_is_written_by_it() -> None:
     here, there = pinned(OLD, NEW), replace(pinned(OLD, NEW, url="https://x.test"), name="other")
-    made = with_addresses(lock(here, there, target=LINUX[0], others=(LINUX[1],)))
+    made = with_urls(lock(here, there, target=LINUX[0], others=(LINUX[1],)))
     assert [(each.name, each.direct) for each in made.pins] == [
         ("other", True),
         ("other", True),
