@@ -243,8 +243,9 @@ OTHER_OPTIONS = {
     *("--no-index", "--hash"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
     *("--help", "--version"),
+    "--durations",
 }
-"""Options of pip and uv, of `python -m bench`, and of every program."""
+"""Options of pip and uv, of `python -m bench`, of every program, and of pytest."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
