@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cudalock.projects.read import kind_of
+from cudalock.projects.kinds import kind_of
 from tests.paths import ROOT
 
 if TYPE_CHECKING:

@@ -29,9 +29,10 @@ from cudalock.lock.wheels import (
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.universe import ClosedUniverse
+from cudalock.projects.kinds import kind_of
 from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.locks.lock_pins import LockedPin, read_command, read_pins
-from cudalock.projects.read import kind_of, read_file
+from cudalock.projects.read import read_file
 from cudalock.urls import encoded, file_of
 from tests.sample_locks import GOALS
 

@@ -12,7 +12,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from cudalock.projects.read import KINDS, find_files, kind_of, read_file
+from cudalock.projects.kinds import KINDS, kind_of
+from cudalock.projects.read import find_files, read_file
 from tests.projects.listing import check_places, listing
 from tests.properties import BOUNDED
 
@@ -60,7 +61,7 @@ def examine(content: bytes, kind: str) -> None:
         assert {None, entry.group} <= file.wanted_with(entry.group)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
 @BOUNDED
 @given(content=st.binary(max_size=300) | encoded)
 def test_any_bytes(kind: str, content: bytes) -> None:

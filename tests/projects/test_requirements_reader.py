@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cudalock.errors import BadFile
+from cudalock.projects.kinds import kind_of
 from cudalock.projects.model import ProjectFile
-from cudalock.projects.read import find_files, kind_of, read_file
+from cudalock.projects.read import find_files, read_file
 from cudalock.versions import canonical
 from tests.projects.listing import check_places
 

@@ -19,8 +19,9 @@ from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import OF_ANOTHER_PART, Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel
 from cudalock.goals import RequestedProject
+from cudalock.projects.kinds import BY_NAME, kind_of_named
 from cudalock.projects.model import ProjectFile
-from cudalock.projects.read import kind_of_named, read_file
+from cudalock.projects.read import read_file
 from cudalock.targets import SYSTEMS
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
 from cudalock.versions import canonical
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Declared
 
 _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
-_STRICT: Final = ("requirements", "constraints")
-_WHOLE: Final = ("pyproject", "environment", "setup-cfg")
 _BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
 
 
@@ -218,7 +217,8 @@ class _Reading:
         read: a limit may be lost in it. What else was not understood is told."""
         for problem in file.problems:
             message = f"{self._at(problem.place.file, problem.place.line)}: {problem.message}"
-            if file.kind in _STRICT or (file.kind in _WHOLE and not file.declared):
+            on_problem = BY_NAME[file.kind].on_problem
+            if on_problem == "refuse" or (on_problem == "refuse-empty" and not file.declared):
                 raise BadFile(message)
             self.notes.append(message)
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
+from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
 from cudalock.projects.syntax.text import read_bytes
 from cudalock.urls import can_be_split
@@ -19,41 +20,6 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Encoding, Place
     from cudalock.projects.readers.requirements import Nested
     from cudalock.projects.syntax.text import Text
-
-STDIN: Final = "-"
-"""The name of standard input, which is read as a requirements file."""
-
-_NAMES: Final = (
-    ("pyproject", r"pyproject\.toml"),
-    ("pylock", r"pylock(\.[^./\\]+)?\.toml"),
-    ("uv-lock", r"uv\.lock"),
-    ("poetry-lock", r"poetry\.lock"),
-    ("pdm-lock", r"pdm\.lock"),
-    ("environment", r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml"),
-    ("dockerfile", r"(.*\.)?(dockerfile|containerfile)([-_.].*)?"),
-    ("setup-cfg", r"setup\.cfg"),
-    ("setup-py", r"setup\.py"),
-    ("python-version", r"\.python-versions?"),
-    ("constraints", r"(.*[-_.])?constraints?([-_.].*)?\.(txt|in)"),
-    ("requirements", r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in|pip)"),
-)
-KINDS: Final = tuple(kind for kind, _ in _NAMES)
-"""The kinds of file. "constraints" are read as requirements files are."""
-
-_TEMPLATES: Final = (".jinja", ".jinja2", ".j2", ".tmpl", ".template", ".dockerignore", ".md")
-
-_MEGABYTE: Final = 1024 * 1024
-_LIMITS: Final = {
-    "requirements": 4,
-    "constraints": 4,
-    "pylock": 8,
-    "uv-lock": 8,
-    "poetry-lock": 8,
-    "pdm-lock": 8,
-}
-"""Megabytes; 1 for the kinds that only people write. No file of a repository is near that."""
-
-_MOST: Final = max(_LIMITS.values()) * _MEGABYTE
 
 _SKIPPED: Final = {
     "__pycache__",
@@ -64,23 +30,8 @@ _SKIPPED: Final = {
     "build",
     "dist",
 }
-_FOUND: Final = {*KINDS} - {"setup-py", "python-version"}
 _MAX_DEPTH: Final = 32
 _MAX_FILES: Final = 500
-
-
-def kind_of(name: str | PurePath) -> str | None:
-    """The kind of file that a name means, None for none. The folder counts for `requirements/`."""
-    path = PurePath(name)
-    lower = path.name.lower()
-    if lower.endswith(_TEMPLATES):
-        return None
-    for kind, pattern in _NAMES:
-        if re.fullmatch(pattern, lower):
-            return kind
-    if lower.endswith((".txt", ".in")) and path.parent.name.lower() in ("requirements", "reqs"):
-        return "requirements"
-    return None
 
 
 def find_files(directory: Path) -> list[Path]:
@@ -99,10 +50,15 @@ def find_files(directory: Path) -> list[Path]:
             each for each in folders if each not in _SKIPPED and not each.startswith(".")
         )
         here = Path(folder)
-        wanted = [here / each for each in sorted(names) if kind_of(here / each) in _FOUND]
+        wanted = [here / each for each in sorted(names) if _is_checked(here / each)]
         # A pipe nobody writes to would be waited for.
         found += [each for each in wanted if each.is_file()]
     return found
+
+
+def _is_checked(path: Path) -> bool:
+    kind = kind_of(path)
+    return kind is not None and BY_NAME[kind].is_checked
 
 
 def read_file(
@@ -119,35 +75,12 @@ def read_file(
     return _Reading(stdin).read(name, content, known, known == "constraints", ())
 
 
-def kind_of_named(name: str) -> str:
-    """The kind of a file that somebody named: a `.txt` of any name is a requirements file.
-
-    Raises BadFile for a name that means nothing.
-    """
-    if name == STDIN:
-        return "requirements"
-    known = kind_of(name)
-    if known is None and PurePath(name).suffix.lower() in (".txt", ".in", ".lock", ""):
-        known = "requirements"
-    if known is None and PurePath(name).suffix.lower() in (".yml", ".yaml"):
-        known = "environment"
-    if known is None:
-        raise BadFile(
-            f"`{name}` is no file that is read here, by its name",
-            hints=[
-                "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
-                "pdm.lock, environment.yml or Dockerfile"
-            ],
-        )
-    return known
-
-
 def _content(name: str, stdin: bytes | None) -> bytes:
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(_MOST + 1) if stdin is None else stdin
+            return sys.stdin.buffer.read(LARGEST + 1) if stdin is None else stdin
         with Path(name).open("rb") as opened:
-            return opened.read(_MOST + 1)
+            return opened.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise BadFile(f"`{name}` cannot be read: {reason or error}") from None
@@ -164,8 +97,8 @@ class _Reading:
         self, name: str, content: bytes, kind: str, constraint: bool, above: tuple[str, ...]
     ) -> ProjectFile:
         shown = "standard input" if name == STDIN else name
-        limit = _LIMITS.get(kind, 1)
-        if len(content) > limit * _MEGABYTE:
+        limit = BY_NAME[kind].megabytes
+        if len(content) > limit * MEGABYTE:
             raise BadFile(f"`{shown}` is larger than {limit} MiB, and is not read")
         text, encoding, problems = read_bytes(content, shown)
         identity = _identity(name)
@@ -203,7 +136,7 @@ class _Reading:
                 return f"`{inner}` is no file"
             content = _content(path, None)
             kind = kind_of(path)
-            if kind not in _INCLUDED:
+            if kind is None or not BY_NAME[kind].is_included:
                 kind = "constraints" if constraint else "requirements"
             return self.read(path, content, kind, constraint, above)
         except (OSError, ValueError) as error:  # as above, or a name that is too long
@@ -231,10 +164,6 @@ def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     )
 
 
-_INCLUDED: Final = {"pylock", "requirements", "constraints"}
-"""What `-r` may name."""
-
-
 def _identity(name: str) -> str:
     try:
         return name if name == STDIN else os.path.realpath(name)
@@ -246,28 +175,10 @@ def _read(
     kind: str, text: Text, encoding: Encoding, constraint: bool, nested: Nested
 ) -> ProjectFile:
     """What the reader of a kind makes of a text; its module is imported only now."""
-    read = import_module(f"cudalock.projects.{_MODULES[kind]}").read
-    more: dict[str, Any] = {"nested": nested} if kind in _NESTING else {}
+    row = BY_NAME[kind]
+    read = import_module(f"cudalock.projects.{row.module}").read
+    more: dict[str, Any] = {"nested": nested} if row.names_files else {}
     if kind in ("requirements", "constraints"):
         more["constraint"] = constraint
     file: ProjectFile = read(text, encoding, **more)
     return file
-
-
-_NESTING: Final = {"requirements", "constraints", "environment", "dockerfile"}
-"""Kinds whose files may name others."""
-
-_MODULES: Final = {
-    "requirements": "readers.requirements",
-    "constraints": "readers.requirements",
-    "environment": "readers.conda_env",
-    "dockerfile": "readers.dockerfile",
-    "pyproject": "readers.pyproject",
-    "pylock": "locks.pylock",
-    "uv-lock": "locks.uv",
-    "poetry-lock": "locks.poetry",
-    "pdm-lock": "locks.pdm",
-    "setup-cfg": "readers.setup_cfg",
-    "setup-py": "readers.setup_py",
-    "python-version": "readers.python_version",
-}

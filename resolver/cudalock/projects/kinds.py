@@ -1,0 +1,152 @@
+"""The kinds of files that are read, one row for each.
+
+A new kind is a row here and a module with a function `read`; the hooks' patterns in
+.pre-commit-hooks.yaml say the same for pre-commit, which cannot ask us (a test compares them).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Final, NamedTuple
+
+from cudalock.errors import BadFile
+
+STDIN: Final = "-"
+"""The name of standard input, which is read as a requirements file."""
+
+MEGABYTE: Final = 1024 * 1024
+
+
+class FileKind(NamedTuple):
+    """One kind of file, and how each command treats it."""
+
+    name: str
+    pattern: str
+    """a regular expression for a whole file name in lower case"""
+    module: str
+    """below `cudalock.projects`; its `read` makes the ProjectFile"""
+    megabytes: int = 1
+    """what is larger is not read: 1 for what only people write, more for what tools write"""
+    names_files: bool = False
+    """whether it may name other files, as `-r` does"""
+    is_included: bool = False
+    """whether another file may name it with `-r` or `-c`"""
+    is_lock: bool = False
+    is_checked: bool = True
+    """whether `check` without arguments looks for it"""
+    declares: bool = False
+    """whether it says what a repository wants, so that `generate` looks beside it"""
+    on_problem: str = "skip"
+    """what `generate` does about an entry that cannot be read: `refuse` the file, `refuse-empty`
+    (only where nothing else of it can be read), or `skip` the entry"""
+
+
+KINDS: Final = (
+    FileKind(
+        "pyproject",
+        r"pyproject\.toml",
+        "readers.pyproject",
+        declares=True,
+        on_problem="refuse-empty",
+    ),
+    FileKind(
+        "pylock",
+        r"pylock(\.[^./\\]+)?\.toml",
+        "locks.pylock",
+        megabytes=8,
+        is_included=True,
+        is_lock=True,
+    ),
+    FileKind("uv-lock", r"uv\.lock", "locks.uv", megabytes=8, is_lock=True),
+    FileKind("poetry-lock", r"poetry\.lock", "locks.poetry", megabytes=8, is_lock=True),
+    FileKind("pdm-lock", r"pdm\.lock", "locks.pdm", megabytes=8, is_lock=True),
+    FileKind(
+        "environment",
+        r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
+        "readers.conda_env",
+        names_files=True,
+        declares=True,
+        on_problem="refuse-empty",
+    ),
+    FileKind(
+        "dockerfile",
+        r"(.*\.)?(dockerfile|containerfile)([-_.].*)?",
+        "readers.dockerfile",
+        names_files=True,
+    ),
+    FileKind(
+        "setup-cfg",
+        r"setup\.cfg",
+        "readers.setup_cfg",
+        declares=True,
+        on_problem="refuse-empty",
+    ),
+    FileKind("setup-py", r"setup\.py", "readers.setup_py", is_checked=False, declares=True),
+    FileKind("python-version", r"\.python-versions?", "readers.python_version", is_checked=False),
+    FileKind(
+        "constraints",
+        r"(.*[-_.])?constraints?([-_.].*)?\.(txt|in)",
+        "readers.requirements",
+        megabytes=4,
+        names_files=True,
+        is_included=True,
+        on_problem="refuse",
+    ),
+    FileKind(
+        "requirements",
+        r"(.*[-_.])?(requirements?|reqs?)([-_.].*)?\.(txt|in|pip)",
+        "readers.requirements",
+        megabytes=4,
+        names_files=True,
+        is_included=True,
+        declares=True,
+        on_problem="refuse",
+    ),
+)
+"""In the order in which a name is compared: `constraints` before the wider `requirements`."""
+
+BY_NAME: Final = {kind.name: kind for kind in KINDS}
+
+LARGEST: Final = max(kind.megabytes for kind in KINDS) * MEGABYTE
+"""Bytes."""
+
+_TEMPLATES: Final = (".jinja", ".jinja2", ".j2", ".tmpl", ".template", ".dockerignore", ".md")
+"""Endings of files that are no such file yet, or only speak of one."""
+
+
+def kind_of(name: str | PurePath) -> str | None:
+    """Return the kind that a file name means, None for none. A folder `requirements/` counts."""
+    path = PurePath(name)
+    lower = path.name.lower()
+    if lower.endswith(_TEMPLATES):
+        return None
+    for kind in KINDS:
+        if re.fullmatch(kind.pattern, lower):
+            return kind.name
+    if lower.endswith((".txt", ".in")) and path.parent.name.lower() in ("requirements", "reqs"):
+        return "requirements"
+    return None
+
+
+def kind_of_named(name: str) -> str:
+    """Return the kind of a file that somebody named: a `.txt` of any name is a requirements file.
+
+    Raises BadFile for a name that means nothing.
+    """
+    if name == STDIN:
+        return "requirements"
+    kind = kind_of(name)
+    if kind is None and PurePath(name).suffix.lower() in (".txt", ".in", ".lock", ""):
+        kind = "requirements"
+    if kind is None and PurePath(name).suffix.lower() in (".yml", ".yaml"):
+        kind = "environment"
+    if kind is None:
+        raise BadFile(
+            f"`{name}` is no file that is read here, by its name",
+            hints=[
+                "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
+                "pdm.lock, environment.yml or Dockerfile"
+            ],
+        )
+    return kind
