@@ -6,14 +6,14 @@ unearth reads both kinds of listing, HTML and JSON. Listings are asked one time 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from unearth.finder import PackageFinder
 
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing
-from cudalock.indexes.parallel import at_once
+from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.pip_config import read_settings
 from cudalock.lock import FileUrl
 from cudalock.lock.wheels import wheels_without_url
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from cudalock.lock import Lock
-
-_AT_ONCE: Final = 8
 
 
 class PackageIndexes:
@@ -101,7 +99,7 @@ class PackageIndexes:
         if not self.urls:
             return
         wanted = sorted(set(projects))
-        at_once(lambda project: self.listing(self.urls[0], project), wanted, _AT_ONCE)
+        map_parallel(lambda project: self.listing(self.urls[0], project), wanted)
 
     def published(self, index: str, project: str, file: str) -> str | None:
         """The sha256 that an index, by its address, lists for a file; None where it lists none.

@@ -1,69 +1,83 @@
-"""Work that waits for servers, some of it at once, in threads that Ctrl-C does not wait for.
+"""Run functions that wait for servers in parallel, in threads that Ctrl-C does not wait for.
 
-An executor's threads are joined before the process may end, and each may be waiting for a server
-that says nothing.
+The threads of a `ThreadPoolExecutor` are joined before the process may end, and each of them may be
+waiting for a server that says nothing.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+import threading
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+    from queue import SimpleQueue
 
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
 
-
-def at_once(work: Callable[[_Given], _Made], items: Iterable[_Given], most: int) -> list[_Made]:
-    """What the work makes of each, in their order. Raises what it raises for the first that fails,
-    after all were tried."""
-    ended = dict(each_at_once(work, items, most))
-    return [ended[number].result() for number in sorted(ended)]
+THREADS: Final = 16
+"""How many threads a call starts; requests to one host are limited to half of that elsewhere."""
 
 
-def each_at_once(
-    work: Callable[[_Given], _Made], items: Iterable[_Given], most: int
-) -> Iterator[tuple[int, Future[_Made]]]:
-    """Each item's number and outcome, as they end. What has not begun when the caller breaks off
-    never does."""
-    waiting: SimpleQueue[tuple[int, _Given]] = SimpleQueue()
-    ended: SimpleQueue[tuple[int, Future[_Made]]] = SimpleQueue()
-    for numbered in enumerate(items):
+def map_parallel(
+    function: Callable[[_Argument], _Result], arguments: Iterable[_Argument], threads: int = THREADS
+) -> list[_Result]:
+    """Call a function with each argument and return the results in the order of the arguments.
+
+    Raises what the first failing call raises, after all calls have ended.
+    """
+    futures = dict(as_completed(function, arguments, threads))
+    return [futures[position].result() for position in sorted(futures)]
+
+
+def as_completed(
+    function: Callable[[_Argument], _Result], arguments: Iterable[_Argument], threads: int = THREADS
+) -> Iterator[tuple[int, Future[_Result]]]:
+    """Call a function with each argument; yield `(position of the argument, future)` as they end.
+
+    Calls that have not begun when the caller stops iterating are never made.
+    """
+    # Imported here: `concurrent.futures` imports `logging`, for which a solve without the network
+    # has no use.
+    from queue import SimpleQueue
+
+    waiting: SimpleQueue[tuple[int, _Argument]] = SimpleQueue()
+    ended: SimpleQueue[tuple[int, Future[_Result]]] = SimpleQueue()
+    for numbered in enumerate(arguments):
         waiting.put(numbered)
     count = waiting.qsize()
-    for _ in range(min(most, count)):
-        Thread(target=_work_off, args=(work, waiting, ended), daemon=True).start()
+    for _ in range(min(threads, count)):
+        threading.Thread(target=_work, args=(function, waiting, ended), daemon=True).start()
     try:
         for _ in range(count):
             yield ended.get()
     finally:
-        list(_taken(waiting))
+        list(_drain(waiting))
 
 
-def _work_off(
-    work: Callable[[_Given], _Made],
-    waiting: SimpleQueue[tuple[int, _Given]],
-    ended: SimpleQueue[tuple[int, Future[_Made]]],
+def _work(
+    function: Callable[[_Argument], _Result],
+    waiting: SimpleQueue[tuple[int, _Argument]],
+    ended: SimpleQueue[tuple[int, Future[_Result]]],
 ) -> None:
-    for number, item in _taken(waiting):
-        outcome: Future[_Made] = Future()
+    from concurrent.futures import Future
+
+    for position, argument in _drain(waiting):
+        future: Future[_Result] = Future()
         try:
-            outcome.set_result(work(item))
+            future.set_result(function(argument))
         except BaseException as error:
-            outcome.set_exception(error)
-        ended.put((number, outcome))
+            future.set_exception(error)
+        ended.put((position, future))
 
 
-def _taken(waiting: SimpleQueue[tuple[int, _Given]]) -> Iterator[tuple[int, _Given]]:
+def _drain(waiting: SimpleQueue[tuple[int, _Argument]]) -> Iterator[tuple[int, _Argument]]:
+    from queue import Empty
+
     while True:
         try:
             yield waiting.get_nowait()
         except Empty:
             return
-
-
-__all__ = ["at_once", "each_at_once"]

@@ -9,8 +9,7 @@ A name belongs to one place. What the matrix holds comes from where the matrix s
 is taken from the first index that has it, further ones before the main one as uv does, and only
 from there: so nobody takes a private package over by giving its name to a public one.
 
-`universe` is that view, `project` a project as an index lists it, `preload` asks beforehand,
-`asking` asks several at once.
+`universe` is that view, `project` a project as an index lists it, `preload` asks beforehand.
 """
 
 from cudalock.live.project import WINDOW, LiveProject

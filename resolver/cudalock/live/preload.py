@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cudalock.errors import NetworkError
-from cudalock.live.asking import at_once
+from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
 from cudalock.targets.tags import fits_any
 from cudalock.versions import accepts, canonical, parse_requirement, parse_version
@@ -46,7 +46,7 @@ class Preparation:
             self._seen |= waiting
             if not fresh:
                 return
-            found = at_once(partial(self._requires, is_goal=depth == 0), fresh)
+            found = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
             waiting = {text for texts in found for text in texts}
 
     def _requires(self, text: str, is_goal: bool) -> set[str]:
@@ -59,7 +59,7 @@ class Preparation:
             count = self._projects.window if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(wanted.specifier)), count))
             if count > 1:
-                at_once(lambda build: build.is_readable, builds)
+                map_parallel(lambda build: build.is_readable, builds)
             requires = builds[0].requires if builds else ()
         except NetworkError:
             # The search says so, if it comes to this at all.

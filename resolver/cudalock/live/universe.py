@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from cudalock.errors import GaveUp, NetworkError
-from cudalock.live.asking import at_once
+from cudalock.indexes.parallel import map_parallel
 from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
 from cudalock.matrix.matrix import Index
@@ -91,7 +91,7 @@ class LiveUniverse:
         Raises NetworkError for an index that cannot be asked, naming all that were to be.
         """
         wanted = [name for name in names if not self.matrix.component(name).is_virtual]
-        found = dict(zip(wanted, at_once(self._find, wanted), strict=True))
+        found = dict(zip(wanted, map_parallel(self._find, wanted), strict=True))
         missed = [name for name, project in found.items() if isinstance(project, NetworkError)]
         if missed:
             self._raise(missed, found[missed[0]])
@@ -379,7 +379,7 @@ class LiveUniverse:
             with suppress(NetworkError):
                 _ = build.is_readable
 
-        at_once(read, builds)
+        map_parallel(read, builds)
 
     def note_extras(self, requires: Iterable[str]) -> None:
         """Note the held projects of which an extra is required that their rows do not have."""

@@ -18,7 +18,7 @@ from cudalock.errors import CudalockError, NetworkError, OutputError, UnknownNam
 from cudalock.files import data_folder
 from cudalock.indexes.client import Web
 from cudalock.indexes.package_index import PackageIndexes
-from cudalock.indexes.parallel import each_at_once
+from cudalock.indexes.parallel import as_completed
 from cudalock.lint import new_defects
 from cudalock.lint.agreement import lacking
 from cudalock.matrix.matrix import Matrix
@@ -185,7 +185,7 @@ class _Run:
 
     def _ask_all(self, tasks: list[Task]) -> None:
         answers: dict[int, Answer] = {}
-        outcomes = each_at_once(lambda task: task.ask(), tasks, AT_ONCE)
+        outcomes = as_completed(lambda task: task.ask(), tasks, AT_ONCE)
         for done, (number, outcome) in enumerate(outcomes, 1):
             source = tasks[number].source
             try:
