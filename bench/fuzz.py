@@ -16,8 +16,9 @@ from typing import Final
 
 from bench.cells import COMPONENTS, FRAMEWORK
 from bench.engine import solve
+from cudalock.files import data_directory
 from cudalock.goals import Goal, command_line
-from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
 
 PLATFORMS: Final = (

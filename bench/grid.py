@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.cells import COMPONENTS, FRAMEWORK, SUBSETS, Block, Subset, blocks, is_empty, sample
 from bench.summary import write_summary
-from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.files import data_directory
+from cudalock.matrix.matrix import Matrix
 
 if TYPE_CHECKING:
     from bench.engine import Solved

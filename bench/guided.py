@@ -20,9 +20,10 @@ from cudalock.check.fix_text import rewrite
 from cudalock.check.reports import REPORTS
 from cudalock.diagnose import decode, diagnose
 from cudalock.errors import CudalockError
+from cudalock.files import data_directory
 from cudalock.formats import json_lock
 from cudalock.goals import Request, read_request
-from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import KINDS, find_files, kind_of, read_file
 from cudalock.targets import Target

@@ -12,8 +12,9 @@ from typing import Final
 
 from bench import engine
 from bench.scale import count_wheels, scaled
+from cudalock.files import data_directory
 from cudalock.goals import Goal
-from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
 
 LINUX: Final = Target("3.11", "linux-x86_64")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.matrix.vendor import Distributions, Gpus
 from cudalock.names import Names
 from cudalock.targets import Here
 
@@ -43,7 +44,6 @@ VERSIONS = {
     "triton-windows": ["3.1.0.post17", "3.2.0.post10", "3.2.0.post21"],
     "numpy": ["1.26.4", "2.0.0", "2.1.0"],
 }
-GPUS = {"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"}
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,13 @@ class FakeMatrix:
         del name, version
         return []
 
-    def gpu(self, text: str, /) -> str | None:
-        plain = {name.lower(): value for name, value in GPUS.items()}
-        by_number = {f"sm_{value.replace('.', '')}": value for value in GPUS.values()}
-        numbers = {value: value for value in GPUS.values()}
-        return (plain | by_number | numbers).get(text.lower())
+    @property
+    def gpus(self) -> Gpus:
+        return Gpus({"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"}, ())
 
-    def distribution(self, text: str, /) -> str | None:
-        return {"ubuntu 22.04": "2.35"}.get(text.lower())
-
-    def gpu_names(self) -> list[str]:
-        return list(GPUS)
+    @property
+    def distributions(self) -> Distributions:
+        return Distributions({"ubuntu22.04": "2.35"})
 
 
 HERE = Here(

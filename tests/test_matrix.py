@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cudalock.errors import MatrixError, UnknownVersion
+from cudalock.files import data_directory
 from cudalock.lint import LINTS, Lint, lint
-from cudalock.matrix.matrix import Matrix, data_directory
+from cudalock.matrix.matrix import Matrix
 
 MATRIX = Matrix.load()
 # In two pieces, so that the tests themselves hold no such name.
@@ -26,7 +27,7 @@ def test_the_embedded_matrix_is_clean(each: Lint) -> None:
 
 
 def test_what_cuda_12_5_1_really_contains_is_kept() -> None:
-    row = MATRIX.toolkits["12.5.1"]
+    row = MATRIX.toolkits.releases["12.5.1"]
     assert row["pins"]["nvidia-cublas-cu12"] == "12.5.3.2"
     assert row["published"]["nvidia-cublas-cu12"] == "12.5.2.13"
 
@@ -41,12 +42,12 @@ def test_what_cuda_12_5_1_really_contains_is_kept() -> None:
 )
 def test_a_cuda_release_that_is_not_there(release: str, message: str, hint: str) -> None:
     with pytest.raises(UnknownVersion, match=re.escape(message)) as caught:
-        MATRIX.toolkit_pins(release, (), "windows-x86_64")
+        MATRIX.toolkits.pins(release, (), "windows-x86_64")
     assert caught.value.hints[0] == hint
 
 
 def test_gpus_are_found_by_name_and_by_capability() -> None:
-    assert MATRIX.gpu("NVIDIA GeForce RTX 4090") == MATRIX.gpu("8.9") == "8.9"
+    assert MATRIX.gpus.find("NVIDIA GeForce RTX 4090") == MATRIX.gpus.find("8.9") == "8.9"
 
 
 # -- the whole ------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def read_all(directory: Path) -> None:
         for build in release.builds:
             matrix.trust(build)
     assert matrix.facts
-    assert matrix.gpu("A1") == "8.0"
+    assert matrix.gpus.find("A1") == "8.0"
 
 
 def test_the_small_matrix_is_whole(small: Path) -> None:

@@ -25,9 +25,8 @@ from click.testing import CliRunner
 
 from cudalock import cli, errors
 from cudalock.cli import main
-from cudalock.files import SWITCHES
+from cudalock.files import SWITCHES, data_directory
 from cudalock.findings import RULES
-from cudalock.matrix.matrix import data_directory
 from cudalock.matrix.store import COMPILED, compile_switches, compile_tables
 from cudalock.targets import Target
 from tests.environments import install, install_stub, make_tree, pretend

@@ -557,7 +557,7 @@ def test_torch_pins(torch: str, index: str, pins: str) -> None:
 def test_torch_pins_opens_the_parts_of_a_toolkit() -> None:
     # torch 2.14 asks for cuda-toolkit[cublas,...]==13.0.3 and names no nvidia-cublas.
     found = row("torch-pins", torch="2.14.1", index=["pypi"])
-    pins = real().toolkits["13.0.3"]["pins"]
+    pins = real().toolkits.releases["13.0.3"]["pins"]
     assert found["cublas"] == [pins["nvidia-cublas"]]
     assert found["nvrtc"] == [pins["nvidia-cuda-nvrtc"]]
 

@@ -169,7 +169,7 @@ def wheels_of(project: str, version: str) -> list[str]:
 
 
 def test_the_toolkits_follow_from_the_package_index() -> None:
-    held = MATRIX.toolkits
+    held = MATRIX.toolkits.releases
     rows, said = merge_toolkits(held, tables("cuda-toolkit")["releases"], wheels_of)
     assert (rows, said) == (held, [])
     rows, said = merge_toolkits({}, tables("cuda-toolkit")["releases"], wheels_of)
@@ -184,8 +184,8 @@ def test_a_corrected_row_is_never_overwritten() -> None:
     project = tables("cuda-toolkit")["releases"]
     text = json.dumps(project["12.5.1"]).replace("12.5.2.13", "12.5.9.99")
     changed = {"12.5.1": json.loads(text)}
-    rows, said = merge_toolkits(MATRIX.toolkits, changed, wheels_of)
-    assert rows == MATRIX.toolkits
+    rows, said = merge_toolkits(MATRIX.toolkits.releases, changed, wheels_of)
+    assert rows == MATRIX.toolkits.releases
     assert said == ["CUDA 12.5.1 was corrected by hand, and what is published has changed"]
 
 
@@ -193,7 +193,10 @@ def test_a_toolkit_whose_metadata_names_no_package_adds_no_row() -> None:
     wheels = [["py3-none-any", "0" * 64]]
     for requires in ([], ["numpy"]):
         later = {"99.0.0": {"requires": requires, "wheels": wheels}}
-        assert merge_toolkits(MATRIX.toolkits, later, wheels_of) == (MATRIX.toolkits, [])
+        assert merge_toolkits(MATRIX.toolkits.releases, later, wheels_of) == (
+            MATRIX.toolkits.releases,
+            [],
+        )
 
 
 def test_the_toolkits_are_written_as_they_were() -> None:

@@ -131,7 +131,7 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
         there = inventory.find(part)
         numbers = there.public.split(".")[:2] if there else []
         if all(number.isdigit() for number in numbers):
-            versions = matrix.toolkit_versions(project, tuple(map(int, numbers)))
+            versions = matrix.toolkits.versions(project, tuple(map(int, numbers)))
             if versions:
                 return f"{project}=={versions[0]}"
     return project

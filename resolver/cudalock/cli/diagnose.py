@@ -120,7 +120,7 @@ def _said(
     if python:
         version, free_threaded = parse_python(python)
         version += "t" if free_threaded else ""
-    capability = matrix.gpu(gpu) if gpu else None
+    capability = matrix.gpus.find(gpu) if gpu else None
     if gpu and capability is None:
         raise BadTarget(f"`{gpu}` is no GPU or compute capability known here")
     return Clues(version, platform, capability, driver)

@@ -101,9 +101,11 @@ def _machine(
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import parse_driver, parse_gpu
 
-    found = detect(matrix.gpu) if look and layout.runs and not (gpus and driver) else Machine()
+    found = (
+        detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
+    )
     if gpus:
-        found = found._replace(gpus=tuple(Gpu(text, parse_gpu(text, matrix)) for text in gpus))
+        found = found._replace(gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus))
     if driver:
         found = found._replace(driver=parse_driver(driver), trouble=None)
     return found

@@ -77,7 +77,7 @@ class Looking:
         if self.machine is None:
             from cudalock.environment.gpu import detect
 
-            self.machine = detect(self._matrix.gpu, self._probe)
+            self.machine = detect(self._matrix.gpus.find, self._probe)
         return self.machine.capabilities, self.machine.driver
 
     def tell(self, targets: Iterable[Target]) -> None:

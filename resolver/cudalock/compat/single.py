@@ -101,7 +101,7 @@ class SinglePinJudge:
         curated, and of the vendor's packages those that its tables tell of."""
         if self._matrix.is_curated(name) or self._matrix.is_library(name):
             return True
-        return any(name in each["pins"] for each in self._matrix.toolkits.values())
+        return self._matrix.toolkits.has_project(name)
 
     def _not_known(self, held: PinnedProject, known: str) -> PinConflict:
         says = (

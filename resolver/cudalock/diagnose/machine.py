@@ -32,8 +32,6 @@ _DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3
 _GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
 _UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
 """A line with one of these names a wheel that is built for another machine."""
-_SHORT_NAME: Final = 5
-"""Names below this length (`a2`, `t4`) are words of other things too."""
 
 
 class Clues(NamedTuple):
@@ -89,21 +87,12 @@ def _platform(folded: str) -> str | None:
 def _gpu(folded: str, matrix: Matrix) -> str | None:
     capability = _CAPABILITY.search(folded)
     if capability:
-        return matrix.gpu(capability[1])
-    names = [name for name in matrix.gpu_names() if _names_gpu(folded, name.lower())]
-    if names:
-        return matrix.gpu(max(names, key=len))
+        return matrix.gpus.find(capability[1])
+    if named := matrix.gpus.find_in(folded):
+        return named
     # Several architectures are those that a build has code for; a single one is the GPU's.
     architectures = set(_ARCHITECTURE.findall(folded))
-    return matrix.gpu(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
-
-
-def _names_gpu(folded: str, name: str) -> bool:
-    """Return whether a GPU is named; a short name counts only after the maker's."""
-    before = r"(?:nvidia|tesla|geforce|quadro) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
-    return (
-        name in folded and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", folded) is not None
-    )
+    return matrix.gpus.find(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
 
 
 def _first(pattern: re.Pattern[str], folded: str) -> str | None:

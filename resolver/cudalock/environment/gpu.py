@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.matrix.vendor import model_name
 from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _of_nvml(nvml: Any) -> Machine:
         handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
         gpus = tuple(
             Gpu(
-                plain_name(_text(nvml.nvmlDeviceGetName(handle))),
+                model_name(_text(nvml.nvmlDeviceGetName(handle))),
                 "{}.{}".format(*nvml.nvmlDeviceGetCudaComputeCapability(handle)),
             )
             for handle in handles
@@ -227,16 +228,11 @@ def _read_smi(
             raise ValueError(f"it printed `{line.strip()}`")
         row = dict(zip(fields, values, strict=True))
         said = row.get("compute_cap", "")
-        name = plain_name(row["name"])
+        name = model_name(row["name"])
         known = said if re.fullmatch(r"\d+\.\d+", said) else capability_of(name)
         gpus.append(Gpu(name, known))
         driver = driver or read_driver(row["driver_version"])
     return Machine(tuple(gpus), driver)
-
-
-def plain_name(name: str) -> str:
-    """A GPU's name without its maker and brand, as people and the matrix have it."""
-    return re.sub(r"^(NVIDIA\s+)?(GeForce\s+)?", "", name.strip()) or name
 
 
 def read_driver(text: str) -> str | None:

@@ -209,8 +209,8 @@ class _Reader:
             or self._read_newest(rest)
             or self._read_word(first.text)
             or self._read_platform(rest)
-            or self._read_run(rest, "platform", self.known.matrix.distribution)
-            or self._read_run(rest, "gpu", self.known.matrix.gpu)
+            or self._read_run(rest, "platform", self.known.matrix.distributions.glibc)
+            or self._read_run(rest, "gpu", self.known.matrix.gpus.find)
             or self._read_further(rest)
             or self._fail(first.text)
         )
@@ -227,7 +227,7 @@ class _Reader:
         if keyword not in _KEYWORDS or self.known.matrix.names.find(rest[0].text):
             return 0
         what = "python" if keyword == "py" else keyword
-        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.matrix.gpu)):
+        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.matrix.gpus.find)):
             return 1 + used
         value = rest[1] if len(rest) > 1 else None
         if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
@@ -320,7 +320,7 @@ class _Reader:
         if not re.fullmatch(r"\d{1,2}", rest[0].text):
             return 0
         by = len(rest) > 1 and rest[1].text.lower() in ("x", "of")
-        used = self._read_run(rest[1 + by :], "gpu", self.known.matrix.gpu)
+        used = self._read_run(rest[1 + by :], "gpu", self.known.matrix.gpus.find)
         return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
@@ -328,7 +328,7 @@ class _Reader:
         text = token.text + (f"+{token.local}" if token.local else "")
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"\d{4}", text) and self.known.matrix.gpu(text):
+        elif re.fullmatch(r"\d{4}", text) and self.known.matrix.gpus.find(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(
@@ -365,7 +365,7 @@ class _Reader:
             *self.known.matrix.names.words(),
             *platform_words(),
             *_KEYWORDS,
-            *self.known.matrix.gpu_names(),
+            *self.known.matrix.gpus.names,
         ]
 
     def _fail(self, word: str) -> int:

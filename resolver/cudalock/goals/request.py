@@ -30,7 +30,8 @@ from cudalock.targets.platforms import likeliest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cudalock.goals.vocabulary import Known, Vocabulary
+    from cudalock.goals.vocabulary import Known
+    from cudalock.matrix.vendor import Gpus
     from cudalock.names import Names
     from cudalock.targets.accelerators import Accelerator
 
@@ -247,7 +248,7 @@ def _place(text: str, known: Known) -> _Place:
     try:
         return parse_platform(text)
     except BadTarget:
-        if glibc := known.matrix.distribution(text):
+        if glibc := known.matrix.distributions.glibc(text):
             return likeliest(LINUX).name, glibc, None
         raise
 
@@ -281,7 +282,7 @@ def _target(
     """What is stated, and this machine for the rest."""
     glibc = _one("glibc", request.glibc or defaults.glibc, str)
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
-    gpus = _in_order([parse_gpu(text, known.matrix) for text in request.gpu or defaults.gpu])
+    gpus = _in_order([parse_gpu(text, known.matrix.gpus) for text in request.gpu or defaults.gpu])
     stated = {
         "python": python,
         "platform": place,
@@ -317,11 +318,11 @@ def _plugged_in(
     return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
 
 
-def parse_gpu(text: str, vocabulary: Vocabulary) -> str:
+def parse_gpu(text: str, gpus: Gpus) -> str:
     """The compute capability meant by a GPU's name or number. Raises BadTarget."""
-    capability = vocabulary.gpu(text)
+    capability = gpus.find(text)
     if capability is None:
-        near = [f'`--gpu "{name}"`' for name in nearest(text, vocabulary.gpu_names())]
+        near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
         if text.strip().lower() in (CPU, "none", "no"):
             near = [
                 f"`--{row.name} {CPU}` is for a build without {row.title}"

@@ -271,7 +271,7 @@ def _holds(fact: Fact, machine: _Machine) -> bool:
 def toolkits(matrix: Matrix) -> Iterator[Defect]:
     """What a CUDA release names as pip packages exists; what differs from METADATA says why."""
     machines = {platform: Target(PYTHON, platform).tags() for platform in LIKELY_WITH_GPU}
-    for release, row in matrix.toolkits.items():
+    for release, row in matrix.toolkits.releases.items():
         key = f"releases[{release!r}]"
         if not row.get("source"):
             yield Defect(_TOOLKITS, f"{key}.source", "is missing")
@@ -281,7 +281,7 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
             if unknown := sorted(set(platforms) - set(PLATFORMS)):
                 yield Defect(_TOOLKITS, f"{key}.platforms", f"{unknown[0]!r} is no platform")
         for platform, tags in machines.items():
-            for name, version in matrix.toolkit_pins(release, (), platform).items():
+            for name, version in matrix.toolkits.pins(release, (), platform).items():
                 held = matrix.project(name)
                 builds = held.release(version).builds if held and version in held else ()
                 if not any(_installs(tags, build) for build in builds):
@@ -291,7 +291,7 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
 
 def gpus(matrix: Matrix) -> Iterator[Defect]:
     """A GPU has a compute capability."""
-    for name, value in matrix.gpus.items():
+    for name, value in matrix.gpus.by_name.items():
         if not re.fullmatch(r"\d{1,2}\.\d", value):
             yield Defect("gpus.json", f"gpus[{name!r}]", f"{value!r} is no compute capability")
 

@@ -219,7 +219,7 @@ def _needs(resolution: Resolution) -> Iterator[str]:
         libcs = [*_lower_bounds(bounds["glibc"]), *_glibcs_of_wheels(resolution)]
         if libcs:
             yield f"glibc >= {max(libcs, key=parse_version)}"
-    gpus = _gpu_range(bounds["gpu"], resolution.matrix.capabilities)
+    gpus = _gpu_range(bounds["gpu"], resolution.matrix.gpus.capabilities)
     if gpus and resolution.target.accelerators:
         yield gpus
 

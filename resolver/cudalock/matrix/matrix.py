@@ -7,22 +7,21 @@ its generated half. Everything is read on first use, and once.
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from cudalock.errors import BadTarget, MatrixError, UnknownName, UnknownVersion
+from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, Libraries, Place, Replacement
 from cudalock.matrix.refreshed import Refreshed, find_refreshed
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.store import COMPONENTS, Tables, read_tables
-from cudalock.names import Names, nearest
-from cudalock.targets import DEFAULT_GLIBC, LINUX
+from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
+from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.text import counted
 
@@ -302,67 +301,12 @@ class Matrix:
     # -- the vendor's tables ----------------------------------------------------------------
 
     @cached_property
-    def toolkits(self) -> dict[str, Any]:
-        """CUDA release -> its row: pins, extras and platforms of its pip packages."""
-        releases: dict[str, Any] = self.vendor_table("toolkits")["releases"]
-        return releases
-
-    @cached_property
     def toolkit_component(self) -> str:
         """The component whose versions are CUDA releases as pip packages."""
         name = self._by_role("toolkit")
         if name is None:
             raise MatrixError(COMPONENTS, "role", "no component has the role `toolkit`")
         return name
-
-    def toolkit_pins(self, release: str, parts: tuple[str, ...], platform: str) -> dict[str, str]:
-        """The pip packages of a CUDA release, all or the named parts, that exist on a platform.
-
-        Raises UnknownVersion for a release, UnknownName for a part that is not known.
-        """
-        row = self.toolkits.get(release)
-        if row is None:
-            newest_first = [each for each in self.toolkits if "rc" not in each][::-1]
-            inside = [each for each in newest_first if each.startswith(f"{release}.")]
-            major = release.partition(".")[0]
-            near = [each for each in newest_first if each.startswith(f"{major}.")]
-            raise UnknownVersion(
-                f"CUDA {release} is {', '.join(inside)}: which of them?"
-                if inside
-                else f"CUDA {release} is not known as pip packages (matrix {self.version})",
-                hints=[f"--toolkit {each}" for each in (inside or near or newest_first)[:3]],
-            )
-        for part in parts:
-            if part not in row["extras"]:
-                known = ", ".join(sorted(row["extras"]))
-                raise UnknownName(
-                    f"CUDA {release} has no part `{part}`: it has {known}",
-                    hints=[f"--toolkit {release}:{each}" for each in nearest(part, row["extras"])],
-                )
-        names = (
-            [name for part in parts for name in row["extras"][part]] if parts else list(row["pins"])
-        )
-        elsewhere = row.get("platforms", {})
-        return {
-            name: row["pins"][name]
-            for name in sorted(set(names))
-            if platform in elsewhere.get(name, (platform,))
-        }
-
-    def toolkit_versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
-        """The versions of an nvidia project that belong to a CUDA minor, newest release first."""
-        return self._versions_by_minor.get((project, minor), [])
-
-    @cached_property
-    def _versions_by_minor(self) -> dict[tuple[str, tuple[int, ...]], list[str]]:
-        found: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-        numbers = {release: _numbers(release) for release in self.toolkits}
-        for release in sorted(numbers, key=lambda each: numbers[each], reverse=True):
-            for project, version in self.toolkits[release]["pins"].items():
-                versions = found.setdefault((project, numbers[release][:2]), [])
-                if version not in versions:
-                    versions.append(version)
-        return found
 
     def library_projects(self, library: str, cuda: str | None) -> list[str]:
         """The pip package of a library, `cudnn`, for a CUDA release; without one that of each CUDA
@@ -376,68 +320,26 @@ class Matrix:
         return any(project in self.library_projects(name, None) for name in LIBRARIES)
 
     @cached_property
-    def gpus(self) -> dict[str, str]:
-        """GPU name -> compute capability."""
-        gpus: dict[str, str] = self.vendor_table("gpus")["gpus"]
-        return gpus
-
-    def gpu_names(self) -> list[str]:
-        """Every GPU name known."""
-        return list(self.gpus)
-
-    def gpu(self, text: str) -> str | None:
-        """The compute capability meant by ``RTX 5090``, ``12.0`` or ``sm_120``, if known."""
-        plain = _plain_gpu(text)
-        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
-        if capability:
-            value = f"{capability[1]}.{capability[2]}"
-            return value if value in self.capabilities else None
-        return self._gpus_by_plain_name.get(plain) or self._gpu_by_number(plain)
-
-    def _gpu_by_number(self, plain: str) -> str | None:
-        """The capability of the GPUs that a number alone may mean, `3090`, if it is one."""
-        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
-            return None
-        names = self._gpus_by_plain_name.items()
-        found = {value for name, value in names if re.fullmatch(rf"[a-z]+{plain}", name)}
-        return found.pop() if len(found) == 1 else None
+    def toolkits(self) -> Toolkits:
+        """CUDA releases as pip packages."""
+        return Toolkits(self.vendor_table("toolkits")["releases"], self.version)
 
     @cached_property
-    def capabilities(self) -> frozenset[str]:
-        """The compute capabilities of all GPUs that are known, as `8.6`."""
-        return frozenset(self.gpus.values()) | frozenset(self.vendor_table("gpus")["capabilities"])
+    def gpus(self) -> Gpus:
+        """The GPUs by name, and their compute capabilities."""
+        table = self.vendor_table("gpus")
+        return Gpus(table["gpus"], table.get("capabilities", ()))
 
     @cached_property
-    def _gpus_by_plain_name(self) -> dict[str, str]:
-        return {_plain_gpu(name): value for name, value in self.gpus.items()}
-
-    def distribution(self, text: str) -> str | None:
-        """The glibc of the Linux distribution meant by ``Ubuntu 22.04`` or ``bookworm``, if
-        known. Raises BadTarget for a name that lacks its release."""
-        plain = re.sub(r"[\s_-]", "", text.lower())
-        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
-        if not plain[:1].isalpha():
-            return None
-        releases = [
-            name for name in self._distributions if re.fullmatch(rf"{re.escape(plain)}[\d.]+", name)
-        ]
-        if releases:
-            raise BadTarget(
-                f"`{text}` needs its release after it, which tells the glibc",
-                hints=[
-                    " or ".join(f"`{name}`" for name in releases),
-                    f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}",
-                ],
-            )
-        return self._distributions.get(plain)
-
-    @cached_property
-    def _distributions(self) -> dict[str, str]:
+    def distributions(self) -> Distributions:
+        """The Linux distributions that repositories and people name."""
         from cudalock import toml
 
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return {name: row["glibc"] for row in rows.get("distribution", ()) for name in row["names"]}
+        return Distributions(
+            {name: row["glibc"] for row in rows.get("distribution", ()) for name in row["names"]}
+        )
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""
@@ -449,19 +351,6 @@ class Matrix:
         return table
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
 def _inverted(tables: Tables, key: str) -> dict[str, str]:
     """The words that components list under a key, each with its component."""
     return {word: name for name, table in tables.items() for word in table.get(key, ())}
-
-
-def _plain_gpu(text: str) -> str:
-    """A GPU's name without maker, brand, spaces and case: what people agree on."""
-    words = re.sub(r"\b(nvidia|geforce|laptop|gpu|tesla|quadro)\b", " ", text.lower())
-    return re.sub(r"[^a-z0-9.]", "", words) or re.sub(r"[^a-z0-9.]", "", text.lower())
-
-
-__all__ = ["EMBEDDED", "Builder", "Index", "Matrix", "data_directory"]

@@ -104,7 +104,7 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
 def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
     """Point 7: the versions of a project of the closure that are better than the newest, best
     first."""
-    belonging = problem.matrix.toolkit_versions(name, _minor(cuda) if cuda else ())
+    belonging = problem.matrix.toolkits.versions(name, _minor(cuda) if cuda else ())
     favourite = problem.policy.favourites.get(name)
     return belonging if favourite is None else [favourite, *belonging]
 

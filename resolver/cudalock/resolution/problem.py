@@ -506,7 +506,7 @@ class Problem:
         ``cuda``."""
         release = self.goal.toolkit[0] if self.goal.toolkit else None
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
-            pins = self.matrix.toolkit_pins(*self.goal.toolkit, self.target.platform)
+            pins = self.matrix.toolkits.pins(*self.goal.toolkit, self.target.platform)
             for name, version in pins.items():
                 yield Requirement(name, (f"=={version}",), "requires", TOOLKIT_OPTION)
         for library in LIBRARIES.values():

@@ -160,14 +160,14 @@ def _toolkit_parts(
     matrix: Matrix, requirement: Requirement, platform: str | None
 ) -> Iterator[tuple[str, str]]:
     release = exact(str(requirement.specifier))
-    if not requirement.extras or release not in matrix.toolkits or platform is None:
+    if not requirement.extras or release not in matrix.toolkits.releases or platform is None:
         return
     if canonical(requirement.name) != matrix.toolkit_component:
         return
-    known = matrix.toolkits[release]["extras"]
+    known = matrix.toolkits.releases[release]["extras"]
     parts = tuple(sorted(part for part in requirement.extras if part in known))
     if parts:
-        yield from matrix.toolkit_pins(release, parts, platform).items()
+        yield from matrix.toolkits.pins(release, parts, platform).items()
 
 
 def exact(specifier: str) -> str:

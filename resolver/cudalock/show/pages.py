@@ -272,10 +272,10 @@ def show(matrix: Matrix, name: str, version: str | None = None) -> Page:
     try:
         component = find_name(matrix, name)
     except UnknownName:
-        gpu = matrix.gpu(whole)
+        gpu = matrix.gpus.find(whole)
         if gpu is not None:
             return _gpu_page(matrix, whole, gpu)
-        near = nearest(whole, matrix.gpu_names())
+        near = nearest(whole, matrix.gpus.names)
         if not near or not any(letter.isdigit() for letter in whole):
             raise
         hints = [f'cudalock matrix show "{each}"' for each in near]
@@ -291,7 +291,7 @@ def _page(matrix: Matrix, name: str, version: str | None) -> Page:
         return ProjectPage(matrix, component, project, about, _tables_about(matrix, name))
     if project is not None:
         return _version_page(matrix, component, project, version)
-    if name == "gpu" and (gpu := matrix.gpu(version)):
+    if name == "gpu" and (gpu := matrix.gpus.find(version)):
         return _gpu_page(matrix, version, gpu)
     return _virtual_page(matrix, component, version)
 
@@ -333,7 +333,7 @@ def _virtual_page(matrix: Matrix, component: Component, version: str) -> Virtual
 
 
 def _gpu_page(matrix: Matrix, asked: str, capability: str) -> GpuPage:
-    names = tuple(name for name, value in matrix.gpus.items() if value == capability)
+    names = tuple(name for name, value in matrix.gpus.by_name.items() if value == capability)
     return GpuPage(
         matrix,
         asked,

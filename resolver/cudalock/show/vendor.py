@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _toolkits(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
     """One row for each package of each CUDA release."""
-    for release, row in _newest_first(matrix.toolkits):
+    for release, row in _newest_first(matrix.toolkits.releases):
         published = row.get("published", {})
         for project in sorted(row["pins"]):
             other = published.get(project)
@@ -79,7 +79,9 @@ def _capabilities(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
             "architecture": row.get("architecture"),
             "first_cuda": row.get("first_cuda"),
             "last_cuda": row.get("last_cuda"),
-            "gpus": unique(name for name, value in matrix.gpus.items() if value == capability),
+            "gpus": unique(
+                name for name, value in matrix.gpus.by_name.items() if value == capability
+            ),
             "framework": _span(releases),
         }
 

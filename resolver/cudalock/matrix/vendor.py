@@ -1,0 +1,188 @@
+"""The vendor's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from cudalock.errors import BadTarget, UnknownName, UnknownVersion
+from cudalock.names import nearest
+from cudalock.targets import DEFAULT_GLIBC, LINUX
+
+BRANDS: Final = ("nvidia", "geforce", "tesla", "quadro")
+"""The maker of GPUs and its brands, as they stand before a model; people leave them out."""
+_NOISE: Final = re.compile(rf"\b(?:{'|'.join(BRANDS)}|laptop|gpu)\b")
+_MAKER: Final = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?")
+_SHORT_NAME: Final = 5
+"""A GPU's name of fewer letters (`t4`, `a2`) is one only after a brand: texts have such words."""
+
+
+class Toolkits:
+    """CUDA releases as pip packages: `cuda/toolkits.json`."""
+
+    def __init__(self, releases: Mapping[str, Any], matrix_version: str) -> None:
+        self.releases = releases
+        """the row of each release, `12.4.1`, oldest first: `pins`, `extras` and `platforms`"""
+        self._matrix_version = matrix_version
+
+    def pins(self, release: str, parts: Iterable[str], platform: str) -> dict[str, str]:
+        """Return the projects of a CUDA release that exist on a platform, with their versions.
+
+        `parts` are extras of the toolkit, `nvcc`; without any it is the whole toolkit. Raises
+        UnknownVersion for a release and UnknownName for a part that is not known.
+        """
+        row = self.releases.get(release)
+        if row is None:
+            raise self._unknown_release(release)
+        parts = tuple(parts)
+        for part in parts:
+            if part not in row["extras"]:
+                known = ", ".join(sorted(row["extras"]))
+                similar = nearest(part, row["extras"])
+                raise UnknownName(
+                    f"CUDA {release} has no part `{part}`: it has {known}",
+                    hints=[f"--toolkit {release}:{name}" for name in similar],
+                )
+        projects = (
+            {project for part in parts for project in row["extras"][part]}
+            if parts
+            else set(row["pins"])
+        )
+        platforms = row.get("platforms", {})
+        return {
+            project: row["pins"][project]
+            for project in sorted(projects)
+            if platform in platforms.get(project, (platform,))
+        }
+
+    def _unknown_release(self, release: str) -> UnknownVersion:
+        newest_first = [known for known in self.releases if "rc" not in known][::-1]
+        patches = [known for known in newest_first if known.startswith(f"{release}.")]
+        major = release.partition(".")[0]
+        same_major = [known for known in newest_first if known.startswith(f"{major}.")]
+        return UnknownVersion(
+            f"CUDA {release} is {', '.join(patches)}: which of them?"
+            if patches
+            else f"CUDA {release} is not known as pip packages (matrix {self._matrix_version})",
+            hints=[f"--toolkit {known}" for known in (patches or same_major or newest_first)[:3]],
+        )
+
+    def versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
+        """Return the versions of a vendor's project that belong to a CUDA minor, newest first.
+
+        `minor` is `(12, 4)`.
+        """
+        return self._versions_by_minor.get((project, minor), [])
+
+    def has_project(self, project: str) -> bool:
+        """Return whether a project is a part of some CUDA release."""
+        return any(project in row["pins"] for row in self.releases.values())
+
+    @cached_property
+    def _versions_by_minor(self) -> dict[tuple[str, tuple[int, ...]], list[str]]:
+        by_minor: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+        numbers = {release: _numbers(release) for release in self.releases}
+        for release in sorted(numbers, key=lambda known: numbers[known], reverse=True):
+            for project, version in self.releases[release]["pins"].items():
+                versions = by_minor.setdefault((project, numbers[release][:2]), [])
+                if version not in versions:
+                    versions.append(version)
+        return by_minor
+
+
+class Gpus:
+    """The vendor's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
+
+    def __init__(self, by_name: Mapping[str, str], capabilities: Iterable[str]) -> None:
+        self.by_name = by_name
+        """the compute capability of each GPU, by the name without its brand: `RTX 4090`"""
+        self.capabilities = frozenset(by_name.values()) | frozenset(capabilities)
+
+    @property
+    def names(self) -> list[str]:
+        """The name of every GPU that is known."""
+        return list(self.by_name)
+
+    def find(self, text: str) -> str | None:
+        """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known."""
+        plain = _plain(text)
+        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
+        if capability:
+            value = f"{capability[1]}.{capability[2]}"
+            return value if value in self.capabilities else None
+        return self._by_plain_name.get(plain) or self._find_number(plain)
+
+    def _find_number(self, plain: str) -> str | None:
+        """Return the capability of the GPUs that a number alone may mean, `3090`, if it is one."""
+        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
+            return None
+        capabilities = {
+            capability
+            for name, capability in self._by_plain_name.items()
+            if re.fullmatch(rf"[a-z]+{plain}", name)
+        }
+        return capabilities.pop() if len(capabilities) == 1 else None
+
+    @cached_property
+    def _by_plain_name(self) -> dict[str, str]:
+        return {_plain(name): capability for name, capability in self.by_name.items()}
+
+    def find_in(self, text: str) -> str | None:
+        """Return the compute capability of the GPU that a text (in lower case) names, if any.
+
+        Of several the longest name counts: `rtx 3060 ti` has `rtx 3060` in it.
+        """
+        named = [name for name in self.by_name if _is_named(text, name.lower())]
+        return self.find(max(named, key=len)) if named else None
+
+
+class Distributions:
+    """Linux distributions and their glibc."""
+
+    def __init__(self, glibc_by_name: Mapping[str, str]) -> None:
+        self._glibc_by_name = glibc_by_name
+        """names in lower case without separators: `ubuntu22.04`, `bookworm`"""
+
+    def glibc(self, text: str) -> str | None:
+        """Return the glibc of the distribution that `Ubuntu 22.04` or `bookworm` means, if known.
+
+        Raises BadTarget for a name that needs a release after it: `ubuntu`.
+        """
+        plain = re.sub(r"[\s_-]", "", text.lower())
+        # A point release has the glibc of its release: `ubuntu22.04.3`.
+        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
+        if not plain[:1].isalpha():
+            return None
+        with_release = re.compile(rf"{re.escape(plain)}[\d.]+")
+        releases = [name for name in self._glibc_by_name if with_release.fullmatch(name)]
+        if releases:
+            raise BadTarget(
+                f"`{text}` needs its release after it, which tells the glibc",
+                hints=[
+                    " or ".join(f"`{name}`" for name in releases),
+                    f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}",
+                ],
+            )
+        return self._glibc_by_name.get(plain)
+
+
+def model_name(name: str) -> str:
+    """Return a GPU's name as its driver reports it without maker and brand: `RTX 4090`."""
+    return _MAKER.sub("", name.strip()) or name
+
+
+def _plain(text: str) -> str:
+    """Return what people agree on of a GPU's name: `rtx4090` of `NVIDIA GeForce RTX 4090`."""
+    without_noise = re.sub(r"[^a-z0-9.]", "", _NOISE.sub(" ", text.lower()))
+    return without_noise or re.sub(r"[^a-z0-9.]", "", text.lower())
+
+
+def _is_named(text: str, name: str) -> bool:
+    before = rf"(?:{'|'.join(BRANDS)}) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
+    return name in text and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", text) is not None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
