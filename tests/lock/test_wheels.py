@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.lock.wheels import split_by_wheel, wheels_of_targets, targets_of, wheel_for, with_urls
+from cudalock.lock.wheels import split_by_wheel, targets_of, wheel_for, wheels_of_targets, with_urls
 from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import lock, pin

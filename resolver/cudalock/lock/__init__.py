@@ -1,10 +1,10 @@
-"""The lock: exact pins, their wheels and hashes, and why each is there, in no particular format.
+"""The lock: exact pins, their wheels and hashes, and what requires each, in no particular format.
 
     Resolution ─> build.from_resolution ──> Lock ─┐
     Resolution ─> build.from_resolution ──> Lock ─┴> merge.from_resolutions ─> Lock
 
-`lock` holds the values, `build` fills them from a resolution, `merge` puts several targets into
-one lock, `markers` tells the targets apart, `wheels` says which wheel each target takes.
+`lock` holds the values, `build` makes them from a resolution, `merge` puts several targets into one
+lock, `markers` finds the markers that separate the targets, `wheels` chooses each target's wheel.
 """
 
 from cudalock.lock.lock import (

@@ -1,4 +1,4 @@
-"""From a resolution to a lock: wheels with their addresses and hashes, edges, needs, warnings."""
+"""Build a lock from a resolution: wheels with URLs and hashes, edges, needs, warnings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 def from_resolution(
     resolution: Resolution, command: str, searched: frozenset[str] = frozenset()
 ) -> Lock:
-    """The lock of a resolution; ``command`` is the command line that makes it again.
+    """Return the lock of one target's resolution.
 
-    ``searched`` are indexes that the file will name for other targets' sake.
+    `command` is the command line that makes the lock again; `searched` are ids of indexes that the
+    file will name for other targets' sake.
     """
-    used = {each.build.index for each in resolution.pins.values() if each.build}
+    used = {pin.build.index for pin in resolution.pins.values() if pin.build}
     replacements = list(_replacements(resolution))
     indexes = searched | {PACKAGE_INDEX} | {index for index in used if index}
     pins = tuple(_pin(resolution, name, indexes) for name in resolution.pins)
@@ -41,7 +42,7 @@ def from_resolution(
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get(CUDA.name),
         command=command,
-        replaced=tuple(f"{resolution.pins[item.of]}: {_told(item)}" for item in replacements),
+        replaced=tuple(f"{resolution.pins[row.of]}: {_sentence(row)}" for row in replacements),
         framework=_framework(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
@@ -55,7 +56,7 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
     renamed = matrix.is_renamed(build)
     local = build.local if build.local and not renamed else None
     acceptable = _acceptable(resolution, build)
-    digests = sorted({each.sha256 for each in acceptable if each.sha256})
+    digests = sorted({other.sha256 for other in acceptable if other.sha256})
     reasons = resolution.reasons.get(name, ())
     parents = sorted({reason.parent for reason in reasons if reason.parent})
     return Pin(
@@ -63,7 +64,7 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
         version=f"{release.version}+{local}" if local else release.version,
         wheel=_wheel(resolution, release, build, wheel, renamed),
         hashes=tuple(digests),
-        hashes_complete=all(each.sha256 for each in acceptable),
+        hashes_complete=all(other.sha256 for other in acceptable),
         via=((GOAL,) if any(reason.parent is None for reason in reasons) else ()) + tuple(parents),
         facts=tuple(
             sorted(
@@ -72,22 +73,23 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
         ),
         requires=tuple(
             other
-            for other, found in resolution.reasons.items()
-            if other in resolution.pins and any(reason.parent == name for reason in found)
+            for other, its_reasons in resolution.reasons.items()
+            if other in resolution.pins and any(reason.parent == name for reason in its_reasons)
         ),
         direct=_is_ambiguous(release, build, searched),
         wheels=tuple(
-            _wheel(resolution, release, build, each, renamed)
-            for each in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
+            _wheel(resolution, release, build, usable, renamed)
+            for usable in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
         ),
-        overlooked=not any(_is_seen(resolution, name, reason) for reason in reasons),
+        overlooked=not any(_is_seen_by_uv(resolution, name, reason) for reason in reasons),
     )
 
 
-def _is_seen(resolution: Resolution, name: str, reason: Reason) -> bool:
-    """Whether uv sees what requires a project: the goal, or METADATA that it reads.
+def _is_seen_by_uv(resolution: Resolution, name: str, reason: Reason) -> bool:
+    """Tell whether uv sees what requires a project: the goal, or METADATA that it reads.
 
-    For all wheels of a release it reads that of the first by file name (tried with uv 0.13).
+    uv takes all wheels of a release to have the same requirements. It reads the METADATA of one,
+    the first by file name (tried with uv 0.13), so what only another wheel requires is lost.
     """
     if reason.parent is None:
         return True
@@ -96,22 +98,24 @@ def _is_seen(resolution: Resolution, name: str, reason: Reason) -> bool:
     release, build, _ = _parts(resolution.pins[reason.parent])
     if build.builder is not None:
         return True
-    alike = [each for each in release.builds if _place(each) == _place(build)]
-    if all(each.requires is build.requires for each in alike):
+    siblings = [other for other in release.builds if _origin(other) == _origin(build)]
+    if all(other.requires is build.requires for other in siblings):
         return True
-    read = min(
-        alike, key=lambda each: min(w.file(release.version, each.local) for w in each.wheels)
+    first = min(
+        siblings,
+        key=lambda other: min(wheel.file(release.version, other.local) for wheel in other.wheels),
     )
-    return any(leading_name(text) == name for text in read.requires)
+    return any(leading_name(text) == name for text in first.requires)
 
 
-def _place(build: Build) -> tuple[str | None, str | None]:
+def _origin(build: Build) -> tuple[str | None, str | None]:
     return build.index, build.local
 
 
 def _parts(candidate: Candidate) -> tuple[Release, Build, Wheel]:
+    """Narrow the types of a pinned candidate, which always is a wheel."""
     if candidate.release is None or candidate.build is None or candidate.wheel is None:
-        raise TypeError(f"{candidate} is no wheel")  # pins hold wheels only
+        raise TypeError(f"{candidate} is not a wheel")
     return candidate.release, candidate.build, candidate.wheel
 
 
@@ -134,18 +138,20 @@ def _wheel(
 
 
 def _acceptable(resolution: Resolution, build: Build) -> list[Wheel]:
-    """The wheels of a build that an installer may take on some machine of the target's kind.
+    """Return the wheels of a build that an installer may take on some machine like the target.
 
-    A machine with a newer glibc prefers a newer manylinux wheel than the one chosen here.
+    A machine with a newer glibc prefers a newer manylinux wheel than the one chosen here, and its
+    hash has to be in the lock as well.
     """
     tags = resolution.target.family_tags()
     return [wheel for wheel in build.wheels if tags.rank(wheel.tags) is not None]
 
 
 def _is_ambiguous(release: Release, build: Build, searched: frozenset[str]) -> bool:
-    """Whether name and version do not tell a build's wheel from that of another index searched.
+    """Tell whether name and version leave open from which of the searched indexes a wheel comes.
 
-    A version without a local label matches every build of its release.
+    A specifier without a local version matches every build of its release (PEP 440, "Version
+    matching"): `torch==2.5.1` accepts 2.5.1+cu124.
     """
     return build.builder is not None or any(
         other.index != build.index
@@ -184,27 +190,27 @@ def _warnings(resolution: Resolution) -> Iterator[LockWarning]:
 
 def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:
     problem = Problem(resolution.goal, resolution.target, resolution.universe)
-    for item in problem.replacements():
-        pinned = resolution.pins.get(item.of)
-        if pinned is None or not accepts(item.of_versions, pinned.version or ""):
+    for row in problem.replacements():
+        pinned = resolution.pins.get(row.of)
+        if pinned is None or not accepts(row.of_versions, pinned.version or ""):
             continue
-        if not _is_met_anyway(resolution, pinned, item.requirement):
-            yield ReplacedRequirement(item.of, item.requirement, item.replacement, item.fact)
+        if not _is_met_anyway(resolution, pinned, row.requirement):
+            yield ReplacedRequirement(row.of, row.requirement, row.replacement, row.fact)
 
 
 def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:
-    """Whether what METADATA says, though a fact sets it aside, holds in this lock all the same."""
-    found = resolution.pins.get(requirement)
+    """Tell whether a requirement that a fact sets aside is met by this lock all the same."""
+    pin = resolution.pins.get(requirement)
     texts = pinned.build.requires if pinned.build else ()
-    asked = [parse_requirement(text) for text in texts if leading_name(text) == requirement]
-    return found is not None and all(
-        accepts(str(each.specifier), found.full_version) for each in asked
+    parsed = [parse_requirement(text) for text in texts if leading_name(text) == requirement]
+    return pin is not None and all(
+        accepts(str(other.specifier), pin.full_version) for other in parsed
     )
 
 
-def _told(item: ReplacedRequirement) -> str:
-    instead = f"replaced by {item.replacement}" if item.replacement else "dropped"
-    return f"its requirement {item.requirement} is {instead} [{item.fact}]"
+def _sentence(row: ReplacedRequirement) -> str:
+    instead = f"replaced by {row.replacement}" if row.replacement else "dropped"
+    return f"its requirement {row.requirement} is {instead} [{row.fact}]"
 
 
 # -- what the machine needs ---------------------------------------------------------------------
@@ -225,7 +231,7 @@ def _needs(resolution: Resolution) -> Iterator[str]:
 
 
 def _machine_bounds(resolution: Resolution) -> dict[str, list[tuple[str, ...]]]:
-    """The specifiers that facts in force about the pins set for the machine, by virtual component.
+    """Return the specifiers that facts about the pins set for the machine, by virtual component.
 
     Those of one tuple are alternatives: a machine has to be in one of them.
     """
@@ -248,7 +254,7 @@ def _lower_bounds(bounds: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _glibcs_of_wheels(resolution: Resolution) -> Iterator[str]:
-    """For each pin the oldest glibc that some wheel tag of the chosen file promises to run on."""
+    """Yield for each pin the oldest glibc that a tag of the chosen wheel promises to run on."""
     for candidate in resolution.pins.values():
         floor = glibc_floor(candidate.wheel.tags) if candidate.wheel else None
         if floor is not None:
@@ -256,9 +262,10 @@ def _glibcs_of_wheels(resolution: Resolution) -> Iterator[str]:
 
 
 def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:
-    """The compute capabilities that every pin has code for, from the lowest to the highest.
+    """Return the compute capabilities that every pin has code for, as a sentence's part.
 
-    `capabilities` are those of all GPUs that the matrix knows.
+    `capabilities` are those of all GPUs in the matrix. Example: bounds of `>=8.0` and `<10.0` are
+    `GPU sm_80 to sm_9x`.
     """
     # One major version past all that a GPU or a bound has stands for every newer GPU.
     versions = {clause.version for texts in bounds for t in texts for clause in specifier_set(t)}
@@ -279,6 +286,3 @@ def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> 
     lowest = fit[0].replace(".", "")
     highest = int(fit[-1].split(".")[0])
     return f"GPU sm_{lowest} or newer" if highest == newer else f"GPU sm_{lowest} to sm_{highest}x"
-
-
-__all__ = ["from_resolution"]

@@ -1,7 +1,7 @@
 """The values of a lock.
 
-A `Lock` is the last value before text. The modules of `formats` turn it into files, and `render`
-sums it up for people; neither asks the matrix anything, so whatever they say has to be in here.
+A `Lock` is the last value before text. The modules of `formats` turn it into files, and the command
+line prints a summary; neither reads the matrix, so whatever they write has to be in here.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 GOAL: Final = "goal"
-"""What stands in `Pin.via` for the goal itself."""
+"""The entry of `Pin.via` for the goal itself."""
 
 DERIVED: Final = "derived from a build script, it may not exist"
-"""What people are told of a wheel that nobody has listed or seen."""
+"""The note on a wheel that no index lists and nobody has seen."""
 
 HASHES: Final = ("auto", "require", "off")
-"""The ways to treat hashes, as `--hashes` takes them."""
+"""The values of `--hashes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileUrl:
-    """Where an index has a file, by its listing; `index` is the index's own address."""
+    """Where an index has a file, by its index page; `index` is the index's own URL."""
 
     url: str
     sha256: str | None
@@ -39,11 +39,11 @@ class FileUrl:
 
 @dataclass(frozen=True, slots=True)
 class LockedWheel:
-    """The wheel that the target gets.
+    """A wheel that a target takes.
 
-    Either `index` (an index id) or `builder` says where it lives. `url` is its direct address,
-    None on the package index. `sha256` is None where nobody has published one. `known` says how
-    the wheel is known, "derived" meaning that it may not exist. A `renamed` wheel's file name has
+    Either `index` (an index id) or `builder` names where it is published. `url` is its direct URL,
+    None on the package index. `sha256` is None if nobody has published one. `known` is how the
+    matrix knows the wheel; "derived" means that it may not exist. A `renamed` wheel's file name has
     a local version that its METADATA lacks.
     """
 
@@ -65,19 +65,19 @@ class LockedWheel:
 class Pin:
     """One project at one version.
 
-    `version` is what a requirement must say: with the local version where METADATA or the index
-    has it. `hashes` are the sha256 digests, sorted, of every wheel of the same build that an
-    installer may prefer on this platform and Python; `hashes_complete` is false when one of those
-    has no published digest. `via` names the pins that require this one, sorted, `GOAL` first when
-    it was asked for. `facts` are ids of curated facts that decided it; `requires` names its locked
+    `version` is what a requirement has to name: with the local version if METADATA or the index has
+    one. `hashes` are the sha256 digests, sorted, of every wheel of the same build that an installer
+    may prefer on this platform and Python; `hashes_complete` is false if one of those has no
+    published digest. `via` names the pins that require this one, sorted, with `GOAL` first if the
+    goal does. `facts` are ids of curated facts that decided it; `requires` names its locked
     dependencies.
 
-    `direct`: a name and version do not tell this wheel from another that an installer could find,
-    so it must be written as an address. That is every builder's wheel, and a wheel that shares its
-    project and public version with one on another index of the lock.
+    `direct`: name and version leave open which wheel an installer takes, so the pin has to be
+    written as a URL. That is every builder's wheel, and a wheel that shares its project and public
+    version with one on another index of the lock.
 
-    `overlooked`: nothing in the METADATA from which uv takes a release's requirements says that
-    this one is needed. It reads one wheel for all of them, and others may say more.
+    `overlooked`: uv does not see that anything requires this pin. It reads the METADATA of one
+    wheel for all of a release, and another wheel requires more.
     """
 
     name: str
@@ -92,12 +92,12 @@ class Pin:
     wheels: tuple[LockedWheel, ...] = ()
     """the wheel, and every other that a machine of the lock's targets may prefer, each once"""
     marker: str | None = None
-    """in a lock for several targets: where the pin holds; None for everywhere"""
+    """in a lock for several targets: where the pin is installed; None for everywhere"""
     overlooked: bool = False
 
     @property
     def is_requested(self) -> bool:
-        """Whether the goal names it."""
+        """Whether the goal requires it."""
         return GOAL in self.via
 
     def __str__(self) -> str:
@@ -120,7 +120,10 @@ class LockWarning:
 
 
 class ReplacedRequirement(NamedTuple):
-    """A requirement of a pin's metadata that a fact replaced, or dropped: names, and the fact."""
+    """A requirement in a pin's METADATA that a fact replaced or dropped.
+
+    `of`, `requirement` and `replacement` are project names, `fact` is a fact's id.
+    """
 
     of: str
     requirement: str
@@ -130,18 +133,17 @@ class ReplacedRequirement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What was asked, what it came to, and what a reader has to know about it.
+    """A goal, the pins that it resolved to, and what a reader has to know about them.
 
     `pins` are sorted by name and closed: each requirement of each pin is met by another. In a lock
-    for several targets a name may have several pins, whose markers exclude one another. `indexes`
-    are those needed besides the package index; `builders` the ids of the third-party builders.
-    `needs` are sentences about the machine ("driver >= 525.60.13"), `notes` other sentences.
-    `cuda` is the toolkit that the build was made with, None without CUDA. `command` makes the lock
-    again.
+    for several targets a name may have several pins, whose markers are disjoint. `indexes` are
+    those needed besides the package index; `builders` the ids of the third-party builders. `needs`
+    are sentences about the machine ("driver >= 525.60.13"), `notes` other sentences. `cuda` is the
+    release that the framework was built with, None without CUDA. `command` makes the lock again.
 
-    `replaced` holds a sentence, fact id included, for each requirement of a pin's metadata that a
-    fact replaced or dropped: an installer that checks requirements would refuse, so it must be
-    told not to. `framework` is the name of the pin whose build fixes the CUDA version.
+    `replaced` has a sentence, fact id included, for each requirement in a pin's METADATA that a
+    fact replaced or dropped: an installer that checks requirements needs an override to accept it.
+    `framework` is the name of the pin whose build fixes the CUDA version.
     """
 
     target: Target
@@ -162,13 +164,13 @@ class Lock:
     stack: tuple[str, ...] = ()
     """the names, sorted, of the CUDA stack: compiled and curated, or NVIDIA's own"""
     replacements: tuple[ReplacedRequirement, ...] = ()
-    """what the sentences of `replaced` are about, each once"""
+    """the rows behind the sentences of `replaced`, each once"""
     installer: str | None = None
-    """where the pins are what an environment lacks: the command that installs into it"""
+    """with `--keep`, where the pins are only what to add: the command that installs them"""
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Every target the lock is for."""
+        """Every target of the lock, in the order of its command."""
         return (self.target, *self.others)
 
     @property
@@ -188,11 +190,10 @@ class Lock:
 
     @property
     def by_address(self) -> frozenset[Pin]:
-        """The pins to write as an address.
+        """The pins to write as a URL.
 
-        The direct ones, as a rule. A direct wheel on the package index has no address that belongs
-        in a lock; there the other indexes have to leave the file instead, and what comes from them
-        is written by address.
+        The direct ones, as a rule. A direct wheel on the package index has no URL in the matrix.
+        There the other indexes have to leave the file instead, and their wheels become URLs.
         """
         on_package_index = any(pin.direct and pin.wheel.url is None for pin in self.pins)
         return frozenset(
@@ -204,7 +205,7 @@ class Lock:
 
     @property
     def searched_indexes(self) -> tuple[Index, ...]:
-        """The indexes, besides the package index, that an installer has to search for some pin."""
+        """The indexes besides the package index that an installer has to search for some pin."""
         by_address = self.by_address
         needed = {pin.wheel.index for pin in self.pins if pin not in by_address}
         return tuple(index for index in self.indexes if index.id in needed and index.url)
@@ -223,7 +224,7 @@ def require_hashes(lock: Lock) -> None:
 
 
 def origin(wheel: LockedWheel) -> str:
-    """Where a wheel comes from, for people: its builder with what is known of it, or its index."""
+    """Return where a wheel comes from, for people: its builder and its trust, or its index."""
     if wheel.builder is None:
         elsewhere = wheel.index not in (None, PACKAGE_INDEX)
         return f"index {wheel.index}" if elsewhere else "the package index"

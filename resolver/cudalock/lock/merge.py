@@ -1,4 +1,4 @@
-"""Several targets in one lock: pins that agree become one, the others get markers."""
+"""Merge the locks of several targets: pins that agree become one, the others get markers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 def from_resolutions(
     resolutions: Sequence[Resolution], command: str, notes: Iterable[str] = ()
 ) -> Lock:
-    """One lock for the targets of all the resolutions, in their order."""
+    """Return one lock for the targets of all the resolutions, in their order.
+
+    `command` is the command line that makes the lock again, `notes` are sentences to add.
+    """
+    # A build is ambiguous if another index that the file names has the same version: all indexes
+    # that any target needs are searched for every pin.
     searched = frozenset(
         candidate.build.index
         for resolution in resolutions
         for candidate in resolution.pins.values()
         if candidate.build and candidate.build.index
     )
-    locks = [from_resolution(each, command, searched) for each in resolutions]
+    locks = [from_resolution(resolution, command, searched) for resolution in resolutions]
     merged = locks[0] if len(locks) == 1 else _merged(locks)
     return replace(merged, notes=tuple(dict.fromkeys((*merged.notes, *notes))))
 
@@ -44,7 +49,7 @@ def _merged(locks: list[Lock]) -> Lock:
         builders=tuple(sorted({builder for lock in locks for builder in lock.builders})),
         cuda=_shared_cuda(locks),
         replaced=tuple(_by_target([(lock.target, lock.replaced) for lock in locks])),
-        replacements=tuple(dict.fromkeys(each for lock in locks for each in lock.replacements)),
+        replacements=tuple(dict.fromkeys(row for lock in locks for row in lock.replacements)),
         stack=tuple(sorted({name for lock in locks for name in lock.stack})),
         framework=next((lock.framework for lock in locks if lock.framework), None),
     )
@@ -58,13 +63,13 @@ def _pins(locks: list[Lock]) -> Iterator[Pin]:
             key = (pin.version, pin.wheel.url if pin.direct else None)
             by_name.setdefault(pin.name, {}).setdefault(key, []).append((lock.target, pin))
     for name in sorted(by_name):
-        for found in by_name[name].values():
-            marker = marker_for([target for target, _ in found], targets)
-            yield _one_pin([pin for _, pin in found], marker)
+        for same in by_name[name].values():
+            marker = marker_for([target for target, _ in same], targets)
+            yield _one_pin([pin for _, pin in same], marker)
 
 
 def _one_pin(pins: list[Pin], marker: str | None) -> Pin:
-    """One pin for targets that take the same version, perhaps in different wheels."""
+    """Return one pin for targets that take the same version, perhaps in different wheels."""
     first = pins[0]
     via = {name for pin in pins for name in pin.via}
     wheels: dict[str, LockedWheel] = {
@@ -85,48 +90,45 @@ def _one_pin(pins: list[Pin], marker: str | None) -> Pin:
 
 
 def _by_target(sentences: list[tuple[Target, tuple[str, ...]]]) -> Iterator[str]:
-    """Each sentence once; one that is not of every target says of which it is."""
-    of: dict[str, list[Target]] = {}
-    for target, found in sentences:
-        for sentence in found:
-            of.setdefault(sentence, []).append(target)
-    for sentence, targets in of.items():
+    """Yield each sentence once; one that not every target has names its targets in brackets."""
+    targets_by_sentence: dict[str, list[Target]] = {}
+    for target, own in sentences:
+        for sentence in own:
+            targets_by_sentence.setdefault(sentence, []).append(target)
+    for sentence, targets in targets_by_sentence.items():
         if len(targets) == len(sentences):
             yield sentence
         else:
-            everywhere = [target for target, _ in sentences]
-            yield f"{sentence} ({', '.join(_places(targets, everywhere))})"
+            all_targets = [target for target, _ in sentences]
+            yield f"{sentence} ({', '.join(_labels(targets, all_targets))})"
 
 
-def _places(targets: list[Target], everywhere: list[Target]) -> Iterator[str]:
-    """Targets for people: a platform alone where all its Pythons are meant."""
+def _labels(targets: list[Target], all_targets: list[Target]) -> Iterator[str]:
+    """Yield labels of targets: only the platform where all its Pythons are meant."""
     for platform in dict.fromkeys(target.platform for target in targets):
-        meant = [target for target in targets if target.platform == platform]
-        label = meant[0].platform_label
-        if len(meant) < sum(target.platform == platform for target in everywhere):
-            label += f" Python {', '.join(target.python_text for target in meant)}"
+        of_platform = [target for target in targets if target.platform == platform]
+        label = of_platform[0].platform_label
+        if len(of_platform) < sum(target.platform == platform for target in all_targets):
+            label += f" Python {', '.join(target.python_text for target in of_platform)}"
         yield label
 
 
 def _warnings(locks: list[Lock]) -> Iterator[LockWarning]:
-    seen = set()
+    written = set()
     for lock in locks:
         for warning in lock.warnings:
-            if (warning.fact, warning.says) not in seen:
-                seen.add((warning.fact, warning.says))
+            if (warning.fact, warning.says) not in written:
+                written.add((warning.fact, warning.says))
                 yield warning
 
 
 def _indexes(locks: list[Lock]) -> Iterator[Index]:
-    found = {index.id: index for lock in locks for index in lock.indexes}
-    for id in sorted(found):
-        yield found[id]
+    indexes = {index.id: index for lock in locks for index in lock.indexes}
+    for id in sorted(indexes):
+        yield indexes[id]
 
 
 def _shared_cuda(locks: list[Lock]) -> str | None:
-    """The CUDA release of all that have one; several are listed."""
-    found = sorted({lock.cuda for lock in locks if lock.cuda})
-    return ", ".join(found) or None
-
-
-__all__ = ["from_resolutions"]
+    """Return the CUDA release that the locks share; a list of them where they differ."""
+    releases = sorted({lock.cuda for lock in locks if lock.cuda})
+    return ", ".join(releases) or None

@@ -1,4 +1,4 @@
-"""The wheel that each target of a lock takes, for files that name wheels and not versions."""
+"""Which wheel each target of a lock takes, for formats that name wheels and not versions."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def all_wheels(pin: Pin) -> tuple[LockedWheel, ...]:
-    """Each wheel of a pin once, the preferred one first."""
+    """Return each wheel of a pin once, the preferred one first."""
     return tuple({wheel.file: wheel for wheel in (pin.wheel, *pin.wheels)}.values())
 
 
 def wheels_without_url(lock: Lock) -> list[tuple[str, LockedWheel]]:
-    """The wheels of a lock, with their project, whose address is not in the matrix."""
+    """Return the wheels whose URL is not in the matrix, each with its project's name."""
     return [
         (pin.name, wheel) for pin in lock.pins for wheel in all_wheels(pin) if wheel.url is None
     ]
 
 
 def targets_of(pin: Pin, lock: Lock) -> list[Target]:
-    """The targets of the lock on which the pin holds."""
+    """Return the targets of the lock on which the pin's marker holds."""
     if pin.marker is None:
         return list(lock.targets)
 
     marker = parse_marker(pin.marker)
-    return [each for each in lock.targets if marker.evaluate(dict(each.marker_environment()))]
+    return [target for target in lock.targets if marker.evaluate(dict(target.marker_environment()))]
 
 
 def wheel_for(pin: Pin, target: Target) -> LockedWheel:
-    """The wheel of a pin that a target gets."""
+    """Return the wheel of a pin that a target takes; the pin's own where none fits."""
     # The preferred one comes last: of wheels that rank alike the last is taken.
     wheels = all_wheels(pin)[::-1]
     position = best_wheel([_tags(wheel.file) for wheel in wheels], target.tags())
@@ -46,60 +46,50 @@ def wheel_for(pin: Pin, target: Target) -> LockedWheel:
 
 
 def wheels_of_targets(pin: Pin, lock: Lock) -> tuple[LockedWheel, ...]:
-    """The wheels of a pin that some target of the lock takes, each once."""
-    found = {
-        wheel.file: wheel for wheel in (wheel_for(pin, target) for target in targets_of(pin, lock))
-    }
-    return tuple(found.values())
+    """Return the wheels of a pin that some target of the lock takes, each once."""
+    wheels = [wheel_for(pin, target) for target in targets_of(pin, lock)]
+    return tuple({wheel.file: wheel for wheel in wheels}.values())
 
 
 def split_by_wheel(lock: Lock, chosen: Callable[[Pin], bool] = lambda _: True) -> Lock:
-    """The lock with the chosen pins divided, by markers, until each has a single wheel."""
-    pins = [part for pin in lock.pins for part in (_divided(pin, lock) if chosen(pin) else (pin,))]
+    """Return the lock with the chosen pins split, by markers, until each has a single wheel.
+
+    A requirement that names a URL or one hash cannot stand for the wheels of two platforms.
+    """
+    pins = [part for pin in lock.pins for part in (_split(pin, lock) if chosen(pin) else (pin,))]
     return replace(lock, pins=tuple(pins))
 
 
 def with_urls(lock: Lock) -> Lock:
-    """The lock with each wheel that has an address in the matrix written as that address."""
+    """Return the lock with each wheel written as a URL, where the matrix has one for it."""
 
-    def elsewhere(pin: Pin) -> bool:
+    def has_url(pin: Pin) -> bool:
         return any(wheel.url is not None for wheel in all_wheels(pin))
 
-    divided = split_by_wheel(lock, elsewhere)
+    split = split_by_wheel(lock, has_url)
     return replace(
-        divided,
+        split,
         pins=tuple(
-            replace(pin, direct=True) if pin.wheel.url is not None else pin for pin in divided.pins
+            replace(pin, direct=True) if pin.wheel.url is not None else pin for pin in split.pins
         ),
     )
 
 
-def _divided(pin: Pin, lock: Lock) -> Iterator[Pin]:
-    groups: dict[LockedWheel, list[Target]] = {}
+def _split(pin: Pin, lock: Lock) -> Iterator[Pin]:
+    targets_by_wheel: dict[LockedWheel, list[Target]] = {}
     for target in targets_of(pin, lock):
-        groups.setdefault(wheel_for(pin, target), []).append(target)
-    for wheel, targets in groups.items():
+        targets_by_wheel.setdefault(wheel_for(pin, target), []).append(target)
+    for wheel, targets in targets_by_wheel.items():
         yield replace(
             pin,
             wheel=wheel,
             wheels=(wheel,),
             hashes=(wheel.sha256,) if wheel.sha256 else (),
             hashes_complete=wheel.sha256 is not None,
-            marker=marker_for(targets, lock.targets) if len(groups) > 1 else pin.marker,
+            marker=marker_for(targets, lock.targets) if len(targets_by_wheel) > 1 else pin.marker,
         )
 
 
 def _tags(file: str) -> str:
-    """A file name's tags, build tag included."""
+    """Return a wheel's tags from its file name, build tag included."""
     return file.removesuffix(".whl").split("-", 2)[2]
-
-
-__all__ = [
-    "all_wheels",
-    "split_by_wheel",
-    "targets_of",
-    "wheel_for",
-    "wheels_of_targets",
-    "wheels_without_url",
-    "with_urls",
-]
