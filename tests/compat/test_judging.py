@@ -66,7 +66,9 @@ def test_judge(matrix: Matrix, texts: list[str], target: Target, expected: list[
 def test_an_index_that_is_missing_for_one_is_there_for_all(matrix: Matrix) -> None:
     # The Windows wheels of xformers for this torch are on the cu124 index alone.
     found = judge(held("torch==2.5.1", "xformers==0.0.28.post3"), WINDOWS, ClosedUniverse(matrix))
-    assert [(clash.finding.code, clash.needs) for clash in found] == [("CL301", ("cu124",))]
+    assert [(clash.finding.code, clash.missing_indexes) for clash in found] == [
+        ("CL301", ("cu124",))
+    ]
 
 
 def test_the_cpu_build_is_an_error_beside_what_needs_cuda(matrix: Matrix) -> None:
@@ -84,4 +86,4 @@ def test_the_cpu_build_is_an_error_beside_what_needs_cuda(matrix: Matrix) -> Non
 def test_questions_are_bounded(matrix: Matrix) -> None:
     judging = Judge(LINUX, ClosedUniverse(matrix), solves=1)
     judging.judge(held("torch==2.8.0", "torchvision==0.20.1", "torchaudio==2.6.0"))
-    assert judging.question.solves > -20
+    assert judging.query.solves > -20

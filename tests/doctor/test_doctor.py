@@ -268,7 +268,7 @@ def test_a_driver_that_does_not_answer(prefix: Path, matrix: Matrix) -> None:
             read_inventory(layout.site_packages),
             broken,
             ClosedUniverse(matrix),
-            looked=True,
+            machine_probed=True,
         )
     )
     assert (found[0].severity, found[0].code) == ("error", "CL707")

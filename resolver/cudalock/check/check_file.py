@@ -141,7 +141,7 @@ class _Checker:
     ) -> Judged | None:
         """The judgement on the first target that is free of some errors, and adds none; which it
         is noted of them."""
-        if not mended or any(not clash.is_local for clash in mended):
+        if not mended or any(not clash.target_dependent for clash in mended):
             return None
         for target in targets:
             if target is judged.target or not self._may_work(target, judged.group, mended, lines):

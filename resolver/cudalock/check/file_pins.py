@@ -70,14 +70,14 @@ class Lines:
         about it."""
         sent = {each.name for each in held if self._is_sent(each)}
         return [
-            each._replace(indexes=None, placed=False)
+            each._replace(indexes=None, names_sources=False)
             if each.name in sent and not self._is_sent(each)
             else each
             for each in held
         ]
 
     def _is_sent(self, held: PinnedProject) -> bool:
-        return held.placed and (held.file is not None or held.indexes != self._everywhere)
+        return held.names_sources and (held.file is not None or held.indexes != self._everywhere)
 
     def _counts(self, entry: Declared) -> bool:
         # An override stands in the place of every other line about its project.
@@ -104,7 +104,7 @@ class Lines:
             # A file of nothing but constraints is judged as if all of it were wanted.
             alone = self.file.kind == "constraints"
             return PinnedProject(
-                entry.name, entry.specifier, required=alone, placed=False, origin=entry
+                entry.name, entry.specifier, required=alone, names_sources=False, origin=entry
             )
         if self._has_nightlies and entry.version is None:
             # A range may come to a nightly build, and those go together by other rules.
@@ -114,7 +114,7 @@ class Lines:
             entry.specifier,
             indexes=self._indexes(entry, source),
             hashes=_digests(entry.hashes),
-            is_built=self._is_built(entry),
+            has_build_recipe=self._is_built(entry),
             origin=entry,
         )
 
@@ -169,13 +169,13 @@ class Lines:
             entry.name,
             entry.specifier,
             indexes=indexes,
-            has_source=len(wheels) < len(entry.files),
+            has_sdist=len(wheels) < len(entry.files),
             origin=entry,
         )
         if not wheels:
             return held._replace(hashes=_digests(entry.hashes))
         best = _best(wheels, target)
-        if best is None and held.has_source:
+        if best is None and held.has_sdist:
             return held
         chosen = best or wheels[0]
         # An index that is not known may have other bytes under a name that is.

@@ -124,8 +124,8 @@ def _subject(
         machine=machine,
         universe=ClosedUniverse(matrix),
         environ=dict(os.environ) if layout.runs else {},
-        looked=looked,
-        stated=stated,
+        machine_probed=looked,
+        machine_overridden=stated,
     )
 
 
@@ -162,7 +162,7 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
 def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
         return "its NVIDIA driver does not answer"
-    return "no NVIDIA GPU" if subject.looked else "not looked at"
+    return "no NVIDIA GPU" if subject.machine_probed else "not looked at"
 
 
 def _verdict(findings: list[Finding]) -> str:
@@ -206,7 +206,7 @@ def _json(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
             "glibc": layout.glibc,
         },
         "machine": {
-            "looked": subject.looked,
+            "looked": subject.machine_probed,
             "gpus": [gpu._asdict() for gpu in machine.gpus],
             "driver": machine.driver,
             "trouble": machine.trouble,

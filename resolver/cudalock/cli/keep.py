@@ -38,7 +38,9 @@ def make_additions(
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
     inventory = read_inventory(layout.site_packages)
-    subject = ExaminedEnvironment(layout, inventory, machine, universe, stated=is_stated)
+    subject = ExaminedEnvironment(
+        layout, inventory, machine, universe, machine_overridden=is_stated
+    )
     keeping = Keeping(subject, goal, _words(options["keep"]))
     return keeping.lock(keeping.command(path) + flags)
 

@@ -1,7 +1,7 @@
 """Check that a set of pinned or installed projects is compatible on a target.
 
-`judge` is the way in. `pins` are the values, `stack` selects what the matrix knows anything about,
-`wheels` says what an installer may take, `single` judges one pin by itself, `query` puts all of
-them to the engine, `describe` turns a conflict into a finding, `fix` finds the smallest change that
-works, and `installed` is an environment as it is examined.
+`judge` is the way in. `pins` has the values, `stack` selects the projects that there is anything
+to judge about, `wheels` lists what a pin leaves to an installer, `single` judges each pin by
+itself, `query` gives all of them to the resolver, `describe` turns a conflict into a finding, `fix`
+finds the smallest change that works, and `installed` is an environment as it is examined.
 """

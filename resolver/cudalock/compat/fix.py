@@ -1,4 +1,4 @@
-"""The nearest that goes together: the fewest things held otherwise, each as near as can be."""
+"""Find the smallest change to a set of pins that makes it compatible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cudalock.matrix.facts import NONE
 from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import nearest_first, parse_version
+from cudalock.versions import nearest_first, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
@@ -21,193 +21,197 @@ if TYPE_CHECKING:
     from cudalock.resolution.search import Search
 
 MAX_TRIES: Final = 12
-"""How many versions of one thing are tried, from the nearest on."""
+"""How many versions of one project are tried, from the nearest on."""
 
 
 class PinFixer:
-    """Mends what clashes on one target, one clash after the other, holding all the rest."""
+    """Fixes conflicts on one target one after the other, each beside the fixes before it."""
 
-    def __init__(self, question: PinQuery, kept: Sequence[PinnedProject]) -> None:
-        self._question = question
-        self._target = question.target
-        self._universe = question.universe
-        self._matrix = question.universe.matrix
-        self.kept = list(kept)
-        """what goes together; each change joins it"""
+    def __init__(self, query: PinQuery, compatible: Sequence[PinnedProject]) -> None:
+        """`compatible` are the pins that have to stay compatible with every fix."""
+        self._query = query
+        self._target = query.target
+        self._universe = query.universe
+        self._matrix = query.universe.matrix
+        self._compatible = list(compatible)
 
-    def mend(self, clash: PinConflict) -> tuple[PinChange, ...]:
-        """The changes that mend a clash: of the member to change first, else of another, else of
-        two; none where nothing near helps."""
-        for member in self._in_order(clash):
-            change = self._changed(member, self._without(clash.members, member))
+    def fix(self, conflict: PinConflict) -> tuple[PinChange, ...]:
+        """Return the changes that fix a conflict, none where nothing near helps.
+
+        That is one change, of the member to change first or else of another one, or two where no
+        single one is enough. The changed pins join those that later fixes have to respect.
+        """
+        for pin in self._by_advice(conflict):
+            others = self._others(conflict.members, pin)
+            change = self._nearest_change(pin, others)
             if change is not None:
-                self._keep(change, self._without(clash.members, member))
+                self._compatible = [*others, _changed_pin(change)]
                 return (change,)
-        return self._both(clash)
+        return self._fix_both(conflict)
 
-    def _in_order(self, clash: PinConflict) -> list[PinnedProject]:
-        """The one first that a fact says how to mend, as long as that is not the framework."""
-        facts = [self._matrix.facts[id] for id in clash.finding.facts if id in self._matrix.facts]
-        known = {fact.component for fact in facts if fact.fix} - {self._matrix.framework}
-        return sorted(clash.members, key=lambda each: each.name not in known)
+    def _by_advice(self, conflict: PinConflict) -> list[PinnedProject]:
+        """The members, those first for which a fact has advice; but not the framework."""
+        facts = [
+            self._matrix.facts[fact_id]
+            for fact_id in conflict.finding.facts
+            if fact_id in self._matrix.facts
+        ]
+        advised = {fact.component for fact in facts if fact.fix} - {self._matrix.framework}
+        return sorted(conflict.members, key=lambda pin: pin.name not in advised)
 
-    def _without(
-        self, members: Sequence[PinnedProject], freed: PinnedProject
-    ) -> list[PinnedProject]:
-        """What is kept, with the other members of a clash and without the freed one."""
-        others = [each for each in members if each is not freed]
-        names = {each.name for each in members}
-        return [each for each in self.kept if each.name not in names] + others
+    def _others(self, members: Sequence[PinnedProject], free: PinnedProject) -> list[PinnedProject]:
+        """The compatible pins and the members of a conflict, without the one that may change."""
+        names = {pin.name for pin in members}
+        outside = [pin for pin in self._compatible if pin.name not in names]
+        return outside + [pin for pin in members if pin is not free]
 
-    def _both(self, clash: PinConflict) -> tuple[PinChange, ...]:
-        if len(clash.members) != 2:
+    def _fix_both(self, conflict: PinConflict) -> tuple[PinChange, ...]:
+        """Change both members of a pair: the second to what suits some version of the first."""
+        if len(conflict.members) != 2:
             return ()
-        first, second = clash.members
-        rest = self._without(clash.members, first)[:-1]
-        bare = first._replace(specifier="", file=None, indexes=None)
-        change = self._changed(second, [*rest, bare])
-        if change is None:
+        first, second = conflict.members
+        names = {first.name, second.name}
+        outside = [pin for pin in self._compatible if pin.name not in names]
+        unpinned = first._replace(specifier="", file=None, indexes=None)
+        second_change = self._nearest_change(second, [*outside, unpinned])
+        if second_change is None:
             return ()
-        held = _as_held(change)
-        other = self._changed(first, [*rest, held])
-        if other is None:
+        others = [*outside, _changed_pin(second_change)]
+        first_change = self._nearest_change(first, others)
+        if first_change is None:
             return ()
-        self._keep(other, [*rest, held])
-        return change, other
+        self._compatible = [*others, _changed_pin(first_change)]
+        return second_change, first_change
 
-    def _keep(self, change: PinChange, rest: list[PinnedProject]) -> None:
-        self.kept = [*rest, _as_held(change)]
+    # -- one pin --------------------------------------------------------------------------------
 
-    # -- one thing ------------------------------------------------------------------------------
-
-    def _changed(self, old: PinnedProject, rest: Sequence[PinnedProject]) -> PinChange | None:
-        """The nearest candidate for one thing that goes with the rest."""
-        freed = old._replace(specifier=_open(old), file=None, indexes=None)
-        search = self._question.search([*rest, freed])
-        candidate = next(self._candidates(search, old, rest), None)
-        return self._change(old, candidate) if candidate is not None else None
+    def _nearest_change(
+        self, old: PinnedProject, others: Sequence[PinnedProject]
+    ) -> PinChange | None:
+        """The change of one pin to its nearest candidate that is compatible with the others."""
+        free = old._replace(specifier=_any_version(old), file=None, indexes=None)
+        search = self._query.search([*others, free])
+        candidate = next(self._candidates(search, old, others), None)
+        return self._change_to(old, candidate) if candidate is not None else None
 
     def _candidates(
-        self, search: Search, old: PinnedProject, rest: Sequence[PinnedProject]
+        self, search: Search, old: PinnedProject, others: Sequence[PinnedProject]
     ) -> Iterator[Candidate]:
-        """What goes with the rest: of the nearest version first, and what is within reach before
-        what another index or an address is needed for. Beside a framework with CUDA a build
-        without comes last of all, and in the place of such a framework never."""
+        """The compatible candidates for a pin, the best replacement first.
+
+        The nearest version comes first, though one that the pin's own indexes have comes before
+        one that needs another index or a URL. Beside a framework with CUDA a build without it
+        comes last of all, and never in the place of a framework with CUDA.
+        """
         domain = search.network.domains.get(old.name)
         project = self._universe.project(old.name)
         if domain is None or project is None:
             return
         left = search.versions_left(old.name, {}) or set()
-        near = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
-        cuda = self._cuda(rest)
+        versions = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
+        cuda = self._framework_cuda(others)
         is_framework = old.name == self._matrix.framework
-        wants_cuda = self._keeps_cuda(old) if is_framework else cuda is not None
-        for takes_less in (False, True)[: 2 if wants_cuda and not is_framework else 1]:
-            for is_wanted in (self._is_within_reach, self._is_beyond):
-                for version in near:
-                    builds = domain.members(domain.versions[version])
-                    wanted = [
-                        each
-                        for each in builds
-                        if is_wanted(old, each)
-                        and takes_less == (wants_cuda and each.row(CUDA.name) == (NONE,))
+        wants_cuda = self._had_cuda(old) if is_framework else cuda is not None
+        cpu_choices = (False, True) if wants_cuda and not is_framework else (False,)
+        for is_cpu in cpu_choices:
+            for is_reachable in (True, False):
+                for version in versions:
+                    builds = [
+                        build
+                        for build in domain.members(domain.versions[version])
+                        if _is_reachable(old, build) == is_reachable
+                        and is_cpu == (wants_cuda and build.row(CUDA.name) == (NONE,))
                     ]
-                    wanted.sort(key=partial(self._key, search.problem, old, cuda))
-                    yield from filter(search.is_possible_with, wanted)
+                    builds.sort(key=partial(self._build_key, search.problem, old, cuda))
+                    yield from filter(search.is_possible_with, builds)
 
-    def _key(
+    def _build_key(
         self, problem: Problem, old: PinnedProject, cuda: str | None, candidate: Candidate
     ) -> tuple[object, ...]:
-        """Named as the old one was, then as a solve would have it."""
-        label = (old.version or "").partition("+")[2] if old.file is None else ""
+        """A key to sort builds by: with a local version like the old pin's, then as a solve does.
+
+        `cuda` is the framework's CUDA release.
+        """
+        old_local = (old.version or "").partition("+")[2] if old.file is None else ""
         local = (candidate.build.local if candidate.build else None) or ""
-        unlike = 0 if local == label else 1 if bool(local) == bool(label) else 2
+        unlike = 0 if local == old_local else 1 if bool(local) == bool(old_local) else 2
         if candidate.name == self._matrix.framework:
             return unlike, cuda_build_key(candidate), index_key(candidate)
         return unlike, component_key(problem, candidate, cuda)
 
-    @staticmethod
-    def _is_within_reach(old: PinnedProject, candidate: Candidate) -> bool:
-        build = candidate.build
-        if old.file is not None or build is None:
-            return build is not None
-        return old.indexes is None or build.index in old.indexes
-
-    def _is_beyond(self, old: PinnedProject, candidate: Candidate) -> bool:
-        return not self._is_within_reach(old, candidate)
-
-    def _keeps_cuda(self, old: PinnedProject) -> bool:
-        """Whether the old one, the framework, had CUDA, as far as it was there."""
-        project = self._universe.project(old.name)
-        if project is None or old.file is not None:
+    def _had_cuda(self, framework: PinnedProject) -> bool:
+        """Whether the framework's old pin meant a build with CUDA; so it does if there is none."""
+        project = self._universe.project(framework.name)
+        if project is None or framework.file is not None or not self._target.accelerators:
             return False
-        if not self._target.accelerators:
-            return False
-        wheels = PinWheels(old, project, self._target, self._matrix)
-        found = [made for made in wheels.made() if wheels.is_reachable(made) and wheels.fits(made)]
-        return not found or any(made.has_cuda for made in found)
+        wheels = PinWheels(framework, project, self._target, self._matrix)
+        usable = [
+            release_build
+            for release_build in wheels.release_builds()
+            if wheels.is_reachable(release_build) and wheels.fits(release_build)
+        ]
+        return not usable or any(release_build.has_cuda for release_build in usable)
 
-    def _cuda(self, kept: Sequence[PinnedProject]) -> str | None:
-        """The CUDA release of the framework that is kept, where its label or index tells."""
-        for each in kept:
-            project = self._universe.project(each.name)
-            if each.name == self._matrix.framework and project is not None:
-                wheels = PinWheels(each, project, self._target, self._matrix)
-                made = wheels.first(wheels.is_reachable, wheels.fits)
-                return made.build.row(CUDA.name)[0] if made and made.has_cuda else None
+    def _framework_cuda(self, pins: Sequence[PinnedProject]) -> str | None:
+        """The CUDA release that the pinned framework is built with; None where it has none."""
+        for pin in pins:
+            project = self._universe.project(pin.name)
+            if pin.name == self._matrix.framework and project is not None:
+                wheels = PinWheels(pin, project, self._target, self._matrix)
+                first = wheels.first(wheels.is_reachable, wheels.fits)
+                return first.build.row(CUDA.name)[0] if first and first.has_cuda else None
         return None
 
-    def _change(self, old: PinnedProject, candidate: Candidate) -> PinChange | None:
+    def _change_to(self, old: PinnedProject, candidate: Candidate) -> PinChange | None:
+        """How a file would name a candidate: by version, with another index, or by URL."""
         build, wheel, release = candidate.build, candidate.wheel, candidate.release
         if build is None or wheel is None or release is None:
             return None
-        within_reach = old.file is None and (old.indexes is None or build.index in old.indexes)
-        if within_reach and build.builder is None:
-            full = "+" in old.specifier
-            version = candidate.full_version if full else candidate.version
+        by_name = old.file is None and (old.indexes is None or build.index in old.indexes)
+        if by_name and build.builder is None:
+            version = candidate.full_version if "+" in old.specifier else candidate.version
             return PinChange(old, f"=={version}", index_id=build.index)
         url = self._universe.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
-            if not self._is_settled(old):
+            # A URL is one build's: an unpinned framework becomes the newest, whatever that build
+            # was made for.
+            if not self._is_framework_pinned(old):
                 return None
             return PinChange(old, f"=={candidate.full_version}", url, wheel.sha256)
         if build.builder is None and old.file is None:
             return PinChange(old, f"=={candidate.full_version}", index_id=build.index)
         return None
 
-    def _is_settled(self, old: PinnedProject) -> bool:
-        """Whether the framework is one version, so that a wheel made for it is made for what an
-        installer takes: an open one comes to be the newest, whatever the wheel was made for."""
+    def _is_framework_pinned(self, old: PinnedProject) -> bool:
         framework = self._matrix.framework
         return old.name == framework or any(
-            each.name == framework and each.version is not None for each in self.kept
+            pin.name == framework and pin.version is not None for pin in self._compatible
         )
 
 
-def _as_held(change: PinChange) -> PinnedProject:
-    return change.old._replace(
-        specifier=change.specifier, file=None, indexes=None if change.url else change.old.indexes
-    )
+def _is_reachable(old: PinnedProject, candidate: Candidate) -> bool:
+    """Whether the indexes of the old pin have a candidate."""
+    build = candidate.build
+    if old.file is not None or build is None:
+        return build is not None
+    return old.indexes is None or build.index in old.indexes
 
 
-def _open(old: PinnedProject) -> str:
-    """A specifier that any version meets, pre-releases as well where the old one was one."""
+def _changed_pin(change: PinChange) -> PinnedProject:
+    indexes = None if change.url else change.old.indexes
+    return change.old._replace(specifier=change.specifier, file=None, indexes=indexes)
+
+
+def _any_version(old: PinnedProject) -> str:
+    """A specifier that every version meets, pre-releases only if the old pin was one."""
     version = old.version
-    if version is not None and parse_version(version).is_prerelease:
-        return ">=0a0"
-    return ""
+    # PEP 440: a specifier that names a pre-release admits pre-releases.
+    return ">=0a0" if version is not None and parse_version(version).is_prerelease else ""
 
 
 def _anchors(old: PinnedProject) -> list[str]:
-    """The version to stay near to, as far as one is named."""
-    named = old.version or _named(old.specifier)
-    return [named] if named else []
-
-
-def _named(specifier: str) -> str | None:
-    """The version that a range speaks of."""
-    from packaging.specifiers import SpecifierSet
-
-    for item in SpecifierSet(specifier):
-        return item.version.removesuffix(".*")
-    return None
+    """The version to stay near to: that of the pin, or the first that its range names."""
+    if old.version:
+        return [old.version]
+    clauses = specifier_set(old.specifier) if old.specifier else ()
+    return [clause.version.removesuffix(".*") for clause in clauses][:1]

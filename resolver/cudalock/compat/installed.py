@@ -1,4 +1,4 @@
-"""What is examined: an environment, the machine it is on, and what the matrix knows of both."""
+"""An environment that is examined, its machine, and what the matrix knows of both."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _SEPARATORS = r"[._-]"
 
 @dataclass(frozen=True)
 class ExaminedEnvironment:
-    """An environment with its machine. Nothing here runs anything of it."""
+    """An environment on its machine. Nothing of it is run."""
 
     layout: Layout
     inventory: Inventory
     machine: Machine
-    """what is plugged in; empty where nobody looked, or the environment is of another machine"""
+    """GPUs and driver; empty where they were not probed, or for another machine's environment"""
     universe: Universe
     environ: Mapping[str, str] = field(default_factory=dict)
-    """the variables that a program started there has; none for another machine's environment"""
-    looked: bool = False
-    """whether the machine was looked at, so that finding nothing means something"""
-    stated: bool = False
-    """whether something of the machine was said, and may be otherwise than what is here"""
+    """the environment variables of a program started there; none for another machine's"""
+    machine_probed: bool = False
+    """whether GPUs and driver were looked for, so that an empty machine means there are none"""
+    machine_overridden: bool = False
+    """whether flags replace some part of the machine"""
 
     @property
     def matrix(self) -> Matrix:
-        """The facts and releases of the universe."""
+        """The facts and releases, without what an index adds."""
         return self.universe.matrix
 
     @cached_property
@@ -59,7 +59,7 @@ class ExaminedEnvironment:
 
     @cached_property
     def markers(self) -> dict[str, str]:
-        """The values of markers there."""
+        """The values of PEP 508's marker variables there."""
         return self.target.marker_environment()
 
     @cached_property
@@ -70,23 +70,22 @@ class ExaminedEnvironment:
 
     @property
     def has_cuda(self) -> bool | None:
-        """Whether the framework is a build with CUDA; None where there is none or nobody knows."""
+        """Whether the framework is a build with CUDA; None if it is missing or may be either."""
         if self.framework is None:
             return None
-        cuda = {build.row(CUDA.name) for build in self.builds(self.framework)}
-        return None if len({each == (NONE,) for each in cuda}) != 1 else (NONE,) not in cuda
+        answers = {build.row(CUDA.name) != (NONE,) for build in self.builds(self.framework)}
+        return answers.pop() if len(answers) == 1 else None
 
     def builds(self, installed: Installed) -> list[Build]:
-        """The builds that a distribution may be: one, where version or file tell it from the
-        others."""
+        """Return the builds that a distribution may be: one, if version or file identify it."""
         project = self.universe.project(installed.name)
         if project is None or installed.public not in project:
             return []
-        held = self.held(installed)
+        pin = self.pin_of(installed)
         return [
             build
             for build in self._fitting(project, installed.public)
-            if _may_be(build, installed, held)
+            if _may_be(build, installed, pin)
         ]
 
     def _fitting(self, project: Project, version: str) -> Iterator[Build]:
@@ -96,8 +95,8 @@ class ExaminedEnvironment:
             if fits_any(build.tags, tags):
                 yield build
 
-    def held(self, installed: Installed) -> PinnedProject:
-        """The distribution, as something that is held."""
+    def pin_of(self, installed: Installed) -> PinnedProject:
+        """Return a distribution as a pin of its version, and of its file or indexes if known."""
         return PinnedProject(
             name=installed.name,
             specifier=f"=={installed.version}",
@@ -107,7 +106,7 @@ class ExaminedEnvironment:
         )
 
     def _known_file(self, installed: Installed) -> str | None:
-        """The wheel's name, where the matrix has that wheel."""
+        """The file name of the installed wheel, if the matrix has that wheel."""
         file = installed.wheel_file
         project = self.universe.project(installed.name)
         if file is None or project is None or installed.public not in project:
@@ -116,8 +115,11 @@ class ExaminedEnvironment:
         return file if any(has_file(build, installed.public, file) for build in builds) else None
 
     def _indexes(self, installed: Installed) -> frozenset[str] | None:
-        """The indexes that have it without a label, as it is there; None where it may be from
-        anywhere. What conda brought is of no index here."""
+        """The indexes that have it under its version without a local label; None for any.
+
+        A plain `torch 2.5.1` is from an index whose builds have no label. What conda installed is
+        from no index of the matrix.
+        """
         project = self.universe.project(installed.name)
         if installed.local or installed.origin or not _is_from_an_index(installed):
             return None
@@ -133,47 +135,49 @@ class ExaminedEnvironment:
         return frozenset(build.index or PACKAGE_INDEX for build in plain)
 
     def is_foreign(self, installed: Installed) -> bool:
-        """Whether it is of a wheel for another Python or platform."""
+        """Return whether a distribution is of a wheel for another Python or platform."""
         tags = self.target.tags()
         return bool(installed.tags) and not fits_any(installed.tags, tags)
 
     def stack(self) -> Iterator[Installed]:
-        """What is installed of the projects that the matrix holds."""
-        for each in self.inventory.distributions:
-            if self.universe.project(each.name) is not None:
-                yield each
+        """Yield the installed distributions of projects that the matrix has."""
+        for installed in self.inventory.distributions:
+            if self.universe.project(installed.name) is not None:
+                yield installed
+
+    def judge(self) -> Judge:
+        """Return the judge of what is installed: a pin that is there does work or does not."""
+        return Judge(self.target, self.universe, verb="does not work")
 
 
 def _is_from_an_index(installed: Installed) -> bool:
-    """Whether what installed it takes what has no other origin from an index."""
-    named = (installed.installer or "pip").split()[0].lower()
-    return named in ("pip", "uv", "poetry", "pdm")
+    """Whether its installer takes from an index whatever has no `direct_url.json` (PEP 610)."""
+    installer = (installed.installer or "pip").split()[0].lower()
+    return installer in ("pip", "uv", "poetry", "pdm")
 
 
-def _may_be(build: Build, installed: Installed, held: PinnedProject) -> bool:
-    if held.file is not None:
-        return has_file(build, installed.public, held.file)
+def _may_be(build: Build, installed: Installed, pin: PinnedProject) -> bool:
+    if pin.file is not None:
+        return has_file(build, installed.public, pin.file)
     if installed.local is not None:
-        # A file's name keeps the capitals of a label, a version does not.
+        # A file name keeps the capitals and separators of a local label; PEP 440 normalizes both
+        # in a version.
         return re.split(_SEPARATORS, (build.local or "").lower()) == re.split(
             _SEPARATORS, installed.local
         )
-    return held.indexes is None or build.index in held.indexes
+    return pin.indexes is None or build.index in pin.indexes
 
 
-class InstalledJudge(Judge):
-    """Judges what is there, and not what could be."""
+def once_uninstalled(resolution: Resolution, environment: ExaminedEnvironment) -> str:
+    """Return a clause on what to uninstall before a solution is installed, empty for nothing.
 
-    ALONE = "does not work"
-
-
-def once_uninstalled(found: Resolution, subject: ExaminedEnvironment) -> str:
-    """What an installer would leave as it is, though another build is to come in its place; empty
-    where there is no such thing."""
+    An installer keeps `torch 2.5.1+cpu` where `torch==2.5.1` is to come: PEP 440 lets it satisfy
+    the requirement.
+    """
     hidden = [
         str(installed)
-        for name, pin in sorted(found.pins.items())
-        if (installed := subject.inventory.find(name))
+        for name, pin in sorted(resolution.pins.items())
+        if (installed := environment.inventory.find(name))
         and installed.local
         and installed.satisfies(pin.full_version)
         and installed.version != pin.full_version

@@ -1,21 +1,20 @@
-"""Whether what is held goes together on a target: the pins of a file, or what is installed.
+"""Judge pins on a target: each by itself, then all together, and find what would fix them.
 
-Who does what: :mod:`pins` is the question's parts, :mod:`stack` what there is anything to say
-about, :mod:`wheels` what an installer may take, :mod:`single` judges each of them by itself,
-:mod:`query` puts them to the engine, :mod:`describe` turns a smallest part that cannot hold into a
-finding, and :mod:`fix` looks for the nearest that can.
+:class:`Judge` is the one way in, for the lines of a file and for an environment alike. `examine`
+finds, `with_fixes` and `with_warning_fixes` add the changes that help, and `judge` does it all.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.pins import PinChange, PinConflict, PinnedProject
 from cudalock.compat.query import PinQuery
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
+from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import may_accept
 
@@ -27,31 +26,41 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 SOLVES: Final = 120
-"""How many questions one judgement may ask of the engine; a clash takes about ten."""
+"""How many searches one judgement may start; a conflict takes about ten."""
+
+
+class Judgement(NamedTuple):
+    """What is wrong with some pins."""
+
+    single: list[PinConflict]
+    """defects of one pin by itself, whatever the others are"""
+    conflicts: list[PinConflict]
+    """independent conflicts, each a minimal set of incompatible pins"""
+    warnings: list[PinConflict]
+    """facts that only warn, and that the compatible pins go against"""
+    compatible: list[PinnedProject]
+    """what is left when the least important pin of each conflict is dropped"""
 
 
 def judge(
-    held: Iterable[PinnedProject],
+    pins: Iterable[PinnedProject],
     target: Target,
     universe: Universe,
     *,
     solves: int = SOLVES,
     overridden: frozenset[str] = frozenset(),
 ) -> list[PinConflict]:
-    """Every independent clash among what is held, and what is wrong with each thing alone.
+    """Return every defect and every independent conflict of some pins, with fixes.
 
-    What does not belong to the stack counts only where the metadata of the stack, or a fact, leads
-    to it. After each clash its least important member is let go, to see the next one. What metadata
-    wants of ``overridden`` projects is not asked.
+    A project outside the stack counts only where the metadata of the stack, or a fact, names it.
+    After each conflict its least important pin is dropped to see the next one. `overridden` are
+    the names of projects that metadata may require at any version.
     """
-    return Judge(target, universe, solves, overridden).judge(list(held))
+    return Judge(target, universe, solves, overridden).judge(list(pins))
 
 
 class Judge:
-    """Judges on one target, with a bounded number of questions."""
-
-    ALONE = "cannot be had"
-    """What is said of one thing that does not go with the target."""
+    """Judges pins on one target with a bounded number of searches."""
 
     def __init__(
         self,
@@ -59,121 +68,104 @@ class Judge:
         universe: Universe,
         solves: int = SOLVES,
         overridden: frozenset[str] = frozenset(),
+        *,
+        verb: str = "cannot be had",
     ) -> None:
+        """`verb` is what a finding says of one pin that is incompatible with the target."""
         self.target = target
         self.universe = universe
         self.matrix = universe.matrix
         self.stack = Stack(universe)
-        self.question = PinQuery(target, universe, solves, overridden, stack=self.stack)
+        self.verb = verb
+        self.query = PinQuery(target, universe, solves, overridden, stack=self.stack)
 
-    def judge(self, held: Sequence[PinnedProject]) -> list[PinConflict]:
-        """See the function of the same name. What is held twice is judged once, and told twice."""
-        alike: dict[PinnedProject, list[PinnedProject]] = {}
-        for each in held:
-            alike.setdefault(each._replace(origin=None), []).append(each)
-        clashes = self._judge([each[0] for each in alike.values()])
-        again = {id(each[0].origin): each[1:] for each in alike.values() if len(each) > 1}
-        return [each for clash in clashes for each in _repeated(clash, again)]
+    # -- the protocol ---------------------------------------------------------------------------
 
-    def _judge(self, held: Sequence[PinnedProject]) -> list[PinConflict]:
-        found, usable = self.alone(held)
-        together = self.with_related(usable, held)
-        search = self.question.search(together)
-        if search.holds_all():
-            return self.mended(found, together)
-        clashes, left = self.clashes(together, search)
-        said = _not_said_twice(found, clashes)
-        warnings = self.warnings(left, None if clashes else search)
-        return [*self.mended([*said, *clashes], left), *warnings]
-
-    def works(self, held: Sequence[PinnedProject]) -> bool:
-        """Whether there is nothing but warnings and notes to find, of things that are all there."""
-        found, usable = self.alone(held)
-        if any(clash.finding.severity == "error" for clash in found):
-            return False
-        if len(usable) < sum(each.name in self.stack for each in held):
-            return False
-        return self.question.is_possible(self.with_related(usable, held))
-
-    def mended(
-        self, clashes: Sequence[PinConflict], left: Sequence[PinnedProject]
-    ) -> list[PinConflict]:
-        """The clashes, each that can be mended with the changes that do it. The most important are
-        mended first, and the others as they are then."""
-        broken = [
-            clash
-            for clash in clashes
-            if clash.finding.rule.fixable and clash.finding.severity == "error"
+    def judge(self, pins: Sequence[PinnedProject]) -> list[PinConflict]:
+        """See the function of this name. Equal pins are judged once and reported each."""
+        equal_pins: dict[PinnedProject, list[PinnedProject]] = {}
+        for pin in pins:
+            equal_pins.setdefault(pin._replace(origin=None), []).append(pin)
+        judgement = self.examine([group[0] for group in equal_pins.values()])
+        errors = [
+            *_without_repeats(judgement.single, judgement.conflicts),
+            *judgement.conflicts,
         ]
-        if not broken:
-            return list(clashes)
+        conflicts = [*self.with_fixes(errors, judgement.compatible), *judgement.warnings]
+        repeats = {id(group[0].origin): group[1:] for group in equal_pins.values()}
+        return [copy for conflict in conflicts for copy in _repeated(conflict, repeats)]
+
+    def examine(self, pins: Sequence[PinnedProject]) -> Judgement:
+        """Find what is wrong with some pins, without looking for fixes."""
+        single, usable = self._judge_single(pins)
+        relevant = self._relevant(usable, pins)
+        if not relevant:
+            return Judgement(single, [], [], relevant)
+        search = self.query.search(relevant)
+        # Most files are fine: propagation alone shows it, without a search.
+        if search.holds_all():
+            return Judgement(single, [], [], relevant)
+        conflicts, compatible = self._conflicts(relevant, search)
+        warnings = self._warnings(compatible, None if conflicts else search)
+        return Judgement(single, conflicts, warnings, compatible)
+
+    def works(self, pins: Sequence[PinnedProject]) -> bool:
+        """Return whether all the pins can be installed together, warnings apart."""
+        single, usable = self._judge_single(pins)
+        if any(defect.finding.severity == "error" for defect in single):
+            return False
+        if len(usable) < sum(pin.name in self.stack for pin in pins):
+            return False
+        return self.query.is_possible(self._relevant(usable, pins))
+
+    def with_fixes(
+        self, conflicts: Sequence[PinConflict], compatible: Sequence[PinnedProject]
+    ) -> list[PinConflict]:
+        """Return the conflicts in their order, the fixable errors with the changes that fix them.
+
+        The most important is fixed first, and each later one beside the fixes before it.
+        """
+        fixable = [
+            conflict
+            for conflict in conflicts
+            if conflict.finding.rule.fixable and conflict.finding.severity == "error"
+        ]
+        if not fixable:
+            return list(conflicts)
+        # Imported here: a file that is fine, as most are, has no use for it.
         from cudalock.compat.fix import PinFixer
 
-        mender = PinFixer(self.question, left)
-        changes: dict[int, tuple[PinChange, ...]] = {}
-        for clash in sorted(broken, key=lambda each: self.importance(each.members[0].name)):
-            changes[id(clash)] = mender.mend(clash)
-        return [self._with_changes(clash, changes.get(id(clash), ())) for clash in clashes]
+        fixer = PinFixer(self.query, compatible)
+        fixable.sort(key=lambda conflict: self.importance(conflict.members[0].name))
+        changes = {id(conflict): fixer.fix(conflict) for conflict in fixable}
+        return [
+            self._with_changes(conflict, changes.get(id(conflict), ())) for conflict in conflicts
+        ]
 
-    def mended_warnings(
-        self, clashes: Sequence[PinConflict], left: Sequence[PinnedProject]
+    def with_warning_fixes(
+        self, warnings: Sequence[PinConflict], compatible: Sequence[PinnedProject]
     ) -> list[PinConflict]:
-        """The same for warnings about more than one thing: with the change after which nothing is
-        left to warn of. The framework is not worth changing for one."""
-        if not clashes:
+        """Return the warnings, each with the changes after which there is nothing to warn of.
+
+        The framework is not worth changing for a warning.
+        """
+        if not warnings:
             return []
         from cudalock.compat.fix import PinFixer
 
         strict = PinQuery(
-            self.target, self.universe, self.question.solves, strict=True, stack=self.stack
+            self.target, self.universe, self.query.solves, strict=True, stack=self.stack
         )
-        mender = PinFixer(strict, left)
-        found = []
-        for clash in clashes:
-            others = [each for each in clash.members if each.name != self.matrix.framework]
-            found.append(clash._replace(changes=mender.mend(clash._replace(members=tuple(others)))))
-        return found
-
-    def _with_changes(self, clash: PinConflict, changes: tuple[PinChange, ...]) -> PinConflict:
-        if not changes:
-            return clash
-        fix = " and ".join(f"`{change.text}`" for change in changes)
-        urls = [
-            url
-            for change in changes
-            if (url := self._url(change))
-            and change.old.indexes is not None
-            and change.index_id not in change.old.indexes
-        ]
-        if urls:
-            fix += f" with `--extra-index-url {urls[0]}`"
-        return clash._replace(finding=replace(clash.finding, fix=fix), changes=changes)
-
-    def _url(self, change: PinChange) -> str | None:
-        return self.universe.indexes[change.index_id].url if change.index_id else None
-
-    def alone(self, held: Sequence[PinnedProject]) -> tuple[list[PinConflict], list[PinnedProject]]:
-        """What is wrong with each member of the stack by itself, and what can be judged together,
-        the most important first.
-
-        An index that is missing for one is taken to be there for the others: naming it is one
-        change, and mends them all.
-        """
-        alone = SinglePinJudge(self.target, self.universe)
-        members = [each for each in held if each.name in self.stack]
-        judged = [alone.judge(each) for each in members]
-        added = frozenset(index for found, _ in judged for clash in found for index in clash.needs)
-        if added:
-            judged = [
-                one if any(clash.needs for clash in one[0]) else alone.judge(_wider(each, added))
-                for each, one in zip(members, judged, strict=True)
-            ]
-        usable = [_wider(use, added) for _, use in judged if use is not None]
-        usable.sort(key=lambda each: self.importance(each.name))
-        return [clash for found, _ in judged for clash in found], usable
+        fixer = PinFixer(strict, compatible)
+        fixed = []
+        for warning in warnings:
+            changeable = tuple(pin for pin in warning.members if pin.name != self.matrix.framework)
+            changes = fixer.fix(warning._replace(members=changeable))
+            fixed.append(warning._replace(changes=changes))
+        return fixed
 
     def importance(self, name: str) -> tuple[int, int]:
-        """The framework first, then what has a rank, then the rest, and last the vendor's."""
+        """Return a key to sort projects by: the framework, what has a rank, other curated ones."""
         if name == self.matrix.framework:
             return 0, 0
         if not self.matrix.is_curated(name):
@@ -181,113 +173,171 @@ class Judge:
         rank = self.matrix.component(name).rank
         return (2, 0) if rank is None else (1, rank)
 
-    def with_related(
-        self, usable: Sequence[PinnedProject], held: Sequence[PinnedProject]
+    # -- fixes ----------------------------------------------------------------------------------
+
+    def _with_changes(self, conflict: PinConflict, changes: tuple[PinChange, ...]) -> PinConflict:
+        if not changes:
+            return conflict
+        fix = " and ".join(f"`{change.text}`" for change in changes)
+        urls = [
+            url
+            for change in changes
+            if (url := self._index_url(change))
+            and change.old.indexes is not None
+            and change.index_id not in change.old.indexes
+        ]
+        if urls:
+            fix += f" with `--extra-index-url {urls[0]}`"
+        return conflict._replace(finding=replace(conflict.finding, fix=fix), changes=changes)
+
+    def _index_url(self, change: PinChange) -> str | None:
+        return self.universe.indexes[change.index_id].url if change.index_id else None
+
+    # -- one pin --------------------------------------------------------------------------------
+
+    def _judge_single(
+        self, pins: Sequence[PinnedProject]
+    ) -> tuple[list[PinConflict], list[PinnedProject]]:
+        """The defects of single pins of the stack, and the pins to judge together, the most
+        important first.
+
+        An index that is missing for one pin is taken to be named for the others as well: naming it
+        is one change, and fixes them all.
+        """
+        single = SinglePinJudge(self.target, self.universe)
+        members = [pin for pin in pins if pin.name in self.stack]
+        judged = [single.judge(pin) for pin in members]
+        added = frozenset(
+            index for defects, _ in judged for defect in defects for index in defect.missing_indexes
+        )
+        if added:
+            judged = [
+                (defects, usable)
+                if any(defect.missing_indexes for defect in defects)
+                else single.judge(_with_indexes(pin, added))
+                for pin, (defects, usable) in zip(members, judged, strict=True)
+            ]
+        usable_pins = [_with_indexes(usable, added) for _, usable in judged if usable is not None]
+        usable_pins.sort(key=lambda pin: self.importance(pin.name))
+        return [defect for defects, _ in judged for defect in defects], usable_pins
+
+    # -- pins together --------------------------------------------------------------------------
+
+    def _relevant(
+        self, usable: Sequence[PinnedProject], pins: Sequence[PinnedProject]
     ) -> list[PinnedProject]:
-        """What has to be put to the engine: the stack, and what is held besides that it may not go
-        with. The vendor's packages count as such, beside something that wants them."""
-        members = [each for each in usable if not is_vendor_library(each.name)]
+        """The pins to give to the resolver: the stack, and what could conflict with it.
+
+        NVIDIA's libraries count as such beside something that requires them.
+        """
+        members = [pin for pin in usable if not is_vendor_library(pin.name)]
         if not members:
             return list(usable)
-        vendors = [each for each in usable if is_vendor_library(each.name)]
-        besides = [each for each in held if each.name not in self.stack]
-        strained = self.stack.strained(members, besides)
+        libraries = [pin for pin in usable if is_vendor_library(pin.name)]
+        outside = [pin for pin in pins if pin.name not in self.stack]
         return [
             *members,
-            *self.stack.strained(members, vendors),
-            *(each._replace(indexes=None, file=None) for each in strained if self._is_known(each)),
+            *self.stack.may_conflict(members, libraries),
+            *(
+                pin._replace(indexes=None, file=None)
+                for pin in self.stack.may_conflict(members, outside)
+                if self._has_version(pin)
+            ),
         ]
 
-    def _is_known(self, held: PinnedProject) -> bool:
-        """Whether the matrix has some version of it: what it does not have proves nothing."""
-        if held.name not in self.matrix.projects:
+    def _has_version(self, pin: PinnedProject) -> bool:
+        """Whether the matrix has a version that the pin accepts: what it lacks proves nothing."""
+        if pin.name not in self.matrix.projects:
             return False
-        project = self.universe.project(held.name)
+        project = self.universe.project(pin.name)
         return project is not None and any(
-            may_accept(held.specifier, version) for version in project.versions
+            may_accept(pin.specifier, version) for version in project.versions
         )
 
-    def clashes(
-        self, held: Sequence[PinnedProject], search: Search | None = None
+    def _conflicts(
+        self, pins: Sequence[PinnedProject], search: Search
     ) -> tuple[list[PinConflict], list[PinnedProject]]:
-        """Every independent clash, and what is left without them. ``search`` is that of all."""
-        from cudalock.compat.describe import told
+        """Every independent conflict, and the pins left without them; `search` is that of all."""
+        from cudalock.compat.describe import conflict_finding
 
-        left = list(held)
-        found: list[PinConflict] = []
-        is_possible = search.is_possible() if search else self.question.is_possible(held)
-        while not is_possible and not self.question.is_spent:
-            core = self._core(left)
+        compatible = list(pins)
+        conflicts: list[PinConflict] = []
+        is_possible = search.is_possible()
+        while not is_possible and not self.query.is_spent:
+            core = self._core(compatible)
             if not core:
                 break
-            if any(each.name in self.stack for each in core):
-                finding = told(core, self.question.problem(core, wide=True), self.ALONE)
-                found.append(PinConflict(finding, tuple(reversed(core))))
-            left = [each for each in left if each is not core[-1]]
-            is_possible = self.question.is_possible(left)
-        return found, left
+            if any(pin.name in self.stack for pin in core):
+                finding = conflict_finding(core, self.query.problem(core, wide=True), self.verb)
+                conflicts.append(PinConflict(finding, tuple(reversed(core))))
+            # The most important pins come first: the last one is the least to be missed.
+            compatible = [pin for pin in compatible if pin is not core[-1]]
+            is_possible = self.query.is_possible(compatible)
+        return conflicts, compatible
 
-    def _core(self, held: Sequence[PinnedProject]) -> list[PinnedProject]:
-        """A smallest part that does not go together; of the stack alone, where that is enough."""
-        members = [each for each in held if each.name in self.stack]
-        is_enough = len(members) < len(held) and not self.question.is_possible(members)
-        return self.question.core(members if is_enough else held)
+    def _core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
+        """A minimal set of incompatible pins; of the stack alone, where that is enough."""
+        members = [pin for pin in pins if pin.name in self.stack]
+        is_enough = len(members) < len(pins) and not self.query.is_possible(members)
+        return self.query.core(members if is_enough else pins)
 
-    def warnings(
-        self, held: Sequence[PinnedProject], search: Search | None = None
-    ) -> list[PinConflict]:
-        """The soft facts that what is held goes against; ``search`` is that of it."""
-        if not any(each.required for each in held) or self.question.is_spent:
+    def _warnings(self, pins: Sequence[PinnedProject], search: Search | None) -> list[PinConflict]:
+        """The soft facts that compatible pins go against; `search` is theirs, if there is one."""
+        if not any(pin.required for pin in pins) or self.query.is_spent:
             return []
         if search is None:
-            search = self.question.search(held)
+            search = self.query.search(pins)
             if search.holds_all():
                 return []
         best = search.best()
-        ids = sorted(element.id for element in (best.off if best else ()))
-        return [self._warning(id, held) for id in ids]
+        fact_ids = ids_of(best.off, "fact") if best else []
+        return [self._warning(fact_id, pins) for fact_id in sorted(fact_ids)]
 
-    def _warning(self, id: str, held: Sequence[PinnedProject]) -> PinConflict:
-        fact = self.matrix.fact(id)
+    def _warning(self, fact_id: str, pins: Sequence[PinnedProject]) -> PinConflict:
+        fact = self.matrix.fact(fact_id)
         named = {fact.component, *(demand.template.name for demand in fact.beside)}
-        members = [each for each in held if each.name in named]
-        members.sort(key=lambda each: each.name != fact.component)
-        texts = " beside ".join(each.text for each in members) or fact.component
+        members = [pin for pin in pins if pin.name in named]
+        members.sort(key=lambda pin: pin.name != fact.component)
+        texts = " beside ".join(pin.text for pin in members) or fact.component
         finding = Finding(
             code="CL202",
             severity="warning",
             sentence=f"{texts}: {fact.component} {fact.says}",
-            facts=(id,),
+            facts=(fact_id,),
             fix=fact.fix,
-            members=tuple(each.name for each in members),
+            members=tuple(pin.name for pin in members),
         )
         return PinConflict(finding, tuple(members))
 
 
 def _repeated(
-    clash: PinConflict, again: Mapping[int, Sequence[PinnedProject]]
+    conflict: PinConflict, repeats: Mapping[int, Sequence[PinnedProject]]
 ) -> Iterator[PinConflict]:
-    """A clash, and the same for whatever else says what its first member says."""
-    yield clash
-    first, *others = clash.members
-    for held in again.get(id(first.origin), ()):
+    """A conflict, and a copy for each pin that repeats its first member, by id of origin."""
+    yield conflict
+    first, *rest = conflict.members
+    for pin in repeats.get(id(first.origin), ()):
         changes = [
-            change._replace(old=held) if change.old.origin is first.origin else change
-            for change in clash.changes
+            change._replace(old=pin) if change.old.origin is first.origin else change
+            for change in conflict.changes
         ]
-        yield clash._replace(members=(held, *others), changes=tuple(changes))
+        yield conflict._replace(members=(pin, *rest), changes=tuple(changes))
 
 
-def _wider(held: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
-    return held if held.indexes is None else held._replace(indexes=held.indexes | indexes)
+def _with_indexes(pin: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
+    return pin if pin.indexes is None else pin._replace(indexes=pin.indexes | indexes)
 
 
-def _not_said_twice(found: list[PinConflict], clashes: list[PinConflict]) -> list[PinConflict]:
-    """Less the warnings that a clash says as an error."""
-    said = {(clash.finding.code, each.name) for clash in clashes for each in clash.members}
+def _without_repeats(
+    defects: Sequence[PinConflict], conflicts: Sequence[PinConflict]
+) -> list[PinConflict]:
+    """The defects without the warnings that a conflict reports as an error."""
+    reported = {
+        (conflict.finding.code, pin.name) for conflict in conflicts for pin in conflict.members
+    }
     return [
-        clash
-        for clash in found
-        if clash.finding.severity == "error"
-        or (clash.finding.code, clash.members[0].name) not in said
+        defect
+        for defect in defects
+        if defect.finding.severity == "error"
+        or (defect.finding.code, defect.members[0].name) not in reported
     ]

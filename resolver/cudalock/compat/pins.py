@@ -1,5 +1,4 @@
-"""What is held: a project at a version or in a range, from where, and what may be said against it
-alone."""
+"""The values that are judged: pins, conflicts between them, and the changes that fix those."""
 
 from __future__ import annotations
 
@@ -12,56 +11,55 @@ if TYPE_CHECKING:
 
 
 class PinnedProject(NamedTuple):
-    """A project as a line of a file, or an installation, holds it.
-
-    `indexes` are the ids of the matrix's indexes it may come from, None for anywhere at all;
-    `file` is the name of the very wheel, where it is held by address. `required` is False for what
-    only limits others. `hashes` are sha256 digests, any of which the wheel may have.
-    """
+    """A project as a line of a file pins or limits it, or as an environment has it installed."""
 
     name: str
-    """canonical"""
+    """the canonical project name"""
     specifier: str = ""
-    """PEP 440; `==2.5.1+cu124` for a pin"""
+    """PEP 440; `==2.5.1+cu124` for a pin, empty for any version"""
     file: str | None = None
+    """the file name of the only wheel that will do, where the pin is a URL or a locked file"""
     indexes: frozenset[str] | None = None
+    """ids of the matrix's indexes that it may come from; None for anywhere at all"""
     hashes: tuple[str, ...] = ()
+    """sha256 digests, any of which the wheel may have"""
     required: bool = True
-    placed: bool = True
-    """False where nothing is said of where it comes from: in a file of constraints, say"""
-    is_built: bool = False
-    """whether it is said how to build it, where there is no wheel"""
-    has_source: bool = False
-    """whether a source distribution is listed where it is held"""
+    """False for a constraint: it counts only if something requires the project"""
+    names_sources: bool = True
+    """False where nothing says where it comes from, as in a file of constraints"""
+    has_build_recipe: bool = False
+    """whether the file says how to build it where there is no wheel"""
+    has_sdist: bool = False
+    """whether a source distribution is listed beside the pin, as in a lockfile"""
     origin: object = None
-    """the caller's own thing, to know it again by"""
+    """the caller's own object, to recognize the pin by; never looked into"""
 
     @property
     def text(self) -> str:
-        """As a requirement: `torch==2.5.1`."""
+        """The pin as a requirement: `torch==2.5.1`."""
         return self.name + self.specifier
 
     @property
     def version(self) -> str | None:
-        """The one version that is asked for, None where several may do."""
-        items = list(specifier_set(self.specifier)) if self.specifier else []
+        """The only version that the specifier accepts, None where there may be several."""
+        clauses = list(specifier_set(self.specifier)) if self.specifier else []
         exact = [
-            item.version
-            for item in items
-            if item.operator in ("==", "===") and not item.version.endswith(".*")
+            clause.version
+            for clause in clauses
+            if clause.operator in ("==", "===") and not clause.version.endswith(".*")
         ]
         return exact[0] if exact else None
 
 
 class PinChange(NamedTuple):
-    """One thing held otherwise: a specifier, or an address where a version is not enough."""
+    """Another specifier for a pin, or a wheel's URL where a version is not enough."""
 
     old: PinnedProject
     specifier: str
     url: str | None = None
     sha256: str | None = None
     index_id: str | None = None
-    """where it is on an index: which"""
+    """the matrix's index that has it, None for a URL"""
 
     @property
     def text(self) -> str:
@@ -70,14 +68,13 @@ class PinChange(NamedTuple):
 
 
 class PinConflict(NamedTuple):
-    """A finding, and what is held that it is about, the one to change first.
-
-    `needs` are the ids of indexes that would have to be named. `changes` would mend it, with all
-    the rest as it is. `is_local`: another target may well be free of it.
-    """
+    """A finding about some pins, the one to change first at the front."""
 
     finding: Finding
     members: tuple[PinnedProject, ...]
-    needs: tuple[str, ...] = ()
+    missing_indexes: tuple[str, ...] = ()
+    """ids of indexes that the file would have to name"""
     changes: tuple[PinChange, ...] = ()
-    is_local: bool = True
+    """what fixes it while all other pins stay; empty where nothing is known to"""
+    target_dependent: bool = True
+    """whether another target may be free of it"""

@@ -1,4 +1,4 @@
-"""Which names belong to the stack, and what else may not go with it."""
+"""Decide which projects belong to the stack, and which others could conflict with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Stack:
-    """The stack as a matrix has it."""
+    """The stack of a matrix: the names that there is anything to judge about."""
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
@@ -24,15 +24,16 @@ class Stack:
         self._members: dict[str, bool] = {}
 
     def __contains__(self, name: object) -> bool:
-        """Whether a project belongs to it: the framework, what has a rank, what is curated and is
-        tied, by metadata or facts, to the framework or to what its build fixes, and the vendor's
-        own packages."""
+        """Return whether a canonical project name belongs to the stack.
+
+        That is the framework, what has a rank, every curated project that metadata or facts tie to
+        the framework or to what its build fixes, and NVIDIA's own packages.
+        """
         if not isinstance(name, str):
             return False
-        found = self._members.get(name)
-        if found is None:
-            found = self._members[name] = self._is_member(name)
-        return found
+        if name not in self._members:
+            self._members[name] = self._is_member(name)
+        return self._members[name]
 
     def _is_member(self, name: str) -> bool:
         if not self._matrix.is_curated(name):
@@ -53,61 +54,74 @@ class Stack:
         return project is not None and framework is not None and project.mentions(framework)
 
     def _is_central(self, name: str) -> bool:
+        # Nearly every project has a fact or a marker about Python; that ties it to nothing.
         if name == "python":
             return False
         return name == self._matrix.framework or self._matrix.component(name).is_virtual
 
     def is_pinned_by(self, name: str, other: str, version: str | None) -> bool:
-        """Whether the metadata of another project, at a version where one is told, leaves an
-        installer one release of this one, patches apart."""
-        held = PinnedProject(other, f"=={version}") if version else PinnedProject(other)
-        found = [text for text in self._required(held) if leading_name(text) == name]
-        signs = [item.operator for text in found for item in parse_requirement(text).specifier]
-        return any(sign in ("==", "~=") for sign in signs)
+        """Return whether the metadata of another project pins this one, patch releases apart.
 
-    def strained(
-        self, members: Sequence[PinnedProject], others: Iterable[PinnedProject]
+        `version` is that of the other project, None for its newest.
+        """
+        pin = PinnedProject(other, f"=={version}") if version else PinnedProject(other)
+        texts = [text for text in self._required_by(pin) if leading_name(text) == name]
+        operators = [
+            clause.operator for text in texts for clause in parse_requirement(text).specifier
+        ]
+        return any(operator in ("==", "~=") for operator in operators)
+
+    def may_conflict(
+        self, stack_pins: Sequence[PinnedProject], other_pins: Iterable[PinnedProject]
     ) -> list[PinnedProject]:
-        """Of the others those that the members may not go with: that metadata of theirs does not
-        accept, or that a fact of theirs speaks of. The rest need not be put to the engine."""
-        demands = self._demands(members)
-        facts = {
+        """Return the other pins that could conflict with the stack.
+
+        A pin could conflict if a stack pin's metadata rejects its version, or if a fact about the
+        stack names its project. The others are not given to the resolver: a lockfile has 200 pins,
+        a stack about ten.
+        """
+        required = self._requirements_by_project(stack_pins)
+        named_by_facts = {
             demand.template.name
-            for name in {each.name for each in members}
+            for name in {pin.name for pin in stack_pins}
             for fact in self._matrix.component(name).facts
             for demand in fact.beside
         }
         return [
-            each
-            for each in others
-            if each.name in facts
-            or (each.name in demands and not _is_accepted(each, demands[each.name]))
+            pin
+            for pin in other_pins
+            if pin.name in named_by_facts
+            or (pin.name in required and not _accept(required[pin.name], pin))
         ]
 
-    def _demands(self, members: Sequence[PinnedProject]) -> dict[str, set[str]]:
-        """The requirements of what the members may come to, by the project that they are of. Of a
-        member in a range only the newest is looked at, and what it names is always in doubt."""
-        found: dict[str, set[str]] = {}
-        for held in members:
-            for text in dict.fromkeys(self._required(held)):
-                found.setdefault(leading_name(text), set()).add(text if held.version else "")
-        return found
+    def _requirements_by_project(self, stack_pins: Sequence[PinnedProject]) -> dict[str, set[str]]:
+        """The requirements of the stack, PEP 508 strings by the project that they are for.
 
-    def _required(self, held: PinnedProject) -> Iterator[str]:
-        project = self._universe.project(held.name)
-        public = (held.version or "").partition("+")[0]
+        Of a pin that is a range only the newest release is looked at: what that names is in doubt
+        at any version, and its requirement is an empty string.
+        """
+        requirements: dict[str, set[str]] = {}
+        for pin in stack_pins:
+            for text in dict.fromkeys(self._required_by(pin)):
+                by_name = requirements.setdefault(leading_name(text), set())
+                by_name.add(text if pin.version else "")
+        return requirements
+
+    def _required_by(self, pin: PinnedProject) -> Iterator[str]:
+        project = self._universe.project(pin.name)
+        public = (pin.version or "").partition("+")[0]
         if project is None or not project.versions:
             return
         release = project.release(public if public in project else project.versions[-1])
         for build in release.builds:
-            if not held.version or comes_from(held, build, release.version):
+            if not pin.version or comes_from(pin, build, release.version):
                 yield from build.requires
 
 
-def _is_accepted(held: PinnedProject, demands: Iterable[str]) -> bool:
-    """Whether each of some requirements accepts the version of what is held, whatever their
-    markers."""
-    version = held.version
+def _accept(requirements: Iterable[str], pin: PinnedProject) -> bool:
+    """Whether each of some requirements accepts a pin's version, whatever their markers."""
+    version = pin.version
     return version is not None and all(
-        text != "" and accepts(str(parse_requirement(text).specifier), version) for text in demands
+        text != "" and accepts(str(parse_requirement(text).specifier), version)
+        for text in requirements
     )

@@ -1,4 +1,4 @@
-"""Which wheels there are for one thing held: of its versions, from its places, for a target."""
+"""List the wheels that a pin leaves to an installer, on a target and from the pin's indexes."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ class ReleaseBuild(NamedTuple):
 
     @property
     def version(self) -> str:
-        """With the local label."""
+        """The version with the local label: `2.5.1+cu124`."""
         local = self.build.local
         return f"{self.release.version}+{local}" if local else self.release.version
 
     @property
     def has_cuda(self) -> bool:
-        """Whether the build fixes a CUDA release."""
+        """Whether the build is made for an accelerator."""
         labels = [self.build.row(name) for name in ACCELERATORS]
-        return any(values and values != (NONE,) for values in labels)
+        return any(releases and releases != (NONE,) for releases in labels)
 
 
 class PinWheels:
-    """The wheels of one project that one thing held may come to."""
+    """The wheels of one project that a pin may resolve to."""
 
     def __init__(
-        self, held: PinnedProject, project: Project, target: Target, matrix: Matrix
+        self, pin: PinnedProject, project: Project, target: Target, matrix: Matrix
     ) -> None:
-        self.held = held
+        self.pin = pin
         self.project = project
         self.target = target
         self.matrix = matrix
@@ -64,64 +64,69 @@ class PinWheels:
 
     @cached_property
     def versions(self) -> list[str]:
-        """The public versions that are allowed, newest first, pre-releases as the engine has
-        them."""
-        specifier = self.held.specifier
-        pre = asks_prerelease([specifier]) if specifier else False
+        """The public versions that the pin accepts, newest first, with the resolver's rule for
+        pre-releases: only if the specifier names one."""
+        specifier = self.pin.specifier
+        prereleases = asks_prerelease([specifier]) if specifier else False
         return [
             version
             for version in reversed(self.project.versions)
-            if may_accept(specifier, version) and (pre or not is_prerelease(version))
+            if may_accept(specifier, version) and (prereleases or not is_prerelease(version))
         ]
 
-    def made(self, versions: list[str] | None = None) -> Iterator[ReleaseBuild]:
-        """The builds of these versions, of the allowed ones unless told, that the specifier
-        accepts."""
+    def release_builds(self, versions: list[str] | None = None) -> Iterator[ReleaseBuild]:
+        """Yield the builds that the specifier accepts, of some public versions or all allowed."""
         for version in self.versions if versions is None else versions:
             release = self.project.release(version)
             for build in release.builds:
-                made = ReleaseBuild(release, build)
-                if self._accepts(made):
-                    yield made
+                release_build = ReleaseBuild(release, build)
+                if self._accepts(release_build):
+                    yield release_build
 
-    def _accepts(self, made: ReleaseBuild) -> bool:
-        specifier = self.held.specifier
-        version = made.version if "+" in specifier else made.release.version
+    def _accepts(self, release_build: ReleaseBuild) -> bool:
+        specifier = self.pin.specifier
+        # PEP 440: a specifier without a local label accepts every local version.
+        has_local = "+" in specifier
+        version = release_build.version if has_local else release_build.release.version
         return accepts(specifier, version)
 
-    def is_reachable(self, made: ReleaseBuild) -> bool:
-        """Whether the holder can get it."""
-        return comes_from(self.held, made.build, made.release.version)
+    def is_reachable(self, release_build: ReleaseBuild) -> bool:
+        """Return whether the pin's own indexes, or its URL, have the build."""
+        return comes_from(self.pin, release_build.build, release_build.release.version)
 
-    def fits(self, made: ReleaseBuild) -> bool:
-        """Whether some wheel of it is for the target."""
-        python = made.build.python
+    def fits(self, release_build: ReleaseBuild) -> bool:
+        """Return whether the build has a wheel for the target."""
+        python = release_build.build.python
         if python is not None and not accepts(python, self._python):
             return False
-        return fits_any(made.build.tags, self._tags)
+        return fits_any(release_build.build.tags, self._tags)
 
     def first(self, *tests: Callable[[ReleaseBuild], bool]) -> ReleaseBuild | None:
-        """The first build that passes each test."""
-        return next((made for made in self.made() if all(test(made) for test in tests)), None)
+        """Return the first build that passes each test, of the newest version that has one."""
+        return next(
+            (build for build in self.release_builds() if all(test(build) for test in tests)), None
+        )
 
     def nearest(self, version: str) -> list[str]:
-        """The versions just below and above one that have a wheel the holder can use, the nearer
-        first."""
-        stable = [each for each in self.project.versions if not is_prerelease(each)]
+        """Return the nearest usable versions, one below and one above, the nearer first.
+
+        Usable is what is not yanked, fits the target and is on the pin's indexes.
+        """
+        stable = [text for text in self.project.versions if not is_prerelease(text)]
         sides = below_and_above(stable, parse_version(version).public)
         usable = [next(filter(self._is_usable, side), None) for side in sides]
-        nearest = [each for each in usable if each is not None]
-        return sorted(nearest, key=lambda each: -shared_numbers(each, version))
+        nearest = [text for text in usable if text is not None]
+        return sorted(nearest, key=lambda text: -shared_numbers(text, version))
 
     def _is_usable(self, version: str) -> bool:
         release = self.project.release(version)
         return release.yanked is None and any(
-            self.is_reachable(made) and self.fits(made)
-            for made in (ReleaseBuild(release, build) for build in release.builds)
+            self.is_reachable(release_build) and self.fits(release_build)
+            for release_build in (ReleaseBuild(release, build) for build in release.builds)
         )
 
-    def named(self, file: str) -> ReleaseBuild | None:
-        """The build that a wheel of this name is of."""
+    def with_file(self, file: str) -> ReleaseBuild | None:
+        """Return the build that has a wheel of this file name, None for an unknown one."""
         for version in self.versions:
             release = self.project.release(version)
             for build in release.builds:
@@ -130,33 +135,36 @@ class PinWheels:
         return None
 
 
-def comes_from(held: PinnedProject, build: Build, version: str) -> bool:
-    """Whether a build is one that the holder can get."""
-    if held.file is not None:
-        return has_file(build, version, held.file)
-    return held.indexes is None or build.index in held.indexes
+def comes_from(pin: PinnedProject, build: Build, version: str) -> bool:
+    """Return whether the file or the indexes that a pin names have a build of a version."""
+    if pin.file is not None:
+        return has_file(build, version, pin.file)
+    return pin.indexes is None or build.index in pin.indexes
 
 
 def has_file(build: Build, version: str, file: str) -> bool:
-    """Whether a wheel of the build has this name."""
-    # The tags tell most apart without making a wheel of each row.
+    """Return whether a wheel of the build has this file name."""
+    # The tags rule out most rows without making a wheel of each.
     return any(
-        file.endswith(f"-{tags}.whl") and build.wheel(at).file(version, build.local) == file
-        for at, tags in enumerate(build.tags)
+        file.endswith(f"-{tags}.whl") and build.wheel(row).file(version, build.local) == file
+        for row, tags in enumerate(build.tags)
     )
 
 
 def wheel_tags(file: str) -> str | None:
-    """The compressed tags at the end of a wheel's name; None where it is no wheel's."""
+    """Return the compressed tags of a wheel's file name, None if it is not a wheel's.
+
+    `cp311-cp311-win_amd64`; the parts before are name, version and an optional build number.
+    """
     parts = file.removesuffix(_WHEEL).split("-")
     return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
 
 
-def is_on_an_index(made: ReleaseBuild) -> bool:
-    """Whether an installer can find it by name, given the index."""
-    return made.build.builder is None
+def is_on_an_index(release_build: ReleaseBuild) -> bool:
+    """Return whether an installer can find the build by name, given its index."""
+    return release_build.build.builder is None
 
 
-def is_on_the_package_index(made: ReleaseBuild) -> bool:
-    """Whether an installer finds it without being told of an index."""
-    return made.build.index == PACKAGE_INDEX
+def is_on_the_package_index(release_build: ReleaseBuild) -> bool:
+    """Return whether an installer finds the build on its default index."""
+    return release_build.build.index == PACKAGE_INDEX

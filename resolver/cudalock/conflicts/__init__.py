@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
-from cudalock.conflicts.explanation import Explanation, Narrator
+from cudalock.conflicts.explanation import CoreExplainer, Explanation
 from cudalock.conflicts.pin_reasons import Choice, Chooser
 from cudalock.conflicts.step import IndexTrouble, Step, render
 from cudalock.conflicts.suggestions import Suggestion, suggest
@@ -29,7 +29,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     cores = conflict.cores()
     wanted = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, universe, cores))
-    conflicts = [Narrator(conflict, core).steps() for core in cores]
+    conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
     told = {render(step) for steps in conflicts for step in steps}
     troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in told)
     explanation = Explanation(

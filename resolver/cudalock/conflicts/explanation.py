@@ -72,7 +72,7 @@ class Explanation(NamedTuple):
         return tuple(ids_of(self.elements, "fact"))
 
 
-class Narrator:
+class CoreExplainer:
     """Tells one core of a conflict."""
 
     def __init__(self, conflict: Conflict, core: Core) -> None:
@@ -126,6 +126,9 @@ class Narrator:
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
         by_kind: dict[str, list[str]] = {}
+        if any(element.kind == "source" for element in cause.elements):
+            # Where a wheel has to come from is told once, by whoever knows why.
+            return
         for kind, id in sorted(cause.elements):
             by_kind.setdefault(kind, []).append(id)
         struck = self._members(strike.component, strike.before & ~strike.after)

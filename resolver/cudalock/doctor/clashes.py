@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
 
-from cudalock.compat.installed import InstalledJudge
 from cudalock.doctor.fixes import changing, solving
 from cudalock.findings import Finding
 
@@ -28,19 +27,19 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     Each that can be mended says with which command: that was judged as well.
     """
     yield from _not_known(subject)
-    held = [subject.held(each) for each in subject.stack() if _is_a_version(each.version)]
-    judge = InstalledJudge(subject.target, subject.universe)
-    found, usable = judge.alone(held)
-    clashes, left = judge.clashes(judge.with_related(usable, held))
-    for clash in found:
-        if clash.finding.code in ALONE:
-            yield clash.finding
-    clashes = _not_the_same(clashes, subject)
+    pins = [subject.pin_of(each) for each in subject.stack() if _is_a_version(each.version)]
+    judge = subject.judge()
+    judgement = judge.examine(pins)
+    for defect in judgement.single:
+        if defect.finding.code in ALONE:
+            yield defect.finding
+    clashes = _not_the_same(judgement.conflicts, subject)
     anew = _solved_anew(clashes, subject)
-    for clash in judge.mended(clashes, left) if anew is None else clashes:
+    compatible = judgement.compatible
+    for clash in judge.with_fixes(clashes, compatible) if anew is None else clashes:
         yield replace(clash.finding, fix=anew or _fix(clash, subject))
-    for clash in judge.mended_warnings(judge.warnings(left), left):
-        yield replace(clash.finding, fix=_fix(clash, subject) or clash.finding.fix)
+    for warning in judge.with_warning_fixes(judgement.warnings, compatible):
+        yield replace(warning.finding, fix=_fix(warning, subject) or warning.finding.fix)
 
 
 def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:

@@ -165,8 +165,8 @@ def _is_seen(seen: Observation, installed: Installed | None, subject: ExaminedEn
         return False  # told by `libraries`, which knows by what
     machine = subject.machine
     said: list[tuple[object, object]] = [
-        (seen.gpu, bool(machine.gpus) if machine.gpus or subject.looked else None),
-        (seen.driver, bool(machine.driver) if machine.driver or subject.looked else None),
+        (seen.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),
+        (seen.driver, bool(machine.driver) if machine.driver or subject.machine_probed else None),
         (seen.cuda, subject.has_cuda),
         (seen.kind, subject.layout.kind),
     ]

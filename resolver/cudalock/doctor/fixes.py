@@ -100,7 +100,7 @@ def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution
 
 def _stated(subject: ExaminedEnvironment) -> list[str]:
     """The machine, where the command would not find it by itself."""
-    if subject.looked and not subject.stated:
+    if subject.machine_probed and not subject.machine_overridden:
         return []
     target = subject.target
     flags = [word for gpu in target.gpus for word in ("--gpu", gpu)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.compat.installed import InstalledJudge, once_uninstalled
+from cudalock.compat.installed import once_uninstalled
 from cudalock.environment.distributions import Installed
 from cudalock.environment.installer import install_command, refusal
 from cudalock.errors import (
@@ -117,7 +117,7 @@ class Keeping:
         for each in self.subject.stack():
             if self.subject.builds(each):
                 required = each.name == matrix.framework or each.name in matrix.ranked
-                found.append(self.subject.held(each)._replace(required=required))
+                found.append(self.subject.pin_of(each)._replace(required=required))
         framework = self.subject.framework
         if framework is not None and framework.name not in {each.name for each in found}:
             raise self._unknown(framework.name)
@@ -283,7 +283,7 @@ class Keeping:
         """That what stays does not go together as it is: it was not asked, and is not refused."""
         changed = {each.installed.name for each in changes}
         stays = [each for each in self._known if each.name not in changed]
-        if not InstalledJudge(self.subject.target, self.subject.universe).works(stays):
+        if not self.subject.judge().works(stays):
             path = shell_word(str(self.subject.layout.prefix))
             yield f"what is kept was not well before: `cudalock doctor --python {path}` says why"
 
@@ -304,7 +304,7 @@ class Keeping:
 
     def _machine_words(self) -> list[str]:
         """What was said or found of the machine, as flags."""
-        stated = ["--gpu", "--driver", *(["--glibc"] if self.subject.stated else [])]
+        stated = ["--gpu", "--driver", *(["--glibc"] if self.subject.machine_overridden else [])]
         flags = self.subject.target.flags()
         return [
             word

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.conflicts import Conflict, Explanation, Step
-from cudalock.conflicts.explanation import Narrator, unique
+from cudalock.conflicts.explanation import CoreExplainer, unique
 from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires
 from cudalock.keep.policy import meets
 from cudalock.resolution.elements import Element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
     from cudalock.resolution import Resolution
     from cudalock.resolution.problem import Problem
-    from cudalock.resolution.propagation import Restriction, Strike
 
 
 def explain(problem: Problem, kept: Sequence[PinnedProject], headline: str) -> Explanation:
@@ -27,7 +26,7 @@ def explain(problem: Problem, kept: Sequence[PinnedProject], headline: str) -> E
     return Explanation(
         headline=headline,
         elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
-        conflicts=tuple(KeepingNarrator(conflict, core, kept).steps() for core in cores),
+        conflicts=tuple(_steps(conflict, core, kept) for core in cores),
     )
 
 
@@ -51,32 +50,16 @@ def _installed(held: PinnedProject) -> IsInstalled:
     return IsInstalled(str(held.origin))
 
 
-class KeepingNarrator(Narrator):
-    """Tells what is installed from what is asked for, and leaves out where it came from."""
-
-    def __init__(self, conflict: Conflict, core: Core, kept: Sequence[PinnedProject]) -> None:
-        super().__init__(conflict, core)
-        self._kept = kept
-
-    def steps(self) -> tuple[Step, ...]:
-        """As those of any conflict, in the words of what is there."""
-        by_text = {each.text: each for each in self._kept}
-        placed = [
-            _installed(each)
-            for each in self._kept
-            if Element("source", each.name) in self._core.elements
-        ]
-        told = [
-            _installed(by_text[step.requirement])
-            if isinstance(step, GoalRequires) and step.requirement in by_text
-            else step
-            for step in super().steps()
-        ]
-        return unique([*told[:1], *placed, *told[1:]])
-
-    def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
-        if not any(each.kind == "source" for each in cause.elements):
-            yield from super()._restriction(strike, cause)
-
-
-__all__ = ["explain", "explain_changes"]
+def _steps(conflict: Conflict, core: Core, preserved: Sequence[PinnedProject]) -> tuple[Step, ...]:
+    """The steps of a core, in which what is installed is told from what the goal requires."""
+    steps = CoreExplainer(conflict, core).steps()
+    by_text = {pin.text: pin for pin in preserved}
+    installed = [
+        _installed(by_text[step.requirement])
+        if isinstance(step, GoalRequires) and step.requirement in by_text
+        else step
+        for step in steps
+    ]
+    # A wheel that has to stay is part of the core as well, though the steps do not need it.
+    wheels = [_installed(pin) for pin in preserved if Element("source", pin.name) in core.elements]
+    return unique([*installed[:1], *wheels, *installed[1:]])
