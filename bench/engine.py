@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
+from cudalock import solving
 from cudalock.errors import NoSolution
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import resolve
-from cudalock.resolution.joint import resolve_all
+from cudalock.resolution.find import find
+from cudalock.resolution.joint import find_joint
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.matrix import Matrix
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
 
@@ -44,13 +44,6 @@ class Explained:
 
 
 @contextmanager
-def unexplained() -> Iterator[None]:
-    """Leave the explanation of a no out: finding out that there is none is timed apart."""
-    with patch("cudalock.conflicts.explain", lambda *_: NoSolution("not explained")):
-        yield
-
-
-@contextmanager
 def _alone() -> Iterator[None]:
     """Keep the collector from what is there already: an oracle's formulas take it half a second."""
     gc.freeze()
@@ -62,21 +55,18 @@ def _alone() -> Iterator[None]:
 
 def solve(goal: Goal, target: Target, matrix: Matrix) -> Solved:
     """The resolution of a goal, or None, without an explanation."""
-    with unexplained(), _alone():
+    with _alone():
         start, busy = time.perf_counter(), time.thread_time()
-        try:
-            found: Resolution | None = resolve(goal, target, ClosedUniverse(matrix))
-        except NoSolution:
-            found = None
+        found = find(goal, target, ClosedUniverse(matrix))
         seconds, busy_seconds = time.perf_counter() - start, time.thread_time() - busy
         return Solved(found, 1000 * seconds, 1000 * busy_seconds)
 
 
 def solve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> float:
-    """Solve for several targets at once. Returns milliseconds; raises NoSolution."""
+    """Solve for several targets at once. Returns milliseconds; raises Unsolvable."""
     with _alone():
         start = time.perf_counter()
-        resolve_all(questions, ClosedUniverse(matrix))
+        find_joint(questions, ClosedUniverse(matrix))
         return 1000 * (time.perf_counter() - start)
 
 
@@ -85,7 +75,7 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:
     with _alone():
         start, busy = time.perf_counter(), time.thread_time()
         try:
-            resolve(goal, target, ClosedUniverse(matrix))
+            solving.solve(goal, target, ClosedUniverse(matrix))
         except NoSolution as error:
             seconds, busy_seconds = time.perf_counter() - start, time.thread_time() - busy
             found = error.explanation

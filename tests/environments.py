@@ -16,7 +16,7 @@ from cudalock.environment import layout as layout_module
 from cudalock.goals import Request, read_request
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import resolve
+from cudalock.solving import solve
 from tests.files import write
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def make_tree(prefix: Path, target: Target) -> Path:
 
 def solved(goal: Goal, target: Target, matrix: Matrix) -> Lock:
     """The lock of a goal."""
-    return from_resolution(resolve(goal, target, ClosedUniverse(matrix)), "a test")
+    return from_resolution(solve(goal, target, ClosedUniverse(matrix)), "a test")
 
 
 def install_lock(folder: Path, lock: Lock, matrix: Matrix) -> None:

@@ -24,7 +24,7 @@ LAYERS = [
     {"targets"},
     {"goals", "matrix"},
     {"resolution"},
-    {"conflicts", "lock"},
+    {"conflicts", "lock", "solving"},
     {"formats", "projects", "environment", "indexes", "show", "lint", "update", "findings"},
     {"live", "compat", "activate", "generate"},
     {"keep"},
@@ -32,9 +32,6 @@ LAYERS = [
     {"cli"},
 ]
 """Lower layers first. A module imports from its own layer and those before it."""
-
-LAZY_UPWARD = {("resolution", "conflicts")}
-"""A function that may import upward: an answer of no is explained only once it is no."""
 
 HOMES = {
     "click": {"cli"},
@@ -114,12 +111,10 @@ def test_imports_point_one_way(path: Path) -> None:
     if part in OUTSIDE:
         return
     typing_only = for_types_only(path)
-    for name, at_once in imports(path):
+    for name, _ in imports(path):
         root, _, rest = name.partition(".")
         other = rest.partition(".")[0]
         if root != "cudalock" or not rest or other.startswith("__") or name in typing_only:
-            continue
-        if not at_once and (part, other) in LAZY_UPWARD:
             continue
         assert rank(other) <= rank(part), f"{part} imports {name}"
 

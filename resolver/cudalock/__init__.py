@@ -39,12 +39,12 @@ def solve(goal: Goal, target: Target | Sequence[Target], matrix: Matrix | None =
     from cudalock.lock.merge import from_resolutions
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import ClosedUniverse
-    from cudalock.resolution.joint import resolve_all
+    from cudalock.solving import solve_all
     from cudalock.targets import Target
 
     targets = [target] if isinstance(target, Target) else list(target)
     universe = ClosedUniverse(matrix or Matrix.load())
-    joint = resolve_all([(goal, each) for each in targets], universe)
+    joint = solve_all([(goal, each) for each in targets], universe)
     return from_resolutions(joint.resolutions, command_line(goal, *targets), joint.notes)
 
 

@@ -25,8 +25,9 @@ from cudalock.goals import Goal, command_line
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import Resolution, resolve
+from cudalock.resolution.model import Resolution
 from cudalock.resolution.problem import Problem
+from cudalock.solving import solve
 from cudalock.targets import Target
 from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
@@ -49,7 +50,7 @@ from tests.verifier import (
 
 def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
     try:
-        return resolve(goal, target, ClosedUniverse(data))
+        return solve(goal, target, ClosedUniverse(data))
     except NoSolution as no:
         return no
 
@@ -78,7 +79,7 @@ def check_suggestions(goal: Goal, target: Target, data: Matrix) -> None:
     assert len(suggestions) <= 3
     for each in suggestions:
         assert (each.goal, each.target) != (goal, target)
-        resolve(each.goal, each.target, ClosedUniverse(data))
+        solve(each.goal, each.target, ClosedUniverse(data))
 
 
 def check_explanation(no: NoSolution, goal: Goal, target: Target, facts: Book) -> None:
@@ -386,7 +387,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
     }
     with TemporaryDirectory() as scratch:
         data = Matrix.load(written(files, Path(scratch)))
-        assert set(resolve(Goal(("beta",)), LINUX, ClosedUniverse(data)).pins) >= {
+        assert set(solve(Goal(("beta",)), LINUX, ClosedUniverse(data)).pins) >= {
             "beta",
             "alpha",
             "torch",

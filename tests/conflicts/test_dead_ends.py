@@ -13,7 +13,7 @@ from cudalock.errors import NoSolution
 from cudalock.goals import Goal
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import resolve
+from cudalock.solving import solve
 from cudalock.targets import Target
 from tests.paths import MATRIX
 
@@ -97,7 +97,7 @@ def test_the_way_to_what_cannot_be_had(wanted: list[str], told: list[str], tmp_p
         },
     )
     with pytest.raises(NoSolution) as caught:
-        resolve(
+        solve(
             Goal(requirements=tuple(wanted)), Target("3.11", "linux-x86_64"), ClosedUniverse(matrix)
         )
     lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
@@ -114,7 +114,7 @@ def test_what_only_a_search_shows_is_told_with_the_target(tmp_path: Path) -> Non
     }
     projects["c"]["3.0"] = {"requires": [], **newer}
     with pytest.raises(NoSolution) as caught:
-        resolve(
+        solve(
             Goal(("a", "b", "c")),
             Target("3.11", "linux-x86_64"),
             ClosedUniverse(small(tmp_path, projects)),

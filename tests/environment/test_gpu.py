@@ -15,7 +15,7 @@ from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import resolve
+from cudalock.solving import solve
 from cudalock.targets import Here
 from tests.machines import MACHINES, RecordedMachine, machine
 
@@ -49,10 +49,10 @@ def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matri
     assert ("--gpu" in command) == ("--gpu" in recorded.flags)
     if recorded.refused:
         with pytest.raises(NoSolution) as refused:
-            resolve(goal, target, ClosedUniverse(matrix))
+            solve(goal, target, ClosedUniverse(matrix))
         assert recorded.refused in refused.value.hints
     if recorded.build:
-        lock = from_resolution(resolve(goal, target, ClosedUniverse(matrix)), command)
+        lock = from_resolution(solve(goal, target, ClosedUniverse(matrix)), command)
         assert recorded.build in [str(pin) for pin in lock.pins]
 
 

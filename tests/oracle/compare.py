@@ -10,7 +10,7 @@ from tests.verifier import choices_of, verify
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
 

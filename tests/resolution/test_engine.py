@@ -21,7 +21,7 @@ from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.resolution import resolve
+from cudalock.solving import solve
 from cudalock.targets import Target
 from tests.properties import BOUNDED, book, goals, matrix, targets
 from tests.verifier import choices_of, verify
@@ -29,7 +29,7 @@ from tests.verifier import choices_of, verify
 
 def lock_of(goal: Goal, target: Target) -> Lock:
     command = command_line(goal, target)
-    return from_resolution(resolve(goal, target, ClosedUniverse(matrix())), command=command)
+    return from_resolution(solve(goal, target, ClosedUniverse(matrix())), command=command)
 
 
 # -- what must hold -------------------------------------------------------------------------------
@@ -78,12 +78,12 @@ def test_a_strict_goal_has_no_warnings(goal: Goal, target: Target) -> None:
 def test_less_asked_is_no_harder(goal: Goal, target: Target) -> None:
     """Where a goal has an answer, it has one without the first of its requirements."""
     try:
-        resolve(goal, target, ClosedUniverse(matrix()))
+        solve(goal, target, ClosedUniverse(matrix()))
     except NoSolution:
         assume(False)
     rest = goal.requirements[1:]
     if rest:
-        resolve(replace(goal, requirements=rest), target, ClosedUniverse(matrix()))
+        solve(replace(goal, requirements=rest), target, ClosedUniverse(matrix()))
 
 
 @pytest.mark.parametrize("torch", matrix().versions("torch"))

@@ -8,10 +8,9 @@ import random
 import pytest
 
 from cudalock.matrix.facts import Verb
-from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.elements import TARGET_GPU, Element, fact_element
+from cudalock.resolution.model import Candidate, Requirement
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Strike, Table
-from cudalock.resolution.requirement import Requirement
 
 NOWHERE = fact_element("invented")
 A_GOAL = Element("goal", "a")

@@ -17,7 +17,7 @@ from cudalock.errors import NoSolution, UnknownName
 if TYPE_CHECKING:
     from cudalock.conflicts import Choice
     from cudalock.matrix.matrix import Matrix
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
 SCHEMA = "cudalock.explain/1"
@@ -40,11 +40,11 @@ def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     Exit status: 0 an answer, explained; 1 there is none, explained; 2 the question was wrong.
     """
     from cudalock.cli.console import emit
-    from cudalock.resolution import resolve
+    from cudalock.solving import solve
 
     wanted, target, universe = ask(ctx, goal, given)
     try:
-        resolution = resolve(wanted, target, universe)
+        resolution = solve(wanted, target, universe)
     except NoSolution as no:
         if given["as_json"]:
             emit(_json_of_no(no, target, universe.matrix))

@@ -125,13 +125,13 @@ def make_lock(questions: tuple[Query, ...], universe: Universe, command: str) ->
 def _lock(questions: tuple[Query, ...], universe: Universe, command: str) -> Lock:
     if len(questions) == 1:
         from cudalock.lock.build import from_resolution
-        from cudalock.resolution import resolve
+        from cudalock.solving import solve
 
-        return from_resolution(resolve(*questions[0], universe), command=command)
+        return from_resolution(solve(*questions[0], universe), command=command)
     from cudalock.lock.merge import from_resolutions
-    from cudalock.resolution.joint import resolve_all
+    from cudalock.solving import solve_all
 
-    joint = resolve_all(questions, universe)
+    joint = solve_all(questions, universe)
     return from_resolutions(joint.resolutions, command, joint.notes)
 
 

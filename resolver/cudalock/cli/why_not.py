@@ -35,7 +35,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
     """
     from cudalock.cli.console import emit
     from cudalock.goals import command_line
-    from cudalock.resolution import resolve
+    from cudalock.solving import solve
 
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
@@ -45,7 +45,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
         # The pin itself is a goal.
         wanted, target, universe = ask(ctx, (pin,), given)
     pinned, name = _with_pin(wanted, pin, target, universe)
-    answer = resolve(pinned, target, universe)  # raises NoSolution, which says what stops it
+    answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
     lines = [f"nothing stops it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
     if wanted != pinned:
@@ -77,10 +77,10 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
 def _compared(goal: Goal, target: Target, universe: Universe, name: str) -> list[str]:
     """What the goal takes instead, when nothing more is said."""
     from cudalock.errors import NoSolution
-    from cudalock.resolution import resolve
+    from cudalock.solving import solve
 
     try:
-        usual = resolve(goal, target, universe).pins.get(name)
+        usual = solve(goal, target, universe).pins.get(name)
     except NoSolution:
         return []
     return [f"without that wish the goal takes {usual}"] if usual else []

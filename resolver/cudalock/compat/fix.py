@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from cudalock.compat.pins import PinChange
 from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
-from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
+from cudalock.resolution.model import Candidate
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import nearest_first, parse_version, specifier_set
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project
     from cudalock.matrix.universe import Universe
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
 

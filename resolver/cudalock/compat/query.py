@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.compat.wheels import comes_from
 from cudalock.goals import Goal
+from cudalock.resolution.minimal import minimal_conflict
 from cudalock.resolution.policy import Policy
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -14,8 +15,7 @@ from cudalock.resolution.search import Search
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
     from cudalock.matrix.universe import Universe
-    from cudalock.resolution.candidate import Candidate
-    from cudalock.resolution.requirement import Requirement
+    from cudalock.resolution.model import Candidate, Requirement
     from cudalock.targets import Target
 
 
@@ -117,7 +117,4 @@ class PinQuery:
     def core(self, held: Sequence[PinnedProject]) -> list[PinnedProject]:
         """A smallest part of what does not go together that does not either; what comes first is
         rather in it."""
-        # Imported here: what goes together, as most does, has no use for it.
-        from cudalock.conflicts.core import smallest
-
-        return smallest(held, self.is_possible)
+        return minimal_conflict(held, self.is_possible)

@@ -8,18 +8,17 @@ requirement of the goal, each option, each part of the target, each fact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from cudalock.resolution.elements import LIBRARY_OPTIONS, TOOLKIT_OPTION, Element, ElementKind
+from cudalock.resolution.minimal import minimal_conflict
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.resolution.unreachable import out_of_reach
 from cudalock.targets.accelerators import LIBRARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-_Item = TypeVar("_Item")
+    from collections.abc import Iterable
 
 # The parts of a core are looked for in this order: what was asked for in so many words, where it
 # may come from, the target, what the goal leaves to the defaults, and facts last, for a conflict
@@ -72,7 +71,7 @@ class Conflict:
         candidates = [element for element in self.elements if element not in without]
         if self.is_possible(candidates):
             return None
-        found = set(smallest(candidates, self.is_possible))
+        found = set(minimal_conflict(candidates, self.is_possible))
         return Core(
             tuple(element for element in candidates if element in found),
             (self.search.elements | frozenset(self.elements)) - found,
@@ -107,24 +106,4 @@ class Conflict:
         return [first] if second is None else [first, second]
 
 
-def smallest(items: Sequence[_Item], is_possible: Callable[[list[_Item]], bool]) -> list[_Item]:
-    """A smallest part of what is impossible together that is impossible too.
-
-    Junker's QuickXplain: it asks in the order of a logarithm, and prefers what comes first.
-    """
-
-    def needed(kept: list[_Item], is_new: bool, rest: list[_Item]) -> list[_Item]:
-        if is_new and not is_possible(kept):
-            return []
-        if len(rest) == 1:
-            return rest
-        half = len(rest) // 2
-        first, second = rest[:half], rest[half:]
-        of_second = needed(kept + first, bool(first), second)
-        of_first = needed(kept + of_second, bool(of_second), first)
-        return of_first + of_second
-
-    return needed([], False, list(items))
-
-
-__all__ = ["Conflict", "Core", "smallest"]
+__all__ = ["Conflict", "Core"]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts.core import Conflict, Core
     from cudalock.conflicts.suggestions import Suggestion
     from cudalock.matrix.facts import Fact
-    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.model import Candidate
 
 
 class Explanation(NamedTuple):

@@ -17,7 +17,7 @@ from cudalock.conflicts.step import (
     UnknownProject,
     Yanked,
 )
-from cudalock.resolution.candidate import Candidate
+from cudalock.resolution.model import Candidate
 from cudalock.targets.tags import minor_of
 from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
 

@@ -13,9 +13,7 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
-    from cudalock.resolution import Reason, Resolution
-    from cudalock.resolution.candidate import Candidate
-    from cudalock.resolution.requirement import Requirement
+    from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
 
 
 class Passed(NamedTuple):

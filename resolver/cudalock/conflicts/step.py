@@ -16,7 +16,7 @@ from cudalock.versions import version_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.model import Candidate
     from cudalock.targets import Target
 
 SHOWN_VERSIONS: Final = 4

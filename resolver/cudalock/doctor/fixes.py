@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.compat.pins import PinChange
     from cudalock.environment import Installed
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
 
 
 def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
@@ -89,11 +89,11 @@ def solving(subject: ExaminedEnvironment, *framework: str) -> str | None:
 
 
 def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution | None:
-    from cudalock.resolution import resolve
+    from cudalock.solving import solve
 
     goal = Goal(requirements=tuple(sorted(requirements)))
     try:
-        return resolve(goal, subject.target, subject.universe)
+        return solve(goal, subject.target, subject.universe)
     except CudalockError:
         return None
 

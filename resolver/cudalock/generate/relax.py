@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts import Conflict
 from cudalock.goals import RequestedProject
-from cudalock.resolution.candidate import best_wheel
 from cudalock.resolution.elements import Element
+from cudalock.resolution.minimal import smallest_hitting_sets
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.resolution.wheels import best_wheel
 from cudalock.versions import accepts, is_prerelease, nearest_first, parse_version
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ class _Relaxing:
         ]
         conflicts_found: list[frozenset[Limit]] = []
         for _ in range(MOST_CORES):
-            let_go = _cheapest_hitting(conflicts_found)
+            hitting = smallest_hitting_sets(conflicts_found, _by_weight, MOST_LIMITS)
+            let_go = min(hitting, key=_cost, default=None)
             if let_go is None:
                 return None
             core = self._a_core(conflicts, let_go)
@@ -250,22 +252,8 @@ def held_question(question: Query, limits: Sequence[Limit], held: Mapping[str, s
     return replace(goal, constraints=tuple(dict.fromkeys((*goal.constraints, *texts)))), target
 
 
-def _cheapest_hitting(sets: Sequence[frozenset[Limit]]) -> frozenset[Limit] | None:
-    """The smallest set that has something of each of these; the lightest of several, then the
-    first by name. None where it would be too large."""
-    if not sets:
-        return frozenset()
-    pool = sorted(frozenset().union(*sets), key=lambda each: (each.weight, each.text, each.origin))
-    for size in range(1, MOST_LIMITS + 1):
-        hitting = (
-            frozenset(chosen)
-            for chosen in combinations(pool, size)
-            if all(not found.isdisjoint(chosen) for found in sets)
-        )
-        best = min(hitting, key=_cost, default=None)
-        if best is not None:
-            return best
-    return None
+def _by_weight(limit: Limit) -> tuple[int, str, str]:
+    return limit.weight, limit.text, limit.origin
 
 
 def _cost(limits: frozenset[Limit]) -> tuple[int, list[tuple[str, str]]]:

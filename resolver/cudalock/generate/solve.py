@@ -19,7 +19,7 @@ from cudalock.errors import (
 )
 from cudalock.generate.queries import Ask, Asker, Said
 from cudalock.generate.relax import Limit, Loosened, Relaxed, held_question, relax
-from cudalock.resolution import find
+from cudalock.resolution.find import find
 from cudalock.versions import canonical, leading_name
 
 if TYPE_CHECKING:

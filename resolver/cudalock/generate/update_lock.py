@@ -11,7 +11,8 @@ from cudalock.formats.header import find_command
 from cudalock.generate.relax import Limit, held_question
 from cudalock.generate.wheel_urls import find_wheel
 from cudalock.projects.read import read_file
-from cudalock.resolution import find
+from cudalock.resolution.find import find
+from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class _Holding:
 
     def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Query, ...]:
         wanted = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
-        return self._with(self._kept(wanted, self._lifted(free)))
+        lifted = self._lifted(free)
+        return self._with([*lifted, *preserve_most(lifted, wanted, self._is_possible)])
 
     def _importance(self, pin: Limit) -> tuple[bool, bool, str]:
         asked = {
@@ -96,16 +98,6 @@ class _Holding:
                 if chosen is not None and chosen.version is not None:
                     found.append(Limit(name, f"=={chosen.version}", "--upgrade-package"))
         return list(dict.fromkeys(found))
-
-    def _kept(self, wanted: list[Limit], kept: list[Limit]) -> list[Limit]:
-        """`kept`, and each pin after it that can be held beside those before: tried by halves,
-        since most can."""
-        if not wanted or self._is_possible([*kept, *wanted]):
-            return [*kept, *wanted]
-        if len(wanted) == 1:
-            return kept
-        half = len(wanted) // 2
-        return self._kept(wanted[half:], self._kept(wanted[:half], kept))
 
     def _is_possible(self, pins: list[Limit]) -> bool:
         return all(

@@ -22,8 +22,10 @@ from cudalock.keep.policy import keep_problem, meets
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import Attempt
-from cudalock.resolution import answer, resolve
+from cudalock.resolution.find import answer
+from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
+from cudalock.solving import solve
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.text import shell_word
 from cudalock.versions import canonical, parse_requirement
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts import Explanation
     from cudalock.goals import Goal
     from cudalock.lock import Lock, Pin
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.resolution.problem import Problem
 
 ALL: Final = "all"
@@ -159,7 +161,7 @@ class Keeping:
             return self.held
         names = {each.name for each in self.held} | self._wanted_otherwise.keys()
         rest = [each for each in self._known if each.required and each.name not in names]
-        more = self._as_many(list(self.held), rest)
+        more = preserve_most(self.held, rest, self._is_possible)
         kept = {each.name for each in more}
         free = [
             each._replace(specifier="", file=None, indexes=None)
@@ -167,17 +169,7 @@ class Keeping:
             if each.name not in kept
         ]
         # What is used has to go on working: at another version, where there is one that fits.
-        return (*self.held, *more, *self._as_many([*self.held, *more], free))
-
-    def _as_many(self, kept: list[PinnedProject], rest: list[PinnedProject]) -> list[PinnedProject]:
-        """As many of the rest as leave an answer: all, else those of each half, the first first."""
-        if not rest or self._is_possible([*kept, *rest]):
-            return rest
-        if len(rest) == 1:
-            return []
-        half = len(rest) // 2
-        first = self._as_many(kept, rest[:half])
-        return first + self._as_many(kept + first, rest[half:])
+        return (*self.held, *more, *preserve_most([*self.held, *more], free, self._is_possible))
 
     @cached_property
     def resolution(self) -> Resolution:
@@ -351,7 +343,7 @@ class Keeping:
         for text in (f"{framework.name}=={framework.public}", framework.name):
             goal = replace(self.goal, requirements=_with(self.goal.requirements, text, *used))
             try:
-                found = resolve(goal, self.subject.target, self.subject.universe)
+                found = solve(goal, self.subject.target, self.subject.universe)
             except CudalockError:
                 continue
             words = ["--python", str(self.subject.layout.prefix), *self._machine_words()]

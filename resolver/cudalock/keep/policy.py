@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.compat.pins import PinnedProject
     from cudalock.goals import Goal
-    from cudalock.resolution import Candidate, Requirement
     from cudalock.resolution.elements import Element
+    from cudalock.resolution.model import Candidate, Requirement
 
 
 class KeepPolicy(Policy):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.resolution.problem import Problem
 
 

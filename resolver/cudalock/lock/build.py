@@ -15,7 +15,7 @@ from cudalock.versions import accepts, leading_name, parse_requirement, parse_ve
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.releases import Build, Release, Wheel
-    from cudalock.resolution import Candidate, Reason, Resolution
+    from cudalock.resolution.model import Candidate, Reason, Resolution
 
 
 def from_resolution(

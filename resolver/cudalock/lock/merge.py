@@ -12,7 +12,7 @@ from cudalock.lock.markers import marker_for
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
-    from cudalock.resolution import Resolution
+    from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
 

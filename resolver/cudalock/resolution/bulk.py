@@ -16,10 +16,9 @@ from cudalock.resolution.elements import Element, fact_element
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
-    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.model import Candidate, Requirement
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Domain
-    from cudalock.resolution.requirement import Requirement
 
 
 class Columns:

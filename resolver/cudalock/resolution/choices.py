@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.clauses import ANYTHING, Clause
 from cudalock.resolution.cost import component_key, component_order
-from cudalock.resolution.pinned import Pinned
+from cudalock.resolution.model import Assignment
 from cudalock.resolution.propagation import ABSENT
 from cudalock.resolution.releases import Releases
 from cudalock.versions import accepts, pins_exactly, specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.cost import Key
+    from cudalock.resolution.model import Candidate, Requirement
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Alive, Network
-    from cudalock.resolution.requirement import Requirement
 
 
 class _Identifier(NamedTuple):
@@ -282,7 +281,7 @@ class ProblemChoices:
             self._extended[key] = candidate.with_extras(extras)
         return self._extended[key]
 
-    def result(self, found: Mapping[str, int], options: tuple[Requirement, ...]) -> Pinned:
+    def result(self, found: Mapping[str, int], options: tuple[Requirement, ...]) -> Assignment:
         """What was chosen, and who asked for it."""
         candidates: dict[str, Candidate] = {}
         for text, bit in found.items():
@@ -302,7 +301,7 @@ class ProblemChoices:
         for candidate in candidates.values():
             for requirement in self._wants(candidate):
                 note(requirement, candidate.name)
-        return Pinned(candidates, {text: tuple(each) for text, each in requirements.items()})
+        return Assignment(candidates, {text: tuple(each) for text, each in requirements.items()})
 
 
 def _with(owner: Mapping[str, int], name: str, refused: int) -> Clause | None:

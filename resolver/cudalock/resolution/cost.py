@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.resolution.candidate import Candidate, label
+from cudalock.resolution.model import Candidate, label
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 

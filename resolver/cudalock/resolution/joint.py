@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.errors import NoSolution
 from cudalock.goals import Goal
-from cudalock.resolution import Resolution, resolve
 from cudalock.resolution.cost import component_order
+from cudalock.resolution.find import find
+from cudalock.resolution.model import Resolution
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.versions import version_order
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
+class Unsolvable(Exception):
+    """One of several goals has no resolution on its target; whoever asked explains why."""
+
+    def __init__(self, goal: Goal, target: Target) -> None:
+        super().__init__(goal, target)
+        self.goal = goal
+        self.target = target
+
+
 class Joint(NamedTuple):
     """A resolution for each target, and what is to be said of their differences."""
 
@@ -31,13 +40,13 @@ class Joint(NamedTuple):
     notes: tuple[str, ...]
 
 
-def resolve_all(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> Joint:
+def find_joint(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> Joint:
     """The best joint answer to one question a target.
 
-    Raises NoSolution naming the target that has none.
+    Raises Unsolvable for the first target that has none; GaveUp.
     """
     asked, notes = _speaking_of_cuda(questions, universe)
-    alone = [resolve(goal, target, universe) for goal, target in asked]
+    alone = [_find(goal, target, universe) for goal, target in asked]
     if len(alone) == 1:
         return Joint(tuple(alone), tuple(notes))
     shared = _shared_names(alone, universe)
@@ -52,6 +61,13 @@ def resolve_all(questions: Sequence[tuple[Goal, Target]], universe: Universe) ->
     # The pins that were held are no part of what was asked.
     answers = [answer._replace(goal=goal) for answer, (goal, _) in zip(answers, asked, strict=True)]
     return Joint(tuple(answers), tuple(notes))
+
+
+def _find(goal: Goal, target: Target, universe: Universe) -> Resolution:
+    resolution = find(goal, target, universe)
+    if resolution is None:
+        raise Unsolvable(goal, target)
+    return resolution
 
 
 def _speaking_of_cuda(
@@ -145,7 +161,7 @@ class _Common:
 
 def _share_closure(questions: list[tuple[Goal, Target]], universe: Universe) -> list[Resolution]:
     """Answers whose closures agree wherever one version serves all."""
-    answers = [resolve(question, target, universe) for question, target in questions]
+    answers = [_find(question, target, universe) for question, target in questions]
     settled: set[str] = set()
     while True:
         name = next((each for each in _differing(answers) if each not in settled), None)
@@ -180,11 +196,8 @@ def _agreeing(
         if _version(before, name) in ("", version):
             found.append(before)
             continue
-        try:
-            after = resolve(question, target, universe)
-        except NoSolution:
-            return None
-        if len(after.warnings) > len(before.warnings):
+        after = find(question, target, universe)
+        if after is None or len(after.warnings) > len(before.warnings):
             return None
         found.append(after)
     return pinned, found
@@ -201,4 +214,4 @@ def _version(resolution: Resolution, name: str) -> str:
     return (candidate.version or "") if candidate else ""
 
 
-__all__ = ["Joint", "resolve_all"]
+__all__ = ["Joint", "Unsolvable", "find_joint"]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
-from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.elements import Element, fact_element
+from cudalock.resolution.model import Candidate
 from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
-from cudalock.resolution.screen import Screen
+from cudalock.resolution.wheels import Screen
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
+    from cudalock.resolution.model import Requirement
     from cudalock.resolution.problem import Problem
-    from cudalock.resolution.requirement import Requirement
 
 
 def build_network(problem: Problem) -> Network:

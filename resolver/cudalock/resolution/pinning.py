@@ -14,10 +14,9 @@ from cudalock.resolution.limits import DEAD_ENDS, QUICK_DEAD_ENDS
 from cudalock.resolution.releases import PassedOver
 
 if TYPE_CHECKING:
-    from cudalock.resolution.pinned import Pinned
+    from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Alive, Network
-    from cudalock.resolution.requirement import Requirement
 
 
 class Pinning:
@@ -39,7 +38,7 @@ class Pinning:
         for clause in self._choices.roots():
             self._learner.add(clause)
 
-    def pin(self, alive: Alive, cuda: str | None) -> Pinned | None:
+    def pin(self, alive: Alive, cuda: str | None) -> Assignment | None:
         """The best choice among what is alive; None where there is no choice, or where none was
         found in as much time as there is, which the problem then remembers."""
         most = self._problem.policy.max_dead_ends or DEAD_ENDS

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.resolution.candidate import Candidate
     from cudalock.resolution.elements import Element
-    from cudalock.resolution.requirement import Requirement
+    from cudalock.resolution.model import Candidate, Requirement
 
 
 class Policy:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
-from cudalock.resolution.candidate import Candidate, best_wheel
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
     CUDA_OPTION,
@@ -28,11 +27,10 @@ from cudalock.resolution.elements import (
     Element,
     fact_element,
 )
+from cudalock.resolution.model import Candidate, Requirement
 from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
-from cudalock.resolution.requirement import Requirement
-from cudalock.resolution.screen import Screen
-from cudalock.resolution.wheels import WHEEL_FACETS, Fit
+from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
 from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (

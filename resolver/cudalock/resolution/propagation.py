@@ -13,9 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.elements import Element
-from cudalock.resolution.requirement import Requirement
+from cudalock.resolution.model import Candidate, Requirement
 from cudalock.versions import accepts
 
 ABSENT = 1

@@ -19,12 +19,10 @@ from resolvelib import (
     Resolver,
 )
 
-from cudalock.resolution.candidate import Candidate
 from cudalock.resolution.cost import closure_versions, component_key, component_order
 from cudalock.resolution.limits import RESOLVELIB_DEAD_ENDS, RESOLVELIB_ROUNDS, WINDOWS_OF_CLOSURE
-from cudalock.resolution.pinned import Pinned
+from cudalock.resolution.model import Assignment, Candidate, Requirement
 from cudalock.resolution.propagation import ABSENT, Alive, Network
-from cudalock.resolution.requirement import Requirement
 from cudalock.versions import pins_exactly
 
 if TYPE_CHECKING:
@@ -215,7 +213,7 @@ class DeadEndCounter(BaseReporter[Requirement, Candidate, str]):
             raise ResolutionTooDeep(RESOLVELIB_DEAD_ENDS)
 
 
-def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Pinned | None:
+def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> Assignment | None:
     """Let resolvelib choose among what is alive; None where there is no choice.
 
     Raises resolvelib's ResolutionTooDeep where it neither came to a choice nor to its end.
@@ -227,7 +225,7 @@ def pin(problem: Problem, network: Network, alive: Alive, cuda: str | None) -> P
     except ResolutionImpossible:
         return None
     chosen = {key: each for key, each in result.mapping.items() if not each.is_absent}
-    return Pinned(
+    return Assignment(
         chosen,
         {
             identifier: tuple(

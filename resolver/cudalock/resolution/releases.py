@@ -19,9 +19,8 @@ from cudalock.versions import accepts, is_prerelease, may_accept, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.matrix.releases import Project
-    from cudalock.resolution.candidate import Candidate
+    from cudalock.resolution.model import Candidate, Requirement
     from cudalock.resolution.problem import Problem
-    from cudalock.resolution.requirement import Requirement
 
 _RISING: Final = (">", ">=")
 _FALLING: Final = ("<", "<=")

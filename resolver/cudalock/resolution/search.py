@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resolvelib import ResolutionTooDeep
 
-from cudalock.resolution.candidate import Candidate, label
 from cudalock.resolution.cost import (
     Key,
     Newest,
@@ -28,6 +27,8 @@ from cudalock.resolution.cost import (
     index_key,
 )
 from cudalock.resolution.elements import Element, fact_element
+from cudalock.resolution.minimal import minimal_conflict, smallest_hitting_sets
+from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.network import build_network
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
@@ -35,7 +36,7 @@ from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.resolution.pinned import Pinned
+    from cudalock.resolution.model import Assignment
     from cudalock.resolution.pinning import Pinning
     from cudalock.resolution.problem import Problem
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 class Solution(NamedTuple):
     """An answer: what is pinned, the soft facts left out for it, and its cost from point 2 on."""
 
-    pinned: Pinned
+    pinned: Assignment
     off: frozenset[Element]
     cost: Key
 
@@ -159,27 +160,28 @@ class Search:
         return self.network.elements | closure
 
     def _least_given_up(self, soft: frozenset[Element]) -> Solution | None:
-        cores: list[frozenset[Element]] = [self._core(soft)]
-        while all(cores):
+        conflicts = [self._conflict(soft)]
+        while all(conflicts):
             answers: list[Solution] = []
-            for off in _smallest_hitting_sets(cores):
+            for off in smallest_hitting_sets(conflicts):
                 answer = self._without(off)
                 if answer is None:
-                    cores.append(self._core(soft - off))
+                    conflicts.append(self._conflict(soft - off))
                 else:
                     answers.append(answer)
             if answers:
                 return min(answers, key=lambda answer: answer.cost)
         return None
 
-    def _core(self, enforced: frozenset[Element]) -> frozenset[Element]:
-        """A smallest set of soft facts that cannot all hold, from a set that cannot."""
+    def _conflict(self, enforced: frozenset[Element]) -> list[Element]:
+        """A minimal set of soft facts that cannot all hold, from a set that cannot."""
         soft = self.problem.soft_elements
-        core = enforced
-        for fact in sorted(enforced):
-            if self._without(soft - (core - {fact})) is None:
-                core -= {fact}
-        return core
+
+        def is_possible(held: list[Element]) -> bool:
+            off = soft.difference(held)
+            return self._has_answer(self.network.alive(off), off)
+
+        return minimal_conflict(sorted(enforced), is_possible)
 
     # -- one set of facts in force ------------------------------------------------------------
 
@@ -247,7 +249,7 @@ class Search:
 
     def _least_flawed(
         self, alive: Alive, off: frozenset[Element]
-    ) -> tuple[int, Key, Pinned] | None:
+    ) -> tuple[int, Key, Assignment] | None:
         """Points 3 to 6: as few flawed wheels as can be, then the best build and components."""
         doubtful = [name for name, mask in alive.items() if mask & self._flawed[name]]
         for flaws in range(len(doubtful) + 1):
@@ -266,7 +268,7 @@ class Search:
                 return flaws, cost, pinned
         return None
 
-    def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Pinned] | None:
+    def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Assignment] | None:
         name = self._framework
         if name is None or name not in self.network.domains or alive[name] & ABSENT:
             pinned = self._settle(alive, None, off)
@@ -274,7 +276,7 @@ class Search:
         members = self.network.domains[name].members(alive[name])
         members.sort(key=lambda each: (cuda_build_key(each), index_key(each)))
         for _, group in groupby(members, key=cuda_build_key):
-            answers: list[tuple[Key, Pinned]] = []
+            answers: list[tuple[Key, Assignment]] = []
             for build in group:
                 part = self._only(alive, name, {id(build)}, off)
                 if part is None:
@@ -333,7 +335,7 @@ class Search:
             self._problems[off] = self.problem.without(off)
         return self._problems[off]
 
-    def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Pinned | None:
+    def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
         """The best choice among what is alive, if there is one."""
         if not self._goes_round:
             try:
@@ -353,7 +355,7 @@ class Search:
 
     def _settle(
         self, alive: Alive, build: Candidate | None, off: frozenset[Element]
-    ) -> Pinned | None:
+    ) -> Assignment | None:
         """The rest beside one build: the first answer, then each goal component in turn
         raised to the best that still has one."""
         cuda = self._cuda(build)
@@ -387,7 +389,7 @@ class Search:
         keyed = [(component_key(self.problem, each, cuda), each) for each in members]
         return [each for own, each in sorted(keyed, key=lambda pair: pair[0]) if own < key]
 
-    def _cost(self, build: Candidate | None, pinned: Pinned) -> Key:
+    def _cost(self, build: Candidate | None, pinned: Assignment) -> Key:
         cuda = self._cuda(build)
         chosen = (pinned.candidates[name] for name in self._components)
         return _cost(build, (component_key(self.problem, each, cuda) for each in chosen))
@@ -400,20 +402,6 @@ def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
         tuple(components),
         index_key(build) if build else 0,
     )
-
-
-def _smallest_hitting_sets(cores: list[frozenset[Element]]) -> list[frozenset[Element]]:
-    """Every smallest set that has a member of each core."""
-    members = sorted(frozenset().union(*cores))
-    for size in range(1, len(members) + 1):
-        found = [
-            frozenset(chosen)
-            for chosen in combinations(members, size)
-            if all(core.intersection(chosen) for core in cores)
-        ]
-        if found:
-            return found
-    return []
 
 
 __all__ = ["Search", "Solution"]

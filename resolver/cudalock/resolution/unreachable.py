@@ -12,8 +12,8 @@ from cudalock.resolution.limits import UNREACHABLE_HOPS, UNREACHABLE_RELEASES
 from cudalock.versions import is_prerelease
 
 if TYPE_CHECKING:
+    from cudalock.resolution.model import Requirement
     from cudalock.resolution.problem import Problem
-    from cudalock.resolution.requirement import Requirement
 
 
 def out_of_reach(problem: Problem) -> tuple[Requirement, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from cudalock import targets
 from cudalock.resolution.elements import TARGET_GLIBC, TARGET_PLATFORM, TARGET_PYTHON, Element
 
 if TYPE_CHECKING:
-    from cudalock.matrix.releases import Build
+    from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.targets import Ranker, Target
 
 WHEEL_FACETS: Final = (TARGET_PYTHON, TARGET_PLATFORM, TARGET_GLIBC)
@@ -92,4 +94,32 @@ class _Lenient:
         return LAST
 
 
-__all__ = ["WHEEL_FACETS", "Fit"]
+def best_wheel(build: Build, tags: Ranker) -> Wheel | None:
+    """The wheel that an installer on the target would prefer, or None where none fits."""
+    position = targets.best_wheel(build.tags, tags)
+    return None if position is None else build.wheel(position)
+
+
+class Screen:
+    """Tells builds that may fit from those that cannot, by a few labels and what fits of each.
+
+    A thousand wheels differ in a handful of label values, so it is asked once a value.
+    """
+
+    def __init__(self, fits: Sequence[tuple[str, Callable[[tuple[str, ...]], bool]]]) -> None:
+        self._fits = [(label, cache(fit)) for label, fit in fits]
+
+    def passing(self, release: Release) -> Iterator[Build]:
+        """The builds of a release that have no label value that cannot fit."""
+        (label, fit), *others = self._fits
+        for values, positions in release.by_label(label).items():
+            if not values or fit(values):
+                for position in positions:
+                    build = release.build(position)
+                    if all(self._may_fit(build, *other) for other in others):
+                        yield build
+
+    @staticmethod
+    def _may_fit(build: Build, label: str, fit: Callable[[tuple[str, ...]], bool]) -> bool:
+        values = build.row(label)
+        return not values or fit(values)
