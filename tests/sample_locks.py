@@ -15,7 +15,7 @@ from tests.local_index import build_wheel
 if TYPE_CHECKING:
     from tests.local_index import ServedFile
 
-CU124 = Index("cu124", "https://download.pytorch.org/whl/cu124", "own")
+CU124 = Index("cu124", "https://download.pytorch.org/whl/cu124", "own", uv_name="pytorch-cu124")
 RENAMED = "2.7.4.post1+cu12torch2.5cxx11abiFALSE"
 RELEASE = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4.post1/"
 NUMPY = build_wheel("numpy", "2.1.3")

@@ -606,7 +606,8 @@ def test_constraints_of_ones_own_stay(own: str) -> None:
 
 def test_an_index_joins_those_that_are_there() -> None:
     other = uv_project.edit(DOTTED, stack(), Options())
-    moved = CU124._replace(id="cpu", url="https://download.pytorch.org/whl/cpu")
+    cpu_url = "https://download.pytorch.org/whl/cpu"
+    moved = replace(CU124, id="cpu", url=cpu_url, uv_name="pytorch-cpu")
     numpy, torch = stack("2.6.0+cpu").pins
     torch = replace(torch, wheel=replace(torch.wheel, index="cpu"))
     cpu = replace(stack(), pins=(numpy, torch), indexes=(moved,))

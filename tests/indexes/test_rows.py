@@ -334,7 +334,7 @@ def test_a_project_that_is_not_there(
         server.answers[PAGE] = [Answer(403)]
         with pytest.raises(NetworkError, match="403"):
             read_listing(web, address, "a-b")
-        monkeypatch.setattr(listings, "_FORBIDS_WHAT_IT_LACKS", ("127.0.0.1",))
+        monkeypatch.setattr(listings, "absent_statuses", lambda: {"127.0.0.1": 403})
         assert read_listing(web, address, "a-b") is None
 
 

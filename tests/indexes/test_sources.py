@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -264,7 +265,7 @@ def test_a_published_hash_comes_first(index: Listed, monkeypatch: pytest.MonkeyP
 def test_what_an_index_lists_comes_first(index: Listed) -> None:
     """As in the `#sha256=` of a page of download.pytorch.org."""
     wheel = build_wheel("torch", "2.5.1+cu124")
-    here = CU124._replace(url=index.url("/whl/cu124"))
+    here = replace(CU124, url=index.url("/whl/cu124"))
     url = index.url("/whl/cu124/") + wheel.name.replace("+", "%2B")
     made = lock(pin(wheel.without_digest(), index="cu124", url=url), indexes=(here,))
     link = f'<a href="../{url.rpartition("/")[2]}#sha256={wheel.sha256}">{wheel.name}</a>'

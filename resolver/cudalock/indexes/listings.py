@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -24,7 +25,7 @@ from cudalock.indexes.client import DOWNLOAD, unreachable
 from cudalock.urls import file_of, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from unearth.fetchers import Fetcher
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
 _DIGEST: Final = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]+)")
 _ARCHIVES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".egg", ".exe")
-
-
-_FORBIDS_WHAT_IT_LACKS: Final = ("download.pytorch.org",)
-"""Hosts that answer 403 for a project that is not there. Elsewhere it is a token that has expired,
-say, and to ask the next index then would let anyone have the name there."""
 
 
 class File(NamedTuple):
@@ -97,12 +93,27 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         # It calls `get`, and nothing else that it would have of a fetcher.
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
-        absent = (404, 403) if urlsplit(url).hostname in _FORBIDS_WHAT_IT_LACKS else (404,)
-        if any(f"({status})" in str(error) for status in absent):
+        status = re.search(r"\((\d{3})\)", str(error))
+        if status and int(status[1]) in (404, absent_statuses().get(urlsplit(url).hostname)):
             return None
         raise unreachable(url, error) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise unreachable(url, error) from None
+
+
+@cache
+def absent_statuses() -> Mapping[str | None, int]:
+    """Return what hosts answer, beside 404, for a project that they lack.
+
+    It is a column of the shipped matrix, which is read only once an index has refused to answer.
+    """
+    from cudalock.matrix.matrix import EMBEDDED, Matrix
+
+    return {
+        urlsplit(index.url).hostname: index.absent_status
+        for index in Matrix.load(EMBEDDED).indexes.values()
+        if index.url is not None and index.absent_status is not None
+    }
 
 
 class _Anew:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -32,19 +33,22 @@ EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
 
 
-class Index(NamedTuple):
-    """A package index; ``url`` is None for the default one, whose address the installer knows.
-
-    ``cuda`` is the CUDA minor that all its builds are made with, ``none`` for CPU builds, None
-    where they differ.
-    """
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A package index."""
 
     id: str
     url: str | None
+    """None for the default index, whose URL the installer knows"""
     trust: str
     cuda: str | None = None
-    projects: tuple[str, ...] = ()
+    """the CUDA minor of all its builds, `none` for builds without CUDA; None if they differ"""
+    projects: tuple[str, ...] = field(default=(), compare=False)
     """what an update asks it about; empty for the default index, which is asked about all"""
+    uv_name: str | None = field(default=None, compare=False)
+    """what a uv project calls it; None for its id"""
+    absent_status: int | None = field(default=None, compare=False)
+    """the HTTP status that says that it lacks a project, beside 404"""
 
 
 class Builder(NamedTuple):
@@ -82,6 +86,8 @@ class Matrix:
                 row.get("trust", "own"),
                 row.get(CUDA.name),
                 tuple(row.get("projects", ())),
+                row.get("uv_name"),
+                row.get("absent_status"),
             )
             for row in header["index"]
         }

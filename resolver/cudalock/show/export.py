@@ -12,7 +12,7 @@ from cudalock.show.rules import rules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.matrix import Index, Matrix
     from cudalock.matrix.releases import Build, Project, Release, Wheel
 
 SCHEMA: Final = "cudalock.matrix/1"
@@ -28,13 +28,18 @@ def export_json(matrix: Matrix) -> str:
     document = {
         "schema": SCHEMA,
         "matrix": matrix.version,
-        "indexes": [index._asdict() for index in matrix.indexes.values()],
+        "indexes": [_index(index) for index in matrix.indexes.values()],
         "builders": [builder._asdict() for builder in matrix.builders.values()],
         "facts": rules(matrix).document()["facts"],
         "projects": {project.name: _project(matrix, project) for project in _projects(matrix)},
         "cuda": {name: matrix.vendor_table(name) for name in VENDOR_TABLES},
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _index(index: Index) -> dict[str, Any]:
+    keys = ("id", "url", "trust", "cuda", "projects")
+    return {key: getattr(index, key) for key in keys}
 
 
 def export_csv(matrix: Matrix) -> str:

@@ -98,11 +98,6 @@ def goal_extras(lock: Lock) -> dict[str, set[str]]:
     return {canonicalize_name(each.name): set(each.extras) for each in asked if each.extras}
 
 
-def index_name(id: str, url: str) -> str:
-    """What the file calls an index: PyTorch's as its own instructions for uv do."""
-    return f"pytorch-{id}" if "pytorch" in url else id
-
-
 def given_indexes(options: Options) -> Iterator[dict[str, Any]]:
     """The user's indexes, without credentials: uv has those from its environment."""
     if options.index_url:

@@ -368,7 +368,7 @@ class _Edit:
         names = {}
         for index in self.lock.indexes:
             if index.id in used and index.url:
-                entry = {"name": uv_plan.index_name(index.id, index.url), "url": index.url}
+                entry = {"name": index.uv_name or index.id, "url": index.url}
                 names[index.id] = self._set_index(said, {**entry, "explicit": True})
         given = list(uv_plan.given_indexes(self.options))
         if given and (settings := settings_beside(self.options)):
