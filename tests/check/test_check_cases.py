@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cudalock.check import check
-from cudalock.cli.check import targets_of, targets_stated
+from cudalock.cli.machine import read_targets, targets_of
+from cudalock.cli.options import target_request
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
+from cudalock.targets.facets import FACETS
 from tests.paths import CASES
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ KINDS = {
 }
 EXPECTED = re.compile(r"^# expect: (.*)$", re.MULTILINE)
 TARGET = re.compile(r"^# target: (.*)$", re.MULTILINE)
-FLAGS = ("python", "platform", "glibc", "gpu", "driver")
 
 
 def cases() -> list[Path]:
@@ -51,12 +52,12 @@ def targets(text: str, matrix: Matrix) -> list[Target]:
     found = []
     for line in TARGET.findall(text):
         words = shlex.split(line)
-        said = {
+        flags = {
             name.removeprefix("--"): (value,)
             for name, value in zip(words[::2], words[1::2], strict=True)
         }
-        assert said.keys() <= set(FLAGS)
-        found += targets_stated({**dict.fromkeys(FLAGS, ()), **said}, ClosedUniverse(matrix))
+        assert flags.keys() <= set(FACETS)
+        found += read_targets(target_request(flags), ClosedUniverse(matrix))
     return found
 
 

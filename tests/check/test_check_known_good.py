@@ -8,8 +8,8 @@ import pytest
 
 from cudalock import solve, toml
 from cudalock.check import check
-from cudalock.cli.check import targets_of
-from cudalock.formats import FORMATS, Options
+from cudalock.cli.machine import targets_of
+from cudalock.formats import WriteOptions, load_format
 from cudalock.goals import Goal
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
@@ -66,7 +66,7 @@ def test_a_lock_of_ones_own(goal: Any, form: str, matrix: Matrix) -> None:
     requirements, python, platform, more = goal
     target = Target(python, platform)
     lock = solve(Goal(tuple(requirements), **more), target, matrix)
-    text = FORMATS[form].render(lock, Options(hashes="auto"))
+    text = load_format(form).render(lock, WriteOptions(hashes="auto"))
     file = read_file("-", stdin=text.encode(), kind=form)
     assert errors(check(file, matrix, [target])) == []
 
@@ -74,7 +74,7 @@ def test_a_lock_of_ones_own(goal: Any, form: str, matrix: Matrix) -> None:
 def test_a_lock_for_several_targets(matrix: Matrix) -> None:
     targets = [Target("3.11", "linux-x86_64"), Target("3.12", "windows-x86_64")]
     lock = solve(Goal(("flash-attn", "torch==2.5.1", "torchvision")), targets, matrix)
-    text = FORMATS["requirements"].render(lock, Options(hashes="off"))
+    text = load_format("requirements").render(lock, WriteOptions(hashes="off"))
     file = read_file("-", stdin=text.encode())
     assert errors(check(file, matrix, targets)) == []
     assert errors(check(file, matrix)) == []

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from cudalock.errors import HashesMissing
-from cudalock.formats import FORMATS, Options, format_for
+from cudalock.formats import WriteOptions, format_of, load_format
 from cudalock.formats.json_lock import SCHEMA, render, schema
 from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
@@ -138,8 +138,8 @@ def test_a_stated_target_and_a_detected_one_are_the_same_lock() -> None:
 
 
 def test_required_hashes_are_required_here_too() -> None:
-    kind = format_for("lock.json")
-    assert kind is FORMATS["json"]
-    assert kind.render(full_lock()) == render(full_lock())
+    assert format_of("lock.json") == "json"
+    kind = load_format("json")
+    assert kind.render(full_lock(), WriteOptions()) == render(full_lock())
     with pytest.raises(HashesMissing, match="numpy"):
-        kind.render(full_lock(), Options(hashes="require"))
+        kind.render(full_lock(), WriteOptions(hashes="require"))

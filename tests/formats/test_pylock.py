@@ -17,10 +17,10 @@ from packaging.version import Version
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
-from cudalock.formats import FORMATS, Options, format_for
-from cudalock.formats.pylock import as_pylock, render
+from cudalock.formats import WriteOptions, format_of, load_format, pylock
+from cudalock.formats.pylock import as_pylock
 from cudalock.formats.python_ranges import requires_python
-from cudalock.lock import FileUrl
+from cudalock.lock import FileUrl, Lock
 from cudalock.targets import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.recorded import MAIN
@@ -47,6 +47,10 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 ADDRESS = FileUrl(f"https://files.example/{NUMPY.name}", NUMPY.sha256, 1234, "https://x.example/s")
 ADDRESSES = {NUMPY.name: ADDRESS}
 TARGETS = [Target(f"3.{minor}", "linux-x86_64") for minor in (11, 12)]
+
+
+def render(lock: Lock, addresses: Mapping[str, FileUrl], **options: Any) -> str:
+    return pylock.render(lock, WriteOptions(addresses=addresses, **options))
 
 
 def read(text: str) -> Pylock:
@@ -195,10 +199,10 @@ def test_a_bad_name_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
 
 def test_the_file_name_chooses_the_format() -> None:
     for name in ("pylock.toml", "locks/pylock.linux-cu124.toml", "pylock.a.b.toml"):
-        assert format_for(name) is FORMATS["pylock"]
-    options = Options(addresses=ADDRESSES, filename="pylock.dev.toml")
-    text = FORMATS["pylock"].render(small_lock(), options)
-    for tool, command in FORMATS["pylock"].commands(small_lock(), options):
+        assert format_of(name) == "pylock"
+    options = WriteOptions(addresses=ADDRESSES, filename="pylock.dev.toml")
+    text = load_format("pylock").render(small_lock(), options)
+    for tool, command in load_format("pylock").install_commands(small_lock(), options):
         assert f"# with {tool}: {command}\n" in text
 
 

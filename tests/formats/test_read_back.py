@@ -10,11 +10,13 @@ import pytest
 from packaging.markers import Marker
 from packaging.utils import parse_wheel_filename
 
-from cudalock.cli.machine import read_questions
-from cudalock.cli.output import make_lock
+from cudalock.cli.machine import read_queries
+from cudalock.cli.options import GoalOptions, OptionValues
+from cudalock.cli.output import build_lock
+from cudalock.cli.settings import Settings
 from cudalock.cli.solve import solve
 from cudalock.errors import BadFile
-from cudalock.formats import FORMATS, Options
+from cudalock.formats import DEFAULTS, WriteOptions, load_format
 from cudalock.formats.constraints import held
 from cudalock.formats.json_lock import read as read_json
 from cudalock.goals import command_line
@@ -58,12 +60,11 @@ def lock(request: pytest.FixtureRequest, matrix: Matrix) -> Lock:
     """The lock of a goal, as the command line makes it."""
     words = shlex.split(request.param)
     words += [] if "--python" in words else ["--python", "3.11"]
-    options = dict(solve.make_context("solve", words).params)
-    goal = options.pop("goal")
-    options.update(quiet=True, no_detect=True)
-    questions = read_questions(goal, options, {}, ClosedUniverse(matrix))
-    command = command_line(questions[0][0], *(target for _, target in questions))
-    return make_lock(questions, ClosedUniverse(matrix), command)
+    values = OptionValues(solve.make_context("solve", [*words, "-q", "--no-detect"]), Settings())
+    universe = ClosedUniverse(matrix)
+    queries = read_queries(GoalOptions.of(values, values.flags["goal"]), universe)
+    command = command_line(queries[0][0], *(target for _, target in queries))
+    return build_lock(queries, universe, command)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +81,9 @@ def addresses(lock: Lock) -> Mapping[str, FileUrl]:
     }
 
 
-def written(lock: Lock, format: str, name: str, options: Options | None = None) -> ProjectFile:
+def written(lock: Lock, format: str, name: str, options: WriteOptions = DEFAULTS) -> ProjectFile:
     """What is read from what is written."""
-    text = FORMATS[format].render(lock, options)
+    text = load_format(format).render(lock, options)
     kind = "constraints" if format == "constraints" else None
     file = read_file("-", text.encode(), kind=kind or kind_of(name))
     assert file.problems == ()
@@ -96,7 +97,7 @@ def hashes(*wheels: str | None) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("urls", [False, True])
 def test_requirements(lock: Lock, urls: bool) -> None:
-    file = written(lock, "requirements", "requirements.txt", Options(urls=urls))
+    file = written(lock, "requirements", "requirements.txt", WriteOptions(urls=urls))
     by_address = lock.by_address
     placed = with_urls(lock) if urls else split_by_wheel(lock, lambda p: p in by_address)
     hashed = not placed.unhashed
@@ -116,7 +117,7 @@ def test_requirements(lock: Lock, urls: bool) -> None:
 
 
 def test_requirements_of_a_folder_of_wheels(lock: Lock) -> None:
-    file = written(lock, "requirements", "requirements.txt", Options(wheels="wheels"))
+    file = written(lock, "requirements", "requirements.txt", WriteOptions(wheels="wheels"))
     placed = split_by_wheel(lock)
     hashed = not placed.unhashed
     found = [(pin.file, pin.url, pin.marker, pin.hashes) for pin in read_pins(file)]
@@ -141,7 +142,7 @@ def test_constraints(lock: Lock) -> None:
 
 
 def test_pylock(lock: Lock, addresses: Mapping[str, FileUrl]) -> None:
-    options = Options(addresses=addresses)
+    options = WriteOptions(addresses=addresses)
     file = written(lock, "pylock", "pylock.toml", options)
     assert len(file.declared) == len(lock.pins)
     for entry, pin in zip(file.declared, lock.pins, strict=True):
@@ -212,7 +213,7 @@ def test_uv_project(lock: Lock) -> None:
 
 def test_json(lock: Lock) -> None:
     for one in (lock, replace(lock, installer="pip --python .venv install")):
-        assert read_json(FORMATS["json"].render(one)) == one
+        assert read_json(load_format("json").render(one, DEFAULTS)) == one
 
 
 @pytest.mark.parametrize(

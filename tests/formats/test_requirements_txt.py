@@ -6,13 +6,12 @@ import re
 import shlex
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cudalock.errors import HashesMissing, UsageError
-from cudalock.formats import FORMATS, Options, format_for
-from cudalock.formats.requirements_txt import render
+from cudalock.formats import WriteOptions, format_of, load_format, requirements_txt
 from cudalock.matrix.matrix import Index
 from cudalock.targets import Target
 from tests.local_index import (
@@ -46,6 +45,10 @@ if TYPE_CHECKING:
 
 TOOLS = ("pip", "uv")
 PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+
+
+def render(lock: Lock, hashes: str = "auto", **options: Any) -> str:
+    return requirements_txt.render(lock, WriteOptions(hashes, **options))
 
 
 def lines_of(text: str, key: str) -> list[str]:
@@ -184,7 +187,7 @@ def test_the_package_index_is_named_only_when_given() -> None:
     text = render(
         small_lock(),
         index_url="https://me:secret@mirror.example/simple",
-        extra_index_urls=["https://me:${TOKEN}@extra.example/simple/", f"{CU124.url}/"],
+        extra_index_urls=("https://me:${TOKEN}@extra.example/simple/", f"{CU124.url}/"),
     )
     assert text.partition("\n\n")[2].splitlines()[:4] == [
         "--index-url https://mirror.example/simple",
@@ -216,12 +219,14 @@ def test_an_empty_lock_is_a_file_too() -> None:
 
 
 def test_the_registry_renders_the_same() -> None:
-    kind = format_for("locks/Requirements-linux.TXT")
-    assert kind is FORMATS["requirements"]
-    assert kind.render(small_lock()) == render(small_lock())
-    assert kind.render(unhashed_lock(), Options(hashes="off")) == render(unhashed_lock(), "off")
-    assert format_for("lock.yaml") is None
-    for tool, command in kind.commands(small_lock(), Options(filename="linux.txt")):
+    assert format_of("locks/Requirements-linux.TXT") == "requirements"
+    kind = load_format("requirements")
+    assert kind.render(small_lock(), WriteOptions()) == render(small_lock())
+    assert kind.render(unhashed_lock(), WriteOptions(hashes="off")) == render(
+        unhashed_lock(), "off"
+    )
+    assert format_of("lock.yaml") is None
+    for tool, command in kind.install_commands(small_lock(), WriteOptions(filename="linux.txt")):
         shown = render(small_lock(), filename="linux.txt")
         assert lines_of(shown, f"with {tool}") == [f"# with {tool}: {command}"]
 

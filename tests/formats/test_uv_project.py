@@ -24,7 +24,7 @@ from uv import find_uv_bin
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import BadFile, LockDiffers
-from cudalock.formats import FORMATS, Options, format_for
+from cudalock.formats import WriteOptions, format_of
 from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import lock as uv_lock
 from cudalock.formats.uv import plan as uv_plan
@@ -377,11 +377,11 @@ def test_uv_lock_needs_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_311
 @pytest.mark.usefixtures("with_uv")
 def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = FORMATS["uv-lock"].render(lock(pin(build_wheel("mpmath", "1.3.0"))))
+    text = uv_lock.render(lock(pin(build_wheel("mpmath", "1.3.0"))))
     other = text.replace('version = "1.3.0"', 'version = "1.2.1"')
     monkeypatch.setattr(uv_lock, "_asked", lambda *_: other)
     with pytest.raises(LockDiffers) as caught:
-        FORMATS["uv-lock"].render(lock(pin(build_wheel("mpmath", "1.3.0"))))
+        uv_lock.render(lock(pin(build_wheel("mpmath", "1.3.0"))))
     assert caught.value.differences == (
         "mpmath on Linux x86_64, Python 3.11: 1.3.0 in the lock, 1.2.1 in uv's",
     )
@@ -432,15 +432,15 @@ def stack(torch: str = "2.5.1+cu124", **changes: object) -> Lock:
 
 def test_a_replaced_requirement_is_overridden() -> None:
     changed = stack(replacements=(ReplacedRequirement("unsloth", "triton", "numpy", "a-fact"),))
-    uv = toml.loads(uv_project.render(changed, Options()))["tool"]["uv"]
+    uv = toml.loads(uv_project.render(changed, WriteOptions()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["triton; python_version < '0'"]
     held = stack(replacements=(ReplacedRequirement("torch", "numpy", None, "a-fact"),))
-    uv = toml.loads(uv_project.render(held, Options()))["tool"]["uv"]
+    uv = toml.loads(uv_project.render(held, WriteOptions()))["tool"]["uv"]
     assert uv["override-dependencies"] == ["numpy==2.1.3"]
 
 
 def test_given_indexes_are_named_without_credentials() -> None:
-    options = Options(
+    options = WriteOptions(
         index_url="https://me:secret@mirror.example/simple",
         extra_index_urls=("https://more.example/simple",),
     )
@@ -547,7 +547,7 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_an_edit_keeps_what_is_there(name: str) -> None:
     before = FILES[name]
-    after = uv_project.edit(before, stack(), Options())
+    after = uv_project.edit(before, stack(), WriteOptions())
     lost = [line for line in before.splitlines(keepends=True) if line not in after]
     assert [line for line in lost if "torch" not in line and "dependencies" not in line] in (
         [],
@@ -565,18 +565,18 @@ def test_an_edit_keeps_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_second_run_changes_nothing(name: str) -> None:
-    once = uv_project.edit(FILES[name], stack(), Options())
-    assert uv_project.edit(once, stack(), Options()) == once
+    once = uv_project.edit(FILES[name], stack(), WriteOptions())
+    assert uv_project.edit(once, stack(), WriteOptions()) == once
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_another_lock_takes_the_place_of_the_first(name: str) -> None:
     """There and back, it is the first again: what a run wrote, the next one may change."""
-    first = uv_project.edit(FILES[name], stack(), Options())
-    second = uv_project.edit(first, stack("2.6.0+cu124"), Options())
+    first = uv_project.edit(FILES[name], stack(), WriteOptions())
+    second = uv_project.edit(first, stack("2.6.0+cu124"), WriteOptions())
     assert "2.6.0+cu124" in second
     assert "2.5.1" not in second.replace(stack().command, "")
-    assert uv_project.edit(second, stack(), Options()) == first
+    assert uv_project.edit(second, stack(), WriteOptions()) == first
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -585,19 +585,19 @@ def test_a_source_that_is_wanted_no_more_is_taken_away(name: str) -> None:
     numpy, torch = stack("2.5.1").pins
     torch = replace(torch, wheel=replace(torch.wheel, index="pypi", url=None))
     plain = replace(stack(), pins=(numpy, torch), indexes=())
-    once = uv_project.edit(FILES[name], stack(), Options())
-    after = uv_project.edit(once, plain, Options())
+    once = uv_project.edit(FILES[name], stack(), WriteOptions())
+    after = uv_project.edit(once, plain, WriteOptions())
     assert "torch" not in toml.loads(after.removeprefix("\ufeff"))["tool"]["uv"]["sources"]
-    assert uv_project.edit(after, plain, Options()) == after
-    assert uv_project.edit(after, stack(), Options()) == once
+    assert uv_project.edit(after, plain, WriteOptions()) == after
+    assert uv_project.edit(after, stack(), WriteOptions()) == once
 
 
 @pytest.mark.parametrize("own", ["numpy<3", "numpy>=2.1.3", "numpy<=2.1.3"])
 def test_constraints_of_ones_own_stay(own: str) -> None:
     """Beside those of the lock, also where they name a version that it pins."""
     before = f"{PLAIN}\n[tool.uv]\nconstraint-dependencies = ['{own}']\n"
-    once = uv_project.edit(before, stack(), Options())
-    after = uv_project.edit(once, stack("2.6.0+cu124"), Options())
+    once = uv_project.edit(before, stack(), WriteOptions())
+    after = uv_project.edit(once, stack("2.6.0+cu124"), WriteOptions())
     for text in (once, after):
         found = toml.loads(text)["tool"]["uv"]["constraint-dependencies"]
         assert found[0] == own
@@ -605,20 +605,20 @@ def test_constraints_of_ones_own_stay(own: str) -> None:
 
 
 def test_an_index_joins_those_that_are_there() -> None:
-    other = uv_project.edit(DOTTED, stack(), Options())
+    other = uv_project.edit(DOTTED, stack(), WriteOptions())
     cpu_url = "https://download.pytorch.org/whl/cpu"
     moved = replace(CU124, id="cpu", url=cpu_url, uv_name="pytorch-cpu")
     numpy, torch = stack("2.6.0+cpu").pins
     torch = replace(torch, wheel=replace(torch.wheel, index="cpu"))
     cpu = replace(stack(), pins=(numpy, torch), indexes=(moved,))
-    after = uv_project.edit(other, cpu, Options())
-    assert uv_project.edit(after, cpu, Options()) == after
+    after = uv_project.edit(other, cpu, WriteOptions())
+    assert uv_project.edit(after, cpu, WriteOptions()) == after
     names = [index["name"] for index in toml.loads(after)["tool"]["uv"]["index"]]
     assert names == ["corp", "pytorch-cu124", "pytorch-cpu"]
 
 
 def test_the_lines_of_a_list_stay() -> None:
-    after = uv_project.edit(PLAIN, stack(), Options())
+    after = uv_project.edit(PLAIN, stack(), WriteOptions())
     assert (
         """\
 dependencies = [
@@ -712,7 +712,7 @@ REFUSED = {
 def test_what_is_refused(name: str) -> None:
     text, expected = REFUSED[name]
     with pytest.raises(BadFile) as caught:
-        uv_project.edit(text, stack(), Options(filename="pyproject.toml"))
+        uv_project.edit(text, stack(), WriteOptions(filename="pyproject.toml"))
     assert expected in caught.value.message
     assert "`pyproject.toml`" in caught.value.message
 
@@ -723,20 +723,20 @@ def test_what_is_refused(name: str) -> None:
 )
 def test_what_is_not_refused(entry: str) -> None:
     text = f'{PROJECT}dependencies = ["{entry}"]\n'
-    after = toml.loads(uv_project.edit(text, stack(), Options()))["project"]["dependencies"]
+    after = toml.loads(uv_project.edit(text, stack(), WriteOptions()))["project"]["dependencies"]
     assert "torch==2.5.1+cu124" in after
     assert (entry in after) is not entry.startswith(("torch>=", "torch==2.5.1"))
 
 
 def test_what_was_changed_by_hand_is_no_longer_ours() -> None:
-    first = uv_project.edit(PLAIN, stack(), Options())
+    first = uv_project.edit(PLAIN, stack(), WriteOptions())
     by_hand = first.replace('torch = { index = "pytorch-cu124" }', 'torch = { index = "mine" }')
     assert by_hand != first
     with pytest.raises(BadFile, match=r"tool\.uv\.sources\.torch"):
-        uv_project.edit(by_hand, stack(), Options())
+        uv_project.edit(by_hand, stack(), WriteOptions())
     by_hand = first.replace('"torch[opt]==2.5.1+cu124"', '"torch[opt]==2.3.0"')
     with pytest.raises(BadFile, match="excludes the lock's torch"):
-        uv_project.edit(by_hand, stack(), Options())
+        uv_project.edit(by_hand, stack(), WriteOptions())
 
 
 # By the command.
@@ -823,5 +823,5 @@ def test_the_command_edits_in_place_and_once(folder: Path) -> None:
 
 
 def test_the_file_names_mean_the_formats() -> None:
-    assert format_for("a/pyproject.toml") is FORMATS["uv"]
-    assert format_for("uv.lock") is FORMATS["uv-lock"]
+    assert format_of("a/pyproject.toml") == "uv"
+    assert format_of("uv.lock") == "uv-lock"

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from cudalock.errors import BadFile, HashMismatch, NetworkError, OutputError
-from cudalock.formats import FORMATS, Options
+from cudalock.formats import WriteOptions, load_format
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import ATTEMPTS, download
 from cudalock.projects.locks import locked_wheels
@@ -268,8 +268,8 @@ def test_fetch_brings_every_wheel(name: str, wheels: str | None, tmp_path: Path)
 
             addresses = find_addresses(made, index.url("/simple/"))
         file = tmp_path / ("pylock.toml" if name == "pylock" else "requirements.txt")
-        options = Options(addresses=addresses, wheels=wheels, filename=file.name)
-        file.write_text(FORMATS[name].render(made, options), encoding="utf-8")
+        options = WriteOptions(addresses=addresses, wheels=wheels, filename=file.name)
+        file.write_text(load_format(name).render(made, options), encoding="utf-8")
         result = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"))
         assert result.exit_code == 0, result.output
         assert [each.partition("-")[0] for each in names(tmp_path / "wheels")] == sorted(FILES)
@@ -287,7 +287,9 @@ def test_fetch_computes_what_has_no_hash(tmp_path: Path) -> None:
         made = a_lock(index)
         bare = build_wheel("bare", "1.0")
         unhashed = pin(bare.without_digest(), builder="b/c", url=index.release("/c/", bare))
-        text = FORMATS["requirements"].render(lock(*made.pins, unhashed), Options(wheels="wheels"))
+        text = load_format("requirements").render(
+            lock(*made.pins, unhashed), WriteOptions(wheels="wheels")
+        )
         assert "--hash=" not in text
         file = tmp_path / "requirements.txt"
         file.write_text(text)
@@ -304,7 +306,7 @@ def test_fetch_computes_what_has_no_hash(tmp_path: Path) -> None:
 )
 def test_fetch_says_what_is_wrong(change: str, status: int, tmp_path: Path) -> None:
     with LocalIndex() as index:
-        text = FORMATS["requirements"].render(a_lock(index))
+        text = load_format("requirements").render(a_lock(index), WriteOptions())
         if change == "hash":
             text = re.sub(r"(flash-attn @ .*\n.*sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, text)
         elif change == "address":
@@ -357,8 +359,8 @@ def test_a_machine_without_a_network(name: str, tool: str, tmp_path: Path) -> No
     with LocalIndex() as index:
         made = a_lock(index)
         file = tmp_path / ("pylock.toml" if name == "pylock" else "requirements.txt")
-        options = Options(wheels="wheels", filename=file.name)
-        file.write_text(FORMATS[name].render(made, options), encoding="utf-8")
+        options = WriteOptions(wheels="wheels", filename=file.name)
+        file.write_text(load_format(name).render(made, options), encoding="utf-8")
         assert "127.0.0.1" in file.read_text()
         result = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"))
         assert result.exit_code == 0, result.output

@@ -18,7 +18,7 @@ import click
 from cudalock.errors import CudalockError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 COMMANDS = {
     "activate": "cudalock.cli.activate",
@@ -36,6 +36,14 @@ COMMANDS = {
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every command."""
+
+MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
+
+
+def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--matrix`."""
+    return click.option("--matrix", metavar="DIR", help=MATRIX_HELP)(command)
+
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells count it; for another signal it is 128 + that."""
@@ -161,9 +169,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     if not wanted or ctx.resilient_parsing:
         return
     from cudalock import __version__
-    from cudalock.cli.universe import load_matrix
+    from cudalock.cli.console import warn
+    from cudalock.matrix.matrix import Matrix
 
-    click.echo(f"cudalock {__version__} (matrix {load_matrix(None).described})")
+    click.echo(f"cudalock {__version__} (matrix {Matrix.load(None, warn).described})")
     ctx.exit()
 
 

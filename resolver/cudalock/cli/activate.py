@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction, NothingFound
 from cudalock.versions import holds
 

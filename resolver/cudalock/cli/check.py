@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.options import target_options
-from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.options import TargetOptions, target_options
+from cudalock.cli.settings import Settings
+from cudalock.cli.universe import open_matrix
 from cudalock.errors import Contradiction
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from cudalock.findings import Finding
     from cudalock.goals import Request
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.projects.model import ProjectFile
-    from cudalock.targets import Here, Target
+    from cudalock.targets import Target
 
 STDIN = "-"
 FORMATS = ("text", "json", "github", "sarif")
@@ -44,7 +45,20 @@ MAX_ROUNDS = 4
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error.")
 @click.pass_context
-def check(ctx: click.Context, /, files: tuple[str, ...], **given: Any) -> None:
+def check(
+    ctx: click.Context,
+    /,
+    files: tuple[str, ...],
+    here: bool,
+    fix: bool,
+    fresh: bool,
+    strict: bool,
+    format: str | None,
+    output: str | None,
+    matrix: str | None,
+    quiet: bool,
+    **_flags: Any,
+) -> None:
     """Say what is wrong with the pins in each FILE, as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
@@ -59,19 +73,21 @@ def check(ctx: click.Context, /, files: tuple[str, ...], **given: Any) -> None:
     Exit status: 0 no errors; 1 errors, or a file was changed; 2 the question was wrong.
     """
     from cudalock.findings import is_failure
-    from cudalock.matrix.universe import ClosedUniverse
 
-    universe = ClosedUniverse(load_matrix(given["matrix"]))
+    universe = open_matrix(matrix)
     names = list(files) or _found()
-    if given["fresh"]:
+    changed: list[str] = []
+    if fresh:
         findings = _stale(names, universe)
-        changed: list[str] = []
+    elif fix and STDIN in names:
+        raise Contradiction("`--fix` changes files, and standard input is none")
     else:
-        findings, changed = _checked(names, universe, given)
-    _deliver(findings, universe.matrix, given)
-    if not given["quiet"]:
-        _report(names, findings, changed, fixing=given["fix"])
-    ctx.exit(1 if changed or is_failure(findings, strict=given["strict"]) else 0)
+        targets = _targets(TargetOptions.of(ctx, Settings.read()), universe, here=here, quiet=quiet)
+        findings = _checked(names, universe, targets, changed if fix else None)
+    _deliver(findings, universe.matrix, format or "text", output)
+    if not quiet:
+        _report(names, findings, changed, fixing=fix)
+    ctx.exit(1 if changed or is_failure(findings, strict=strict) else 0)
 
 
 def _found() -> list[str]:
@@ -84,28 +100,24 @@ def _found() -> list[str]:
 
 
 def _checked(
-    names: Sequence[str], universe: Universe, given: dict[str, Any]
-) -> tuple[list[Finding], list[str]]:
-    """The findings of every file, each once, and what `--fix` changed."""
+    names: Sequence[str], universe: Universe, targets: Sequence[Target], changed: list[str] | None
+) -> list[Finding]:
+    """The findings of every file, each once. `changed` takes what `--fix` changes."""
     from cudalock.check import check_file
     from cudalock.projects.read import read_file
 
-    if given["fix"] and STDIN in names:
-        raise Contradiction("`--fix` changes files, and standard input is none")
-    matrix, targets = universe.matrix, _targets(given, universe)
     stdin = _stdin() if STDIN in names else None
     found: dict[tuple[object, ...], Finding] = {}
-    changed: list[str] = []
     for name in names:
         file = read_file(name, stdin)
         stated = targets or _own_targets(file, universe)
-        if given["fix"]:
-            findings = _mended(file, matrix, stated, changed)
+        if changed is not None:
+            findings = _mended(file, universe.matrix, stated, changed)
         else:
-            findings = check_file(file, matrix, stated).findings
+            findings = check_file(file, universe.matrix, stated).findings
         for finding in findings:
             found.setdefault((finding.code, finding.place, finding.members), finding)
-    return list(found.values()), changed
+    return list(found.values())
 
 
 def _stdin() -> bytes:
@@ -138,74 +150,32 @@ def _mended(
 # -- targets ------------------------------------------------------------------------------------
 
 
-def _targets(given: dict[str, Any], universe: Universe) -> list[Target]:
-    """The targets that options state; what they leave open is not stated in them."""
-    from cudalock.cli.options import read_target_defaults, read_target_words
+def _targets(
+    options: TargetOptions, universe: Universe, *, here: bool, quiet: bool
+) -> list[Target]:
+    """The targets that options and settings state; what they leave open is not stated in them."""
+    from cudalock.cli.machine import targets_of, targets_stated
 
-    flags = {name: tuple(given[name]) for name in FACETS}
-    if given["here"]:
-        return _targets_here(flags, universe, quiet=given["quiet"])
-    if any(flags.values()):
-        return targets_stated(flags, universe)
-    words = read_target_words()
-    return (
-        targets_of(words, universe) if words else targets_stated(read_target_defaults(), universe)
-    )
+    if here:
+        return _targets_here(options.request, universe, quiet=quiet)
+    return targets_of(options.phrases, universe) or targets_stated(options.merged, universe)
 
 
-def targets_stated(values: Mapping[str, Any], universe: Universe) -> list[Target]:
-    """The targets that values of the options state, by the options' names."""
-    from cudalock.goals import Request
-
-    return _read(Request(**values), universe) if any(values.values()) else []
-
-
-def _targets_here(flags: Mapping[str, Any], universe: Universe, *, quiet: bool) -> list[Target]:
+def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:
     """This machine, as far as no option says otherwise; what was detected is told."""
-    from cudalock.cli.machine import Looking, at_environments
-    from cudalock.goals import Request
+    from cudalock.cli.machine import Looking, at_environments, read_targets
 
     looking = Looking(universe.matrix)
-    found = _read(at_environments(Request(**flags)), universe, looking.here)
+    targets = read_targets(at_environments(request), universe, looking.here)
     if not quiet:
-        looking.tell(found)
-    return [replace(target, stated=frozenset(FACETS)) for target in found]
+        looking.tell(targets)
+    return [replace(target, stated=frozenset(FACETS)) for target in targets]
 
 
 def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
+    from cudalock.cli.machine import targets_of
+
     return targets_of([said.value for said in file.targets], universe)
-
-
-def targets_of(words: Iterable[str], universe: Universe) -> list[Target]:
-    """The targets that `targets` of [tool.cudalock] names: "linux 3.11", "Windows py3.12"."""
-    import re
-
-    from cudalock.goals import Request
-
-    found = []
-    for text in words:
-        plain = re.sub(r"(?<![\w.+])(3\.\d{1,2}(?:\.\d+)?t?)(?![\w.])", r"py\1", text)
-        found += _read(Request(words=(plain,)), universe)
-    return found
-
-
-def _read(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
-    from cudalock.goals import RequestedProject, read_requests
-
-    asked = (RequestedProject(universe.matrix.framework or ""),)
-    questions = read_requests(request._replace(asked=asked), universe, here=here or _nowhere())
-    return [target for _, target in questions]
-
-
-def _nowhere() -> Here:
-    """What is not stated is filled in by the file that is checked, and not by this machine."""
-    from cudalock.targets import LIKELY, LIKELY_PYTHONS, Here
-
-    return Here(
-        python=lambda: (LIKELY_PYTHONS[0], False),
-        platform=lambda: (LIKELY[0], None, None),
-        gpus_and_driver=lambda: ((), None),
-    )
 
 
 # -- locks --------------------------------------------------------------------------------------
@@ -220,13 +190,13 @@ def _stale(names: Sequence[str], universe: Universe) -> list[Finding]:
 # -- what to show -------------------------------------------------------------------------------
 
 
-def _deliver(findings: list[Finding], matrix: Matrix, given: dict[str, Any]) -> None:
+def _deliver(findings: list[Finding], matrix: Matrix, layout: str, output: str | None) -> None:
     from cudalock.check.reports import REPORTS
     from cudalock.cli.console import emit, write_text
 
-    text = REPORTS[given["format"] or "text"](findings, matrix.version)
-    if given["output"] and given["output"] != STDIN:
-        write_text(given["output"], text)
+    text = REPORTS[layout](findings, matrix.version)
+    if output and output != STDIN:
+        write_text(output, text)
     elif text:
         emit(text)
 

@@ -111,6 +111,11 @@ def tell(text: str) -> None:
         _silence(stream)
 
 
+def warn(text: str) -> None:
+    """Write a warning to standard error."""
+    tell(f"warning: {text}")
+
+
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
     """Bars on standard error while files come in: call it with name, bytes there, bytes in all.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
 from cudalock.targets import LIKELY, PLATFORMS
 from cudalock.targets.facets import OF_ACCELERATOR
@@ -18,7 +18,9 @@ from cudalock.targets.facets import OF_ACCELERATOR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.diagnose import Clues, Diagnosis, Match
+    from cudalock.diagnose import Diagnosis
+    from cudalock.diagnose.machine import Clues
+    from cudalock.diagnose.symptoms import Match
     from cudalock.matrix.matrix import Matrix
 
 SCHEMA: Final = "cudalock.diagnose/1"
@@ -110,7 +112,7 @@ def _said(
     python: str | None, platform: str | None, gpu: str | None, driver: str | None, matrix: Matrix
 ) -> Clues:
     """What the options tell. Raises BadTarget for what cannot be."""
-    from cudalock.diagnose import Clues
+    from cudalock.diagnose.machine import Clues
     from cudalock.errors import BadTarget
     from cudalock.targets import parse_platform, parse_python
 

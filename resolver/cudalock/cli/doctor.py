@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.universe import load_matrix, matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.universe import load_matrix
 from cudalock.text import counted
 
 if TYPE_CHECKING:

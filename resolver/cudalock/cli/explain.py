@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.machine import ask
-from cudalock.cli.options import goal_options
-from cudalock.cli.universe import matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.machine import read_query
+from cudalock.cli.options import GoalOptions, OptionValues, goal_options
+from cudalock.cli.settings import Settings
+from cudalock.cli.universe import open_matrix
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
@@ -31,7 +32,14 @@ SCHEMA = "cudalock.explain/1"
 @click.option("--offline", is_flag=True, help="Never use the network; explaining does not need it.")
 @matrix_option
 @click.pass_context
-def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
+def explain(
+    ctx: click.Context,
+    /,
+    goal: tuple[str, ...],
+    package: str | None,
+    as_json: bool,
+    **_flags: Any,
+) -> None:
     """Say for each pin of GOAL's lock who wanted it, which newer versions were passed over and
     by which fact, and which other builds would do.
 
@@ -42,15 +50,17 @@ def explain(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
-    wanted, target, universe = ask(ctx, goal, given)
+    values = OptionValues(ctx, Settings.read())
+    universe = open_matrix(values.text("matrix"))
+    wanted, target = read_query(GoalOptions.of(values, goal), universe)
     try:
         resolution = solve(wanted, target, universe)
     except NoSolution as no:
-        if given["as_json"]:
+        if as_json:
             emit(_json_of_no(no, target, universe.matrix))
         raise
-    choices = _choices(resolution, given["package"])
-    if given["as_json"]:
+    choices = _choices(resolution, package)
+    if as_json:
         emit(_json(resolution, choices))
     else:
         emit("\n".join(_lines(resolution, choices)) + "\n")

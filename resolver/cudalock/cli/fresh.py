@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cudalock.cli.console import tell
-from cudalock.cli.machine import read_questions
-from cudalock.cli.options import refuse_programs
-from cudalock.cli.output import make_lock
-from cudalock.cli.solve import solve
+from cudalock.cli.rerun import rerun
 from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
 from cudalock.projects.locks.lock_pins import read_command
@@ -53,29 +50,11 @@ def stale(name: str, universe: Universe) -> list[Finding]:
         tell(f"note: `{name}` completes an environment, and what that has is not read here")
         return []
     try:
-        lock = _solved(command, name, universe)
+        lock = rerun(command, name, universe)
     except (CudalockError, click.ClickException) as error:
         says = f"the lock's command has no answer today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))
-
-
-def _solved(command: str, name: str, universe: Universe) -> Lock:
-    """The answer to a lock's command line, by this matrix.
-
-    A repository's lock answers as long as an update of it would change nothing: what it holds was
-    the newest once, and its files may have changed since.
-    """
-    if shlex.split(command)[1] == "generate":
-        from cudalock.cli.generate import updated
-
-        return updated(command, name, universe)
-    context = solve.make_context("solve", shlex.split(command)[2:])
-    options = dict(context.params)
-    words = options.pop("goal")
-    refuse_programs(options["python"], f"the command of `{name}`")
-    options.update(quiet=True, no_detect=True)
-    return make_lock(read_questions(words, options, {}, universe), universe, command)
 
 
 def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> Iterator[Finding]:
@@ -112,6 +91,3 @@ def _by_name(fresh: Mapping[Pinned, object]) -> dict[str, list[Pinned]]:
 
 def _finding(says: str, place: Place, command: str, name: str) -> Finding:
     return Finding(CODE, RULES[CODE].severity, says, fix=f"`{command} -o {name}`", place=place)
-
-
-__all__ = ["stale"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cudalock.errors import Contradiction, UsageError
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
+    from cudalock.cli.options import GoalOptions, OutputOptions
     from cudalock.environment import Layout
-    from cudalock.formats import Format
     from cudalock.goals import Query
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
@@ -19,12 +20,17 @@ FORMATS = ("requirements", "json")
 """Those that hold a part of an environment as well as a whole one."""
 
 
-def make_additions(
-    questions: tuple[Query, ...], universe: Universe, options: dict[str, Any], flags: str
+def build_additions(
+    queries: tuple[Query, ...],
+    universe: Universe,
+    keep: tuple[str, ...],
+    goal_options: GoalOptions,
+    output_options: OutputOptions,
 ) -> Lock:
     """The lock of what an environment lacks for a goal, or has to have otherwise.
 
-    Raises NoSolution and GaveUp, and a UsageError of some kind for what is kept.
+    `keep` are the texts of `--keep`: names, or `all`. Raises NoSolution and GaveUp, and a
+    UsageError of some kind for what is kept.
     """
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Machine, read_inventory
@@ -32,8 +38,8 @@ def make_additions(
     from cudalock.goals import one_target
     from cudalock.keep import Keeping
 
-    goal, target = one_target(questions)
-    layout, path = _environment(options)
+    goal, target = one_target(queries)
+    layout, path = _environment(goal_options)
     machine = Machine(tuple(Gpu(each, each) for each in target.gpus), target.driver)
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
@@ -41,19 +47,19 @@ def make_additions(
     subject = ExaminedEnvironment(
         layout, inventory, machine, universe, machine_overridden=is_stated
     )
-    keeping = Keeping(subject, goal, _words(options["keep"]))
-    return keeping.lock(keeping.command(path) + flags)
+    keeping = Keeping(subject, goal, _words(keep))
+    return keeping.lock(" ".join([keeping.command(path), *map(shell_word, output_options.words)]))
 
 
-def _environment(options: dict[str, Any]) -> tuple[Layout, str]:
+def _environment(options: GoalOptions) -> tuple[Layout, str]:
     """The environment that `--python` names, else the active one; and how a command names it."""
     from cudalock.environment import active_layout, find_layout
 
-    if options["platform"]:
+    if options.platforms:
         raise Contradiction(
             "`--keep` is about an environment, and that says its platform: leave `--platform` out"
         )
-    named = options["python"]
+    named = options.pythons
     if len(named) > 1:
         raise Contradiction("`--keep` is about one environment, and several are named")
     if not named:
@@ -73,10 +79,10 @@ def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if word))
 
 
-def check_format(chosen: Format) -> None:
+def check_format(name: str) -> None:
     """Raises Contradiction for a format that holds a whole environment or nothing."""
-    if chosen.name not in FORMATS:
+    if name not in FORMATS:
         raise Contradiction(
-            f"`--keep` writes what is new, and `{chosen.name}` holds a whole environment",
-            hints=[f"--format {name}" for name in FORMATS],
+            f"`--keep` writes what is new, and `{name}` holds a whole environment",
+            hints=[f"--format {known}" for known in FORMATS],
         )

@@ -3,58 +3,92 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from cudalock.cli.options import read_defaults, request_of
-from cudalock.cli.universe import load_matrix, matrix_option
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cudalock.cli.options import GoalOptions
     from cudalock.environment.gpu import Machine, Probe
-    from cudalock.goals import Goal, Query, Request
+    from cudalock.goals import Query, Request
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Here, Target
 
 
-def read_questions(
-    words: tuple[str, ...], given: dict[str, Any], defaults: dict[str, Any], universe: Universe
-) -> tuple[Query, ...]:
-    """The goal for each target of a command line, the repository's defaults filling what it leaves
-    open.
+def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
+    """The goal for each target of a command line; what of this machine had a part is reported.
 
     Raises a UsageError for words and options that state none.
     """
     from cudalock.goals import read_requests
 
-    request, rest = at_environments(request_of(given, words)), request_of(defaults)
-    looking = Looking(
-        universe.matrix, off=bool(given.get("no_detect") or defaults.get("no_detect"))
-    )
-    questions = read_requests(request, universe, rest, looking.here)
-    if not given.get("quiet"):
-        looking.tell(target for _, target in questions)
-    return questions
+    looking = Looking(universe.matrix, off=not options.detect)
+    request = at_environments(options.request)
+    queries = read_requests(request, universe, options.defaults, looking.here)
+    if not options.quiet:
+        looking.tell(target for _, target in queries)
+    return queries
 
 
-def ask(
-    ctx: click.Context, words: tuple[str, ...], given: dict[str, Any]
-) -> tuple[Goal, Target, Universe]:
-    """The question of a command that speaks of one target.
+def read_query(options: GoalOptions, universe: Universe) -> Query:
+    """The query of a command that speaks of one target.
 
     Raises a UsageError for words and options that state none, or several targets.
     """
     from cudalock.goals import one_target
-    from cudalock.matrix.universe import ClosedUniverse
 
-    defaults = read_defaults(ctx.command)
-    universe = ClosedUniverse(load_matrix(given.get("matrix") or defaults.get("matrix")))
-    goal, target = one_target(read_questions(words, given, defaults, universe))
-    return goal, target, universe
+    return one_target(read_queries(options, universe))
+
+
+# -- targets without a goal ---------------------------------------------------------------------
+
+
+def read_targets(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
+    """The targets that a request states; what it leaves open is not stated in them.
+
+    Where `here` is not given it is filled with the likeliest, and not with this machine: the files
+    that are checked decide it.
+    """
+    from cudalock.goals import RequestedProject, read_requests
+
+    asked = (RequestedProject(universe.matrix.framework or ""),)
+    queries = read_requests(request._replace(asked=asked), universe, here=here or _nowhere())
+    return [target for _, target in queries]
+
+
+def targets_stated(request: Request, universe: Universe) -> list[Target]:
+    """The targets that options state; none where they state nothing of one."""
+    return read_targets(request, universe) if any(request) else []
+
+
+def targets_of(phrases: Iterable[str], universe: Universe) -> list[Target]:
+    """The targets that `targets` of [tool.cudalock] names: "linux 3.11", "Windows py3.12"."""
+    import re
+
+    from cudalock.goals import Request
+
+    targets = []
+    for phrase in phrases:
+        # A bare `3.11` is a Python here; in a phrase of a goal it has to be `py3.11`.
+        plain = re.sub(r"(?<![\w.+])(3\.\d{1,2}(?:\.\d+)?t?)(?![\w.])", r"py\1", phrase)
+        targets += read_targets(Request(words=(plain,)), universe)
+    return targets
+
+
+def _nowhere() -> Here:
+    from cudalock.targets import LIKELY, LIKELY_PYTHONS, Here
+
+    return Here(
+        python=lambda: (LIKELY_PYTHONS[0], False),
+        platform=lambda: (LIKELY[0], None, None),
+        gpus_and_driver=lambda: ((), None),
+    )
+
+
+# -- this machine -------------------------------------------------------------------------------
 
 
 class Looking:
@@ -139,6 +173,3 @@ def _is_path(text: str) -> bool:
     from cudalock.targets.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
-
-
-__all__ = ["ask", "at_environments", "load_matrix", "matrix_option", "read_questions"]

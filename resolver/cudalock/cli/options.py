@@ -1,29 +1,33 @@
-"""The options that state a goal and a target, and their defaults from pyproject.toml."""
+"""The options that several commands share, and their values: typed, and merged with settings once.
+
+A flag that is given wins over `[tool.cudalock]` of pyproject.toml, that over the built-in default.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from cudalock.errors import BadFile, UnknownName, UsageError
+from cudalock.cli import matrix_option
+from cudalock.cli.settings import Settings
+from cudalock.errors import Contradiction, UsageError
+from cudalock.formats import FORMATS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
-from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
 from cudalock.targets.facets import FACETS
-from cudalock.text import did_you_mean
+from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
-TABLE = "tool.cudalock"
-TARGETS = "targets"
-"""The key of the table that is no option: what `check` and `generate` are for."""
+HASHES = ("auto", "require", "off")
 _TEXTS = [
     *ACCELERATORS,
     *LIBRARIES,
@@ -124,6 +128,32 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+_OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--format",
+        type=click.Choice(tuple(FORMATS)),
+        help="requirements unless -o names another; see -o.",
+    ),
+    click.option("--json", is_flag=True, help="The same as --format json."),
+    click.option("-o", "--output", metavar="FILE", help="Write there and not to standard output."),
+    click.option(
+        "--hashes", type=click.Choice(HASHES), help="auto (all or none), unless another is said."
+    ),
+    click.option(
+        "--fetch-hashes", is_flag=True, help="Ask, or stream a wheel, for a missing hash."
+    ),
+    click.option("--index-url", metavar="URL", help="The package index to name in the lock."),
+    click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name."),
+    click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index."),
+    click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network."),
+    click.option("--offline", is_flag=True, help="Never use the network; kept listings serve."),
+    click.option("--live", is_flag=True, help="Ask the index for releases newer than the matrix."),
+    matrix_option,
+    click.option("-q", "--quiet", is_flag=True, help="No summary."),
+    click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what."),
+)
+
+
 def goal_options(command: _Command) -> _Command:
     """Adds every option that states a goal or a target."""
     for option in reversed(_GOAL_OPTIONS):
@@ -136,6 +166,190 @@ def target_options(command: _Command) -> _Command:
     for option in reversed(_TARGET_OPTIONS):
         command = option(command)
     return command
+
+
+def output_options(command: _Command) -> _Command:
+    """Adds every option that says how the lock is written, `--matrix`, `-q` and `-v`."""
+    for option in reversed(_OUTPUT_OPTIONS):
+        command = option(command)
+    return command
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+class OptionValues:
+    """The values of a command's options, by parameter name."""
+
+    def __init__(self, context: click.Context, settings: Settings) -> None:
+        """Raises UnknownName and BadFile for settings that the command does not take."""
+        self.flags: Mapping[str, Any] = context.params
+        self.defaults = settings.defaults(context.command)
+
+    def text(self, name: str) -> str | None:
+        """Return the value of an option that is given once."""
+        value: str | None = self.flags.get(name) or self.defaults.get(name)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the values of an option that may be repeated."""
+        return tuple(self.flags.get(name) or self.defaults.get(name) or ())
+
+    def is_set(self, name: str) -> bool:
+        """Return whether a flag without a value is given."""
+        return bool(self.flags.get(name) or self.defaults.get(name))
+
+
+@dataclass(frozen=True, slots=True)
+class GoalOptions:
+    """The goal and target of a command line."""
+
+    request: Request
+    """what words and flags state"""
+    defaults: Request = field(default_factory=Request)
+    """what the settings state; per project and per flag, `request` wins over it"""
+    detect: bool = True
+    """whether to look for a GPU and a driver here"""
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, values: OptionValues, words: tuple[str, ...] = ()) -> GoalOptions:
+        """Read the options. Reads the files of `-r` and `-c`, and raises what that raises."""
+        return cls(
+            request_of(values.flags, words),
+            request_of(values.defaults),
+            detect=not values.is_set("no_detect"),
+            quiet=values.is_set("quiet"),
+        )
+
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The texts of `--python`."""
+        return self.request.python or self.defaults.python
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The texts of `--platform`."""
+        return self.request.platform or self.defaults.platform
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """The targets of `check`, as options and settings state them: `phrases`, else `merged`."""
+
+    request: Request
+    """what the command line states"""
+    merged: Request
+    """the same, and the settings for options that are not given"""
+    phrases: Sequence[str] = ()
+    """`targets` of the settings, unless an option states a target"""
+
+    @classmethod
+    def of(cls, context: click.Context, settings: Settings) -> TargetOptions:
+        """Read the options. Raises BadFile for settings that are no text."""
+        flags = {name: tuple(context.params[name]) for name in FACETS}
+        phrases = () if any(flags.values()) else settings.targets
+        defaults = {} if phrases else settings.target_flags
+        merged = {name: flags[name] or defaults.get(name, ()) for name in FACETS}
+        return cls(target_request(flags), target_request(merged), phrases)
+
+
+def target_request(flags: Mapping[str, tuple[str, ...]]) -> Request:
+    """The Request of the options that state a target, by name."""
+    return Request(
+        python=flags.get("python", ()),
+        platform=flags.get("platform", ()),
+        glibc=flags.get("glibc", ()),
+        gpu=flags.get("gpu", ()),
+        driver=flags.get("driver", ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where a lock's facts come from, how it is written, and what is reported of it."""
+
+    format: str = "requirements"
+    """a name of `FORMATS`"""
+    output: str | None = None
+    """the file to write, None for standard output"""
+    hashes: str = "auto"
+    """one of `HASHES`"""
+    fetch_hashes: bool = False
+    urls: bool = False
+    wheels: str | None = None
+    """a folder"""
+    matrix: str | None = None
+    """a folder, or `embedded`; None for the matrix in use"""
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    live: bool = False
+    offline: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def of(cls, values: OptionValues) -> OutputOptions:
+        """Read the options.
+
+        Raises Contradiction for those that exclude each other, UsageError for a file name that
+        means no format.
+        """
+        output = values.text("output")
+        return cls(
+            format=_format(values, output),
+            output=None if output == "-" else output,
+            hashes=values.text("hashes") or "auto",
+            fetch_hashes=values.is_set("fetch_hashes"),
+            urls=values.is_set("urls"),
+            wheels=values.text("wheels"),
+            matrix=values.text("matrix"),
+            index_url=values.text("index_url"),
+            extra_index_urls=values.texts("extra_index_url"),
+            live=values.is_set("live"),
+            offline=values.is_set("offline"),
+            quiet=values.is_set("quiet"),
+            verbose=values.is_set("verbose"),
+        )
+
+    @property
+    def words(self) -> list[str]:
+        """The flags that a command which makes the lock again has for these, unquoted.
+
+        Credentials in an index's URL are left out: the command is written into the lock.
+        """
+        words = [] if self.hashes == "auto" else ["--hashes", self.hashes]
+        for name, is_set in {
+            "--fetch-hashes": self.fetch_hashes,
+            "--urls": self.urls,
+            "--live": self.live,
+        }.items():
+            words += [name] if is_set else []
+        if self.index_url:
+            words += ["--index-url", without_credentials(self.index_url)]
+        for url in self.extra_index_urls:
+            words += ["--extra-index-url", without_credentials(url)]
+        if self.wheels:
+            words += ["--wheels", Path(self.wheels).as_posix()]
+        return words
+
+
+def _format(values: OptionValues, output: str | None) -> str:
+    """Return what a flag names, else what the output file's name means, else the setting."""
+    named: str | None = values.flags.get("format")
+    if values.flags.get("json"):
+        if named not in (None, "json"):
+            raise Contradiction(f"`--json` and `--format {named}` exclude each other")
+        return "json"
+    if named is None and output:
+        named = format_of(output)
+        if named is None and "format" not in values.defaults:
+            raise UsageError(
+                f"`{output}` does not say in which format it is meant",
+                hints=["`--format requirements`, or a name as requirements.txt or pylock.toml"],
+            )
+    default: str = "json" if values.defaults.get("json") else values.defaults.get("format", "")
+    return named or default or "requirements"
 
 
 def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
@@ -178,113 +392,29 @@ def _inline_constraint(text: str) -> RequestedProject | None:
     return RequestedProject.of_requirement(text, "-c")
 
 
-# -- defaults ---------------------------------------------------------------------------------
+# -- recorded commands --------------------------------------------------------------------------
 
 
-def read_defaults(command: click.Command, directory: Path | None = None) -> dict[str, Any]:
-    """`[tool.cudalock]` of the pyproject.toml in `directory`, by the command's parameter names.
+class RecordedCommand(NamedTuple):
+    """The command in a lock's header."""
 
-    A key is an option without its dashes. Raises UnknownName for any other, BadFile for a value
-    that the option does not take.
+    name: str
+    """solve or generate"""
+    context: click.Context
+    """the command's options, as click reads them"""
+
+
+def read_recorded(text: str, more: Sequence[str] = ()) -> RecordedCommand:
+    """Read the command that made a lock, with `more` words after its own.
+
+    Raises click.ClickException or ValueError for a text that is none.
     """
-    options = {
-        flag.removeprefix("--"): parameter
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-        for flag in parameter.opts
-        if flag.startswith("--")
-    }
-    defaults: dict[str, Any] = {}
-    for key, value in _table((directory or Path()) / "pyproject.toml").items():
-        if key == TARGETS:
-            continue
-        option = options.get(key)
-        if option is None or option.name is None:
-            near = nearest(key, options)
-            raise UnknownName(
-                f"pyproject.toml: [{TABLE}] has the key `{key}`, and there is no such option",
-                hints=did_you_mean(near),
-            )
-        defaults[option.name] = _value(key, value, option)
-    refuse_programs(defaults.get("python", ()), f"pyproject.toml: [{TABLE}] python")
-    return defaults
+    import shlex
 
-
-def refuse_programs(pythons: Iterable[str], where: str) -> None:
-    """Raises BadFile for a Python that a file of a repository states by a path: it would be run to
-    be asked, and nothing that is read there is ever run."""
-    from cudalock.targets.pythons import is_version
-
-    for text in pythons:
-        if not is_version(text):
-            raise BadFile(
-                f"{where}: Python `{text}` is no version, and no program that a file names is run",
-                hints=[f'`--python "{text}"`, if it is to be trusted', 'a version, as "3.11"'],
-            )
-
-
-def read_target_defaults(directory: Path | None = None) -> dict[str, tuple[str, ...]]:
-    """What [tool.cudalock] in `directory`'s pyproject.toml says of the options that state a target,
-    by their names. Its other keys are for other commands.
-
-    Raises BadFile for a value that is no text, or list of them.
-    """
-    table = _table((directory or Path()) / "pyproject.toml")
-    found = {}
-    for name in FACETS:
-        said = table.get(name, [])
-        values = said if isinstance(said, list) else [said]
-        if not all(isinstance(each, str) for each in values):
-            raise BadFile(f"pyproject.toml: [{TABLE}] {name} is text: write it in quotes")
-        found[name] = tuple(values)
-    return found
-
-
-def read_target_words(directory: Path | None = None) -> list[str]:
-    """`targets` of [tool.cudalock] in `directory`'s pyproject.toml: a phrase or a list of them.
-
-    Raises BadFile for anything else there.
-    """
-    said = _table((directory or Path()) / "pyproject.toml").get(TARGETS, [])
-    words = [said] if isinstance(said, str) else said
-    if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
-        raise BadFile(f'pyproject.toml: [{TABLE}] {TARGETS} is a list, as ["linux 3.11"]')
-    return words
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"`{path}` cannot be read: {error}") from error
-    if TABLE not in text:
-        # Most have no such table, and need not be parsed, nor be right.
-        return {}
-    from cudalock import toml
-
-    try:
-        table = toml.loads(text).get("tool", {}).get("cudalock", {})
-    except toml.TOMLDecodeError as error:
-        raise BadFile(f"`{path}` is not TOML: {error}") from error
-    if not isinstance(table, dict):
-        raise BadFile(f"`{path}`: [{TABLE}] is not a table")
-    return table
-
-
-def _value(key: str, value: object, option: click.Option) -> object:
-    where = f"pyproject.toml: [{TABLE}] {key}"
-    if option.is_flag:
-        if not isinstance(value, bool):
-            raise BadFile(f"{where} is true or false")
-        return value
-    items = value if isinstance(value, list) and option.multiple else [value]
-    if not all(isinstance(item, str) for item in items):
-        # 3.10 as a number is 3.1: it has to be text.
-        raise BadFile(f'{where} is text: write it in quotes, as "3.11"')
-    try:
-        converted = [option.type.convert(item, option, None) for item in items]
-    except click.BadParameter as error:
-        raise UsageError(f"{where}: {error.message}") from error
-    return tuple(converted) if option.multiple else converted[0]
+    _, name, *words = shlex.split(text)
+    root = click.get_current_context().find_root()
+    group = root.command
+    command = group.get_command(root, name) if isinstance(group, click.Group) else None
+    if command is None:
+        raise ValueError(f"there is no command `{name}`")
+    return RecordedCommand(name, command.make_context(name, [*words, *more]))

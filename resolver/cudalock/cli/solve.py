@@ -7,10 +7,18 @@ from typing import Any
 import click
 
 from cudalock.cli import CONTEXT
-from cudalock.cli.machine import read_questions
-from cudalock.cli.options import goal_options, read_defaults
-from cudalock.cli.output import choose_format, finish, flags_of, make_lock, output_options
+from cudalock.cli.machine import read_queries
+from cudalock.cli.options import (
+    GoalOptions,
+    OptionValues,
+    OutputOptions,
+    goal_options,
+    output_options,
+)
+from cudalock.cli.output import build_lock, write_lock
+from cudalock.cli.settings import Settings
 from cudalock.cli.universe import open_universe
+from cudalock.text import shell_command
 
 
 @click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
@@ -24,7 +32,7 @@ from cudalock.cli.universe import open_universe
 )
 @output_options
 @click.pass_context
-def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
+def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """Print the lock for GOAL: exact pins, wheels and hashes that work together.
 
     GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11"), requirements
@@ -44,23 +52,28 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **given: Any) -> None:
     Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
     wrong; 3 the network failed.
     """
-    from cudalock.goals import command_line
+    from cudalock.goals import command_words
 
-    defaults = read_defaults(ctx.command)
-    options = {name: value or defaults.get(name) or value for name, value in given.items()}
-    chosen = choose_format(given, defaults, options["output"])
-    universe = open_universe(options)
-    questions = read_questions(goal, given, defaults, universe)
-    if options["keep"]:
+    values = OptionValues(ctx, Settings.read())
+    output = OutputOptions.of(values)
+    keep = values.texts("keep")
+    if keep:
+        from cudalock.cli.keep import check_format
+
+        check_format(output.format)
+    universe = open_universe(output)
+    options = GoalOptions.of(values, goal)
+    queries = read_queries(options, universe)
+    if keep:
         from cudalock.cli.console import tell
-        from cudalock.cli.keep import check_format, make_additions
+        from cudalock.cli.keep import build_additions
 
-        check_format(chosen)
-        lock = make_additions(questions, universe, options, flags_of(options))
-        if lock.pins or chosen.name == "json":
-            finish(lock, chosen, options)
-        else:
+        lock = build_additions(queries, universe, keep, options, output)
+        if not lock.pins and output.format != "json":
             tell("nothing has to be installed: all of it is there")
-        return
-    command = command_line(questions[0][0], *(target for _, target in questions))
-    finish(make_lock(questions, universe, command + flags_of(options)), chosen, options)
+            return
+    else:
+        words = command_words(queries[0][0], *(target for _, target in queries))
+        command = shell_command(["cudalock", "solve", *words, *output.words])
+        lock = build_lock(queries, universe, command)
+    write_lock(lock, output)

@@ -1,26 +1,19 @@
-"""`--matrix`, and which matrix a command reads."""
+"""Which matrix a command reads, and which indexes beside it."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cudalock.errors import Contradiction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from cudalock.cli.options import OutputOptions
     from cudalock.live import LiveUniverse
     from cudalock.matrix.matrix import Matrix
-
-MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
-
-
-def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--matrix`."""
-    return click.option("--matrix", metavar="DIR", help=MATRIX_HELP)(command)
+    from cudalock.matrix.universe import ClosedUniverse
 
 
 def load_matrix(directory: str | None) -> Matrix:
@@ -28,48 +21,47 @@ def load_matrix(directory: str | None) -> Matrix:
 
     A refreshed matrix that is damaged is told on standard error.
     """
+    from cudalock.cli.console import warn
     from cudalock.matrix.matrix import Matrix
 
-    return Matrix.load(directory, _warn)
+    return Matrix.load(directory, warn)
 
 
-def open_universe(options: dict[str, Any]) -> LiveUniverse:
+def open_matrix(directory: str | None) -> ClosedUniverse:
+    """The matrix that `--matrix` names, else the one in use, and no index beside it."""
+    from cudalock.matrix.universe import ClosedUniverse
+
+    return ClosedUniverse(load_matrix(directory))
+
+
+def open_universe(options: OutputOptions) -> LiveUniverse:
     """The matrix and the package indexes that the options name.
 
     Raises Contradiction for `--live` with `--offline`.
     """
     from cudalock.live import LiveUniverse
 
-    if options["live"] and options["offline"]:
+    if options.live and options.offline:
         raise Contradiction("`--live` and `--offline` exclude each other")
     universe = LiveUniverse(
-        load_matrix(options["matrix"]),
-        options["index_url"],
-        options["extra_index_url"],
-        everything=bool(options["live"]),
-        offline=bool(options["offline"]),
+        load_matrix(options.matrix),
+        options.index_url,
+        options.extra_index_urls,
+        everything=options.live,
+        offline=options.offline,
     )
     context = click.get_current_context()
     context.call_on_close(universe.close)
-    if not options["quiet"]:
-        context.call_on_close(partial(_tell_asked, universe, verbose=bool(options["verbose"])))
+    if not options.quiet:
+        context.call_on_close(partial(_tell_asked, universe, verbose=options.verbose))
     return universe
 
 
 def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:
     """Say what could not be asked, and what was."""
-    from cudalock.cli.console import tell
+    from cudalock.cli.console import tell, warn
 
     for address in universe.stood_in:
-        tell(f"warning: {address} cannot be read: what it said before stands in")
+        warn(f"{address} cannot be read: what it said before stands in")
     if verbose and universe.traffic is not None:
         tell(f"network: {universe.traffic}")
-
-
-def _warn(text: str) -> None:
-    from cudalock.cli.console import tell
-
-    tell(f"warning: {text}")
-
-
-__all__ = ["MATRIX_HELP", "load_matrix", "matrix_option", "open_universe"]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT
-from cudalock.cli.machine import ask
-from cudalock.cli.options import goal_options
-from cudalock.cli.universe import matrix_option
+from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.machine import read_query
+from cudalock.cli.options import GoalOptions, OptionValues, goal_options
+from cudalock.cli.settings import Settings
+from cudalock.cli.universe import open_matrix
 from cudalock.errors import BadSpecifier, NothingAsked
 from cudalock.versions import parse_requirement
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Never use the network; it is not needed.")
 @matrix_option
 @click.pass_context
-def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any) -> None:
+def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: Any) -> None:
     """Say what stops PIN (as torch==2.6.0) in GOAL, which is said as for `cudalock solve`.
 
     Exit status: 0 nothing stops it; 1 it cannot be had, and why; 2 the question was wrong.
@@ -39,11 +40,16 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **given: Any
 
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
+    values = OptionValues(ctx, Settings.read())
+    universe = open_matrix(values.text("matrix"))
+    options = GoalOptions.of(values, goal)
     try:
-        wanted, target, universe = ask(ctx, goal, given)
+        wanted, target = read_query(options, universe)
     except NothingAsked:
         # The pin itself is a goal.
-        wanted, target, universe = ask(ctx, (pin,), given)
+        wanted, target = read_query(
+            replace(options, request=options.request._replace(words=(pin,))), universe
+        )
     pinned, name = _with_pin(wanted, pin, target, universe)
     answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
     lines = [f"nothing stops it: `{command_line(pinned, target)}`"]

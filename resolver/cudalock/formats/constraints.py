@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cudalock.formats import DEFAULTS, Format, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.text import shell_file, with_coding
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 FILE: Final = "constraints.txt"
 
 
-def render(lock: Lock, *, filename: str = FILE) -> str:
+def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """The file's text: ASCII but for paths, the same bytes for the same arguments."""
-    file = shell_file(filename)
+    file = shell_file(options.filename or FILE)
     header = [
         *header_lines(lock),
         f"# with pip: PIP_CONSTRAINT={file}, or pip install -c {file} PACKAGE",
@@ -45,3 +46,6 @@ def held(lock: Lock) -> tuple[Pin, ...]:
 def _lines(pin: Pin) -> Iterator[str]:
     marker = f"; {pin.marker}" if pin.marker else ""
     yield f"{pin.name}=={pin.version}{marker}"
+
+
+FORMAT: Final = Format(render)

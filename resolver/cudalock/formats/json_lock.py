@@ -31,6 +31,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
+from cudalock.formats import DEFAULTS, Format, WriteOptions
+from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
 SCHEMA: Final = "cudalock.solve/1"
 
 
-def render(lock: Lock) -> str:
+def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """The document's text."""
+    if options.hashes == "require":
+        require_hashes(lock)
     return json.dumps(as_document(lock), indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
@@ -226,3 +230,6 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
         "source": wheel.source,
         "size": wheel.size,
     }
+
+
+FORMAT: Final = Format(render)

@@ -19,6 +19,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
+from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import full_marker
@@ -40,31 +41,20 @@ FILE: Final = "pylock.toml"
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 
 
-def render(
-    lock: Lock,
-    addresses: Mapping[str, FileUrl],
-    *,
-    hashes: str = "auto",
-    wheels: str | None = None,
-    filename: str = FILE,
-    given: Sequence[str | None] = (),
-) -> str:
+def render(lock: Lock, options: WriteOptions) -> str:
     """The file's text: the same bytes for the same arguments.
-
-    `addresses` are those of the wheels that the matrix has none for, by file name. With `wheels`, a
-    folder seen from the file, there are paths instead of addresses. `filename` is checked and named
-    in the install commands. `given` are the addresses of indexes that the user named.
 
     Raises HashesMissing for a wheel without a digest, OutputError for a file name that installers
     do not take, NetworkError for a wheel without an address.
     """
+    filename, wheels = options.filename or FILE, options.wheels
     check_name(filename)
-    if hashes == "off":
+    if options.hashes == "off":
         raise Contradiction("`--hashes off` and pylock.toml exclude each other: it has hashes")
-    document = as_pylock(lock, addresses, wheels)
+    document = as_pylock(lock, options.addresses, wheels)
     document.validate()
-    header = list(header_lines(lock, given=given))
-    header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, filename)]
+    header = list(header_lines(lock, given=(options.index_url, *options.extra_index_urls)))
+    header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, options)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
     return "\n".join(header) + "\n\n" + _toml(document.to_dict())
@@ -88,11 +78,14 @@ def check_name(filename: str) -> None:
         )
 
 
-def install_commands(lock: Lock, filename: str = FILE) -> tuple[tuple[str, str], ...]:
-    """The tools and the command with which each installs the file."""
+def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
+    """The command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
-    file = shell_file(filename)
-    return (("pip", f"pip install {flags}-r {file}"), ("uv", f"uv pip install -r {file}"))
+    file = shell_file(options.filename or FILE)
+    return (
+        InstallCommand("pip", f"pip install {flags}-r {file}"),
+        InstallCommand("uv", f"uv pip install -r {file}"),
+    )
 
 
 def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None = None) -> Pylock:
@@ -313,4 +306,6 @@ def _inline(value: Any) -> Any:
     return tomlkit.item(value)
 
 
-__all__ = ["FILE", "as_pylock", "check_name", "install_commands", "is_name", "render"]
+FORMAT: Final = Format(
+    render, install_commands, needs_urls=True, paths_from_file=True, check_name=check_name
+)

@@ -19,6 +19,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UsageError
+from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import split_by_wheel, with_urls
@@ -32,42 +33,32 @@ FILE: Final = "requirements.txt"
 _PLAIN_PATH: Final = r"(?:[A-Za-z]:)?[A-Za-z0-9._/+-]+"
 
 
-def render(
-    lock: Lock,
-    hashes: str = "auto",
-    index_url: str | None = None,
-    extra_index_urls: Sequence[str] = (),
-    *,
-    filename: str = FILE,
-    urls: bool = False,
-    wheels: str | None = None,
-) -> str:
+def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """The file's text: ASCII but for paths, the same bytes for the same arguments.
 
-    `hashes` is "auto" (all if every wheel has a published one, else none), "require" or "off". The
-    package index is named only where `index_url` gives one. Credentials in either kind of address
-    stay out of the file. `filename` is what the install commands in the header call the file.
-    With `urls` every wheel that has an address is written as one, so that no further index is
-    needed. With `wheels`, a folder seen from where the installer runs, wheels are paths into it.
+    The package index is named only where `index_url` gives one. Credentials in the URL of an index
+    stay out of the file.
 
-    Raises HashesMissing for "require" if a wheel has no published hash.
+    Raises HashesMissing for `--hashes require` if a wheel has no published hash.
     """
-    lock = _placed(lock, urls, wheels)
-    hashed = is_hashed(lock, hashes)
-    several = wheels is None and bool(lock.searched_indexes or extra_index_urls)
-    commands = _commands(lock, hashed, several, filename)
-    header = list(header_lines(lock, hashes, (index_url, *extra_index_urls)))
+    wheels, filename = options.wheels, options.filename or FILE
+    lock = _placed(lock, options.urls, wheels)
+    hashed = is_hashed(lock, options.hashes)
+    commands = _commands(lock, hashed, options)
+    header = list(
+        header_lines(lock, options.hashes, (options.index_url, *options.extra_index_urls))
+    )
     header += [f"# with {tool}: {command}" for tool, command in commands]
     if wheels is not None:
-        options = ["--no-index", "--only-binary :all:"]
+        flags = ["--no-index", "--only-binary :all:"]
         places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
     else:
-        options = list(_option_lines(lock, index_url, extra_index_urls))
+        flags = list(_option_lines(lock, options.index_url, options.extra_index_urls))
         places = {pin: f"{pin.name} @ {encoded(pin.wheel.url or '')}" for pin in lock.by_address}
     pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
-    blocks = (header, options, pins)
+    blocks = (header, flags, pins)
     return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
 
@@ -78,38 +69,28 @@ def is_hashed(lock: Lock, hashes: str) -> bool:
     return hashes != "off" and bool(lock.pins) and not lock.unhashed
 
 
-def install_commands(
-    lock: Lock,
-    *,
-    hashes: str = "auto",
-    extra_index_urls: Sequence[str] = (),
-    filename: str = FILE,
-    urls: bool = False,
-    wheels: str | None = None,
-) -> tuple[tuple[str, str], ...]:
-    """The tools and the command with which each installs the file, to paste into any shell."""
-    lock = _placed(lock, urls, wheels)
-    several = wheels is None and bool(lock.searched_indexes or extra_index_urls)
-    return _commands(lock, is_hashed(lock, hashes), several, filename)
+def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
+    """The command with which each tool installs the file, to paste into any shell."""
+    lock = _placed(lock, options.urls, options.wheels)
+    return _commands(lock, is_hashed(lock, options.hashes), options)
 
 
-def _commands(
-    lock: Lock, hashed: bool, several: bool, filename: str
-) -> tuple[tuple[str, str], ...]:
-    """Those of a lock that is placed; `several` is whether more than one index is searched."""
+def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallCommand, ...]:
+    """Install commands for a lock whose wheels are assigned to targets."""
+    several = options.wheels is None and bool(lock.searched_indexes or options.extra_index_urls)
     flags = ["--require-hashes"] if hashed else []
     flags += ["--no-deps"] if lock.replaced else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
-    file = ["-r", shell_file(filename)]
+    file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:
         # What the pins require is there already, or is a pin.
         flags = list(dict.fromkeys(["--no-deps", *flags]))
         tool = "uv" if lock.installer.startswith("uv ") else "pip"
         flags += strategy if tool == "uv" else []
-        return ((tool, " ".join([lock.installer, *flags, *file])),)
+        return (InstallCommand(tool, " ".join([lock.installer, *flags, *file])),)
     return (
-        ("pip", " ".join(["pip", "install", *flags, *file])),
-        ("uv", " ".join(["uv", "pip", "install", *flags, *strategy, *file])),
+        InstallCommand("pip", " ".join(["pip", "install", *flags, *file])),
+        InstallCommand("uv", " ".join(["uv", "pip", "install", *flags, *strategy, *file])),
     )
 
 
@@ -188,3 +169,6 @@ def _fetch_lines(pin: Pin, hashed: bool) -> Iterator[str]:
 def _named(url: str) -> str:
     """An index's address as the file has it: pip and uv expand variables in it."""
     return without_credentials(url, keep_variables=True)
+
+
+FORMAT: Final = Format(render, install_commands)

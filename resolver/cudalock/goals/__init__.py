@@ -6,7 +6,7 @@ what was asked of one project, `request` puts flags, phrase and defaults togethe
 result and writes it as a command again.
 """
 
-from cudalock.goals.goal import Goal, command_line
+from cudalock.goals.goal import Goal, command_line, command_words
 from cudalock.goals.merge import RequestedProject, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
@@ -35,6 +35,7 @@ __all__ = [
     "Request",
     "RequestedProject",
     "command_line",
+    "command_words",
     "merge_requests",
     "one_target",
     "parse_accelerator",

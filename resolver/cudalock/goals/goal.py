@@ -63,8 +63,12 @@ def command_line(goal: Goal, *targets: Target) -> str:
     The order is fixed, whatever the order was in which the user said it. Double quotes only: they
     mean the same to cmd, PowerShell and sh.
     """
-    words = ["cudalock", "solve", *_goal_words(goal), *_target_words(targets)]
-    return shell_command(words)
+    return shell_command(["cudalock", "solve", *command_words(goal, *targets)])
+
+
+def command_words(goal: Goal, *targets: Target) -> list[str]:
+    """The words that state this goal and targets to a command, unquoted."""
+    return [*_goal_words(goal), *_target_words(targets)]
 
 
 def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:

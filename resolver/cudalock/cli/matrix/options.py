@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cudalock.cli.universe import MATRIX_HELP
+from cudalock.cli import MATRIX_HELP
 
 as_json = click.option("--json", "as_json", is_flag=True, help="The same as one JSON document.")
 directory = click.option("--matrix", "directory", metavar="DIR", help=MATRIX_HELP)

@@ -25,6 +25,7 @@ import tomlkit
 
 from cudalock import toml
 from cudalock.errors import BadFile, LockDiffers, NetworkError, OutputError, UsageError
+from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
 from cudalock.lock.wheels import targets_of, with_urls
@@ -32,7 +33,6 @@ from cudalock.urls import file_of
 from cudalock.versions import holds
 
 if TYPE_CHECKING:
-    from cudalock.formats import Options
     from cudalock.lock import Lock
     from cudalock.targets import Target
 
@@ -50,7 +50,7 @@ _NETWORK_SIGNS: Final = (
 )
 
 
-def render(lock: Lock, options: Options) -> str:
+def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """The text that uv writes.
 
     Raises UsageError where there is no uv or the pyproject.toml beside it lacks the lock,
@@ -75,7 +75,7 @@ def render(lock: Lock, options: Options) -> str:
     return text
 
 
-def _project(lock: Lock, options: Options) -> str:
+def _project(lock: Lock, options: WriteOptions) -> str:
     """The project file that the lock goes with: the one beside it, or a new one."""
     path = options.folder / uv_project.FILE if options.folder is not None else None
     beside = options._replace(filename=uv_project.FILE)
@@ -90,7 +90,7 @@ def _project(lock: Lock, options: Options) -> str:
     return existing
 
 
-def _asked(program: str, folder: Path, project: str, options: Options) -> str:
+def _asked(program: str, folder: Path, project: str, options: WriteOptions) -> str:
     made, stated = _with_version(project)
     (folder / uv_project.FILE).write_bytes(stated.encode())
     # What uv.lock has of other projects stays as it is, and uv's own settings count.
@@ -144,7 +144,7 @@ def _with_version(project: str) -> tuple[bool, str]:
 # -- what uv came to ------------------------------------------------------------------------------
 
 
-def compare(lock: Lock, text: str, options: Options) -> Iterator[str]:
+def compare(lock: Lock, text: str, options: WriteOptions) -> Iterator[str]:
     """How the text of a uv.lock differs from the lock, target by target."""
     lock = with_urls(lock) if options.urls else lock
     packages = _Packages(toml.loads(text)["package"])
@@ -230,4 +230,9 @@ def _shown(found: _Found | None) -> str:
     return f"{version} ({file})" if file else version
 
 
-__all__ = ["compare", "render"]
+def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallCommand, ...]:
+    """The command that installs what uv.lock has, without solving again."""
+    return (InstallCommand("uv", "uv sync --frozen"),)
+
+
+FORMAT: Final = Format(render, install_commands, remarks=uv_project.remarks)

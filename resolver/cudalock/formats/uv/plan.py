@@ -17,7 +17,7 @@ from cudalock.urls import encoded, without_credentials
 from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
-    from cudalock.formats import Options
+    from cudalock.formats import WriteOptions
     from cudalock.lock import Lock, Pin
     from cudalock.targets import Target
 
@@ -98,7 +98,7 @@ def goal_extras(lock: Lock) -> dict[str, set[str]]:
     return {canonicalize_name(each.name): set(each.extras) for each in asked if each.extras}
 
 
-def given_indexes(options: Options) -> Iterator[dict[str, Any]]:
+def given_indexes(options: WriteOptions) -> Iterator[dict[str, Any]]:
     """The user's indexes, without credentials: uv has those from its environment."""
     if options.index_url:
         yield {
@@ -110,13 +110,13 @@ def given_indexes(options: Options) -> Iterator[dict[str, Any]]:
         yield {"name": f"extra-{position}", "url": without_credentials(url)}
 
 
-def by_address(pin: Pin, options: Options) -> bool:
+def by_address(pin: Pin, options: WriteOptions) -> bool:
     """Whether the file names the pin's wheel and not an index that has it."""
     return pin.wheel.url is not None and (pin.wheel.builder is not None or options.urls)
 
 
 def sources(
-    pins: Iterable[Pin], indexes: Mapping[str, str], lock: Lock, options: Options
+    pins: Iterable[Pin], indexes: Mapping[str, str], lock: Lock, options: WriteOptions
 ) -> Iterator[dict[str, str]]:
     """The entries of `[tool.uv.sources]` for the pins of one project, their markers apart."""
 

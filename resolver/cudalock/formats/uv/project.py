@@ -43,6 +43,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from cudalock import toml
 from cudalock.errors import BadFile, Contradiction
+from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv.record import BLOCK, SIGN, Record
@@ -52,7 +53,6 @@ from cudalock.lock.wheels import with_urls
 from cudalock.versions import parse_marker, parse_requirement
 
 if TYPE_CHECKING:
-    from cudalock.formats import Options
     from cudalock.targets import Target
 
 FILE: Final = "pyproject.toml"
@@ -74,12 +74,23 @@ _UV: Final = ("tool", "uv")
 _SOURCES: Final = (*_UV, "sources")
 
 
-def render(lock: Lock, options: Options) -> str:
+def write(lock: Lock, options: WriteOptions) -> str:
+    """The text of the pyproject.toml with the lock in it: of the file that is there, or a new one.
+
+    Raises as `edit` and `read_existing` do.
+    """
+    existing = None
+    if options.folder is not None and options.filename is not None:
+        existing = read_existing(options.folder / options.filename)
+    return render(lock, options) if existing is None else edit(existing, lock, options)
+
+
+def render(lock: Lock, options: WriteOptions) -> str:
     """A new pyproject.toml, of a project that is nothing but this lock."""
     return edit(_EMPTY, lock, options)
 
 
-def edit(existing: str, lock: Lock, options: Options) -> str:
+def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
     """The text of a pyproject.toml with the lock in it; the same text where that changes nothing.
 
     Raises BadFile, naming file and key, for a file that is not TOML or says something else, and
@@ -99,14 +110,14 @@ def edit(existing: str, lock: Lock, options: Options) -> str:
     return bom + (text.replace("\n", "\r\n") if windows else text)
 
 
-def settings_beside(options: Options) -> Path | None:
+def settings_beside(options: WriteOptions) -> Path | None:
     """uv's own settings file in the same folder, if there is one. Next to it uv reads no indexes
     from [tool.uv] but those that sources name."""
     path = options.folder / SETTINGS if options.folder is not None else None
     return path if path is not None and path.is_file() else None
 
 
-def remarks(options: Options) -> Iterator[str]:
+def remarks(options: WriteOptions) -> Iterator[str]:
     """What is to be said of uv's own settings beside the file."""
     settings = settings_beside(options)
     if settings is not None:
@@ -133,7 +144,7 @@ class _Edit:
     way. Tables that are not there are written at the end of the file, in `appended`.
     """
 
-    def __init__(self, text: str, file: str, lock: Lock, options: Options) -> None:
+    def __init__(self, text: str, file: str, lock: Lock, options: WriteOptions) -> None:
         self.file = file
         self.lock = lock
         self.options = options
@@ -521,4 +532,9 @@ def _holds(marker: Marker | None, target: Target) -> bool:
     return marker is None or marker.evaluate({**target.marker_environment(), "extra": ""})
 
 
-__all__ = ["edit", "read_existing", "remarks", "render", "settings_beside"]
+def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallCommand, ...]:
+    """The command that installs the project's environment."""
+    return (InstallCommand("uv", "uv sync"),)
+
+
+FORMAT: Final = Format(write, install_commands, edits_file=True, remarks=remarks)

@@ -1,0 +1,262 @@
+"""The lock of a repository, step by step: what `generate` does and `check --fresh` repeats.
+
+read ── what the repository's files want
+prepare ── the queries that have a solution, by files, flags, settings and the lock at hand
+build ── their lock, with the command that makes it again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from cudalock.cli.machine import Looking, at_environments, targets_of
+from cudalock.cli.options import (
+    GoalOptions,
+    OptionValues,
+    OutputOptions,
+    read_recorded,
+)
+from cudalock.cli.output import build_lock
+from cudalock.cli.settings import refuse_programs
+from cudalock.errors import UsageError
+from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.facets import FACETS
+from cudalock.text import shell_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cudalock.generate.read import Repository
+    from cudalock.generate.solve import Answerable
+    from cudalock.generate.update_lock import Held
+    from cudalock.goals import Query, Request
+    from cudalock.lock import Lock
+    from cudalock.matrix.universe import Universe
+    from cudalock.targets import Target
+
+COMMIT: Final = "commit"
+"""What `--exclude-newer` takes here besides a date: the day of the files' last commit."""
+
+_OF_THE_LOCK: Final = (*FACETS, *ACCELERATORS)
+"""Flags that an update takes from the command of the lock, unless one of them is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateOptions:
+    """The options of `generate`."""
+
+    path: str
+    """the repository, or one file of it"""
+    goal: GoalOptions
+    output: OutputOptions
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    """projects"""
+    stack_only: bool = False
+    relax: bool = False
+    update: bool = False
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    """projects"""
+    phrases: tuple[str, ...] = ()
+    """`targets` of the settings"""
+
+    @classmethod
+    def of(cls, values: OptionValues, path: str, phrases: Sequence[str]) -> GenerateOptions:
+        """Read the options. Raises as GoalOptions and OutputOptions do, and for `--upgrade`."""
+        options = cls(
+            path,
+            GoalOptions.of(values),
+            OutputOptions.of(values),
+            extras=values.texts("extra"),
+            groups=values.texts("group"),
+            excludes=values.texts("exclude"),
+            stack_only=values.is_set("stack_only"),
+            relax=values.is_set("relax"),
+            update=values.is_set("update"),
+            upgrade=values.is_set("upgrade"),
+            upgrade_packages=values.texts("upgrade_package"),
+            phrases=tuple(phrases),
+        )
+        if (options.upgrade or options.upgrade_packages) and not options.update:
+            raise UsageError("`--upgrade` and `--upgrade-package` go with `--update`")
+        if options.update and not options.output.output:
+            raise UsageError(
+                "`--update` needs the lock to update", hints=["--update -o requirements.lock.txt"]
+            )
+        return options
+
+    @property
+    def words(self) -> list[str]:
+        """The words that name the repository and what of it is wanted, unquoted."""
+        words = [] if self.path == "." else [Path(self.path).as_posix()]
+        for flag, names in {
+            "--extra": self.extras,
+            "--group": self.groups,
+            "--exclude": self.excludes,
+        }.items():
+            words += [word for name in names for word in (flag, name)]
+        words += ["--stack-only"] if self.stack_only else []
+        words += ["--relax"] if self.relax else []
+        return words
+
+
+def folder_of(path: str) -> Path:
+    """Return the folder whose pyproject.toml has the settings for a repository, or a file of it."""
+    return Path(path) if Path(path).is_dir() else Path(path).parent
+
+
+def read(options: GenerateOptions, universe: Universe) -> Repository:
+    """What the repository's files want. Raises BadFile for one that cannot be read."""
+    from cudalock.generate.read import Choice, read_repository
+
+    choice = Choice(options.extras, options.groups, options.excludes, options.stack_only)
+    return read_repository(Path(options.path), universe.matrix, choice)
+
+
+class Prepared(NamedTuple):
+    """The queries of a repository that have a solution, and what they were made of."""
+
+    repository: Repository
+    request: Request
+    """what the flags state, with the machine of the lock that is updated"""
+    targets: tuple[Request, ...]
+    """those of the settings, as flags would state each; none where a flag states one"""
+    solvable: Answerable
+    locked: Held | None
+    """the lock that is updated"""
+    looking: Looking
+
+
+def prepare(repository: Repository, options: GenerateOptions, universe: Universe) -> Prepared:
+    """Find the queries that have a solution.
+
+    Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
+    """
+    from cudalock.generate.queries import Said
+    from cudalock.generate.solve import Answerer, check_anything, check_names
+
+    locked = _locked(options, universe)
+    request = options.goal.request
+    if locked is not None:
+        request = _for_its_machine(request, locked)
+    request = _until_commit(at_environments(request), repository)
+    defaults = _until_commit(options.goal.defaults, repository)
+    targets: tuple[Request, ...] = ()
+    if not (request.python or request.platform or request.gpu or request.driver):
+        targets = tuple(_as_request(target) for target in targets_of(options.phrases, universe))
+    if targets:
+        nothing: dict[str, Any] = dict.fromkeys(FACETS, ())
+        defaults = defaults._replace(**nothing)
+    check_anything(repository, request)
+    check_names(repository, universe)
+    looking = Looking(universe.matrix, off=not options.goal.detect)
+    said = Said(request, defaults, looking.here, targets)
+    solvable = Answerer(repository, said, universe).questions(relaxed=options.relax)
+    return Prepared(repository, request, targets, solvable, locked, looking)
+
+
+def _locked(options: GenerateOptions, universe: Universe) -> Held | None:
+    if not options.update or options.output.output is None:
+        return None
+    from cudalock.generate.update_lock import read_held
+
+    return read_held(Path(options.output.output), universe.matrix)
+
+
+def _for_its_machine(request: Request, locked: Held) -> Request:
+    """The request with the machine that a lock was made for, unless a flag says anything of it."""
+    if any(getattr(request, name) for name in _OF_THE_LOCK):
+        return request
+    try:
+        recorded = read_recorded(locked.command or "").context.params
+    except (click.ClickException, ValueError):
+        return request
+    refuse_programs(recorded.get("python") or (), "the command of the lock")
+    texts: dict[str, Any] = {name: tuple(recorded.get(name) or ()) for name in _OF_THE_LOCK}
+    return request._replace(**texts)
+
+
+def _until_commit(request: Request, repository: Repository) -> Request:
+    """The request with a day in place of `--exclude-newer commit`."""
+    if COMMIT not in request.exclude_newer:
+        return request
+    from cudalock.generate.git import commit_day
+
+    day = commit_day(repository.root, repository.inputs)
+    return request._replace(
+        exclude_newer=tuple(day if text == COMMIT else text for text in request.exclude_newer)
+    )
+
+
+def _as_request(target: Target) -> Request:
+    """What is stated of a target, as flags would."""
+    from cudalock.goals import Request
+
+    flags = target.flags()
+    texts = dict(zip(flags[::2], flags[1::2], strict=True))
+    stated = target.stated
+    return Request(
+        python=(texts["--python"],) if "python" in stated else (),
+        platform=(texts["--platform"],) if "platform" in stated else (),
+        glibc=(target.glibc,) if "glibc" in stated and target.glibc else (),
+        gpu=target.gpus if "gpu" in stated else (),
+        driver=(target.driver,) if "driver" in stated and target.driver else (),
+    )
+
+
+def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> Lock:
+    """The lock, with notes on what the repository's files said and did not get."""
+    from cudalock.generate.report import lock_notes
+
+    queries = _with_pins(prepared, options, universe)
+    lock = build_lock(queries, universe, _command(queries, prepared, options))
+    notes = lock_notes(prepared.repository, prepared.solvable, lock)
+    return replace(lock, notes=(*lock.notes, *notes))
+
+
+def _with_pins(
+    prepared: Prepared, options: GenerateOptions, universe: Universe
+) -> tuple[Query, ...]:
+    """The queries with the pins of the lock that is updated, as far as they still work."""
+    if prepared.locked is None or options.upgrade:
+        return prepared.solvable.questions
+    from cudalock.generate.update_lock import hold
+    from cudalock.versions import canonical
+
+    find = universe.matrix.names.find
+    free = frozenset(find(name) or canonical(name) for name in options.upgrade_packages)
+    return hold(prepared.solvable.questions, prepared.locked.pins, free, universe)
+
+
+def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOptions) -> str:
+    """The command that makes the lock again from the same repository, the machine written out."""
+    from cudalock.goals import Goal, command_words
+
+    goal = queries[0][0]
+    flags = Goal(
+        requirements=_flag_requirements(prepared.request),
+        **{name: getattr(goal, name) for name in (*ACCELERATORS, *LIBRARIES)},
+        toolkit=goal.toolkit,
+        builders=goal.builders,
+        exclude_newer=goal.exclude_newer,
+        strict=goal.strict,
+    )
+    # Targets that pyproject.toml names are no product of platforms and Pythons.
+    targets = () if prepared.targets else tuple(target for _, target in queries)
+    words = [*options.words, *command_words(flags, *targets), *options.output.words]
+    return shell_command(["cudalock", "generate", *words])
+
+
+def _flag_requirements(request: Request) -> tuple[str, ...]:
+    from cudalock.goals.switches import read_switches
+    from cudalock.goals.values import parse_version_spec
+
+    name = read_switches().framework
+    versions = [name + parse_version_spec(name, text)[0] for text in request.framework]
+    return tuple(sorted({*versions, *request.switches}))

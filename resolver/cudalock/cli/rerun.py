@@ -1,0 +1,44 @@
+"""A lock's own command, from its header, run again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cudalock.cli.machine import read_queries
+from cudalock.cli.options import GoalOptions, OptionValues, read_recorded
+from cudalock.cli.output import build_lock
+from cudalock.cli.repository import GenerateOptions, build, folder_of, prepare, read
+from cudalock.cli.settings import Settings, refuse_programs
+
+if TYPE_CHECKING:
+    from cudalock.lock import Lock
+    from cudalock.matrix.universe import Universe
+
+
+def rerun(command: str, name: str, universe: Universe) -> Lock:
+    """Build the lock that the command in the header of the file `name` makes with this matrix.
+
+    Nothing is reported or written, and this machine has no part in it. For a repository's lock this
+    is what `--update` would make: it is fresh as long as an update would change nothing, since its
+    pins were the newest once, and the repository's files may have changed since.
+
+    Raises the errors of the command line, click.ClickException among them.
+    """
+    recorded = read_recorded(command)
+    params = recorded.context.params
+    refuse_programs(params["python"], f"the command of `{name}`")
+    # The settings of the folder may have changed since; what they said then is in the command.
+    values = OptionValues(recorded.context, Settings())
+    if recorded.name == "generate":
+        path: str = params["path"]
+        options = GenerateOptions.of(values, path, Settings.read(folder_of(path)).targets)
+        options = replace(
+            options,
+            goal=replace(options.goal, detect=False, quiet=True),
+            output=replace(options.output, output=name),
+            update=True,
+        )
+        return build(prepare(read(options, universe), options, universe), options, universe)
+    goal = replace(GoalOptions.of(values, params["goal"]), detect=False, quiet=True)
+    return build_lock(read_queries(goal, universe), universe, command)

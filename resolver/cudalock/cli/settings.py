@@ -1,0 +1,144 @@
+"""`[tool.cudalock]` of a pyproject.toml: defaults for the options of the commands, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cudalock.errors import BadFile, UnknownName, UsageError
+from cudalock.names import nearest
+from cudalock.targets.facets import FACETS
+from cudalock.text import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TABLE: Final = "tool.cudalock"
+TARGETS: Final = "targets"
+"""The one key of the table that is no option: the targets of `check` and `generate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The table as TOML has it, and what it means for a command."""
+
+    table: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> Settings:
+        """Return the table of the pyproject.toml in `folder`, empty where there is none.
+
+        Raises BadFile for a file that cannot be read, or that is not TOML.
+        """
+        return cls(_table((folder or Path()) / "pyproject.toml"))
+
+    def defaults(self, command: click.Command) -> dict[str, Any]:
+        """Return the values by the command's parameter names. A key is an option without dashes.
+
+        Raises UnknownName for a key that is none of its options, BadFile for a value that the
+        option does not take.
+        """
+        options = {
+            flag.removeprefix("--"): parameter
+            for parameter in command.params
+            if isinstance(parameter, click.Option)
+            for flag in parameter.opts
+            if flag.startswith("--")
+        }
+        defaults: dict[str, Any] = {}
+        for key, value in self.table.items():
+            if key == TARGETS:
+                continue
+            option = options.get(key)
+            if option is None or option.name is None:
+                near = nearest(key, options)
+                raise UnknownName(
+                    f"pyproject.toml: [{TABLE}] has the key `{key}`, and there is no such option",
+                    hints=did_you_mean(near),
+                )
+            defaults[option.name] = _converted(key, value, option)
+        refuse_programs(defaults.get("python", ()), f"pyproject.toml: [{TABLE}] python")
+        return defaults
+
+    @property
+    def target_flags(self) -> dict[str, tuple[str, ...]]:
+        """The options that state a target, by name; the table's other keys are not looked at.
+
+        Raises BadFile for a value that is no text, or list of them.
+        """
+        flags = {}
+        for name in FACETS:
+            value = self.table.get(name, [])
+            texts = value if isinstance(value, list) else [value]
+            if not all(isinstance(text, str) for text in texts):
+                raise BadFile(f"pyproject.toml: [{TABLE}] {name} is text: write it in quotes")
+            flags[name] = tuple(texts)
+        return flags
+
+    @property
+    def targets(self) -> list[str]:
+        """The phrases of `targets`, each a platform and a Python: "linux 3.11".
+
+        Raises BadFile for anything else there.
+        """
+        value = self.table.get(TARGETS, [])
+        phrases = [value] if isinstance(value, str) else value
+        if not isinstance(phrases, list) or not all(isinstance(text, str) for text in phrases):
+            raise BadFile(f'pyproject.toml: [{TABLE}] {TARGETS} is a list, as ["linux 3.11"]')
+        return phrases
+
+
+def refuse_programs(pythons: Iterable[str], where: str) -> None:
+    """Raises BadFile for a Python that a file of a repository states by a path: it would be run to
+    be asked, and nothing that is read there is ever run."""
+    from cudalock.targets.pythons import is_version
+
+    for text in pythons:
+        if not is_version(text):
+            raise BadFile(
+                f"{where}: Python `{text}` is no version, and no program that a file names is run",
+                hints=[f'`--python "{text}"`, if it is to be trusted', 'a version, as "3.11"'],
+            )
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"`{path}` cannot be read: {error}") from error
+    if TABLE not in text:
+        # Most have no such table, and need not be parsed, nor be right.
+        return {}
+    from cudalock import toml
+
+    try:
+        table = toml.loads(text).get("tool", {}).get("cudalock", {})
+    except toml.TOMLDecodeError as error:
+        raise BadFile(f"`{path}` is not TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise BadFile(f"`{path}`: [{TABLE}] is not a table")
+    return table
+
+
+def _converted(key: str, value: object, option: click.Option) -> object:
+    """Return the value as the option's type makes it of a flag's text."""
+    where = f"pyproject.toml: [{TABLE}] {key}"
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise BadFile(f"{where} is true or false")
+        return value
+    texts = value if isinstance(value, list) and option.multiple else [value]
+    if not all(isinstance(text, str) for text in texts):
+        # 3.10 as a number is 3.1: it has to be text.
+        raise BadFile(f'{where} is text: write it in quotes, as "3.11"')
+    try:
+        converted = [option.type.convert(text, option, None) for text in texts]
+    except click.BadParameter as error:
+        raise UsageError(f"{where}: {error.message}") from error
+    return tuple(converted) if option.multiple else converted[0]
