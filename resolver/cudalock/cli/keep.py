@@ -36,7 +36,7 @@ def build_additions(
     from cudalock.environment import Machine, read_inventory
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import one_target
-    from cudalock.keep import Keeping
+    from cudalock.keep import KeepRequest, keep_command, lock_additions
 
     goal, target = one_target(queries)
     layout, path = _environment(goal_options)
@@ -47,8 +47,9 @@ def build_additions(
     subject = ExaminedEnvironment(
         layout, inventory, machine, universe, machine_overridden=is_stated
     )
-    keeping = Keeping(subject, goal, _words(keep))
-    return keeping.lock(" ".join([keeping.command(path), *map(shell_word, output_options.words)]))
+    request = KeepRequest(subject, goal, _words(keep))
+    words = [keep_command(request, path), *map(shell_word, output_options.words)]
+    return lock_additions(request, " ".join(words))
 
 
 def _environment(options: GoalOptions) -> tuple[Layout, str]:

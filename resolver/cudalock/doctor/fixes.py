@@ -41,17 +41,17 @@ def completing(text: str, subject: ExaminedEnvironment) -> str | None:
     """Solves for a requirement beside all that is there; None for what the matrix does not have,
     and where nothing fits."""
     # Imported here: most environments lack nothing.
-    from cudalock.keep import ALL, Keeping
+    from cudalock.keep import ALL, KeepRequest, keep_command, lock_additions
 
     name = leading_name(text)
     if not subject.matrix.is_curated(name) or subject.universe.project(name) is None:
         return None
-    keeping = Keeping(subject, Goal(requirements=(text,)), (ALL,))
+    request = KeepRequest(subject, Goal(requirements=(text,)), (ALL,))
     try:
-        keeping.lock("")
+        lock_additions(request, "")
     except CudalockError:
         return None
-    return f"`{keeping.command(str(subject.layout.prefix))}`"
+    return f"`{keep_command(request, str(subject.layout.prefix))}`"
 
 
 def again(installed: Installed, subject: ExaminedEnvironment) -> str:

@@ -1,13 +1,16 @@
-"""What fits what is there: a goal solved for an environment whose distributions are held.
+"""Solve a goal for an environment while installed packages stay as they are.
 
-What is kept is held at its version and build. With `all` that is everything; else the named ones,
-and of the rest as much as leaves an answer, the most important first. What comes out is the lock of
-what is new or has to change, and nothing else.
+With `all` every installed package is preserved at its version and build; with names those are, and
+of the rest as many as leave a solution, the most important first. The result is the lock of what is
+new or has to change, and nothing else.
 
-`keep` decides what is kept and what is new, `policy` is the goal beside what is kept, `refusal`
-tells why there is no answer.
+`keep` solves and makes that lock, `preserve` decides what has to stay, `policy` is how the resolver
+treats it, `refusal` explains why there is no solution, and `commands` writes the commands that are
+recorded and suggested.
 """
 
-from cudalock.keep.keep import ALL, InstalledChange, Keeping
+from cudalock.keep.commands import KeepRequest, keep_command
+from cudalock.keep.keep import lock_additions
+from cudalock.keep.preserve import ALL
 
-__all__ = ["ALL", "InstalledChange", "Keeping"]
+__all__ = ["ALL", "KeepRequest", "keep_command", "lock_additions"]

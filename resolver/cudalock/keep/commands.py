@@ -1,0 +1,84 @@
+"""Write the commands that solve for an environment: the recorded one, and alternatives to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cudalock.compat.installed import once_uninstalled
+from cudalock.errors import CudalockError
+from cudalock.goals import command_line
+from cudalock.solving import solve
+from cudalock.text import shell_word
+from cudalock.versions import canonical, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cudalock.compat.installed import ExaminedEnvironment
+    from cudalock.goals import Goal
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRequest:
+    """A goal for an environment, and what of the environment has to stay."""
+
+    environment: ExaminedEnvironment
+    goal: Goal
+    words: tuple[str, ...]
+    """`all`, or names as `--keep` has them"""
+
+
+def keep_command(request: KeepRequest, path: str) -> str:
+    """Return the command that makes this request for the environment at a path."""
+    flags = machine_flags(request.environment)
+    words = ["--python", path, "--keep", ",".join(request.words), *flags]
+    return " ".join([command_line(request.goal), *map(shell_word, words)])
+
+
+def machine_flags(environment: ExaminedEnvironment) -> list[str]:
+    """Return the flags for what is known of the machine: `--gpu 8.9 --driver 550.54`."""
+    shown = ["--gpu", "--driver", *(["--glibc"] if environment.machine_overridden else [])]
+    flags = environment.target.flags()
+    return [
+        word
+        for flag, argument in zip(flags[::2], flags[1::2], strict=True)
+        if flag in shown
+        for word in (flag, argument)
+    ]
+
+
+def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[str]:
+    """Yield the command that re-resolves the environment, if one has a solution.
+
+    It is for the goal and every installed project with a rank: beside another build of the same
+    framework version, else beside another version of it.
+    """
+    framework = environment.framework
+    if framework is None:
+        return
+    used = [
+        installed.name
+        for installed in environment.stack()
+        if installed.name in environment.matrix.ranked and environment.builds(installed)
+    ]
+    for text in (f"{framework.name}=={framework.public}", framework.name):
+        requirements = _with_missing(goal.requirements, (text, *used))
+        whole_goal = replace(goal, requirements=requirements)
+        try:
+            resolution = solve(whole_goal, environment.target, environment.universe)
+        except CudalockError:
+            continue
+        words = ["--python", str(environment.layout.prefix), *machine_flags(environment)]
+        command = " ".join([command_line(whole_goal), *map(shell_word, words)])
+        build = resolution.pins[framework.name].full_version
+        first = once_uninstalled(resolution, environment)
+        yield f"`{command}` is all of it anew, with {framework.name} {build}{first}"
+        return
+
+
+def _with_missing(requirements: tuple[str, ...], defaults: tuple[str, ...]) -> tuple[str, ...]:
+    """The requirements, and the defaults for projects that they do not name, sorted."""
+    by_name = {canonical(parse_requirement(text).name): text for text in defaults}
+    by_name |= {canonical(parse_requirement(text).name): text for text in requirements}
+    return tuple(sorted(by_name.values()))
