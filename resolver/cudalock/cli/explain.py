@@ -16,7 +16,7 @@ from cudalock.cli.universe import open_matrix
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
-    from cudalock.conflicts import Choice
+    from cudalock.conflicts import PinReasons
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
@@ -66,18 +66,18 @@ def explain(
         emit("\n".join(_lines(resolution, choices)) + "\n")
 
 
-def _choices(resolution: Resolution, package: str | None) -> list[Choice]:
-    from cudalock.conflicts import Chooser
+def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
+    from cudalock.conflicts import PinExplainer
 
-    chooser = Chooser(resolution)
+    explainer = PinExplainer(resolution)
     if package is None:
-        return [chooser.choice(name) for name in _in_order(resolution)]
+        return [explainer.reasons(name) for name in _in_order(resolution)]
     name = resolution.matrix.names.find(package) or package
     name = resolution.matrix.names.stand_in(name, resolution.target.marker_environment())
     if name not in resolution.pins:
         pinned = ", ".join(_in_order(resolution))
         raise UnknownName(f"`{package}` is not in this lock, which has {pinned}")
-    return [chooser.choice(name)]
+    return [explainer.reasons(name)]
 
 
 def _in_order(resolution: Resolution) -> list[str]:
@@ -86,10 +86,10 @@ def _in_order(resolution: Resolution) -> list[str]:
     return [*asked, *(name for name in resolution.pins if name not in asked)]
 
 
-def _lines(resolution: Resolution, choices: list[Choice]) -> Iterator[str]:
+def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
     for choice in choices:
-        yield f"{choice.name} {choice.version}, from {choice.place}"
-        yield f"  wanted by {'; '.join(choice.wanted_by)}"
+        yield f"{choice.name} {choice.version}, from {choice.source}"
+        yield f"  wanted by {'; '.join(choice.required_by)}"
         for passed in choice.passed_over:
             yield f"  newer {passed}"
         for build in choice.other_builds:
@@ -118,7 +118,7 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
     return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
-def _json(resolution: Resolution, choices: list[Choice]) -> str:
+def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
     value = {
         "schema": SCHEMA,
         "matrix": resolution.matrix.version,
@@ -127,8 +127,8 @@ def _json(resolution: Resolution, choices: list[Choice]) -> str:
             {
                 "name": choice.name,
                 "version": choice.version,
-                "from": choice.place,
-                "wanted_by": list(choice.wanted_by),
+                "from": choice.source,
+                "wanted_by": list(choice.required_by),
                 "passed_over": [
                     {"versions": list(passed.versions), "why": passed.why, "fact": passed.fact}
                     for passed in choice.passed_over

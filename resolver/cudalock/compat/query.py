@@ -1,4 +1,4 @@
-"""The question whether what is held goes together, as the engine asks questions."""
+"""Ask the resolver whether pins are compatible."""
 
 from __future__ import annotations
 
@@ -68,8 +68,7 @@ class PinPolicy(Policy):
 
 
 class PinQuery:
-    """Asks whether some of what is held goes together, and counts how often. A ``strict`` one takes
-    a warning for a no."""
+    """Asks whether pins are compatible on one target, and counts how often."""
 
     def __init__(
         self,
@@ -80,6 +79,7 @@ class PinQuery:
         strict: bool = False,
         stack: Container[str] | None = None,
     ) -> None:
+        """`solves` is how many searches are allowed; with `strict` a warning is a conflict."""
         self.strict = strict
         self._stack = stack
         self.target = target
@@ -89,32 +89,31 @@ class PinQuery:
 
     @property
     def is_spent(self) -> bool:
-        """Whether no more may be asked."""
+        """Whether no search is left."""
         return self.solves <= 0
 
-    def search(self, held: Sequence[PinnedProject]) -> Search:
-        """The search of an answer with all of these."""
+    def search(self, pins: Sequence[PinnedProject]) -> Search:
+        """Return a new search for a solution with all of these pins."""
         self.solves -= 1
-        return Search(self.problem(held))
+        return Search(self.problem(pins))
 
-    def problem(self, held: Sequence[PinnedProject], *, wide: bool = False) -> Problem:
-        """What is asked of the engine: a goal of these pins, whoever built them."""
+    def problem(self, pins: Sequence[PinnedProject], *, wide: bool = False) -> Problem:
+        """Return the problem of these pins, whoever built their wheels."""
         goal = Goal(
-            requirements=tuple(dict.fromkeys(each.text for each in held if each.required)),
-            constraints=tuple(dict.fromkeys(each.text for each in held if not each.required)),
+            requirements=tuple(dict.fromkeys(pin.text for pin in pins if pin.required)),
+            constraints=tuple(dict.fromkeys(pin.text for pin in pins if not pin.required)),
             builders="any",
             strict=self.strict,
         )
-        policy = PinPolicy(held, self.universe, self._overridden, self._stack)
+        policy = PinPolicy(pins, self.universe, self._overridden, self._stack)
         return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
 
-    def is_possible(self, held: Sequence[PinnedProject]) -> bool:
-        """Whether these go together, at whatever price in warnings."""
-        if not any(each.required for each in held):
+    def is_possible(self, pins: Sequence[PinnedProject]) -> bool:
+        """Return whether the pins are compatible, warnings apart."""
+        if not any(pin.required for pin in pins):
             return True
-        return self.search(held).is_possible()
+        return self.search(pins).is_possible()
 
-    def core(self, held: Sequence[PinnedProject]) -> list[PinnedProject]:
-        """A smallest part of what does not go together that does not either; what comes first is
-        rather in it."""
-        return minimal_conflict(held, self.is_possible)
+    def core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
+        """Return a minimal part of some incompatible pins, rather of the first ones."""
+        return minimal_conflict(pins, self.is_possible)

@@ -1,8 +1,9 @@
-"""Why an answer is what it is, why there is none, and what to change.
+"""Explain a solution, explain why there is none, and suggest what to change.
 
-:mod:`pin_reasons` explains the pins of an answer. Where there is none, :mod:`core` narrows the
-question down to a minimal impossible part, :mod:`explanation` tells it (:mod:`no_wheel` what has no
-wheel) in :mod:`step`, and :mod:`suggestions` looks for the least change that has an answer.
+:mod:`pin_reasons` explains the pins of a solution. Where there is none, :mod:`core` narrows the
+query down to a minimal impossible part, :mod:`explanation` turns that into the steps of
+:mod:`step` (with :mod:`no_wheel` for what leads to a project without a wheel), and
+:mod:`suggestions` looks for the smallest change that has a solution.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
-from cudalock.conflicts.pin_reasons import Choice, Chooser
+from cudalock.conflicts.pin_reasons import PinExplainer, PinReasons
 from cudalock.conflicts.step import IndexTrouble, Step, render
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 
 
 def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
-    """The error to raise for a goal that has no answer on a target."""
+    """Return the error to raise for a goal that has no solution on a target."""
     conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
-    wanted = ", ".join(goal.requirements) or "this goal"
+    requirements = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, universe, cores))
     conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
-    told = {render(step) for steps in conflicts for step in steps}
-    troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in told)
+    # The universe may report of a project what the steps of a core say already.
+    lines = {render(step) for steps in conflicts for step in steps}
+    troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in lines)
     explanation = Explanation(
-        headline=f"there is no answer for {wanted} on {target.label}",
-        elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
+        headline=f"there is no answer for {requirements} on {target.label}",
+        elements=tuple(dict.fromkeys(element for core in cores for element in core.elements)),
         conflicts=(*conflicts, troubles) if troubles else tuple(conflicts),
         suggestions=suggestions,
     )
@@ -42,10 +44,10 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
 
 
 __all__ = [
-    "Choice",
-    "Chooser",
     "Conflict",
     "Explanation",
+    "PinExplainer",
+    "PinReasons",
     "Step",
     "Suggestion",
     "explain",

@@ -1,8 +1,8 @@
-"""A minimal core: what was asked, and the facts, that cannot hold together.
+"""Narrow an impossible query down to a minimal core: requirements and facts in conflict.
 
-resolvelib's causes are only the last dead end. Here the question is asked again with less of it,
-until nothing more can be left out. The parts that can be left out are its *elements*: each
-requirement of the goal, each option, each part of the target, each fact.
+resolvelib's causes are only the last dead end. Here parts of the query are left out until every
+one that is left is needed for the conflict. The parts are its *elements*: each requirement of the
+goal, each option, each part of the target, each fact.
 """
 
 from __future__ import annotations
@@ -16,32 +16,31 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.resolution.unreachable import out_of_reach
 from cudalock.targets.accelerators import LIBRARIES
+from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The parts of a core are looked for in this order: what was asked for in so many words, where it
-# may come from, the target, what the goal leaves to the defaults, and facts last, for a conflict
-# that needs none of them is the simplest to tell.
+# QuickXplain prefers what comes first. The user's own words explain a conflict best, and a conflict
+# that needs no fact is the simplest to explain: requirements, where they may come from, the target,
+# options that may be defaults, and facts last.
 _ORDER: Final[tuple[ElementKind, ...]] = ("goal", "source", "target", "option", "fact")
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A minimal impossible part of a question, and everything else in it.
-
-    Without any one of ``elements`` the rest of them has an answer.
-    """
+    """A minimal impossible part of a query: without any one of `elements` there is a solution."""
 
     elements: tuple[Element, ...]
     others: frozenset[Element]
+    """all other elements of the query"""
 
 
 class Conflict:
-    """An impossible goal, asked again with less of it. One wide network serves every question."""
+    """Finds the cores of an impossible goal. One wide network serves every query."""
 
     def __init__(self, problem: Problem) -> None:
-        """Takes a wide problem: it names the elements that stand in the way."""
+        """`problem` is a wide one: only those tell which element rules a candidate out."""
         self.problem = problem
         self.search = Search(problem)
         self.elements = tuple(sorted(self._elements(), key=self._importance))
@@ -62,48 +61,47 @@ class Conflict:
         is_aside = kind == "fact" and matrix.fact(id).component not in central
         return _ORDER.index(kind), is_aside, element
 
-    def is_possible(self, kept: Iterable[Element]) -> bool:
-        """Whether the question has an answer when only these elements of it are kept."""
-        return self.search.is_possible(frozenset(self.elements).difference(kept))
+    def is_possible(self, elements: Iterable[Element]) -> bool:
+        """Return whether the query has a solution with only these elements."""
+        return self.search.is_possible(frozenset(self.elements).difference(elements))
 
     def core(self, without: frozenset[Element] = frozenset()) -> Core | None:
-        """A minimal core of the question less ``without``; None where that has an answer."""
+        """Return a minimal core of the query less `without`; None where that has a solution."""
         candidates = [element for element in self.elements if element not in without]
         if self.is_possible(candidates):
             return None
-        found = set(minimal_conflict(candidates, self.is_possible))
+        needed = set(minimal_conflict(candidates, self.is_possible))
         return Core(
-            tuple(element for element in candidates if element in found),
-            (self.search.elements | frozenset(self.elements)) - found,
+            tuple(element for element in candidates if element in needed),
+            (self.search.elements | frozenset(self.elements)) - needed,
         )
 
-    def _out_of_reach(self) -> list[Core]:
-        """A conflict for each requirement that cannot be had by itself: all are to be mended."""
+    def _unreachable_cores(self) -> list[Core]:
+        """A core for each requirement that is impossible by itself: all have to be fixed."""
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
-        alone = dict.fromkeys(each.origin for each in out_of_reach(problem))
-        others = frozenset(element for element in self.elements if element.kind == "goal")
-        found = (self.core(others - {each}) for each in alone)
-        return [core for core in found if core is not None]
+        impossible = dict.fromkeys(requirement.origin for requirement in out_of_reach(problem))
+        requirements = frozenset(element for element in self.elements if element.kind == "goal")
+        cores = (self.core(requirements - {element}) for element in impossible)
+        return [core for core in cores if core is not None]
 
     def cores(self) -> list[Core]:
-        """The conflict, and a second one that would be left once the first was mended.
+        """Return a core, and a second one that would be left once the first is fixed.
 
-        What the first is mended by is not known, so the least important thing asked for in it is
-        let go to see the other.
+        How the first will be fixed is not known: the least important requirement of it is dropped
+        to see the second.
         """
-        alone = self._out_of_reach()
-        if alone:
-            return alone
+        unreachable = self._unreachable_cores()
+        if unreachable:
+            return unreachable
         first = self.core()
         if first is None:
             return []
-        asked = [element for element in first.elements if element.kind == "goal"]
-        if len(asked) < 2:
+        required = [element for element in first.elements if element.kind == "goal"]
+        if len(required) < 2:
             return [first]
         framework = self.problem.matrix.framework
-        let_go = [each for each in asked if not each.id.startswith(f"{framework}=")] or asked
-        second = self.core(frozenset(let_go[-1:]))
+        droppable = [
+            element for element in required if leading_name(element.id) != framework
+        ] or required
+        second = self.core(frozenset(droppable[-1:]))
         return [first] if second is None else [first, second]
-
-
-__all__ = ["Conflict", "Core"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.conflicts.no_wheel import WithoutWheels
+from cudalock.conflicts.no_wheel import DeadEnds
 from cudalock.conflicts.step import (
     SHOWN_VERSIONS,
     Advice,
@@ -42,16 +42,15 @@ if TYPE_CHECKING:
 
 
 class Explanation(NamedTuple):
-    """Why a goal has no answer on a target.
-
-    ``elements`` are those of the cores; ``conflicts`` tell each core, one fact a line;
-    ``suggestions`` are changes that help, which were solved.
-    """
+    """Why a goal has no solution on a target."""
 
     headline: str
     elements: tuple[Element, ...]
+    """those of all cores, each once"""
     conflicts: tuple[tuple[Step, ...], ...]
+    """the steps of each core"""
     suggestions: tuple[Suggestion, ...] = ()
+    """changes that have a solution: each was solved"""
 
     def __str__(self) -> str:
         lines = [self.headline]
@@ -73,69 +72,69 @@ class Explanation(NamedTuple):
 
 
 class CoreExplainer:
-    """Tells one core of a conflict."""
+    """Explains one core of a conflict in steps."""
 
     def __init__(self, conflict: Conflict, core: Core) -> None:
         self._problem = conflict.problem
         self._network = conflict.search.network
         self._core = core
-        self._wheels = WithoutWheels(conflict.problem, is_alone=len(core.elements) == 1)
+        self._dead_ends = DeadEnds(conflict.problem, is_single=len(core.elements) == 1)
 
     def steps(self) -> tuple[Step, ...]:
-        """The steps of the propagation that led to the clash; where it takes a search to see
-        the clash, the elements of the core instead."""
+        """Return the steps of the propagation that led to the conflict.
+
+        Where it takes a search to see the conflict, they are the elements of the core instead.
+        """
         trace: list[Strike] = []
         alive = self._network.alive(self._core.others, trace)
         empty = self._network.propagate(alive, self._core.others, trace)
         strikes = _leading_to(empty, trace) if empty is not None else []
-        told = [step for strike in strikes for step in self._told(strike)]
-        named = {fact_of(step) for step in told}
-        # What the trace did not need to show is part of the core all the same.
+        steps = [step for strike in strikes for step in self._steps_of(strike)]
+        shown_facts = {fact_of(step) for step in steps}
+        # A fact that the trace did not need is part of the core all the same.
         for kind, id in self._core.elements:
-            if kind == "fact" and id not in named:
+            if kind == "fact" and id not in shown_facts:
                 fact = self._problem.matrix.fact(id)
-                told.append(FactSays(NamedVersions(fact.component, ()), fact.says, id))
+                steps.append(FactSays(NamedVersions(fact.component, ()), fact.says, id))
             elif kind == "goal" and empty is None:
-                told.insert(0, GoalRequires(id))
-                told += self._wheels.way(id)
+                steps.insert(0, GoalRequires(id))
+                steps += self._dead_ends.path_from(id)
             elif kind == "option" and empty is None:
-                told.append(self._option(id, ""))
-            elif kind == "target" and empty is None and not self._is_of_glibc(id):
-                told.append(TargetHas(id, self._problem.target))
-        told += self._instead()
-        return unique(told)
+                steps.append(self._option(id, ""))
+            elif kind == "target" and empty is None and not self._is_shown_by_glibc(id):
+                steps.append(TargetHas(id, self._problem.target))
+        steps += self._advice()
+        return unique(steps)
 
-    def _is_of_glibc(self, part: str) -> bool:
-        """Whether it is the platform, beside a glibc that says so."""
+    def _is_shown_by_glibc(self, part: str) -> bool:
         return part == "platform" and TARGET_GLIBC in self._core.elements
 
-    def _instead(self) -> Iterator[Step]:
-        """What the facts of the core advise."""
+    def _advice(self) -> Iterator[Step]:
         for id in ids_of(self._core.elements, "fact"):
             fix = self._problem.matrix.fact(id).fix
             if fix:
                 yield Advice(fix, id)
 
-    def _told(self, strike: Strike) -> Iterator[Step]:
+    def _steps_of(self, strike: Strike) -> Iterator[Step]:
         if isinstance(strike.cause, Restriction):
             yield from self._restriction(strike, strike.cause)
         else:
             yield self._table(strike, strike.cause)
 
-    # -- what was asked, and the target ---------------------------------------------------------
+    # -- the goal and the target ----------------------------------------------------------------
 
     def _restriction(self, strike: Strike, cause: Restriction) -> Iterator[Step]:
-        by_kind: dict[str, list[str]] = {}
+        # Where a wheel has to come from is explained by whoever knows the file or environment.
         if any(element.kind == "source" for element in cause.elements):
-            # Where a wheel has to come from is told once, by whoever knows why.
             return
+        by_kind: dict[str, list[str]] = {}
         for kind, id in sorted(cause.elements):
             by_kind.setdefault(kind, []).append(id)
         struck = self._members(strike.component, strike.before & ~strike.after)
         if "goal" in by_kind:
             yield GoalRequires(by_kind["goal"][0])
             if not strike.after:
-                yield from self._wheels.told(strike.component, by_kind["goal"][0])
+                yield from self._dead_ends.never_installable(strike.component, by_kind["goal"][0])
         elif "fact" in by_kind:
             fact = self._problem.matrix.fact(by_kind["fact"][0])
             if fact.component != strike.component:
@@ -147,11 +146,11 @@ class CoreExplainer:
             )
             yield FactSays(NamedVersions.of(fact.component, struck), fact.says, fact.id, parts)
         elif "target" in by_kind:
-            # Other builds of a version that stays are no loss worth telling.
-            kept = {each.version for each in self._members(strike.component, strike.after)}
-            lost = [each for each in struck if each.version not in kept]
+            # Versions that keep another build are not worth a line.
+            left = {build.version for build in self._members(strike.component, strike.after)}
+            lost = [candidate for candidate in struck if candidate.version not in left]
             if lost:
-                yield self._wheels.for_parts(strike.component, lost, by_kind["target"])
+                yield self._dead_ends.no_wheel(strike.component, lost, by_kind["target"])
         else:
             yield self._option(by_kind["option"][0], strike.component)
 
@@ -173,11 +172,11 @@ class CoreExplainer:
         return GoalWantsLibrary(library.title, str(goal.of(library)), project, versions)
 
     def _fixed(self, component: str) -> FixedValues:
-        values = self._problem.target_values.get(component, ())
+        fixed = self._problem.target_values.get(component, ())
         toolkit = self._problem.goal.toolkit
-        if not values and toolkit:
+        if not fixed and toolkit:
             return FixedValues("CUDA toolkit", (toolkit[0],))
-        return FixedValues(component, tuple(value.version or "" for value in values))
+        return FixedValues(component, tuple(candidate.version or "" for candidate in fixed))
 
     # -- facts and metadata ---------------------------------------------------------------------
 
@@ -194,8 +193,11 @@ class CoreExplainer:
         return FactSays(owner, fact.says, fact.id, implies=self._implied(fact, table, owners))
 
     def _implied(self, fact: Fact, table: Table, owners: int) -> NamedVersions | None:
-        """What a fact comes to for its owners, where that is short: one about a virtual component,
-        or one whose versions are each wheel's own."""
+        """The versions that a fact leaves of the other component, where they are worth a mention.
+
+        So they are of a virtual component, and where the fact names a label: "built for the torch
+        of its label" means another torch for each wheel.
+        """
         is_virtual = self._problem.matrix.component(table.other).is_virtual
         by_label = any(
             demand.template.name == table.other and demand.template.label_names
@@ -229,15 +231,15 @@ class CoreExplainer:
 
 
 def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
-    """The strikes that the last one, which emptied ``component``, rests on, in their order."""
+    """The strikes that emptied a component: walk back from the last, through what it depends on."""
     needed = {component}
-    kept = []
+    strikes = []
     for strike in reversed(trace):
         if strike.component in needed:
-            kept.append(strike)
+            strikes.append(strike)
             if isinstance(strike.cause, Table):
                 needed |= {strike.cause.owner, strike.cause.other}
-    return kept[::-1]
+    return strikes[::-1]
 
 
 def unique(steps: Iterable[Step]) -> tuple[Step, ...]:

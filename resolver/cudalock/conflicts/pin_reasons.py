@@ -1,10 +1,10 @@
-"""Why an answer is what it is: who wanted each pin, what was passed over, what else would do."""
+"""Explain the pins of a solution: who requires each, why not a newer version, other builds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
 
 
-class Passed(NamedTuple):
-    """Newer versions that were passed over for one reason; ``fact`` is the id of a curated one."""
+class PassedOver(NamedTuple):
+    """Newer versions that were not chosen for the same reason, the newest first."""
 
     versions: tuple[str, ...]
     why: str
     fact: str | None
+    """the id of the curated fact that it rests on"""
 
     def __str__(self) -> str:
         span = self.versions[0]
@@ -30,23 +31,36 @@ class Passed(NamedTuple):
         return f"{span}: {self.why}{f'   [{self.fact}]' if self.fact else ''}"
 
 
-class Choice(NamedTuple):
-    """One pin, explained.
-
-    ``wanted_by`` are sentences, ``passed_over`` the newer versions by reason, newest first, and
-    ``other_builds`` the builds of the same version with which the goal has an answer as well.
-    """
+class PinReasons(NamedTuple):
+    """Why one pin of a solution is what it is."""
 
     name: str
     version: str
-    place: str
-    wanted_by: tuple[str, ...]
-    passed_over: tuple[Passed, ...]
+    """with the local label"""
+    source: str
+    """the index or the builder, for people"""
+    required_by: tuple[str, ...]
+    """clauses: `the goal`, `torch 2.5.1, which requires ...`"""
+    passed_over: tuple[PassedOver, ...]
+    """the newer versions by reason, the newest first"""
     other_builds: tuple[str, ...]
+    """builds of the same version with which the goal has a solution as well"""
 
 
-class Chooser:
-    """Explains the choices of one resolution."""
+class Rejection(NamedTuple):
+    """Why a wheel was not chosen; of several wheels that with the highest stage came closest."""
+
+    stage: int
+    why: str
+    fact: str | None = None
+
+
+# A wheel is checked in this order; each stage is closer to being chosen than the one before.
+_TARGET, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(1, 7)
+
+
+class PinExplainer:
+    """Explains the pins of one resolution."""
 
     def __init__(self, resolution: Resolution) -> None:
         self._resolution = resolution
@@ -54,30 +68,23 @@ class Chooser:
         self._problem = Problem(goal, target, universe, wide=True)
         self._chosen = {
             **resolution.pins,
-            **{each.name: each for each in resolution.virtual_candidates},
+            **{candidate.name: candidate for candidate in resolution.virtual_candidates},
         }
 
-    def choice(self, name: str) -> Choice:
-        """One pin. Raises KeyError for a project that is not pinned."""
-        pinned = self._resolution.pins[name]
-        return Choice(
+    def reasons(self, name: str) -> PinReasons:
+        """Return the reasons for one pin. Raises KeyError for a project that is not pinned."""
+        pin = self._resolution.pins[name]
+        reasons = self._resolution.reasons.get(name, ())
+        return PinReasons(
             name=name,
-            version=pinned.full_version,
-            place=_place(pinned),
-            wanted_by=tuple(self._wanted_by(name)),
-            passed_over=tuple(self._passed_over(pinned)),
-            other_builds=tuple(self._other_builds(pinned)),
+            version=pin.full_version,
+            source=_source(pin),
+            required_by=tuple(dict.fromkeys(map(self._requirer, reasons))),
+            passed_over=tuple(self._passed_over(pin)),
+            other_builds=tuple(self._other_builds(pin)),
         )
 
-    def _wanted_by(self, name: str) -> Iterator[str]:
-        seen = set()
-        for reason in self._resolution.reasons.get(name, ()):
-            text = self._reason(reason)
-            if text not in seen:
-                seen.add(text)
-                yield text
-
-    def _reason(self, reason: Reason) -> str:
+    def _requirer(self, reason: Reason) -> str:
         origin = reason.requirement.origin
         if reason.parent is None:
             return "the goal" if origin.kind == "goal" else f"`--{origin.id}`"
@@ -88,51 +95,43 @@ class Chooser:
     def _chosen_text(self, name: str) -> str:
         return str(self._chosen.get(name, name))
 
-    # -- what was passed over -----------------------------------------------------------------
+    # -- newer versions -----------------------------------------------------------------------
 
-    def _passed_over(self, pinned: Candidate) -> Iterator[Passed]:
-        project = self._resolution.universe.project(pinned.name)
+    def _passed_over(self, pin: Candidate) -> Iterator[PassedOver]:
+        project = self._resolution.universe.project(pin.name)
         newest_first = reversed(project.versions) if project else iter(())
-        reasons = []
-        for version in newest_first:
-            if version == pinned.version:
-                break
-            reasons.append((version, *self._against(pinned.name, version)))
-        for (why, fact), group in groupby(reasons, key=lambda each: each[1:]):
-            yield Passed(tuple(version for version, _, _ in group), why, fact)
+        newer = takewhile(lambda version: version != pin.version, newest_first)
+        reasons = [(version, *self._against(pin.name, version)) for version in newer]
+        for (why, fact), group in groupby(reasons, key=lambda reason: reason[1:]):
+            yield PassedOver(tuple(version for version, _, _ in group), why, fact)
 
     def _against(self, name: str, version: str) -> tuple[str, str | None]:
-        """Why no wheel of a version was taken: the reason of the one that came closest."""
-        asked = [
-            reason.requirement
-            for reason in self._resolution.reasons.get(name, ())
-            if reason.requirement.kind == "requires"
-        ]
+        """Why no wheel of a version was chosen, and the id of the fact that says so."""
         candidates = self._problem.candidates_at(name, version)
         if not candidates:
             return "it has no wheel, or is a pre-release", None
         if candidates[0].is_withdrawn:
             return f"it was withdrawn: {candidates[0].withdrawn_because}", None
-        reasons = [self._against_wheel(candidate, asked) for candidate in candidates]
-        return max(reasons, key=lambda each: each[0])[1:]
+        rejections = [self._rejection(candidate) for candidate in candidates]
+        closest = max(rejections, key=lambda rejection: rejection.stage)
+        return closest.why, closest.fact
 
-    def _against_wheel(
-        self, candidate: Candidate, asked: list[Requirement]
-    ) -> tuple[int, str, str | None]:
-        """How far a wheel came, and what stopped it: the goal, the target, what others want of it,
-        what it wants of others, and at last the order of preference."""
-        for requirement in asked:
-            if requirement.origin.kind == "goal" and not requirement.accepts(candidate):
-                return 3, f"the goal asks for {requirement.origin.id}", None
+    def _rejection(self, candidate: Candidate) -> Rejection:
+        """What stopped a wheel first: the goal, the target, what others require of it, what it
+        requires of others, or else the order of preference."""
+        reasons = self._resolution.reasons.get(candidate.name, ())
+        for requirement, _ in reasons:
+            is_goal = requirement.kind == "requires" and requirement.origin.kind == "goal"
+            if is_goal and not requirement.accepts(candidate):
+                return Rejection(_GOAL, f"the goal asks for {requirement.origin.id}")
         for elements in self._problem.refusals(candidate):
             if not elements & self._problem.soft_elements:
                 return self._refusal(elements)
-        for reason in self._resolution.reasons.get(candidate.name, ()):
-            if not reason.requirement.accepts(candidate):
-                origin = reason.requirement.origin
-                fact = origin.id if origin.kind == "fact" else None
-                by = self._chosen_text(reason.parent or "")
-                return 4, f"{by} requires {reason.requirement}", fact
+        for requirement, parent in reasons:
+            if not requirement.accepts(candidate):
+                fact = requirement.origin.id if requirement.origin.kind == "fact" else None
+                why = f"{self._chosen_text(parent or '')} requires {requirement}"
+                return Rejection(_REQUIRED, why, fact)
         for requirement in (
             *self._problem.metadata(candidate),
             *self._problem.relations(candidate),
@@ -140,16 +139,16 @@ class Chooser:
             other = self._chosen.get(requirement.name)
             if other is not None and not requirement.accepts(other):
                 return self._unmet(candidate, requirement, other)
-        return 6, self._less_liked(candidate), None
+        return Rejection(_PREFERENCE, self._preference(candidate))
 
-    def _less_liked(self, candidate: Candidate) -> str:
+    def _preference(self, candidate: Candidate) -> str:
         """Why a wheel that nothing forbids was not taken."""
         pinned = self._resolution.pins[candidate.name]
         if candidate.is_flawed and not pinned.is_flawed:
             return "known only from a build script, or with a known trap: better known comes first"
-        trusts = [self._trust(each) for each in (candidate, pinned)]
-        if trusts[0] != trusts[1]:
-            return f"its fitting wheels are by others; a builder that is {trusts[1]} comes first"
+        trust = self._trust(pinned)
+        if self._trust(candidate) != trust:
+            return f"its fitting wheels are by others; a builder that is {trust} comes first"
         return "nothing forbids it alone; with the rest of the goal it does not fit, or costs more"
 
     def _trust(self, candidate: Candidate) -> str:
@@ -158,17 +157,19 @@ class Chooser:
         trust = self._resolution.universe.trust(candidate.build)
         return "the project's own" if trust == "own" else trust
 
-    def _refusal(self, elements: frozenset[Element]) -> tuple[int, str, str | None]:
-        facts = ids_of(elements, "fact")
-        if facts:
-            fact = self._resolution.matrix.fact(facts[0])
-            return 2, f"{fact.component} {fact.says}", fact.id
+    def _refusal(self, elements: frozenset[Element]) -> Rejection:
+        """Why the target or an option rules a wheel out, by the elements that do."""
+        fact_ids = ids_of(elements, "fact")
+        if fact_ids:
+            fact = self._resolution.matrix.fact(fact_ids[0])
+            return Rejection(_FACT, f"{fact.component} {fact.says}", fact.id)
         parts = sorted(element.id for element in elements)
         if "builders" in parts:
-            return 1, "its builder is not accepted by `--builders`", None
+            return Rejection(_TARGET, "its builder is not accepted by `--builders`")
         if "exclude-newer" in parts:
-            return 1, f"it was published after {self._resolution.goal.exclude_newer}", None
-        return 1, f"it has no wheel for {self._facets(parts)}", None
+            day = self._resolution.goal.exclude_newer
+            return Rejection(_TARGET, f"it was published after {day}")
+        return Rejection(_TARGET, f"it has no wheel for {self._facets(parts)}")
 
     def _facets(self, parts: list[str]) -> str:
         target = self._resolution.target
@@ -179,28 +180,27 @@ class Chooser:
         }
         return " with ".join(word for part, word in words.items() if part in parts)
 
-    def _unmet(
-        self, candidate: Candidate, requirement: Requirement, other: Candidate
-    ) -> tuple[int, str, str | None]:
+    def _unmet(self, candidate: Candidate, requirement: Requirement, other: Candidate) -> Rejection:
         if requirement.origin.kind == "metadata":
-            return 5, f"it requires {requirement}, and {other} is pinned", None
+            return Rejection(_REQUIRES, f"it requires {requirement}, and {other} is pinned")
         fact = self._resolution.matrix.fact(requirement.origin.id)
         is_soft = fact_element(fact.id) in self._problem.soft_elements
         price = " (a warning)" if is_soft else ""
-        return 5, f"{fact.component} {fact.says}, and {other} is pinned{price}", fact.id
+        why = f"{fact.component} {fact.says}, and {other} is pinned{price}"
+        return Rejection(_REQUIRES, why, fact.id)
 
-    # -- what else would do -------------------------------------------------------------------
+    # -- other builds -------------------------------------------------------------------------
 
-    def _other_builds(self, pinned: Candidate) -> Iterator[str]:
-        """The builds of the same version that the goal has an answer with."""
+    def _other_builds(self, pin: Candidate) -> Iterator[str]:
+        """The builds of the same version with which the goal has a solution."""
         search = self._search
-        domain = search.network.domains.get(pinned.name)
-        if domain is None or pinned.name not in self._resolution.goal_names:
+        domain = search.network.domains.get(pin.name)
+        if domain is None or pin.name not in self._resolution.goal_names:
             return
         for candidate in domain.members(domain.all):
-            is_other = candidate.version == pinned.version and candidate.build is not pinned.build
+            is_other = candidate.version == pin.version and candidate.build is not pin.build
             if is_other and search.is_possible_with(candidate):
-                yield f"{candidate.full_version} from {_place(candidate)}"
+                yield f"{candidate.full_version} from {_source(candidate)}"
 
     @cached_property
     def _search(self) -> Search:
@@ -208,14 +208,11 @@ class Chooser:
         return Search(Problem(resolution.goal, resolution.target, resolution.universe))
 
 
-def _place(candidate: Candidate) -> str:
-    """Where a wheel lives, for people."""
+def _source(candidate: Candidate) -> str:
+    """The builder or the index that has a wheel, for people."""
     if candidate.build is None:
         return ""
     if candidate.build.builder is not None:
         return candidate.build.builder
     index = candidate.build.index
     return "the package index" if index == PACKAGE_INDEX else f"index {index}"
-
-
-__all__ = ["Choice", "Chooser", "Passed"]

@@ -94,7 +94,7 @@ class GoalWantsToolkit:
 
 @dataclass(frozen=True, slots=True)
 class GoalWantsLibrary:
-    """The goal asks for cuDNN; `versions` are all that the project has, in ascending order."""
+    """The goal asks for a library such as cuDNN; `versions` are all there are, ascending."""
 
     title: str
     version: str
@@ -104,7 +104,7 @@ class GoalWantsLibrary:
 
 @dataclass(frozen=True, slots=True)
 class PublishedBy:
-    """NamedVersions after a day are not taken."""
+    """The goal excludes what was published after a day."""
 
     day: str
     """`2025-06-30`"""

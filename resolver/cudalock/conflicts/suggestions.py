@@ -1,4 +1,4 @@
-"""What to change so that there is an answer: few changes, each solved before it is shown."""
+"""Suggest changes to an impossible goal: few, and each solved before it is shown."""
 
 from __future__ import annotations
 
@@ -35,28 +35,31 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 SHOWN: Final = 3
-TRIED: Final = 3
-"""Versions tried of a project whose releases have to be asked for one by one."""
+"""How many suggestions are shown."""
+MAX_LISTED: Final = 3
+"""How many versions are tried of a project that only an index has: each may cost a request."""
 GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
-"""Those of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
-PLACES: Final = (TARGET_PYTHON, TARGET_PLATFORM)
+"""Of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
+UNSTATED_PARTS: Final = (TARGET_PYTHON, TARGET_PLATFORM)
 
 
 class Suggestion(NamedTuple):
-    """A question with an answer, near the one without; ``says`` is the change."""
+    """A query near the impossible one that has a solution."""
 
-    says: str
+    change: str
+    """the change, for people: `with torch 2.6.0`"""
     goal: Goal
     target: Target
     flags: str = ""
-    """what the command says of the matrix, each word after a space"""
+    """the flags that choose the matrix, each after a space"""
 
     @property
     def command(self) -> str:
+        """The command that solves the changed query."""
         return command_line(self.goal, self.target) + self.flags
 
     def __str__(self) -> str:
-        return f"{self.says}: `{self.command}`"
+        return f"{self.change}: `{self.command}`"
 
 
 Group = Iterator[Suggestion]
@@ -66,52 +69,54 @@ Group = Iterator[Suggestion]
 def suggest(
     goal: Goal, target: Target, universe: Universe, cores: Sequence[Core]
 ) -> list[Suggestion]:
-    """At most three changes that help, the least first; two at once where one is not enough.
+    """Return at most three changes that help, the smallest first; pairs where one is not enough.
 
-    What the user did not state comes first: it costs nothing to state it.
+    What the user left to defaults comes first: stating it costs nothing. `cores` are those of the
+    goal on the target.
     """
-    found = Advisor(universe).suggest(goal, target, cores)
-    return [each._replace(flags=universe.flags) for each in found]
+    suggestions = Advisor(universe).suggest(goal, target, cores)
+    return [suggestion._replace(flags=universe.flags) for suggestion in suggestions]
 
 
 class Advisor:
-    """Tries changes on one matrix."""
+    """Tries changes of goals and targets with one matrix."""
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
         self._matrix = universe.matrix
 
     def suggest(self, goal: Goal, target: Target, cores: Sequence[Core]) -> list[Suggestion]:
-        found: list[Suggestion] = []
+        """Return the first suggestion of each group, as `suggest` describes."""
+        suggestions: list[Suggestion] = []
         for groups in (self._single, self._double):
             for group in groups(goal, target, cores):
                 first = next(group, None)
                 if first is not None:
-                    found.append(first)
-                if len(found) == SHOWN:
-                    return found
-            if found:
-                return found
-        return found
+                    suggestions.append(first)
+                if len(suggestions) == SHOWN:
+                    return suggestions
+            if suggestions:
+                return suggestions
+        return suggestions
 
     # -- one change -----------------------------------------------------------------------------
 
     def _single(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
-        """Groups of suggestions that were solved, by the elements of the first core."""
+        """The groups of solved suggestions for the elements of the first core."""
         elements = cores[0].elements
         if len(target.gpus) > 1 and TARGET_GPU in elements:
             yield self._solved(_for_one_gpu(goal, target))
         unstated = {part for part in ("python", "platform") if part not in target.stated}
-        if unstated and any(place in elements for place in PLACES):
+        if unstated and any(part in elements for part in UNSTATED_PARTS):
             yield self._solved(_targets(goal, target, unstated))
         if TARGET_GLIBC in elements and "glibc" not in target.stated:
             yield self._solved(_newer_glibcs(goal, target))
-        yield self._solved(_elsewhere(goal, target, elements))
+        yield self._solved(_without_own_machine(goal, target, elements))
         for text in ids_of(elements, "goal"):
             if parse_requirement(text).specifier:
                 yield self._newer(goal, target, text)
                 yield self._older(goal, target, text)
-        yield self._solved(_loosened_options(goal, target, elements))
+        yield self._solved(_relaxed_options(goal, target, elements))
         if "python" in target.stated and TARGET_PYTHON in elements:
             yield self._solved(_targets(goal, target, {"python"}))
         wsl = PLATFORMS[target.platform].wsl
@@ -121,14 +126,14 @@ class Advisor:
             yield self._solved(_targets(goal, target, {"platform"}))
         for text in ids_of(elements, "goal"):
             if not parse_requirement(text).specifier and len(goal.requirements) > 1:
-                less = tuple(each for each in goal.requirements if each != text)
-                without = Suggestion(f"without {text}", replace(goal, requirements=less), target)
+                others = tuple(other for other in goal.requirements if other != text)
+                without = Suggestion(f"without {text}", replace(goal, requirements=others), target)
                 yield self._solved(iter([without]))
 
     def _solved(self, suggestions: Iterator[Suggestion]) -> Group:
-        return (each for each in suggestions if self._has_answer(each))
+        return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
-    def _has_answer(self, suggestion: Suggestion) -> bool:
+    def _is_possible(self, suggestion: Suggestion) -> bool:
         return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
 
     def _newer(self, goal: Goal, target: Target, text: str) -> Group:
@@ -138,23 +143,23 @@ class Advisor:
         return self._nearest(goal, target, text, newer=False)
 
     def _nearest(self, goal: Goal, target: Target, text: str, *, newer: bool) -> Group:
-        """The nearest version, on one side, with which everything else can be kept."""
+        """The nearest version on one side with which everything else of the goal is possible."""
         parsed = parse_requirement(text)
-        here = _named_version(parsed)
-        if here is None:
+        version_now = _named_version(parsed)
+        if version_now is None:
             return
         trial = _replaced(goal, text, _bare(parsed))
         search = Search(Problem(trial, target, self._universe))
         name = search.problem.meant(parsed.name)
         versions = search.versions_left(name, {}) or set()
-        near = below_and_above(versions, str(here))[newer]
-        # Another build of the same version is near as well, where one build was named.
+        near = below_and_above(versions, str(version_now))[newer]
+        # To `torch==2.5.1+cu118` another build of 2.5.1 is near as well.
         if newer and "+" in text:
-            same = [version for version in versions if parse_version(version) == here]
+            same = [version for version in versions if parse_version(version) == version_now]
             near = sorted(same, key=version_order) + near
         project = self._universe.project(name)
         if project is not None and project.window is not None:
-            near = near[:TRIED]
+            near = near[:MAX_LISTED]
         for version in near:
             if search.is_possible_at(name, version):
                 exact = _replaced(goal, text, f"{_bare(parsed)}=={version}")
@@ -164,57 +169,60 @@ class Advisor:
     # -- two changes ----------------------------------------------------------------------------
 
     def _double(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
-        """Two requirements or options let go at once, one of each conflict."""
+        """Two requirements or options relaxed at once, one of each core."""
         if len(cores) > 1:
-            first, second = (_loosenings(goal, target, core.elements) for core in cores[:2])
+            first, second = (_relaxations(goal, target, core.elements) for core in cores[:2])
             pairs = [(one, other) for one in first for other in second if one != other]
         else:
-            pairs = list(combinations(_loosenings(goal, target, cores[0].elements), 2))
+            pairs = list(combinations(_relaxations(goal, target, cores[0].elements), 2))
         for one, other in pairs:
-            yield self._both(goal, target, one, other)
+            yield self._relaxed_pair(goal, target, one, other)
 
-    def _both(self, goal: Goal, target: Target, one: Loosening, other: Loosening) -> Group:
-        trial = other.loosen(one.loosen(goal))
-        answer = Search(Problem(trial, target, self._universe)).best()
-        if answer is None:
+    def _relaxed_pair(
+        self, goal: Goal, target: Target, one: Relaxation, other: Relaxation
+    ) -> Group:
+        trial = other.relax(one.relax(goal))
+        solution = Search(Problem(trial, target, self._universe)).best()
+        if solution is None:
             return
         problem = Problem(trial, target, self._universe)
-        says = []
-        for each in (one, other):
-            chosen = answer.pinned.version_of(problem.meant(each.name)) if each.name else None
+        changes = []
+        for name, change, _ in (one, other):
+            chosen = solution.pinned.version_of(problem.meant(name)) if name else None
             if chosen is not None:
-                trial = _replaced(trial, each.name, f"{each.name}=={chosen.version}")
-                says.append(f"{each.name} {chosen.version}")
-            else:
-                says.append(each.says)
-        yield Suggestion(f"with {' and '.join(says)}", trial, target)
+                trial = _replaced(trial, name, f"{name}=={chosen.version}")
+                change = f"{name} {chosen.version}"
+            changes.append(change)
+        yield Suggestion(f"with {' and '.join(changes)}", trial, target)
 
 
-class Loosening(NamedTuple):
-    """One element of a question let go; ``name`` is the bare requirement that is left, if any."""
+class Relaxation(NamedTuple):
+    """One requirement or option that is relaxed."""
 
     name: str
-    says: str
-    loosen: Callable[[Goal], Goal]
+    """the requirement without its specifier; empty for an option"""
+    change: str
+    relax: Callable[[Goal], Goal]
 
 
-def _loosenings(goal: Goal, target: Target, elements: Sequence[Element]) -> list[Loosening]:
-    found = []
+def _relaxations(goal: Goal, target: Target, elements: Sequence[Element]) -> list[Relaxation]:
+    relaxations = []
     for text in ids_of(elements, "goal"):
         parsed = parse_requirement(text)
         if parsed.specifier:
             bare = _bare(parsed)
-            found.append(Loosening(bare, bare, _dropping_specifier(text, bare)))
+            relaxations.append(Relaxation(bare, bare, _dropping_specifier(text, bare)))
     if CUDA_OPTION in elements and goal.cuda is not None:
-        found.append(Loosening("", "another CUDA build", lambda each: replace(each, cuda=None)))
-    return found
+        any_cuda = Relaxation("", "another CUDA build", lambda other: replace(other, cuda=None))
+        relaxations.append(any_cuda)
+    return relaxations
 
 
 def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
     return lambda goal: _replaced(goal, text, bare)
 
 
-def _loosened_options(
+def _relaxed_options(
     goal: Goal, target: Target, elements: Sequence[Element]
 ) -> Iterator[Suggestion]:
     if CUDA_OPTION in elements and goal.cuda is not None:
@@ -227,11 +235,12 @@ def _loosened_options(
 
 
 def _replaced(goal: Goal, text: str, other: str) -> Goal:
-    """The goal with one requirement, or constraint, said otherwise."""
+    """The goal with another requirement in the place of one, or without that constraint."""
+    requirements = (other if old == text else old for old in goal.requirements)
     return replace(
         goal,
-        requirements=tuple(sorted(other if each == text else each for each in goal.requirements)),
-        constraints=tuple(each for each in goal.constraints if each != text),
+        requirements=tuple(sorted(requirements)),
+        constraints=tuple(constraint for constraint in goal.constraints if constraint != text),
     )
 
 
@@ -241,9 +250,9 @@ def _bare(parsed: Requirement) -> str:
 
 
 def _named_version(parsed: Requirement) -> Version | None:
-    """The version a requirement speaks of: what other versions are near to."""
-    for item in parsed.specifier:
-        return parse_version(parse_version(item.version.removesuffix(".*")).public)
+    """The first version that a specifier names, without a local label."""
+    for clause in parsed.specifier:
+        return parse_version(parse_version(clause.version.removesuffix(".*")).public)
     return None
 
 
@@ -270,14 +279,16 @@ def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion
 
 
 def _newer_glibcs(goal: Goal, target: Target) -> Iterator[Suggestion]:
-    """Linux with a newer C library than the one that is taken where none is said."""
+    """Linux with a newer glibc than the default."""
     for glibc in GLIBCS:
         if target.glibc and parse_version(glibc) > parse_version(target.glibc):
             yield Suggestion(f"with glibc {glibc}", goal, replace(target, glibc=glibc))
 
 
-def _elsewhere(goal: Goal, target: Target, elements: Sequence[Element]) -> Iterator[Suggestion]:
-    """Another machine than the one that was looked at, where that is what stands in the way."""
+def _without_own_machine(
+    goal: Goal, target: Target, elements: Sequence[Element]
+) -> Iterator[Suggestion]:
+    """A target without the GPU and driver of this machine, if these are part of the conflict."""
     own = {
         name for name in OF_ACCELERATOR if FACETS[name].values(target) and name not in target.stated
     }
@@ -291,7 +302,7 @@ def _elsewhere(goal: Goal, target: Target, elements: Sequence[Element]) -> Itera
 
 
 def _for_one_gpu(goal: Goal, target: Target) -> Iterator[Suggestion]:
-    """Of several GPUs that all have to work one alone, the newest first."""
+    """One of several GPUs, the newest first: a goal has to work on all of them."""
     for gpu in reversed(target.gpus):
         yield Suggestion(f"for the GPU {gpu} alone", goal, replace(target, gpus=(gpu,)))
 
@@ -304,12 +315,14 @@ def _on_platform(goal: Goal, target: Target, platform: str) -> Suggestion:
 
 
 def _near_pythons(target: Target) -> list[str]:
-    """Other Pythons, the nearest first, the newer of two."""
+    """The other Python versions, the nearest first, the newer of two."""
     minor = int(target.python.split(".")[1])
     others = [python for python in PYTHONS if int(python.split(".")[1]) != minor]
     if target.free_threaded:
         others.append(f"3.{minor}")
-    return sorted(others, key=lambda each: (abs(int(each[2:]) - minor), -int(each[2:])))
 
+    def distance(python: str) -> tuple[int, int]:
+        other_minor = int(python.removeprefix("3."))
+        return abs(other_minor - minor), -other_minor
 
-__all__ = ["Suggestion", "suggest"]
+    return sorted(others, key=distance)

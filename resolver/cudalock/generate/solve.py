@@ -228,7 +228,7 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
             where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
             wanted = f"`{new[name]}`" if name in new else f"no `{name}`"
             parts.append(f"{wanted} in {where}")
-    return " and ".join(parts) or suggestion.says
+    return " and ".join(parts) or suggestion.change
 
 
 def check_anything(repository: Repository, request: Request) -> None:

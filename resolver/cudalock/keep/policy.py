@@ -1,4 +1,4 @@
-"""A goal beside what is kept, as the engine asks it."""
+"""Tell the resolver to take what is preserved as it is."""
 
 from __future__ import annotations
 
@@ -31,26 +31,31 @@ class KeepPolicy(Policy):
 
     def __init__(
         self,
-        subject: ExaminedEnvironment,
-        kept: Sequence[PinnedProject],
+        environment: ExaminedEnvironment,
+        preserved: Sequence[PinnedProject],
         max_dead_ends: int | None = None,
     ) -> None:
+        """`max_dead_ends` bounds the search: None for the resolver's own bound."""
         self.max_dead_ends = max_dead_ends
-        self._framework = subject.matrix.framework
-        self._component = subject.matrix.component
+        self._framework = environment.matrix.framework
+        self._component = environment.matrix.component
         # Pins without a specifier are only to be there, at whatever version.
-        self._pins = {pin.name: pin for pin in kept if pin.specifier}
+        self._pins = {pin.name: pin for pin in preserved if pin.specifier}
         others = [
             installed
-            for installed in subject.inventory.distributions
+            for installed in environment.inventory.distributions
             if installed.name not in self._pins
         ]
-        self._unknown = {each.name: each.version for each in others if not subject.builds(each)}
+        self._unknown = {
+            installed.name: installed.version
+            for installed in others
+            if not environment.builds(installed)
+        }
         # What nothing preserves stays rather than change to something newer.
         self.favourites = {installed.name: installed.public for installed in others}
 
     def wants_cuda(self, goal: Goal) -> bool:
-        # Whether the framework that is there has CUDA is no wish any more.
+        # A preserved framework has CUDA or not: there is nothing left to prefer.
         return self._framework not in self._pins or goal.cuda is not None
 
     def source_allowed(self, candidate: Candidate) -> bool:
@@ -67,13 +72,13 @@ class KeepPolicy(Policy):
     def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
         if candidate.name in self._pins and requirement.name in self._pins:
             return False
-        # A version that the matrix does not know meets what its number meets.
+        # A version that is not in the matrix is judged by its number alone.
         version = self._unknown.get(requirement.name)
         return version is None or not meets(requirement.specifiers, version)
 
     def is_fixed(self, owner: str, other: str, machine: Container[str]) -> bool:
-        """Between what is there already: what is preserved, the machine, and what the build of a
-        preserved framework fixes. That it fixes it stays a question, or nobody would know."""
+        """Return whether both are there already: preserved, of the machine, or fixed by the build
+        of a preserved framework. What that build fixes is still asked: nothing else tells it."""
         if owner == self._framework and other != owner and other not in machine:
             return other in self._pins
         return self._is_there(owner, machine) and self._is_there(other, machine)
@@ -85,31 +90,28 @@ class KeepPolicy(Policy):
 
 
 def keep_problem(
-    subject: ExaminedEnvironment,
+    environment: ExaminedEnvironment,
     goal: Goal,
-    kept: Sequence[PinnedProject],
+    preserved: Sequence[PinnedProject],
     *,
     wide: bool = False,
     max_dead_ends: int | None = None,
 ) -> Problem:
-    """Return a goal beside what is preserved, as the engine asks it."""
-    wanted = [pin.text for pin in kept if pin.required]
-    limits = [pin.text for pin in kept if not pin.required]
+    """Return the problem of a goal beside what is preserved."""
+    required = [pin.text for pin in preserved if pin.required]
+    limits = [pin.text for pin in preserved if not pin.required]
     goal = replace(
         goal,
-        requirements=tuple(dict.fromkeys((*goal.requirements, *wanted))),
+        requirements=tuple(dict.fromkeys((*goal.requirements, *required))),
         constraints=tuple(dict.fromkeys((*goal.constraints, *limits))),
     )
-    policy = KeepPolicy(subject, kept, max_dead_ends)
-    return Problem(goal, subject.target, subject.universe, wide=wide, policy=policy)
+    policy = KeepPolicy(environment, preserved, max_dead_ends)
+    return Problem(goal, environment.target, environment.universe, wide=wide, policy=policy)
 
 
 def meets(specifiers: Iterable[str], version: str) -> bool:
-    """Whether a version is inside all of these; none is that is no version to PEP 440."""
+    """Return whether a version is inside all specifiers; one that PEP 440 cannot read is not."""
     try:
-        return all(accepts(each, version) for each in specifiers)
+        return all(accepts(specifier, version) for specifier in specifiers)
     except InvalidVersion:
         return False
-
-
-__all__ = ["KeepPolicy", "keep_problem", "meets"]

@@ -1,4 +1,4 @@
-"""Why a goal does not fit what is kept, in the words of what is there."""
+"""Explain why a goal has no solution beside what is preserved."""
 
 from __future__ import annotations
 
@@ -19,39 +19,38 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
 
-def explain(problem: Problem, kept: Sequence[PinnedProject], headline: str) -> Explanation:
-    """Why what is kept leaves no answer to a wide problem."""
+def explain(problem: Problem, preserved: Sequence[PinnedProject], headline: str) -> Explanation:
+    """Return why a wide problem has no solution beside the preserved pins."""
     conflict = Conflict(problem)
     cores = conflict.cores()
     return Explanation(
         headline=headline,
-        elements=tuple(dict.fromkeys(each for core in cores for each in core.elements)),
-        conflicts=tuple(_steps(conflict, core, kept) for core in cores),
+        elements=tuple(dict.fromkeys(element for core in cores for element in core.elements)),
+        conflicts=tuple(_steps(conflict, core, preserved) for core in cores),
     )
 
 
 def explain_changes(
-    changed: Iterable[PinnedProject], found: Resolution, headline: str
+    changed: Iterable[PinnedProject], resolution: Resolution, headline: str
 ) -> Explanation:
-    """What an answer would change, and who requires it: without a change none was found."""
+    """Return what a solution would change, and which of its pins require that."""
     steps: list[Step] = []
-    for held in changed:
-        steps.append(_installed(held))
-        for reason in found.reasons.get(held.name, ()):
-            wanted = reason.requirement
-            refuses = wanted.specifiers and not meets(wanted.specifiers, str(held.version))
-            if reason.parent and refuses:
-                text = f"{wanted.name}{','.join(wanted.specifiers)}"
-                steps.append(PinRequires(str(found.pins[reason.parent]), text))
+    for pin in changed:
+        steps.append(_installed(pin))
+        for requirement, parent in resolution.reasons.get(pin.name, ()):
+            specifiers = requirement.specifiers
+            if parent and specifiers and not meets(specifiers, str(pin.version)):
+                text = f"{requirement.name}{','.join(specifiers)}"
+                steps.append(PinRequires(str(resolution.pins[parent]), text))
     return Explanation(headline, (), (tuple(steps),))
 
 
-def _installed(held: PinnedProject) -> IsInstalled:
-    return IsInstalled(str(held.origin))
+def _installed(pin: PinnedProject) -> IsInstalled:
+    return IsInstalled(str(pin.origin))
 
 
 def _steps(conflict: Conflict, core: Core, preserved: Sequence[PinnedProject]) -> tuple[Step, ...]:
-    """The steps of a core, in which what is installed is told from what the goal requires."""
+    """The steps of a core, with `is installed` where a preserved pin is the requirement."""
     steps = CoreExplainer(conflict, core).steps()
     by_text = {pin.text: pin for pin in preserved}
     installed = [
