@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cudalock.cli import main
-from cudalock.generate.relax import Limit, held_question, relax
+from cudalock.generate.relax import Limit, pinned_query, relax
 from cudalock.generate.update_lock import hold, read_held
 from cudalock.goals import Goal
 from cudalock.matrix.universe import ClosedUniverse
@@ -87,7 +87,7 @@ def test_the_fewest_limits_are_let_go(
     for count in range(len(let_go)):
         for fewer in combinations(found, count):
             kept = [limit for limit in found if limit not in fewer]
-            assert not is_possible([held_question(each, kept, {}) for each in questions], matrix)
+            assert not is_possible([pinned_query(each, kept, {}) for each in questions], matrix)
 
 
 def test_limits_of_two_targets(matrix: Matrix) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.check.file_pins import Lines
 from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
-from cudalock.check.targets import completed, likely, told
+from cudalock.check.targets import completed, describe, likely
 from cudalock.compat.judge import Judge
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.stack import Stack
@@ -54,12 +54,12 @@ def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()
     """See `cudalock.check.check`."""
     checker = _Checker(file, ClosedUniverse(matrix))
     judged: list[Judged] = []
-    for alternatives in [completed(each, file) for each in targets] or [list(likely(file))]:
+    for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
     findings = [
         *static_findings(file, matrix, targets),
         *checker.unpinned(),
-        *(found for each in judged for found in checker.findings(each)),
+        *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
     ]
     return Checked(file, _in_order(findings, file), tuple(judged))
@@ -74,7 +74,9 @@ class _Checker:
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
         self._lines = Lines(file, Places(universe.matrix), universe.matrix.projects)
-        self._names = {entry.name for entry in file.everything() if entry.name in self.stack}
+        self._names = {
+            declared.name for declared in file.everything() if declared.name in self.stack
+        }
 
     def _groups(self) -> list[str | None]:
         return self._lines.groups(self._names) if self._names else []
@@ -82,13 +84,13 @@ class _Checker:
     def _judge(self, target: Target, group: str | None, lines: set[int] | None = None) -> Judged:
         """What is found on a target; of the errors only those that concern some lines, where they
         are given: the others hold on a target that was seen before."""
-        held = self._lines.on(target, group)
-        if not any(each.name in self.stack for each in held):
-            return Judged(target, group, tuple(held), ())
-        clashes = self._judgement(target).judge(held)
+        pins = self._lines.on(target, group)
+        if not any(project.name in self.stack for project in pins):
+            return Judged(target, group, tuple(pins), ())
+        clashes = self._judgement(target).judge(pins)
         if lines is not None:
-            clashes = [each for each in clashes if _concerns(each, lines)]
-        return Judged(target, group, tuple(held), tuple(clashes))
+            clashes = [project for project in clashes if _concerns(project, lines)]
+        return Judged(target, group, tuple(pins), tuple(clashes))
 
     def _judgement(self, target: Target) -> Judge:
         return Judge(target, self.universe, overridden=frozenset(self._lines.overridden))
@@ -98,21 +100,21 @@ class _Checker:
 
         Where none works for a line, the first is the one to tell of.
         """
-        return [each for group in self._groups() for each in self._covering(targets, group)]
+        return [result for group in self._groups() for result in self._covering(targets, group)]
 
     def _covering(self, targets: list[Target], group: str | None) -> Iterator[Judged]:
         waiting = {
-            id(entry)
-            for entry in self.file.everything()
-            if entry.name in self._names and entry.group in (None, group)
+            id(declared)
+            for declared in self.file.everything()
+            if declared.name in self._names and declared.group in (None, group)
         }
         for target in targets:
             if not waiting:
                 return
-            here = {id(each.origin) for each in self._lines.on(target, group)} & waiting
+            here = {id(pin.origin) for pin in self._lines.on(target, group)} & waiting
             if here:
-                judged, seen = self._first_that_works(targets, target, group, here)
-                waiting -= seen
+                judged, tried = self._first_that_works(targets, target, group, here)
+                waiting -= tried
                 yield judged
 
     def _first_that_works(
@@ -131,24 +133,26 @@ class _Checker:
                 clash
                 for clash in errors
                 if clash.finding.rule.target_dependent
-                and any(self._may_work(each, group, [clash], lines) for each in targets)
+                and any(
+                    self._may_work(other_target, group, [clash], lines) for other_target in targets
+                )
             ]
             other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None
         return other or judged, lines
 
     def _better(
-        self, targets: list[Target], judged: Judged, mended: Sequence[PinConflict], lines: set[int]
+        self, targets: list[Target], judged: Judged, fixed: Sequence[PinConflict], lines: set[int]
     ) -> Judged | None:
         """The judgement on the first target that is free of some errors, and adds none; which it
         is noted of them."""
-        if not mended or any(not clash.target_dependent for clash in mended):
+        if not fixed or any(not clash.target_dependent for clash in fixed):
             return None
         for target in targets:
-            if target is judged.target or not self._may_work(target, judged.group, mended, lines):
+            if target is judged.target or not self._may_work(target, judged.group, fixed, lines):
                 continue
             other = self._judge(target, judged.group, lines)
-            if len(other.errors) <= len(judged.errors) - len(mended):
-                self._note(judged, mended, targets, lines)
+            if len(other.errors) <= len(judged.errors) - len(fixed):
+                self._note(judged, fixed, targets, lines)
                 return other
         return None
 
@@ -160,12 +164,12 @@ class _Checker:
         Only the members of each error are judged there: it is cheap, and tells of most targets that
         they are no better.
         """
-        held = self._lines.on(target, group)
-        if not lines <= {id(each.origin) for each in held}:
+        pins = self._lines.on(target, group)
+        if not lines <= {id(pin.origin) for pin in pins}:
             return False
         for clash in errors:
-            wanted = {id(each.origin) for each in clash.members}
-            members = [each for each in held if id(each.origin) in wanted]
+            origins = {id(pin.origin) for pin in clash.members}
+            members = [pin for pin in pins if id(pin.origin) in origins]
             if not self._judgement(target).works(members):
                 return False
         return True
@@ -177,68 +181,83 @@ class _Checker:
         for clash in clashes:
             place = _place(clash)
             if place is not None:
-                good = [each for each in targets if self._may_work(each, bad.group, [clash], lines)]
-                says = f"holds on {told(good)}, and not on {told([bad.target])}"
-                found = Finding(
+                good = [
+                    member
+                    for member in targets
+                    if self._may_work(member, bad.group, [clash], lines)
+                ]
+                says = f"holds on {describe(good)}, and not on {describe([bad.target])}"
+                note = Finding(
                     "CL002",
                     "note",
-                    f"{' and '.join(each.text for each in clash.members)} {says}: "
+                    f"{' and '.join(member.text for member in clash.members)} {says}: "
                     f"{clash.finding.sentence}",
                     clash.finding.facts,
                     place=place,
                     members=clash.finding.members,
                 )
-                self.notes.append(found)
+                self.notes.append(note)
 
     # -- findings -------------------------------------------------------------------------------
 
     def findings(self, judged: Judged) -> Iterator[Finding]:
         """What was found on a target, where it stands and is not silenced."""
         for clash in judged.clashes:
-            entries = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
+            lines = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
             place = _place(clash)
-            if place is not None and not any(
-                entry.is_ignored(clash.finding.code) for entry in entries
-            ):
+            if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
                 yield replace(clash.finding, place=place)
 
     def unpinned(self) -> Iterator[Finding]:
         """A member of the stack that nothing pins, where something pins another that is installed
         with it. What the vendor makes is as the framework's own build wants it."""
-        entries = [entry for entry in self.file.everything() if entry.name in self._names]
-        pinned = [entry for entry in entries if entry.version or entry.url or entry.index]
-        pinned_names = {entry.name for entry in pinned}
-        for entry in entries:
-            if entry.name in pinned_names or entry.role != "requirement":
+        requirements = [
+            requirement for requirement in self.file.everything() if requirement.name in self._names
+        ]
+        pinned = [
+            requirement
+            for requirement in requirements
+            if requirement.version or requirement.url or requirement.index
+        ]
+        pinned_names = {requirement.name for requirement in pinned}
+        for requirement in requirements:
+            if requirement.name in pinned_names or requirement.role != "requirement":
                 continue
-            if entry.specifier or entry.problem is not None or entry.manager != "pypi":
+            if (
+                requirement.specifier
+                or requirement.problem is not None
+                or requirement.manager != "pypi"
+            ):
                 continue
-            beside = self.file.wanted_with(entry.group)
-            others = sorted({other.name for other in pinned if other.group in beside})
-            if others and not self._is_settled(entry.name, pinned):
-                says = f"{entry.name} is not pinned, beside a pinned {' and '.join(others[:2])}"
-                yield Finding("CL501", "note", says, place=entry.place, members=(entry.name,))
+            beside = self.file.wanted_with(requirement.group)
+            neighbours = sorted({other.name for other in pinned if other.group in beside})
+            if neighbours and not self._is_settled(requirement.name, pinned):
+                beside_names = " and ".join(neighbours[:2])
+                says = f"{requirement.name} is not pinned, beside a pinned {beside_names}"
+                yield Finding(
+                    "CL501", "note", says, place=requirement.place, members=(requirement.name,)
+                )
 
     def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
         """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
         one that the metadata of something pinned pins."""
-        if is_vendor_library(name) or name in {each.project for each in self.file.files()}:
+        if is_vendor_library(name) or name in {pin.project for pin in self.file.files()}:
             return True
-        return any(self.stack.is_pinned_by(name, each.name, each.version) for each in pinned)
+        return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
 
 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:
     is_error = clash.finding.severity == "error"
-    return not is_error or any(id(each.origin) in lines for each in clash.members)
+    return not is_error or any(id(member.origin) in lines for member in clash.members)
 
 
 def _origins(judged: Judged) -> set[int]:
-    return {id(each.origin) for each in judged.held}
+    return {id(pin.origin) for pin in judged.held}
 
 
 def _place(clash: PinConflict) -> Place | None:
-    entry = clash.members[0].origin if clash.members else None
-    return entry.place if isinstance(entry, Declared) else None
+    declared = clash.members[0].origin if clash.members else None
+    return declared.place if isinstance(declared, Declared) else None
 
 
 def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
@@ -252,16 +271,16 @@ def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
         return (*where, SEVERITIES.index(finding.severity), finding.code, finding.sentence)
 
     silenced = _silencing(file)
-    found = [each for each in unique.values() if not silenced(each)]
-    return sorted(found, key=key)
+    reported = [each for each in unique.values() if not silenced(each)]
+    return sorted(reported, key=key)
 
 
 def _silencing(file: ProjectFile) -> Callable[[Finding], bool]:
     by_place = {entry.place: entry for entry in file.everything() if entry.ignored}
 
     def is_silenced(finding: Finding) -> bool:
-        entry = by_place.get(finding.place) if finding.place else None
-        return entry is not None and entry.is_ignored(finding.code)
+        line = by_place.get(finding.place) if finding.place else None
+        return line is not None and line.is_ignored(finding.code)
 
     return is_silenced
 

@@ -32,9 +32,11 @@ class Lines:
         self._names = names
         self._everywhere = places.of_file(file)
         self._has_nightlies = has_nightlies(file)
-        self._owners = {id(entry): each for each in file.files() for entry in each.declared}
+        self._owners = {id(declared): each for each in file.files() for declared in each.declared}
         self._building = {each.name for each in file.files() if may_tell_how(each)}
-        self._replaced = {entry.name for entry in file.everything() if entry.role == "override"}
+        self._replaced = {
+            declared.name for declared in file.everything() if declared.role == "override"
+        }
         self.overridden = self._replaced.union(*(each.overridden for each in file.files()))
 
     def groups(self, names: Iterable[str]) -> list[str | None]:
@@ -45,9 +47,9 @@ class Lines:
         forks = [fork for file in self.file.files() for fork in file.forks]
         if forks:
             return [None, *forks]
-        wanted = set(names)
+        stack_names = set(names)
         found = dict.fromkeys(
-            entry.group for entry in self.file.everything() if entry.name in wanted
+            declared.group for declared in self.file.everything() if declared.name in stack_names
         )
         groups = [group for group in found if group is not None]
         everyone = None in found or not groups
@@ -56,131 +58,135 @@ class Lines:
     def on(self, target: Target, group: str | None) -> list[PinnedProject]:
         """What is held where a group is wanted with what everyone gets."""
         environment = target.marker_environment()
-        wanted = self.file.wanted_with(group)
-        held = []
+        groups = self.file.wanted_with(group)
+        pins = []
         for file in self.file.files():
-            for entry in _entries(file, environment, group):
-                if entry.group in wanted and self._counts(entry):
-                    one = self._held(entry, target, environment)
-                    held += [one] if one is not None else []
-        return self._as_sent(held)
+            for declared in _requirements(file, environment, group):
+                if declared.group in groups and self._counts(declared):
+                    one = self._pin_of(declared, target, environment)
+                    pins += [one] if one is not None else []
+        return self._as_sent(pins)
 
-    def _as_sent(self, held: list[PinnedProject]) -> list[PinnedProject]:
+    def _as_sent(self, pins: list[PinnedProject]) -> list[PinnedProject]:
         """The same with what a line sends to an index or an address taken from there for every line
         about it."""
-        sent = {each.name for each in held if self._is_sent(each)}
+        sent = {pin.name for pin in pins if self._is_sent(pin)}
         return [
-            each._replace(indexes=None, names_sources=False)
-            if each.name in sent and not self._is_sent(each)
-            else each
-            for each in held
+            pin._replace(indexes=None, names_sources=False)
+            if pin.name in sent and not self._is_sent(pin)
+            else pin
+            for pin in pins
         ]
 
-    def _is_sent(self, held: PinnedProject) -> bool:
-        return held.names_sources and (held.file is not None or held.indexes != self._everywhere)
+    def _is_sent(self, pin: PinnedProject) -> bool:
+        return pin.names_sources and (pin.file is not None or pin.indexes != self._everywhere)
 
-    def _counts(self, entry: Declared) -> bool:
+    def _counts(self, declared: Declared) -> bool:
         # An override stands in the place of every other line about its project.
         return (
-            entry.manager == "pypi"
-            and entry.name in self._names
-            and entry.problem is None
-            and _is_comparable(entry.specifier)
-            and (entry.role == "override" or entry.name not in self._replaced)
+            declared.manager == "pypi"
+            and declared.name in self._names
+            and declared.problem is None
+            and _is_comparable(declared.specifier)
+            and (declared.role == "override" or declared.name not in self._replaced)
         )
 
-    def _held(
-        self, entry: Declared, target: Target, environment: Mapping[str, str]
+    def _pin_of(
+        self, declared: Declared, target: Target, environment: Mapping[str, str]
     ) -> PinnedProject | None:
-        if entry.role == "locked":
-            return self._locked(entry, target)
-        source = self._source(entry, environment)
-        url = entry.url or (source.url if source else None)
+        if declared.role == "locked":
+            return self._locked(declared, target)
+        source = self._source(declared, environment)
+        url = declared.url or (source.url if source else None)
         if source is not None and (source.git or source.path):
             return None
         if url is not None:
-            return self._by_address(entry, url)
-        if entry.role == "constraint":
+            return self._by_address(declared, url)
+        if declared.role == "constraint":
             # A file of nothing but constraints is judged as if all of it were wanted.
-            alone = self.file.kind == "constraints"
+            standalone = self.file.kind == "constraints"
             return PinnedProject(
-                entry.name, entry.specifier, required=alone, names_sources=False, origin=entry
+                declared.name,
+                declared.specifier,
+                required=standalone,
+                names_sources=False,
+                origin=declared,
             )
-        if self._has_nightlies and entry.version is None:
+        if self._has_nightlies and declared.version is None:
             # A range may come to a nightly build, and those go together by other rules.
             return None
         return PinnedProject(
-            entry.name,
-            entry.specifier,
-            indexes=self._indexes(entry, source),
-            hashes=_digests(entry.hashes),
-            has_build_recipe=self._is_built(entry),
-            origin=entry,
+            declared.name,
+            declared.specifier,
+            indexes=self._indexes(declared, source),
+            hashes=_digests(declared.hashes),
+            has_build_recipe=self._is_built(declared),
+            origin=declared,
         )
 
-    def _is_built(self, entry: Declared) -> bool:
-        owner = self._owners[id(entry)]
-        return owner.name in self._building and is_told_how(entry, owner)
+    def _is_built(self, declared: Declared) -> bool:
+        owner = self._owners[id(declared)]
+        return owner.name in self._building and is_told_how(declared, owner)
 
-    def _by_address(self, entry: Declared, url: str) -> PinnedProject | None:
+    def _by_address(self, declared: Declared, url: str) -> PinnedProject | None:
         file = file_of(url)
         version = _version_of(file)
         if version is None:
             return None
         return PinnedProject(
-            entry.name,
+            declared.name,
             f"=={version}",
             file=file,
-            hashes=_digests(entry.hashes) or _fragment(url),
-            required=entry.role != "constraint",
-            origin=entry,
+            hashes=_digests(declared.hashes) or _fragment(url),
+            required=declared.role != "constraint",
+            origin=declared,
         )
 
-    def _source(self, entry: Declared, environment: Mapping[str, str]) -> Source | None:
-        owner = self._owners[id(entry)]
-        for source in owner.sources_for(entry) if owner.sources else ():
+    def _source(self, declared: Declared, environment: Mapping[str, str]) -> Source | None:
+        owner = self._owners[id(declared)]
+        for source in owner.sources_for(declared) if owner.sources else ():
             if source.marker is None or may_hold(source.marker, environment):
                 return source
         return None
 
-    def _indexes(self, entry: Declared, source: Source | None) -> frozenset[str] | None:
-        if entry.index is not None:
-            return self._places.of_one(entry.index, entry.name)
+    def _indexes(self, declared: Declared, source: Source | None) -> frozenset[str] | None:
+        if declared.index is not None:
+            return self._places.of_one(declared.index, declared.name)
         if source is not None and source.index is not None:
-            index = self._owners[id(entry)].index_named(source.index)
-            return self._places.of_one(index.url, entry.name) if index else None
+            index = self._owners[id(declared)].index_named(source.index)
+            return self._places.of_one(index.url, declared.name) if index else None
         return self._everywhere
 
     # -- locks ----------------------------------------------------------------------------------
 
-    def _locked(self, entry: Declared, target: Target) -> PinnedProject | None:
+    def _locked(self, declared: Declared, target: Target) -> PinnedProject | None:
         """An entry of a lock: the file that the target takes of those that it lists."""
-        if entry.url is not None:
-            return self._by_address(entry, entry.url)
-        if entry.version is None:
+        if declared.url is not None:
+            return self._by_address(declared, declared.url)
+        if declared.version is None:
             return None
         indexes = self._everywhere
-        if entry.index is not None:
-            indexes = self._places.of_one(entry.index, entry.name)
+        if declared.index is not None:
+            indexes = self._places.of_one(declared.index, declared.name)
         elif self._everywhere is not None:
             indexes = self._everywhere | {PACKAGE_INDEX}
-        wheels = [each for each in entry.files if each.name.endswith(_WHEEL)]
-        held = PinnedProject(
-            entry.name,
-            entry.specifier,
+        wheels = [file for file in declared.files if file.name.endswith(_WHEEL)]
+        pin = PinnedProject(
+            declared.name,
+            declared.specifier,
             indexes=indexes,
-            has_sdist=len(wheels) < len(entry.files),
-            origin=entry,
+            has_sdist=len(wheels) < len(declared.files),
+            origin=declared,
         )
         if not wheels:
-            return held._replace(hashes=_digests(entry.hashes))
+            return pin._replace(hashes=_digests(declared.hashes))
         best = _best(wheels, target)
-        if best is None and held.has_sdist:
-            return held
+        if best is None and pin.has_sdist:
+            return pin
         chosen = best or wheels[0]
         # An index that is not known may have other bytes under a name that is.
         hashes = _digests(chosen.hashes) if indexes is not None else ()
-        return held._replace(file=chosen.name, hashes=hashes)
+        return pin._replace(file=chosen.name, hashes=hashes)
 
 
 @lru_cache(maxsize=1024)
@@ -199,7 +205,7 @@ def _is_comparable(specifier: str) -> bool:
     return True
 
 
-def _entries(
+def _requirements(
     file: ProjectFile, environment: Mapping[str, str], fork: str | None
 ) -> Iterator[Declared]:
     if file.roots is not None:
@@ -207,9 +213,9 @@ def _entries(
 
         yield from entries_for(file, environment, fork)
         return
-    for entry in file.declared:
-        if entry.marker is None or may_hold(entry.marker, environment):
-            yield entry
+    for declared in file.declared:
+        if declared.marker is None or may_hold(declared.marker, environment):
+            yield declared
 
 
 def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
@@ -234,12 +240,12 @@ def _version_of(file: str) -> str | None:
 
 def _digests(hashes: Iterable[str]) -> tuple[str, ...]:
     kind = "sha256:"
-    return tuple(each[len(kind) :].lower() for each in hashes if each.startswith(kind))
+    return tuple(digest[len(kind) :].lower() for digest in hashes if digest.startswith(kind))
 
 
 def _fragment(url: str) -> tuple[str, ...]:
-    _, found, digest = url.partition("#sha256=")
-    return (digest.partition("&")[0].lower(),) if found else ()
+    _, separator, digest = url.partition("#sha256=")
+    return (digest.partition("&")[0].lower(),) if separator else ()
 
 
 __all__ = ["Lines"]

@@ -46,15 +46,15 @@ def rewrite(checked: Checked, matrix: Matrix) -> list[Rewritten]:
     for judged in checked.judged:
         for clash in judged.clashes:
             for change in clash.changes:
-                entry = change.old.origin
-                if not isinstance(entry, Declared) or id(entry) in done:
+                declared = change.old.origin
+                if not isinstance(declared, Declared) or id(declared) in done:
                     continue
-                if entry.is_ignored(clash.finding.code):
+                if declared.is_ignored(clash.finding.code):
                     continue
-                found = _edits(change, entry, checked.file, matrix, judged.target)
-                if found:
-                    done.add(id(entry))
-                    edits.setdefault(entry.place.file, []).extend(found)
+                new_edits = _edits(change, declared, checked.file, matrix, judged.target)
+                if new_edits:
+                    done.add(id(declared))
+                    edits.setdefault(declared.place.file, []).extend(new_edits)
     return [_applied(file, edits[file.name]) for file in checked.file.files() if file.name in edits]
 
 
@@ -68,24 +68,26 @@ def _applied(file: ProjectFile, edits: Iterable[Edit]) -> Rewritten:
 
 
 def _edits(
-    change: PinChange, entry: Declared, file: ProjectFile, matrix: Matrix, target: Target
+    change: PinChange, declared: Declared, file: ProjectFile, matrix: Matrix, target: Target
 ) -> list[Edit]:
     """The edits that make one change; none where the place cannot be rewritten."""
-    owner = next((each for each in file.files() if each.name == entry.place.file), None)
-    version = _version_edit(change, entry, owner.text, target) if owner is not None else None
+    owner = next(
+        (file_read for file_read in file.files() if file_read.name == declared.place.file), None
+    )
+    version = _version_edit(change, declared, owner.text, target) if owner is not None else None
     if version is None or owner is None:
         return []
-    if not entry.hashes:
+    if not declared.hashes:
         return [version]
-    hashes = _hashes_edit(change, entry, owner.text, matrix, target)
+    hashes = _hashes_edit(change, declared, owner.text, matrix, target)
     return [version, hashes] if hashes is not None else []
 
 
-def _version_edit(change: PinChange, entry: Declared, text: str, target: Target) -> Edit | None:
-    place = entry.version_place
+def _version_edit(change: PinChange, declared: Declared, text: str, target: Target) -> Edit | None:
+    place = declared.version_place
     if place is None or _needs_an_index(change):
         return None
-    new = _written(change, entry, place, text)
+    new = _written(change, declared, place, text)
     if new is None or new == text[place.start : place.end]:
         return None
     says = f"{change.old.text} is now {change.text}"
@@ -100,20 +102,20 @@ def _needs_an_index(change: PinChange) -> bool:
     return change.url is None and old is not None and change.index_id not in old
 
 
-def _written(change: PinChange, entry: Declared, place: Place, text: str) -> str | None:
+def _written(change: PinChange, declared: Declared, place: Place, text: str) -> str | None:
     if change.url is not None:
-        if entry.syntax == "url":
+        if declared.syntax == "url":
             return change.url
-        if entry.syntax != "pep508" or entry.place.file != place.file:
+        if declared.syntax != "pep508" or declared.place.file != place.file:
             return None
         after = text[place.end : place.end + 1]
         # A marker after an address needs a space before its semicolon.
         return f"{_spaced(text, place)}@ {change.url}{' ' if after == ';' else ''}"
-    if entry.syntax == "pep508":
+    if declared.syntax == "pep508":
         spaces = _SPACES.match(text[place.start : place.end])
         before, within = spaces.groups() if spaces else ("", "")
         return f"{before}=={within}{change.specifier.removeprefix('==')}"
-    if entry.syntax == "poetry":
+    if declared.syntax == "poetry":
         return change.specifier.removeprefix("==")
     return None
 
@@ -127,10 +129,10 @@ def _spaced(text: str, place: Place) -> str:
 
 
 def _hashes_edit(
-    change: PinChange, entry: Declared, text: str, matrix: Matrix, target: Target
+    change: PinChange, declared: Declared, text: str, matrix: Matrix, target: Target
 ) -> Edit | None:
     """The new version's hashes in the place of the old one's; None where one is not known."""
-    place = entry.hashes_place
+    place = declared.hashes_place
     digests = _digests(change, matrix)
     if place is None or not digests:
         return None
@@ -156,8 +158,8 @@ def _digests(change: PinChange, matrix: Matrix) -> Sequence[str]:
         and (not local or build.local == local)
         and (change.old.indexes is None or build.index in change.old.indexes)
     ]
-    found = [row[1] for build in builds for row in build.rows]
-    return sorted(set(found)) if all(found) else []
+    digests = [row[1] for build in builds for row in build.rows]
+    return sorted(set(digests)) if all(digests) else []
 
 
 __all__ = ["Edit", "Rewritten", "rewrite"]

@@ -52,23 +52,23 @@ class Places:
     def of_one(self, url: str, name: str) -> frozenset[str] | None:
         """The same for the index that one project is sent to; ANYWHERE as well for an index on
         which the matrix has nothing of it: PyTorch's hold more than is known here."""
-        found = self.of(url)
-        if found is None or PACKAGE_INDEX in found:
-            return found
+        ids = self.of(url)
+        if ids is None or PACKAGE_INDEX in ids:
+            return ids
         project = self._matrix.project(name)
         releases = map(project.release, project.versions) if project else ()
-        is_known = any(build.index in found for release in releases for build in release.builds)
-        return found if is_known else ANYWHERE
+        is_known = any(build.index in ids for release in releases for build in release.builds)
+        return ids if is_known else ANYWHERE
 
     def of_all(self, urls: Iterable[str]) -> frozenset[str] | None:
         """The indexes that some addresses mean together."""
-        found: frozenset[str] = frozenset()
+        ids: frozenset[str] = frozenset()
         for url in urls:
             one = self.of(url)
             if one is None:
                 return ANYWHERE
-            found |= one
-        return found
+            ids |= one
+        return ids
 
     def of_file(self, file: ProjectFile) -> frozenset[str] | None:
         """The indexes that everything in a file may come from."""
@@ -76,10 +76,10 @@ class Places:
         if file.no_index:
             return self.of_all(file.find_links)
         main = file.index_url
-        rest = self.of_all([*urls, *([main] if main else [])])
-        if rest is None:
+        other_ids = self.of_all([*urls, *([main] if main else [])])
+        if other_ids is None:
             return ANYWHERE
-        return rest if main else rest | {PACKAGE_INDEX}
+        return other_ids if main else other_ids | {PACKAGE_INDEX}
 
 
 def has_nightlies(file: ProjectFile) -> bool:

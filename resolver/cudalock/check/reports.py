@@ -35,7 +35,8 @@ def as_json(findings: Sequence[Finding], matrix_version: str) -> str:
         "schema": SCHEMA,
         "matrix": matrix_version,
         "summary": {
-            severity: sum(each.severity == severity for each in findings) for severity in SEVERITIES
+            severity: sum(finding.severity == severity for finding in findings)
+            for severity in SEVERITIES
         },
         "findings": [_record(finding) for finding in findings],
     }
@@ -70,18 +71,18 @@ def github(findings: Sequence[Finding], matrix_version: str) -> str:
         properties = ",".join(f"{name}={_property(value)}" for name, value in at)
         fix = f"; fix: {finding.fix}" if finding.fix else ""
         facts = f" [{', '.join(finding.facts)}]" if finding.facts else ""
-        says = _data(f"{finding.sentence}{facts}{fix}")
+        says = _message(f"{finding.sentence}{facts}{fix}")
         lines.append(f"::{commands[finding.severity]} {properties}::{says}\n")
     return "".join(lines)
 
 
-def _data(value: object) -> str:
+def _message(text: object) -> str:
     """As the runner's commands escape what they say."""
-    return str(value).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return str(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(value: object) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")
+def _property(text: object) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _sarif(findings: Sequence[Finding], matrix_version: str) -> str:

@@ -21,11 +21,11 @@ def may_tell_how(file: ProjectFile) -> bool:
     return _KEY in file.text or _EXTRA_KEY in file.text
 
 
-def is_told_how(entry: Declared, file: ProjectFile) -> bool:
+def is_told_how(declared: Declared, file: ProjectFile) -> bool:
     """Whether the command, or uv's table, that asks for an entry says how it is built."""
     if file.kind == "pyproject":
-        return entry.name in _named_by_uv(file)
-    return _FLAG in _command(file.text, entry.place.start)
+        return declared.name in _named_by_uv(file)
+    return _FLAG in _command(file.text, declared.place.start)
 
 
 def _command(text: str, at: int) -> str:
@@ -55,13 +55,13 @@ def _named_by_uv(file: ProjectFile) -> set[str]:
     if not isinstance(table, dict):
         return set()
     if table.get(_KEY) is True:
-        return {entry.name for entry in file.declared}
+        return {declared.name for declared in file.declared}
     named: list[Iterable[Any]] = [
-        found
+        names
         for key in (f"{_KEY}-package", _EXTRA_KEY)
-        if isinstance(found := table.get(key), list | dict)
+        if isinstance(names := table.get(key), list | dict)
     ]
-    return {canonical(each) for found in named for each in found if isinstance(each, str)}
+    return {canonical(name) for names in named for name in names if isinstance(name, str)}
 
 
 __all__ = ["is_told_how", "may_tell_how"]

@@ -41,23 +41,25 @@ def static_findings(
 ) -> Iterator[Finding]:
     """Everything that needs no judgement."""
     stack = Stack(ClosedUniverse(matrix))
-    for each in file.files():
-        for problem in each.problems:
-            found = _finding("CL001", problem.message, problem.place)
+    for included in file.files():
+        for problem in included.problems:
+            finding = _finding("CL001", problem.message, problem.place)
             # What a variable holds where the file is used, nobody knows here.
-            yield replace(found, severity="note") if "${" in problem.message else found
-        for entry in each.declared:
-            if entry.name in stack:
-                if entry.problem is not None:
+            yield replace(finding, severity="note") if "${" in problem.message else finding
+        for declared in included.declared:
+            if declared.name in stack:
+                if declared.problem is not None:
                     # The tool that the file is for may well understand it.
-                    found = _finding("CL001", f"`{entry.text}`: {entry.problem}", entry.place)
-                    yield replace(found, severity="note")
-                yield from _markers(entry)
-                yield from _wheel_pythons(entry, file)
-        for source in each.sources:
+                    finding = _finding(
+                        "CL001", f"`{declared.text}`: {declared.problem}", declared.place
+                    )
+                    yield replace(finding, severity="note")
+                yield from _markers(declared)
+                yield from _wheel_pythons(declared, file)
+        for source in included.sources:
             if source.name in stack:
                 yield from _source_markers(source)
-        yield from _left_out(each, matrix, targets)
+        yield from _left_out(included, matrix, targets)
 
 
 def _finding(
@@ -70,16 +72,18 @@ def _finding(
 # -- markers ------------------------------------------------------------------------------------
 
 
-def _markers(entry: Declared) -> Iterator[Finding]:
-    if entry.marker is not None and entry.role != "locked" and not can_hold(entry.marker):
-        says = f"`{entry.marker}` holds on no machine, so {entry.name} is never installed"
-        yield _finding("CL303", says, entry.place, _meant(entry.marker), entry.name)
+def _markers(declared: Declared) -> Iterator[Finding]:
+    if declared.marker is not None and declared.role != "locked" and not can_hold(declared.marker):
+        says = f"`{declared.marker}` holds on no machine, so {declared.name} is never installed"
+        yield _finding(
+            "CL303", says, declared.place, _likely_marker(declared.marker), declared.name
+        )
 
 
 def _source_markers(source: Source) -> Iterator[Finding]:
     if source.marker is not None and not can_hold(source.marker):
         says = f"`{source.marker}` holds on no machine, so {source.name} is never sent there"
-        yield _finding("CL303", says, _at(source), _meant(source.marker), source.name)
+        yield _finding("CL303", says, _at(source), _likely_marker(source.marker), source.name)
 
 
 def _at(source: Source) -> Place:
@@ -91,9 +95,11 @@ def can_hold(marker: str) -> bool:
     """Whether a marker holds on some machine; so it does where it asks what nobody can list."""
     if any(name in marker for name in _OPEN):
         return True
-    systems = _asked(marker, MARKER_SYSTEMS)
-    machines = _asked(marker, [{"platform_machine": machine} for machine in MARKER_MACHINES])
-    kinds = _asked(marker, MARKER_IMPLEMENTATIONS)
+    systems = _matching_environments(marker, MARKER_SYSTEMS)
+    machines = _matching_environments(
+        marker, [{"platform_machine": machine} for machine in MARKER_MACHINES]
+    )
+    kinds = _matching_environments(marker, MARKER_IMPLEMENTATIONS)
     minors = MARKER_MINORS if "python_version" in marker or "python_full" in marker else [None]
     base = Target(LIKELY_PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
     for system, machine, minor, kind in product(systems, machines, minors, kinds):
@@ -107,55 +113,57 @@ def can_hold(marker: str) -> bool:
     return False
 
 
-def _asked(marker: str, environments: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, str]]:
+def _matching_environments(
+    marker: str, environments: Sequence[Mapping[str, str]]
+) -> Sequence[Mapping[str, str]]:
     """The values to try of some variables; nothing to try where a marker names none of them."""
     return environments if any(name in marker for name in environments[0]) else [{}]
 
 
-def _meant(marker: str) -> str | None:
+def _likely_marker(marker: str) -> str | None:
     """What was probably meant by a value of a platform that there is not."""
-    for variable, value in re.findall(
+    for variable, text in re.findall(
         r"(sys_platform|platform_system)\s*==\s*['\"]([^'\"]+)", marker
     ):
-        words = [value, *nearest(value, platform_words(), 1)]
+        words = [text, *nearest(text, platform_words(), 1)]
         for word in words:
             try:
                 platform = parse_platform(word)[0]
             except BadTarget:
                 continue
-            said = Target(LIKELY_PYTHONS[0], platform).marker_environment()[variable]
-            return f"`{variable} == '{said}'`"
+            actual = Target(LIKELY_PYTHONS[0], platform).marker_environment()[variable]
+            return f"`{variable} == '{actual}'`"
     return None
 
 
 # -- wheels by address --------------------------------------------------------------------------
 
 
-def _wheel_pythons(entry: Declared, file: ProjectFile) -> Iterator[Finding]:
+def _wheel_pythons(declared: Declared, file: ProjectFile) -> Iterator[Finding]:
     """A wheel's address that some Python of requires-python cannot take, with no marker to say
     so."""
-    said = file.requires_python
-    tags = wheel_tags(file_of(entry.url)) if entry.url and entry.role != "locked" else None
-    if said is None or tags is None:
+    stated = file.requires_python
+    tags = wheel_tags(file_of(declared.url)) if declared.url and declared.role != "locked" else None
+    if stated is None or tags is None:
         return
     missed = []
     for target in likely(file):
         environment = target.marker_environment()
-        if entry.marker is not None and not may_hold(entry.marker, environment):
+        if declared.marker is not None and not may_hold(declared.marker, environment):
             continue
         fits = target.tags()
         if fits.takes_platform(tags) and not fits.takes_python(tags):
             missed.append(target.python)
     pythons = sorted(
-        {each for each in missed if is_allowed(said.value, each)},
-        key=lambda each: int(each.partition(".")[2]),
+        {minor for minor in missed if is_allowed(stated.value, minor)},
+        key=lambda minor: int(minor.partition(".")[2]),
     )
     if pythons:
         says = (
-            f"{file_of(entry.url or '')} is not for Python {', '.join(pythons)}, "
-            f"which requires-python `{said.value}` allows"
+            f"{file_of(declared.url or '')} is not for Python {', '.join(pythons)}, "
+            f"which requires-python `{stated.value}` allows"
         )
-        yield _finding("CL402", says, entry.place, "a marker on `python_version`", entry.name)
+        yield _finding("CL402", says, declared.place, "a marker on `python_version`", declared.name)
 
 
 # -- sources ------------------------------------------------------------------------------------
@@ -164,46 +172,46 @@ def _wheel_pythons(entry: Declared, file: ProjectFile) -> Iterator[Finding]:
 def _left_out(file: ProjectFile, matrix: Matrix, targets: Sequence[Target]) -> Iterator[Finding]:
     """A source that gives the framework CUDA on one platform, and leaves another to the build
     without."""
-    for entry in file.declared:
-        sources = file.sources_for(entry) if entry.name == matrix.framework else ()
+    for declared in file.declared:
+        sources = file.sources_for(declared) if declared.name == matrix.framework else ()
         if not any(source.marker is not None for source in sources):
             continue
         for target in _each_platform(file, targets):
             environment = target.marker_environment()
-            if entry.marker is not None and not may_hold(entry.marker, environment):
+            if declared.marker is not None and not may_hold(declared.marker, environment):
                 continue
             if any(
                 source.marker is None or may_hold(source.marker, environment) for source in sources
             ):
                 continue
-            if target.accelerators and _is_cpu(entry, target, matrix):
-                place = next(_at(each) for each in sources if each.marker)
+            if target.accelerators and _is_cpu(declared, target, matrix):
+                place = next(_at(source) for source in sources if source.marker)
                 says = (
-                    f"no source of {entry.name} is for {target.platform_label}, where the package "
-                    "index has the build without CUDA"
+                    f"no source of {declared.name} is for {target.platform_label}, where the "
+                    "package index has the build without CUDA"
                 )
                 yield _finding(
-                    "CL304", says, place, "a marker that holds there as well", entry.name
+                    "CL304", says, place, "a marker that holds there as well", declared.name
                 )
 
 
 def _each_platform(file: ProjectFile, targets: Sequence[Target]) -> Iterator[Target]:
-    seen = set()
-    stated = [each for one in targets for each in completed(one, file)]
+    reported = set()
+    stated = [completed_target for one in targets for completed_target in completed(one, file)]
     for target in stated or likely(file):
-        if target.platform not in seen:
-            seen.add(target.platform)
+        if target.platform not in reported:
+            reported.add(target.platform)
             yield target
 
 
-def _is_cpu(entry: Declared, target: Target, matrix: Matrix) -> bool:
-    project = matrix.project(entry.name)
-    held = PinnedProject(entry.name, entry.specifier, indexes=frozenset({PACKAGE_INDEX}))
+def _is_cpu(declared: Declared, target: Target, matrix: Matrix) -> bool:
+    project = matrix.project(declared.name)
+    pin = PinnedProject(declared.name, declared.specifier, indexes=frozenset({PACKAGE_INDEX}))
     if project is None:
         return False
-    wheels = PinWheels(held, project, target, matrix)
-    made = wheels.first(wheels.is_reachable, wheels.fits)
-    return made is not None and not made.has_cuda
+    wheels = PinWheels(pin, project, target, matrix)
+    wheel = wheels.first(wheels.is_reachable, wheels.fits)
+    return wheel is not None and not wheel.has_cuda
 
 
 __all__ = ["can_hold", "static_findings"]

@@ -41,9 +41,9 @@ def likely(file: ProjectFile) -> Iterator[Target]:
 def newer(targets: Iterable[Target]) -> list[Target]:
     """Those of Linux, with a newer glibc where none is stated."""
     return [
-        replace(each, glibc=NEWER_GLIBC)
-        for each in targets
-        if each.is_linux and "glibc" not in each.stated
+        replace(target, glibc=NEWER_GLIBC)
+        for target in targets
+        if target.is_linux and "glibc" not in target.stated
     ]
 
 
@@ -66,13 +66,13 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
         return [target]
     if {"python", "platform"} <= target.stated:
         return [target, *newer([target])]
-    found = []
-    for each in _usual(file):
+    targets = []
+    for usual in _usual(file):
         wants_cuda = bool(target.gpus or target.driver)
-        if wants_cuda and "platform" not in target.stated and each.platform not in LIKELY_WITH_GPU:
+        if wants_cuda and "platform" not in target.stated and usual.platform not in LIKELY_WITH_GPU:
             continue
-        python = target if "python" in target.stated else each
-        place = target if "platform" in target.stated else each
+        python = target if "python" in target.stated else usual
+        place = target if "platform" in target.stated else usual
         one = replace(
             place,
             python=python.python,
@@ -82,15 +82,15 @@ def completed(target: Target, file: ProjectFile) -> list[Target]:
             driver=target.driver if place.accelerators else None,
             stated=target.stated,
         )
-        if one not in found:
-            found.append(one)
-    return [*found, *newer(found)]
+        if one not in targets:
+            targets.append(one)
+    return [*targets, *newer(targets)]
 
 
 def _pythons(file: ProjectFile) -> Iterator[str]:
-    said = _MINOR.match(file.python.value) if file.python else None
-    if said and f"3.{said[1]}" in PYTHONS:
-        yield f"3.{said[1]}"
+    match = _MINOR.match(file.python.value) if file.python else None
+    if match and f"3.{match[1]}" in PYTHONS:
+        yield f"3.{match[1]}"
         return
     allowed = file.requires_python.value if file.requires_python else None
     for python in LIKELY_PYTHONS:
@@ -112,14 +112,16 @@ def is_allowed(requires_python: str, python: str) -> bool:
 def _is_meant(file: ProjectFile, target: Target) -> bool:
     environment = target.marker_environment()
     return not file.environments or any(
-        may_hold(each.value, environment) for each in file.environments
+        may_hold(environment_marker.value, environment) for environment_marker in file.environments
     )
 
 
-def told(targets: Sequence[Target]) -> str:
+def describe(targets: Sequence[Target]) -> str:
     """Targets for people: `Linux x86_64 with Python 3.10 or 3.11`, the platforms in their order. A
     newer glibc is told where only that will do."""
-    usual = {(each.platform, each.python_text) for each in targets if each.glibc != NEWER_GLIBC}
+    usual = {
+        (target.platform, target.python_text) for target in targets if target.glibc != NEWER_GLIBC
+    }
     by_place: dict[str, list[Target]] = {}
     for target in targets:
         is_newer = target.glibc == NEWER_GLIBC
@@ -127,19 +129,19 @@ def told(targets: Sequence[Target]) -> str:
             glibc = f", glibc {NEWER_GLIBC}," if is_newer else ""
             by_place.setdefault(target.platform_label + glibc, []).append(target)
     return " and ".join(
-        f"{place} with Python {_span([each.python_text for each in found])}"
-        for place, found in by_place.items()
+        f"{place} with Python {_span([target.python_text for target in same])}"
+        for place, same in by_place.items()
     )
 
 
 def _span(pythons: Iterable[str]) -> str:
     """Several Pythons as a list."""
-    found = sorted(set(pythons), key=_numbers)
-    return either(found)
+    ordered = sorted(set(pythons), key=_numbers)
+    return either(ordered)
 
 
 def _numbers(python: str) -> list[int]:
     return [int(part) for part in python.rstrip("t").split(".")]
 
 
-__all__ = ["completed", "is_allowed", "likely", "told"]
+__all__ = ["completed", "describe", "is_allowed", "likely"]

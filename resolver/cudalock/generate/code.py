@@ -86,7 +86,7 @@ def submodules(root: Path) -> set[Path]:
         text = (root / ".gitmodules").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return set()
-    return {Path(found) for found in re.findall(r"(?m)^\s*path\s*=\s*(\S.*?)\s*$", text)}
+    return {Path(path) for path in re.findall(r"(?m)^\s*path\s*=\s*(\S.*?)\s*$", text)}
 
 
 class _Scan:
@@ -124,7 +124,7 @@ class _Scan:
                 folders.clear()
                 continue
             folders[:] = sorted(
-                each for each in folders if each not in _SKIPPED and not each.startswith(".")
+                name for name in folders if name not in _SKIPPED and not name.startswith(".")
             )
             for name in sorted(names):
                 if name.endswith((".py", ".ipynb")):
@@ -144,7 +144,7 @@ class _Scan:
         if len(content) > MAX_BYTES:
             self.notes.append(f"{name} was not read: it has more than {MAX_BYTES} bytes")
             return
-        beside = own | {each.stem for each in path.parent.glob("*.py")}
+        beside = own | {sibling.stem for sibling in path.parent.glob("*.py")}
         aside = path.name in _BUILD or _is_aside(name) or self._is_elsewhere(Path(name))
         if path.suffix == ".ipynb":
             self.notebooks += 1
@@ -163,7 +163,7 @@ class _Scan:
         except ValueError as error:
             self.notes.append(f"{name} was not read: {error}")
             return
-        self.installs += [NotebookLine(name, each) for each in notebook.commands]
+        self.installs += [NotebookLine(name, command) for command in notebook.commands]
         for cell in notebook.cells:
             if self.mention.search(cell.source.encode("utf-8", "replace")):
                 self._note_imports(name, cell.source, cell.number, own, aside)
@@ -172,26 +172,26 @@ class _Scan:
         self, name: str, source: bytes | str, cell: int | None, own: frozenset[str], aside: bool
     ) -> None:
         try:
-            found = imports_of(source)
+            imports = imports_of(source)
         except ValueError as error:
             where = name if cell is None else f"{name} cell {cell}"
             self.notes.append(f"{where} was not read: {error}")
             return
-        self.used += self._components(name, cell, found, own, aside)
+        self.used += self._components(name, cell, imports, own, aside)
 
     def _components(
         self,
         name: str,
         cell: int | None,
-        found: Iterable[Import],
+        imports: Iterable[Import],
         own: frozenset[str],
         aside: bool,
     ) -> Iterator[Used]:
-        for each in found:
-            component = self._component(each.module)
-            if component is not None and each.module.partition(".")[0] not in own:
-                optional = each.optional or aside
-                yield Used(component, each.module, name, each.line, cell, optional)
+        for imported in imports:
+            component = self._component(imported.module)
+            if component is not None and imported.module.partition(".")[0] not in own:
+                optional = imported.optional or aside
+                yield Used(component, imported.module, name, imported.line, cell, optional)
 
     def _component(self, module: str) -> str | None:
         """The component whose import name is the longest start of a dotted name."""

@@ -44,16 +44,16 @@ def version_files(root: Path) -> Iterator[Hint]:
     """What `.python-version` and `runtime.txt` say."""
     name = ".python-version"
     if (root / name).is_file():
-        said = read_file(root / name).python
-        if said is not None:
-            yield Hint("python", said.value, f"{name}:{said.place.line}", "version file")
+        python = read_file(root / name).python
+        if python is not None:
+            yield Hint("python", python.value, f"{name}:{python.place.line}", "version file")
     try:
         text = (root / "runtime.txt").read_text(encoding="utf-8")[:1000]
     except (OSError, UnicodeDecodeError):
         return
-    if found := _RUNTIME.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        yield Hint("python", found[1], f"runtime.txt:{line}", "version file")
+    if match := _RUNTIME.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield Hint("python", match[1], f"runtime.txt:{line}", "version file")
 
 
 def platforms_of(markers: Sequence[str]) -> list[str]:
@@ -72,11 +72,11 @@ def chosen_hints(
     """
     chosen: dict[str, list[Hint]] = {}
     for part in PARTS:
-        of_part = [each for each in hints if each.part == part and _holds(each, environment)]
-        kind = next((kind for kind in ORDER if any(each.kind == kind for each in of_part)), None)
-        found = [each for each in of_part if each.kind == kind]
-        if found:
-            chosen[part] = found
+        of_part = [hint for hint in hints if hint.part == part and _holds(hint, environment)]
+        kind = next((kind for kind in ORDER if any(hint.kind == kind for hint in of_part)), None)
+        first = [hint for hint in of_part if hint.kind == kind]
+        if first:
+            chosen[part] = first
     return chosen
 
 
@@ -90,9 +90,9 @@ def python_within(limits: Sequence[str], here: str) -> str | None:
     specifier = SpecifierSet(",".join(limits))
     if specifier.contains(here, prereleases=True):
         return here
-    allowed = [each for each in LIKELY_PYTHONS if _allows(specifier, each)]
+    allowed = [minor for minor in LIKELY_PYTHONS if _allows(specifier, minor)]
     own = int(here.split(".")[1])
-    order = sorted(allowed, key=lambda each: (abs(int(each[2:]) - own), -int(each[2:])))
+    order = sorted(allowed, key=lambda minor: (abs(int(minor[2:]) - own), -int(minor[2:])))
     return order[0] if order else None
 
 

@@ -52,13 +52,13 @@ def _parts(text: str) -> tuple[str, str]:
 
 def _with_tag(image: Image, tag: str, rules: Rules) -> Base:
     match = next(filter(None, (pattern.fullmatch(tag) for pattern in image.tags)), None)
-    said = match.groupdict() if match else {}
+    parts = match.groupdict() if match else {}
     return Base(
         image.platform,
-        python=said.get("python"),
-        glibc=rules.glibc.get(said.get("distribution") or ""),
-        cuda=_minor(said.get(CUDA.name)),
-        framework=said.get("framework"),
+        python=parts.get("python"),
+        glibc=rules.glibc.get(parts.get("distribution") or ""),
+        cuda=_minor(parts.get(CUDA.name)),
+        framework=parts.get("framework"),
         own=image.own,
     )
 

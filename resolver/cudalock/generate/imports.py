@@ -41,17 +41,17 @@ def imports_of(source: bytes | str) -> list[Import]:
 def _imports(tree: ast.AST) -> Iterator[Import]:
     # A stack of its own: code may be nested deeper than Python's.
     waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
-    found: list[Import] = []
+    imports: list[Import] = []
     while waiting:
         node, optional = waiting.pop()
         if isinstance(node, ast.Import):
-            found += [Import(alias.name, node.lineno, optional) for alias in node.names]
+            imports += [Import(alias.name, node.lineno, optional) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level == 0 and node.module:
-                found.append(Import(node.module, node.lineno, optional))
+                imports.append(Import(node.module, node.lineno, optional))
         else:
             waiting += [(child, optional or loose) for child, loose in _children(node)]
-    return iter(sorted(found, key=lambda each: each.line))
+    return iter(sorted(imports, key=lambda imported: imported.line))
 
 
 def _children(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:

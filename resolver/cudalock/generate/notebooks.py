@@ -46,12 +46,12 @@ def read_notebook(content: bytes) -> Notebook:
         sources = list(_sources(document))
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
         raise ValueError("it is no notebook that can be read") from None
-    cells, found = [], []
+    cells, commands = [], []
     for number, source in sources:
         python, lines = _parted(source)
         cells.append(Cell(number, python))
-        found += [Command(number, line, text) for line, text in lines if _INSTALLS.search(text)]
-    return Notebook(tuple(cells), tuple(found))
+        commands += [Command(number, line, text) for line, text in lines if _INSTALLS.search(text)]
+    return Notebook(tuple(cells), tuple(commands))
 
 
 def _sources(document: dict[str, Any]) -> Iterator[tuple[int, str]]:

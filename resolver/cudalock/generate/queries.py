@@ -81,18 +81,18 @@ class Asker:
 
         Raises a UsageError of some kind for a question that is wrong.
         """
-        soft = {part: found for part in SOFT if (found := self._soft(part))}
+        soft = {part: hints_of_part for part in SOFT if (hints_of_part := self._soft(part))}
         for dropped in _subsets(tuple(soft)):
             given_up = tuple(hint for part in dropped for hint in soft[part][:1])
-            kept = [hint for part in soft if part not in dropped for hint in soft[part][:1]]
-            yield self._ask(kept, given_up)
+            hints = [hint for part in soft if part not in dropped for hint in soft[part][:1]]
+            yield self._ask(hints, given_up)
 
-    def _ask(self, kept: list[Hint], given_up: tuple[Hint, ...]) -> Ask:
+    def _ask(self, hints: list[Hint], given_up: tuple[Hint, ...]) -> Ask:
         machines = self._machines
         request = self._request
-        for hint in kept:
+        for hint in hints:
             if hint.part == CUDA.name:
-                machines = [each._replace(cuda=(hint.value,)) for each in machines]
+                machines = [machine._replace(cuda=(hint.value,)) for machine in machines]
             else:
                 name = self.matrix.framework or ""
                 wish = RequestedProject(name, f"=={hint.value}", origin=hint.origin)
@@ -106,7 +106,7 @@ class Asker:
             tuple(map(_without_markers_notes, questions)),
             request.asked,
             request.constraints,
-            (*dict.fromkeys(self.heeded), *kept),
+            (*dict.fromkeys(self.heeded), *hints),
             tuple(dict.fromkeys(self.notes)),
             given_up,
         )
@@ -161,8 +161,8 @@ class Asker:
         here, _ = self._here.python()
         python = python_within(ranges, here)
         if python is None:
-            said = " and ".join(f"`{limit.value}` ({limit.origin})" for limit in limits)
-            raise BadTarget(f"no Python known here is in {said}", hints=["--python 3.11"])
+            stated = " and ".join(f"`{limit.value}` ({limit.origin})" for limit in limits)
+            raise BadTarget(f"no Python known here is in {stated}", hints=["--python 3.11"])
         if python != here:
             self.heeded.append(limits[0]._replace(value=python))
             # Found and not stated: another Python of the range is the first thing to suggest.
@@ -174,9 +174,9 @@ class Asker:
     def _first(self, hints: list[Hint]) -> list[Hint]:
         """The first, with a note where others say something else."""
         if len({hint.value for hint in hints}) > 1:
-            said = ", ".join(f"{hint.value} ({hint.origin})" for hint in hints[1:])
+            listed = ", ".join(f"{hint.value} ({hint.origin})" for hint in hints[1:])
             self.notes.append(
-                f"{hints[0].part} {hints[0].value} ({hints[0].origin}) is taken, and not {said}"
+                f"{hints[0].part} {hints[0].value} ({hints[0].origin}) is taken, and not {listed}"
             )
         return hints[:1]
 
@@ -202,12 +202,13 @@ class Asker:
         framework = self.matrix.framework or ""
         find = self.matrix.names.find
         pinned = any(
-            find(each.name) == framework and each.specifier for each in self._request.asked
+            find(requested.name) == framework and requested.specifier
+            for requested in self._request.asked
         )
         project = self.universe.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
-        said = self._request.framework or self._machines[0].framework
-        return [] if pinned or said else self._first(hints)
+        framework_text = self._request.framework or self._machines[0].framework
+        return [] if pinned or framework_text else self._first(hints)
 
 
 def _joined(defaults: Request, machine: Request) -> Request:
@@ -251,19 +252,19 @@ def _targets(request: Request, defaults: Request, universe: Universe, here: Here
     return [target for _, target in read_requests(anything, universe, machine, here)]
 
 
-def _is_cuda(value: str) -> bool:
+def _is_cuda(text: str) -> bool:
     from cudalock.errors import BadSpecifier
 
     try:
-        return parse_accelerator(CUDA, value) is not None
+        return parse_accelerator(CUDA, text) is not None
     except BadSpecifier:
         return False
 
 
 def _subsets(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Nothing, each alone, then all."""
-    found: list[tuple[str, ...]] = [(), *((part,) for part in parts)]
-    return found if len(parts) < 2 else [*found, parts]
+    subsets: list[tuple[str, ...]] = [(), *((part,) for part in parts)]
+    return subsets if len(parts) < 2 else [*subsets, parts]
 
 
 __all__ = ["Ask", "Asker", "Said"]

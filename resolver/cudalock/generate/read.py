@@ -129,11 +129,13 @@ class _Reading:
 
     def read(self) -> Repository:
         read = list(self._project_files())
-        self.own = {each.project for _, file in read for each in file.files() if each.project}
+        self.own = {
+            file_read.project for _, file in read for file_read in file.files() if file_read.project
+        }
         self.hints += version_files(self.root)
         for chosen, file in read:
-            for each in file.files():
-                self._take(each, chosen.audience)
+            for file_read in file.files():
+                self._take(file_read, chosen.audience)
         code = Code() if self.single else self._code()
         self._take_notebooks(code)
         inferred, optional = self._inferred(code)
@@ -158,19 +160,21 @@ class _Reading:
         chosen = self._chosen()
         nested: set[str] = set()
         read = []
-        for each in chosen:
-            if each.why_not is None:
-                file = read_file(each.path, kind=each.kind)
-                read.append((each, file))
-                nested |= {self._shown(inner.name) for inner in file.files()} - {each.name}
-        known = {each.name for each, _ in read}
-        for each, file in read:
-            if each.name not in nested:
-                yield each, file
+        for chosen_file in chosen:
+            if chosen_file.why_not is None:
+                file = read_file(chosen_file.path, kind=chosen_file.kind)
+                read.append((chosen_file, file))
+                nested |= {self._shown(inner.name) for inner in file.files()} - {chosen_file.name}
+        known = {chosen_file.name for chosen_file, _ in read}
+        for chosen_file, file in read:
+            if chosen_file.name not in nested:
+                yield chosen_file, file
                 yield from self._members(file, known)
-        for each in chosen:
-            if each.why_not is not None and each.name not in nested | known:
-                self.files.append(FileRead(each.name, each.kind, 0, each.why_not))
+        for chosen_file in chosen:
+            if chosen_file.why_not is not None and chosen_file.name not in nested | known:
+                self.files.append(
+                    FileRead(chosen_file.name, chosen_file.kind, 0, chosen_file.why_not)
+                )
 
     def _chosen(self) -> list[Chosen]:
         if self.single is None:
@@ -193,7 +197,7 @@ class _Reading:
 
     def _code(self) -> Code:
         """What the code uses; what that of other parts does is said, and is theirs to want."""
-        parts = {Path(each.name).parent for each in self.files if each.is_elsewhere}
+        parts = {Path(file.name).parent for file in self.files if file.is_elsewhere}
         return read_code(self.root, self.matrix.names.imports, parts | submodules(self.root))
 
     def _shown(self, file: str) -> str:
@@ -205,9 +209,9 @@ class _Reading:
         name = self._shown(file.name)
         self.inputs.append(Path(file.name))
         marker = _MARKERS.get(audience.platform or "")
-        wanted = self._wanted_groups(file)
-        taken = sum(self._take_entry(each, file, marker, wanted) for each in file.declared)
-        self.files.append(FileRead(name, file.kind, taken))
+        groups = self._wanted_groups(file)
+        count = sum(self._take_entry(declared, file, marker, groups) for declared in file.declared)
+        self.files.append(FileRead(name, file.kind, count))
         self.hints += self._file_hints(file)
         self._take_problems(file)
         self.notes += [f"{name}: {note}" for note in file.notes]
@@ -227,81 +231,83 @@ class _Reading:
 
     def _wanted_groups(self, file: ProjectFile) -> frozenset[str | None]:
         """The groups that are wanted of a file: those asked for, with what they include."""
-        asked = [f"extra:{canonical(each)}" for each in self.choice.extras]
-        asked += [f"group:{canonical(each)}" for each in self.choice.groups]
-        return frozenset([None]).union(*map(file.wanted_with, asked))
+        requested = [f"extra:{canonical(name)}" for name in self.choice.extras]
+        requested += [f"group:{canonical(name)}" for name in self.choice.groups]
+        return frozenset([None]).union(*map(file.wanted_with, requested))
 
     def _take_entry(
         self,
-        entry: Declared,
+        declared: Declared,
         file: ProjectFile,
         marker: str | None,
-        wanted: frozenset[str | None],
+        groups: frozenset[str | None],
     ) -> bool:
         """Whether the entry became part of the question."""
-        place = (entry.place.file, entry.place.start)
-        if place in self.seen or entry.role == "locked":
+        place = (declared.place.file, declared.place.start)
+        if place in self.seen or declared.role == "locked":
             return False
         self.seen.add(place)
-        origin = self._at(entry.place.file, entry.place.line)
-        if entry.problem is not None:
-            self.notes.append(f"{origin}: `{entry.text}`: {entry.problem}")
-        is_stage = (entry.group or "").startswith("stage:")
-        if entry.group not in wanted and not is_stage:
-            kind, _, name = (entry.group or "").partition(":")
-            self._leave_out(origin, entry, f"`--{kind} {name}` takes it", of_choice=True)
+        origin = self._at(declared.place.file, declared.place.line)
+        if declared.problem is not None:
+            self.notes.append(f"{origin}: `{declared.text}`: {declared.problem}")
+        is_stage = (declared.group or "").startswith("stage:")
+        if declared.group not in groups and not is_stage:
+            kind, _, name = (declared.group or "").partition(":")
+            self._leave_out(origin, declared, f"`--{kind} {name}` takes it", of_choice=True)
             return False
-        if entry.manager == "conda":
-            return self._take_conda(entry, origin)
-        if file.kind == "dockerfile" and self._is_tool(entry):
+        if declared.manager == "conda":
+            return self._take_conda(declared, origin)
+        if file.kind == "dockerfile" and self._is_tool(declared):
             return False
-        return self._take_project(entry, origin, _both(entry.marker, marker))
+        return self._take_project(declared, origin, _both(declared.marker, marker))
 
     def _leave_out(
-        self, origin: str, entry: Declared, why: str, *, of_choice: bool = False
+        self, origin: str, declared: Declared, why: str, *, of_choice: bool = False
     ) -> None:
-        text = " ".join(entry.text.split())
+        text = " ".join(declared.text.split())
         self.left_out.append(LeftOut(origin, text, why, of_choice))
 
-    def _take_project(self, entry: Declared, origin: str, marker: str | None) -> bool:
-        if entry.name in self.own or entry.url in (".", "./"):
-            self._leave_out(origin, entry, "it is of this repository", of_choice=True)
+    def _take_project(self, declared: Declared, origin: str, marker: str | None) -> bool:
+        if declared.name in self.own or declared.url in (".", "./"):
+            self._leave_out(origin, declared, "it is of this repository", of_choice=True)
             return False
-        project = self.matrix.names.find(entry.name) or entry.name
+        project = self.matrix.names.find(declared.name) or declared.name
         if project in self.excluded:
-            self._leave_out(origin, entry, "as `--exclude` says")
+            self._leave_out(origin, declared, "as `--exclude` says")
             return False
-        if self.choice.stack_only and not entry.url and self.matrix.names.find(project) is None:
-            self._leave_out(origin, entry, "the matrix does not hold it")
+        if self.choice.stack_only and not declared.url and self.matrix.names.find(project) is None:
+            self._leave_out(origin, declared, "the matrix does not hold it")
             return False
-        specifier, extras = entry.specifier, entry.extras
-        if entry.url is not None:
-            wheel = find_wheel(entry.url, self.matrix)
+        specifier, extras = declared.specifier, declared.extras
+        if declared.url is not None:
+            wheel = find_wheel(declared.url, self.matrix)
             if wheel is None:
-                self._leave_out(origin, entry, self._why_no_wheel(entry))
+                self._leave_out(origin, declared, self._why_no_wheel(declared))
                 return False
             project, specifier = wheel.project, f"=={wheel.version}"
             self._hint("python", wheel.python, origin, "wheel", marker)
             self._hint("platform", wheel.platform, origin, "wheel", marker)
-        asked = RequestedProject(project, specifier, extras=extras, marker=marker, origin=origin)
-        into = self.requirements if entry.role == "requirement" else self.constraints
-        into.append(asked)
-        self._index_hint(entry.index, origin, marker)
+        requested = RequestedProject(
+            project, specifier, extras=extras, marker=marker, origin=origin
+        )
+        into = self.requirements if declared.role == "requirement" else self.constraints
+        into.append(requested)
+        self._index_hint(declared.index, origin, marker)
         return True
 
-    def _why_no_wheel(self, entry: Declared) -> str:
-        if not entry.name:
+    def _why_no_wheel(self, declared: Declared) -> str:
+        if not declared.name:
             return "it is an address, and what is there is not known"
-        if self.matrix.project(entry.name) is None:
+        if self.matrix.project(declared.name) is None:
             return "it is an address, and cudalock chooses from indexes"
         return (
-            f"the matrix has no such wheel; `{entry.name}`, with a version, would be chosen from"
+            f"the matrix has no such wheel; `{declared.name}`, with a version, would be chosen from"
             " those it has"
         )
 
-    def _take_conda(self, entry: Declared, origin: str) -> bool:
-        known = self.rules.conda.get(entry.name)
-        version = re.search(r"\d+\.\d+", entry.specifier)
+    def _take_conda(self, declared: Declared, origin: str) -> bool:
+        known = self.rules.conda.get(declared.name)
+        version = re.search(r"\d+\.\d+", declared.specifier)
         if known is not None and known.means == CUDA.name and version:
             self._hint(CUDA.name, version[0], origin, "environment", None)
             return False
@@ -310,36 +316,42 @@ class _Reading:
             return False
         if known is not None and known.project is None:
             return False
-        project = known.project if known and known.project else self.matrix.names.find(entry.name)
+        project = (
+            known.project if known and known.project else self.matrix.names.find(declared.name)
+        )
         if project is None:
             self._leave_out(
-                origin, entry, "a package of conda's whose name on the package index is not known"
+                origin,
+                declared,
+                "a package of conda's whose name on the package index is not known",
             )
             return False
-        if built := _BUILD_CUDA.search(entry.build or ""):
+        if built := _BUILD_CUDA.search(declared.build or ""):
             digits = built[1].replace(".", "")
             self._hint(CUDA.name, f"{digits[:-1]}.{digits[-1]}", origin, "environment", None)
-        return self._take_project(replace(entry, name=canonical(project)), origin, entry.marker)
+        return self._take_project(
+            replace(declared, name=canonical(project)), origin, declared.marker
+        )
 
     # -- hints --------------------------------------------------------------------------------
 
     def _hint(
-        self, part: str, value: str | None, origin: str, kind: str, marker: str | None
+        self, part: str, text: str | None, origin: str, kind: str, marker: str | None
     ) -> None:
-        if value is not None:
-            self.hints.append(Hint(part, value, origin, kind, marker))
+        if text is not None:
+            self.hints.append(Hint(part, text, origin, kind, marker))
 
     def _file_hints(self, file: ProjectFile) -> Iterator[Hint]:
         if file.requires_python is not None:
-            said = file.requires_python
-            origin = self._at(said.place.file, said.place.line)
-            self.limits.append(Hint("python", said.value, origin, "limit"))
+            stated = file.requires_python
+            origin = self._at(stated.place.file, stated.place.line)
+            self.limits.append(Hint("python", stated.value, origin, "limit"))
         if file.python is not None and file.kind != "dockerfile":
             origin = self._at(file.python.place.file, file.python.place.line)
             yield Hint("python", file.python.value, origin, "environment")
         if file.environments:
             origin = self._at(file.environments[0].place.file, file.environments[0].place.line)
-            for platform in platforms_of([each.value for each in file.environments]):
+            for platform in platforms_of([environment.value for environment in file.environments]):
                 yield Hint("platform", platform, origin, "environment")
         kind = "image" if file.kind == "dockerfile" else "environment"
         for platform in dict.fromkeys(file.platforms):
@@ -369,9 +381,9 @@ class _Reading:
         """An index of builds for one CUDA release says which is meant."""
         known = next(
             (
-                each
-                for each in self.matrix.indexes.values()
-                if each.url and url and url.rstrip("/") == each.url.rstrip("/")
+                index
+                for index in self.matrix.indexes.values()
+                if index.url and url and url.rstrip("/") == index.url.rstrip("/")
             ),
             None,
         )
@@ -390,9 +402,9 @@ class _Reading:
                 " would put another in its place"
             )
         for part in ("python", "glibc", *ACCELERATORS, "framework"):
-            value = getattr(base, part)
-            if value is not None:
-                yield Hint(part, value, origin, "image")
+            stated = getattr(base, part)
+            if stated is not None:
+                yield Hint(part, stated, origin, "image")
 
     # -- code ---------------------------------------------------------------------------------
 
@@ -409,21 +421,21 @@ class _Reading:
                     if any(word.value in ("conda", "mamba", "micromamba") for word in words):
                         self.notes.append(f"{line.origin}: what conda installs is not read")
                     continue
-                for entry in installed.declared:
-                    if entry.problem is None and not self._is_tool(entry):
-                        self._take_project(entry, line.origin, entry.marker)
-                        self._index_hint(entry.index, line.origin, entry.marker)
+                for declared in installed.declared:
+                    if declared.problem is None and not self._is_tool(declared):
+                        self._take_project(declared, line.origin, declared.marker)
+                        self._index_hint(declared.index, line.origin, declared.marker)
                 for index in installed.indexes:
                     self._index_hint(index.url, line.origin, None)
 
-    def _is_tool(self, entry: Declared) -> bool:
+    def _is_tool(self, declared: Declared) -> bool:
         """Whether it is there to install the others."""
-        return entry.name in self.rules.tools and not entry.specifier
+        return declared.name in self.rules.tools and not declared.specifier
 
     def _inferred(self, code: Code) -> tuple[tuple[Used, ...], tuple[Used, ...]]:
         """The components that are needed and not named, and those that need not be there: each
         once, where it is imported first."""
-        named = {self.matrix.names.find(each.name) for each in self.requirements}
+        named = {self.matrix.names.find(requested.name) for requested in self.requirements}
         named |= self.excluded | self.own
         needed: dict[str, Used] = {}
         optional: dict[str, Used] = {}

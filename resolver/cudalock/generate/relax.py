@@ -51,8 +51,8 @@ class Limit(NamedTuple):
 
     def applies(self, target: Target) -> bool:
         """Whether it holds on a target."""
-        asked = RequestedProject(self.name, self.specifier, marker=self.marker)
-        return asked.applies(target.marker_environment())
+        requested = RequestedProject(self.name, self.specifier, marker=self.marker)
+        return requested.applies(target.marker_environment())
 
 
 class Loosened(NamedTuple):
@@ -99,17 +99,19 @@ class _Relaxing:
         let_go = self._smallest()
         if let_go is None:
             return None
-        kept = [limit for limit in self.limits if limit not in let_go]
-        held: dict[str, str] = {}
-        for limit in sorted(let_go, key=lambda each: (-each.weight, each.text)):
-            if limit.name not in held:
-                version = self._nearest(limit, kept, held)
+        remaining = [limit for limit in self.limits if limit not in let_go]
+        pinned: dict[str, str] = {}
+        for limit in sorted(
+            let_go, key=lambda limit_dropped: (-limit_dropped.weight, limit_dropped.text)
+        ):
+            if limit.name not in pinned:
+                version = self._nearest(limit, remaining, pinned)
                 if version is not None:
-                    held[limit.name] = version
+                    pinned[limit.name] = version
         loosened = [
-            Loosened(limit, held.get(limit.name)) for limit in self.limits if limit in let_go
+            Loosened(limit, pinned.get(limit.name)) for limit in self.limits if limit in let_go
         ]
-        return Relaxed(self._with(kept, held), tuple(loosened), held)
+        return Relaxed(self._with(remaining, pinned), tuple(loosened), pinned)
 
     # -- which ----------------------------------------------------------------------------------
 
@@ -134,11 +136,11 @@ class _Relaxing:
 
     def _elements(self, target: Target) -> dict[Element, list[Limit]]:
         """The limits by the elements that they are in the question of a target."""
-        found: dict[Element, list[Limit]] = {}
+        limits_by_element: dict[Element, list[Limit]] = {}
         for limit in self.limits:
             if limit.applies(target):
-                found.setdefault(Element("goal", limit.text), []).append(limit)
-        return found
+                limits_by_element.setdefault(Element("goal", limit.text), []).append(limit)
+        return limits_by_element
 
     def _a_core(
         self,
@@ -162,38 +164,40 @@ class _Relaxing:
 
     # -- what instead -----------------------------------------------------------------------------
 
-    def _nearest(self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]) -> str | None:
+    def _nearest(
+        self, limit: Limit, remaining: Sequence[Limit], pinned: Mapping[str, str]
+    ) -> str | None:
         """The version nearest to what the limit allows with which every target has an answer."""
         project = self.universe.project(limit.name)
         if project is not None and project.window is not None:
-            return self._nearest_listed(limit, kept, held)
+            return self._nearest_listed(limit, remaining, pinned)
         searches = [
             Search(Problem(goal, target, self.universe))
-            for goal, target in self._with(kept, held)
+            for goal, target in self._with(remaining, pinned)
             if limit.applies(target)
         ]
         names = [search.problem.meant(limit.name) for search in searches]
-        left = [
+        candidates = [
             search.versions_left(name, {}) for search, name in zip(searches, names, strict=True)
         ]
-        having = [versions for versions in left if versions is not None]
+        having = [versions for versions in candidates if versions is not None]
         common = set.intersection(*having) if having else set()
         dear = None
-        free = self._price(kept, held)
+        free = self._price(remaining, pinned)
         for version in _by_distance(limit.specifier, common, self.universe.versions(limit.name)):
             if all(
                 search.is_possible_at(name, version)
                 for search, name in zip(searches, names, strict=True)
             ):
                 # A warning, or a wheel that may not exist, is a price for being near.
-                price = self._price(kept, {**held, limit.name: version})
+                price = self._price(remaining, {**pinned, limit.name: version})
                 if price is not None and (free is None or price <= free):
                     return version
                 dear = dear or version
         return dear
 
     def _nearest_listed(
-        self, limit: Limit, kept: Sequence[Limit], held: Mapping[str, str]
+        self, limit: Limit, remaining: Sequence[Limit], pinned: Mapping[str, str]
     ) -> str | None:
         """The same for a project that an index lists, whose releases are asked for one by one."""
         targets = [target for _, target in self.questions if limit.applies(target)]
@@ -206,7 +210,7 @@ class _Relaxing:
         ]
         near = _by_distance(limit.specifier, set(versions), self.universe.versions(limit.name))
         for version in islice(near, MOST_LISTED):
-            if self._price(kept, {**held, limit.name: version}) is not None:
+            if self._price(remaining, {**pinned, limit.name: version}) is not None:
                 return version
         return None
 
@@ -222,33 +226,33 @@ class _Relaxing:
             for build in project.release(version).builds
         )
 
-    def _price(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[int, int] | None:
+    def _price(self, limits: Sequence[Limit], pinned: Mapping[str, str]) -> tuple[int, int] | None:
         """How many warnings and flawed wheels the best answer has; None where there is none."""
         answers = [
             Search(Problem(goal, target, self.universe)).best()
-            for goal, target in self._with(limits, held)
+            for goal, target in self._with(limits, pinned)
         ]
-        found = [answer for answer in answers if answer is not None]
-        if len(found) < len(answers):
+        solved = [answer for answer in answers if answer is not None]
+        if len(solved) < len(answers):
             return None
         flawed = [
             candidate
-            for answer in found
+            for answer in solved
             for candidate in answer.pinned.candidates.values()
             if candidate.is_flawed
         ]
-        return sum(len(answer.off) for answer in found), len(flawed)
+        return sum(len(answer.off) for answer in solved), len(flawed)
 
-    def _with(self, limits: Sequence[Limit], held: Mapping[str, str]) -> tuple[Query, ...]:
+    def _with(self, limits: Sequence[Limit], pinned: Mapping[str, str]) -> tuple[Query, ...]:
         """The questions with these limits, and projects held at versions."""
-        return tuple(held_question(each, limits, held) for each in self.questions)
+        return tuple(pinned_query(query, limits, pinned) for query in self.questions)
 
 
-def held_question(question: Query, limits: Sequence[Limit], held: Mapping[str, str]) -> Query:
+def pinned_query(question: Query, limits: Sequence[Limit], pinned: Mapping[str, str]) -> Query:
     """A question with the limits that apply to its target, and projects held at versions."""
     goal, target = question
     texts = [limit.text for limit in limits if limit.applies(target)]
-    texts += [f"{name}=={version}" for name, version in sorted(held.items())]
+    texts += [f"{name}=={version}" for name, version in sorted(pinned.items())]
     return replace(goal, constraints=tuple(dict.fromkeys((*goal.constraints, *texts)))), target
 
 
@@ -257,7 +261,9 @@ def _by_weight(limit: Limit) -> tuple[int, str, str]:
 
 
 def _cost(limits: frozenset[Limit]) -> tuple[int, list[tuple[str, str]]]:
-    return sum(each.weight for each in limits), sorted((each.text, each.origin) for each in limits)
+    return sum(limit.weight for limit in limits), sorted(
+        (limit.text, limit.origin) for limit in limits
+    )
 
 
 def _by_distance(specifier: str, versions: set[str], known: Sequence[str]) -> Iterator[str]:

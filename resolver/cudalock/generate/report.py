@@ -32,14 +32,14 @@ def summary(repository: Repository, ask: Ask) -> Iterator[str]:
     """What was read, inferred and left out, and what it says of the machine: a line each."""
     yield f"read: {_read(repository)}"
     if repository.inferred:
-        yield f"inferred: {_shortened([_used(each) for each in repository.inferred])}"
+        yield f"inferred: {_shortened([_used(row) for row in repository.inferred])}"
     if repository.optional:
-        yield f"optional, not taken: {_shortened([_used(each) for each in repository.optional])}"
+        yield f"optional, not taken: {_shortened([_used(row) for row in repository.optional])}"
     if repository.left_out:
-        left = [f"{each.origin} `{each.text}` ({each.why})" for each in repository.left_out]
-        yield f"left out: {_shortened(left)}"
+        omissions = [f"{row.origin} `{row.text}` ({row.why})" for row in repository.left_out]
+        yield f"left out: {_shortened(omissions)}"
     if ask.heeded:
-        yield f"hints: {', '.join(_hint(each) for each in ask.heeded)}"
+        yield f"hints: {', '.join(_hint(row) for row in ask.heeded)}"
     yield from (f"note: {note}" for note in (*repository.notes, *ask.notes)[:SHOWN])
 
 
@@ -67,22 +67,23 @@ def _hint(hint: Hint) -> str:
 
 
 def _shortened(parts: Sequence[str]) -> str:
-    more = len(parts) - SHOWN
-    return ", ".join([*parts[:SHOWN], *([f"{more} more"] if more > 0 else [])])
+    remaining = len(parts) - SHOWN
+    return ", ".join([*parts[:SHOWN], *([f"{remaining} more"] if remaining > 0 else [])])
 
 
-def lock_notes(repository: Repository, found: Answerable, lock: Lock) -> tuple[str, ...]:
+def lock_notes(repository: Repository, answer: Answerable, lock: Lock) -> tuple[str, ...]:
     """What whoever reads the lock has to know: limits let go, hints not heeded, and what the lock
     does not hold."""
     versions = {pin.name: pin.version for pin in lock.pins}
     notes = [
-        str(each._replace(version=each.version or versions.get(each.limit.name)))
-        for each in found.loosened
+        str(dropped._replace(version=dropped.version or versions.get(dropped.limit.name)))
+        for dropped in answer.loosened
     ]
     notes += [
-        f"{_hint(each)} is not heeded: the pins leave no room for it" for each in found.given_up
+        f"{_hint(dropped)} is not heeded: the pins leave no room for it"
+        for dropped in answer.given_up
     ]
-    notes += [str(each) for each in repository.left_out if not each.of_choice]
+    notes += [str(dropped) for dropped in repository.left_out if not dropped.of_choice]
     return tuple(dict.fromkeys(notes))
 
 
@@ -95,28 +96,28 @@ def reading(repository: Repository) -> Iterator[str]:
         yield _file_line(file)
     code = repository.code
     yield f"code: {code.files} Python files, {code.notebooks} notebooks"
-    yield from _asked_lines("wanted", repository.requirements)
-    yield from _asked_lines("limited", repository.constraints)
+    yield from _requested_lines("wanted", repository.requirements)
+    yield from _requested_lines("limited", repository.constraints)
     for used in repository.inferred:
         yield f"inferred: {_used(used)}"
     for used in repository.optional:
         yield f"optional, not taken: {_used(used)}"
-    for left in repository.left_out:
-        yield f"left out: {left.origin}: `{left.text}`: {left.why}"
+    for omission in repository.left_out:
+        yield f"left out: {omission.origin}: `{omission.text}`: {omission.why}"
 
 
-def asking(repository: Repository, found: Answerable) -> Iterator[str]:
+def asking(repository: Repository, answer: Answerable) -> Iterator[str]:
     """What will be asked, and what it takes of the repository's hints."""
     for hint in repository.hints:
-        heeded = "" if hint in found.ask.heeded else " (not taken)"
+        heeded = "" if hint in answer.ask.heeded else " (not taken)"
         yield f"hint: {hint.part} {hint.value}, {hint.origin}{heeded}"
     for limit in repository.limits:
         yield f"hint: Python {limit.value}, {limit.origin}"
-    for note in (*repository.notes, *found.ask.notes):
+    for note in (*repository.notes, *answer.ask.notes):
         yield f"note: {note}"
-    for loosened in found.loosened:
+    for loosened in answer.loosened:
         yield f"loosened: {loosened}"
-    for goal, target in found.questions:
+    for goal, target in answer.questions:
         yield f"target: {target.label}"
         yield f"goal: {', '.join(goal.requirements)}"
 
@@ -127,32 +128,30 @@ def _file_line(file: FileRead) -> str:
     return f"read: {file.name}: {counted(file.entries, 'entry', 'entries')}"
 
 
-def _asked_lines(key: str, asked: Sequence[RequestedProject]) -> Iterator[str]:
-    for each in asked:
-        extras = f"[{','.join(each.extras)}]" if each.extras else ""
-        marker = f"; {each.marker}" if each.marker else ""
-        yield f"{key}: {each.name}{extras}{each.specifier}{marker}, {each.origin}"
+def _requested_lines(key: str, requested_projects: Sequence[RequestedProject]) -> Iterator[str]:
+    for requested in requested_projects:
+        extras = f"[{','.join(requested.extras)}]" if requested.extras else ""
+        marker = f"; {requested.marker}" if requested.marker else ""
+        yield f"{key}: {requested.name}{extras}{requested.specifier}{marker}, {requested.origin}"
 
 
-def as_json(repository: Repository, found: Answerable, matrix_version: str) -> dict[str, Any]:
+def as_json(repository: Repository, answer: Answerable, matrix_version: str) -> dict[str, Any]:
     """The same as a value of the schema `cudalock.generate/1`."""
     return {
         "schema": SCHEMA,
         "matrix": matrix_version,
-        "files": [each._asdict() for each in repository.files],
+        "files": [row._asdict() for row in repository.files],
         "code": {"files": repository.code.files, "notebooks": repository.code.notebooks},
-        "requirements": [each._asdict() for each in repository.requirements],
-        "constraints": [each._asdict() for each in repository.constraints],
-        "inferred": [_used_value(each) for each in repository.inferred],
-        "optional": [_used_value(each) for each in repository.optional],
-        "left_out": [each._asdict() for each in repository.left_out],
-        "hints": [
-            {**each._asdict(), "taken": each in found.ask.heeded} for each in repository.hints
-        ],
-        "limits": [each._asdict() for each in repository.limits],
-        "loosened": [{**each.limit._asdict(), "version": each.version} for each in found.loosened],
-        "notes": [*repository.notes, *found.ask.notes],
-        "questions": [_question_value(each) for each in found.questions],
+        "requirements": [row._asdict() for row in repository.requirements],
+        "constraints": [row._asdict() for row in repository.constraints],
+        "inferred": [_used_value(row) for row in repository.inferred],
+        "optional": [_used_value(row) for row in repository.optional],
+        "left_out": [row._asdict() for row in repository.left_out],
+        "hints": [{**row._asdict(), "taken": row in answer.ask.heeded} for row in repository.hints],
+        "limits": [row._asdict() for row in repository.limits],
+        "loosened": [{**row.limit._asdict(), "version": row.version} for row in answer.loosened],
+        "notes": [*repository.notes, *answer.ask.notes],
+        "questions": [_question_value(row) for row in answer.questions],
     }
 
 

@@ -47,14 +47,14 @@ def choose_files(root: Path, rules: Rules, groups: Sequence[str]) -> list[Chosen
 
     Raises BadFile for a root that cannot be read.
     """
-    found = list(_found(root))
-    declaring = [each for each in found if BY_NAME[each.kind].declares]
-    level = min((_depth(each.name) for each in declaring), default=0)
-    chosen = [_judged(each, level, rules, groups, found) for each in found]
-    return sorted(chosen, key=lambda each: (each.why_not is not None, each.name))
+    candidates = list(_candidates(root))
+    declaring = [file for file in candidates if BY_NAME[file.kind].declares]
+    level = min((_depth(file.name) for file in declaring), default=0)
+    chosen = [_judged(file, level, rules, groups, candidates) for file in candidates]
+    return sorted(chosen, key=lambda file: (file.why_not is not None, file.name))
 
 
-def _found(root: Path) -> Iterator[Chosen]:
+def _candidates(root: Path) -> Iterator[Chosen]:
     paths = [*find_files(root), *root.glob("setup.py")]
     for path in dict.fromkeys(paths):
         kind = kind_of(path)
@@ -68,7 +68,7 @@ def _depth(name: str) -> int:
 
 
 def _judged(
-    file: Chosen, level: int, rules: Rules, groups: Sequence[str], found: Sequence[Chosen]
+    file: Chosen, level: int, rules: Rules, groups: Sequence[str], candidates: Sequence[Chosen]
 ) -> Chosen:
     if BY_NAME[file.kind].is_lock:
         return file._replace(why_not="a lock")
@@ -78,19 +78,19 @@ def _judged(
     if file.kind == "constraints":
         return file._replace(why_not=f"nothing names it: `-c {file.name}` takes it")
     if file.kind == "requirements":
-        return _judged_requirements(file, rules, groups, found)
+        return _judged_requirements(file, rules, groups, candidates)
     return file
 
 
 def _judged_requirements(
-    file: Chosen, rules: Rules, groups: Sequence[str], found: Sequence[Chosen]
+    file: Chosen, rules: Rules, groups: Sequence[str], candidates: Sequence[Chosen]
 ) -> Chosen:
     with file.path.open("rb") as opened:
         start = opened.read(4096)
     if start.startswith(_OWN_LOCK):
         return file._replace(why_not="a lock")
     source = f"{file.name.removesuffix('.txt')}.in"
-    if _COMPILED.match(start) and any(each.name == source for each in found):
+    if _COMPILED.match(start) and any(other.name == source for other in candidates):
         return file._replace(why_not=f"a lock, made of {source}")
     audience = audience_of(file.name, rules)
     if audience.group and not {audience.group, *_words(file.name)} & set(groups):
@@ -103,11 +103,11 @@ def _judged_requirements(
 
 def audience_of(name: str, rules: Rules) -> Audience:
     """Whom a requirements file is for, by the words of its name."""
-    found = [rules.words[word] for word in _words(name) if word in rules.words]
+    audiences = [rules.words[word] for word in _words(name) if word in rules.words]
     return Audience(
-        next((each.group for each in found if each.group), None),
-        next((each.platform for each in found if each.platform), None),
-        next((each.accelerator for each in found if each.accelerator), None),
+        next((audience.group for audience in audiences if audience.group), None),
+        next((audience.platform for audience in audiences if audience.platform), None),
+        next((audience.accelerator for audience in audiences if audience.accelerator), None),
     )
 
 

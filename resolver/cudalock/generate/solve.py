@@ -18,7 +18,7 @@ from cudalock.errors import (
     UnknownVersion,
 )
 from cudalock.generate.queries import Ask, Asker, Said
-from cudalock.generate.relax import Limit, Loosened, Relaxed, held_question, relax
+from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
 from cudalock.versions import canonical, leading_name
 
@@ -63,17 +63,17 @@ class Answerer:
         try:
             asks = self._asks(self.repository)
         except (Contradiction, UnknownVersion) as error:
-            found = self._relaxed() if relaxed else None
-            if found is not None:
-                return found
+            relaxed_queries = self._relaxed() if relaxed else None
+            if relaxed_queries is not None:
+                return relaxed_queries
             if relaxed:
                 self._check_without_limits()
             raise type(error)(error.message, hints=[*error.hints, *self._parts(error)]) from None
         for ask in asks:
             if self._is_possible(ask.questions):
                 return Answerable(ask, ask.questions)
-        if relaxed and (found := self._relaxed()) is not None:
-            return found
+        if relaxed and (relaxed_queries := self._relaxed()) is not None:
+            return relaxed_queries
         if relaxed:
             self._check_without_limits()
         raise self._refusal(asks[-1])
@@ -86,8 +86,8 @@ class Answerer:
 
     def _parts(self, error: Contradiction | UnknownVersion) -> Iterator[str]:
         """Where an error is about several parts of the repository: the command for each alone."""
-        origins = [each.origin for each in self.repository.requirements]
-        files = {each.rpartition(":")[0] for each in origins if f"({each})" in error.message}
+        origins = [origin.origin for origin in self.repository.requirements]
+        files = {origin.rpartition(":")[0] for origin in origins if f"({origin})" in error.message}
         folders = sorted({Path(file).parent for file in files})
         for folder in folders if len(folders) > 1 and Path() not in folders else ():
             path = (self.repository.root / folder).as_posix()
@@ -115,21 +115,21 @@ class Answerer:
         return None
 
     def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Query, ...]:
-        let_go = {each.limit for each in relaxed.loosened}
-        kept = [limit for limit in limits if limit not in let_go]
-        return tuple(held_question(each, kept, relaxed.held) for each in ask.questions)
+        let_go = {query.limit for query in relaxed.loosened}
+        remaining = [limit for limit in limits if limit not in let_go]
+        return tuple(pinned_query(query, remaining, relaxed.held) for query in ask.questions)
 
     def _without_limits(self) -> Repository:
         """The repository with everything wanted and nothing limited."""
         framework = self.matrix.framework
         pins_framework = any(
-            self.matrix.names.find(each.name) == framework and each.specifier
-            for each in self.repository.requirements
+            self.matrix.names.find(requested.name) == framework and requested.specifier
+            for requested in self.repository.requirements
         )
         return replace(
             self.repository,
             requirements=tuple(
-                each._replace(specifier="") for each in self.repository.requirements
+                requested._replace(specifier="") for requested in self.repository.requirements
             ),
             constraints=(),
             hints=tuple(
@@ -140,10 +140,16 @@ class Answerer:
         )
 
     def _limits(self) -> Iterator[Limit]:
-        for each in (*self.repository.requirements, *self.repository.constraints):
-            name = self.matrix.names.find(each.name) or canonical(each.name)
-            if each.specifier:
-                yield Limit(name, each.specifier, each.origin, each.marker, self._weight(name))
+        for requested in (*self.repository.requirements, *self.repository.constraints):
+            name = self.matrix.names.find(requested.name) or canonical(requested.name)
+            if requested.specifier:
+                yield Limit(
+                    name,
+                    requested.specifier,
+                    requested.origin,
+                    requested.marker,
+                    self._weight(name),
+                )
 
     def _weight(self, name: str) -> int:
         """What it costs to let go of a limit: most for the framework, more for what is built for
@@ -173,28 +179,31 @@ class Answerer:
             for steps in explanation.conflicts
         )
         hints = [*self._relaxing_hints()]
-        hints += [_as_edit(question, each, places) for each in explanation.suggestions]
+        hints += [_as_edit(question, suggestion, places) for suggestion in explanation.suggestions]
         # The pins may be dozens; those in question are in the steps.
         label = question[1].label
         headline = f"what the repository asks for cannot be had together on {label}"
-        told = explanation._replace(headline=headline, conflicts=conflicts)
-        return NoSolution(told, hints=dict.fromkeys(hints))
+        placed = explanation._replace(headline=headline, conflicts=conflicts)
+        return NoSolution(placed, hints=dict.fromkeys(hints))
 
     def _relaxing_hints(self) -> Iterator[str]:
         """What `--relax` would come to. Where an index has to be asked that takes too long for a
         hint."""
         relaxed = None if self.universe.is_open else self._relaxed()
-        for each in relaxed.loosened if relaxed else ():
-            yield f"with `--relax`, {each}"
+        for dropped in relaxed.loosened if relaxed else ():
+            yield f"with `--relax`, {dropped}"
 
 
 def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
     """For each project the lines that speak of it, those with a limit first."""
     places: dict[str, list[str]] = {}
-    for each in sorted((*ask.asked, *ask.constraints), key=lambda item: not item.specifier):
-        name = matrix.names.find(each.name) or canonical(each.name)
-        if each.specifier or name not in places:
-            places.setdefault(name, []).append(each.origin)
+    for requested in sorted(
+        (*ask.asked, *ask.constraints),
+        key=lambda requested_project: not requested_project.specifier,
+    ):
+        name = matrix.names.find(requested.name) or canonical(requested.name)
+        if requested.specifier or name not in places:
+            places.setdefault(name, []).append(requested.origin)
     return places
 
 
@@ -226,15 +235,15 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
-            wanted = f"`{new[name]}`" if name in new else f"no `{name}`"
-            parts.append(f"{wanted} in {where}")
+            edit = f"`{new[name]}`" if name in new else f"no `{name}`"
+            parts.append(f"{edit} in {where}")
     return " and ".join(parts) or suggestion.change
 
 
 def check_anything(repository: Repository, request: Request) -> None:
     """Raises NothingAsked where neither the repository nor a flag wants anything."""
-    said = (request.asked, request.framework, request.switches, request.toolkit, request.cudnn)
-    if not repository.requirements and not any(said):
+    stated = (request.asked, request.framework, request.switches, request.toolkit, request.cudnn)
+    if not repository.requirements and not any(stated):
         raise NothingAsked(
             f"nothing in `{repository.root}` says what it wants, or all of it is left out",
             hints=["`--dry-run` shows what was found", "`cudalock generate FILE` reads that file"],
@@ -245,19 +254,19 @@ def check_names(repository: Repository, universe: Universe) -> None:
     """Raises NetworkError for what has to be looked up and cannot be, UnknownName for what no index
     has, each with the lines that ask for it."""
     outside: dict[str, list[str]] = {}
-    for each in repository.requirements:
-        if universe.matrix.names.find(each.name) is None:
-            outside.setdefault(canonical(each.name), []).append(each.origin)
+    for requested in repository.requirements:
+        if universe.matrix.names.find(requested.name) is None:
+            outside.setdefault(canonical(requested.name), []).append(requested.origin)
     if not outside:
         return
     try:
-        found = universe.elsewhere(sorted(outside))
+        available = universe.elsewhere(sorted(outside))
     except NetworkError as error:
         hints = ["`--stack-only` leaves out everything that the matrix does not hold"]
         raise NetworkError(
             f"{error.message}\n  asked for in {_listed(outside)}", hints=[*error.hints, *hints]
         ) from None
-    missing = {name: origins for name, origins in outside.items() if name not in found}
+    missing = {name: origins for name, origins in outside.items() if name not in available}
     if missing:
         raise UnknownName(
             f"no index has {_listed(missing)}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadFile
 from cudalock.formats.header import find_command
-from cudalock.generate.relax import Limit, held_question
+from cudalock.generate.relax import Limit, pinned_query
 from cudalock.generate.wheel_urls import find_wheel
 from cudalock.projects.read import read_file
 from cudalock.resolution.find import find
@@ -33,7 +33,7 @@ class Held(NamedTuple):
 def read_held(path: Path, matrix: Matrix) -> Held:
     """The pins of a lock. Raises BadFile for a file that is none."""
     file = read_file(path)
-    pins = [pin for each in file.declared if (pin := _pin(each, matrix)) is not None]
+    pins = [pin for declared in file.declared if (pin := _pin(declared, matrix)) is not None]
     if not pins:
         raise BadFile(
             f"`{path}` is no lock that can be updated: it pins nothing",
@@ -43,19 +43,21 @@ def read_held(path: Path, matrix: Matrix) -> Held:
     return Held(tuple(pins), command[0] if command else None)
 
 
-def _pin(entry: Declared, matrix: Matrix) -> Limit | None:
-    origin = f"{Path(entry.place.file).name}:{entry.place.line}"
-    version = entry.version
-    wheels = [wheel for url in _addresses(entry) if (wheel := find_wheel(url, matrix)) is not None]
+def _pin(declared: Declared, matrix: Matrix) -> Limit | None:
+    origin = f"{Path(declared.place.file).name}:{declared.place.line}"
+    version = declared.version
+    wheels = [
+        wheel for url in _addresses(declared) if (wheel := find_wheel(url, matrix)) is not None
+    ]
     if version is None and wheels:
         version = wheels[0].version
-    if version is None or not entry.name:
+    if version is None or not declared.name:
         return None
-    return Limit(entry.name, f"=={version}", origin, entry.marker)
+    return Limit(declared.name, f"=={version}", origin, declared.marker)
 
 
-def _addresses(entry: Declared) -> Iterable[str]:
-    return [entry.url] if entry.url else [file.url or file.name for file in entry.files]
+def _addresses(declared: Declared) -> Iterable[str]:
+    return [declared.url] if declared.url else [file.url or file.name for file in declared.files]
 
 
 def hold(
@@ -76,28 +78,28 @@ class _Holding:
         self.matrix = universe.matrix
 
     def hold(self, pins: Sequence[Limit], free: frozenset[str]) -> tuple[Query, ...]:
-        wanted = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
+        by_importance = sorted((pin for pin in pins if pin.name not in free), key=self._importance)
         lifted = self._lifted(free)
-        return self._with([*lifted, *preserve_most(lifted, wanted, self._is_possible)])
+        return self._with([*lifted, *preserve_most(lifted, by_importance, self._is_possible)])
 
     def _importance(self, pin: Limit) -> tuple[bool, bool, str]:
-        asked = {
+        requested = {
             name
             for goal, target in self.questions
             for name in Problem(goal, target, self.universe).goal_names
         }
-        return pin.name != self.matrix.framework, pin.name not in asked, pin.name
+        return pin.name != self.matrix.framework, pin.name not in requested, pin.name
 
     def _lifted(self, free: frozenset[str]) -> list[Limit]:
         """The versions that free projects have where nothing is held."""
-        found = []
+        lifted = []
         for goal, target in self.questions if free else ():
             answer = find(goal, target, self.universe)
             for name in sorted(free) if answer is not None else ():
                 chosen = answer.pins.get(name) if answer is not None else None
                 if chosen is not None and chosen.version is not None:
-                    found.append(Limit(name, f"=={chosen.version}", "--upgrade-package"))
-        return list(dict.fromkeys(found))
+                    lifted.append(Limit(name, f"=={chosen.version}", "--upgrade-package"))
+        return list(dict.fromkeys(lifted))
 
     def _is_possible(self, pins: list[Limit]) -> bool:
         return all(
@@ -105,7 +107,7 @@ class _Holding:
         )
 
     def _with(self, pins: Sequence[Limit]) -> tuple[Query, ...]:
-        return tuple(held_question(each, pins, {}) for each in self.questions)
+        return tuple(pinned_query(query, pins, {}) for query in self.questions)
 
 
 def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
@@ -116,12 +118,12 @@ def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
     after: dict[str, set[str]] = {}
     for each in lock.pins:
         after.setdefault(each.name, set()).add(each.version)
-    found = []
+    lines = []
     for name in sorted({*before, *after}):
         old, new = _public(before.get(name)), _public(after.get(name))
         if old != new:
-            found.append(f"{name} {' and '.join(old) or 'added'} -> {' and '.join(new) or 'gone'}")
-    return found
+            lines.append(f"{name} {' and '.join(old) or 'added'} -> {' and '.join(new) or 'gone'}")
+    return lines
 
 
 def _public(versions: set[str] | None) -> list[str]:

@@ -40,15 +40,15 @@ def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> 
     `stdin` stands in for standard input. Raises BadFile naming file and line for what cannot be
     read or used, and BadSpecifier for a line that is no requirement.
     """
-    found = read_file(file, stdin, kind="constraints" if constraint else "requirements")
-    for each in found.files():
-        _check(each)
+    root_file = read_file(file, stdin, kind="constraints" if constraint else "requirements")
+    for included in root_file.files():
+        _check(included)
     lines = Lines()
-    for entry in found.everything():
-        asked = lines.constraints if entry.role == "constraint" else lines.requirements
-        asked.append(_asked(entry))
-    for each in found.files():
-        lines.notes += dict.fromkeys(_note(option, each) for option in each.options)
+    for declared in root_file.everything():
+        requested = lines.constraints if declared.role == "constraint" else lines.requirements
+        requested.append(_requested(declared))
+    for included in root_file.files():
+        lines.notes += dict.fromkeys(_note(option, included) for option in included.options)
     return lines
 
 
@@ -64,8 +64,10 @@ def _check(file: ProjectFile) -> None:
         for problem in file.problems
         if problem.place not in noted
     ]
-    errors += [(entry.place.start, _refused(entry)) for entry in file.declared if entry.url]
-    for _, error in sorted(errors, key=lambda each: each[0])[:1]:
+    errors += [
+        (declared.place.start, _refused(declared)) for declared in file.declared if declared.url
+    ]
+    for _, error in sorted(errors, key=lambda positioned: positioned[0])[:1]:
         raise error
 
 
@@ -74,19 +76,21 @@ def _wrong(problem: Problem) -> UsageError:
     return kind(f"{problem.place.file}:{problem.place.line}: {problem.message}")
 
 
-def _refused(entry: Declared) -> UsageError:
+def _refused(declared: Declared) -> UsageError:
     return BadFile(
-        f"{entry.place.file}:{entry.place.line}: `{entry.text}` is a path or an address, "
+        f"{declared.place.file}:{declared.place.line}: `{declared.text}` is a path or an address, "
         "which leaves nothing to choose",
         hints=["leave the line out, and install it after the lock with `pip install --no-deps`"],
     )
 
 
-def _asked(entry: Declared) -> RequestedProject:
-    extras = f"[{','.join(entry.extras)}]" if entry.extras else ""
-    marker = f" ; {entry.marker}" if entry.marker else ""
-    origin = f"{entry.place.file}:{entry.place.line}"
-    return RequestedProject.of_requirement(f"{entry.name}{extras}{entry.specifier}{marker}", origin)
+def _requested(declared: Declared) -> RequestedProject:
+    extras = f"[{','.join(declared.extras)}]" if declared.extras else ""
+    marker = f" ; {declared.marker}" if declared.marker else ""
+    origin = f"{declared.place.file}:{declared.place.line}"
+    return RequestedProject.of_requirement(
+        f"{declared.name}{extras}{declared.specifier}{marker}", origin
+    )
 
 
 def _note(option: Option, file: ProjectFile) -> str:

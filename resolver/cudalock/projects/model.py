@@ -273,10 +273,10 @@ class ProjectFile:
         """What this file and those it names declare, as an installer reads them: what a nested file
         says stands where the file is named."""
         waiting = list(self.nested)
-        for entry in self.declared:
-            while waiting and (waiting[0].named_at or entry.place).start < entry.place.start:
+        for declared in self.declared:
+            while waiting and (waiting[0].named_at or declared.place).start < declared.place.start:
                 yield from waiting.pop(0).everything()
-            yield entry
+            yield declared
         for file in waiting:
             yield from file.everything()
 
@@ -288,36 +288,38 @@ class ProjectFile:
     @property
     def index_url(self) -> str | None:
         """What stands in the place of the package index; the last one said counts, as with pip."""
-        said = [each for each in self._all_indexes() if each.kind == "index-url" or each.default]
-        return said[-1].url if said else None
+        urls = [
+            index for index in self._all_indexes() if index.kind == "index-url" or index.default
+        ]
+        return urls[-1].url if urls else None
 
     @property
     def extra_index_urls(self) -> tuple[str, ...]:
         """The other indexes that every project may come from."""
         return tuple(
-            each.url
-            for each in self._all_indexes()
-            if each.kind == "extra-index-url"
-            or (each.kind == "named" and not each.explicit and not each.default)
+            index.url
+            for index in self._all_indexes()
+            if index.kind == "extra-index-url"
+            or (index.kind == "named" and not index.explicit and not index.default)
         )
 
     @property
     def find_links(self) -> tuple[str, ...]:
         """The folders and pages of links."""
-        return tuple(each.url for each in self._all_indexes() if each.kind == "find-links")
+        return tuple(index.url for index in self._all_indexes() if index.kind == "find-links")
 
     def index_named(self, name: str) -> DeclaredIndex | None:
         """The index that entries of this file call by this name."""
-        return next((each for each in self.indexes if each.name == name), None)
+        return next((index for index in self.indexes if index.name == name), None)
 
-    def sources_for(self, entry: Declared) -> tuple[Source, ...]:
+    def sources_for(self, declared: Declared) -> tuple[Source, ...]:
         """The places that this file sends an entry to; where no marker holds it is sent nowhere."""
         return tuple(
             source
             for source in self.sources
-            if source.name == entry.name
-            and source.extra in (None, (entry.group or "").removeprefix("extra:"))
-            and source.group in (None, (entry.group or "").removeprefix("group:"))
+            if source.name == declared.name
+            and source.extra in (None, (declared.group or "").removeprefix("extra:"))
+            and source.group in (None, (declared.group or "").removeprefix("group:"))
         )
 
     def _all_indexes(self) -> list[DeclaredIndex]:

@@ -41,7 +41,7 @@ def find_files(directory: Path) -> list[Path]:
     """
     if not directory.is_dir():
         raise BadFile(f"`{directory}` is no directory")
-    found: list[Path] = []
+    paths: list[Path] = []
     for folder, folders, names in os.walk(directory):
         if "pyvenv.cfg" in names or "conda-meta" in folders:
             folders.clear()
@@ -50,10 +50,10 @@ def find_files(directory: Path) -> list[Path]:
             each for each in folders if each not in _SKIPPED and not each.startswith(".")
         )
         here = Path(folder)
-        wanted = [here / each for each in sorted(names) if _is_checked(here / each)]
+        read_here = [here / each for each in sorted(names) if _is_checked(here / each)]
         # A pipe nobody writes to would be waited for.
-        found += [each for each in wanted if each.is_file()]
-    return found
+        paths += [each for each in read_here if each.is_file()]
+    return paths
 
 
 def _is_checked(path: Path) -> bool:
@@ -105,13 +105,13 @@ class _Reading:
         self.seen.add((identity, constraint))
 
         def nested(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
-            found = self._nested(name, inner, is_constraint, (*above, identity))
+            inner_file = self._nested(name, inner, is_constraint, (*above, identity))
             place = text.place(start, end)
-            if isinstance(found, str):
+            if isinstance(inner_file, str):
                 # A Dockerfile names files of its image, which need not be here.
-                problems.extend([Problem(place, found)] if kind != "dockerfile" else [])
+                problems.extend([Problem(place, inner_file)] if kind != "dockerfile" else [])
                 return None
-            return found and replace(found, named_at=place)
+            return inner_file and replace(inner_file, named_at=place)
 
         return _checked(_read(kind, text, encoding, constraint, nested), problems)
 
@@ -148,18 +148,20 @@ class _Reading:
 
 def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     """The file with these problems, and without the addresses that cannot be taken apart."""
-    said: list[tuple[Place, str | None]] = [(each.place, each.url) for each in file.declared]
-    said += [(each.place, each.url) for each in file.indexes]
-    said += [(each.place, each.url) for each in file.sources]
-    bad = {place for place, url in said if url and not can_be_split(url)}
+    places: list[tuple[Place, str | None]] = [
+        (declared.place, declared.url) for declared in file.declared
+    ]
+    places += [(declared.place, declared.url) for declared in file.indexes]
+    places += [(declared.place, declared.url) for declared in file.sources]
+    bad = {place for place, url in places if url and not can_be_split(url)}
     problems += [Problem(place, "this is no address") for place in sorted(bad)]
     if not problems:
         return file
     return replace(
         file,
-        declared=tuple(each for each in file.declared if each.place not in bad),
-        indexes=tuple(each for each in file.indexes if each.place not in bad),
-        sources=tuple(each for each in file.sources if each.place not in bad),
+        declared=tuple(declared for declared in file.declared if declared.place not in bad),
+        indexes=tuple(declared for declared in file.indexes if declared.place not in bad),
+        sources=tuple(declared for declared in file.sources if declared.place not in bad),
         problems=(*file.problems, *problems),
     )
 
@@ -177,8 +179,8 @@ def _read(
     """What the reader of a kind makes of a text; its module is imported only now."""
     row = BY_NAME[kind]
     read = import_module(f"cudalock.projects.{row.module}").read
-    more: dict[str, Any] = {"nested": nested} if row.names_files else {}
+    options: dict[str, Any] = {"nested": nested} if row.names_files else {}
     if kind in ("requirements", "constraints"):
-        more["constraint"] = constraint
-    file: ProjectFile = read(text, encoding, **more)
+        options["constraint"] = constraint
+    file: ProjectFile = read(text, encoding, **options)
     return file

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
     """The tables of the array at a path; a problem for what is none, or has no name."""
-    for each, item in file.items(*key):
-        if not isinstance(item, dict):
-            file.problem(each, "it is no table")
-        elif not isinstance(item.get("name"), str) or not is_name(item["name"]):
-            file.problem(each, "it has no name")
-        elif not isinstance(item.get("version", ""), str):
-            file.problem(each, "its version is no string")
+    for place, table in file.items(*key):
+        if not isinstance(table, dict):
+            file.problem(place, "it is no table")
+        elif not isinstance(table.get("name"), str) or not is_name(table["name"]):
+            file.problem(place, "it has no name")
+        elif not isinstance(table.get("version", ""), str):
+            file.problem(place, "its version is no string")
         else:
-            yield each, item
+            yield place, table
 
 
 def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
@@ -75,16 +75,16 @@ def hashes(table: Mapping[str, Any]) -> Iterator[str]:
     """The hashes of a file: `hash = "sha256:..."`, or a table of them."""
     if isinstance(table.get("hash"), str):
         yield table["hash"]
-    found = table.get("hashes")
-    for kind, digest in found.items() if isinstance(found, dict) else ():
+    digests = table.get("hashes")
+    for kind, digest in digests.items() if isinstance(digests, dict) else ():
         if isinstance(digest, str):
             yield f"{kind}:{digest}"
 
 
 def files_of(tables: object) -> tuple[LockedFile, ...]:
     """The files of a list, those that have a name."""
-    found = map(locked_file, tables if isinstance(tables, list) else [tables])
-    return tuple(each for each in found if each is not None)
+    files = map(locked_file, tables if isinstance(tables, list) else [tables])
+    return tuple(file for file in files if file is not None)
 
 
 def hashes_of(files: tuple[LockedFile, ...]) -> tuple[str, ...]:
@@ -94,5 +94,5 @@ def hashes_of(files: tuple[LockedFile, ...]) -> tuple[str, ...]:
 
 def string(table: Mapping[str, Any], key: str) -> str | None:
     """The string at a key; None for anything else."""
-    value = table.get(key)
-    return value if isinstance(value, str) else None
+    text = table.get(key)
+    return text if isinstance(text, str) else None

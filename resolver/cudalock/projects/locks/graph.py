@@ -32,14 +32,14 @@ def entries_for(
     def holds(marker: str | None) -> bool:
         return marker is None or may_hold(_in_fork(marker, fork), environment)
 
-    here = [entry for entry in file.declared if holds(entry.marker)]
+    here = [package for package in file.declared if holds(package.marker)]
     if file.roots is None:
         return here
     by_name: dict[str, list[Declared]] = {}
-    for entry in here:
-        by_name.setdefault(entry.name, []).append(entry)
+    for package in here:
+        by_name.setdefault(package.name, []).append(package)
     reached: set[int] = set()
-    seen: set[tuple[int, tuple[str, ...]]] = set()
+    visited: set[tuple[int, tuple[str, ...]]] = set()
     waiting: list[Edge] = [
         edge
         for edge in file.roots
@@ -49,22 +49,22 @@ def entries_for(
         edge = waiting.pop()
         if not holds(edge.marker):
             continue
-        for entry in _meant(edge, by_name):
-            key = id(entry), edge.extras
-            if key not in seen:
-                seen.add(key)
-                reached.add(id(entry))
-                waiting += [e for e in entry.requires if e.extra in (None, *edge.extras)]
-    return [entry for entry in here if id(entry) in reached]
+        for package in _packages_of(edge, by_name):
+            key = id(package), edge.extras
+            if key not in visited:
+                visited.add(key)
+                reached.add(id(package))
+                waiting += [e for e in package.requires if e.extra in (None, *edge.extras)]
+    return [package for package in here if id(package) in reached]
 
 
-def _meant(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[Declared]:
+def _packages_of(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[Declared]:
     return [
-        entry
-        for entry in by_name.get(edge.name, ())
-        if edge.version in (None, entry.version)
-        and edge.url in (None, entry.url)
-        and edge.registry in (None, entry.index)
+        package
+        for package in by_name.get(edge.name, ())
+        if edge.version in (None, package.version)
+        and edge.url in (None, package.url)
+        and edge.registry in (None, package.index)
     ]
 
 
@@ -72,11 +72,11 @@ def _meant(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[Declar
 def _in_fork(marker: str, fork: str | None) -> str:
     """A marker that asks for no extra: which fork is wanted is known, and all else is wanted."""
 
-    def answer(found: re.Match[str]) -> str:
-        name = found[2] or found[3] or ""
+    def answer(match: re.Match[str]) -> str:
+        name = match[2] or match[3] or ""
         if not _FORK.match(name):
             return _ALWAYS
-        return _ALWAYS if (found[1] == "=") == (name == fork) else _NEVER
+        return _ALWAYS if (match[1] == "=") == (name == fork) else _NEVER
 
     return _EXTRA.sub(answer, marker)
 

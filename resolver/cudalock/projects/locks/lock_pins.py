@@ -36,30 +36,30 @@ def read_pins(file: ProjectFile) -> tuple[LockedPin, ...]:
 
     Of a uv project `file.sources` says under which markers a pin comes from where.
     """
-    return tuple(pin for entry in file.declared if (pin := _pin(entry)) is not None)
+    return tuple(pin for declared in file.declared if (pin := _pin(declared)) is not None)
 
 
 def read_command(file: ProjectFile) -> Said | None:
     """The command that makes a lock of cudalock's again, with its place; None for another file."""
-    found = find_command(file.text)
-    if found is None:
+    match = find_command(file.text)
+    if match is None:
         return None
-    command, start, end = found
+    command, start, end = match
     return Said(command, Text(file.name, file.text).place(start, end))
 
 
-def _pin(entry: Declared) -> LockedPin | None:
-    hashes = tuple(sorted(each.removeprefix("sha256:") for each in entry.hashes))
-    if entry.url is None and entry.version is None:
+def _pin(declared: Declared) -> LockedPin | None:
+    hashes = tuple(sorted(digest.removeprefix("sha256:") for digest in declared.hashes))
+    if declared.url is None and declared.version is None:
         return None
     return LockedPin(
-        entry.name,
-        entry.version if entry.url is None else None,
-        file_of(entry.url) if entry.url else None,
-        entry.url,
+        declared.name,
+        declared.version if declared.url is None else None,
+        file_of(declared.url) if declared.url else None,
+        declared.url,
         hashes,
-        entry.marker,
-        entry.index,
+        declared.marker,
+        declared.index,
     )
 
 

@@ -56,37 +56,37 @@ def read(path: Path) -> LockedWheels:
 def _of_requirements(file: ProjectFile) -> LockedWheels:
     for problem in file.problems:
         raise BadFile(f"{problem.place}: {problem.message}: this is no line of a lock")
-    entries = list(file.declared)
-    ends = [entry.place.start for entry in entries[1:]] + [len(file.text)]
+    pins = list(file.declared)
+    ends = [pin.place.start for pin in pins[1:]] + [len(file.text)]
     wheels = tuple(
-        _wanted(entry, file.text[entry.place.end : end])
-        for entry, end in zip(entries, ends, strict=True)
+        _locked_wheel(pin, file.text[pin.place.end : end])
+        for pin, end in zip(pins, ends, strict=True)
     )
     return LockedWheels(wheels, file.index_url, file.extra_index_urls)
 
 
-def _wanted(entry: Declared, below: str) -> Wanted:
+def _locked_wheel(pin: Declared, below: str) -> Wanted:
     """The wheel of an entry, with what the comments below it say."""
-    digests = tuple(each[7:] for each in entry.hashes if each.startswith("sha256:"))
+    digests = tuple(digest[7:] for digest in pin.hashes if digest.startswith("sha256:"))
     digests = digests or _first(_DIGEST, below)
-    if entry.url is not None and "://" in entry.url:
-        return Wanted(entry.name, file_of(entry.url), entry.url, digests)
-    if entry.url is not None and entry.url.endswith(".whl"):
+    if pin.url is not None and "://" in pin.url:
+        return Wanted(pin.name, file_of(pin.url), pin.url, digests)
+    if pin.url is not None and pin.url.endswith(".whl"):
         url = next(iter(_first(_FROM, below)), None)
-        return Wanted(entry.name, file_of(entry.url), url, digests)
-    if entry.version is not None and digests:
-        return Wanted(entry.name, None, None, digests)
-    if entry.version is not None:
+        return Wanted(pin.name, file_of(pin.url), url, digests)
+    if pin.version is not None and digests:
+        return Wanted(pin.name, None, None, digests)
+    if pin.version is not None:
         raise BadFile(
-            f"{entry.place.file}:{entry.place.line}: `{entry.text}` does not say which wheel it "
+            f"{pin.place.file}:{pin.place.line}: `{pin.text}` does not say which wheel it "
             "is, without a hash",
             hints=["`cudalock solve` with `--wheels DIR`, which names each file"],
         )
-    raise BadFile(f"{entry.place.file}:{entry.place.line}: `{entry.text}` is no line of a lock")
+    raise BadFile(f"{pin.place.file}:{pin.place.line}: `{pin.text}` is no line of a lock")
 
 
 def _first(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
-    return tuple(found[1] for found in pattern.finditer(text))[:1]
+    return tuple(match[1] for match in pattern.finditer(text))[:1]
 
 
 def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
@@ -108,7 +108,7 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
         for place in places:
             url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
             file = file_of(place.url or place.path or "")
-            digests = tuple(each for each in (place.hashes.get("sha256"),) if each)
+            digests = tuple(digest for digest in (place.hashes.get("sha256"),) if digest)
             yield Wanted(package.name, file, url, digests)
 
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """What the file says."""
     file = TomlFile(text)
-    found = [_entry(file, *each) for each in tables(file, "package")]
+    packages = [_package(file, *each) for each in tables(file, "package")]
     # An extra of a project is an entry of its own, beside the project's.
     return ProjectFile(
         text.name,
         "pdm-lock",
         text.text,
         encoding,
-        declared=tuple(each for each in found if each.files or each.url or not each.extras),
+        declared=tuple(each for each in packages if each.files or each.url or not each.extras),
         requires_python=_requires_python(file),
         problems=tuple(dict.fromkeys(file.problems)),
     )
@@ -37,15 +37,15 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
 
 def _requires_python(file: TomlFile) -> Said | None:
     """The range of the only target, if there is but one."""
-    found = [
-        Said(item["requires_python"], file.place((*key, "requires_python")))
-        for key, item in file.items("metadata", "targets")
-        if isinstance(item, dict) and isinstance(item.get("requires_python"), str)
+    texts = [
+        Said(text["requires_python"], file.place((*key, "requires_python")))
+        for key, text in file.items("metadata", "targets")
+        if isinstance(text, dict) and isinstance(text.get("requires_python"), str)
     ]
-    return found[0] if len(found) == 1 and is_specifier(found[0].value) else None
+    return texts[0] if len(texts) == 1 and is_specifier(texts[0].value) else None
 
 
-def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
+def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     files = files_of(package.get("files", []))
     marker = string(package, "marker")
     address = string(package, "url") or string(package, "path")
@@ -57,7 +57,9 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
         marker=marker if marker and is_marker(marker) else None,
         group=_group(package),
         extras=tuple(
-            sorted(canonical(each) for each in extras if isinstance(each, str) and is_name(each))
+            sorted(
+                canonical(extra) for extra in extras if isinstance(extra, str) and is_name(extra)
+            )
         )
         if isinstance(extras, list)
         else (),
@@ -77,6 +79,6 @@ def _group(package: dict[str, Any]) -> str | None:
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
-    for item in as_list(package.get("dependencies")):
-        if isinstance(item, str) and not (parsed := parse(item)).problem:
+    for requirement in as_list(package.get("dependencies")):
+        if isinstance(requirement, str) and not (parsed := parse(requirement)).problem:
             yield Edge(canonical(parsed.name), parsed.marker, None, parsed.url, parsed.extras)

@@ -28,10 +28,10 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     file = TomlFile(text)
     older = _older_files(file)
     packages = list(tables(file, "package"))
-    declared = tuple(_entry(file, key, package, older) for key, package in packages)
+    declared = tuple(_package(file, key, package, older) for key, package in packages)
     tells = any("markers" in package or "groups" in package for _, package in packages)
-    required = {edge.name for entry in declared for edge in entry.requires}
-    roots = tuple(Edge(each.name) for each in declared if each.name not in required)
+    required = {edge.name for package in declared for edge in package.requires}
+    roots = tuple(Edge(package.name) for package in declared if package.name not in required)
     return ProjectFile(
         text.name,
         "poetry-lock",
@@ -45,24 +45,24 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
 
 
 def _requires_python(file: TomlFile) -> Said | None:
-    said = file.said("metadata", "python-versions")
-    specifier = translate(said.value) if said else None
-    return Said(specifier, said.place) if said and specifier is not None else None
+    stated = file.said("metadata", "python-versions")
+    specifier = translate(stated.value) if stated else None
+    return Said(specifier, stated.place) if stated and specifier is not None else None
 
 
 def _older_files(file: TomlFile) -> dict[str, tuple[LockedFile, ...]]:
     """The files by project, as locks up to version 1.1 list them."""
-    found = file.table("metadata").get("files")
-    if not isinstance(found, dict):
+    by_name = file.table("metadata").get("files")
+    if not isinstance(by_name, dict):
         return {}
-    return {canonical(name): files_of(items) for name, items in found.items()}
+    return {canonical(name): files_of(files) for name, files in by_name.items()}
 
 
-def _entry(
+def _package(
     file: TomlFile, key: Key, package: dict[str, Any], older: dict[str, tuple[LockedFile, ...]]
 ) -> Declared:
-    entry = locked(file, key, package)
-    files = files_of(package.get("files", [])) or older.get(entry.name, ())
+    package_entry = locked(file, key, package)
+    files = files_of(package.get("files", [])) or older.get(package_entry.name, ())
     source = package.get("source")
     source = source if isinstance(source, dict) else {}
     kind, address = string(source, "type"), string(source, "url")
@@ -70,7 +70,7 @@ def _entry(
     if address is not None and index is None:
         address = f"{kind}+{address}" if kind in ("git", "hg", "svn") else address
     return replace(
-        entry,
+        package_entry,
         marker=_marker(package),
         group=_group(package),
         url=None if index else address,
@@ -93,18 +93,18 @@ def _group(package: dict[str, Any]) -> str | None:
 
 def _marker(package: dict[str, Any]) -> str | None:
     """Where an entry holds: a marker, or one for each group."""
-    said = package.get("markers")
-    if isinstance(said, dict):
+    markers = package.get("markers")
+    if isinstance(markers, dict):
         groups = package.get("groups")
-        everywhere = isinstance(groups, list) and not set(map(str, groups)) <= set(said)
-        said = None if everywhere else " or ".join(f"({each})" for each in said.values())
-    return said if isinstance(said, str) and is_marker(said) else None
+        everywhere = isinstance(groups, list) and not set(map(str, groups)) <= set(markers)
+        markers = None if everywhere else " or ".join(f"({marker})" for marker in markers.values())
+    return markers if isinstance(markers, str) and is_marker(markers) else None
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
-    found = package.get("dependencies")
-    for name, value in found.items() if isinstance(found, dict) else ():
-        for item in value if isinstance(value, list) else [value]:
-            table = item if isinstance(item, dict) else {}
+    dependencies = package.get("dependencies")
+    for name, constraints in dependencies.items() if isinstance(dependencies, dict) else ():
+        for constraint in constraints if isinstance(constraints, list) else [constraints]:
+            table = constraint if isinstance(constraint, dict) else {}
             if table.get("optional") is not True:
                 yield Edge(canonical(name), string(table, "markers"))

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """What the file says. What packaging has against it is a problem."""
     file = TomlFile(text)
-    found = ProjectFile(
+    file_read = ProjectFile(
         text.name,
         "pylock",
         text.text,
         encoding,
-        declared=tuple(_entry(file, *each) for each in tables(file, "packages")),
+        declared=tuple(
+            _package(file, *place_and_table) for place_and_table in tables(file, "packages")
+        ),
         requires_python=file.range("requires-python"),
         environments=file.markers("environments"),
         settings=dict(file.table("tool", "cudalock")),
     )
     if file.data:
         _validate(file)
-    return replace(found, problems=tuple(dict.fromkeys(file.problems)))
+    return replace(file_read, problems=tuple(dict.fromkeys(file.problems)))
 
 
 def _validate(file: TomlFile) -> None:
@@ -57,7 +59,7 @@ def _key(context: str) -> Key:
     return tuple(int(part) if part.isdecimal() else part for part in parts if part)
 
 
-def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
+def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     archive = package.get("archive")
     files = (
         *files_of(package.get("wheels", [])),
@@ -83,12 +85,16 @@ def _address(package: dict[str, Any]) -> str | None:
     """Where an entry that is no release of an index is from."""
     for kind in ("archive", "directory", "vcs"):
         table = package.get(kind)
-        if isinstance(table, dict) and (found := string(table, "url") or string(table, "path")):
-            return f"{table.get('type')}+{found}" if kind == "vcs" else found
+        if isinstance(table, dict) and (url := string(table, "url") or string(table, "path")):
+            return f"{table.get('type')}+{url}" if kind == "vcs" else url
     return None
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
-    for item in as_list(package.get("dependencies")):
-        if isinstance(item, dict) and isinstance(item.get("name"), str):
-            yield Edge(canonical(item["name"]), string(item, "marker"), string(item, "version"))
+    for dependency in as_list(package.get("dependencies")):
+        if isinstance(dependency, dict) and isinstance(dependency.get("name"), str):
+            yield Edge(
+                canonical(dependency["name"]),
+                string(dependency, "marker"),
+                string(dependency, "version"),
+            )

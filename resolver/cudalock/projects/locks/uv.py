@@ -34,11 +34,11 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         "uv-lock",
         text.text,
         encoding,
-        declared=tuple(_entry(file, *each) for each in packages if not _is_own(each[1])),
+        declared=tuple(_package(file, *package) for package in packages if not _is_own(package[1])),
         requires_python=file.range("requires-python"),
         environments=file.markers("supported-markers"),
         problems=tuple(dict.fromkeys(file.problems)),
-        roots=tuple(root for _, each in own for root in _roots(each, forks)),
+        roots=tuple(root for _, package in own for root in _roots(package, forks)),
         forks=forks,
         overridden=frozenset(_overridden(file)),
         project=names[0] if names else None,
@@ -46,8 +46,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
 
 
 def _source(package: dict[str, Any]) -> dict[str, Any]:
-    found = package.get("source")
-    return found if isinstance(found, dict) else {}
+    source = package.get("source")
+    return source if isinstance(source, dict) else {}
 
 
 def _is_own(package: dict[str, Any]) -> bool:
@@ -58,12 +58,14 @@ def _is_here(package: dict[str, Any]) -> bool:
     return any(_source(package).get(kind) == "." for kind in _OWN)
 
 
-def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
+def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     source = _source(package)
     files = (*files_of(package.get("wheels", [])), *files_of(package.get("sdist", [])))
-    said = as_list(package.get("resolution-markers"))
-    markers = [each for each in said if isinstance(each, str) and is_marker(each)]
-    joined = " or ".join(f"({each})" for each in markers) if len(markers) > 1 else None
+    resolution_markers = as_list(package.get("resolution-markers"))
+    markers = [
+        marker for marker in resolution_markers if isinstance(marker, str) and is_marker(marker)
+    ]
+    joined = " or ".join(f"({marker})" for marker in markers) if len(markers) > 1 else None
     address = string(source, "url") or string(source, "path") or string(source, "directory")
     if address is None and (git := string(source, "git")):
         address = f"git+{git}"
@@ -81,18 +83,18 @@ def _entry(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
 def _forks(file: TomlFile) -> Iterator[str]:
     """The extras and groups that exclude one another, as markers name them."""
     for rivals in as_list(file.data.get("conflicts")):
-        for each in as_list(rivals):
-            if isinstance(each, dict) and isinstance(each.get("package"), str):
+        for rival in as_list(rivals):
+            if isinstance(rival, dict) and isinstance(rival.get("package"), str):
                 for kind in ("extra", "group"):
-                    if isinstance(each.get(kind), str):
-                        yield _fork(kind, canonical(each["package"]), canonical(each[kind]))
+                    if isinstance(rival.get(kind), str):
+                        yield _fork(kind, canonical(rival["package"]), canonical(rival[kind]))
 
 
 def _overridden(file: TomlFile) -> Iterator[str]:
     manifest = file.data.get("manifest")
-    for each in as_list(manifest.get("overrides")) if isinstance(manifest, dict) else ():
-        if isinstance(each, dict) and isinstance(each.get("name"), str):
-            yield canonical(each["name"])
+    for override in as_list(manifest.get("overrides")) if isinstance(manifest, dict) else ():
+        if isinstance(override, dict) and isinstance(override.get("name"), str):
+            yield canonical(override["name"])
 
 
 def _fork(kind: str, package: str, name: str) -> str:
@@ -103,36 +105,40 @@ def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
     """The requirements of a project that the lock was made for: its extras and groups keep their
     name where some of them exclude another. Else all of them are wanted."""
     kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
-    for item in as_list(package.get("dependencies")):
-        yield from _edge(item, None)
+    for dependency in as_list(package.get("dependencies")):
+        yield from _edge(dependency, None)
     for table, kind in kinds:
-        found = package.get(table)
-        for name, items in found.items() if isinstance(found, dict) else ():
+        groups = package.get(table)
+        for name, dependencies in groups.items() if isinstance(groups, dict) else ():
             fork = _fork(kind, canonical(package["name"]), canonical(name))
-            for item in as_list(items):
-                yield from _edge(item, fork if forks else None)
+            for dependency in as_list(dependencies):
+                yield from _edge(dependency, fork if forks else None)
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
     """The requirements of an entry: its own, those of its extras, and of its groups."""
-    for item in as_list(package.get("dependencies")):
-        yield from _edge(item, None)
+    for dependency in as_list(package.get("dependencies")):
+        yield from _edge(dependency, None)
     for kind in ("optional-dependencies", "dev-dependencies"):
-        found = package.get(kind)
-        for name, items in found.items() if isinstance(found, dict) else ():
-            for item in as_list(items):
-                yield from _edge(item, canonical(name))
+        groups = package.get(kind)
+        for name, dependencies in groups.items() if isinstance(groups, dict) else ():
+            for dependency in as_list(dependencies):
+                yield from _edge(dependency, canonical(name))
 
 
-def _edge(item: object, extra: str | None) -> Iterator[Edge]:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+def _edge(dependency: object, extra: str | None) -> Iterator[Edge]:
+    if not isinstance(dependency, dict) or not isinstance(dependency.get("name"), str):
         return
     yield Edge(
-        canonical(item["name"]),
-        string(item, "marker"),
-        string(item, "version"),
-        string(_source(item), "url"),
-        tuple(canonical(each) for each in as_list(item.get("extra")) if isinstance(each, str)),
+        canonical(dependency["name"]),
+        string(dependency, "marker"),
+        string(dependency, "version"),
+        string(_source(dependency), "url"),
+        tuple(
+            canonical(extra_name)
+            for extra_name in as_list(dependency.get("extra"))
+            if isinstance(extra_name, str)
+        ),
         extra,
-        string(_source(item), "registry"),
+        string(_source(dependency), "registry"),
     )

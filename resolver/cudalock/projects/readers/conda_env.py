@@ -35,7 +35,7 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
         text.text,
         encoding,
         declared=tuple(
-            sorted((*reader.declared, *pip.declared), key=lambda each: each.place.start)
+            sorted((*reader.declared, *pip.declared), key=lambda declared: declared.place.start)
         ),
         indexes=tuple(pip.indexes),
         no_index=pip.no_index,
@@ -68,26 +68,26 @@ class _Environment:
                 return  # a template or settings of something else, under a name that is common
             self._problem(error.start, error.start, f"this is not YAML: {error}")
             return
-        for key, value in root.pairs():
+        for key, node in root.pairs():
             if key.value == "dependencies":
-                for item in value.items():
-                    self._dependency(item)
+                for dependency in node.items():
+                    self._dependency(dependency)
             elif key.value == "platforms":
-                rows = [of_conda_subdir(subdir.value) for subdir in value.items()]
+                rows = [of_conda_subdir(subdir.value) for subdir in node.items()]
                 self.platforms += [row.flag for row in rows if row]
 
     def _dependency(self, node: YamlNode) -> None:
-        for key, value in node.pairs():
+        for key, pip_node in node.pairs():
             if key.value == "pip":
-                for item in value.items():
-                    self._pip(item)
+                for pip_line in pip_node.items():
+                    self._pip(pip_line)
         if node.kind == "scalar" and node.value.strip():
             self._conda(node)
 
     def _conda(self, node: YamlNode) -> None:
         start, end = node.start, node.end
-        said = self.text.text[start:end]
-        spec = conda_versions.parse(said) if said == node.value else None
+        spec_text = self.text.text[start:end]
+        spec = conda_versions.parse(spec_text) if spec_text == node.value else None
         if spec is None:
             self._problem(start, end, f"`{node.value}` is no conda package spec")
             return
@@ -99,7 +99,7 @@ class _Environment:
         self.declared.append(
             Declared(
                 name=canonical(spec.name),
-                text=said,
+                text=spec_text,
                 place=place,
                 specifier=spec.specifier or "",
                 version_place=where,
@@ -130,18 +130,18 @@ class _Environment:
             # Text that YAML folds or escapes has places as a whole only.
             self._folded(node.value, start, end)
 
-    def _folded(self, value: str, start: int, end: int) -> None:
-        inner = Reader(Text(self.text.name, value), False)
-        for line in logical_lines(value):
+    def _folded(self, command: str, start: int, end: int) -> None:
+        inner = Reader(Text(self.text.name, command), False)
+        for line in logical_lines(command):
             inner.read_line(line)
         place = self.text.place(start, end)
         text = self.text.text[start:end]
         self.pip.declared += [
-            replace(each, place=place, text=text, version_place=None, hashes_place=None)
-            for each in inner.declared
+            replace(requirement, place=place, text=text, version_place=None, hashes_place=None)
+            for requirement in inner.declared
         ]
-        self.pip.indexes += [each._replace(place=place) for each in inner.indexes]
-        self.pip.problems += [each._replace(place=place) for each in inner.problems]
+        self.pip.indexes += [index._replace(place=place) for index in inner.indexes]
+        self.pip.problems += [problem._replace(place=place) for problem in inner.problems]
 
     def _problem(self, start: int, end: int, message: str) -> None:
         self.problems.append(Problem(self.text.place(start, end), message))

@@ -50,7 +50,7 @@ class _Stage:
     name: str | None
     parent: int | None
     """the number of the stage that it starts from"""
-    values: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     declared: list[Declared] = field(default_factory=list)
 
 
@@ -109,7 +109,7 @@ class _Dockerfile:
     def declared(self) -> Iterator[Declared]:
         for number, stage in enumerate(self.stages):
             group = self._group(number) if self._has_branches else None
-            yield from (replace(entry, group=group) for entry in stage.declared)
+            yield from (replace(requirement, group=group) for requirement in stage.declared)
 
     def together(self) -> tuple[frozenset[str | None], ...]:
         """Each stage with those that it starts from."""
@@ -135,13 +135,15 @@ class _Dockerfile:
         return any(stage.parent != number for number, stage in enumerate(self.stages[1:]))
 
     @property
-    def _values(self) -> dict[str, str]:
-        return self.stages[-1].values if self.stages else self.arguments
+    def _variables(self) -> dict[str, str]:
+        return self.stages[-1].variables if self.stages else self.arguments
 
-    def _words(self, instruction: Instruction, values: Mapping[str, str]) -> list[Word]:
+    def _words(self, instruction: Instruction, variables: Mapping[str, str]) -> list[Word]:
         """The words of an instruction that no shell reads."""
-        found = commands(self.text.text, instruction.start, instruction.end, values, self.escape)
-        return [word for command in found for word in command]
+        commands_read = commands(
+            self.text.text, instruction.start, instruction.end, variables, self.escape
+        )
+        return [word for command in commands_read for word in command]
 
     def _from(self, instruction: Instruction) -> None:
         words = self._words(instruction, self.arguments)
@@ -153,8 +155,8 @@ class _Dockerfile:
         name = words[2].value.lower() if named else None
         image = words[0]
         parent = self.names.get(image.value.lower())
-        values = dict(self.stages[parent].values) if parent is not None else {}
-        self.stages.append(_Stage(name, parent, values))
+        variables = dict(self.stages[parent].variables) if parent is not None else {}
+        self.stages.append(_Stage(name, parent, variables))
         if name is not None:
             self.names[name] = len(self.stages) - 1
         platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
@@ -165,16 +167,16 @@ class _Dockerfile:
 
     def _assign(self, instruction: Instruction) -> None:
         """`ARG NAME=value`, `ENV NAME=value ...` and the old `ENV NAME value`."""
-        words = self._words(instruction, self._values)
+        words = self._words(instruction, self._variables)
         if instruction.name == "ENV" and len(words) >= 2 and "=" not in words[0].value:
             words = [words[1]._replace(value=f"{words[0].value}={words[1].value}")]
         for word in words:
             name, equals, value = word.value.partition("=")
             if equals and word.known:
-                self._values[name] = value
+                self._variables[name] = value
                 self._setting(name, value, word)
             elif instruction.name == "ARG" and not equals and name in self.arguments:
-                self._values[name] = self.arguments[name]
+                self._variables[name] = self.arguments[name]
 
     def _setting(self, name: str, value: str, word: Word) -> None:
         """Variables that pip and uv take for options."""
@@ -186,9 +188,11 @@ class _Dockerfile:
 
     def _run(self, instruction: Instruction) -> None:
         start = _after_flags(self.text.text, instruction)
-        found = commands(self.text.text, start, instruction.end, self._values, self.escape)
+        commands_read = commands(
+            self.text.text, start, instruction.end, self._variables, self.escape
+        )
         listed = list(_listed(self.text.text, start, instruction.end))
-        for command in [listed] if listed else found:
+        for command in [listed] if listed else commands_read:
             installed = install_command.read(command, self.text, self.nested_reader)
             if installed is not None:
                 if self.stages:
@@ -205,14 +209,14 @@ def instructions(text: str, escape: str = "\\") -> Iterator[Instruction]:
     while position < len(text):
         end = _line_end(text, position)
         line = text[position:end].strip()
-        found = _INSTRUCTION.match(text, position, end)
-        if not line or line.startswith("#") or found is None:
+        match = _INSTRUCTION.match(text, position, end)
+        if not line or line.startswith("#") or match is None:
             position = end + 1
             continue
         end = _instruction_end(text, position, escape)
-        if found[1].upper() in ("RUN", "COPY"):
-            end = _after_heredocs(text, found.end(), end)
-        yield Instruction(found[1].upper(), found.end(), end)
+        if match[1].upper() in ("RUN", "COPY"):
+            end = _after_heredocs(text, match.end(), end)
+        yield Instruction(match[1].upper(), match.end(), end)
         position = end + 1
 
 
@@ -231,8 +235,8 @@ def _instruction_end(text: str, position: int, escape: str) -> int:
 
 
 def _after_heredocs(text: str, start: int, end: int) -> int:
-    for found in _HEREDOC.finditer(text, start, end):
-        close = re.compile(rf"^\t*{re.escape(found[2])}[ \t]*\r?$", re.M).search(text, end)
+    for heredoc in _HEREDOC.finditer(text, start, end):
+        close = re.compile(rf"^\t*{re.escape(heredoc[2])}[ \t]*\r?$", re.M).search(text, end)
         end = close.end() if close else len(text)
     return end
 
@@ -241,8 +245,8 @@ def _after_flags(text: str, instruction: Instruction) -> int:
     """Where the command begins: after `--mount=...` and, of a here-document, its first line."""
     flag = re.compile(r"[ \t]*--[a-z]+(?:=\S*)?(?:[ \t]+|[ \t]*\\[ \t]*\r?\n)")
     position = instruction.start
-    while found := flag.match(text, position, instruction.end):
-        position = found.end()
+    while match := flag.match(text, position, instruction.end):
+        position = match.end()
     document = re.compile(r"[ \t]*<<-?[ \t]*[\"']?[A-Za-z0-9_.-]+[\"']?[ \t]*\r?\n")
     if opened := document.match(text, position, instruction.end):
         position = opened.end()
@@ -253,15 +257,15 @@ def _listed(text: str, start: int, end: int) -> Iterator[Word]:
     """The words of `RUN ["pip", "install", "torch"]`, which no shell reads."""
     if not text[start:end].lstrip().startswith("["):
         return
-    for found in re.finditer(r'"((?:[^"\\]|\\.)*)"', text[start:end]):
-        first, last = start + found.start(1), start + found.end(1)
-        exact = "\\" not in found[1]
-        yield Word(found[1].replace('\\"', '"'), first, last, True, exact)
+    for quoted in re.finditer(r'"((?:[^"\\]|\\.)*)"', text[start:end]):
+        first, last = start + quoted.start(1), start + quoted.end(1)
+        exact = "\\" not in quoted[1]
+        yield Word(quoted[1].replace('\\"', '"'), first, last, True, exact)
 
 
 def _line_end(text: str, position: int) -> int:
-    found = text.find("\n", position)
-    return len(text) if found < 0 else found
+    newline = text.find("\n", position)
+    return len(text) if newline < 0 else newline
 
 
 __all__ = ["Instruction", "instructions", "read"]

@@ -19,14 +19,14 @@ _EDITABLE: Final = ("-e ", "--editable ")
 
 def declared(file: TomlFile) -> list[Declared]:
     """The dev dependencies of every group. Editable ones name a path, which is left out."""
-    found = []
+    requirements = []
     for group in file.table(*_PDM, "dev-dependencies"):
-        for key, item in file.items(*_PDM, "dev-dependencies", group):
-            if isinstance(item, str) and item.startswith(_EDITABLE):
+        for key, text in file.items(*_PDM, "dev-dependencies", group):
+            if isinstance(text, str) and text.startswith(_EDITABLE):
                 continue
-            entry = file.requirement(key, group=f"group:{canonical(group)}")
-            found += [entry] if entry is not None else []
-    return found
+            requirement = file.requirement(key, group=f"group:{canonical(group)}")
+            requirements += [requirement] if requirement is not None else []
+    return requirements
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
@@ -34,25 +34,25 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 
     A source with `include_packages` serves those alone.
     """
-    for key, item in file.items(*_PDM, "source"):
-        if not isinstance(item, dict) or not isinstance(item.get("url"), str):
+    for key, source in file.items(*_PDM, "source"):
+        if not isinstance(source, dict) or not isinstance(source.get("url"), str):
             continue
-        name = item.get("name")
+        name = source.get("name")
         yield DeclaredIndex(
-            item["url"],
-            "find-links" if item.get("type") == "find_links" else "named",
+            source["url"],
+            "find-links" if source.get("type") == "find_links" else "named",
             file.place((*key, "url")),
             name=name if isinstance(name, str) else None,
-            explicit="include_packages" in item,
+            explicit="include_packages" in source,
             default=name == "pypi",
         )
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
     """The projects that a source says it is for. Patterns (`torch*`) are left out."""
-    for key, item in file.items(*_PDM, "source"):
-        packages = item.get("include_packages") if isinstance(item, dict) else None
+    for key, source in file.items(*_PDM, "source"):
+        packages = source.get("include_packages") if isinstance(source, dict) else None
         for position, name in enumerate(as_list(packages)):
             if isinstance(name, str) and "*" not in name:
                 place = file.place((*key, "include_packages", position))
-                yield Source(canonical(name), place, place, index=str(item.get("name")))
+                yield Source(canonical(name), place, place, index=str(source.get("name")))

@@ -28,58 +28,58 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     as Poetry has it."""
     extras = _extras(file)
     urls = {each.name: each.url for each in indexes(file)}
-    found = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
-    found += _table(file, (*_POETRY, "dev-dependencies"), "group:dev", {}, urls)
+    requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
+    requirements += _table(file, (*_POETRY, "dev-dependencies"), "group:dev", {}, urls)
     for group in file.table(*_POETRY, "group"):
         key = (*_POETRY, "group", group, "dependencies")
-        found += _table(file, key, f"group:{canonical(group)}", {}, urls)
-    added = {each.name: each for each in found if each.group is None or each.group in extras}
+        requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
+    added = {each.name: each for each in requirements if each.group is None or each.group in extras}
     result = [replace(e, index=added[e.name].index) if e.name in added else e for e in known]
     names = {each.name for each in known}
-    return result + [each for each in found if each.name not in names]
+    return result + [each for each in requirements if each.name not in names]
 
 
 def requires_python(file: TomlFile) -> Said | None:
     """The range of `python`, as a specifier."""
     key: tuple[str, ...] = (*_POETRY, "dependencies", "python")
-    value = file.table(*_POETRY, "dependencies").get("python")
-    if isinstance(value, dict):
-        value, key = value.get("version"), (*key, "version")
-    if not isinstance(value, str):
+    python = file.table(*_POETRY, "dependencies").get("python")
+    if isinstance(python, dict):
+        python, key = python.get("version"), (*key, "version")
+    if not isinstance(python, str):
         return None
-    specifier = translate(value)
+    specifier = translate(python)
     if specifier is None:
-        file.problem(key, f"`{value}` is no version range that is understood here")
+        file.problem(key, f"`{python}` is no version range that is understood here")
         return None
     return Said(specifier, file.place(key))
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
     """The entries of `[[tool.poetry.source]]`."""
-    for key, item in file.items(*_POETRY, "source"):
-        if not isinstance(item, dict) or not isinstance(item.get("url"), str):
+    for key, source in file.items(*_POETRY, "source"):
+        if not isinstance(source, dict) or not isinstance(source.get("url"), str):
             # Poetry knows the package index by its name, and needs no address for it.
             continue
-        priority = item.get("priority") if isinstance(item.get("priority"), str) else None
+        priority = source.get("priority") if isinstance(source.get("priority"), str) else None
         yield DeclaredIndex(
-            item["url"],
+            source["url"],
             "named",
             file.place((*key, "url")),
-            name=item["name"] if isinstance(item.get("name"), str) else None,
+            name=source["name"] if isinstance(source.get("name"), str) else None,
             explicit=priority == "explicit",
-            default=priority == "default" or item.get("default") is True,
+            default=priority == "default" or source.get("default") is True,
             priority=priority,
         )
 
 
 def _extras(file: TomlFile) -> dict[str, str]:
     """The group that an optional dependency is in: its first extra's."""
-    found: dict[str, str] = {}
+    extra_of: dict[str, str] = {}
     for extra in file.table(*_POETRY, "extras"):
         for _, name in file.items(*_POETRY, "extras", extra):
             if isinstance(name, str):
-                found.setdefault(canonical(name), f"extra:{canonical(extra)}")
-    return found
+                extra_of.setdefault(canonical(name), f"extra:{canonical(extra)}")
+    return extra_of
 
 
 def _table(
@@ -89,27 +89,31 @@ def _table(
     extras: Mapping[str, str],
     urls: Mapping[str | None, str],
 ) -> Iterator[Declared]:
-    for name, value in file.table(*key).items():
+    for name, constraint in file.table(*key).items():
         if canonical(name) == "python":
             continue
         if not is_name(name):
             file.problem((*key, name), "it is no name of a project")
             continue
-        items: list[tuple[Key, Any]] = [((*key, name), value)]
-        if isinstance(value, list):
-            items = list(file.items(*key, name))
-        for each, item in items:
-            if isinstance(item, str):
-                yield _entry(file, name, each, {"version": item}, each, group, urls)
-            elif isinstance(item, dict):
-                optional = item.get("optional") is True and group is None
+        constraints: list[tuple[Key, Any]] = [((*key, name), constraint)]
+        if isinstance(constraint, list):
+            constraints = list(file.items(*key, name))
+        for place, constraint_at in constraints:
+            if isinstance(constraint_at, str):
+                yield _requirement(
+                    file, name, place, {"version": constraint_at}, place, group, urls
+                )
+            elif isinstance(constraint_at, dict):
+                optional = constraint_at.get("optional") is True and group is None
                 where = extras.get(canonical(name), "extra:") if optional else group
-                yield _entry(file, name, each, item, (*each, "version"), where, urls)
+                yield _requirement(
+                    file, name, place, constraint_at, (*place, "version"), where, urls
+                )
             else:
-                file.problem(each, "it is neither a version nor a table")
+                file.problem(place, "it is neither a version nor a table")
 
 
-def _entry(
+def _requirement(
     file: TomlFile,
     name: str,
     key: Key,
@@ -120,14 +124,14 @@ def _entry(
 ) -> Declared:
     place = file.pair_place(key)
     node = file.node(key)
-    said = {word: value for word, value in table.items() if isinstance(value, str)}
-    entry = Declared(
+    strings = {word: text for word, text in table.items() if isinstance(text, str)}
+    requirement = Declared(
         name=canonical(name),
         text=file.text.text[place.start : place.end],
         place=place,
         group=group,
         syntax="poetry",
-        marker=_marker(file, key, said),
+        marker=_marker(file, key, strings),
         extras=tuple(
             sorted(
                 canonical(e)
@@ -135,46 +139,51 @@ def _entry(
                 if isinstance(e, str) and is_name(e)
             )
         ),
-        index=urls.get(said.get("source")) if "source" in said else None,
+        index=urls.get(strings.get("source")) if "source" in strings else None,
         editable=table.get("develop") is True,
         ignored=file.text.ignored(node.key_start, node.end),
     )
-    if (address := _address(file, key, said)) is not None:
-        return replace(entry, url=address[0], version_place=address[1], syntax="url")
-    if "version" not in said:
-        return entry
-    specifier = translate(said["version"])
-    problem = None if specifier is not None else f"`{said['version']}` is no single range"
+    if (address := _address(file, key, strings)) is not None:
+        return replace(requirement, url=address[0], version_place=address[1], syntax="url")
+    if "version" not in strings:
+        return requirement
+    specifier = translate(strings["version"])
+    problem = None if specifier is not None else f"`{strings['version']}` is no single range"
     return replace(
-        entry, specifier=specifier or "", version_place=file.place(version_key), problem=problem
+        requirement,
+        specifier=specifier or "",
+        version_place=file.place(version_key),
+        problem=problem,
     )
 
 
-def _address(file: TomlFile, key: Key, said: Mapping[str, str]) -> tuple[str, Place | None] | None:
-    if "url" in said:
-        return said["url"], file.place((*key, "url"))
-    if "path" in said or "file" in said:
-        word = "path" if "path" in said else "file"
-        return said[word], file.place((*key, word))
+def _address(
+    file: TomlFile, key: Key, strings: Mapping[str, str]
+) -> tuple[str, Place | None] | None:
+    if "url" in strings:
+        return strings["url"], file.place((*key, "url"))
+    if "path" in strings or "file" in strings:
+        word = "path" if "path" in strings else "file"
+        return strings[word], file.place((*key, word))
     for kind in _VERSION_CONTROL:
-        if kind in said:
-            return f"{kind}+{said[kind]}", None
+        if kind in strings:
+            return f"{kind}+{strings[kind]}", None
     return None
 
 
-def _marker(file: TomlFile, key: Key, said: Mapping[str, str]) -> str | None:
+def _marker(file: TomlFile, key: Key, strings: Mapping[str, str]) -> str | None:
     """`markers`, `python` and `platform` of an entry as one marker."""
-    found = []
-    if "markers" in said:
-        if is_marker(said["markers"]):
-            found.append(said["markers"])
+    markers = []
+    if "markers" in strings:
+        if is_marker(strings["markers"]):
+            markers.append(strings["markers"])
         else:
-            file.problem((*key, "markers"), f"`{said['markers']}` is no marker")
-    if "python" in said and (python := python_marker(said["python"])) is not None:
-        found.append(python)
-    if "platform" in said and is_name(said["platform"]):
-        variable = "sys_platform" if system_of(said["platform"]) else "platform_system"
-        found.append(f'{variable} == "{said["platform"]}"')
-    if len(found) < 2:
-        return next(iter(found), None)
-    return " and ".join(f"({each})" if " or " in each else each for each in found)
+            file.problem((*key, "markers"), f"`{strings['markers']}` is no marker")
+    if "python" in strings and (python := python_marker(strings["python"])) is not None:
+        markers.append(python)
+    if "platform" in strings and is_name(strings["platform"]):
+        variable = "sys_platform" if system_of(strings["platform"]) else "platform_system"
+        markers.append(f'{variable} == "{strings["platform"]}"')
+    if len(markers) < 2:
+        return next(iter(markers), None)
+    return " and ".join(f"({marker})" if " or " in marker else marker for marker in markers)

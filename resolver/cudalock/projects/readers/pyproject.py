@@ -55,16 +55,16 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         conflicts=tuple(uv_tables.conflicts(file)),
         together=_together(file, declared, project),
     )
-    entries = tuple(uv_tables.sent(declared, read))
-    return replace(read, declared=entries, problems=tuple(dict.fromkeys(file.problems)))
+    requirements = tuple(uv_tables.sent(declared, read))
+    return replace(read, declared=requirements, problems=tuple(dict.fromkeys(file.problems)))
 
 
 def _project(file: TomlFile) -> list[Declared]:
-    found = file.requirements("project", "dependencies")
+    requirements = file.requirements("project", "dependencies")
     for extra in file.table("project", "optional-dependencies"):
         group = f"extra:{canonical(extra)}"
-        found += file.requirements("project", "optional-dependencies", extra, group=group)
-    return found
+        requirements += file.requirements("project", "optional-dependencies", extra, group=group)
+    return requirements
 
 
 def _notes(file: TomlFile) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _notes(file: TomlFile) -> Iterator[str]:
     for _, field in file.items("project", "dynamic"):
         if field not in ("dependencies", "optional-dependencies"):
             continue
-        said = file.table("tool", "setuptools", "dynamic").get(field)
-        files = said.get("file") if isinstance(said, dict) else None
+        files = file.table("tool", "setuptools", "dynamic").get(field)
+        files = files.get("file") if isinstance(files, dict) else None
         if isinstance(files, str):
             files = [files]
         if isinstance(files, list) and files:
@@ -84,18 +84,18 @@ def _notes(file: TomlFile) -> Iterator[str]:
 
 def _groups(file: TomlFile) -> list[Declared]:
     """Every group's own entries. One that another includes is not told again for it."""
-    found = []
+    requirements = []
     names = {canonical(name) for name in file.table("dependency-groups")}
     for name in file.table("dependency-groups"):
-        for key, item in file.items("dependency-groups", name):
-            if isinstance(item, str):
-                entry = file.requirement(key, group=f"group:{canonical(name)}")
-                found += [entry] if entry is not None else []
-            elif not isinstance(item, dict) or not isinstance(item.get("include-group"), str):
+        for key, text in file.items("dependency-groups", name):
+            if isinstance(text, str):
+                requirement = file.requirement(key, group=f"group:{canonical(name)}")
+                requirements += [requirement] if requirement is not None else []
+            elif not isinstance(text, dict) or not isinstance(text.get("include-group"), str):
                 file.problem(key, "it is neither a requirement nor `include-group`")
-            elif canonical(item["include-group"]) not in names:
-                file.problem(key, f"there is no group `{item['include-group']}`")
-    return found
+            elif canonical(text["include-group"]) not in names:
+                file.problem(key, f"there is no group `{text['include-group']}`")
+    return requirements
 
 
 def _together(
@@ -103,16 +103,16 @@ def _together(
 ) -> tuple[frozenset[str | None], ...]:
     """Main with each group that brings others or is brought, and with those that it brings."""
     includes: dict[str, set[str]] = {}
-    for name, items in file.table("dependency-groups").items():
-        for item in as_list(items):
-            if isinstance(item, dict) and isinstance(item.get("include-group"), str):
-                found = includes.setdefault(f"group:{canonical(name)}", set())
-                found.add(f"group:{canonical(item['include-group'])}")
-    for entry in declared:
+    for name, members in file.table("dependency-groups").items():
+        for member in as_list(members):
+            if isinstance(member, dict) and isinstance(member.get("include-group"), str):
+                included = includes.setdefault(f"group:{canonical(name)}", set())
+                included.add(f"group:{canonical(member['include-group'])}")
+    for requirement in declared:
         # `app[cu124]` among the extras of app
-        if entry.group is not None and entry.name == project and entry.extras:
-            found = includes.setdefault(entry.group, set())
-            found |= {f"extra:{extra}" for extra in entry.extras}
+        if requirement.group is not None and requirement.name == project and requirement.extras:
+            included = includes.setdefault(requirement.group, set())
+            included |= {f"extra:{extra}" for extra in requirement.extras}
     if len(includes) > _MANY:
         return ()
     groups = set(includes).union(*includes.values())
@@ -121,21 +121,21 @@ def _together(
 
 def _included(group: str, includes: dict[str, set[str]]) -> set[str]:
     """A group and all that it includes."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = [group]
     while waiting:
-        each = waiting.pop()
-        if each not in found:
-            found.add(each)
-            waiting += includes.get(each, ())
-    return found
+        group = waiting.pop()
+        if group not in reached:
+            reached.add(group)
+            waiting += includes.get(group, ())
+    return reached
 
 
 def _targets(file: TomlFile) -> tuple[Said, ...]:
     key = ("tool", "cudalock", "targets")
     if isinstance(file.table(*key[:-1]).get("targets"), str):
-        said = file.said(*key)
-        return (said,) if said else ()
+        single = file.said(*key)
+        return (single,) if single else ()
     return tuple(
-        Said(item, file.place(each)) for each, item in file.items(*key) if isinstance(item, str)
+        Said(text, file.place(place)) for place, text in file.items(*key) if isinstance(text, str)
     )

@@ -18,6 +18,6 @@ _VERSION: Final = re.compile(
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """The first version of CPython that the file names."""
-    found = _VERSION.search(text.text)
-    said = Said(found[1], text.place(*found.span(1))) if found else None
-    return ProjectFile(text.name, "python-version", text.text, encoding, python=said)
+    match = _VERSION.search(text.text)
+    python = Said(match[1], text.place(*match.span(1))) if match else None
+    return ProjectFile(text.name, "python-version", text.text, encoding, python=python)

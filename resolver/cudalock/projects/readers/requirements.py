@@ -100,41 +100,43 @@ class Reader:
             self._read_options(line)
             return
         cut = _options_start(line.text)
-        said, stray = split_options(line.text, cut)
+        options, stray = split_options(line.text, cut)
         if stray is not None:
             self._problem(
                 line, stray[1], stray[2], f"`{stray[0]}` cannot stand after a requirement"
             )
-        hashes = [each for each in said if each.name == "--hash" and each.value]
-        entry = self.requirement(
-            line.text[:cut].rstrip(), line, 0, [each.value or "" for each in hashes]
+        hashes = [option for option in options if option.name == "--hash" and option.value]
+        requirement = self.requirement(
+            line.text[:cut].rstrip(), line, 0, [option.value or "" for option in hashes]
         )
-        if entry is None:
+        if requirement is None:
             return
         if hashes:
             place = self.text.place(*line.span(hashes[0].start, hashes[-1].end))
-            entry = replace(entry, hashes_place=place)
-        self.declared.append(entry)
+            requirement = replace(requirement, hashes_place=place)
+        self.declared.append(requirement)
 
     def requirement(
-        self, said: str, line: LogicalLine, start: int, hashes: list[str], editable: bool = False
+        self, text: str, line: LogicalLine, start: int, hashes: list[str], editable: bool = False
     ) -> Declared | None:
         """The entry for a requirement, path or address at `start` of a line; None for a problem."""
-        expanded = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), said)
-        span = line.span(start, start + len(said))
+        expanded = _VARIABLE.sub(lambda variable: os.environ.get(variable[1], variable[0]), text)
+        span = line.span(start, start + len(text))
         place = self.text.place(*span)
         ignored = self.text.ignored(line.start, line.end)
-        text = self.text.text[span[0] : span[1]]
-        base = Declared("", text, place, role=self.role, ignored=ignored, editable=editable)
+        written = self.text.text[span[0] : span[1]]
+        base = Declared("", written, place, role=self.role, ignored=ignored, editable=editable)
         if editable or is_address(expanded):
-            entry = _address(base, expanded, hashes, self._part(line, said, start, expanded, None))
-            if entry.marker is None or is_marker(entry.marker):
-                return entry
-            self.problems.append(Problem(place, f"`{entry.marker}` is no marker"))
+            requirement = _address(
+                base, expanded, hashes, self._part(line, text, start, expanded, None)
+            )
+            if requirement.marker is None or is_marker(requirement.marker):
+                return requirement
+            self.problems.append(Problem(place, f"`{requirement.marker}` is no marker"))
             return None
         parsed = parse(expanded)
         if parsed.problem is not None:
-            self.problems.append(Problem(place, f"`{said}` {NO_REQUIREMENT}: {parsed.problem}"))
+            self.problems.append(Problem(place, f"`{text}` {NO_REQUIREMENT}: {parsed.problem}"))
             return None
         return replace(
             base,
@@ -144,57 +146,61 @@ class Reader:
             extras=parsed.extras,
             url=parsed.url,
             hashes=tuple(hashes) or url_hashes(parsed.url),
-            version_place=self._part(line, said, start, expanded, parsed.version),
+            version_place=self._part(line, text, start, expanded, parsed.version),
             syntax="url" if parsed.url else "pep508",
         )
 
     def _part(
-        self, line: LogicalLine, said: str, start: int, expanded: str, part: tuple[int, int] | None
+        self, line: LogicalLine, text: str, start: int, expanded: str, part: tuple[int, int] | None
     ) -> Place | None:
         """The place of a part of a requirement, unless variables had to be put in."""
-        if said != expanded:
+        if text != expanded:
             return None
-        first, last = part if part is not None else (0, len(_without_marker(said)))
+        first, last = part if part is not None else (0, len(_without_marker(text)))
         return self.text.place(*line.span(start + first, start + last))
 
     def _read_options(self, line: LogicalLine) -> None:
-        said, stray = split_options(line.text, 0)
+        options, stray = split_options(line.text, 0)
         if stray is not None:
             place = self.text.place(*line.span(stray[1], stray[2]))
             self.options.append(Option(stray[0], None, place))
             self.problems.append(Problem(place, f"`{stray[0]}` is no option of such a file"))
-        for option in said:
+        for option in options:
             self.option(option, line)
 
-    def option(self, said: GivenOption, line: LogicalLine) -> None:
+    def option(self, option: GivenOption, line: LogicalLine) -> None:
         """One option for the whole file."""
-        place = self.text.place(*line.span(said.start, said.end))
-        value = said.value or ""
-        if said.name not in ("--requirement", "--constraint", "--editable"):
-            self.options.append(Option(said.name, said.value, place))
-        if said.name == "--no-index":
+        place = self.text.place(*line.span(option.start, option.end))
+        value = option.value or ""
+        if option.name not in ("--requirement", "--constraint", "--editable"):
+            self.options.append(Option(option.name, option.value, place))
+        if option.name == "--no-index":
             self.no_index = True
-        elif said.name in ("--index-url", "--extra-index-url", "--find-links"):
-            inner = self.text.place(*line.span(said.value_start, said.value_end))
-            self.indexes.append(DeclaredIndex(value, said.name[2:], inner))
-        elif said.name in ("--requirement", "--constraint"):
-            self._read_nested(said, line)
-        elif said.name == "--editable":
-            rest = line.text[said.value_start : said.value_end]
-            entry = self.requirement(value, line, said.value_start, [], editable=True)
-            if entry is not None:
-                whole = line.span(said.start, said.end)
-                text = self.text.text[whole[0] : whole[1]]
-                where = None if rest != value else entry.version_place
-                self.declared.append(replace(entry, text=text, place=place, version_place=where))
+        elif option.name in ("--index-url", "--extra-index-url", "--find-links"):
+            inner = self.text.place(*line.span(option.value_start, option.value_end))
+            self.indexes.append(DeclaredIndex(value, option.name[2:], inner))
+        elif option.name in ("--requirement", "--constraint"):
+            self._read_nested(option, line)
+        elif option.name == "--editable":
+            tail = line.text[option.value_start : option.value_end]
+            requirement = self.requirement(value, line, option.value_start, [], editable=True)
+            if requirement is not None:
+                span = line.span(option.start, option.end)
+                text = self.text.text[span[0] : span[1]]
+                where = None if tail != value else requirement.version_place
+                self.declared.append(
+                    replace(requirement, text=text, place=place, version_place=where)
+                )
 
-    def _read_nested(self, said: GivenOption, line: LogicalLine) -> None:
+    def _read_nested(self, option: GivenOption, line: LogicalLine) -> None:
         if self.nested_reader is None:
             return
-        constraint = self.role == "constraint" or said.name == "--constraint"
-        start, end = line.span(said.value_start, said.value_end)
-        value = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), said.value or "")
-        file = self.nested_reader(value, constraint, start, end)
+        constraint = self.role == "constraint" or option.name == "--constraint"
+        start, end = line.span(option.value_start, option.value_end)
+        path = _VARIABLE.sub(
+            lambda variable: os.environ.get(variable[1], variable[0]), option.value or ""
+        )
+        file = self.nested_reader(path, constraint, start, end)
         if file is not None:
             self.nested.append(file)
 
@@ -228,18 +234,18 @@ def _options_start(line: str) -> int:
     """Where the options of a requirement begin: at the first word with a dash, as with pip."""
     position = line.find(" -")
     tab = line.find("\t-")
-    found = [each for each in (position, tab) if each >= 0]
-    return min(found, default=len(line) - 1) + 1
+    starts = [start for start in (position, tab) if start >= 0]
+    return min(starts, default=len(line) - 1) + 1
 
 
 def split_options(line: str, start: int) -> tuple[list[GivenOption], tuple[str, int, int] | None]:
     """The options of a line from `start` on, and the first word that is none of them."""
-    found: list[GivenOption] = []
+    options: list[GivenOption] = []
     waiting: tuple[str, int] | None = None
     stray: tuple[str, int, int] | None = None
     for word, begin, end in words(line, start):
         if waiting is not None:
-            found.append(
+            options.append(
                 GivenOption(waiting[0], word, waiting[1], end, *_unquoted(line, begin, end))
             )
             waiting = None
@@ -251,16 +257,16 @@ def split_options(line: str, start: int) -> tuple[list[GivenOption], tuple[str, 
         name = _SHORT.get(name, name)
         if name in _WITH_VALUE and equals:
             inner = end - len(value) if line[begin:end].endswith(value) else begin
-            found.append(GivenOption(name, value, begin, end, inner, end))
+            options.append(GivenOption(name, value, begin, end, inner, end))
         elif name in _WITH_VALUE:
             waiting = name, begin
         elif name in _WITHOUT and not equals:
-            found.append(GivenOption(name, None, begin, end, end, end))
+            options.append(GivenOption(name, None, begin, end, end, end))
         elif stray is None:
             stray = word, begin, end
     if waiting is not None and stray is None:
         stray = waiting[0], waiting[1], len(line)
-    return found, stray
+    return options, stray
 
 
 def _unquoted(line: str, start: int, end: int) -> tuple[int, int]:
@@ -284,10 +290,10 @@ def _without_marker(text: str) -> str:
     return text.partition(" ;")[0].partition("; ")[0].rstrip()
 
 
-def _address(base: Declared, said: str, hashes: list[str], place: Place | None) -> Declared:
+def _address(base: Declared, text: str, hashes: list[str], place: Place | None) -> Declared:
     """The entry for an address or path, with as much of a name as it has."""
-    url = _without_marker(said)
-    marker = said[len(url) :].strip().removeprefix(";").strip() or None
+    url = _without_marker(text)
+    marker = text[len(url) :].strip().removeprefix(";").strip() or None
     name, extras = "", ""
     if egg := _EGG.search(url):
         name, extras = egg[1], egg[2] or ""
@@ -297,7 +303,7 @@ def _address(base: Declared, said: str, hashes: list[str], place: Place | None) 
         base,
         name=canonical(name) if is_name(name) else project_of(url),
         extras=tuple(
-            sorted(canonical(each) for each in extras.split(",") if is_name(each.strip()))
+            sorted(canonical(extra) for extra in extras.split(",") if is_name(extra.strip()))
         ),
         marker=marker,
         url=url,
@@ -313,8 +319,8 @@ def project_of(url: str) -> str:
     name = ""
     if file.lower().endswith(".whl") and file.count("-") >= 4:
         name = file.partition("-")[0]
-    elif file.lower().endswith(".tar.gz") and (found := re.match(r"(.+)-[0-9]", file)):
-        name = found[1]
+    elif file.lower().endswith(".tar.gz") and (match := re.match(r"(.+)-[0-9]", file)):
+        name = match[1]
     return canonical(name) if is_name(name) else ""
 
 

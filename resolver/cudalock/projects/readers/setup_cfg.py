@@ -21,7 +21,7 @@ _OPTIONS: Final = "options"
 _EXTRAS: Final = "options.extras_require"
 
 
-class _Value(NamedTuple):
+class _Field(NamedTuple):
     """One line of a key's value, with its place; `single` for a value that has but this line."""
 
     section: str
@@ -39,20 +39,20 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     dynamic: list[str] = []
     notes: list[str] = []
     name: str | None = None
-    for value in _values(text.text):
-        place = text.place(value.start, value.start + len(value.text))
-        if (value.section, value.key) == (_OPTIONS, "python_requires"):
-            python = Said(value.text, place) if is_specifier(value.text) else python
-        elif (value.section, value.key) == ("metadata", "name"):
-            name = canonical(value.text)
-        elif (group := _group(value)) is None:
+    for field in _fields(text.text):
+        place = text.place(field.start, field.start + len(field.text))
+        if (field.section, field.key) == (_OPTIONS, "python_requires"):
+            python = Said(field.text, place) if is_specifier(field.text) else python
+        elif (field.section, field.key) == ("metadata", "name"):
+            name = canonical(field.text)
+        elif (group := _group(field)) is None:
             continue
-        elif value.text.startswith(("file:", "attr:")):
+        elif field.text.startswith(("file:", "attr:")):
             dynamic.append("dependencies" if not group else "optional-dependencies")
-            notes.append(f"`{value.key}` comes from `{value.text}`")
+            notes.append(f"`{field.key}` comes from `{field.text}`")
         else:
-            found = _entries(text, value, problems)
-            declared += [replace(each, group=group or None) for each in found]
+            requirements = _requirements(text, field, problems)
+            declared += [replace(requirement, group=group or None) for requirement in requirements]
     return ProjectFile(
         text.name,
         "setup-cfg",
@@ -67,33 +67,33 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     )
 
 
-def _group(value: _Value) -> str | None:
+def _group(field: _Field) -> str | None:
     """The group of a list of requirements, "" for what everyone gets; None for another key."""
-    if (value.section, value.key) == (_OPTIONS, "install_requires"):
+    if (field.section, field.key) == (_OPTIONS, "install_requires"):
         return ""
-    return f"extra:{canonical(value.key)}" if value.section == _EXTRAS else None
+    return f"extra:{canonical(field.key)}" if field.section == _EXTRAS else None
 
 
-def _entries(text: Text, value: _Value, problems: list[Problem]) -> Iterator[Declared]:
+def _requirements(text: Text, field: _Field, problems: list[Problem]) -> Iterator[Declared]:
     """The requirements of a line. A value of one line is a list with semicolons, as setuptools has
     it."""
-    position = value.start
-    for part in value.text.split(";") if value.single else [value.text]:
-        said = part.strip()
+    position = field.start
+    for part in field.text.split(";") if field.single else [field.text]:
+        text_part = part.strip()
         start = position + len(part) - len(part.lstrip())
         position += len(part) + 1
-        if not said:
+        if not text_part:
             continue
-        place = text.place(start, start + len(said))
-        parsed = parse(said)
+        place = text.place(start, start + len(text_part))
+        parsed = parse(text_part)
         if parsed.problem is not None:
-            problems.append(Problem(place, f"`{said}` is no requirement: {parsed.problem}"))
+            problems.append(Problem(place, f"`{text_part}` is no requirement: {parsed.problem}"))
             continue
         where = text.place(start + parsed.version[0], start + parsed.version[1])
-        yield entry(parsed, said, place, where, text.ignored(start, start + len(said)))
+        yield entry(parsed, text_part, place, where, text.ignored(start, start + len(text_part)))
 
 
-def _values(text: str) -> Iterator[_Value]:
+def _fields(text: str) -> Iterator[_Field]:
     """The lines of every value that are not empty, as configparser reads them."""
     section, key = "", ""
     rows: list[tuple[str, int]] = []
@@ -106,19 +106,19 @@ def _values(text: str) -> Iterator[_Value]:
         if bare[0].isspace() and key:
             rows.append((bare, start))
             continue
-        yield from _told(section, key, rows)
+        yield from _field_of_rows(section, key, rows)
         rows, key = [], ""
         if bare.startswith("["):
             section = bare.strip("[] \t").lower()
-        elif found := _KEY.match(bare):
-            key = found[1].lower().replace("-", "_")
-            rows = [(" " * found.end() + bare[found.end() :], start)]
-    yield from _told(section, key, rows)
+        elif match := _KEY.match(bare):
+            key = match[1].lower().replace("-", "_")
+            rows = [(" " * match.end() + bare[match.end() :], start)]
+    yield from _field_of_rows(section, key, rows)
 
 
-def _told(section: str, key: str, rows: list[tuple[str, int]]) -> Iterator[_Value]:
+def _field_of_rows(section: str, key: str, rows: list[tuple[str, int]]) -> Iterator[_Field]:
     filled = [
         (row.strip(), start + len(row) - len(row.lstrip())) for row, start in rows if row.strip()
     ]
-    for said, start in filled:
-        yield _Value(section, key, said, start, len(rows) == 1)
+    for text, start in filled:
+        yield _Field(section, key, text, start, len(rows) == 1)

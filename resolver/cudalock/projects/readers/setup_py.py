@@ -65,20 +65,20 @@ class _Setup:
                 self.values[name] = ast.BinOp(self.values[name], ast.Add(), statement.value)
 
     def read(self, encoding: Encoding) -> ProjectFile:
-        said = {key.arg: key.value for key in self.call.keywords} if self.call else {}
-        if self.call is not None and None in said:
+        keywords = {key.arg: key.value for key in self.call.keywords} if self.call else {}
+        if self.call is not None and None in keywords:
             self.computed.append("dependencies")
-        declared = list(self._requirements("dependencies", said.get("install_requires"), None))
-        extras = self._value(said.get("extras_require"))
+        declared = list(self._requirements("dependencies", keywords.get("install_requires"), None))
+        extras = self._resolved(keywords.get("extras_require"))
         if isinstance(extras, ast.Dict):
-            for key, value in zip(extras.keys, extras.values, strict=True):
+            for key, listed in zip(extras.keys, extras.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
                     group = f"extra:{canonical(key.value)}"
-                    declared += self._requirements("optional-dependencies", value, group)
+                    declared += self._requirements("optional-dependencies", listed, group)
         elif extras is not None:
             self.computed.append("optional-dependencies")
-        name = self._string(said.get("name"))
-        python = self._string(said.get("python_requires"))
+        name = self._string(keywords.get("name"))
+        python = self._string(keywords.get("python_requires"))
         return ProjectFile(
             self.text.name,
             "setup-py",
@@ -92,7 +92,7 @@ class _Setup:
             project=canonical(name.value) if name else None,
         )
 
-    def _value(self, node: ast.expr | None) -> ast.expr | None:
+    def _resolved(self, node: ast.expr | None) -> ast.expr | None:
         """What a name stands for, as far as assignments of names to names go."""
         for _ in range(10):
             if not isinstance(node, ast.Name) or node.id not in self.values:
@@ -101,7 +101,7 @@ class _Setup:
         return node
 
     def _string(self, node: ast.expr | None) -> Said | None:
-        node = self._value(node)
+        node = self._resolved(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return Said(node.value, self.text.place(*self._span(node, node.value)))
         return None
@@ -109,17 +109,17 @@ class _Setup:
     def _requirements(
         self, field: str, node: ast.expr | None, group: str | None
     ) -> Iterator[Declared]:
-        for each in self._constants(field, node, 20):
-            yield from self._requirement(each, group)
+        for constant in self._constants(field, node, 20):
+            yield from self._requirement(constant, group)
 
     def _constants(self, field: str, node: ast.expr | None, depth: int) -> Iterator[ast.Constant]:
         """The strings of a list, of a sum of lists, or of one string."""
-        node = self._value(node)
+        node = self._resolved(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node
         elif isinstance(node, ast.List | ast.Tuple):
-            for each in node.elts:
-                inner = each.value if isinstance(each, ast.Starred) else each
+            for element in node.elts:
+                inner = element.value if isinstance(element, ast.Starred) else element
                 yield from self._constants(field, inner, depth - 1) if depth else ()
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and depth:
             yield from self._constants(field, node.left, depth - 1)
@@ -134,16 +134,16 @@ class _Setup:
         position = 0
         for line in str(node.value).splitlines(keepends=True):
             offset, position = position, position + len(line)
-            said = line.partition(" #")[0].strip()
-            if not said or said.startswith("#"):
+            text = line.partition(" #")[0].strip()
+            if not text or text.startswith("#"):
                 continue
             first = start + offset + len(line) - len(line.lstrip())
             place = (
-                self.text.place(first, first + len(said)) if exact else self.text.place(start, end)
+                self.text.place(first, first + len(text)) if exact else self.text.place(start, end)
             )
-            parsed = parse(said)
+            parsed = parse(text)
             if parsed.problem is not None:
-                message = f"`{said}` is no requirement: {parsed.problem}"
+                message = f"`{text}` is no requirement: {parsed.problem}"
                 self.problems.append(Problem(place, message))
                 continue
             where = self.text.place(first + parsed.version[0], first + parsed.version[1])
@@ -151,14 +151,14 @@ class _Setup:
             ignored = self.text.ignored(place.start, place.end)
             yield entry(parsed, written, place, where if exact else None, ignored, group=group)
 
-    def _span(self, node: ast.expr, value: str) -> tuple[int, int]:
+    def _span(self, node: ast.expr, text: str) -> tuple[int, int]:
         """Where a string stands: what is between its quotes, if that is the value itself."""
         start = self.text.offset_of_byte(node.lineno, node.col_offset)
         end = self.text.offset_of_byte(node.end_lineno or node.lineno, node.end_col_offset or 0)
         written = self.text.text[start:end]
-        inside = written.find(value)
-        if inside >= 0 and len(written) - len(value) <= 8:
-            return start + inside, start + inside + len(value)
+        inside = written.find(text)
+        if inside >= 0 and len(written) - len(text) <= 8:
+            return start + inside, start + inside + len(text)
         return start, end
 
 

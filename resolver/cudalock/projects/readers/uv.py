@@ -32,19 +32,19 @@ def declared(file: TomlFile) -> list[Declared]:
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
     """The indexes for all of uv, then those that only `uv pip` heeds."""
-    for key, item in file.items(*_UV, "index"):
-        if not isinstance(item, dict) or not isinstance(item.get("url"), str):
+    for key, index in file.items(*_UV, "index"):
+        if not isinstance(index, dict) or not isinstance(index.get("url"), str):
             file.problem(key, "an index needs a `url`")
             continue
-        name = item.get("name")
-        kind = "find-links" if item.get("format") == "flat" else "named"
+        name = index.get("name")
+        kind = "find-links" if index.get("format") == "flat" else "named"
         yield DeclaredIndex(
-            item["url"],
+            index["url"],
             kind,
             file.place((*key, "url")),
             name=name if isinstance(name, str) else None,
-            explicit=item.get("explicit") is True,
-            default=item.get("default") is True,
+            explicit=index.get("explicit") is True,
+            default=index.get("default") is True,
         )
     for table in (_UV, (*_UV, "pip")):
         for word in ("index-url", "extra-index-url", "find-links"):
@@ -52,13 +52,13 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 
 
 def _plain(file: TomlFile, key: tuple[str, ...], kind: str) -> Iterator[DeclaredIndex]:
-    said = file.table(*key[:-1]).get(key[-1])
-    if isinstance(said, str):
-        yield DeclaredIndex(said, kind, file.place(key))
-    elif said is not None:
-        for each, item in file.items(*key):
-            if isinstance(item, str):
-                yield DeclaredIndex(item, kind, file.place(each))
+    setting = file.table(*key[:-1]).get(key[-1])
+    if isinstance(setting, str):
+        yield DeclaredIndex(setting, kind, file.place(key))
+    elif setting is not None:
+        for place, text in file.items(*key):
+            if isinstance(text, str):
+                yield DeclaredIndex(text, kind, file.place(place))
 
 
 def no_index(file: TomlFile) -> bool:
@@ -69,44 +69,44 @@ def no_index(file: TomlFile) -> bool:
 def options(file: TomlFile) -> Iterator[Option]:
     """Flags of `uv pip` that say which CUDA is meant."""
     key = (*_UV, "pip", "torch-backend")
-    said = file.said(*key)
-    if said is not None:
-        yield Option("--torch-backend", said.value, said.place)
+    setting = file.said(*key)
+    if setting is not None:
+        yield Option("--torch-backend", setting.value, setting.place)
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
     """The entries of `[tool.uv.sources]`, one for each table."""
-    for name, said in file.table(*_UV, "sources").items():
+    for name, marker in file.table(*_UV, "sources").items():
         key = (*_UV, "sources", name)
-        tables: list[tuple[Key, Any]] = [(key, said)]
-        if isinstance(said, list):
+        tables: list[tuple[Key, Any]] = [(key, marker)]
+        if isinstance(marker, list):
             tables = list(file.items(*key))
-        for each, table in tables:
+        for place, table in tables:
             if not isinstance(table, dict):
-                file.problem(each, "it is no table")
-            elif isinstance(said := table.get("marker"), str) and not is_marker(said):
+                file.problem(place, "it is no table")
+            elif isinstance(marker := table.get("marker"), str) and not is_marker(marker):
                 # told, and left out: where it holds nobody knows
-                file.problem((*each, "marker"), f"`{said}` is no marker")
+                file.problem((*place, "marker"), f"`{marker}` is no marker")
             else:
-                yield _source(file, canonical(name), each, table)
+                yield _source(file, canonical(name), place, table)
 
 
 def _source(file: TomlFile, name: str, key: Key, table: dict[str, Any]) -> Source:
-    said = {
-        word: value
+    strings = {
+        word: text
         for word in (*_KINDS, "marker", "extra", "group")
-        if isinstance(value := table.get(word), str)
+        if isinstance(text := table.get(word), str)
     }
-    kind = next((word for word in _KINDS if word in said), None)
+    kind = next((word for word in _KINDS if word in strings), None)
     for word in ("extra", "group"):
-        if word in said:
-            said[word] = canonical(said[word])
+        if word in strings:
+            strings[word] = canonical(strings[word])
     return Source(
         name,
         file.pair_place(key),
         value_place=file.place((*key, kind)) if kind else None,
-        marker_place=file.place((*key, "marker")) if "marker" in said else None,
-        **said,
+        marker_place=file.place((*key, "marker")) if "marker" in strings else None,
+        **strings,
     )
 
 
@@ -121,37 +121,37 @@ def no_members(file: TomlFile) -> tuple[str, ...]:
 
 
 def _globs(file: TomlFile, key: str) -> tuple[str, ...]:
-    found = file.items(*_UV, "workspace", key)
-    return tuple(item for _, item in found if isinstance(item, str))
+    patterns = file.items(*_UV, "workspace", key)
+    return tuple(pattern for _, pattern in patterns if isinstance(pattern, str))
 
 
 def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
     """The sets of extras and groups that are never wanted together."""
-    for _, items in file.items(*_UV, "conflicts"):
-        found = set()
-        for item in as_list(items):
+    for _, members in file.items(*_UV, "conflicts"):
+        names = set()
+        for member in as_list(members):
             for kind in ("extra", "group"):
-                if isinstance(item, dict) and isinstance(item.get(kind), str):
-                    found.add(f"{kind}:{canonical(item[kind])}")
-        yield frozenset(found)
+                if isinstance(member, dict) and isinstance(member.get(kind), str):
+                    names.add(f"{kind}:{canonical(member[kind])}")
+        yield frozenset(names)
 
 
-def sent(entries: Iterable[Declared], file: ProjectFile) -> Iterator[Declared]:
+def sent(requirements: Iterable[Declared], file: ProjectFile) -> Iterator[Declared]:
     """The entries with the index or address that the sources give them, where it is always one."""
-    for entry in entries:
-        found = file.sources_for(entry)
-        if len(found) != 1 or found[0].marker is not None or entry.url is not None:
-            yield entry
+    for requirement in requirements:
+        matching = file.sources_for(requirement)
+        if len(matching) != 1 or matching[0].marker is not None or requirement.url is not None:
+            yield requirement
         else:
-            yield _sent(entry, found[0], file)
+            yield _sent(requirement, matching[0], file)
 
 
-def _sent(entry: Declared, source: Source, file: ProjectFile) -> Declared:
+def _sent(requirement: Declared, source: Source, file: ProjectFile) -> Declared:
     if source.index is not None:
         index = file.index_named(source.index)
-        return replace(entry, index=index.url) if index else entry
+        return replace(requirement, index=index.url) if index else requirement
     address = source.url or source.path or (source.git and f"git+{source.git}")
     if not address:
-        return entry
+        return requirement
     where: Place | None = source.value_place if source.url else None
-    return replace(entry, url=address, version_place=where, syntax="url")
+    return replace(requirement, url=address, version_place=where, syntax="url")

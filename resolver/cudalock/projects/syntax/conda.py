@@ -37,53 +37,53 @@ def parse(text: str) -> Spec | None:
     if head is None or len(text) > _LONGEST:
         return None
     start, end = head.end(), len(text.rstrip())
-    rest = text[start:end]
-    if rest.startswith("["):
-        return _with_brackets(head, rest, (start, end))
-    if rest and rest[0] not in " \t=<>!~":
+    tail = text[start:end]
+    if tail.startswith("["):
+        return _with_brackets(head, tail, (start, end))
+    if tail and tail[0] not in " \t=<>!~":
         return None
-    version, build = _split(rest)
+    version, build = _split(tail)
     return Spec(head[1], head[2], _specifier(version, build is not None), build, (start, end))
 
 
-def _with_brackets(head: re.Match[str], rest: str, span: tuple[int, int]) -> Spec | None:
-    if not rest.endswith("]"):
+def _with_brackets(head: re.Match[str], tail: str, span: tuple[int, int]) -> Spec | None:
+    if not tail.endswith("]"):
         return None
-    said = {key: a or b or c for key, a, b, c in _BRACKET.findall(rest)}
-    specifier = _specifier(said.get("version", ""), False)
-    return Spec(said.get("channel", head[1]), head[2], specifier, said.get("build"), span)
+    fields = {key: a or b or c for key, a, b, c in _BRACKET.findall(tail)}
+    specifier = _specifier(fields.get("version", ""), False)
+    return Spec(fields.get("channel", head[1]), head[2], specifier, fields.get("build"), span)
 
 
-def _split(rest: str) -> tuple[str, str | None]:
+def _split(text: str) -> tuple[str, str | None]:
     """Version and build, which come after a blank or after an `=`."""
-    said = rest.strip()
-    operator = re.match(r"[=<>!~]*", said)
+    stripped = text.strip()
+    operator = re.match(r"[=<>!~]*", stripped)
     begin = operator.end() if operator else 0
-    joined = re.sub(r"\s*,\s*", ",", said[begin:].strip())
+    joined = re.sub(r"\s*,\s*", ",", stripped[begin:].strip())
     joined = re.sub(r"([<>=!~]=?)\s+", r"\1", joined)
     version, separator, build = joined.partition("=") if "," not in joined else (joined, "", "")
     if not separator:
         version, separator, build = joined.partition(" ")
-    found = build.strip() or None
-    return said[:begin] + version.strip(), None if found == "*" else found
+    build_text = build.strip() or None
+    return stripped[:begin] + version.strip(), None if build_text == "*" else build_text
 
 
 def _specifier(version: str, has_build: bool) -> str | None:
     """A version as conda has it in PEP 440's words; None where those do not reach."""
     if version in ("", "*", "=*", "==*"):
         return ""
-    clauses = [_clause(each.strip(), has_build) for each in version.split(",")]
-    if any(each is None for each in clauses):
+    clauses = [_clause(part.strip(), has_build) for part in version.split(",")]
+    if any(part is None for part in clauses):
         return None
-    specifier = ",".join(each for each in clauses if each)
+    specifier = ",".join(part for part in clauses if part)
     return specifier if is_specifier(specifier) else None
 
 
 def _clause(clause: str, has_build: bool) -> str | None:
-    found = re.fullmatch(r"(==|=|>=|<=|>|<|!=|~=)?\s*([0-9][A-Za-z0-9._+!]*?)(\.?\*)?", clause)
-    if found is None:
+    match = re.fullmatch(r"(==|=|>=|<=|>|<|!=|~=)?\s*([0-9][A-Za-z0-9._+!]*?)(\.?\*)?", clause)
+    if match is None:
         return None
-    operator, version, star = found[1] or "", found[2], found[3]
+    operator, version, star = match[1] or "", match[2], match[3]
     if operator == "=" and not has_build:
         return f"=={version}.*"
     if operator in ("", "=", "==", "!="):

@@ -27,8 +27,8 @@ class LogicalLine(NamedTuple):
 
     def at(self, offset: int) -> int:
         """Where in the file a character of the line is."""
-        found = self.pieces[bisect_right(self.pieces, (offset, 1 << 62)) - 1]
-        return found[1] + offset - found[0]
+        piece = self.pieces[bisect_right(self.pieces, (offset, 1 << 62)) - 1]
+        return piece[1] + offset - piece[0]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where in the file some characters of the line are."""
@@ -100,17 +100,17 @@ def words(line: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
         if line[position].isspace():
             position += 1
             continue
-        begin, said, quote = position, [], ""
+        begin, letters, quote = position, [], ""
         while position < end:
             letter = line[position]
             if quote:
                 quote = "" if letter == quote else quote
-                said.append("" if not quote else letter)
+                letters.append("" if not quote else letter)
             elif letter in "'\"":
                 quote = letter
             elif letter.isspace():
                 break
             else:
-                said.append(letter)
+                letters.append(letter)
             position += 1
-        yield "".join(said), begin, position
+        yield "".join(letters), begin, position

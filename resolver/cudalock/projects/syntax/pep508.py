@@ -54,27 +54,29 @@ def parse(text: str) -> Parsed:
     extras: tuple[str, ...] = ()
     doubtful = False
     if bracket := _EXTRAS.match(text, position):
-        written = [each.strip() for each in bracket[1].split(",")]
+        written = [extra.strip() for extra in bracket[1].split(",")]
         doubtful = not all(map(_EXTRA.fullmatch, written)) and written != [""]
-        extras = tuple(sorted({canonical(each) for each in written if each}))
+        extras = tuple(sorted({canonical(extra) for extra in written if extra}))
         position = bracket.end()
     if address := _URL.match(text, position):
         return _with_url(text, head[1], extras, address, doubtful)
     semicolon = text.find(";", position)
     end = len(text) if semicolon < 0 else semicolon
     start, stop = _bare(text, position, end)
-    said = text[start:stop]
+    text_part = text[start:stop]
     marker = None if semicolon < 0 else text[semicolon + 1 :].strip()
-    version = (start, stop) if said else (_insertion(text, position), _insertion(text, position))
-    specifier = _specifier(said)
+    version = (
+        (start, stop) if text_part else (_insertion(text, position), _insertion(text, position))
+    )
+    specifier = _specifier(text_part)
     if doubtful or specifier is None or not (marker is None or is_marker(marker)):
-        single = _SINGLE.fullmatch(said)
-        asked = text[:position].strip()
-        problem = f"did you mean `{asked}=={single[1]}`?" if single else _reason(text)
-        stripped = "" if problem else "".join(said.split())
+        single = _SINGLE.fullmatch(text_part)
+        bare = text[:position].strip()
+        problem = f"did you mean `{bare}=={single[1]}`?" if single else _reason(text)
+        stripped = "" if problem else "".join(text_part.split())
         # packaging takes a name that ends in an underscore.
         if not is_specifier(stripped):
-            problem, stripped = f"`{said}` is no version specifier", ""
+            problem, stripped = f"`{text_part}` is no version specifier", ""
         return Parsed(head[1], extras, stripped, None, marker, version, problem)
     return Parsed(head[1], extras, specifier, None, marker, version)
 
@@ -82,10 +84,10 @@ def parse(text: str) -> Parsed:
 def _with_url(
     text: str, name: str, extras: tuple[str, ...], address: re.Match[str], doubtful: bool
 ) -> Parsed:
-    rest = text[address.end() :]
-    marker = rest[1:].strip() if rest.startswith(";") else None
+    tail = text[address.end() :]
+    marker = tail[1:].strip() if tail.startswith(";") else None
     problem = None
-    if doubtful or (rest and marker is None) or not (marker is None or is_marker(marker)):
+    if doubtful or (tail and marker is None) or not (marker is None or is_marker(marker)):
         problem = _reason(text) or "it goes on after its address"
     return Parsed(name, extras, "", address[1], marker, address.span(1), problem)
 

@@ -68,11 +68,11 @@ def read(words: list[Word], text: Text, nested: Nested | None = None) -> Install
 
     An index in the place of the package index serves this command alone, so it is its entries'.
     """
-    rest = _arguments(words)
-    if rest is None:
+    arguments = _arguments(words)
+    if arguments is None:
         return None
     command = _Command(text, nested)
-    command.read(rest)
+    command.read(arguments)
     return command.result()
 
 
@@ -133,43 +133,43 @@ class _Command:
             urls = value.split() or [value]
             self.installed.indexes += [DeclaredIndex(url, _INDEXES[name], place) for url in urls]
         elif name in _FILES and self.nested_reader is not None:
-            found = self.nested_reader(value, _FILES[name], word.start, word.end)
-            self.installed.nested += [found] if found is not None else []
+            file = self.nested_reader(value, _FILES[name], word.start, word.end)
+            self.installed.nested += [file] if file is not None else []
         elif name in _EDITABLE:
             self._requirement(word, True)
         elif name in _TOLD:
             self.installed.options.append(Option(name, value, place))
 
     def _requirement(self, word: Word, editable: bool) -> None:
-        said = word.value.strip()
-        if not said or (
-            not editable and not is_address(said) and not _REQUIREMENT_LIKE.match(said)
+        text = word.value.strip()
+        if not text or (
+            not editable and not is_address(text) and not _REQUIREMENT_LIKE.match(text)
         ):
             return
-        line = LogicalLine(said, ((0, word.start),), word.end)
-        entry = self.reader.requirement(said, line, 0, [], editable)
-        if entry is None:
+        line = LogicalLine(text, ((0, word.start),), word.end)
+        requirement = self.reader.requirement(text, line, 0, [], editable)
+        if requirement is None:
             place = self.text.place(word.start, word.end)
             self.installed.problems += [p._replace(place=place) for p in self.reader.problems]
             self.reader.problems.clear()
         elif word.exact:
-            self.installed.declared.append(entry)
+            self.installed.declared.append(requirement)
         else:
-            text = self.text.text[word.start : word.end]
+            written = self.text.text[word.start : word.end]
             place = self.text.place(word.start, word.end)
             self.installed.declared.append(
-                replace(entry, text=text, place=place, version_place=None)
+                replace(requirement, text=written, place=place, version_place=None)
             )
 
     def result(self) -> Installed:
-        own = [each for each in self.installed.indexes if each.kind == "index-url"]
+        own = [index for index in self.installed.indexes if index.kind == "index-url"]
         if own:
             self.installed.declared = [
-                replace(entry, index=own[-1].url) if entry.url is None else entry
-                for entry in self.installed.declared
+                replace(requirement, index=own[-1].url) if requirement.url is None else requirement
+                for requirement in self.installed.declared
             ]
             self.installed.indexes = [
-                each._replace(kind="named", explicit=True) if each in own else each
-                for each in self.installed.indexes
+                index._replace(kind="named", explicit=True) if index in own else index
+                for index in self.installed.indexes
             ]
         return self.installed

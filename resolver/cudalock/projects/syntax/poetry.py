@@ -22,34 +22,34 @@ def translate(text: str) -> str | None:
         return _either(re.split(r"\|\|?", text))
     clauses: list[str] = []
     for part in text.split(","):
-        said = part.strip()
+        text_part = part.strip()
         position = 0
-        while position < len(said):
-            found = _CLAUSE.match(said, position)
-            clause = _clause(found[1] or "", found[2]) if found else None
-            if found is None or clause is None:
+        while position < len(text_part):
+            match = _CLAUSE.match(text_part, position)
+            clause = _clause(match[1] or "", match[2]) if match else None
+            if match is None or clause is None:
                 return None
             clauses += [clause] if clause else []
-            position = found.end()
+            position = match.end()
     specifier = ",".join(clauses)
     return specifier if is_specifier(specifier) else None
 
 
 def _either(ranges: list[str]) -> str | None:
     """Ranges of which one may hold: with one version between them, all but that one."""
-    whole: list[str] = []
+    all_clauses: list[str] = []
     for text in ranges:
         specifier = translate(text)
         if not specifier:
             return None
         clauses = sorted(specifier.split(","), key=lambda clause: clause[0] == "<")
-        if whole:
-            below, above = whole.pop(), clauses.pop(0)
+        if all_clauses:
+            below, above = all_clauses.pop(), clauses.pop(0)
             if below[:1] + above[:1] != "<>" or below[1:] != above[1:] or below[1] == "=":
                 return None
             clauses.insert(0, f"!={below[1:]}")
-        whole += clauses
-    specifier = ",".join(whole)
+        all_clauses += clauses
+    specifier = ",".join(all_clauses)
     return specifier if is_specifier(specifier) else None
 
 

@@ -37,11 +37,11 @@ class Word(NamedTuple):
 
 
 def commands(
-    text: str, start: int, end: int, values: Mapping[str, str], escape: str = "\\"
+    text: str, start: int, end: int, variables: Mapping[str, str], escape: str = "\\"
 ) -> Iterator[list[Word]]:
     """The commands between two places, each as its words. Redirections and their files are left
     out."""
-    found: list[Word] = []
+    words: list[Word] = []
     position = start
     skips = False
     while position < end:
@@ -56,22 +56,22 @@ def commands(
             if separator[0][-1] in "<>&" and separator[0] not in ("&&", "&"):
                 skips = True
                 continue
-            if found:
-                yield found
-            found, skips = [], False
+            if words:
+                yield words
+            words, skips = [], False
         else:
-            word, position = _word(text, position, end, values, escape)
+            word, position = _word(text, position, end, variables, escape)
             if not skips:
-                found.append(word)
+                words.append(word)
             skips = False
-    if found:
-        yield found
+    if words:
+        yield words
 
 
 def _word(
-    text: str, start: int, end: int, values: Mapping[str, str], escape: str
+    text: str, start: int, end: int, variables: Mapping[str, str], escape: str
 ) -> tuple[Word, int]:
-    said: list[str] = []
+    letters: list[str] = []
     position, quote, known = start, "", True
     while position < end:
         letter = text[position]
@@ -82,27 +82,27 @@ def _word(
             quote, position = "", position + 1
         elif not quote and letter in "'\"":
             quote, position = letter, position + 1
-        elif not quote and (letter in " \t\r\n;|&<>" and not _is_fused(text, position, said)):
+        elif not quote and (letter in " \t\r\n;|&<>" and not _is_fused(text, position, letters)):
             break
         elif letter == "\\" and quote != "'" and position + 1 < end:
-            said.append(text[position + 1])
+            letters.append(text[position + 1])
             position += 2
         elif letter == "$" and quote != "'":
-            value, position = _variable(text, position, values)
+            value, position = _variable(text, position, variables)
             known = known and value is not None and len(value) < _LONGEST
-            said.append(value or "" if known else "")
+            letters.append(value or "" if known else "")
         else:
             known = known and (letter != "`" or quote == "'")
-            said.append(letter)
+            letters.append(letter)
             position += 1
-    value = "".join(said)
+    value = "".join(letters)
     return _placed(text, value, start, position, known), position
 
 
-def _is_fused(text: str, position: int, said: list[str]) -> bool:
+def _is_fused(text: str, position: int, letters: list[str]) -> bool:
     """Whether `<` or `>` is part of an unquoted requirement (`torch>=2`): a shell would write a
     file `=2`, but what its author meant is plain."""
-    return text[position] in "<>" and bool(said) and text[position + 1 : position + 2] == "="
+    return text[position] in "<>" and bool(letters) and text[position + 1 : position + 2] == "="
 
 
 def _placed(text: str, value: str, start: int, end: int, known: bool) -> Word:
@@ -111,13 +111,13 @@ def _placed(text: str, value: str, start: int, end: int, known: bool) -> Word:
     return Word(value, start, end, known, known and text[start:end] == value)
 
 
-def _variable(text: str, start: int, values: Mapping[str, str]) -> tuple[str | None, int]:
+def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str | None, int]:
     """The value of a variable, None where it is not known, and where it ends."""
-    found = _VARIABLE.match(text, start)
-    if found is None:
+    match = _VARIABLE.match(text, start)
+    if match is None:
         return None, start + 1
-    name = found[1] or found[3]
-    return values.get(name, found[2]), found.end()
+    name = match[1] or match[3]
+    return variables.get(name, match[2]), match.end()
 
 
 def _continuation(text: str, position: int, end: int, escape: str) -> int | None:
@@ -141,5 +141,5 @@ def _continuation(text: str, position: int, end: int, escape: str) -> int | None
 
 
 def _line_end(text: str, position: int, end: int) -> int:
-    found = text.find("\n", position, end)
-    return end if found < 0 else found
+    newline = text.find("\n", position, end)
+    return end if newline < 0 else newline

@@ -65,16 +65,16 @@ class Text:
 
     def _line_starts(self) -> list[int]:
         if self._starts is None:
-            self._starts = [0, *(found.end() for found in _LINE_END.finditer(self.text))]
+            self._starts = [0, *(newline.end() for newline in _LINE_END.finditer(self.text))]
         return self._starts
 
     def _find_ignores(self) -> dict[int, frozenset[str]]:
-        found: dict[int, frozenset[str]] = {}
+        by_line: dict[int, frozenset[str]] = {}
         for match in _IGNORE.finditer(self.text):
             codes = frozenset(code.strip() for code in (match[1] or EVERY_CODE).split(","))
             line = self.line(match.start())
-            found[line] = found.get(line, frozenset()) | codes
-        return found
+            by_line[line] = by_line.get(line, frozenset()) | codes
+        return by_line
 
 
 def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]]:
@@ -94,14 +94,14 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
         start = error.start
         text, problem = body.decode("latin-1"), f"{NOT_TEXT}{codec} text (byte {start})"
         codec = "latin-1"
-    whole = Text(name, text)
+    decoded = Text(name, text)
     problems = []
     if problem is not None:
-        problems.append(Problem(whole.place(start, start + 1), problem))
+        problems.append(Problem(decoded.place(start, start + 1), problem))
     elif "\0" in text:
         start = text.index("\0")
-        problems.append(Problem(whole.place(start, start + 1), f"{NOT_TEXT}text"))
-    return whole, Encoding(codec, bom), problems
+        problems.append(Problem(decoded.place(start, start + 1), f"{NOT_TEXT}text"))
+    return decoded, Encoding(codec, bom), problems
 
 
 def _announced(content: bytes) -> tuple[bytes, str]:
@@ -110,9 +110,9 @@ def _announced(content: bytes) -> tuple[bytes, str]:
         if content.startswith(mark):
             return mark, codec
     for line in content.split(b"\n", 2)[:2]:
-        if line.startswith(b"#") and (said := _CODING.search(line)):
+        if line.startswith(b"#") and (match := _CODING.search(line)):
             try:
-                codec = codecs.lookup(said[1].decode("ascii")).name
+                codec = codecs.lookup(match[1].decode("ascii")).name
                 b"".decode(codec)
             except (LookupError, ValueError):
                 break

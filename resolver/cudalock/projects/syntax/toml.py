@@ -74,18 +74,18 @@ class Places:
     def _at(self, node: Node, offset: int, after: bool) -> int:
         """Where in the text a character of a string's value begins; `after` what stands for nothing
         there, or before it."""
-        value, source = 0, node.start
+        index, source = 0, node.start
         pattern = _LINE_END if node.is_literal else _ESCAPE
-        for found in pattern.finditer(self.text, node.start, node.end):
+        for match in pattern.finditer(self.text, node.start, node.end):
             # a backslash at the end of a line stands for nothing
-            is_nothing = found[0][0] == "\\" and found[0][1].isspace()
-            value += found.start() - source
-            source = found.start()
-            if value > offset or (value == offset and not (is_nothing and after)):
+            is_nothing = match[0][0] == "\\" and match[0][1].isspace()
+            index += match.start() - source
+            source = match.start()
+            if index > offset or (index == offset and not (is_nothing and after)):
                 break
-            value += 0 if is_nothing else 1
-            source = found.end()
-        return source + offset - value
+            index += 0 if is_nothing else 1
+            source = match.end()
+        return source + offset - index
 
     def _walk(self) -> None:
         text, table = self.text, ()
@@ -131,10 +131,10 @@ class Places:
 
     def _key(self) -> str:
         pattern = {'"': _BASIC, "'": _LITERAL}.get(self.text[self._position], _BARE)
-        found = self._match(pattern)
+        match = self._match(pattern)
         if pattern is _BARE:
-            return found
-        return _unescaped(found) if pattern is _BASIC else found[1:-1]
+            return match
+        return _unescaped(match) if pattern is _BASIC else match[1:-1]
 
     def _pair(self, prefix: Key) -> None:
         start = self._position
@@ -201,16 +201,16 @@ class Places:
         self.nodes[key] = Node(key_start, start, self._position)
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
-        found = pattern.match(self.text, self._position)
-        if found is not None:
-            self._position = found.end()
+        match = pattern.match(self.text, self._position)
+        if match is not None:
+            self._position = match.end()
 
     def _match(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self.text, self._position)
-        if found is None:
+        match = pattern.match(self.text, self._position)
+        if match is None:
             raise ValueError(f"no value at {self._position}")
-        self._position = found.end()
-        return found[0]
+        self._position = match.end()
+        return match[0]
 
 
 def _unescaped(quoted: str) -> str:

@@ -42,49 +42,49 @@ class TomlFile:
 
     def table(self, *key: str | int) -> Mapping[str, Any]:
         """The table at a path; empty, with a problem, where something else is."""
-        found: Any = self.data
+        node: Any = self.data
         for position, part in enumerate(key):
-            if isinstance(part, str) and isinstance(found, dict):
-                found = found.get(part, {})
-            elif isinstance(part, int) and isinstance(found, list):
-                found = found[part]
-            if not isinstance(found, dict | list):
+            if isinstance(part, str) and isinstance(node, dict):
+                node = node.get(part, {})
+            elif isinstance(part, int) and isinstance(node, list):
+                node = node[part]
+            if not isinstance(node, dict | list):
                 self.problem(key[: position + 1], "it is no table")
                 return {}
-        if not isinstance(found, dict):
+        if not isinstance(node, dict):
             self.problem(key, "it is no table")
             return {}
-        return found
+        return node
 
     def items(self, *key: str) -> Iterator[tuple[Key, Any]]:
         """The entries of the array at a path, each with its own path."""
-        found = self.table(*key[:-1]).get(key[-1], [])
-        if not isinstance(found, list):
+        array = self.table(*key[:-1]).get(key[-1], [])
+        if not isinstance(array, list):
             self.problem(key, "it is no list")
             return
-        for position, item in enumerate(found):
-            yield (*key, position), item
+        for position, member in enumerate(array):
+            yield (*key, position), member
 
     def string(self, *key: str | int) -> str | None:
         """The string at a path; None, with a problem if something else is there."""
-        found = self.table(*key[:-1]).get(str(key[-1]))
-        if found is None or isinstance(found, str):
-            return found
+        text = self.table(*key[:-1]).get(str(key[-1]))
+        if text is None or isinstance(text, str):
+            return text
         self.problem(key, "it is no string")
         return None
 
     def said(self, *key: str | int) -> Said | None:
         """The string at a path with its place."""
-        found = self.string(*key)
-        return None if found is None else Said(found, self.place(key))
+        text = self.string(*key)
+        return None if text is None else Said(text, self.place(key))
 
     def range(self, *key: str) -> Said | None:
         """The PEP 440 range at a path; None, with a problem, for what is none."""
-        said = self.said(*key)
-        if said is not None and not is_specifier(said.value):
-            self.problem(key, f"`{said.value}` is no version range")
+        stated = self.said(*key)
+        if stated is not None and not is_specifier(stated.value):
+            self.problem(key, f"`{stated.value}` is no version range")
             return None
-        return said
+        return stated
 
     # -- places -----------------------------------------------------------------------------------
 
@@ -117,16 +117,16 @@ class TomlFile:
         self, key: Key, *, group: str | None = None, role: str = "requirement"
     ) -> Declared | None:
         """The PEP 508 string at a path; None, with a problem, where there is none."""
-        found: Any = self.data
+        text: Any = self.data
         for part in key:
-            found = found[part]
-        if not isinstance(found, str):
+            text = text[part]
+        if not isinstance(text, str):
             self.problem(key, "it is no string")
             return None
-        parsed = parse(found)
+        parsed = parse(text)
         place = self.place(key)
         if parsed.problem is not None:
-            self.problem(key, f"`{found}` is no requirement: {parsed.problem}")
+            self.problem(key, f"`{text}` is no requirement: {parsed.problem}")
             return None
         node = self.node(key)
         written = self.text.text[place.start : place.end]
@@ -138,29 +138,32 @@ class TomlFile:
         self, *key: str, group: str | None = None, role: str = "requirement"
     ) -> list[Declared]:
         """The PEP 508 strings of the array at a path."""
-        found = (self.requirement(each, group=group, role=role) for each, _ in self.items(*key))
-        return [each for each in found if each is not None]
+        requirements = (
+            self.requirement(requirement, group=group, role=role)
+            for requirement, _ in self.items(*key)
+        )
+        return [requirement for requirement in requirements if requirement is not None]
 
     def markers(self, *key: str) -> tuple[Said, ...]:
         """The markers at a path, a string or a list of them."""
         value = self.table(*key[:-1]).get(key[-1])
-        keys = [key] if isinstance(value, str) else [each for each, _ in self.items(*key)]
-        found = []
-        for each in keys:
-            place = self.place(each)
+        keys = [key] if isinstance(value, str) else [path for path, _ in self.items(*key)]
+        markers = []
+        for path in keys:
+            place = self.place(path)
             text: Any = self.data
-            for part in each:
+            for part in path:
                 text = text[part]
             if isinstance(text, str) and is_marker(text):
-                found.append(Said(text, place))
+                markers.append(Said(text, place))
             else:
-                self.problem(each, f"`{text}` is no marker")
-        return tuple(found)
+                self.problem(path, f"`{text}` is no marker")
+        return tuple(markers)
 
 
-def as_list(value: object) -> list[Any]:
+def as_list(node: object) -> list[Any]:
     """The value where it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
+    return node if isinstance(node, list) else []
 
 
 def _places(text: str) -> Places:

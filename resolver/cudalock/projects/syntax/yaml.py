@@ -62,8 +62,8 @@ def compose(text: str) -> YamlNode:
             if isinstance(event, yaml.CollectionEndEvent):
                 above.pop()
             elif isinstance(event, yaml.AliasEvent):
-                if (found := anchors.get(event.anchor or "")) is not None:
-                    above[-1].inner.append(found)
+                if (anchored := anchors.get(event.anchor or "")) is not None:
+                    above[-1].inner.append(anchored)
             elif isinstance(event, yaml.NodeEvent):
                 node = _node(event)
                 above[-1].inner.append(node)
