@@ -61,7 +61,8 @@ def goals(draw: st.DrawFn) -> Goal:
         wanted.append("torch" + draw(st.sampled_from(TORCHES)))
     sometimes = draw(st.integers(0, 7))
     return Goal(
-        requirements=tuple(sorted(str(Requirement(each)) for each in wanted)),
+        # By name, as a request has them: `flash-attn>=2.8` before `flash-attn-3`.
+        requirements=tuple(map(str, sorted(map(Requirement, wanted), key=lambda each: each.name))),
         constraints=("numpy<2",) if sometimes == 1 else (),
         cuda=draw(st.sampled_from([None] * 6 + CUDAS)),
         builders=draw(st.sampled_from(["known"] * 4 + ["official", "any"])),

@@ -33,7 +33,7 @@ class Goal:
     """What was asked for, whatever way it was said: equal questions are equal goals."""
 
     requirements: tuple[str, ...]
-    """normalised PEP 508 strings without markers, one per project, sorted"""
+    """normalised PEP 508 strings without markers, one per project, sorted by its name"""
     constraints: tuple[str, ...] = ()
     """the same, holding only where the project is present"""
     cuda: str | None = None
