@@ -66,10 +66,10 @@ def test_a_version_with_post_releases_only() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("9.9", "newer than anything the matrix of 2026.01.02"),
+        ("9.9", "newer than all releases in the matrix of 2026.01.02"),
         ("2.5.7", "torch==2.5.1"),
         ("2.5.1.post3", "torch==2.5.1"),
-        ("1.9", "not known here"),
+        ("1.9", "older than all releases"),
         ("==2.5.9", "torch==2.5.1"),
         ("2.5.9+cu124", "torch==2.5.1"),
     ],
@@ -168,7 +168,7 @@ SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
         Request(framework=("2.5.1",), switches=("flash-attn",), cuda=("12.4",)),
         Request(words=("torch", "2.5.1"), switches=("flash-attn",), cuda=("cu124", "12.4", "auto")),
         Request(
-            asked=(RequestedProject("Flash_Attn"), RequestedProject("torch", "==2.5.1")),
+            projects=(RequestedProject("Flash_Attn"), RequestedProject("torch", "==2.5.1")),
             cuda=(">=12.4", "12.4"),
         ),
     ],

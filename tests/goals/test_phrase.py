@@ -23,7 +23,7 @@ def read(*words: str) -> Parsed:
 def said(*words: str) -> dict[str, Any]:
     """The components with their versions, and whatever else was said."""
     parsed = read(*words)
-    asked = [(item.name, item.loose or item.specifier or None) for item in parsed.asked]
+    asked = [(item.name, item.loose or item.specifier or None) for item in parsed.projects]
     rest = {
         name: list(getattr(parsed, name))
         for name in ("cuda", "cudnn", "python", "platform", "glibc", "gpu", "driver")
@@ -109,7 +109,7 @@ def test_phrases(phrase: str, expected: dict[str, Any] | None) -> None:
 
 def test_an_argument_that_is_a_requirement_is_taken_whole() -> None:
     parsed = read('numpy<2; python_version < "3.12"', "cuda-toolkit[cublas,NVCC]==12.4.1", "bnb")
-    numpy, toolkit, bnb = parsed.asked
+    numpy, toolkit, bnb = parsed.projects
     assert (numpy.specifier, numpy.marker) == ("<2", 'python_version < "3.12"')
     assert (toolkit.extras, toolkit.specifier) == (("cublas", "nvcc"), "==12.4.1")
     assert bnb.name == "bitsandbytes"

@@ -55,7 +55,7 @@ def read_targets(request: Request, universe: Universe, here: Here | None = None)
     from cudalock.goals import RequestedProject, read_requests
 
     asked = (RequestedProject(universe.matrix.framework or ""),)
-    queries = read_requests(request._replace(asked=asked), universe, here=here or _nowhere())
+    queries = read_requests(request._replace(projects=asked), universe, here=here or _nowhere())
     return [target for _, target in queries]
 
 

@@ -379,7 +379,7 @@ def _with_files(request: Request, files: Iterable[str], constraints: Iterable[st
         else:
             lines.extend(asked_requirements.read(file, constraint=True))
     return request._replace(
-        asked=tuple(lines.requirements),
+        projects=tuple(lines.requirements),
         constraints=tuple(lines.constraints),
         notes=tuple(lines.notes),
     )

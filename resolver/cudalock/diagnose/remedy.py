@@ -92,7 +92,7 @@ class RemedySearch:
     def _solve(self, requirements: tuple[str, ...], python: str | None) -> _Solution | None:
         """Return the best solution; None where there is none."""
         request = Request(
-            asked=tuple(RequestedProject.of_requirement(text, ORIGIN) for text in requirements),
+            projects=tuple(RequestedProject.of_requirement(text, ORIGIN) for text in requirements),
             python=(python,) if python else (),
             platform=(self._clues.platform,) if self._clues.platform else (),
             gpu=(self._clues.gpu,) if self._clues.gpu else (),

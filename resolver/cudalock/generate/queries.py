@@ -67,7 +67,7 @@ class Asker:
         self.heeded: list[Hint] = []
         self._here = said.here or Here()
         self._request = said.request._replace(
-            asked=(*repository.requirements, *said.request.asked),
+            projects=(*repository.requirements, *said.request.projects),
             constraints=(*repository.constraints, *said.request.constraints),
         )
         self._machines = [
@@ -96,7 +96,7 @@ class Asker:
             else:
                 name = self.matrix.framework or ""
                 wish = RequestedProject(name, f"=={hint.value}", origin=hint.origin)
-                request = request._replace(asked=(*request.asked, wish))
+                request = request._replace(projects=(*request.projects, wish))
         questions = [
             question
             for machine in machines
@@ -104,7 +104,7 @@ class Asker:
         ]
         return Ask(
             tuple(map(_without_markers_notes, questions)),
-            request.asked,
+            request.projects,
             request.constraints,
             (*dict.fromkeys(self.heeded), *hints),
             tuple(dict.fromkeys(self.notes)),
@@ -203,7 +203,7 @@ class Asker:
         find = self.matrix.names.find
         pinned = any(
             find(requested.name) == framework and requested.specifier
-            for requested in self._request.asked
+            for requested in self._request.projects
         )
         project = self.universe.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
@@ -235,7 +235,7 @@ def _without_markers_notes(question: Query) -> Query:
 def _targets(request: Request, defaults: Request, universe: Universe, here: Here) -> list[Target]:
     """The targets alone, of a question that may yet turn out to be wrong."""
     anything = Request(
-        asked=(RequestedProject(universe.matrix.framework or ""),),
+        projects=(RequestedProject(universe.matrix.framework or ""),),
         python=request.python,
         platform=request.platform,
         glibc=request.glibc,

@@ -242,7 +242,7 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
 
 def check_anything(repository: Repository, request: Request) -> None:
     """Raises NothingAsked where neither the repository nor a flag wants anything."""
-    stated = (request.asked, request.framework, request.switches, request.toolkit, request.cudnn)
+    stated = (request.projects, request.framework, request.switches, request.toolkit, request.cudnn)
     if not repository.requirements and not any(stated):
         raise NothingAsked(
             f"nothing in `{repository.root}` says what it wants, or all of it is left out",

@@ -1,9 +1,9 @@
-"""Goals: what was asked for, read from a phrase, flags, requirement strings and files.
+"""Goals: what the user wants, read from a phrase, flags, requirement strings and files.
 
 `vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
-`phrase` turns words into parts, `values` turns one part's text into a specifier, `merge` merges
-what was asked of one project, `request` puts flags, phrase and defaults together, `goal` holds the
-result and writes it as a command again.
+`phrase` turns words into parts, `values` reads the text of one part, `merge` merges what is
+requested of each project, `request` combines flags, phrase and defaults, `goal` holds the result
+and writes it as a command line.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words

@@ -1,4 +1,4 @@
-"""The goal, and the command that states it again."""
+"""The goal, and the command line that states it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OtherTarget:
-    """A requirement that its own marker leaves out on the target; `origin` is where it stands."""
+    """A requirement whose marker does not hold on the target; `origin` is where it is written."""
 
     origin: str
     name: str
@@ -30,7 +30,7 @@ class OtherTarget:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for, whatever way it was said: equal questions are equal goals."""
+    """What the user wants, however it was written: equal wishes are equal goals."""
 
     requirements: tuple[str, ...]
     """normalised PEP 508 strings without markers, one per project, sorted by its name"""
@@ -39,28 +39,28 @@ class Goal:
     cuda: str | None = None
     """None: CUDA where the target can have it. `cpu`, or a PEP 440 specifier: `==12.4.*`"""
     cudnn: str | None = None
-    """a PEP 440 specifier"""
+    """a PEP 440 specifier of cuDNN"""
     toolkit: tuple[str, tuple[str, ...]] | None = None
     """CUDA release and its parts, sorted; no parts means all"""
     builders: str = "known"
     """whose third-party wheels are acceptable: `official`, `known` or `any`"""
     exclude_newer: str | None = None
-    """an ISO day: only what had been published by then"""
+    """an ISO day: only releases published by then"""
     strict: bool = False
     """whether a warning counts as an error"""
     notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
-    """what to tell the user: how something was read, what was left out"""
+    """for the user: how something was read, what was left out"""
 
     def of(self, row: Accelerator | Library) -> str | None:
-        """What is asked of an accelerator or of a library of one; None where nothing is."""
+        """Return the wish for an accelerator, or for a library of one; None if there is none."""
         wish: str | None = getattr(self, row.name)
         return wish
 
 
 def command_line(goal: Goal, *targets: Target) -> str:
-    """The `cudalock solve` command for this goal and targets, every value written out.
+    """Return the `cudalock solve` command for this goal and targets, every value written out.
 
-    The order is fixed, whatever the order was in which the user said it. Double quotes only: they
+    The order is fixed, whatever the user's order was. Double quotes only: they
     mean the same to cmd, PowerShell and sh.
     """
     return shell_command(["cudalock", "solve", *command_words(goal, *targets)])
@@ -72,7 +72,7 @@ def command_words(goal: Goal, *targets: Target) -> list[str]:
 
 
 def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
-    """The flags of all targets, each said once: they are platforms by Pythons."""
+    """Yield the flags of all targets, each once: the targets are platforms by Pythons."""
     said = set()
     for target in targets:
         flags = target.flags()

@@ -1,4 +1,4 @@
-"""What was asked of single projects, each with where it was said; merged, one entry a project."""
+"""Merge what flags, phrase and files request of each project into one requirement per project."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from cudalock.goals.vocabulary import Known
     from cudalock.names import Names
 
-LOOKED_UP: Final = "a package outside the matrix is looked up by `cudalock solve`, not offline"
-"""The hint for a name that is not known where no index is asked."""
+LOOKED_UP: Final = "`cudalock solve` without `--offline` looks up packages outside the matrix"
+"""The hint for an unknown name where no index is queried."""
 
 
 class RequestedProject(NamedTuple):
-    """One project asked for in one place."""
+    """One project, requested in one place."""
 
     name: str
-    """as written, or the project once an alias was looked up"""
+    """as written, or the project name once an alias was looked up"""
     specifier: str = ""
     """a PEP 440 specifier, when `loose` is None"""
     loose: str | None = None
@@ -36,20 +36,20 @@ class RequestedProject(NamedTuple):
     extras: tuple[str, ...] = ()
     marker: str | None = None
     origin: str = "the goal"
-    """where it was said, for people: `--torch`, `requirements.txt:3`"""
+    """where it is requested, for people: `--torch`, `requirements.txt:3`"""
 
     @classmethod
     def of_requirement(cls, text: str, origin: str) -> RequestedProject:
-        """From a PEP 508 string. Raises BadSpecifier, and UsageError for a direct address."""
+        """Read a PEP 508 string. Raises BadSpecifier, and UsageError for a direct URL."""
         try:
             requirement = parse_requirement(text)
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
-            raise BadSpecifier(f"{origin}: `{text}` is no requirement: {reason}") from None
+            raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
         if requirement.url is not None:
             raise UsageError(
-                f"{origin}: `{requirement.name}` is asked for by address, and cudalock chooses"
-                " the wheels itself",
+                f"{origin}: `{requirement.name}` is requested by URL, and cudalock chooses the"
+                " wheels itself",
                 hints=[f"write `{requirement.name}`, with a version if one is needed"],
             )
         return cls(
@@ -62,26 +62,26 @@ class RequestedProject(NamedTuple):
 
     @property
     def is_of_file(self) -> bool:
-        """Whether its origin is a line, and not a flag or the goal's words."""
+        """Whether its origin is a line of a file, not a flag or the phrase."""
         return ":" in self.origin
 
     def applies(self, environment: Mapping[str, str]) -> bool:
-        """Whether its marker, if it has one, holds in `environment`."""
+        """Tell whether its marker, if any, holds in `environment`, the values of a target."""
         return holds(self.marker, environment)
 
 
-def _too_old(item: RequestedProject, known: Sequence[str]) -> str | None:
-    """The version that an item names, if it is older than all that are known."""
-    for clause in clauses(item.specifier) if known and item.loose is None else ():
+def _too_old(request: RequestedProject, versions: Sequence[str]) -> str | None:
+    """Return the version that a request pins, if it is older than all `versions`, oldest first."""
+    for clause in clauses(request.specifier) if versions and request.loose is None else ():
         version = clause.removeprefix("==")
         is_exact = clause == f"=={version}" and not version.endswith(".*") and "+" not in version
-        if is_exact and Version(version) < Version(known[0]):
+        if is_exact and Version(version) < Version(versions[0]):
             return version
     return None
 
 
 class _Read(NamedTuple):
-    """A RequestedProject with its project known and its version read."""
+    """A request with its project looked up and its version read."""
 
     project: str
     specifier: str
@@ -90,111 +90,129 @@ class _Read(NamedTuple):
 
 
 def merge_requests(
-    asked: Iterable[RequestedProject], known: Known, environment: Mapping[str, str]
+    requests: Iterable[RequestedProject], vocabulary: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str | OtherTarget, ...]]:
-    """`(requirements, notes)`: one requirement string per project, sorted by name.
+    """Return `(requirements, notes)`: one PEP 508 string per project, sorted by name.
 
-    What a marker rules out in `environment` is left out. Raises UnknownName, UnknownVersion, and
-    Contradiction where two places ask for what no known version can be both.
+    Requests whose marker does not hold in `environment` are left out, with a note. Raises
+    UnknownName, UnknownVersion, and Contradiction if two places request different versions.
     """
-    found: dict[str, list[_Read]] = {}
+    readings: dict[str, list[_Read]] = {}
     versions: dict[str, Sequence[str]] = {}
-    names = known.matrix.names
+    names = vocabulary.matrix.names
     notes: dict[str | OtherTarget, None] = {}
-    wanted = []
-    for item in asked:
-        if item.applies(environment):
-            wanted.append(item)
+    applicable = []
+    for request in requests:
+        if request.applies(environment):
+            applicable.append(request)
         else:
-            notes[OtherTarget(item.origin, item.name)] = None
-    unlisted = {canonical(item.name) for item in wanted if names.find(item.name) is None}
-    others = known.elsewhere(sorted(unlisted)) if unlisted else frozenset()
-    for item in wanted:
-        project = _project(item, names, others, asks=known.looks_further)
-        meant = names.stand_in(project, environment)
+            notes[OtherTarget(request.origin, request.name)] = None
+    unlisted = {
+        canonical(request.name) for request in applicable if names.find(request.name) is None
+    }
+    on_index = vocabulary.elsewhere(sorted(unlisted)) if unlisted else frozenset()
+    for request in applicable:
+        project = _project(request, names, on_index, queried=vocabulary.looks_further)
+        replacement = names.stand_in(project, environment)
         if project not in versions:
-            versions[project] = known.versions(meant)
-        place = known.matrix.version if project not in others else LISTING
-        if place != LISTING and (exact := _too_old(item, versions[project])):
-            versions[project] = known.older(meant, exact) or versions[project]
-        specifier, note = _read(item, project, versions[project], place)
+            versions[project] = vocabulary.versions(replacement)
+        edition = vocabulary.matrix.version if project not in on_index else LISTING
+        if edition != LISTING and (exact := _too_old(request, versions[project])):
+            versions[project] = vocabulary.older(replacement, exact) or versions[project]
+        specifier, note = _read(request, project, versions[project], edition)
         if note:
             notes[note] = None
-        found.setdefault(project, []).append(_Read(project, specifier, item.extras, item.origin))
-    merged = (_merged(found[project], versions[project]) for project in sorted(found))
+        readings.setdefault(project, []).append(
+            _Read(project, specifier, request.extras, request.origin)
+        )
+    merged = (_merged(readings[project], versions[project]) for project in sorted(readings))
     return tuple(merged), tuple(notes)
 
 
 def merge_constraints(
-    asked: Iterable[RequestedProject], known: Known, environment: Mapping[str, str]
+    requests: Iterable[RequestedProject], vocabulary: Known, environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`(constraints, notes)`; one on a project outside the matrix limits nothing and is dropped,
-    unless there may be such projects."""
-    found: dict[str, set[str]] = {}
+    """Return `(constraints, notes)`: one PEP 508 string per project, sorted by name.
+
+    A constraint on a project outside the matrix is ignored, with a note, unless an index may have
+    the project.
+    """
+    clauses_by_project: dict[str, set[str]] = {}
     unknown: set[str] = set()
-    for item in asked:
-        if not item.applies(environment):
+    for request in requests:
+        if not request.applies(environment):
             continue
-        project = known.matrix.names.find(item.name)
-        project = project or (canonical(item.name) if known.is_open else None)
+        project = vocabulary.matrix.names.find(request.name)
+        project = project or (canonical(request.name) if vocabulary.is_open else None)
         if project is None:
-            unknown.add(canonical(item.name))
-        elif item.specifier:
-            found.setdefault(project, set()).update(clauses(item.specifier))
+            unknown.add(canonical(request.name))
+        elif request.specifier:
+            clauses_by_project.setdefault(project, set()).update(clauses(request.specifier))
     notes: tuple[str, ...] = ()
     if unknown:
         listed = ", ".join(f"`{name}`" for name in sorted(unknown))
-        notes = (f"constraints on projects that are not in the matrix limit nothing: {listed}",)
-    return tuple(f"{name}{','.join(sorted(found[name]))}" for name in sorted(found)), notes
+        notes = (f"ignored constraints on projects that are not in the matrix: {listed}",)
+    return tuple(
+        f"{name}{','.join(sorted(clauses_by_project[name]))}" for name in sorted(clauses_by_project)
+    ), notes
 
 
-def _project(item: RequestedProject, names: Names, others: frozenset[str], *, asks: bool) -> str:
-    project = names.find(item.name) or canonical(item.name)
-    if project not in others and names.find(item.name) is None:
-        raise unknown_name(item.name, names, item.origin, asks=asks)
+def _project(
+    request: RequestedProject, names: Names, on_index: frozenset[str], *, queried: bool
+) -> str:
+    project = names.find(request.name) or canonical(request.name)
+    if project not in on_index and names.find(request.name) is None:
+        raise unknown_name(request.name, names, request.origin, queried=queried)
     return project
 
 
-def unknown_name(word: str, names: Names, origin: str, *, asks: bool = False) -> UnknownName:
-    """The error for a project that is in no list; the nearest names are its hints. `asks` says
-    whether an index was asked for it as well."""
+def unknown_name(word: str, names: Names, origin: str, *, queried: bool = False) -> UnknownName:
+    """Return the error for an unknown project; the nearest names are its hints.
+
+    `queried` tells whether an index was queried for it as well.
+    """
     where = "" if origin == "the goal" else f"{origin}: "
-    place = ", nor in a package index that was asked" if asks else ""
+    place = ", nor on the package index" if queried else ""
     return UnknownName(
         f"{where}`{word}` is not in the matrix{place}",
-        hints=[*did_you_mean(guesses(word, names.words())), *([] if asks else [LOOKED_UP])],
+        hints=[*did_you_mean(guesses(word, names.words())), *([] if queried else [LOOKED_UP])],
     )
 
 
 def _read(
-    item: RequestedProject, project: str, known: Sequence[str], matrix_version: str | None
+    request: RequestedProject, project: str, versions: Sequence[str], matrix_version: str | None
 ) -> tuple[str, str | None]:
     try:
-        if item.loose is not None:
-            return parse_version_spec(project, item.loose, known, matrix_version)
-        check_exact(project, item.specifier, known, matrix_version)
+        if request.loose is not None:
+            return parse_version_spec(project, request.loose, versions, matrix_version)
+        check_exact(project, request.specifier, versions, matrix_version)
     except UnknownVersion as error:
-        if item.is_of_file:
-            raise UnknownVersion(f"{item.origin}: {error.message}", hints=error.hints) from None
+        if request.is_of_file:
+            raise UnknownVersion(f"{request.origin}: {error.message}", hints=error.hints) from None
         raise
-    return item.specifier, None
+    return request.specifier, None
 
 
-def _merged(items: list[_Read], known: Sequence[str]) -> str:
-    together = ",".join(sorted({clause for item in items for clause in clauses(item.specifier)}))
-    _check_agreement(items, together, known)
-    extras = ",".join(sorted({extra for item in items for extra in item.extras}))
-    return items[0].project + (f"[{extras}]" if extras else "") + together
+def _merged(readings: list[_Read], versions: Sequence[str]) -> str:
+    together = ",".join(
+        sorted({clause for reading in readings for clause in clauses(reading.specifier)})
+    )
+    _check_agreement(readings, together, versions)
+    extras = ",".join(sorted({extra for reading in readings for extra in reading.extras}))
+    return readings[0].project + (f"[{extras}]" if extras else "") + together
 
 
-def _check_agreement(items: list[_Read], together: str, known: Sequence[str]) -> None:
-    """One place that asks for the impossible is for the resolver to explain; two are a slip."""
-    limited = {item.specifier: item for item in items if item.specifier}
+def _check_agreement(readings: list[_Read], together: str, versions: Sequence[str]) -> None:
+    """Raise Contradiction if two places request versions that no release has both of.
+
+    An impossible specifier from a single place is left to the resolver, which explains it.
+    """
+    limited = {reading.specifier: reading for reading in readings if reading.specifier}
     if len(limited) < 2:
         return
     locals_ = {clause.partition("+")[2] for clause in clauses(together)} - {""}
-    pool = known or [clause.lstrip("<>=!~").removesuffix(".*") for clause in clauses(together)]
+    pool = versions or [clause.lstrip("<>=!~").removesuffix(".*") for clause in clauses(together)]
     each_can = all(satisfying(specifier, pool) for specifier in limited)
     if len(locals_) > 1 or (each_can and not satisfying(together, pool)):
-        said = " and ".join(f"`{spec}` ({item.origin})" for spec, item in limited.items())
-        raise Contradiction(f"`{items[0].project}` cannot be both {said}")
+        both = " and ".join(f"`{spec}` ({reading.origin})" for spec, reading in limited.items())
+        raise Contradiction(f"`{readings[0].project}` cannot be both {both}")

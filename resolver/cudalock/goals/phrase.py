@@ -58,7 +58,7 @@ _PIP = r"[\[<>=!~@;]"
 
 @lru_cache(maxsize=1)
 def _token() -> re.Pattern[str]:
-    """Compiled when there is a phrase: it takes longer than reading one."""
+    """Compile the pattern when there is a phrase: it takes longer than reading one."""
     return re.compile(
         rf"""\s*(?:
             (?P<requirement>[a-z][\w.-]*(?:\s*{_RANGES}|\[[^\]]*\](?:\s*{_RANGES})?))
@@ -72,9 +72,9 @@ def _token() -> re.Pattern[str]:
 
 
 class Parsed(NamedTuple):
-    """What a phrase says, still as text but for the projects; each list in the order said."""
+    """What a phrase states, as text but for the projects; each tuple in the order of the words."""
 
-    asked: tuple[RequestedProject, ...] = ()
+    projects: tuple[RequestedProject, ...] = ()
     cuda: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
@@ -91,30 +91,30 @@ class _Token(NamedTuple):
 
 
 def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
-    """What `words` (the arguments as the shell split them) say.
+    """Read `words`, the arguments as the shell split them.
 
-    An argument that is a requirement by its own operator is taken whole, markers and extras
-    included. A project that is in no list can be asked for as an argument of its own, if it can be
-    had all the same. Raises BadPhrase naming the word that means nothing, and NetworkError for a
-    word that has to be looked up and cannot be.
+    An argument that is a requirement by its own operator is read whole, markers and extras
+    included. A project outside the matrix can be requested by an argument of its own, if an index
+    has it. Raises BadPhrase naming the unknown word, and NetworkError for a word that has to be
+    looked up and cannot be.
     """
     names = known.matrix.names
     reader = _Reader(known, frozenset(words))
     run: list[str] = []
     for word in words:
-        asked = _requirement(word)
-        if asked is None:
+        request = _requirement(word)
+        if request is None:
             run.append(word)
             continue
         reader.read(_tokens(run, names))
         run = []
-        reader.add_requirement(asked)
+        reader.add_requirement(request)
     reader.read(_tokens(run, names))
     return reader.parsed()
 
 
 def _requirement(word: str) -> RequestedProject | None:
-    """The requirement that one whole argument is, if an operator, extra or marker makes it one."""
+    """Return the requirement that a whole argument is, if an operator, extra or marker is in it."""
     from packaging.requirements import InvalidRequirement
 
     if not re.search(_PIP, word):
@@ -152,123 +152,126 @@ def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
 
 
 class _Reader:
-    """Reads tokens from left to right. A version belongs to the component just before it."""
+    """Reads tokens from left to right. A version belongs to the component right before it."""
 
     def __init__(self, known: Known, whole: frozenset[str]) -> None:
         self.known = known
         self.whole = whole
         """the arguments as the shell split them"""
-        self.asked: list[RequestedProject] = []
-        self.said: dict[str, list[str]] = {}
+        self.projects: list[RequestedProject] = []
+        self.texts: dict[str, list[str]] = {}
 
     def parsed(self) -> Parsed:
-        said = {name: tuple(values) for name, values in self.said.items()}
-        return Parsed(asked=tuple(self.asked), **said)
+        said = {name: tuple(values) for name, values in self.texts.items()}
+        return Parsed(projects=tuple(self.projects), **said)
 
-    def say(self, what: str, text: str) -> None:
-        self.said.setdefault(what, []).append(text)
+    def say(self, part: str, text: str) -> None:
+        self.texts.setdefault(part, []).append(text)
 
-    def add_requirement(self, asked: RequestedProject) -> None:
-        """A virtual name (`cuda>=12.1`) is a part of its own, any other a project."""
-        what = asked.name.lower()
-        if what in _RANGED and asked.specifier:
-            self.say(what, asked.specifier)
-        elif project := self.known.matrix.names.find(asked.name):
-            self.asked.append(
+    def add_requirement(self, request: RequestedProject) -> None:
+        """Add a requirement of a project, or of a virtual component (`cuda>=12.1`) as a part."""
+        part = request.name.lower()
+        if part in _RANGED and request.specifier:
+            self.say(part, request.specifier)
+        elif project := self.known.matrix.names.find(request.name):
+            self.projects.append(
                 RequestedProject(
-                    project, asked.specifier, None, asked.extras, asked.marker, asked.origin
+                    project, request.specifier, None, request.extras, request.marker, request.origin
                 )
             )
-        elif what in _KEYWORDS:
+        elif part in _KEYWORDS:
             raise BadPhrase(
-                f"`{asked.name}{asked.specifier}` is not understood:"
-                f" write `{what}` and one version",
+                f"cannot read `{request.name}{request.specifier}`: write `{part}` and one version",
                 hints=["`py3.11`, `glibc 2.28`, `driver 550.54`, `gpu 8.6`"],
             )
         else:
-            self.asked.append(asked)
+            self.projects.append(request)
 
     def read(self, tokens: list[_Token]) -> None:
         position = 0
         while position < len(tokens):
             position += self._read_part(tokens[position:])
 
-    def _read_part(self, rest: list[_Token]) -> int:
-        """Reads one part off the front; how many tokens it was."""
-        first = rest[0]
+    def _read_part(self, tokens: list[_Token]) -> int:
+        """Read one part off the front. Return how many tokens it was."""
+        first = tokens[0]
         if first.kind == "joiner":
             return 1
         if first.kind == "requirement":
             self._read_requirement(first.text)
             return 1
         if first.kind in ("range", "version"):
-            return self._read_count(rest) or self._read_number(first)
+            return self._read_count(tokens) or self._read_number(first)
         return (
-            self._read_keyword(rest)
-            or self._read_component(rest)
-            or self._read_newest(rest)
+            self._read_keyword(tokens)
+            or self._read_component(tokens)
+            or self._read_newest(tokens)
             or self._read_word(first.text)
-            or self._read_platform(rest)
-            or self._read_run(rest, "platform", self.known.matrix.distributions.glibc)
-            or self._read_run(rest, "gpu", self.known.matrix.gpus.find)
-            or self._read_further(rest)
+            or self._read_platform(tokens)
+            or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
+            or self._read_run(tokens, "gpu", self.known.matrix.gpus.find)
+            or self._read_further(tokens)
             or self._fail(first.text)
         )
 
     def _read_requirement(self, text: str) -> None:
-        asked = _requirement(text)
-        if asked is None:
-            raise BadPhrase(f"`{text}` is neither a requirement nor a part of a goal")
-        self.add_requirement(asked)
+        request = _requirement(text)
+        if request is None:
+            raise BadPhrase(f"cannot read `{text}`: not a requirement, nor a part of a goal")
+        self.add_requirement(request)
 
-    def _read_keyword(self, rest: list[_Token]) -> int:
-        """`cuda 12.4`, `python 3.11`, `driver 550.54`; a bare `cuda` is what is wanted anyway."""
-        keyword = rest[0].text.lower()
-        if keyword not in _KEYWORDS or self.known.matrix.names.find(rest[0].text):
+    def _read_keyword(self, tokens: list[_Token]) -> int:
+        """Read `cuda 12.4`, `python 3.11`, `driver 550.54`. A bare `cuda` is the default anyway."""
+        keyword = tokens[0].text.lower()
+        if keyword not in _KEYWORDS or self.known.matrix.names.find(tokens[0].text):
             return 0
-        what = "python" if keyword == "py" else keyword
-        if what == "gpu" and (used := self._read_run(rest[1:], what, self.known.matrix.gpus.find)):
+        part = "python" if keyword == "py" else keyword
+        if part == "gpu" and (
+            used := self._read_run(tokens[1:], part, self.known.matrix.gpus.find)
+        ):
             return 1 + used
-        value = rest[1] if len(rest) > 1 else None
-        if value and (value.kind == "version" or (value.kind == "range" and what in _RANGED)):
-            self.say(what, value.text)
+        following = tokens[1] if len(tokens) > 1 else None
+        if following and (
+            following.kind == "version" or (following.kind == "range" and part in _RANGED)
+        ):
+            self.say(part, following.text)
             return 2
-        if value and value.kind == "word" and _is_value(what, value.text):
-            self.say(what, value.text)
+        if following and following.kind == "word" and _is_value(part, following.text):
+            self.say(part, following.text)
             return 2
-        if what in (*ACCELERATORS, "gpu"):
+        if part in (*ACCELERATORS, "gpu"):
             return 1
         raise BadPhrase(
-            f"`{rest[0].text}` needs its version after it",
-            hints=[f"`{what} {_EXAMPLES[what]}`"],
+            f"`{tokens[0].text}` needs a version after it",
+            hints=[f"`{part} {_EXAMPLES[part]}`"],
         )
 
-    def _read_component(self, rest: list[_Token]) -> int:
-        for length in range(min(_LONGEST_NAME, len(rest)), 0, -1):
-            window = rest[:length]
+    def _read_component(self, tokens: list[_Token]) -> int:
+        for length in range(min(_LONGEST_NAME, len(tokens)), 0, -1):
+            window = tokens[:length]
             if any(token.kind not in ("word", "version") or token.local for token in window):
                 continue
             project = self.known.matrix.names.find(" ".join(token.text for token in window))
             if project is None:
                 continue
-            version, used = _version_of(rest[length:])
-            self.asked.append(RequestedProject(project, loose=version, origin=ORIGIN))
+            version, used = _version_of(tokens[length:])
+            self.projects.append(RequestedProject(project, loose=version, origin=ORIGIN))
             return length + used
         return 0
 
-    def _read_newest(self, rest: list[_Token]) -> int:
-        """`latest torch`: the word before its component."""
-        if rest[0].text.lower() not in _NEWEST:
+    def _read_newest(self, tokens: list[_Token]) -> int:
+        """Read `latest torch`, where the word comes before its component."""
+        if tokens[0].text.lower() not in _NEWEST:
             return 0
-        used = self._read_component(rest[1:])
+        used = self._read_component(tokens[1:])
         if not used:
             return 0
-        if self.asked[-1].loose is None:
-            self.asked[-1] = self.asked[-1]._replace(loose=rest[0].text)
+        if self.projects[-1].loose is None:
+            self.projects[-1] = self.projects[-1]._replace(loose=tokens[0].text)
         return 1 + used
 
     def _read_word(self, text: str) -> int:
-        """Words for a Python, and for an accelerator's version or its absence."""
+        """Read a word for a Python, or for an accelerator's version or its absence."""
         word = text.lower()
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
@@ -282,16 +285,16 @@ class _Reader:
             self.say(name, word)
         return bool(meant)
 
-    def _read_platform(self, rest: list[_Token]) -> int:
-        """A platform, and the version people put after it: "Windows 11", "macOS 14"."""
-        word = rest[0].text.lower()
+    def _read_platform(self, tokens: list[_Token]) -> int:
+        """Read a platform, and the version people put after it: "Windows 11", "macOS 14"."""
+        word = tokens[0].text.lower()
         try:
             platform, _glibc, macos = parse_platform(word)
         except BadTarget:
             if is_musl(word):
                 raise
             return 0
-        version = rest[1].text if len(rest) > 1 and rest[1].kind == "version" else ""
+        version = tokens[1].text if len(tokens) > 1 and tokens[1].kind == "version" else ""
         system = PLATFORMS[platform].system
         if system is WINDOWS and version in ("10", "11"):
             self.say("platform", word)
@@ -303,28 +306,28 @@ class _Reader:
         self.say("platform", word)
         return 1
 
-    def _read_run(self, rest: list[_Token], what: str, known: Callable[[str], str | None]) -> int:
-        """The longest run of words that is a known name: a GPU's, a distribution's."""
-        for length in range(min(_LONGEST_NAME, len(rest)), 0, -1):
-            window = rest[:length]
+    def _read_run(self, tokens: list[_Token], part: str, known: Callable[[str], str | None]) -> int:
+        """Read the longest run of words that is a known name: a GPU's, a distribution's."""
+        for length in range(min(_LONGEST_NAME, len(tokens)), 0, -1):
+            window = tokens[:length]
             if any(token.kind not in ("word", "version") for token in window):
                 continue
             text = " ".join(token.text for token in window)
             if known(text):
-                self.say(what, text)
+                self.say(part, text)
                 return length
         return 0
 
-    def _read_count(self, rest: list[_Token]) -> int:
-        """How many GPUs there are, "2 x H100": one of them tells as well."""
-        if not re.fullmatch(r"\d{1,2}", rest[0].text):
+    def _read_count(self, tokens: list[_Token]) -> int:
+        """Read a number of GPUs, "2 x H100". The number is dropped: a lock for one works on two."""
+        if not re.fullmatch(r"\d{1,2}", tokens[0].text):
             return 0
-        by = len(rest) > 1 and rest[1].text.lower() in ("x", "of")
-        used = self._read_run(rest[1 + by :], "gpu", self.known.matrix.gpus.find)
+        by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
+        used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.find)
         return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
-        """A version with no component before it: "on Windows 3.11", "for a 4090"."""
+        """Read a version with no component before it: "on Windows 3.11", "for a 4090"."""
         text = token.text + (f"+{token.local}" if token.local else "")
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
@@ -332,15 +335,18 @@ class _Reader:
             self.say("gpu", text)
         else:
             raise BadPhrase(
-                f"it is not clear what `{text}` is the version of",
-                hints=["a version stands right after its component: `torch 2.5.1`"],
+                f"`{text}` is a version, but no component stands before it",
+                hints=["write a version right after its component: `torch 2.5.1`"],
             )
         return 1
 
-    def _read_further(self, rest: list[_Token]) -> int:
-        """A project that is in no list. Not one whose name may be a slip: what an index has under
-        the misspelt name of a well-known project is seldom what is wanted."""
-        word = rest[0].text
+    def _read_further(self, tokens: list[_Token]) -> int:
+        """Read a project outside the matrix.
+
+        Not one whose name looks like a slip: what an index has under the misspelt name of a
+        well-known project is seldom what the user wants, and may be malicious.
+        """
+        word = tokens[0].text
         if word not in self.whole or not self._may_be_further(word):
             return 0
         try:
@@ -350,8 +356,8 @@ class _Reader:
             if self.known.looks_further:
                 raise
             return 0
-        version, used = _version_of(rest[1:])
-        self.asked.append(RequestedProject(canonical(word), loose=version, origin=ORIGIN))
+        version, used = _version_of(tokens[1:])
+        self.projects.append(RequestedProject(canonical(word), loose=version, origin=ORIGIN))
         return 1 + used
 
     def _may_be_further(self, word: str) -> bool:
@@ -369,14 +375,14 @@ class _Reader:
         ]
 
     def _fail(self, word: str) -> int:
-        index = ", nor a package that an index has" if self._was_asked_for(word) else ""
+        index = ", nor a package on the index" if self._was_asked_for(word) else ""
         raise BadPhrase(
-            f"`{word}` is no component, platform, Python or GPU known here{index}",
+            f"unknown word `{word}`: not a component, platform, Python or GPU in the matrix{index}",
             hints=self._hints(word),
         )
 
     def _hints(self, word: str) -> list[str]:
-        """What was probably meant by a word that means nothing."""
+        """Return what was probably meant by an unknown word."""
         if single := re.fullmatch(rf"({_PROJECT})=({_VERSION}(?:\+[\w.]+)?)", word):
             name, version = single.groups()
             joined = f"{name} {version}" if name.lower() in _KEYWORDS else f"{name}=={version}"
@@ -389,12 +395,12 @@ class _Reader:
         hints = did_you_mean(guesses(word, self._known()))
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
-        alone = f"`{word}` as an argument of its own, outside the quotes, is looked up as a package"
+        alone = f"write `{word}` as a separate argument to look it up as a package"
         return [*hints, alone if self.known.looks_further else LOOKED_UP]
 
 
 def _public(version: str) -> str:
-    """The version in a wheel's name, without a local label."""
+    """Return the version in a wheel's file name without its local version."""
     return re.split(r"\+|%2B", version, maxsplit=1)[0]
 
 
@@ -406,18 +412,18 @@ _EXAMPLES = {
 }
 
 
-def _is_value(what: str, text: str) -> bool:
+def _is_value(part: str, text: str) -> bool:
     word = text.lower()
-    if what in ACCELERATORS:
+    if part in ACCELERATORS:
         return word in (CPU, AUTO)
-    return what == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
+    return part == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
 
 
-def _version_of(rest: list[_Token]) -> tuple[str | None, int]:
-    """The version that the next token is of the component before it, and how many tokens it was."""
-    if not rest:
+def _version_of(tokens: list[_Token]) -> tuple[str | None, int]:
+    """Return the version that the next token is, and how many tokens it was: 0 or 1."""
+    if not tokens:
         return None, 0
-    token = rest[0]
+    token = tokens[0]
     if token.kind == "version":
         return token.text + (f"+{token.local}" if token.local else ""), 1
     if token.kind == "range" or token.text.lower() in _NEWEST:

@@ -1,4 +1,4 @@
-"""Flags, phrase, files and defaults put together: one request becomes a Goal and a Target."""
+"""Combine flags, phrase, files and defaults: one request becomes a Goal and a Target each."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _T = TypeVar("_T")
 
 
 class Request(NamedTuple):
-    """What was said, flag by flag, as text. A flag may be said twice if it says the same."""
+    """What the user states, flag by flag, as text. A flag may be repeated with the same meaning."""
 
     words: tuple[str, ...] = ()
-    asked: tuple[RequestedProject, ...] = ()
+    projects: tuple[RequestedProject, ...] = ()
     """from requirements files"""
     constraints: tuple[RequestedProject, ...] = ()
     framework: tuple[str, ...] = ()
@@ -61,11 +61,11 @@ class Request(NamedTuple):
     exclude_newer: tuple[str, ...] = ()
     strict: bool = False
     notes: tuple[str, ...] = ()
-    """what reading the files has to tell"""
+    """sentences from reading the files"""
 
 
 Query = tuple["Goal", "Target"]
-"""What is asked of one target."""
+"""A goal and the target to solve it for."""
 
 
 def read_request(
@@ -74,20 +74,20 @@ def read_request(
     defaults: Request | None = None,
     here: Here | None = None,
 ) -> Query:
-    """The goal and the one target that `request` states; `defaults` fill what it leaves open.
+    """Return the goal and the one target that `request` states.
 
-    `here` answers for what neither states. Raises a UsageError of some kind, Contradiction for
-    several targets.
+    `defaults` fill what it leaves open, and `here`, this machine, what neither states. Raises a
+    UsageError; Contradiction for several targets.
     """
     return one_target(read_requests(request, known, defaults, here))
 
 
-def one_target(questions: tuple[Query, ...]) -> Query:
-    """The question of a command that takes one target. Raises Contradiction for several."""
-    if len(questions) > 1:
-        labels = " and ".join(target.label for _, target in questions)
+def one_target(queries: tuple[Query, ...]) -> Query:
+    """Return the query of a command that takes one target. Raises Contradiction for several."""
+    if len(queries) > 1:
+        labels = " and ".join(target.label for _, target in queries)
         raise Contradiction(f"this command takes one target, not {labels}")
-    return questions[0]
+    return queries[0]
 
 
 def read_requests(
@@ -96,18 +96,18 @@ def read_requests(
     defaults: Request | None = None,
     here: Here | None = None,
 ) -> tuple[Query, ...]:
-    """The questions that `request` states: every platform with every Python, in a fixed order.
+    """Return the queries that `request` states: every platform with every Python, in fixed order.
 
-    A requirement whose marker does not hold on a target is not asked of it. Otherwise as
-    `read_request`.
+    A requirement whose marker does not hold on a target is no part of that target's goal. Otherwise
+    as `read_request`.
     """
     defaults = defaults or Request()
     here = here or Here()
     parsed = parse_phrase(request.words, known)
-    whole = _with_phrase(request, parsed)
+    request_with_phrase = _with_phrase(request, parsed)
     return tuple(
-        (_goal(whole, parsed, defaults, known, target), target)
-        for target in _targets(whole, parsed, defaults, known, here)
+        (_goal(request_with_phrase, parsed, defaults, known, target), target)
+        for target in _targets(request_with_phrase, parsed, defaults, known, here)
     )
 
 
@@ -119,12 +119,12 @@ def _with_phrase(request: Request, parsed: Parsed) -> Request:
 
 
 def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
-    """What all the texts come to. Raises Contradiction when they do not come to the same."""
-    values = [parse(text) for text in texts]
-    if any(value != values[0] for value in values):
-        said = " and ".join(f"`{text}`" for text in dict.fromkeys(texts))
-        raise Contradiction(f"`--{flag}` cannot be both {said}")
-    return values[0] if values else None
+    """Return what all the texts mean. Raises Contradiction if they mean different things."""
+    readings = [parse(text) for text in texts]
+    if any(reading != readings[0] for reading in readings):
+        both = " and ".join(f"`{text}`" for text in dict.fromkeys(texts))
+        raise Contradiction(f"`--{flag}` cannot be both {both}")
+    return readings[0] if readings else None
 
 
 # -- the goal ---------------------------------------------------------------------------------
@@ -134,10 +134,10 @@ def _goal(
     request: Request, parsed: Parsed, defaults: Request, known: Known, target: Target
 ) -> Goal:
     environment = target.marker_environment()
-    asked = [*parsed.asked, *_flag_asks(request), *request.asked]
-    asked += _default_asks(defaults, asked, known.matrix.names)
-    requirements, notes = merge_requests(asked, known, environment)
-    constraints, more_notes = merge_constraints(
+    requests = [*parsed.projects, *_flag_asks(request), *request.projects]
+    requests += _default_asks(defaults, requests, known.matrix.names)
+    requirements, notes = merge_requests(requests, known, environment)
+    constraints, constraint_notes = merge_constraints(
         [*request.constraints, *defaults.constraints], known, environment
     )
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
@@ -154,7 +154,7 @@ def _goal(
         for row in LIBRARIES.values()
     }
     if not requirements and toolkit is None and not any(libraries.values()):
-        raise _nothing_asked(bool(asked))
+        raise _nothing_asked(bool(requests))
     return Goal(
         requirements=requirements,
         constraints=constraints,
@@ -166,7 +166,7 @@ def _goal(
             "exclude-newer", request.exclude_newer or defaults.exclude_newer, parse_date
         ),
         strict=request.strict or defaults.strict,
-        notes=(*request.notes, *defaults.notes, *notes, *more_notes),
+        notes=(*request.notes, *defaults.notes, *notes, *constraint_notes),
     )
 
 
@@ -184,28 +184,30 @@ def _flag_asks(request: Request) -> list[RequestedProject]:
 
 
 def _default_asks(
-    defaults: Request, asked: Sequence[RequestedProject], names: Names
+    defaults: Request, requests: Sequence[RequestedProject], names: Names
 ) -> list[RequestedProject]:
-    """A default version gives way to whatever was said about that project."""
-    said = {names.find(item.name) for item in asked}
+    """Return the default requests of projects that nothing else requests."""
+    requested = {names.find(request.name) for request in requests}
     return [
-        item
-        for item in [*_flag_asks(defaults), *defaults.asked]
-        if names.find(item.name) not in said
+        request
+        for request in [*_flag_asks(defaults), *defaults.projects]
+        if names.find(request.name) not in requested
     ]
 
 
 def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
-    """All that was said of an accelerator, as one specifier; `auto` says nothing."""
-    said = {text: value for text in texts if (value := parse_accelerator(row, text)) is not None}
-    specifiers = set(said.values())
-    together = ",".join(sorted({c for value in specifiers - {CPU} for c in clauses(value)}))
+    """Return all that is stated of an accelerator as one specifier; `auto` states nothing."""
+    specifier_by_text = {
+        text: specifier for text in texts if (specifier := parse_accelerator(row, text)) is not None
+    }
+    specifiers = set(specifier_by_text.values())
+    combined = ",".join(sorted({c for specifier in specifiers - {CPU} for c in clauses(specifier)}))
     if len(specifiers) > 1:
-        samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in together.split(",")]
-        if CPU in specifiers or not satisfying(together, samples):
-            listed = " and ".join(f"`{text}`" for text in said)
+        samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
+        if CPU in specifiers or not satisfying(combined, samples):
+            listed = " and ".join(f"`{text}`" for text in specifier_by_text)
             raise Contradiction(f"{row.title} cannot be both {listed}")
-    return together or next(iter(specifiers), None)
+    return combined or next(iter(specifiers), None)
 
 
 # -- the target -------------------------------------------------------------------------------
@@ -218,10 +220,13 @@ _Place = tuple[str, "str | None", "str | None"]
 def _targets(
     request: Request, parsed: Parsed, defaults: Request, known: Known, here: Here
 ) -> list[Target]:
-    """Every stated platform with every stated Python, in a fixed order. With several, `--glibc`
-    speaks of those that have one, GPU and driver of those that can have CUDA."""
+    """Return a target for every stated platform with every stated Python, in a fixed order.
+
+    With several platforms, `--glibc` is for those that have one, and GPU and driver for those that
+    can have an accelerator.
+    """
     pythons = _several("python", request.python, parsed.python, defaults.python, parse_python)
-    places = _several(
+    platforms = _several(
         "platform",
         request.platform,
         parsed.platform,
@@ -229,22 +234,29 @@ def _targets(
         lambda text: _place(text, known),
     )
     targets = []
-    stated_places: list[_Place | None] = [*sorted(places, key=str)]
+    stated_platforms: list[_Place | None] = [*sorted(platforms, key=str)]
     stated_pythons: list[_Python | None] = [*sorted(pythons, key=_python_order)]
-    for place in stated_places or [None]:
+    for platform in stated_platforms or [None]:
         for python in stated_pythons or [None]:
-            one, rest = request, defaults
-            if len(places) > 1 and place is not None and PLATFORMS[place[0]].system is not LINUX:
-                one, rest = one._replace(glibc=()), rest._replace(glibc=())
-            target = _target(one, rest, known, here, python, place)
-            if len(places) > 1 and not target.accelerators:
+            own_request, own_defaults = request, defaults
+            if (
+                len(platforms) > 1
+                and platform is not None
+                and PLATFORMS[platform[0]].system is not LINUX
+            ):
+                own_request, own_defaults = (
+                    own_request._replace(glibc=()),
+                    own_defaults._replace(glibc=()),
+                )
+            target = _target(own_request, own_defaults, known, here, python, platform)
+            if len(platforms) > 1 and not target.accelerators:
                 target = dataclasses.replace(target, gpus=(), driver=None)
             targets.append(target)
     return targets
 
 
 def _place(text: str, known: Known) -> _Place:
-    """As parse_platform, which does not know the distributions."""
+    """Read a platform, or a Linux distribution, which `parse_platform` does not know."""
     try:
         return parse_platform(text)
     except BadTarget:
@@ -260,7 +272,7 @@ def _several(
     defaults: Sequence[str],
     parse: Callable[[str], _T],
 ) -> set[_T]:
-    """What a repeatable flag states. A phrase states one value, and then flags say the same."""
+    """Return what a repeatable flag states. If a phrase states a value, flags have to agree."""
     if phrase and flags:
         _one(flag, [*flags, *phrase], parse)
     return {parse(text) for text in flags or phrase or defaults}
@@ -277,23 +289,23 @@ def _target(
     known: Known,
     here: Here,
     python: _Python | None,
-    place: _Place | None,
+    stated_platform: _Place | None,
 ) -> Target:
-    """What is stated, and this machine for the rest."""
+    """Return the target that is stated, with this machine's parts where nothing is."""
     glibc = _one("glibc", request.glibc or defaults.glibc, str)
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
     gpus = _in_order([parse_gpu(text, known.matrix.gpus) for text in request.gpu or defaults.gpu])
     stated = {
         "python": python,
-        "platform": place,
-        "glibc": glibc or (place and place[1]),
+        "platform": stated_platform,
+        "glibc": glibc or (stated_platform and stated_platform[1]),
         "gpu": gpus,
         "driver": driver,
     }
-    platform, own_glibc, macos = place or here.platform()
-    if place and glibc and own_glibc not in (None, glibc):
-        raise Contradiction(f"the platform says glibc {own_glibc}, `--glibc` says {glibc}")
-    own_gpus, own_driver = ((), None) if place else _plugged_in(here, gpus, driver)
+    platform, own_glibc, macos = stated_platform or here.platform()
+    if stated_platform and glibc and own_glibc not in (None, glibc):
+        raise Contradiction(f"the platform means glibc {own_glibc}, and `--glibc` is {glibc}")
+    own_gpus, own_driver = ((), None) if stated_platform else _plugged_in(here, gpus, driver)
     version, free_threaded = python or here.python()
     return Target(
         python=version,
@@ -310,8 +322,10 @@ def _target(
 def _plugged_in(
     here: Here, gpus: tuple[str, ...], driver: str | None
 ) -> tuple[tuple[str, ...], str | None]:
-    """This machine's GPUs and driver, for what is not stated. A GPU that it does not have is stated
-    of another machine, whose driver is not known."""
+    """Return this machine's GPUs and driver, where they are not stated.
+
+    If the stated GPUs are not here, another machine is meant, whose driver is unknown.
+    """
     if gpus and driver:
         return (), None
     own_gpus, own_driver = here.gpus_and_driver()
@@ -319,7 +333,7 @@ def _plugged_in(
 
 
 def parse_gpu(text: str, gpus: Gpus) -> str:
-    """The compute capability meant by a GPU's name or number. Raises BadTarget."""
+    """Return the compute capability, `8.6`, of a GPU's name or number. Raises BadTarget."""
     capability = gpus.find(text)
     if capability is None:
         near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
@@ -329,7 +343,7 @@ def parse_gpu(text: str, gpus: Gpus) -> str:
                 for row in ACCELERATORS.values()
             ]
         raise BadTarget(
-            f"`{text}` is no GPU or compute capability known here", hints=near or ["`--gpu 8.6`"]
+            f"unknown GPU or compute capability `{text}`", hints=near or ["`--gpu 8.6`"]
         )
     return capability
 

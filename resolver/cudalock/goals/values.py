@@ -1,4 +1,4 @@
-"""One part's text turned into a specifier: versions, CUDA, cuDNN, toolkit, dates."""
+"""Read the text of one part of a goal: versions, CUDA, cuDNN, toolkit, dates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PLAIN = r"(?i)v?(\d+(?:\.\d+)*)(\.\*)?"
 
 
 LISTING = "a listing"
-"""In place of a matrix version: it is an index that lists the versions."""
+"""In place of a matrix version, if the versions come from an index."""
 
 
 def parse_version_spec(
@@ -33,12 +33,12 @@ def parse_version_spec(
     known: Sequence[str] = (),
     matrix_version: str | None = None,
 ) -> tuple[str, str | None]:
-    """`(specifier, note or None)` for a version as people write it.
+    """Return `(specifier, note or None)` for a version as people write it.
 
     `2.5.1` is that release and `2.5` any 2.5.x; a range stays a range; `latest` is no limit, since
-    the newest that carries the whole goal is what is chosen anyway. `known` are the project's
-    versions, ascending; with none nothing is checked against them. A version that only has post
-    releases is read as a prefix, with a note. Raises BadSpecifier, UnknownVersion.
+    the newest version that fits the whole goal is chosen anyway. `known` are the project's
+    versions, ascending; if it is empty, nothing is checked against them. A version that only has
+    post releases is read as a prefix, with a note. Raises BadSpecifier, UnknownVersion.
     """
     text = text.strip()
     if text.lower() in LATEST:
@@ -63,8 +63,7 @@ def check_exact(
 ) -> None:
     """Raise UnknownVersion for an `==` clause that names no known version of the project.
 
-    A range that no version is in is not looked at: that the goal cannot be had is for the resolver
-    to say, with its reasons.
+    A range without a version is not checked here: the resolver says so, with its reasons.
     """
     if not known:
         return
@@ -76,12 +75,12 @@ def check_exact(
 
 
 def clauses(specifier: str) -> list[str]:
-    """The clauses of a specifier, sorted, each normalised."""
+    """Return the clauses of a PEP 440 specifier, sorted, each normalised."""
     return sorted(str(clause) for clause in SpecifierSet(specifier))
 
 
 def satisfying(specifier: str, known: Sequence[str]) -> list[str]:
-    """The known public versions that a specifier allows; a local label in it does not count."""
+    """Return the known public versions that a specifier accepts, its local versions aside."""
     public = ",".join(_without_local(clause) for clause in clauses(specifier))
     return list(SpecifierSet(public).filter(known, prereleases=True))
 
@@ -99,13 +98,13 @@ def _specifier(what: str, text: str) -> str:
         if text:
             return ",".join(clauses(text))
     raise BadSpecifier(
-        f"`{text}` is no version or range for {what}",
-        hints=["a range is written as `>=2.4,<2.6`, one release as `==2.5.1`"],
+        f"invalid version or range `{text}` for {what}",
+        hints=["write a range as `>=2.4,<2.6`, one release as `==2.5.1`"],
     )
 
 
 def _plain_specifier(project: str, text: str) -> str:
-    """Three numbers are a release; fewer are a series."""
+    """Return the specifier of a plain version: three numbers are a release, fewer a series."""
     if match := re.fullmatch(_PLAIN, text):
         is_release = match[1].count(".") >= 2 and not match[2]
         return f"=={match[1]}" if is_release else f"=={match[1]}.*"
@@ -131,7 +130,7 @@ def _unknown(
     if matrix_version == LISTING:
         near = _neighbours(Version(_without_local(wanted)[2:]), sorted(map(Version, known)))
         return UnknownVersion(
-            f"`{project}` {text} does not exist, by the index's listing",
+            f"`{project}` {text} does not exist on the package index",
             hints=[f"`{project}=={version}`" for version in near],
         )
     edition = f" of {matrix_version}" if matrix_version else ""
@@ -139,24 +138,24 @@ def _unknown(
     versions = sorted(map(Version, known))
     if base > versions[-1]:
         return UnknownVersion(
-            f"`{project}` {text} is newer than anything the matrix{edition} knows of it:"
-            f" the newest there is {versions[-1]}",
+            f"`{project}` {text} is newer than all releases in the matrix{edition}:"
+            f" the newest is {versions[-1]}",
             hints=[
                 f"`{project}=={versions[-1]}`",
                 "`cudalock matrix update`, or `pip install -U cudalock`, for a newer matrix",
-                "`--live` asks the package index itself",
+                "`--live` queries the package index",
             ],
         )
     near = _neighbours(base, versions)
-    known_not = "is not known here" if base < versions[0] else "does not exist"
+    why = "is older than all releases in" if base < versions[0] else "does not exist according to"
     return UnknownVersion(
-        f"`{project}` {text} {known_not}, by the matrix{edition}",
+        f"`{project}` {text} {why} the matrix{edition}",
         hints=[f"`{project}=={version}`" for version in near],
     )
 
 
 def _neighbours(base: Version, versions: list[Version]) -> list[Version]:
-    """The release just above and the one just below, the one that shares more numbers first."""
+    """Return the releases just above and below, the one that shares more numbers first."""
     below = [version for version in versions if version < base][-1:]
     above = [version for version in versions if version > base][:1]
     return sorted(below + above, key=lambda version: -_shared(base, version))
@@ -172,8 +171,9 @@ def _shared(one: Version, other: Version) -> int:
 
 
 def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
-    """What a goal says of an accelerator for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is
-    None.
+    """Return an accelerator's wish for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is None.
+
+    The wish is `cpu` or a PEP 440 specifier.
 
     Raises BadSpecifier.
     """
@@ -185,7 +185,7 @@ def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
         return CPU
     if re.match(FOREIGN, word):
         raise BadSpecifier(
-            f"`{text}` is no {title} build, and cudalock knows {title} and CPU builds only",
+            f"unsupported build `{text}`: cudalock knows only {title} and CPU builds",
             hints=[f"{flag} {CPU}"],
         )
     if match := re.fullmatch(accelerator.version_word, word):
@@ -193,22 +193,23 @@ def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
     if re.search(_OPERATOR, word):
         return _specifier(title, word)
     raise BadSpecifier(
-        f"`{text}` is no {title} version",
+        f"invalid {title} version `{text}`",
         hints=[f"{flag} {accelerator.example}", f"{flag} {CPU}", f"{flag} {AUTO}"],
     )
 
 
 def _series(digits: str) -> str:
-    """`cu124` and `124` are 12.4, `cu92` is 9.2, and `cu12` (as in `nvidia-...-cu12`) any 12.x."""
+    """Return the specifier of `cu124` or `124`, which is 12.4, or of `cu12`, which is any 12.x."""
     if "." not in digits and int(digits) >= 20:
         digits = f"{digits[:-1]}.{digits[-1]}"
     return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
 
 
 def parse_library(library: Library, text: str) -> str:
-    """What a goal says of a library for `9`, `9.1.0`, `9.1.0.70` or a range. Raises BadSpecifier.
+    """Return the specifier of a library for `9`, `9.1.0`, `9.1.0.70` or a range.
 
-    A full version has as many numbers as the library's row says; fewer are a series.
+    A full version has as many numbers as the library's row says; fewer are a series. Raises
+    BadSpecifier.
     """
     word = text.strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)*)(\.\*)?", word)
@@ -220,12 +221,12 @@ def parse_library(library: Library, text: str) -> str:
     if re.search(_OPERATOR, word):
         return _specifier(library.title, word)
     raise BadSpecifier(
-        f"`{text}` is no {library.title} version", hints=[f"--{library.name} {library.example}"]
+        f"invalid {library.title} version `{text}`", hints=[f"--{library.name} {library.example}"]
     )
 
 
 def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
-    """The goal's `toolkit` for `12.4.1` or `12.4.1:cudart,nvcc`. Raises BadSpecifier."""
+    """Return `(release, parts)` for `12.4.1` or `12.4.1:cudart,nvcc`. Raises BadSpecifier."""
     version, colon, listed = text.strip().lower().partition(":")
     parts = sorted({part.strip() for part in listed.split(",") if part.strip()})
     well_formed = all(re.fullmatch(r"[a-z][a-z0-9_-]*", part) for part in parts)
@@ -235,39 +236,37 @@ def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
         or bool(colon) != bool(parts)
     ):
         raise BadSpecifier(
-            f"`{text}` is no CUDA release with parts",
+            f"invalid CUDA toolkit `{text}`: write a release, and parts after a colon",
             hints=['--toolkit "12.4.1:cudart,nvcc"', "--toolkit 12.4.1"],
         )
     return version, tuple(parts)
 
 
 def parse_date(text: str) -> str:
-    """The ISO day of `2025-01-31` or of a time such as `2025-01-31T00:00:00Z`."""
+    """Return the ISO day of `2025-01-31` or `2025-01-31T00:00:00Z`. Raises BadSpecifier."""
     from datetime import date
 
     day, _, _time = text.strip().partition("T")
     try:
         return date.fromisoformat(day).isoformat()
     except ValueError:
-        raise BadSpecifier(
-            f"`{text}` is no day as `2025-01-31`", hints=["--exclude-newer 2025-01-31"]
-        ) from None
+        raise BadSpecifier(f"invalid date `{text}`", hints=["--exclude-newer 2025-01-31"]) from None
 
 
 def parse_driver(text: str) -> str:
-    """A driver version, `550.54`, as it was given. Raises BadSpecifier."""
+    """Return a driver version, `550.54`, as it was written. Raises BadSpecifier."""
     # NVIDIA calls a branch of its drivers R550.
     word = re.sub(r"(?i)^[rv](?=\d)", "", text.strip())
     if not re.fullmatch(r"\d{3}(\.\d+){0,2}", word):
-        raise BadSpecifier(f"`{text}` is no driver version", hints=["--driver 550.54"])
+        raise BadSpecifier(f"invalid driver version `{text}`", hints=["--driver 550.54"])
     return word
 
 
 def parse_builders(text: str) -> str:
-    """`official`, `known` or `any`. Raises BadSpecifier."""
+    """Return `official`, `known` or `any`. Raises BadSpecifier."""
     if text not in BUILDERS:
         raise BadSpecifier(
-            f"`{text}` is no choice of builders",
+            f"invalid choice of builders `{text}`",
             hints=[f"`--builders {word}`" for word in BUILDERS],
         )
     return text

@@ -1,4 +1,4 @@
-"""What reading a request has to know: the part of a Universe that it asks."""
+"""What reading a request needs to know: a part of a Universe, as protocols."""
 
 from __future__ import annotations
 

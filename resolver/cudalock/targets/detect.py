@@ -1,4 +1,4 @@
-"""This machine: what stands in for whatever of a target nobody stated."""
+"""This machine: the parts of a target that nobody stated."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ def platform_of(
     row = of_machine(system, machine)
     if row is None or (row.system is LINUX and glibc is None):
         raise BadTarget(
-            f"no wheels are made for this machine ({system}, {machine.lower()},"
-            f" {'glibc ' + glibc if glibc else 'no glibc'}): name the platform to solve for",
+            f"no wheels are built for this machine ({system}, {machine.lower()},"
+            f" {'glibc ' + glibc if glibc else 'no glibc'}): state the platform to solve for",
             hints=["--platform linux"],
         )
     if row.system is LINUX:

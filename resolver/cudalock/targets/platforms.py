@@ -255,7 +255,7 @@ def of_wheel_tag(tag: str) -> tuple[Platform, ...]:
     """Return the platforms that a wheel is for by the platform part of its tag.
 
     `manylinux_2_28_x86_64` is one platform's, `macosx_11_0_universal2` two platforms', and `any`
-    every platform's. None for a platform outside the table, `manylinux_2_28_ppc64le`.
+    every platform's. Empty for a platform outside the table, `manylinux_2_28_ppc64le`.
     """
     return tuple(row for row in _ROWS if tag == "any" or re.fullmatch(row.wheel_tag, tag))
 
@@ -321,15 +321,15 @@ def system_of(sys_platform: str) -> System | None:
 
 
 def check_glibc(glibc: str | None) -> None:
-    """Raise BadTarget for what is no version of glibc."""
+    """Raise BadTarget unless `glibc` is None or a version such as `2.28`."""
     if glibc is None:
         return
     if not re.fullmatch(r"2\.\d{1,2}", glibc):
-        raise BadTarget(f"`{glibc}` is no glibc version", hints=[f"--glibc {DEFAULT_GLIBC}"])
+        raise BadTarget(f"invalid glibc version `{glibc}`", hints=[f"--glibc {DEFAULT_GLIBC}"])
 
 
 def parse_platform(text: str) -> tuple[str, str | None, str | None]:
-    """`(platform, glibc or None, macOS version or None)` for what a user calls a platform.
+    """Return `(platform, glibc or None, macOS version or None)` for what a user calls a platform.
 
     Takes plain words (`linux`, `windows`, `macos`), uv's triples and pip's platform tags.
     Raises BadTarget for anything else, naming the nearest.
@@ -355,20 +355,20 @@ def macos_flag(platform: str, macos: str) -> str:
 
 
 def platform_words() -> list[str]:
-    """The plain words and triples that parse_platform takes."""
+    """Return the plain words and triples that `parse_platform` takes, sorted."""
     return sorted(SPELLINGS)
 
 
 def is_musl(text: str) -> bool:
-    """Whether a platform's name says that its C library is musl."""
+    """Tell whether a platform's name says that its C library is musl."""
     return bool(re.search(_MUSL, text.lower()))
 
 
 def unknown_platform(text: str) -> BadTarget:
-    """The error for a platform that is none, naming the nearest."""
+    """Return the error for an unknown platform, with the nearest names as hints."""
     if is_musl(text):
         return BadTarget(
-            f"`{text}` has musl for its C library, and no torch wheel is made for musl",
+            f"`{text}` uses musl as its C library, and no torch wheel is built for musl",
             hints=["--platform linux"],
         )
     several = [word.strip() for word in text.split(",")]
@@ -380,6 +380,6 @@ def unknown_platform(text: str) -> BadTarget:
         hints = [f"--platform {word}" for word in reversed(near.values())]
     plain = ", ".join(f"`{row.flag}`" for row in _ROWS)
     return BadTarget(
-        f"`{text}` is no platform known here: say {plain} or a triple of uv's",
+        f"unknown platform `{text}`: write {plain} or a target triple of uv's",
         hints=hints,
     )

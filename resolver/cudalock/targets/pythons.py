@@ -1,4 +1,4 @@
-"""Pythons by every name that people have for them, interpreters and environments included."""
+"""Pythons: the list of minors, and how to read what people call one, interpreters included."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*]
 _PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
 
 
-_QUESTION = (
+_VERSION_CODE = (
     "import platform, sys, sysconfig;"
     "print(platform.python_implementation(), '%d.%d.%d' % sys.version_info[:3],"
     " int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))"
@@ -32,10 +32,10 @@ _QUESTION = (
 
 
 def parse_python(text: str) -> tuple[str, bool]:
-    """`(version, free-threaded)` for `3.11`, `3.12.4`, `3.13t`, `cp311`, `py3.11` or a path.
+    """Return `(version, free-threaded)` for `3.11`, `3.12.4`, `3.13t`, `cp311`, `py3.11` or a path.
 
-    A path is an interpreter or an environment, which is run to be asked; it is never imported.
-    Raises BadTarget for anything else, and for a Python older than 3.8.
+    A path is an interpreter or an environment, whose interpreter is run to print its version.
+    Raises BadTarget for anything else, and for a Python older than the oldest in the list.
     """
     word = text.strip()
     match = _matched(word)
@@ -45,13 +45,13 @@ def parse_python(text: str) -> tuple[str, bool]:
     if "/" in word or "\\" in word or Path(word).exists():
         return checked_python(*ask(expanded(Path(word))))
     raise BadTarget(
-        f"`{text}` is no Python version (as `3.11`), interpreter or environment",
+        f"`{text}` is not a Python version such as `3.11`, an interpreter or an environment",
         hints=[f"--python {guess}" for guess in _python_guesses(word)],
     )
 
 
 def is_version(text: str) -> bool:
-    """Whether `text` is read as a Python version, whatever file has that name."""
+    """Tell whether `text` is read as a Python version, even if a file has that name."""
     return _matched(text.strip()) is not None
 
 
@@ -68,11 +68,9 @@ def _python_guesses(word: str) -> list[str]:
 
 
 def checked_python(version: str, free_threaded: bool) -> tuple[str, bool]:
-    """The same again. Raises BadTarget for a Python that no wheel here is for."""
+    """Return the arguments. Raises BadTarget for a Python that no wheel in the matrix is for."""
     if minor_pair(version) < minor_pair(PYTHONS[0]):
-        raise BadTarget(
-            f"Python {version} is older than {PYTHONS[0]}, the oldest that the matrix holds"
-        )
+        raise BadTarget(f"Python {version} is older than {PYTHONS[0]}, the oldest in the matrix")
     check_free_threaded(version, free_threaded)
     return version, free_threaded
 
@@ -92,18 +90,21 @@ def minor_pair(version: str) -> tuple[int, int]:
 
 
 def ask(path: Path) -> tuple[str, bool]:
-    """The version of the interpreter or environment at `path`, and whether it is free-threaded."""
+    """Return the version of an interpreter or environment, and whether it is free-threaded.
+
+    Raises BadTarget if it does not run, or is not CPython.
+    """
     try:
-        implementation, version, free_threaded = run(_interpreter(path), _QUESTION).split()
+        implementation, version, free_threaded = run(_interpreter(path), _VERSION_CODE).split()
     except ValueError as error:
-        raise BadTarget(f"`{path}` is no Python that can be asked for its version") from error
+        raise BadTarget(f"cannot get the version of the Python at `{path}`") from error
     if implementation != "CPython":
-        raise BadTarget(f"`{path}` is {implementation}: CUDA wheels are made for CPython")
+        raise BadTarget(f"`{path}` is {implementation}: CUDA wheels are built for CPython")
     return version, free_threaded == "1"
 
 
 def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> str:
-    """What an interpreter prints for `code`. Raises ValueError where there is no answer.
+    """Return what an interpreter prints for `code`. Raises ValueError if it does not run.
 
     It runs isolated and without `site`: neither the user's variables nor a .pth file of its
     site-packages, which may hold code, have a part in it.
@@ -120,11 +121,11 @@ def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> st
             check=True,
         ).stdout
     except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
-        raise ValueError(f"`{executable}` cannot be asked: {error}") from error
+        raise ValueError(f"cannot run `{executable}`: {error}") from error
 
 
 def _interpreter(path: Path) -> Path:
-    """`path` itself, or the interpreter inside it when it is an environment."""
+    """Return `path`, or the interpreter inside it if it is an environment."""
     if not path.is_dir():
         return path
     inside = [path / "bin" / "python", path / "Scripts" / "python.exe", path / "python.exe"]

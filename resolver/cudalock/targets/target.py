@@ -63,7 +63,7 @@ class Target:
             check_glibc(self.glibc)
             self._fill("glibc", DEFAULT_GLIBC)
         elif self.glibc is not None:
-            raise BadTarget(f"glibc is a part of Linux: {self._row.label} has none")
+            raise BadTarget(f"only Linux has glibc: {self._row.label} has none")
         if self.is_macos:
             self._fill("macos", self._row.macos)
 
