@@ -73,18 +73,19 @@ def command_words(goal: Goal, *targets: Target) -> list[str]:
 
 def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
     """Yield the flags of all targets, each once: the targets are platforms by Pythons."""
-    said = set()
+    written = set()
     for target in targets:
         flags = target.flags()
-        for flag, value in zip(flags[::2], flags[1::2], strict=True):
-            if (flag, value) not in said:
-                said.add((flag, value))
+        for flag, argument in zip(flags[::2], flags[1::2], strict=True):
+            if (flag, argument) not in written:
+                written.add((flag, argument))
                 yield flag
-                yield value
+                yield argument
 
 
 def _goal_words(goal: Goal) -> Iterator[str]:
     flags: dict[str, list[str]] = {}
+    # Requirements without a flag of their own come first, as positional arguments.
     for requirement in goal.requirements:
         name, specifier = _split(requirement)
         words = _flag_words(name, specifier)
@@ -109,6 +110,7 @@ def _goal_words(goal: Goal) -> Iterator[str]:
 
 
 def _flag_words(name: str, specifier: str) -> list[str] | None:
+    # A flag has no way to write extras.
     if specifier.startswith("["):
         return None
     framework, switches = read_switches()
@@ -117,8 +119,8 @@ def _flag_words(name: str, specifier: str) -> list[str] | None:
     return [f"--{switches[name]}"] if name in switches and not specifier else None
 
 
-def _option(flag: str, value: str | None) -> Iterable[str]:
-    return () if value is None else (flag, value)
+def _option(flag: str, argument: str | None) -> Iterable[str]:
+    return () if argument is None else (flag, argument)
 
 
 def _split(requirement: str) -> tuple[str, str]:

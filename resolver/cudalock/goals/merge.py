@@ -103,6 +103,7 @@ def merge_requests(
     notes: dict[str | OtherTarget, None] = {}
     applicable = []
     for request in requests:
+        # A goal is for one target, so its markers are decided here.
         if request.applies(environment):
             applicable.append(request)
         else:
@@ -113,6 +114,7 @@ def merge_requests(
     on_index = vocabulary.elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for request in applicable:
         project = _project(request, names, on_index, queried=vocabulary.looks_further)
+        # `triton` on Windows is `triton-windows`, whose versions count.
         replacement = names.stand_in(project, environment)
         if project not in versions:
             versions[project] = vocabulary.versions(replacement)
@@ -210,6 +212,7 @@ def _check_agreement(readings: list[_Read], together: str, versions: Sequence[st
     limited = {reading.specifier: reading for reading in readings if reading.specifier}
     if len(limited) < 2:
         return
+    # `+cu121` and `+cu124` cannot both hold, whatever the public versions say.
     locals_ = {clause.partition("+")[2] for clause in clauses(together)} - {""}
     pool = versions or [clause.lstrip("<>=!~").removesuffix(".*") for clause in clauses(together)]
     each_can = all(satisfying(specifier, pool) for specifier in limited)

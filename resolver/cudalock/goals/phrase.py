@@ -44,15 +44,20 @@ _KEYWORDS = (*_RANGED, *COMPONENTS, "py")
 _LONGEST_NAME = 5
 """How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
 
+# The name of a project by PEP 508.
 _PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
+# `2.5.1`, `v2.5`, `2.5.*`, `2.8.0.post2`, `2.6.0rc1`; a local version is read beside it.
 _VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
+# `>=2.4`; the local version comes last because `+` alone joins two parts: "torch==2.5.1+fa2".
 _RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
 _RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
+# `py3.11`, `cp311`, `python3.12.4`, `3.13t`, and `3.11.x` as CI matrices write it.
 _PYTHON_WORD = (
     r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.(?:\d+|[x*]))?t?|3\.\d{1,2}(?:(?:\.\d+)?t|\.[x*]))"
 )
 _PYTHON_ALONE = r"3\.(?:[89]|1\d)(?:\.\d+)?"
 """A version that stands alone and is nothing's but Python's."""
+# An argument with one of these may be a requirement: `a[b]`, `a>=1`, `a @ URL`, `a; marker`.
 _PIP = r"[\[<>=!~@;]"
 
 
@@ -99,6 +104,7 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
     looked up and cannot be.
     """
     names = known.matrix.names
+    # Plain words are one phrase however the shell split them, so versions find their component.
     reader = _Reader(known, frozenset(words))
     run: list[str] = []
     for word in words:
@@ -143,6 +149,7 @@ def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
     text = match[kind]
     local = match["local"]
     if kind == "word":
+        # A phrase may end as a sentence does.
         text = text.rstrip(".!?:") or text
         return [_Token("joiner" if text.lower() in _JOINERS else "word", text)]
     if local and names.find(local):
@@ -154,16 +161,16 @@ def _split_token(match: re.Match[str], names: Names) -> list[_Token]:
 class _Reader:
     """Reads tokens from left to right. A version belongs to the component right before it."""
 
-    def __init__(self, known: Known, whole: frozenset[str]) -> None:
+    def __init__(self, known: Known, arguments: frozenset[str]) -> None:
         self.known = known
-        self.whole = whole
+        self.arguments = arguments
         """the arguments as the shell split them"""
         self.projects: list[RequestedProject] = []
         self.texts: dict[str, list[str]] = {}
 
     def parsed(self) -> Parsed:
-        said = {name: tuple(values) for name, values in self.texts.items()}
-        return Parsed(projects=tuple(self.projects), **said)
+        texts = {name: tuple(values) for name, values in self.texts.items()}
+        return Parsed(projects=tuple(self.projects), **texts)
 
     def say(self, part: str, text: str) -> None:
         self.texts.setdefault(part, []).append(text)
@@ -202,6 +209,8 @@ class _Reader:
             return 1
         if first.kind in ("range", "version"):
             return self._read_count(tokens) or self._read_number(first)
+        # The order decides what a word means that is several things: a component's alias comes
+        # before a platform's word, and a package of the index, which may have any name, comes last.
         return (
             self._read_keyword(tokens)
             or self._read_component(tokens)
@@ -226,6 +235,7 @@ class _Reader:
         if keyword not in _KEYWORDS or self.known.matrix.names.find(tokens[0].text):
             return 0
         part = "python" if keyword == "py" else keyword
+        # "gpu RTX 4090": the name says more than the word before it.
         if part == "gpu" and (
             used := self._read_run(tokens[1:], part, self.known.matrix.gpus.find)
         ):
@@ -239,6 +249,7 @@ class _Reader:
         if following and following.kind == "word" and _is_value(part, following.text):
             self.say(part, following.text)
             return 2
+        # "with cuda", "on my gpu": a build for the accelerator is the default.
         if part in (*ACCELERATORS, "gpu"):
             return 1
         raise BadPhrase(
@@ -276,14 +287,14 @@ class _Reader:
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
             return 1
-        meant = [
+        parts = [
             row.name
             for row in ACCELERATORS.values()
             if word == CPU or is_foreign(word) or re.fullmatch(row.phrase_word, word)
         ]
-        for name in meant:
+        for name in parts:
             self.say(name, word)
-        return bool(meant)
+        return bool(parts)
 
     def _read_platform(self, tokens: list[_Token]) -> int:
         """Read a platform, and the version people put after it: "Windows 11", "macOS 14"."""
@@ -291,11 +302,13 @@ class _Reader:
         try:
             platform, _glibc, macos = parse_platform(word)
         except BadTarget:
+            # Alpine is a platform, and the reason why it cannot be solved for is worth an error.
             if is_musl(word):
                 raise
             return 0
         version = tokens[1].text if len(tokens) > 1 and tokens[1].kind == "version" else ""
         system = PLATFORMS[platform].system
+        # Wheels do not tell Windows 10 from 11. "Windows 3.11" is a Python.
         if system is WINDOWS and version in ("10", "11"):
             self.say("platform", word)
             return 2
@@ -329,6 +342,7 @@ class _Reader:
     def _read_number(self, token: _Token) -> int:
         """Read a version with no component before it: "on Windows 3.11", "for a 4090"."""
         text = token.text + (f"+{token.local}" if token.local else "")
+        # "on Windows 3.11" and "for a 4090": no component has such a version on its own.
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
         elif re.fullmatch(r"\d{4}", text) and self.known.matrix.gpus.find(text):
@@ -347,7 +361,8 @@ class _Reader:
         well-known project is seldom what the user wants, and may be malicious.
         """
         word = tokens[0].text
-        if word not in self.whole or not self._may_be_further(word):
+        # Only an argument of its own: a sentence has many words that some package is named for.
+        if word not in self.arguments or not self._may_be_further(word):
             return 0
         try:
             if not self.known.elsewhere([canonical(word)]):
@@ -364,7 +379,7 @@ class _Reader:
         return bool(re.fullmatch(_PROJECT, word)) and not closest(word, self._known())
 
     def _was_asked_for(self, word: str) -> bool:
-        return self.known.looks_further and word in self.whole and self._may_be_further(word)
+        return self.known.looks_further and word in self.arguments and self._may_be_further(word)
 
     def _known(self) -> list[str]:
         return [
@@ -383,10 +398,12 @@ class _Reader:
 
     def _hints(self, word: str) -> list[str]:
         """Return what was probably meant by an unknown word."""
+        # conda writes one equals sign.
         if single := re.fullmatch(rf"({_PROJECT})=({_VERSION}(?:\+[\w.]+)?)", word):
             name, version = single.groups()
             joined = f"{name} {version}" if name.lower() in _KEYWORDS else f"{name}=={version}"
             return [f"did you mean `{joined}`?"]
+        # A requirements file without its `-r`.
         if file := re.fullmatch(r"[^:]*\.(?:txt|in)", word):
             return [f"`-r {file[0]}`"]
         if wheel := re.fullmatch(r"\S*?([^/\\]+?)-([^/\\-]+)-[^/\\]+\.whl", word):
@@ -395,8 +412,8 @@ class _Reader:
         hints = did_you_mean(guesses(word, self._known()))
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
-        alone = f"write `{word}` as a separate argument to look it up as a package"
-        return [*hints, alone if self.known.looks_further else LOOKED_UP]
+        as_argument = f"write `{word}` as a separate argument to look it up as a package"
+        return [*hints, as_argument if self.known.looks_further else LOOKED_UP]
 
 
 def _public(version: str) -> str:

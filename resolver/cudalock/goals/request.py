@@ -121,6 +121,7 @@ def _with_phrase(request: Request, parsed: Parsed) -> Request:
 def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
     """Return what all the texts mean. Raises Contradiction if they mean different things."""
     readings = [parse(text) for text in texts]
+    # `--cuda 12.4 --cuda cu124` is one wish, written twice.
     if any(reading != readings[0] for reading in readings):
         both = " and ".join(f"`{text}`" for text in dict.fromkeys(texts))
         raise Contradiction(f"`--{flag}` cannot be both {both}")
@@ -135,6 +136,7 @@ def _goal(
 ) -> Goal:
     environment = target.marker_environment()
     requests = [*parsed.projects, *_flag_asks(request), *request.projects]
+    # Defaults come last: what the user states of a project replaces its default.
     requests += _default_asks(defaults, requests, known.matrix.names)
     requirements, notes = merge_requests(requests, known, environment)
     constraints, constraint_notes = merge_constraints(
@@ -203,6 +205,7 @@ def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
     specifiers = set(specifier_by_text.values())
     combined = ",".join(sorted({c for specifier in specifiers - {CPU} for c in clauses(specifier)}))
     if len(specifiers) > 1:
+        # Two ranges have no list of releases to try: the versions they name stand for it.
         samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
         if CPU in specifiers or not satisfying(combined, samples):
             listed = " and ".join(f"`{text}`" for text in specifier_by_text)
@@ -249,6 +252,7 @@ def _targets(
                     own_defaults._replace(glibc=()),
                 )
             target = _target(own_request, own_defaults, known, here, python, platform)
+            # One platform without an accelerator keeps its GPU, and the conflict is explained.
             if len(platforms) > 1 and not target.accelerators:
                 target = dataclasses.replace(target, gpus=(), driver=None)
             targets.append(target)
@@ -305,6 +309,7 @@ def _target(
     platform, own_glibc, macos = stated_platform or here.platform()
     if stated_platform and glibc and own_glibc not in (None, glibc):
         raise Contradiction(f"the platform means glibc {own_glibc}, and `--glibc` is {glibc}")
+    # A stated platform is another machine, about whose GPU this one knows nothing.
     own_gpus, own_driver = ((), None) if stated_platform else _plugged_in(here, gpus, driver)
     version, free_threaded = python or here.python()
     return Target(
@@ -349,4 +354,5 @@ def parse_gpu(text: str, gpus: Gpus) -> str:
 
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:
+    # By number: as text 10.0 is less than 8.6.
     return tuple(sorted(set(gpus), key=lambda gpu: [int(part) for part in gpu.split(".")]))

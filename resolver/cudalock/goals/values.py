@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BUILDERS = ("official", "known", "any")
 LATEST = frozenset({"latest", "newest"})
 _OPERATOR = r"[<>=!~]"
+# `2.5`, `v2.5.1` as tags have it, `2.5.*`.
 _PLAIN = r"(?i)v?(\d+(?:\.\d+)*)(\.\*)?"
 
 
@@ -41,21 +42,23 @@ def parse_version_spec(
     post releases is read as a prefix, with a note. Raises BadSpecifier, UnknownVersion.
     """
     text = text.strip()
+    # No specifier: a pin to the newest release would leave no room for the rest of the goal.
     if text.lower() in LATEST:
         return "", None
     if re.search(_OPERATOR, text):
         specifier = _specifier(project, text)
         check_exact(project, specifier, known, matrix_version)
         return specifier, None
-    wanted = _plain_specifier(project, text)
-    if not known or _matches(wanted, known):
-        return wanted, None
-    prefix = f"{_without_local(wanted)}.*"
-    if wanted.count("*") == 0 and _post_releases(wanted, known):
-        version = wanted.removeprefix("==")
+    specifier = _plain_specifier(project, text)
+    if not known or _matches(specifier, known):
+        return specifier, None
+    prefix = f"{_without_local(specifier)}.*"
+    # xformers has 0.0.26.post1 and no 0.0.26: `==0.0.26` accepts no post release (PEP 440).
+    if specifier.count("*") == 0 and _post_releases(specifier, known):
+        version = specifier.removeprefix("==")
         note = f"`{project}` {version} has only post releases: read as {version}.*"
         return prefix, note
-    raise _unknown(project, text, wanted, known, matrix_version)
+    raise _unknown(project, text, specifier, known, matrix_version)
 
 
 def check_exact(
@@ -81,6 +84,7 @@ def clauses(specifier: str) -> list[str]:
 
 def satisfying(specifier: str, known: Sequence[str]) -> list[str]:
     """Return the known public versions that a specifier accepts, its local versions aside."""
+    # Whether a build with this local version exists depends on the target: the resolver checks it.
     public = ",".join(_without_local(clause) for clause in clauses(specifier))
     return list(SpecifierSet(public).filter(known, prereleases=True))
 
@@ -93,12 +97,12 @@ def _without_local(clause: str) -> str:
     return clause.partition("+")[0]
 
 
-def _specifier(what: str, text: str) -> str:
+def _specifier(name: str, text: str) -> str:
     with suppress(InvalidSpecifier):
         if text:
             return ",".join(clauses(text))
     raise BadSpecifier(
-        f"invalid version or range `{text}` for {what}",
+        f"invalid version or range `{text}` for {name}",
         hints=["write a range as `>=2.4,<2.6`, one release as `==2.5.1`"],
     )
 
@@ -114,27 +118,28 @@ def _plain_specifier(project: str, text: str) -> str:
         return _specifier(project, text)
 
 
-def _post_releases(wanted: str, known: Sequence[str]) -> bool:
-    version = _without_local(wanted).removeprefix("==")
+def _post_releases(specifier: str, known: Sequence[str]) -> bool:
+    version = _without_local(specifier).removeprefix("==")
     if not re.fullmatch(_PLAIN, version):
         return False
     base = Version(version)
     return any(
-        found.is_postrelease and found.release == base.release for found in map(Version, known)
+        release.is_postrelease and release.release == base.release
+        for release in map(Version, known)
     )
 
 
 def _unknown(
-    project: str, text: str, wanted: str, known: Sequence[str], matrix_version: str | None
+    project: str, text: str, specifier: str, known: Sequence[str], matrix_version: str | None
 ) -> UnknownVersion:
     if matrix_version == LISTING:
-        near = _neighbours(Version(_without_local(wanted)[2:]), sorted(map(Version, known)))
+        near = _neighbours(Version(_without_local(specifier)[2:]), sorted(map(Version, known)))
         return UnknownVersion(
             f"`{project}` {text} does not exist on the package index",
             hints=[f"`{project}=={version}`" for version in near],
         )
     edition = f" of {matrix_version}" if matrix_version else ""
-    base = Version(_without_local(wanted).removeprefix("==").removesuffix(".*"))
+    base = Version(_without_local(specifier).removeprefix("==").removesuffix(".*"))
     versions = sorted(map(Version, known))
     if base > versions[-1]:
         return UnknownVersion(
@@ -200,6 +205,7 @@ def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
 
 def _series(digits: str) -> str:
     """Return the specifier of `cu124` or `124`, which is 12.4, or of `cu12`, which is any 12.x."""
+    # The last digit is the minor. No CUDA has a major of 20 or more, so `12` and `13` are majors.
     if "." not in digits and int(digits) >= 20:
         digits = f"{digits[:-1]}.{digits[-1]}"
     return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
@@ -227,6 +233,7 @@ def parse_library(library: Library, text: str) -> str:
 
 def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
     """Return `(release, parts)` for `12.4.1` or `12.4.1:cudart,nvcc`. Raises BadSpecifier."""
+    # `12.4.1:` with nothing after the colon is a slip, not a toolkit without parts.
     version, colon, listed = text.strip().lower().partition(":")
     parts = sorted({part.strip() for part in listed.split(",") if part.strip()})
     well_formed = all(re.fullmatch(r"[a-z][a-z0-9_-]*", part) for part in parts)
@@ -246,6 +253,7 @@ def parse_date(text: str) -> str:
     """Return the ISO day of `2025-01-31` or `2025-01-31T00:00:00Z`. Raises BadSpecifier."""
     from datetime import date
 
+    # pip and uv take a time as well; the matrix knows the day of a release.
     day, _, _time = text.strip().partition("T")
     try:
         return date.fromisoformat(day).isoformat()

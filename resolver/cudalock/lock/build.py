@@ -54,6 +54,8 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
     release, build, wheel = _parts(candidate)
     matrix = resolution.matrix
     renamed = matrix.is_renamed(build)
+    # A renamed wheel has a local version in its file name that METADATA lacks: `==2.8.3+cu12` would
+    # not accept it once it is installed.
     local = build.local if build.local and not renamed else None
     acceptable = _acceptable(resolution, build)
     digests = sorted({other.sha256 for other in acceptable if other.sha256})
@@ -96,6 +98,7 @@ def _is_seen_by_uv(resolution: Resolution, name: str, reason: Reason) -> bool:
     if reason.requirement.origin.kind != "metadata":
         return False
     release, build, _ = _parts(resolution.pins[reason.parent])
+    # A builder's wheel is written as a URL, and uv reads the METADATA of that very file.
     if build.builder is not None:
         return True
     siblings = [other for other in release.builds if _origin(other) == _origin(build)]
@@ -175,6 +178,7 @@ def _framework(resolution: Resolution) -> str | None:
 def _stack(resolution: Resolution) -> Iterator[str]:
     for name in sorted(resolution.pins):
         wheel = resolution.pins[name].wheel
+        # A pure wheel does not depend on the framework's build.
         compiled = wheel is not None and not wheel.tags.endswith("-none-any")
         if is_vendor_library(name) or (compiled and resolution.matrix.is_curated(name)):
             yield name
@@ -218,6 +222,7 @@ def _sentence(row: ReplacedRequirement) -> str:
 
 def _needs(resolution: Resolution) -> Iterator[str]:
     bounds = _machine_bounds(resolution)
+    # Several pins may each need a driver; the highest floor is enough for all.
     drivers = list(_lower_bounds(bounds["driver"]))
     if drivers:
         yield f"driver >= {max(drivers, key=parse_version)}"

@@ -38,6 +38,7 @@ def marker_for(chosen: Sequence[Target], targets: Sequence[Target]) -> str | Non
     for marker, mask in comparisons:
         if mask == goal_mask:
             return marker
+    # Pairs only: with three comparisons the spelled-out form is easier to read.
     for joiner in (" and ", " or "):
         for (left, left_mask), (right, right_mask) in combinations(comparisons, 2):
             joined = left_mask & right_mask if joiner == " and " else left_mask | right_mask

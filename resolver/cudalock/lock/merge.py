@@ -60,6 +60,7 @@ def _pins(locks: list[Lock]) -> Iterator[Pin]:
     by_name: dict[str, dict[tuple[str, str | None], list[tuple[Target, Pin]]]] = {}
     for lock in locks:
         for pin in lock.pins:
+            # A pin by version covers the wheels of several platforms; a URL is one wheel.
             key = (pin.version, pin.wheel.url if pin.direct else None)
             by_name.setdefault(pin.name, {}).setdefault(key, []).append((lock.target, pin))
     for name in sorted(by_name):
@@ -85,6 +86,7 @@ def _one_pin(pins: list[Pin], marker: str | None) -> Pin:
         direct=any(pin.direct for pin in pins),
         wheels=tuple(wheels.values()),
         marker=marker,
+        # One wheel whose requirement uv misses is enough to lose the pin there.
         overlooked=any(pin.overlooked for pin in pins),
     )
 

@@ -79,6 +79,7 @@ def _split(pin: Pin, lock: Lock) -> Iterator[Pin]:
     targets_by_wheel: dict[LockedWheel, list[Target]] = {}
     for target in targets_of(pin, lock):
         targets_by_wheel.setdefault(wheel_for(pin, target), []).append(target)
+    # Each part has the hash of its own wheel only: another platform's would never be checked.
     for wheel, targets in targets_by_wheel.items():
         yield replace(
             pin,

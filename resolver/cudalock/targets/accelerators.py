@@ -72,7 +72,9 @@ CUDA: Final = Accelerator(
 ACCELERATORS: Final = {row.name: row for row in (CUDA,)}
 """By name."""
 
-LIBRARIES: Final = {row.name: row for each in ACCELERATORS.values() for row in each.libraries}
+LIBRARIES: Final = {
+    library.name: library for row in ACCELERATORS.values() for library in row.libraries
+}
 """The libraries of all accelerators, by name."""
 
 FOREIGN: Final = r"rocm[\d.]*|xpu"

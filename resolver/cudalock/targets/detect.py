@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def current_python(
     environ: Mapping[str, str] = os.environ, directory: Path | None = None
 ) -> tuple[str, bool]:
-    """The Python meant when none is named, as parse_python gives it.
+    """Return the Python to use if none is stated, as `parse_python` does.
 
-    That of VIRTUAL_ENV or CONDA_PREFIX, else what `.python-version` in `directory` (the current
-    one) says, else this interpreter, unless that was made for cudalock alone: then the `python3` of
-    PATH, if there is one.
+    That of VIRTUAL_ENV or CONDA_PREFIX; else what `.python-version` in `directory` (the current
+    one) names; else this interpreter, unless pipx or uv made it for cudalock alone: then the
+    `python3` of PATH, if there is one.
     """
     return (
         _active_python(environ)
@@ -36,21 +36,21 @@ def current_python(
 
 
 def is_a_tools(prefix: Path) -> bool:
-    """Whether an environment was made for one tool by pipx or uv, or lies in uv's cache."""
-    made = ("pipx_metadata.json", "uv-receipt.toml")
-    return any((prefix / name).is_file() for name in made) or any(
+    """Tell whether pipx or uv made an environment for one tool, or it lies in uv's cache."""
+    receipts = ("pipx_metadata.json", "uv-receipt.toml")
+    return any((prefix / name).is_file() for name in receipts) or any(
         (parent / "CACHEDIR.TAG").is_file() for parent in prefix.parents
     )
 
 
 def _no_probe() -> tuple[tuple[str, ...], str | None]:
-    """No GPU and no driver: looking for them is for whoever hands in a function that does."""
+    """Return no GPU and no driver: whoever wants them detected passes a function that does."""
     return (), None
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """How to ask this machine what nobody stated. A test hands in other functions."""
+    """The functions that detect what nobody stated. A test passes others."""
 
     python: Callable[[], tuple[str, bool]] = current_python
     platform: Callable[[], tuple[str, str | None, str | None]] = field(
@@ -60,9 +60,9 @@ class Here:
 
 
 def current(here: Here | None = None) -> Target:
-    """This machine with the active environment's Python; nothing of it was stated.
+    """Return this machine with the active environment's Python, as a target with nothing stated.
 
-    Raises BadTarget on a machine that no wheels are made for.
+    Raises BadTarget on a machine that no wheels are built for.
     """
     here = here or Here()
     python, free_threaded = here.python()
@@ -79,11 +79,15 @@ def _this_python() -> tuple[str, bool]:
 
 
 def _active_python(environ: Mapping[str, str]) -> tuple[str, bool] | None:
-    """A broken environment says nothing: the lock's header shows which Python was taken instead."""
+    """Return the active environment's Python; None for a broken one.
+
+    The lock's header shows which Python was used instead.
+    """
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         prefix = environ.get(variable)
         if not prefix:
             continue
+        # No process to start for the environment that cudalock itself runs in.
         if Path(prefix) == Path(sys.prefix):
             return _this_python()
         try:
@@ -101,21 +105,22 @@ def _python_on_path(
     from shutil import which
 
     for name in ("python3", "python"):
-        found = which(name, path=environ.get("PATH", ""))
-        if found and Path(found).parent.parent != prefix:
+        executable = which(name, path=environ.get("PATH", ""))
+        if executable and Path(executable).parent.parent != prefix:
             try:
-                return checked_python(*ask(Path(found)))
+                return checked_python(*ask(Path(executable)))
             except BadTarget:
                 continue
     return None
 
 
 def _pinned_python(directory: Path) -> tuple[str, bool] | None:
-    """The first line of `.python-version` that is a version; a path there is not run."""
+    """Return the first version in `.python-version`; a path there is not run."""
     try:
         lines = (directory / ".python-version").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
+    # pyenv allows several versions and comments; the first version is its default.
     for line in lines:
         word = line.partition("#")[0].strip()
         if re.fullmatch(PYTHON, word):
@@ -127,7 +132,7 @@ def _pinned_python(directory: Path) -> tuple[str, bool] | None:
 
 
 def this_platform() -> tuple[str, str | None, str | None]:
-    """`(platform, glibc, macOS version)` of the running machine, as parse_platform gives them."""
+    """Return `(platform, glibc, macOS version)` of this machine, as `parse_platform` does."""
     import platform
 
     return platform_of(sys.platform, platform.machine(), _this_glibc(), platform.mac_ver()[0])
@@ -136,8 +141,10 @@ def this_platform() -> tuple[str, str | None, str | None]:
 def platform_of(
     system: str, machine: str, glibc: str | None, macos: str
 ) -> tuple[str, str | None, str | None]:
-    """The same from what a Python says of itself: `sys.platform`, `platform.machine()`, the glibc
-    it runs on and `platform.mac_ver()`. Raises BadTarget where no wheels are made for it."""
+    """Return the same for a Python by its `sys.platform`, `platform.machine()`, glibc and macOS.
+
+    Raises BadTarget where no wheels are built for it.
+    """
     row = of_machine(system, machine)
     if row is None or (row.system is LINUX and glibc is None):
         raise BadTarget(
@@ -163,6 +170,6 @@ def _this_glibc() -> str | None:
 
 
 def read_glibc(text: str | None) -> str | None:
-    """`2.39` from what confstr says, `glibc 2.39`; None for anything else."""
+    """Return `2.39` for the `glibc 2.39` of os.confstr; None for anything else."""
     match = re.match(r"glibc (\d+\.\d+)", text or "")
     return match[1] if match else None

@@ -34,8 +34,8 @@ class Facet(NamedTuple):
         return any(self.name in row.machine_parts for row in ACCELERATORS.values())
 
 
-def _known(value: str | None) -> tuple[str, ...]:
-    return () if value is None else (value,)
+def _known(version: str | None) -> tuple[str, ...]:
+    return () if version is None else (version,)
 
 
 FACETS: Final = {

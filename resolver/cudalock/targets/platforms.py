@@ -240,8 +240,11 @@ SPELLINGS: Final = {
 """The plain words and triples that `parse` takes, each with the name of its platform."""
 
 _ARCHES: Final = "|".join(row.arch for row in _ROWS if row.system is LINUX)
+# uv's targets: `x86_64-manylinux_2_28`.
 _MANYLINUX_TRIPLE: Final = rf"({_ARCHES})-manylinux_2_(\d{{1,2}})"
+# pip's platform tags: `manylinux_2_28_x86_64`.
 _MANYLINUX_TAG: Final = rf"manylinux_2_(\d{{1,2}})_({_ARCHES})"
+# The older spelling of glibc 2.17, on either side of the processor.
 _MANYLINUX_NAMED: Final = rf"(?:({_ARCHES})-)?manylinux2014(?:_({_ARCHES}))?"
 _MACOS_TAG: Final = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
 _MUSL: Final = r"musl|alpine"

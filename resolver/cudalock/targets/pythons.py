@@ -20,7 +20,9 @@ OLDEST_MINOR: Final = int(PYTHONS[0].split(".")[1])
 FIRST_FREE_THREADED: Final = "3.13"
 """The first CPython with a build without the global interpreter lock (PEP 703)."""
 
+# `3.11`, `py3.11`, `cpython-3.12.4`, `3.11.x`, `3.13t` for a free-threaded build.
 PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*])?(t?)"
+# `cp311`, as wheel tags write it. The empty group stands for the patch version.
 _PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
 
 

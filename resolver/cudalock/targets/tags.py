@@ -62,7 +62,7 @@ def fits_any(tag_sets: Iterable[str], ranker: Ranker) -> bool:
 
 
 class Tags:
-    """Which wheels a target can install, and which of two it prefers.
+    """The wheel tags of a target, best first.
 
     The order is that of `packaging.tags.sys_tags`: by Python and ABI, then by platform, with
     platform `any` after all others. So a rank is looked up in two small dicts, and the thousands of
@@ -78,7 +78,7 @@ class Tags:
         self._ranks: dict[str, int | None] = {}
 
     def rank(self, tags: str) -> int | None:
-        """How well a wheel with this compressed tag set fits: smaller is better, None not at all.
+        """Return how well a wheel with this compressed tag set fits: smaller is better, None not.
 
         A build tag in front (`3-cp310-cp310-linux_x86_64`) does not count: among wheels of one rank
         pip takes the highest build tag.
@@ -90,11 +90,11 @@ class Tags:
             return rank
 
     def takes_python(self, tags: str) -> bool:
-        """Whether the wheel fits this Python, whatever its platform."""
+        """Tell whether the wheel fits this Python, whatever its platform."""
         return any(pair in self._pairs or pair in self._any for pair in _split(tags)[0])
 
     def takes_platform(self, tags: str) -> bool:
-        """Whether the wheel fits this platform, whatever its Python."""
+        """Tell whether the wheel fits this platform, whatever its Python."""
         return any(platform == "any" or platform in self._platforms for platform in _split(tags)[1])
 
     def _rank(self, tags: str) -> int | None:
@@ -108,7 +108,8 @@ class Tags:
 
 
 def _split(tags: str) -> tuple[list[str], list[str]]:
-    """The Python-ABI pairs and the platforms of a compressed tag set, without its build tag."""
+    """Return the Python-ABI pairs and the platforms of a compressed tag set (PEP 425)."""
+    # cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64 has two platforms for one pair.
     pythons, abis, platforms = tags.rsplit("-", 2)
     pairs = [
         f"{python}-{abi}"
@@ -130,7 +131,7 @@ def _best(ranks: Mapping[str, int], words: list[str]) -> int | None:
 def tags_of(
     minor: int, free_threaded: bool, platform: str, glibc: str | None, macos: str | None
 ) -> Tags:
-    """The tags of CPython 3.`minor` on a platform; `glibc` and `macos` are those of its system."""
+    """Return the tags of CPython 3.`minor` on a platform, with its system's glibc or macOS."""
     pairs = list(_cpython_pairs(minor, free_threaded))
     pure = [f"{python}-none" for python in _pure_pythons(minor)]
     return Tags(
@@ -139,10 +140,11 @@ def tags_of(
 
 
 def _cpython_pairs(minor: int, free_threaded: bool) -> Iterator[str]:
-    """Python and ABI, best first, as `packaging.tags.cpython_tags` has them.
+    """Yield Python and ABI, best first, in the order of `packaging.tags.cpython_tags`.
 
     A free-threaded build cannot load the old stable ABI; PEP 803 gave it one of its own, abi3t.
     """
+    # Wheels with abi3 exist from cp32 on (PEP 384).
     stable = "abi3t" if free_threaded else "abi3"
     yield f"cp3{minor}-cp3{minor}{'t' if free_threaded else ''}"
     yield f"cp3{minor}-{stable}"
@@ -164,6 +166,7 @@ def _platform_tags(platform: str, glibc: str | None, macos: str | None) -> list[
         oldest = row.oldest_manylinux or int(glibc.split(".")[1])
         return list(_linux_tags(row.arch, int(glibc.split(".")[1]), oldest))
     if macos is not None:
+        # Imported for a Mac alone, for the sake of start-up time.
         from packaging.tags import mac_platforms
 
         major, minor = macos.split(".")[:2]
@@ -172,7 +175,10 @@ def _platform_tags(platform: str, glibc: str | None, macos: str | None) -> list[
 
 
 def _linux_tags(arch: str, glibc_minor: int, oldest: int) -> Iterator[str]:
-    """`linux_*` comes first, as packaging has it since 26.3; some release assets are tagged so."""
+    """Yield the tags of a Linux, best first.
+
+    `linux_*` comes first, as packaging has it since 26.3; some release assets are tagged so.
+    """
     yield f"linux_{arch}"
     for minor in range(glibc_minor, oldest - 1, -1):
         yield f"manylinux_2_{minor}_{arch}"

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _UNLIMITED = 99
-"""A glibc minor or macOS major that no release reaches: stands for "any newer machine"."""
+"""A glibc minor or macOS major that no release reaches: any newer machine."""
 
 
 def newest_driver(driver: str) -> str:
-    """A driver given without its last number stands for the newest of that series."""
+    """Return a driver's version; one without its last number is the newest of that series."""
     return driver if driver.count(".") >= 2 else f"{driver}.99999"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One machine to solve for. `parse_python` and `parse_platform` make the parts from text.
+    """One machine to solve for. `parse_python` and `parse_platform` read its parts from text.
 
-    Raises BadTarget when the parts do not go together.
+    Raises BadTarget for parts that cannot be on one machine.
     """
 
     python: str
@@ -45,15 +45,15 @@ class Target:
     """a key of PLATFORMS: `linux-x86_64`, `windows-x86_64`, ..."""
     free_threaded: bool = False
     glibc: str | None = None
-    """Linux only; DEFAULT_GLIBC unless given"""
+    """Linux only; DEFAULT_GLIBC if None"""
     macos: str | None = None
-    """macOS only; that of the platform's row unless given"""
+    """macOS only; the version in the platform's row if None"""
     gpus: tuple[str, ...] = ()
     """compute capabilities, `8.6`: all must work"""
     driver: str | None = None
-    """as given, `550.54`"""
+    """as written, `550.54`"""
     stated: frozenset[str] = field(default=frozenset(), compare=False)
-    """which of python, platform, glibc, gpu, driver the user stated: the others were found"""
+    """the names of the facets that the user stated; the others were detected"""
 
     def __post_init__(self) -> None:
         if self.platform not in PLATFORMS:
@@ -69,6 +69,7 @@ class Target:
 
     def _fill(self, name: str, default: str | None) -> None:
         if getattr(self, name) is None:
+            # The way to fill a field of a frozen dataclass.
             object.__setattr__(self, name, default)
 
     @property
@@ -116,7 +117,7 @@ class Target:
         return self._row.label
 
     def on_platform(self, platform: str) -> Target:
-        """The same target on another platform, with that platform's default libraries."""
+        """Return this target on another platform, with that platform's default libraries."""
         return replace(self, platform=platform, glibc=None, macos=None)
 
     @property
@@ -130,7 +131,7 @@ class Target:
         return self.python + ("t" if self.free_threaded else "")
 
     def flags(self) -> list[str]:
-        """The command-line flags that state this target in full, in a fixed order."""
+        """Return the command-line flags that state this target in full, in a fixed order."""
         flags = ["--python", self.python_text, "--platform", self._platform_flag]
         if self.is_linux and self.glibc not in (None, DEFAULT_GLIBC):
             flags += ["--glibc", str(self.glibc)]
@@ -147,7 +148,7 @@ class Target:
         return self._row.flag
 
     def marker_environment(self) -> dict[str, str]:
-        """Every variable a PEP 508 marker may ask for, with this target's values.
+        """Return every variable that a PEP 508 marker may name, with this target's values.
 
         The kernel's release and version are unknown of another machine: they are empty.
         """
@@ -164,15 +165,16 @@ class Target:
         }
 
     def tags(self) -> Tags:
-        """What this very machine installs."""
+        """Return the wheel tags that this machine installs."""
         return tags_of(
             self._python_pair[1], self.free_threaded, self.platform, self.glibc, self.macos
         )
 
     def family_tags(self) -> Tags:
-        """What some machine of this platform and Python installs, however new its glibc or macOS.
+        """Return the wheel tags of any machine with this platform and Python, however new.
 
-        Its wheels are those pip may prefer on a newer machine, so their hashes belong in the lock.
+        pip may prefer these wheels on a machine with a newer glibc or macOS, so their hashes belong
+        in the lock.
         """
         glibc = f"2.{_UNLIMITED}" if self.is_linux else None
         macos = f"{_UNLIMITED}.0" if self.is_macos else None
