@@ -184,7 +184,7 @@ def test_requirements_of_one_project_are_merged() -> None:
         RequestedProject("cuda-toolkit", "==12.4.1", extras=("nvcc",)),
         RequestedProject("numpy", "<2"),
     )
-    goal = goal_of("cuda-toolkit[cublas]", "numpy>=1.26", asked=asked)
+    goal = goal_of("cuda-toolkit[cublas]", "numpy>=1.26", projects=asked)
     assert goal.requirements == ("cuda-toolkit[cublas,nvcc]==12.4.1", "numpy<2,>=1.26")
 
 
@@ -193,7 +193,7 @@ def test_markers_are_the_targets() -> None:
         RequestedProject("numpy", "<2", marker="sys_platform == 'win32'", origin="r.txt:1"),
         RequestedProject("numpy", ">=2", marker="sys_platform != 'win32'", origin="r.txt:2"),
     )
-    on_windows = goal_of("torch", asked=asked, platform=("windows",))
+    on_windows = goal_of("torch", projects=asked, platform=("windows",))
     assert on_windows.requirements == ("numpy<2", "torch")
     assert tuple(map(str, on_windows.notes)) == ("r.txt:2: `numpy` is not for this target",)
 
@@ -236,12 +236,12 @@ def test_constraints() -> None:
         ({"words": ("torch",), "gpu": ("RTX 9999",)}, BadTarget, "RTX 9999"),
         ({"words": ("torch",), "driver": ("new",)}, BadSpecifier, "driver"),
         ({"words": ("torch",), "builders": ("mine",)}, BadSpecifier, "mine"),
-        ({"asked": (RequestedProject("nosuch", origin="r.txt:7"),)}, UnknownName, "r.txt:7"),
+        ({"projects": (RequestedProject("nosuch", origin="r.txt:7"),)}, UnknownName, "r.txt:7"),
         ({"words": ("nosuch>=1",)}, UnknownName, "`nosuch`"),
         ({"words": ("torch", "transformers==4.48")}, UnknownName, "`transformers`"),
         ({}, UsageError, "the goal is empty"),
         (
-            {"asked": (RequestedProject("numpy", marker="python_version < '3'"),)},
+            {"projects": (RequestedProject("numpy", marker="python_version < '3'"),)},
             UsageError,
             "nothing in the goal is for this target",
         ),
