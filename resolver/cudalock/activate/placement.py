@@ -54,7 +54,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
     Raises NotNeeded where the package that would look brings it all along, NothingFound where
     there is no such package.
     """
-    wanted, brought = [], []
+    copies, brought = [], []
     for base in layout.site_packages:
         for place in matrix.places:
             if not (base / place.beside).is_file():
@@ -62,33 +62,33 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
             if place.unless and all((base / file).is_file() for file in place.unless):
                 brought.append(base / place.unless[0])
             else:
-                wanted.append(Wanted(base, place))
-    if brought and not wanted:
+                copies.append(Wanted(base, place))
+    if brought and not copies:
         raise NotNeeded(
             f"nothing has to be put into `{layout.prefix}`: what is installed there brings its own,"
             f" `{brought[0]}`"
         )
-    if not wanted:
+    if not copies:
         looked = ", ".join(dict.fromkeys(f"`{place.beside}`" for place in matrix.places))
         raise NothingFound(
             f"nothing has to be put into `{layout.prefix}`: no package there looks for such files"
             f" (it would have {looked})"
         )
-    return wanted
+    return copies
 
 
 def install(
-    wanted: Iterable[Wanted], inventory: Inventory, matrix: Matrix, wheel: Callable[[Place], Path]
+    copies: Iterable[Wanted], inventory: Inventory, matrix: Matrix, wheel: Callable[[Place], Path]
 ) -> Placed:
     """Put what is not there. `wheel` gives the wheel of a place whose source no package has.
 
     Nothing is written before all sources are at hand. Raises SourceMissing and what `wheel`
     raises, OutputError where the folder cannot be written to.
     """
-    wanted = [each for each in wanted if not each.is_there]
-    for each in wanted:
-        _check_installed(each.place, inventory, matrix)
-    contents = [(each.base, _content(each, wheel)) for each in wanted]
+    copies = [copy for copy in copies if not copy.is_there]
+    for copy in copies:
+        _check_installed(copy.place, inventory, matrix)
+    contents = [(copy.base, _content(copy, wheel)) for copy in copies]
     placed: list[Path] = []
     for base, content in contents:
         placed += _put(base, content)
@@ -137,16 +137,18 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     return project
 
 
-def _content(wanted: Wanted, wheel: Callable[[Place], Path]) -> Content:
+def _content(copy: Wanted, wheel: Callable[[Place], Path]) -> Content:
     """The files to be written, by where they go."""
-    place = wanted.place
-    source = wanted.base / place.source
+    place = copy.place
+    source = copy.base / place.source
     if source.exists():
         files = [source] if source.is_file() else sorted(_files_below(source))
-        found = {file.relative_to(source).as_posix(): file.read_bytes() for file in files}
+        files_read = {file.relative_to(source).as_posix(): file.read_bytes() for file in files}
     else:
-        found = _unpacked(wheel(place), place.source)
-    return {place.put if name == "." else f"{place.put}/{name}": found[name] for name in found}
+        files_read = _unpacked(wheel(place), place.source)
+    return {
+        place.put if name == "." else f"{place.put}/{name}": files_read[name] for name in files_read
+    }
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -188,8 +190,8 @@ class _Record(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Record:
         try:
-            said = json.loads(path.read_bytes())
-            record = cls(dict(said["files"]), list(said["folders"]))
+            document = json.loads(path.read_bytes())
+            record = cls(dict(document["files"]), list(document["folders"]))
             names = [PurePosixPath(name) for name in (*record.files, *record.folders)]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise BadFile(f"`{path}` cannot be read: {error}") from None
@@ -198,21 +200,21 @@ class _Record(NamedTuple):
         return record
 
     def write(self, path: Path) -> None:
-        said = {"schema": SCHEMA, "files": self.files, "folders": self.folders}
-        write_whole(path, (json.dumps(said, indent=2, sort_keys=True) + "\n").encode("ascii"))
+        document = {"schema": SCHEMA, "files": self.files, "folders": self.folders}
+        write_whole(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode("ascii"))
 
 
 def _put(base: Path, content: Content) -> list[Path]:
     """Write the record, then the files: what is interrupted can be undone."""
     path = base / RECORD
     record = _Record.read(path) if path.is_file() else _Record({}, [])
-    digests = {name: _digest(data) for name, data in content.items()}
-    made = {*record.folders, *_missing_folders(base, content)}
+    digests = {name: _digest(file_content) for name, file_content in content.items()}
+    folders = {*record.folders, *_missing_folders(base, content)}
     try:
-        _Record({**record.files, **digests}, sorted(made)).write(path)
-        for name, data in content.items():
+        _Record({**record.files, **digests}, sorted(folders)).write(path)
+        for name, file_content in content.items():
             (base / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(base / name, data)
+            write_whole(base / name, file_content)
     except OSError as error:
         raise OutputError(f"cannot write into `{base}`: {error.strerror or error}") from None
     return [base / name for name in content]
@@ -243,5 +245,5 @@ def _take_away(path: Path, gone: list[Path], left: list[Path]) -> None:
         raise OutputError(f"cannot write into `{base}`: {error.strerror or error}") from None
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

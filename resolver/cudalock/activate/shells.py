@@ -48,10 +48,16 @@ def write(shell: str, activation: Activation) -> str:
 
 
 def _refuse(characters: str, folder: PurePath, where: str) -> None:
-    found = sorted({each for each in str(folder) if each in characters or not each.isprintable()})
-    if found:
+    refused = sorted(
+        {
+            character
+            for character in str(folder)
+            if character in characters or not character.isprintable()
+        }
+    )
+    if refused:
         raise UsageError(
-            f"`{folder}` cannot be written into {where}: it has {' '.join(map(repr, found))}",
+            f"`{folder}` cannot be written into {where}: it has {' '.join(map(repr, refused))}",
             hints=["move the environment to a folder without it"],
         )
 

@@ -55,7 +55,7 @@ def in_folder(folder: Path, place: Place, target: Target, matrix: Matrix) -> Pat
     from cudalock.indexes.downloads import digest_of
 
     fitting, tags = SpecifierSet(place.versions), target.tags()
-    found = []
+    files = []
     for path in folder.glob("*.whl"):
         try:
             name, version, _, _ = parse_wheel_filename(path.name)
@@ -63,10 +63,10 @@ def in_folder(folder: Path, place: Place, target: Target, matrix: Matrix) -> Pat
             continue
         rank = tags.rank(path.stem.split("-", 2)[2])
         if name == place.project and version in fitting and rank is not None:
-            found.append((version, path))
-    if not found:
+            files.append((version, path))
+    if not files:
         return None
-    version, path = max(found)
+    version, path = max(files)
     published = _published(place.project, str(version), path.name, matrix)
     digest = digest_of(path)
     if published not in (None, digest):

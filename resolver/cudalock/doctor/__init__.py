@@ -51,12 +51,12 @@ members is not said of them again."""
 
 def examine(subject: ExaminedEnvironment) -> list[Finding]:
     """All findings, the worst first. Reads files, and runs nothing."""
-    return arrange(each for look in EXAMINATIONS for each in look(subject))
+    return arrange(finding for look in EXAMINATIONS for finding in look(subject))
 
 
 def arrange(findings: Iterable[Finding]) -> list[Finding]:
     """The findings, the worst first, less those that an earlier one says better."""
-    kept: list[Finding] = []
+    findings_left: list[Finding] = []
     clashing: list[frozenset[str]] = []
     for finding in findings:
         members = frozenset(finding.members)
@@ -64,8 +64,8 @@ def arrange(findings: Iterable[Finding]) -> list[Finding]:
             continue
         if len(members) > 1:
             clashing.append(members)
-        kept.append(finding)
-    return sorted(kept, key=lambda each: SEVERITIES.index(each.severity))
+        findings_left.append(finding)
+    return sorted(findings_left, key=lambda each: SEVERITIES.index(each.severity))
 
 
 __all__ = ["EXAMINATIONS", "ExaminedEnvironment", "arrange", "examine"]

@@ -27,35 +27,41 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     Each that can be mended says with which command: that was judged as well.
     """
     yield from _not_known(subject)
-    pins = [subject.pin_of(each) for each in subject.stack() if _is_a_version(each.version)]
+    pins = [
+        subject.pin_of(installed)
+        for installed in subject.stack()
+        if _is_a_version(installed.version)
+    ]
     judge = subject.judge()
     judgement = judge.examine(pins)
     for defect in judgement.single:
         if defect.finding.code in ALONE:
             yield defect.finding
     clashes = _not_the_same(judgement.conflicts, subject)
-    anew = _solved_anew(clashes, subject)
+    resolved_again = _resolved_again(clashes, subject)
     compatible = judgement.compatible
-    for clash in judge.with_fixes(clashes, compatible) if anew is None else clashes:
-        yield replace(clash.finding, fix=anew or _fix(clash, subject))
+    for clash in judge.with_fixes(clashes, compatible) if resolved_again is None else clashes:
+        yield replace(clash.finding, fix=resolved_again or _fix(clash, subject))
     for warning in judge.with_warning_fixes(judgement.warnings, compatible):
         yield replace(warning.finding, fix=_fix(warning, subject) or warning.finding.fix)
 
 
 def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """A build of one's own, a nightly: what goes with it nobody knows here, and that is said."""
-    for each in subject.stack():
-        is_central = each.name == subject.matrix.framework or each.name in subject.matrix.ranked
-        if is_central and not subject.builds(each):
-            project = subject.universe.project(each.name)
-            is_known = project is not None and each.version in project
+    for installed in subject.stack():
+        is_central = (
+            installed.name == subject.matrix.framework or installed.name in subject.matrix.ranked
+        )
+        if is_central and not subject.builds(installed):
+            project = subject.universe.project(installed.name)
+            is_known = project is not None and installed.version in project
             lacks = f"to have a wheel for {subject.layout.target.label}" if is_known else "here"
             yield Finding(
                 "CL105",
                 "note",
-                f"{each} is not known {lacks} (matrix {subject.matrix.version}): what goes with it"
-                " was not judged",
-                members=(each.name,),
+                f"{installed} is not known {lacks} (matrix {subject.matrix.version}): what goes "
+                "with it was not judged",
+                members=(installed.name,),
             )
 
 
@@ -70,26 +76,29 @@ def _is_a_version(text: str) -> bool:
 def _not_the_same(clashes: list[PinConflict], subject: ExaminedEnvironment) -> list[PinConflict]:
     """Less those for which the machine is blamed by a fact that the framework's own clash has."""
     ids = {
-        fact for each in clashes if _is_of_framework(each, subject) for fact in each.finding.facts
+        fact
+        for conflict in clashes
+        if _is_of_framework(conflict, subject)
+        for fact in conflict.finding.facts
     }
-    told = {id for id in ids if subject.matrix.fact(id).of_machine}
+    of_machine = {id for id in ids if subject.matrix.fact(id).of_machine}
     return [
-        each
-        for each in clashes
-        if _is_of_framework(each, subject) or told.isdisjoint(each.finding.facts)
+        conflict
+        for conflict in clashes
+        if _is_of_framework(conflict, subject) or of_machine.isdisjoint(conflict.finding.facts)
     ]
 
 
 def _is_of_framework(clash: PinConflict, subject: ExaminedEnvironment) -> bool:
     """Whether it is about the framework alone."""
-    return [each.name for each in clash.members] == [subject.matrix.framework]
+    return [member.name for member in clash.members] == [subject.matrix.framework]
 
 
-def _solved_anew(clashes: list[PinConflict], subject: ExaminedEnvironment) -> str | None:
+def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) -> str | None:
     """The command that mends a framework which does not suit the machine: with another one its
     libraries change as well, and whatever was built for it."""
     framework = subject.framework
-    if framework is None or not any(_is_of_framework(each, subject) for each in clashes):
+    if framework is None or not any(_is_of_framework(conflict, subject) for conflict in clashes):
         return None
     return solving(subject, f"{framework.name}=={framework.public}", framework.name)
 

@@ -23,12 +23,12 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def _damaged(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    for each in subject.inventory.damaged:
+    for folder in subject.inventory.damaged:
         yield Finding(
             "CL701",
             "warning",
-            f"`{each.folder}` {each.reason}",
-            fix=f"remove `{each.folder.name}`",
+            f"`{folder.folder}` {folder.reason}",
+            fix=f"remove `{folder.folder.name}`",
         )
 
 
@@ -54,14 +54,15 @@ def _twice(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def _of_another_python(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    for each in subject.inventory.distributions:
-        if subject.is_foreign(each):
+    for installed in subject.inventory.distributions:
+        if subject.is_foreign(installed):
             yield Finding(
                 "CL704",
                 "error",
-                f"{each} was made for {each.tags[0]}, and this is {subject.layout.target.label}",
-                fix=completing(each.name, subject) or again(each, subject),
-                members=(each.name,),
+                f"{installed} was made for {installed.tags[0]}, and this is "
+                f"{subject.layout.target.label}",
+                fix=completing(installed.name, subject) or again(installed, subject),
+                members=(installed.name,),
             )
 
 

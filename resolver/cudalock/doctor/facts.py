@@ -62,7 +62,11 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> str | None:
     """What the fact says; where the framework does not use the GPU, the command that makes it."""
-    if installed and installed is subject.framework and any(each.gpu for each in fact.observed):
+    if (
+        installed
+        and installed is subject.framework
+        and any(observation.gpu for observation in fact.observed)
+    ):
         same, any_ = f"{installed.name}=={installed.public}", installed.name
         return solving(subject, same, any_) or fact.fix
     return fact.fix
@@ -98,9 +102,9 @@ def _severity(
     demands = (*fact.beside, *fact.of_machine)
     if any(is_unmet(demand, subject) for demand in demands):
         return SEVERITY[fact.effect]
-    for each in fact.observed:
-        if _is_seen(each, installed, subject):
-            return each.severity or SEVERITY[fact.effect]
+    for observation in fact.observed:
+        if _is_seen(observation, installed, subject):
+            return observation.severity or SEVERITY[fact.effect]
     return None
 
 
@@ -137,19 +141,19 @@ def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
     clause = demand.template.fill({})
     if clause is None:
         return False
-    values = _values(clause.name, subject)
+    versions = _versions_of(clause.name, subject)
     if demand.verb == "conflicts":
-        return bool(values)
-    if not values:
+        return bool(versions)
+    if not versions:
         there = subject.matrix.component(clause.name).is_virtual
         return demand.verb == "requires" and not there
     return not all(
-        any(SpecifierSet(text).contains(value, prereleases=True) for text in clause.specifiers)
-        for value in values
+        any(SpecifierSet(text).contains(version, prereleases=True) for text in clause.specifiers)
+        for version in versions
     )
 
 
-def _values(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
+def _versions_of(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
     """The version of a component there, or of each GPU."""
     if name in COMPONENTS:
         return FACETS[name].values(subject.target)
@@ -160,28 +164,33 @@ def _values(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
 # -- what it is known by ----------------------------------------------------------------------
 
 
-def _is_seen(seen: Observation, installed: Installed | None, subject: ExaminedEnvironment) -> bool:
-    if seen.shadowed is not None:
+def _is_seen(
+    observation: Observation, installed: Installed | None, subject: ExaminedEnvironment
+) -> bool:
+    if observation.shadowed is not None:
         return False  # told by `libraries`, which knows by what
     machine = subject.machine
-    said: list[tuple[object, object]] = [
-        (seen.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),
-        (seen.driver, bool(machine.driver) if machine.driver or subject.machine_probed else None),
-        (seen.cuda, subject.has_cuda),
-        (seen.kind, subject.layout.kind),
+    expected_and_actual: list[tuple[object, object]] = [
+        (observation.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),
+        (
+            observation.driver,
+            bool(machine.driver) if machine.driver or subject.machine_probed else None,
+        ),
+        (observation.cuda, subject.has_cuda),
+        (observation.kind, subject.layout.kind),
     ]
-    if any(wanted is not None and wanted != found for wanted, found in said):
+    if any(expected is not None and expected != actual for expected, actual in expected_and_actual):
         return False
-    if seen.version is not None:
+    if observation.version is not None:
         version = installed.version if installed else ""
-        if not fnmatchcase(version, seen.version):
+        if not fnmatchcase(version, observation.version):
             return False
     return (
-        _all_missing(seen, subject)
-        and not (seen.commands and _some_command(seen, subject))
-        and not any(subject.environ.get(name) for name in seen.unset)
-        and (not seen.set or any(_is_set(text, subject) for text in seen.set))
-        and (bool(subject.environ) or not (seen.commands or seen.unset))
+        _all_missing(observation, subject)
+        and not (observation.commands and _some_command(observation, subject))
+        and not any(subject.environ.get(name) for name in observation.unset)
+        and (not observation.set or any(_is_set(text, subject) for text in observation.set))
+        and (bool(subject.environ) or not (observation.commands or observation.unset))
     )
 
 
@@ -192,16 +201,16 @@ def _is_set(text: str, subject: ExaminedEnvironment) -> bool:
     return value is not None and fnmatchcase(value, pattern)
 
 
-def _some_command(seen: Observation, subject: ExaminedEnvironment) -> bool:
+def _some_command(observation: Observation, subject: ExaminedEnvironment) -> bool:
     path = subject.environ.get("PATH", "")
-    return any(which(command, path=path) for command in seen.commands)
+    return any(which(command, path=path) for command in observation.commands)
 
 
-def _all_missing(seen: Observation, subject: ExaminedEnvironment) -> bool:
+def _all_missing(observation: Observation, subject: ExaminedEnvironment) -> bool:
     """Whether none of the paths is there; where one cannot be looked for, it may be."""
-    for text in seen.missing:
+    for text in observation.missing:
         places = list(_places(text, subject))
-        if not places or any(_is_there(folder, rest) for folder, rest in places):
+        if not places or any(_is_there(folder, path) for folder, path in places):
             return False
     return True
 

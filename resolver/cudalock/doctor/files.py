@@ -31,7 +31,9 @@ _STRAY: Final = frozenset(
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """The findings of all of these."""
-    records = {each.name: read_record(each) for each in subject.inventory.distributions}
+    records = {
+        installed.name: read_record(installed) for installed in subject.inventory.distributions
+    }
     yield from _gone(records, subject)
     yield from _shared(records, subject)
     yield from _of_nobody(records, subject)
@@ -47,36 +49,37 @@ def read_record(installed: Installed) -> Record:
         text = (installed.folder / "RECORD").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    found = {}
+    paths = {}
     for line in text.splitlines():
-        path, _, rest = line.partition(",") if line[:1] != '"' else line[1:].partition('",')
+        path, _, columns = line.partition(",") if line[:1] != '"' else line[1:].partition('",')
         path = path.replace("\\", "/")
         if not path.startswith(("../", "/")) and "__pycache__" not in path:
-            found[path] = rest.partition(",")[0]
-    return found
+            paths[path] = columns.partition(",")[0]
+    return paths
 
 
 def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Members of the stack of which files are gone, by a virus scanner or a careful hand."""
-    for each in subject.stack():
-        if _lacks_record(each):
+    for installed in subject.stack():
+        if _lacks_record(installed):
             yield Finding(
                 "CL701",
                 "warning",
-                f"{each} has no RECORD, without which no installer can take it away or replace it",
-                fix=f"remove `{each.folder.name}`, then {again(each, subject)}",
-                members=(each.name,),
+                f"{installed} has no RECORD, without which no installer can take it away or "
+                "replace it",
+                fix=f"remove `{installed.folder.name}`, then {again(installed, subject)}",
+                members=(installed.name,),
             )
-        base = str(each.site_packages)
-        gone = [path for path in records[each.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
+        base = str(installed.site_packages)
+        gone = [path for path in records[installed.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
         if gone:
             worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
             yield Finding(
                 "CL701",
                 "error" if worst else "note",
-                f"{each} has lost {_listed([*worst, *(p for p in gone if p not in worst)])}",
-                fix=again(each, subject),
-                members=(each.name,),
+                f"{installed} has lost {_listed([*worst, *(p for p in gone if p not in worst)])}",
+                fix=again(installed, subject),
+                members=(installed.name,),
             )
 
 
@@ -91,14 +94,16 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
     """Distributions that wrote the same files, and not alike: what came last is there."""
     owners: dict[str, tuple[Installed, str]] = {}
     shared: dict[tuple[str, str], list[str]] = {}
-    for each in subject.inventory.distributions:
-        for path, digest in records[each.name].items():
+    for installed in subject.inventory.distributions:
+        for path, digest in records[installed.name].items():
             if not digest or not _is_imported(path):
                 continue
-            owner, other = owners.setdefault(f"{each.site_packages}/{path}", (each, digest))
+            owner, other = owners.setdefault(
+                f"{installed.site_packages}/{path}", (installed, digest)
+            )
             # With one digest they agree: the empty file of a namespace that several share.
-            if owner is not each and other != digest:
-                shared.setdefault((owner.name, each.name), []).append(path)
+            if owner is not installed and other != digest:
+                shared.setdefault((owner.name, installed.name), []).append(path)
     for names, paths in sorted(shared.items()):
         yield Finding(
             "CL703",
@@ -113,9 +118,9 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
 def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
     """Which of two is to stay: the one that something requires, if it is one of them."""
     required = {
-        wanted.name
+        requirement.name
         for each in subject.inventory.distributions
-        for wanted in wanted_by(each, subject)
+        for requirement in wanted_by(each, subject)
     }
     needed = [name for name in names if name in required]
     if len(needed) != 1:
@@ -159,7 +164,7 @@ def _of_nobody(records: dict[str, Record], subject: ExaminedEnvironment) -> Iter
 
 def _has_files(folder: Path) -> bool:
     try:
-        return any(each.name != "__pycache__" for each in folder.iterdir())
+        return any(path.name != "__pycache__" for path in folder.iterdir())
     except OSError:
         return False
 
@@ -167,6 +172,6 @@ def _has_files(folder: Path) -> bool:
 def _listed(paths: Iterable[str]) -> str:
     """`a.so, b.so and 12 more files`."""
     several = list(paths)
-    rest = len(several) - 2
-    more = f" and {rest} more file{'s' if rest > 1 else ''}" if rest > 0 else ""
-    return ", ".join(f"`{path}`" for path in several[:2]) + more
+    remaining = len(several) - 2
+    suffix = f" and {remaining} more file{'s' if remaining > 1 else ''}" if remaining > 0 else ""
+    return ", ".join(f"`{path}`" for path in several[:2]) + suffix

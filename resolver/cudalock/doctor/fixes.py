@@ -58,7 +58,9 @@ def again(installed: Installed, subject: ExaminedEnvironment) -> str:
     """Installs the same version once more, from where it is for this Python."""
     words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
     urls = {
-        subject.universe.indexes[each.index].url for each in subject.builds(installed) if each.index
+        subject.universe.indexes[build.index].url
+        for build in subject.builds(installed)
+        if build.index
     }
     if installed.wheel_file and installed.origin and not subject.is_foreign(installed):
         words[1] = f"{installed.name} @ {installed.origin.url}"
@@ -72,19 +74,19 @@ def solving(subject: ExaminedEnvironment, *framework: str) -> str | None:
     projects that go by it: for all of them, else for those that have a wheel there. None where
     there is no answer."""
     ranked = [
-        each
-        for each in subject.stack()
-        if each.name in subject.matrix.ranked and each.name != subject.matrix.framework
+        installed
+        for installed in subject.stack()
+        if installed.name in subject.matrix.ranked and installed.name != subject.matrix.framework
     ]
-    known = [each for each in ranked if subject.builds(each)]
+    known = [installed for installed in ranked if subject.builds(installed)]
     for members in (ranked, known) if len(known) < len(ranked) else (ranked,):
-        names = [each.name for each in members]
+        names = [installed.name for installed in members]
         for text in framework:
-            found = _answer([text, *names], subject)
-            if found is not None:
+            answer = _answer([text, *names], subject)
+            if answer is not None:
                 words = ["cudalock", "solve", "--python", str(subject.layout.prefix), text, *names]
                 command = f"`{' '.join([*map(shell_word, words), *_stated(subject)])}`"
-                return command + once_uninstalled(found, subject)
+                return command + once_uninstalled(answer, subject)
     return None
 
 

@@ -64,12 +64,12 @@ def examine(
         )
         return
     run = run or run_code
-    told: set[str] = set()
-    for installed in _members(subject):
+    reported: set[str] = set()
+    for installed in _stack_members(subject):
         for finding in _of_one(installed, subject, interpreter, run):
             reason = finding.sentence.partition(": ")[2]
-            if reason not in told:
-                told.add(reason)
+            if reason not in reported:
+                reported.add(reason)
                 yield finding
 
 
@@ -99,15 +99,15 @@ def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
     return own or next(stood_for, ())
 
 
-def _members(subject: ExaminedEnvironment) -> list[Installed]:
+def _stack_members(subject: ExaminedEnvironment) -> list[Installed]:
     """What of the stack has an import name, the framework first."""
     stack = Stack(subject.universe)
-    found = [
-        each
-        for each in subject.inventory.distributions
-        if each.name in stack and _modules(each.name, subject.matrix)
+    members = [
+        installed
+        for installed in subject.inventory.distributions
+        if installed.name in stack and _modules(installed.name, subject.matrix)
     ]
-    return sorted(found, key=lambda each: each.name != subject.matrix.framework)
+    return sorted(members, key=lambda installed: installed.name != subject.matrix.framework)
 
 
 def _imported(installed: Installed, module: str, outcome: Outcome) -> Finding | None:
@@ -154,17 +154,17 @@ def reason(outcome: Outcome) -> str:
     lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
     if outcome.status < 0:
         name = signal.Signals(-outcome.status).name if -outcome.status in _SIGNALS else "a signal"
-        told = _last_words(lines)
-        return f"it was ended by {name}" + (f" ({told})" if told else "")
+        last_lines = _last_words(lines)
+        return f"it was ended by {name}" + (f" ({last_lines})" if last_lines else "")
     return " ".join(_message(lines)) or f"it ended with status {outcome.status}"
 
 
 def _last_words(lines: list[str]) -> str:
     """What was written before the end, and where that was, the innermost call first."""
     fatal = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
-    said = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
+    last_lines = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
     where = [line for line in lines[fatal[-1] if fatal else len(lines) :] if "File " in line][:1]
-    return "; ".join([*said, *where]) or "".join(lines[-1:])
+    return "; ".join([*last_lines, *where]) or "".join(lines[-1:])
 
 
 _SIGNALS = {each.value for each in signal.Signals}

@@ -38,15 +38,17 @@ def _shadowed(subject: ExaminedEnvironment) -> Iterator[Finding]:
         fact.id
         for component in subject.matrix.components.values()
         for fact in component.facts
-        if any(each.shadowed == variable for each in fact.observed)
+        if any(observation.shadowed == variable for observation in fact.observed)
     )
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for folder in _searched(subject, variable):
-        found = sorted((_libraries(folder, subject) & names) - seen)
-        seen.update(found)
-        if not found or folder.is_relative_to(subject.layout.prefix):
+        names_here = sorted((_libraries(folder, subject) & names) - earlier)
+        earlier.update(names_here)
+        if not names_here or folder.is_relative_to(subject.layout.prefix):
             continue
-        listed = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        listed = ", ".join(names_here[:3]) + (
+            f" and {len(names_here) - 3} more" if len(names_here) > 3 else ""
+        )
         yield Finding(
             "CL709",
             "warning",
@@ -83,14 +85,14 @@ def _libraries(folder: Path, subject: ExaminedEnvironment) -> set[str]:
 def _not_placed(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """The files that a package looks for in the environment, and that are not there."""
     try:
-        wanted = find_wanted(subject.layout, subject.matrix)
+        copies = find_wanted(subject.layout, subject.matrix)
     except (NotNeeded, NothingFound):
         return
-    for fact in dict.fromkeys(each.place.fact for each in wanted):
-        missing = [each for each in wanted if each.place.fact == fact and not each.is_there]
+    for fact in dict.fromkeys(copy.place.fact for copy in copies):
+        missing = [copy for copy in copies if copy.place.fact == fact and not copy.is_there]
         if missing:
             rule = subject.matrix.fact(fact)
-            paths = " and ".join(f"`{each.base / each.place.put}`" for each in missing)
+            paths = " and ".join(f"`{copy.base / copy.place.put}`" for copy in missing)
             yield Finding(
                 "CL710",
                 SEVERITY[rule.effect],

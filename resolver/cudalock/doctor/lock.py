@@ -35,11 +35,11 @@ def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding
             f"`{file.name}` is no lock: it pins nothing",
             hints=["a file that `cudalock solve -o` wrote, pylock.toml, uv.lock"],
         )
-    wanted: dict[str, list[Declared]] = {}
+    pins_by_name: dict[str, list[Declared]] = {}
     for pin in pins:
         if pin.group is None and _holds(pin, subject):
-            wanted.setdefault(pin.name, []).append(pin)
-    for name, several in sorted(wanted.items()):
+            pins_by_name.setdefault(pin.name, []).append(pin)
+    for name, several in sorted(pins_by_name.items()):
         installed = subject.inventory.find(name)
         if not any(_is_met(pin, installed) for pin in several):
             yield _finding(several, installed, file)
@@ -67,12 +67,12 @@ def _is_met(pin: Declared, installed: Installed | None) -> bool:
 
 def _same_file(pin: Declared, installed: Installed) -> bool:
     """Whether it is the file of the pin, where both say from which it is."""
-    wanted = file_of(pin.url or "")
-    if not wanted.endswith(".whl"):
+    locked_file = file_of(pin.url or "")
+    if not locked_file.endswith(".whl"):
         return True
     if installed.wheel_file is not None:
-        return installed.wheel_file == wanted
-    return _version_in(wanted) in (installed.version, installed.public)
+        return installed.wheel_file == locked_file
+    return _version_in(locked_file) in (installed.version, installed.public)
 
 
 def _version_in(file: str) -> str:
@@ -83,8 +83,8 @@ def _version_in(file: str) -> str:
 def _finding(pins: Iterable[Declared], installed: Installed | None, file: ProjectFile) -> Finding:
     texts = " or ".join(dict.fromkeys(_text(pin) for pin in pins))
     name = next(iter(pins)).name
-    found = f"{installed.wheel_file or installed} is installed" if installed else "it is missing"
-    return Finding("CL711", "error", f"`{file.name}` has {texts}, and {found}", members=(name,))
+    actual = f"{installed.wheel_file or installed} is installed" if installed else "it is missing"
+    return Finding("CL711", "error", f"`{file.name}` has {texts}, and {actual}", members=(name,))
 
 
 def _text(pin: Declared) -> str:

@@ -38,55 +38,71 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     troubles are errors."""
     stack = Stack(subject.universe)
     missing: dict[str, list[Wanted]] = {}
-    asked = {each.name: list(wanted_by(each, subject)) for each in subject.inventory.distributions}
-    used = frozenset(wanted.name for several in asked.values() for wanted in several)
-    for each in subject.inventory.distributions:
-        for wanted in asked[each.name]:
-            there = subject.inventory.find(wanted.name)
+    requirements_by_name = {
+        installed.name: list(wanted_by(installed, subject))
+        for installed in subject.inventory.distributions
+    }
+    used = frozenset(
+        requirement.name for several in requirements_by_name.values() for requirement in several
+    )
+    for installed in subject.inventory.distributions:
+        for requirement in requirements_by_name[installed.name]:
+            there = subject.inventory.find(requirement.name)
             if there is None:
-                missing.setdefault(wanted.name, []).append(wanted)
-            elif not _fits(wanted.specifier, there):
+                missing.setdefault(requirement.name, []).append(requirement)
+            elif not _fits(requirement.specifier, there):
                 yield Finding(
                     "CL201",
-                    _severity([wanted], stack, used),
-                    f"{each} requires {wanted.text}, and {there} is installed",
-                    fix=_other(wanted, asked.values(), subject),
-                    members=(each.name, wanted.name),
+                    _severity([requirement], stack, used),
+                    f"{installed} requires {requirement.text}, and {there} is installed",
+                    fix=_other(requirement, requirements_by_name.values(), subject),
+                    members=(installed.name, requirement.name),
                 )
-        yield from _other_python(each, subject)
+        yield from _other_python(installed, subject)
     for name, several in sorted(missing.items()):
         yield _missing(name, several, stack, used, subject)
     yield from _missing_by_fact(frozenset(missing), stack, subject)
 
 
-def _other(wanted: Wanted, asked: Iterable[list[Wanted]], subject: ExaminedEnvironment) -> str:
+def _other(
+    requirement: Wanted, all_requirements: Iterable[list[Wanted]], subject: ExaminedEnvironment
+) -> str:
     """The command for a version that all who require a project accept; where there can be none, who
     else has to change."""
     both = SpecifierSet()
-    for each in (each for several in asked for each in several if each.name == wanted.name):
-        both &= each.specifier
+    for other in (
+        other for several in all_requirements for other in several if other.name == requirement.name
+    ):
+        both &= other.specifier
         if not _may_hold(both):
-            return f"another version of {wanted.by.name}: {each.by} requires {each.text}"
-    text = f"{wanted.name}{both}"
+            return f"another version of {requirement.by.name}: {other.by} requires {other.text}"
+    text = f"{requirement.name}{both}"
     return completing(text, subject) or adding(text, subject)
 
 
 def _may_hold(specifiers: SpecifierSet) -> bool:
     """Whether the exact versions among specifiers are inside all of them."""
-    exact = [each.version for each in specifiers if each.operator == "=="]
-    return all(specifiers.contains(each, prereleases=True) for each in exact if "*" not in each)
+    exact = [version.version for version in specifiers if version.operator == "=="]
+    return all(
+        specifiers.contains(version, prereleases=True) for version in exact if "*" not in version
+    )
 
 
 def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
     """An error where the stack is concerned; the vendor's packages are of it where they are used,
     and not where they were left over."""
-    concerned = {name for each in several for name in (each.by.name, each.name) if name in stack}
-    left_over = {
-        each.by.name
-        for each in several
-        if is_vendor_library(each.by.name) and each.by.name not in used
+    concerned = {
+        name
+        for requirement in several
+        for name in (requirement.by.name, requirement.name)
+        if name in stack
     }
-    several_used = [each for each in several if each.by.name not in left_over]
+    left_over = {
+        requirement.by.name
+        for requirement in several
+        if is_vendor_library(requirement.by.name) and requirement.by.name not in used
+    }
+    several_used = [requirement for requirement in several if requirement.by.name not in left_over]
     return "error" if concerned and several_used else "warning"
 
 
@@ -98,37 +114,40 @@ def _missing(
     subject: ExaminedEnvironment,
 ) -> Finding:
     """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
-    several = sorted(several, key=lambda each: (not each.specifier, each.by.name not in stack))
-    first, *others = several
-    more = f", and {len(others)} more as well" if others else ""
+    several = sorted(
+        several,
+        key=lambda requirement: (not requirement.specifier, requirement.by.name not in stack),
+    )
+    first, *neighbours = several
+    suffix = f", and {len(neighbours)} more as well" if neighbours else ""
     return Finding(
         "CL705",
         _severity(several, stack, used),
-        f"{name} is not installed, and {first.by} requires {first.text}{more}",
+        f"{name} is not installed, and {first.by} requires {first.text}{suffix}",
         fix=completing(first.text, subject) or adding(first.text, subject),
         members=(name,),
     )
 
 
 def _missing_by_fact(
-    told: frozenset[str], stack: Stack, subject: ExaminedEnvironment
+    reported: frozenset[str], stack: Stack, subject: ExaminedEnvironment
 ) -> Iterator[Finding]:
     """What METADATA leaves out, and a fact knows to be needed."""
-    for each in subject.stack():
-        facts = subject.matrix.component(each.name).facts if each.name in stack else ()
+    for installed in subject.stack():
+        facts = subject.matrix.component(installed.name).facts if installed.name in stack else ()
         for fact in facts:
-            names = {d.template.name for d in fact.beside if d.verb == "requires"} - told
+            names = {d.template.name for d in fact.beside if d.verb == "requires"} - reported
             lacks = [
                 name
                 for name in sorted(names)
                 if subject.inventory.find(name) is None
                 and not subject.matrix.component(name).is_virtual
             ]
-            if lacks and is_about(fact, each, subject):
+            if lacks and is_about(fact, installed, subject):
                 yield Finding(
                     "CL705",
                     SEVERITY[fact.effect],
-                    f"{lacks[0]} is not installed, and {each} {fact.says}",
+                    f"{lacks[0]} is not installed, and {installed} {fact.says}",
                     facts=(fact.id,),
                     fix=completing(lacks[0], subject),
                     members=(lacks[0],),
@@ -137,14 +156,14 @@ def _missing_by_fact(
 
 def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Finding]:
     try:
-        wanted = SpecifierSet(installed.requires_python or "")
+        allowed = SpecifierSet(installed.requires_python or "")
     except InvalidSpecifier:
         return
-    if not wanted.contains(subject.markers["python_full_version"], prereleases=True):
+    if not allowed.contains(subject.markers["python_full_version"], prereleases=True):
         yield Finding(
             "CL704",
             "error",
-            f"{installed} requires Python {wanted}, and this is {subject.layout.python}",
+            f"{installed} requires Python {allowed}, and this is {subject.layout.python}",
             fix=adding(f"{installed.name}!={installed.version}", subject),
             members=(installed.name,),
         )
@@ -172,11 +191,16 @@ def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wa
 def _replacement(
     installed: Installed, name: str, subject: ExaminedEnvironment
 ) -> Replacement | None:
-    for item in subject.matrix.replacements:
-        if item.of != installed.name or canonical(parse_requirement(item.requirement).name) != name:
+    for replacement in subject.matrix.replacements:
+        if (
+            replacement.of != installed.name
+            or canonical(parse_requirement(replacement.requirement).name) != name
+        ):
             continue
-        if holds(item.when, subject.markers) and _fits(SpecifierSet(item.of_versions), installed):
-            return item
+        if holds(replacement.when, subject.markers) and _fits(
+            SpecifierSet(replacement.of_versions), installed
+        ):
+            return replacement
     return None
 
 

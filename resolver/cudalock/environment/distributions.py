@@ -99,13 +99,13 @@ class Inventory(NamedTuple):
 
     def find(self, name: str) -> Installed | None:
         """The distribution of a canonical name."""
-        return next((each for each in self.distributions if each.name == name), None)
+        return next((installed for installed in self.distributions if installed.name == name), None)
 
 
 def read_inventory(site_packages: Iterable[Path]) -> Inventory:
     """What the folders hold, each found in the order of the path. Never raises for their content:
     what cannot be read is told as damaged."""
-    found: dict[str, Installed] = {}
+    by_name: dict[str, Installed] = {}
     hidden: list[Installed] = []
     damaged: list[Damaged] = []
     for folder in site_packages:
@@ -114,12 +114,14 @@ def read_inventory(site_packages: Iterable[Path]) -> Inventory:
             if isinstance(read, Damaged):
                 damaged.append(read)
                 continue
-            there = found.get(read.name)
+            there = by_name.get(read.name)
             if there is None or _is_later(read, there):
-                found[read.name] = read
+                by_name[read.name] = read
             if there is not None:
-                hidden.append(there if found[read.name] is read else read)
-    return Inventory(tuple(found[name] for name in sorted(found)), tuple(hidden), tuple(damaged))
+                hidden.append(there if by_name[read.name] is read else read)
+    return Inventory(
+        tuple(by_name[name] for name in sorted(by_name)), tuple(hidden), tuple(damaged)
+    )
 
 
 def _is_later(one: Installed, other: Installed) -> bool:
@@ -135,7 +137,7 @@ def _is_later(one: Installed, other: Installed) -> bool:
 def _metadata_folders(folder: Path) -> list[Path]:
     try:
         return sorted(
-            each for each in folder.iterdir() if each.suffix in (".dist-info", ".egg-info")
+            path for path in folder.iterdir() if path.suffix in (".dist-info", ".egg-info")
         )
     except OSError:
         return []
@@ -152,22 +154,22 @@ def _read(folder: Path) -> Installed | Damaged:
 
 
 def _read_files(folder: Path) -> Installed | Damaged:
-    found = _open(folder)
-    message = found.metadata
+    distribution = _open(folder)
+    message = distribution.metadata
     name, version = _first(message, "Name"), _first(message, "Version")
     if not name or not version or not re.fullmatch(_NAME, name.strip()):
         return Damaged(folder, "has no METADATA with a name and a version")
-    wheel = _wheel_message(found.read_text("WHEEL"))
+    wheel = _wheel_message(distribution.read_text("WHEEL"))
     return Installed(
         name=canonical(name.strip()),
         version=_normalised(version.strip()),
         folder=folder,
         tags=tuple(tag for tag in map(str, wheel.get_all("Tag", ())) if tag.count("-") >= 2),
         build_tag=wheel.get("Build"),
-        requires=tuple(found.requires or ()),
+        requires=tuple(distribution.requires or ()),
         requires_python=_first(message, "Requires-Python"),
-        installer=(found.read_text("INSTALLER") or "").strip() or None,
-        origin=_origin(found.read_text("direct_url.json")),
+        installer=(distribution.read_text("INSTALLER") or "").strip() or None,
+        origin=_origin(distribution.read_text("direct_url.json")),
     )
 
 
@@ -203,11 +205,11 @@ def _origin(text: str | None) -> Origin | None:
     if not text:
         return None
     try:
-        said = json.loads(text)
-        archive = said.get("archive_info", {})
+        record = json.loads(text)
+        archive = record.get("archive_info", {})
         sha256 = archive.get("hashes", {}).get("sha256")
         match = re.fullmatch(r"sha256=([0-9a-f]{64})", archive.get("hash", ""))
-        editable = bool(said.get("dir_info", {}).get("editable", False))
-        return Origin(str(said["url"]), sha256 or (match[1] if match else None), editable)
+        editable = bool(record.get("dir_info", {}).get("editable", False))
+        return Origin(str(record["url"]), sha256 or (match[1] if match else None), editable)
     except (ValueError, AttributeError, TypeError, LookupError):
         return None

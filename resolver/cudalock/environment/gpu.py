@@ -75,8 +75,12 @@ class Machine(NamedTuple):
     @property
     def capabilities(self) -> tuple[str, ...]:
         """Each compute capability once, the least first."""
-        found = {gpu.capability for gpu in self.gpus if gpu.capability}
-        return tuple(sorted(found, key=lambda each: [int(part) for part in each.split(".")]))
+        capabilities = {gpu.capability for gpu in self.gpus if gpu.capability}
+        return tuple(
+            sorted(
+                capabilities, key=lambda capability: [int(part) for part in capability.split(".")]
+            )
+        )
 
     def __str__(self) -> str:
         """`2 x H100 80GB HBM3 (9.0), driver 550.54.14`; empty where there is nothing."""
@@ -200,9 +204,9 @@ def _of_nvml(nvml: Any) -> Machine:
         nvml.nvmlShutdown()
 
 
-def _text(value: str | bytes) -> str:
+def _text(raw: str | bytes) -> str:
     """Older bindings answer in bytes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
 
 
 def _of_smi(
@@ -223,13 +227,15 @@ def _read_smi(
 ) -> Machine:
     gpus, driver = [], None
     for line in text.splitlines():
-        values = [value.strip() for value in line.split(",")]
-        if len(values) != len(fields):
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) != len(fields):
             raise ValueError(f"it printed `{line.strip()}`")
-        row = dict(zip(fields, values, strict=True))
-        said = row.get("compute_cap", "")
+        row = dict(zip(fields, cells, strict=True))
+        capability_text = row.get("compute_cap", "")
         name = model_name(row["name"])
-        known = said if re.fullmatch(r"\d+\.\d+", said) else capability_of(name)
+        known = (
+            capability_text if re.fullmatch(r"\d+\.\d+", capability_text) else capability_of(name)
+        )
         gpus.append(Gpu(name, known))
         driver = driver or read_driver(row["driver_version"])
     return Machine(tuple(gpus), driver)

@@ -161,9 +161,9 @@ def active_layout(
     from shutil import which
 
     for name in ("python3", "python"):
-        found = which(name, path=environ.get("PATH", ""))
-        if found:
-            return find_layout(Path(found))
+        interpreter = which(name, path=environ.get("PATH", ""))
+        if interpreter:
+            return find_layout(Path(interpreter))
     raise BadTarget("no Python environment is active", hints=["--python .venv"])
 
 
@@ -222,9 +222,11 @@ def _ask(
 
 
 def _packages(folders: list[str]) -> tuple[Path, ...]:
-    kept = [folder for folder in map(Path, folders) if folder.name in _PACKAGES and folder.is_dir()]
+    packages = [
+        folder for folder in map(Path, folders) if folder.name in _PACKAGES and folder.is_dir()
+    ]
     # lib64 is often a link to lib: one folder, seen twice.
-    return tuple({folder.resolve(): folder for folder in reversed(kept)}.values())[::-1]
+    return tuple({folder.resolve(): folder for folder in reversed(packages)}.values())[::-1]
 
 
 # -- by the files -----------------------------------------------------------------------------
@@ -308,15 +310,15 @@ def _package_folders(prefix: Path) -> Iterator[Path]:
 
 
 def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> str | None:
-    said = [settings.get("version_info", ""), settings.get("version", "")]
-    said += [folder.parent.name.removeprefix("python") for folder in folders]
-    said += sorted(
-        (each.name.removeprefix("python-") for each in prefix.glob("conda-meta/python-3.*.json")),
+    texts = [settings.get("version_info", ""), settings.get("version", "")]
+    texts += [folder.parent.name.removeprefix("python") for folder in folders]
+    texts += sorted(
+        (path.name.removeprefix("python-") for path in prefix.glob("conda-meta/python-3.*.json")),
         reverse=True,
     )
     for name in ("python3*._pth", "python3*.dll"):
-        said += [f"3.{each.stem.removeprefix('python3')}" for each in sorted(prefix.glob(name))]
-    matches = (re.match(r"3\.\d{1,2}(?:\.\d{1,3})?", text) for text in said)
+        texts += [f"3.{path.stem.removeprefix('python3')}" for path in sorted(prefix.glob(name))]
+    matches = (re.match(r"3\.\d{1,2}(?:\.\d{1,3})?", text) for text in texts)
     return next((match[0] for match in matches if match), None)
 
 
@@ -325,13 +327,13 @@ def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
     machine's."""
     of_wheels = _platforms_of_wheels(folders)
     if folders[0].parent.name == "Lib":
-        seen = [name for name in of_wheels if PLATFORMS[name].system is WINDOWS]
-        arm = [name for name in seen if name != likeliest(WINDOWS).name]
+        platforms = [name for name in of_wheels if PLATFORMS[name].system is WINDOWS]
+        arm = [name for name in platforms if name != likeliest(WINDOWS).name]
         return (arm or [likeliest(WINDOWS).name])[0], None, None
     platform, glibc, macos = this_platform()
-    seen = [name for name in of_wheels if PLATFORMS[name].system is not WINDOWS]
-    if seen and platform not in seen:
-        return seen[0], None, None
+    platforms = [name for name in of_wheels if PLATFORMS[name].system is not WINDOWS]
+    if platforms and platform not in platforms:
+        return platforms[0], None, None
     if PLATFORMS[platform].system is WINDOWS:
         return likeliest(LINUX).name, None, None
     return platform, glibc, macos

@@ -42,13 +42,13 @@ def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
     roots = []
     for base in site_packages:
         root = _root(base, where)
-        found = [
+        files = [
             folder
             for pattern in where.folders
             for folder in sorted(base.glob(pattern))
             if _holds(folder, where.files)
         ]
-        folders.update(dict.fromkeys(_runtime_first(found, root)))
+        folders.update(dict.fromkeys(_runtime_first(files, root)))
         roots += [root] if root else []
     return Found(tuple(folders), roots[0] if roots else None)
 

@@ -66,14 +66,14 @@ class Row:
         ]
 
 
-def minor(value: str) -> str:
+def minor(version: str) -> str:
     """`12.4.1` as `12.4`."""
-    return ".".join(value.split(".")[:2])
+    return ".".join(version.split(".")[:2])
 
 
-def unique(values: Iterable[str]) -> tuple[str, ...] | None:
+def unique(texts: Iterable[str]) -> tuple[str, ...] | None:
     """Each value once, in natural order; None where there is none."""
-    return tuple(sorted(set(values), key=natural)) or None
+    return tuple(sorted(set(texts), key=natural)) or None
 
 
 def _version(row: Row, _options: Mapping[str, Any]) -> Cell:
@@ -98,15 +98,15 @@ def _pythons(row: Row, options: Mapping[str, Any]) -> Cell:
 
 
 def _known(row: Row, options: Mapping[str, Any]) -> Cell:
-    found = {build.known for build in row.on(options.get("platform"))}
-    return tuple(known for known in KNOWN if known in found) or None
+    bases = {build.known for build in row.on(options.get("platform"))}
+    return tuple(known for known in KNOWN if known in bases) or None
 
 
 def _label(row: Row, options: Mapping[str, Any]) -> Cell:
-    values = (
-        value for build in row.on(options.get("platform")) for value in build.row(options["label"])
+    labels = (
+        label for build in row.on(options.get("platform")) for label in build.row(options["label"])
     )
-    return unique(minor(value) if options.get("form") == "minor" else value for value in values)
+    return unique(minor(label) if options.get("form") == "minor" else label for label in labels)
 
 
 def _builder(row: Row, options: Mapping[str, Any]) -> Cell:
@@ -118,15 +118,15 @@ def _builds(row: Row, options: Mapping[str, Any]) -> Cell:
 
 
 def _place(build: Build) -> str:
-    cuda = [minor(value) for value in build.row(CUDA.name) if value != NONE]
+    cuda = [minor(cuda_version) for cuda_version in build.row(CUDA.name) if cuda_version != NONE]
     if build.index == PACKAGE_INDEX and cuda:
         return f"{PACKAGE_INDEX} ({', '.join(cuda)})"
     return build.builder or build.index or ""
 
 
 def _requires(row: Row, options: Mapping[str, Any]) -> Cell:
-    wanted = options["project"]
-    patterns = [wanted] if isinstance(wanted, str) else list(wanted)
+    project_name = options["project"]
+    patterns = [project_name] if isinstance(project_name, str) else list(project_name)
     platform = options.get("platform")
     return unique(
         specifier

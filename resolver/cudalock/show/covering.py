@@ -90,7 +90,7 @@ def has_code_for(archs: tuple[str, ...], capability: str) -> bool:
     it are not.
     """
     ranges = [gpu_range(arch.removesuffix("+PTX")) for arch in archs]
-    return any(accepts(each, capability) for each in ranges)
+    return any(accepts(capability_range, capability) for capability_range in ranges)
 
 
 def natural(text: str) -> list[tuple[int, str]]:

@@ -78,9 +78,9 @@ def _row(matrix: Matrix, release: Release, build: Build, wheel: Wheel) -> dict[s
         "known": build.known,
         "source": build.source,
         "warning": build.warning,
-        **{f"label.{name}": " ".join(values) for name, values in build.labels.items()},
+        **{f"label.{name}": " ".join(labels) for name, labels in build.labels.items()},
     }
-    return {key: value for key, value in known.items() if value}
+    return {key: content for key, content in known.items() if content}
 
 
 def _project(matrix: Matrix, project: Project) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _project(matrix: Matrix, project: Project) -> dict[str, Any]:
 
 
 def _release(matrix: Matrix, release: Release) -> dict[str, Any]:
-    return _said(
+    return _without_empty(
         {
             "uploaded": release.uploaded,
             "yanked": release.yanked,
@@ -113,8 +113,8 @@ def _build(matrix: Matrix, release: Release, build: Build) -> dict[str, Any]:
         "source": build.source,
         "warning": build.warning,
     }
-    return _said(place) | {
-        "labels": {name: list(values) for name, values in build.labels.items()},
+    return _without_empty(place) | {
+        "labels": {name: list(labels) for name, labels in build.labels.items()},
         "requires": list(build.requires),
         "wheels": [
             {
@@ -127,8 +127,8 @@ def _build(matrix: Matrix, release: Release, build: Build) -> dict[str, Any]:
     }
 
 
-def _said(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value}
+def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: content for key, content in fields.items() if content}
 
 
 def _projects(matrix: Matrix) -> Iterator[Project]:

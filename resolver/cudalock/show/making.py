@@ -103,7 +103,7 @@ def _groups(builds: list[Build], by: tuple[str, ...]) -> list[list[Build]]:
     for build in builds:
         key = tuple(", ".join(map(minor, build.row(name))) for name in by)
         groups.setdefault(key, []).append(build)
-    return [groups[key] for key in sorted(groups, key=lambda key: [natural(each) for each in key])]
+    return [groups[key] for key in sorted(groups, key=lambda key: [natural(part) for part in key])]
 
 
 def _chosen(
@@ -119,15 +119,15 @@ def _chosen(
         near = nearest(version, dict.fromkeys(str(row[0]) for row in rows))
         raise UnknownVersion(
             f"the table {definition.name} has no row for `{version}`",
-            hints=[f"cudalock matrix table {definition.name} {each}" for each in near],
+            hints=[f"cudalock matrix table {definition.name} {suggestion}" for suggestion in near],
         )
     return chosen
 
 
-def _fits(value: str, version: str) -> bool:
+def _fits(label: str, version: str) -> bool:
     if any(sign in version for sign in OPERATORS):
-        return accepts(version, value)
-    return value == version or value.startswith(f"{version}.")
+        return accepts(version, label)
+    return label == version or label.startswith(f"{version}.")
 
 
 def _facts(

@@ -97,7 +97,9 @@ class ProjectPage:
 
     def _releases(self) -> list[Release]:
         project = self.project
-        return [project.release(each) for each in reversed(project.versions)] if project else []
+        return (
+            [project.release(version) for version in reversed(project.versions)] if project else []
+        )
 
     def _versions(self) -> Table:
         rows = tuple(
@@ -132,12 +134,12 @@ class VersionPage:
             lines.append(f"uploaded: {release.uploaded}")
         if release.yanked:
             lines.append(f"yanked: {release.yanked}")
-        lines += [f"default {name}: {value}" for name, value in release.default.items()]
+        lines += [f"default {name}: {default}" for name, default in release.default.items()]
         if release.sdist:
             lines.append("source distribution: yes")
-        seen: dict[tuple[str, ...], str] = {}
+        shown: dict[tuple[str, ...], str] = {}
         for build in self.builds:
-            lines += ["", *self._build(build, seen)]
+            lines += ["", *self._build(build, shown)]
         lines.append("")
         lines += [sentence_of(fact) for fact in self.facts]
         lines.append(f"facts: {len(self.facts)}: cudalock matrix rules --for {release.project}")
@@ -168,23 +170,23 @@ class VersionPage:
             "facts": [fact.id for fact in self.facts],
         }
 
-    def _build(self, build: Build, seen: dict[tuple[str, ...], str]) -> Iterator[str]:
+    def _build(self, build: Build, shown: dict[tuple[str, ...], str]) -> Iterator[str]:
         place = _place(build)
         hashed = sum(1 for wheel in build.wheels if wheel.sha256)
         yield f"{place}: {counted(len(build.rows), 'wheel')}, {hashed} with sha256, {build.known}"
         if build.local:
             yield f"  local: {build.local}"
-        yield from (f"  {name}: {', '.join(values)}" for name, values in build.labels.items())
+        yield from (f"  {name}: {', '.join(labels)}" for name, labels in build.labels.items())
         if build.python:
             yield f"  requires-python: {build.python}"
         if build.source:
             yield f"  source: {build.source}"
         if build.warning:
             yield f"  warning: {build.warning}"
-        if build.requires in seen:
-            yield f"  requires: as {seen[build.requires]}"
+        if build.requires in shown:
+            yield f"  requires: as {shown[build.requires]}"
         elif build.requires:
-            seen[build.requires] = f"{place}{f' {build.local}' if build.local else ''} above"
+            shown[build.requires] = f"{place}{f' {build.local}' if build.local else ''} above"
             yield "  requires:"
             yield from (f"    {requirement}" for requirement in build.requires)
         yield "  wheels:"
@@ -198,7 +200,7 @@ class GpuPage:
     """A compute capability: its GPUs, the framework's builds with code for it, and the facts."""
 
     matrix: Matrix
-    asked: str
+    requested: str
     capability: str
     names: tuple[str, ...]
     builds: Table
@@ -206,7 +208,7 @@ class GpuPage:
 
     def text(self, width: int | None = None) -> str:
         """The builds by release and platform, then what does not run."""
-        lines = [f"{self.asked}: compute capability {self.capability}"]
+        lines = [f"{self.requested}: compute capability {self.capability}"]
         lines += [f"GPUs: {', '.join(self.names)}", "", f"{self.builds.title}:", ""]
         lines += self.builds.lines(width)
         return _joined([*lines, *_refusals(self.refusing)])
@@ -268,18 +270,20 @@ def show(matrix: Matrix, name: str, version: str | None = None) -> Page:
     """
     name, _, pinned = name.partition("==")
     version = version or pinned or None
-    whole = f"{name} {version}" if version else name
+    page_title = f"{name} {version}" if version else name
     try:
         component = find_name(matrix, name)
     except UnknownName:
-        gpu = matrix.gpus.find(whole)
+        gpu = matrix.gpus.find(page_title)
         if gpu is not None:
-            return _gpu_page(matrix, whole, gpu)
-        near = nearest(whole, matrix.gpus.names)
-        if not near or not any(letter.isdigit() for letter in whole):
+            return _gpu_page(matrix, page_title, gpu)
+        near = nearest(page_title, matrix.gpus.names)
+        if not near or not any(letter.isdigit() for letter in page_title):
             raise
-        hints = [f'cudalock matrix show "{each}"' for each in near]
-        raise UnknownName(f"`{whole}` is no component and no GPU known here", hints=hints) from None
+        hints = [f'cudalock matrix show "{suggestion}"' for suggestion in near]
+        raise UnknownName(
+            f"`{page_title}` is no component and no GPU known here", hints=hints
+        ) from None
     return _page(matrix, component, version)
 
 
@@ -299,20 +303,27 @@ def _page(matrix: Matrix, name: str, version: str | None) -> Page:
 def _version_page(
     matrix: Matrix, component: Component, project: Project, version: str
 ) -> VersionPage:
-    wanted = _parsed(version)
-    public = wanted.public
-    found = next((each for each in project.versions if str(Version(each)) == public), None)
-    if found is None:
+    requested = _parsed(version)
+    public = requested.public
+    match = next(
+        (
+            known_version
+            for known_version in project.versions
+            if str(Version(known_version)) == public
+        ),
+        None,
+    )
+    if match is None:
         raise _unknown_version(component.name, version, project.versions)
-    release = project.release(found)
+    release = project.release(match)
     builds = release.builds
-    if wanted.local:
-        builds = tuple(b for b in builds if wanted.local in (b.index, _plain(b.local)))
+    if requested.local:
+        builds = tuple(b for b in builds if requested.local in (b.index, _plain(b.local)))
         if not builds:
             locals_ = {b.local or b.index or "" for b in release.builds}
-            known = [f"{found}+{local}" for local in sorted(locals_, key=natural) if local]
+            known = [f"{match}+{local}" for local in sorted(locals_, key=natural) if local]
             raise _unknown_version(component.name, version, known)
-    covering = tuple(facts_of(matrix, component.name, found, None))
+    covering = tuple(facts_of(matrix, component.name, match, None))
     return VersionPage(matrix, component, release, builds, covering)
 
 
@@ -327,16 +338,20 @@ def _virtual_page(matrix: Matrix, component: Component, version: str) -> Virtual
             except UnknownVersion:
                 continue
     covering = tuple(facts_of(matrix, component.name, version, None))
-    whole = newest_driver(version) if component.name == "driver" else version
-    refusing = _refusing(matrix, component.name, whole)
+    full_version = newest_driver(version) if component.name == "driver" else version
+    refusing = _refusing(matrix, component.name, full_version)
     return VirtualPage(matrix, component, version, covering, refusing, tuple(tables))
 
 
-def _gpu_page(matrix: Matrix, asked: str, capability: str) -> GpuPage:
-    names = tuple(name for name, value in matrix.gpus.by_name.items() if value == capability)
+def _gpu_page(matrix: Matrix, requested: str, capability: str) -> GpuPage:
+    names = tuple(
+        name
+        for name, known_capability in matrix.gpus.by_name.items()
+        if known_capability == capability
+    )
     return GpuPage(
         matrix,
-        asked,
+        requested,
         capability,
         names,
         _gpu_builds(matrix, capability),
@@ -346,8 +361,8 @@ def _gpu_page(matrix: Matrix, asked: str, capability: str) -> GpuPage:
 
 def _refusing(matrix: Matrix, component: str, version: str) -> tuple[Fact, ...]:
     """The facts of other components that do not go with this version."""
-    found = [fact for fact in matrix.facts.values() if shuts_out(fact, component, version)]
-    return tuple(sorted(found, key=lambda fact: (fact.component, natural(fact.id))))
+    refusing = [fact for fact in matrix.facts.values() if shuts_out(fact, component, version)]
+    return tuple(sorted(refusing, key=lambda fact: (fact.component, natural(fact.id))))
 
 
 def _gpu_builds(matrix: Matrix, capability: str) -> Table:
@@ -377,7 +392,11 @@ def _refusals(facts: tuple[Fact, ...]) -> list[str]:
 
 
 def _tables_about(matrix: Matrix, name: str) -> tuple[str, ...]:
-    return tuple(each.name for each in read_definitions(matrix).values() if name in each.about)
+    return tuple(
+        definition.name
+        for definition in read_definitions(matrix).values()
+        if name in definition.about
+    )
 
 
 def _parsed(version: str) -> Version:
@@ -393,11 +412,11 @@ def _plain(local: str | None) -> str | None:
 
 
 def _unknown_version(name: str, version: str, known: list[str]) -> UnknownVersion:
-    inside = [each for each in known if each.startswith(f"{version}.")]
+    inside = [known_version for known_version in known if known_version.startswith(f"{version}.")]
     near = (inside[::-1] or nearest(version, known))[:3]
     return UnknownVersion(
         f"the matrix has no {name} {version}",
-        hints=[f"cudalock matrix show {name} {each}" for each in near],
+        hints=[f"cudalock matrix show {name} {known_version}" for known_version in near],
     )
 
 
@@ -439,7 +458,7 @@ def _build(build: Build) -> dict[str, Any]:
         "builder": build.builder,
         "tag": build.tag,
         "local": build.local,
-        "labels": {name: list(values) for name, values in build.labels.items()},
+        "labels": {name: list(labels) for name, labels in build.labels.items()},
         "known": build.known,
         "requires_python": build.python,
         "source": build.source,
@@ -449,8 +468,8 @@ def _build(build: Build) -> dict[str, Any]:
 
 
 def _platforms(builds: Iterable[Build]) -> list[str]:
-    found = {name for build in builds for tags in build.tags for name in of_wheel_tags(tags)}
-    return [platform for platform in PLATFORMS if platform in found]
+    platforms = {name for build in builds for tags in build.tags for name in of_wheel_tags(tags)}
+    return [platform for platform in PLATFORMS if platform in platforms]
 
 
 def _places(release: Release) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Rules:
 
     def lines(self, fact: Fact) -> list[str]:
         """One fact: its sentence, then what else it holds, a line for each key."""
-        details = [f"  {key}: {value}" for key, value in self._details(fact)]
+        details = [f"  {key}: {text}" for key, text in self._details(fact)]
         return [ascii_line(sentence_of(fact)), *(f"  {ascii_line(line)}" for line in details)]
 
     def document(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Rules:
         }
 
     def _details(self, fact: Fact) -> Iterator[tuple[str, str]]:
-        yield from ((f"where {key}", " or ".join(values)) for key, values in fact.where.items())
+        yield from ((f"where {key}", " or ".join(labels)) for key, labels in fact.where.items())
         if fact.when:
             yield "when", fact.when
         yield from demand_texts(fact)
@@ -84,7 +84,7 @@ class Rules:
         replacement = self._replacement(fact)
         optional: dict[str, Any] = {
             "for": fact.versions,
-            "where": {key: list(values) for key, values in fact.where.items()},
+            "where": {key: list(labels) for key, labels in fact.where.items()},
             "when": fact.when,
             **verbs,
             "refuses": fact.refuses,
@@ -101,12 +101,14 @@ class Rules:
             "source": list(fact.source),
             "checked": fact.checked,
             "scope": fact.scope,
-            **{key: value for key, value in optional.items() if value},
+            **{key: content for key, content in optional.items() if content},
         }
 
     def _replacement(self, fact: Fact) -> Replacement | None:
-        found = self.components[fact.component].replacements
-        return next((each for each in found if each.fact == fact.id), None)
+        replacements = self.components[fact.component].replacements
+        return next(
+            (replacement for replacement in replacements if replacement.fact == fact.id), None
+        )
 
     def _summary(self) -> str:
         about = f" that name {self.about}" if self.about else ""
@@ -137,10 +139,13 @@ def find_name(matrix: Matrix, word: str) -> str:
     Raises UnknownName, naming the nearest, for any other word.
     """
     words = known_words(matrix)
-    found = words.get(canonical(word.strip().replace(" ", "-")))
-    if found is not None:
-        return found
-    near = [words[canonical(each)] for each in nearest(canonical(word.replace(" ", "-")), words)]
+    name = words.get(canonical(word.strip().replace(" ", "-")))
+    if name is not None:
+        return name
+    near = [
+        words[canonical(suggestion)]
+        for suggestion in nearest(canonical(word.replace(" ", "-")), words)
+    ]
     raise UnknownName(
         f"`{word}` is no component of the matrix",
         hints=did_you_mean(dict.fromkeys(near)),
@@ -164,7 +169,7 @@ def _names(matrix: Matrix, fact: Fact, name: str) -> bool:
         if replacement.fact == fact.id:
             involved |= {replacement.requirement, replacement.of, replacement.replacement or ""}
     involved |= {alias.name for alias in component.alias_of if alias.fact == fact.id}
-    return name in {canonical(each) for each in involved}
+    return name in {canonical(involved_name) for involved_name in involved}
 
 
 def _heading(component: Component) -> str:
@@ -178,4 +183,4 @@ def _replaces(replacement: Replacement) -> dict[str, str]:
         "when": replacement.when,
         "with": replacement.replacement,
     }
-    return {key: value for key, value in table.items() if value}
+    return {key: content for key, content in table.items() if content}

@@ -158,7 +158,7 @@ def _parts(sizes: list[int], width: int | None) -> Iterator[list[int]]:
     """Which columns stand beside each other; every part begins with the first column."""
     part = [0]
     for position in range(1, len(sizes)):
-        used = sum(sizes[each] + len(GAP) for each in part)
+        used = sum(sizes[column] + len(GAP) for column in part)
         if width and len(part) > 1 and used + sizes[position] > width:
             yield part
             part = [0]

@@ -80,7 +80,9 @@ def _capabilities(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
             "first_cuda": row.get("first_cuda"),
             "last_cuda": row.get("last_cuda"),
             "gpus": unique(
-                name for name, value in matrix.gpus.by_name.items() if value == capability
+                name
+                for name, known_capability in matrix.gpus.by_name.items()
+                if known_capability == capability
             ),
             "framework": _span(releases),
         }
@@ -102,7 +104,7 @@ def _span(versions: list[str]) -> str | None:
 
 
 def _newest_first(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(rows.items(), key=lambda item: natural(item[0]), reverse=True)
+    return sorted(rows.items(), key=lambda row: natural(row[0]), reverse=True)
 
 
 def _table(matrix: Matrix, file: str, key: str) -> dict[str, Any]:
