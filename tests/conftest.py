@@ -25,9 +25,12 @@ os.environ["CUDALOCK_NO_DETECT"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update` rewrites what is printed, under cases/; review the diff like code."""
+    """Add `--update`, whose diff is reviewed like code, and `--slow-network`."""
     parser.addoption(
         "--update", action="store_true", help="rewrite what is printed, under tests/cases"
+    )
+    parser.addoption(
+        "--slow-network", action="store_true", help="run the tests marked slow_network as well"
     )
 
 
