@@ -254,8 +254,6 @@ PLAIN_STILL: dict[str, int] = {
     "live/universe.py": 1,
     "lock/build.py": 1,
     "lock/lock.py": 1,
-    "matrix/matrix.py": 1,
-    "matrix/refreshed.py": 2,
     "projects/locks/entries.py": 3,
     "projects/locks/locked_wheels.py": 3,
     "projects/locks/pylock.py": 2,

@@ -516,9 +516,9 @@ def test_the_users_own_is_laid_over_the_embedded(
     result = CliRunner().invoke(main, ["matrix", "update", "six"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     loaded = Matrix.load()
-    assert loaded.refreshed is not None
+    assert loaded.user_matrix is not None
     assert "99.0" in loaded.versions("six")
-    assert list(loaded.refreshed.files) == ["index/six.json"]
+    assert list(loaded.user_matrix.files) == ["index/six.json"]
     assert "99.0" not in Matrix.load(EMBEDDED).versions("six")
     shown = CliRunner().invoke(main, ["--version"]).stdout
     assert f"(matrix {loaded.version}, refreshed, 0 days old)" in shown
@@ -626,7 +626,7 @@ def test_an_update_of_something_else_mends_it_too(own: Path, server: ScriptedSer
     (own / (own / "current").read_text() / "manifest.json").write_text("damaged")
     server.answers["/simple/six/"] = []
     own_update("wheel")
-    assert Matrix.load(warn=pytest.fail).refreshed is None
+    assert Matrix.load(warn=pytest.fail).user_matrix is None
 
 
 @pytest.mark.parametrize("whose", ["the user's", "a checkout's"])

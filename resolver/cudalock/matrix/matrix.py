@@ -18,9 +18,8 @@ from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, Libraries, Place, Replacement
-from cudalock.matrix.refreshed import Refreshed, find_refreshed
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
-from cudalock.matrix.store import COMPONENTS, Tables, read_tables
+from cudalock.matrix.store import COMPONENTS, Tables, UserMatrix, find_user_matrix, read_tables
 from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
 from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
@@ -70,15 +69,17 @@ class Builder(NamedTuple):
 class Matrix:
     """Facts and releases, read when asked for. Make one with :meth:`load`."""
 
-    def __init__(self, directory: Path, tables: Tables, refreshed: Refreshed | None = None) -> None:
+    def __init__(
+        self, directory: Path, tables: Tables, user_matrix: UserMatrix | None = None
+    ) -> None:
         header = tables[HEADER]
         self.directory = directory
-        self.refreshed = refreshed
+        self.user_matrix = user_matrix
         self._tables = tables
         self._components: dict[str, Component] = {}
         self.embedded_version: str = header["version"]
         """of the folder itself, whatever is laid over it"""
-        self.version: str = refreshed.version if refreshed else self.embedded_version
+        self.version: str = user_matrix.version if user_matrix else self.embedded_version
         self.indexes: dict[str, Index] = {
             row["id"]: Index(
                 row["id"],
@@ -123,8 +124,9 @@ class Matrix:
         directory = data_directory() if embedded else Path(str(path))
         tables = read_tables(directory)
         try:
-            refreshed = find_refreshed(tables[HEADER]["version"], warn) if path is None else None
-            return cls(directory, tables, refreshed)
+            version = tables[HEADER]["version"]
+            user_matrix = find_user_matrix(version, warn) if path is None else None
+            return cls(directory, tables, user_matrix)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
@@ -135,15 +137,15 @@ class Matrix:
         """Its version, which matrix it is and how old: `2026.11.21, embedded, 3 days old`."""
         from datetime import date
 
-        kind = "refreshed" if self.refreshed else "embedded"
+        kind = "refreshed" if self.user_matrix else "embedded"
         year, month, day = (int(part) for part in self.version.split(".")[:3])
         age = max(0, (date.today() - date(year, month, day)).days)
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
         """Where a file of the generated half is, ``index/torch.json``; it need not exist."""
-        refreshed = self.refreshed and self.refreshed.path(name)
-        return refreshed or self.directory / name
+        users = self.user_matrix and self.user_matrix.path(name)
+        return users or self.directory / name
 
     # -- releases ---------------------------------------------------------------------------
 
@@ -164,8 +166,8 @@ class Matrix:
         """The names of all projects held."""
         files = files_in(self.directory / "index", ".json")
         names = {file.removesuffix(".json") for file in files}
-        if self.refreshed:
-            held = (name.partition("/") for name in self.refreshed.files)
+        if self.user_matrix:
+            held = (name.partition("/") for name in self.user_matrix.files)
             names |= {file.removesuffix(".json") for folder, _, file in held if folder == "index"}
         return frozenset(names)
 

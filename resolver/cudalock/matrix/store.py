@@ -1,13 +1,20 @@
-"""The curated TOML files, read quickly.
+"""Where a matrix's files are, and how they are read quickly.
 
-Parsing TOML takes longer than solving. So `matrix/compiled.json` holds the same tables as JSON,
-each beside a digest of the file it was made from. A file that has changed since is read itself: the
-TOML files are the truth, whatever the copy says.
-
+**The curated half.** Parsing TOML takes longer than solving. So `matrix/compiled.json` holds the
+same tables as JSON, each beside a checksum of the file that it was made from. A file that has
+changed since is parsed itself: the TOML files are the truth, whatever the copy says.
 `matrix/switches.json` holds what the command line takes from them: its help must not wait for the
 whole matrix. This writes both:
 
     python -m cudalock.matrix.store matrix
+
+**The generated half.** What the user's `matrix update` brought lies over the embedded files:
+
+    DATA/matrix/current          the name of the folder in use: one small file, replaced at once
+    DATA/matrix/VERSION/         manifest.json, and those files of index/ and cuda/ that differ
+
+Each of those files is checked against the manifest when it is read; for one that is damaged or
+missing the embedded one is used, with a warning.
 """
 
 from __future__ import annotations
@@ -15,54 +22,65 @@ from __future__ import annotations
 import json
 import sys
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, SWITCHES, files_in
+from cudalock.files import HEADER, SWITCHES, data_folder, files_in
 from cudalock.matrix.components import check_component
 
 COMPILED: Final = "compiled.json"
 COMPONENTS: Final = "components"
 
+USER_FOLDER: Final = "matrix"
+CURRENT: Final = "current"
+MANIFEST: Final = "manifest.json"
+USER_SCHEMA: Final = "cudalock.refreshed/1"
+
 Tables = dict[str, dict[str, Any]]
+"""The table of each TOML file, by file name."""
+
+
+# -- the curated half ---------------------------------------------------------------------------
 
 
 def read_tables(directory: Path) -> Tables:
-    """The table of each TOML file of a matrix, by file name.
+    """Read the table of each TOML file of a matrix.
 
     Raises MatrixError naming a file that cannot be read.
     """
-    copy = _copy(directory)
+    compiled = _read_compiled(directory)
     tables: Tables = {}
     for path in toml_files(directory):
         try:
             content = path.read_bytes()
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
-        digest, table = copy.get(path.name, ("", {}))
-        tables[path.name] = table if digest == _digest(content) else _parse(path.name, content)
+        compiled_from, table = compiled.get(path.name, ("", {}))
+        is_fresh = compiled_from == _text_checksum(content)
+        tables[path.name] = table if is_fresh else _parse(path.name, content)
     return tables
 
 
 def toml_files(directory: Path) -> list[Path]:
-    """The header and the component files, sorted."""
+    """Return the paths of the header and of the component files, sorted."""
     folder = directory / COMPONENTS
     return [directory / HEADER, *(folder / name for name in files_in(folder, ".toml"))]
 
 
 def compile_tables(directory: Path) -> str:
-    """The text of `compiled.json`: a file a line."""
+    """Return the text of `compiled.json` for a matrix: one line for each TOML file."""
     lines = []
     for path in toml_files(directory):
         content = path.read_bytes()
         table = json.dumps(_parse(path.name, content), separators=(",", ":"), sort_keys=True)
-        lines.append(f'"{path.name}": ["{_digest(content)}", {table}]')
+        lines.append(f'"{path.name}": ["{_text_checksum(content)}", {table}]')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def compile_switches(directory: Path) -> str:
-    """The text of `switches.json`: the framework, and the switch of each project that has one.
+    """Return the text of `switches.json`: the framework, and the switch of each project with one.
 
     They stand in the order in which commands are written: by rank, then by name.
     """
@@ -72,29 +90,25 @@ def compile_switches(directory: Path) -> str:
         for table in tables
         if "switch" in table
     )
-    framework = next((t["name"] for t in tables if t.get("role") == "framework"), None)
+    frameworks = (table["name"] for table in tables if table.get("role") == "framework")
     switches = {name: switch for _, name, switch in ranked}
-    return json.dumps({"framework": framework, "switches": switches}, indent=1) + "\n"
+    return json.dumps({"framework": next(frameworks, None), "switches": switches}, indent=1) + "\n"
 
 
-def _copy(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The compiled copy; empty where there is none that can be read."""
+def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Read the compiled copy; empty if there is none, or none that can be read."""
     try:
-        found: dict[str, tuple[str, dict[str, Any]]] = json.loads(
+        compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(
             (directory / COMPILED).read_bytes()
         )
     except (OSError, ValueError):
         return {}
-    return found
+    return compiled
 
 
-def _digest(content: bytes) -> str:
-    """Tells versions of one file apart; it guards against a stale copy, not against an attack.
-
-    Line ends do not count: a checkout may have changed them.
-    """
-    plain = content.replace(b"\r\n", b"\n")
-    return f"{len(plain)}-{zlib.crc32(plain):08x}"
+def _text_checksum(content: bytes) -> str:
+    """Return the checksum of a text file, whatever line ends a checkout gave it."""
+    return checksum(content.replace(b"\r\n", b"\n"))
 
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:
@@ -110,6 +124,84 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
         # Only here: the copy was made from files that passed.
         check_component(table, name)
     return table
+
+
+# -- the user's updates of the generated half ---------------------------------------------------
+
+
+class UserMatrix:
+    """Files of index/ and cuda/ that the user's `matrix update` brought."""
+
+    def __init__(
+        self, directory: Path, manifest: Mapping[str, Any], warn: Callable[[str], None]
+    ) -> None:
+        """`warn` is called with a sentence for each file that turns out to be damaged."""
+        self.directory = directory
+        self.version: str = manifest["version"]
+        self.files: dict[str, str] = dict(manifest["files"])
+        """the checksum of each file, by its path below `directory`: `index/torch.json`"""
+        self.is_damaged = False
+        """whether a damaged file was read so far"""
+        self._warn = warn
+
+    def path(self, name: str) -> Path | None:
+        """Return where a file is, `index/torch.json`; None if it is not here, or damaged."""
+        expected = self.files.get(name)
+        if expected is None:
+            return None
+        path = self.directory / name
+        try:
+            content = path.read_bytes()
+        except OSError:
+            content = b""
+        if checksum(content) == expected:
+            return path
+        del self.files[name]
+        self.is_damaged = True
+        self._warn(damage(path))
+        return None
+
+
+def find_user_matrix(
+    embedded: str, warn: Callable[[str], None], folder: Path | None = None
+) -> UserMatrix | None:
+    """Return the user's matrix if it is newer than the embedded one of version `embedded`.
+
+    `folder` is the user's data folder. Without a user's matrix this costs a single look for a file.
+    """
+    root = (folder or data_folder()) / USER_FOLDER
+    try:
+        current = (root / CURRENT).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    try:
+        manifest = json.loads((root / current / MANIFEST).read_bytes())
+        if manifest["schema"] != USER_SCHEMA or not isinstance(manifest["files"], dict):
+            raise ValueError
+        user_matrix = UserMatrix(root / current, manifest, warn)
+        is_newer = version_key(user_matrix.version) > version_key(embedded)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        warn(damage(root / (current[:80] or CURRENT)))
+        return None
+    return user_matrix if is_newer else None
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a key that sorts versions of a matrix, `2026.11.21.2`. Raises ValueError."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def checksum(content: bytes) -> str:
+    """Tell a file from a damaged or an older one; it guards against accidents, not attacks."""
+    return f"{len(content)}-{zlib.crc32(content):08x}"
+
+
+def damage(path: Path) -> str:
+    """Return the warning about a damaged file."""
+    return (
+        f"`{path}` is damaged: the embedded matrix is used instead; `cudalock matrix update` "
+        "repairs it"
+    )
 
 
 def main() -> None:

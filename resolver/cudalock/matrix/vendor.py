@@ -159,7 +159,7 @@ class Distributions:
         releases = [name for name in self._glibc_by_name if with_release.fullmatch(name)]
         if releases:
             raise BadTarget(
-                f"`{text}` needs its release after it, which tells the glibc",
+                f"`{text}` needs its release after it, which determines the glibc",
                 hints=[
                     " or ".join(f"`{name}`" for name in releases),
                     f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}",

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cudalock.errors import OutputError
 from cudalock.files import HEADER, data_folder, write_whole
 from cudalock.matrix.matrix import Matrix
-from cudalock.matrix.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
-from cudalock.matrix.store import COMPILED, compile_tables
+from cudalock.matrix.store import (
+    COMPILED,
+    CURRENT,
+    MANIFEST,
+    USER_FOLDER,
+    USER_SCHEMA,
+    checksum,
+    compile_tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,10 +71,10 @@ def copy_matrix(matrix: Matrix, folder: Path) -> None:
     for name in GENERATED:
         (folder / name).mkdir(parents=True, exist_ok=True)
         paths = {path.name for path in (matrix.directory / name).glob("*.json")}
-        if matrix.refreshed:
+        if matrix.user_matrix:
             paths |= {
                 path.rpartition("/")[2]
-                for path in matrix.refreshed.files
+                for path in matrix.user_matrix.files
                 if path.startswith(f"{name}/")
             }
         for file in sorted(paths):
@@ -99,7 +106,7 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
 
     Raises OutputError, also for what the disk says while it is in use.
     """
-    place = output.absolute().parent if output is not None else data_folder() / FOLDER
+    place = output.absolute().parent if output is not None else data_folder() / USER_FOLDER
     try:
         place.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".cudalock-", dir=place))
@@ -130,7 +137,7 @@ def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> s
     if output is not None:
         put_in_place(stage, output)
         return str(output)
-    return str(install_refreshed(stage, matrix, version, data_folder()))
+    return str(install_user_matrix(stage, matrix, version, data_folder()))
 
 
 def put_in_place(stage: Path, target: Path) -> None:
@@ -164,14 +171,14 @@ def _replace(source: Path, target: Path) -> None:
     write_whole(target, content)
 
 
-def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
+def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
     """Lay the generated half of a staged matrix over the embedded one, for this user.
 
     Only what differs from the embedded files is kept. The folder is made beside its place, and the
     last thing written is its name, in one renaming; whatever is interrupted before leaves the old
     one in use. Raises OutputError.
     """
-    root = data / FOLDER
+    root = data / USER_FOLDER
     made, folder = stage.parent / "refreshed", root / version
     files: dict[str, str] = {}
     try:
@@ -181,10 +188,10 @@ def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> 
                 if not _is_embedded(matrix.directory / name / path.name, content):
                     (made / name).mkdir(parents=True, exist_ok=True)
                     (made / name / path.name).write_bytes(content)
-                    files[f"{name}/{path.name}"] = digest_of(content)
+                    files[f"{name}/{path.name}"] = checksum(content)
         made.mkdir(parents=True, exist_ok=True)
         manifest = {
-            "schema": SCHEMA,
+            "schema": USER_SCHEMA,
             "version": version,
             "base": matrix.embedded_version,
             "files": files,
@@ -199,9 +206,9 @@ def install_refreshed(stage: Path, matrix: Matrix, version: str, data: Path) -> 
     return folder
 
 
-def drop_refreshed(data: Path) -> None:
+def drop_user_matrix(data: Path) -> None:
     """Take what a user refreshed out of use: it is damaged, or older than the embedded matrix."""
-    root = data / FOLDER
+    root = data / USER_FOLDER
     with suppress(OSError):
         (root / CURRENT).unlink(missing_ok=True)
         _clean(root)
@@ -224,7 +231,7 @@ def _is_embedded(path: Path, content: bytes) -> bool:
 __all__ = [
     "IndexFile",
     "copy_matrix",
-    "drop_refreshed",
+    "drop_user_matrix",
     "publish",
     "read_index_file",
     "stage_beside",

@@ -22,13 +22,13 @@ from cudalock.indexes.parallel import as_completed
 from cudalock.lint import new_defects
 from cudalock.lint.agreement import lacking
 from cudalock.matrix.matrix import Matrix
-from cudalock.matrix.refreshed import order
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.matrix.store import version_key
 from cudalock.update.file_names import Patterns
 from cudalock.update.files import (
     IndexFile,
     copy_matrix,
-    drop_refreshed,
+    drop_user_matrix,
     publish,
     read_index_file,
     stage_beside,
@@ -300,13 +300,13 @@ class _Run:
         staged = Matrix.load(self._stage)
         defects = new_defects(self._matrix, staged)
         version, folder = self._matrix.version, str(output or self._matrix.directory)
-        refreshed = self._matrix.refreshed if output is None else None
-        if self._changes or self._notes or (refreshed and refreshed.damaged):
+        user_matrix = self._matrix.user_matrix if output is None else None
+        if self._changes or self._notes or (user_matrix and user_matrix.is_damaged):
             version = next_version(self._matrix.version, self._today)
         if version != self._matrix.version or (output is not None and not output.exists()):
             folder = publish(self._stage, self._matrix, output, version)
-        elif output is None and refreshed is None:
-            drop_refreshed(data_folder())
+        elif output is None and user_matrix is None:
+            drop_user_matrix(data_folder())
         return Report(
             was=self._matrix.version,
             version=version,
@@ -332,7 +332,7 @@ def _main_address(index_url: str | None) -> str | None:
 def next_version(was: str, today: str) -> str:
     """The version of a matrix that was made today: the day, numbered where it has one already."""
     day = today.replace("-", ".")
-    if order(day) > order(was):
+    if version_key(day) > version_key(was):
         return day
     parts = was.split(".")
     return ".".join([*parts[:3], str(int(parts[3]) + 1 if len(parts) > 3 else 1)])

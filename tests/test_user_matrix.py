@@ -17,7 +17,7 @@ from cudalock.files import DATA_VARIABLE, data_folder
 from cudalock.indexes import client as web
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.matrix.matrix import EMBEDDED, Matrix
-from cudalock.matrix.refreshed import CURRENT, FOLDER, MANIFEST, SCHEMA, digest_of
+from cudalock.matrix.store import CURRENT, MANIFEST, USER_FOLDER, USER_SCHEMA, checksum
 
 NEWER, OLDER = "2099.01.02", "2020.01.02"
 ROWS = (
@@ -35,13 +35,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refresh(folder: Path, version: str) -> None:
-    directory = folder / FOLDER / version
+    directory = folder / USER_FOLDER / version
     (directory / "index").mkdir(parents=True)
     (directory / "index" / "six.json").write_text(ROWS, encoding="utf-8", newline="\n")
-    files = {"index/six.json": digest_of(ROWS.encode())}
-    manifest = {"schema": SCHEMA, "version": version, "base": "2020.01.01", "files": files}
+    files = {"index/six.json": checksum(ROWS.encode())}
+    manifest = {"schema": USER_SCHEMA, "version": version, "base": "2020.01.01", "files": files}
     (directory / MANIFEST).write_text(json.dumps(manifest))
-    (folder / FOLDER / CURRENT).write_text(version)
+    (folder / USER_FOLDER / CURRENT).write_text(version)
 
 
 def versions(matrix: Matrix) -> list[str]:
@@ -79,7 +79,7 @@ def test_older_rows_are_not_used(folder: Path) -> None:
 def test_damage_falls_back_with_a_warning(
     folder: Path, file: str, content: str | None, falls_back: str
 ) -> None:
-    path = folder / FOLDER / file
+    path = folder / USER_FOLDER / file
     if content is None:
         path.unlink()
     else:
@@ -88,9 +88,9 @@ def test_damage_falls_back_with_a_warning(
     matrix = Matrix.load(warn=said.append)
     assert versions(matrix) == versions(Matrix.load(EMBEDDED))
     assert versions(matrix) == versions(matrix)
-    assert (matrix.refreshed is None) == (falls_back == "all")
+    assert (matrix.user_matrix is None) == (falls_back == "all")
     assert len(said) == 1
-    assert "is damaged, the embedded matrix stands in" in said[0]
+    assert "is damaged: the embedded matrix is used instead" in said[0]
 
 
 def test_without_a_refreshed_matrix_there_is_one_look(
@@ -99,7 +99,7 @@ def test_without_a_refreshed_matrix_there_is_one_look(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "absent"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Matrix.load().refreshed is None
+        assert Matrix.load().user_matrix is None
 
 
 def run(*words: str) -> Result:
@@ -108,7 +108,7 @@ def run(*words: str) -> Result:
 
 def test_the_command_line_says_which_matrix_it_uses(folder: Path) -> None:
     assert f"(matrix {NEWER}, refreshed, 0 days old)" in run("--version").stdout
-    (folder / FOLDER / NEWER / MANIFEST).write_text("{")
+    (folder / USER_FOLDER / NEWER / MANIFEST).write_text("{")
     result = run("--version")
     assert ", embedded, " in result.stdout
     assert result.stderr.startswith("warning: `")
