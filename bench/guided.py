@@ -25,7 +25,8 @@ from cudalock.formats import json_lock
 from cudalock.goals import Request, read_request
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
-from cudalock.projects.read import KINDS, find_files, kind_of, read_file
+from cudalock.projects.kinds import BY_NAME, kind_of
+from cudalock.projects.read import find_files, read_file
 from cudalock.targets import Target
 
 SEEDS: Final = Path(__file__).parents[1] / "tests"
@@ -39,7 +40,7 @@ Reader = Callable[[bytes], object]
 
 def readers(matrix: Matrix) -> list[Reader]:
     """What an input may be read as, in the order of its first byte."""
-    kinds = [_checking(kind, matrix) for kind in KINDS]
+    kinds = [_checking(kind, matrix) for kind in BY_NAME]
     return [
         *kinds,
         lambda content: read_request(
@@ -68,7 +69,7 @@ def _checking(kind: str, matrix: Matrix) -> Reader:
 def write_seeds(folder: Path) -> None:
     """The test suite's files, each with the first byte that has it read as what it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    order = list(KINDS)
+    order = list(BY_NAME)
     for number, path in enumerate(find_files(SEEDS)):
         kind = kind_of(path)
         if kind in order:

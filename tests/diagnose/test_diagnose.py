@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from cudalock import toml
 from cudalock.cli import main
-from cudalock.diagnose import Clues, Diagnosis, decode, diagnose
-from cudalock.diagnose.machine import read_clues
+from cudalock.diagnose import Diagnosis, decode, diagnose
+from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.symptoms import find_matches
 from cudalock.diagnose.text import Text
 from cudalock.diagnose.versions import read_pins
