@@ -35,7 +35,7 @@ NAMES = Names(
         }
     ),
     imports={"flash_attn": "flash-attn"},
-    stand_ins={"triton": (("sys_platform == 'win32'", "triton-windows"),)},
+    platform_aliases={"triton": (("sys_platform == 'win32'", "triton-windows"),)},
 )
 VERSIONS = {
     "torch": ["2.4.0", "2.4.1", "2.5.0", "2.5.1", "2.6.0"],

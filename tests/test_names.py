@@ -35,6 +35,6 @@ def test_nearest_keeps_the_spelling() -> None:
 
 
 def test_stand_in() -> None:
-    assert NAMES.stand_in("triton", {"sys_platform": "win32"}) == "triton-windows"
-    assert NAMES.stand_in("triton", {"sys_platform": "linux"}) == "triton"
-    assert NAMES.stand_in("torch", {"sys_platform": "win32"}) == "torch"
+    assert NAMES.platform_alias("triton", {"sys_platform": "win32"}) == "triton-windows"
+    assert NAMES.platform_alias("triton", {"sys_platform": "linux"}) == "triton"
+    assert NAMES.platform_alias("torch", {"sys_platform": "win32"}) == "torch"

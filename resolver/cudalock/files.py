@@ -1,4 +1,4 @@
-"""The folder for the user's data that took work to get, and how a file is put in its place."""
+"""Find the folders of the matrix and of the user's data, and write files atomically."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ SWITCHES: Final = "switches.json"
 
 
 def home() -> Path:
-    """The user's own folder; one that is not there for a user whom the system does not know, as
-    where a container is run under a bare number. Nothing is kept then."""
+    """Return the user's home folder, a path that does not exist if the system knows no user.
+
+    That is so where a container is run under a bare number. Nothing is cached then.
+    """
     try:
         return Path.home()
     except RuntimeError:
@@ -29,7 +31,7 @@ def home() -> Path:
 
 
 def expanded(path: Path) -> Path:
-    """A path whose `~` or `~name` stands for a user's folder; as it is where that has none."""
+    """Expand a leading `~` or `~name` of a path, unless there is no such user."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -37,7 +39,7 @@ def expanded(path: Path) -> Path:
 
 
 def data_directory() -> Path:
-    """The shipped ``matrix/`` beside the package, else the checkout's.
+    """Return the matrix that is shipped inside the package, else the checkout's `matrix/`.
 
     Raises MatrixError if neither is there.
     """
@@ -52,7 +54,7 @@ def data_directory() -> Path:
 
 
 def data_folder() -> Path:
-    """The user's data folder, which need not exist: CUDALOCK_DATA_DIR, else the system's.
+    """Return the user's data folder, which need not exist: CUDALOCK_DATA_DIR, else the system's.
 
     Every command asks for it, and importing platformdirs takes a tenth of a solve; a test holds
     this to what platformdirs says.
@@ -64,14 +66,14 @@ def data_folder() -> Path:
         return Path(os.environ.get("LOCALAPPDATA") or home() / "AppData/Local") / "cudalock"
     if sys.platform == "darwin":
         return home() / "Library" / "Application Support" / "cudalock"
-    said = os.environ.get("XDG_DATA_HOME", "").strip()
-    return (Path(said) if said else home() / ".local" / "share") / "cudalock"
+    xdg = os.environ.get("XDG_DATA_HOME", "").strip()
+    return (Path(xdg) if xdg else home() / ".local" / "share") / "cudalock"
 
 
 def files_in(folder: Path, suffix: str) -> list[str]:
-    """The sorted names of the files in a folder that end so; none where there is no folder.
+    """Return the sorted names of a folder's files that end with `suffix`; none without a folder.
 
-    Every solve asks for hundreds, for which pathlib takes its time.
+    Every solve lists hundreds, for which pathlib is slow.
     """
     try:
         names = os.listdir(folder)  # noqa: PTH208
@@ -80,12 +82,12 @@ def files_in(folder: Path, suffix: str) -> list[str]:
     return sorted(name for name in names if name.endswith(suffix))
 
 
-def write_whole(
+def write_atomically(
     target: Path, content: bytes, mode: int | None = None, *, to_disk: bool = False
 ) -> None:
-    """Write a file whole or not at all: into a new one beside it, which then takes its place.
+    """Write a file completely or not at all: to a new one beside it, which then replaces it.
 
-    `mode` is that of the file that was there, to be kept. `to_disk` waits until the disk has it:
+    `mode` is the mode of the file that is replaced. `to_disk` waits until the disk has it:
     some file systems report only then that it is full. Raises OSError, and leaves nothing then.
     """
     fresh = target.with_name(f".cudalock-{os.urandom(6).hex()}.tmp")
@@ -102,6 +104,3 @@ def write_whole(
         with suppress(OSError):
             fresh.unlink()
         raise
-
-
-__all__ = ["DATA_VARIABLE", "data_folder", "expanded", "files_in", "home", "write_whole"]

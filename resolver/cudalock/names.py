@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_SLIP = 0.85
-"""How alike two words are that one letter tells apart, by difflib's measure."""
+_TYPO = 0.85
+"""How alike two words are that differ in one letter, by difflib's ratio."""
 
 _SEPARATORS = r"[-_.\s]+"
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """The at most `n` known words most like `word`, best first, in their own spelling."""
+    """Return at most `n` known words that are most like `word`, best first, as they are spelled."""
     import difflib
 
     spellings: dict[str, str] = {}
@@ -25,40 +25,41 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
     return [spellings[key] for key in difflib.get_close_matches(_key(word), spellings, n)]
 
 
-def guesses(word: str, known: Iterable[str]) -> list[str]:
-    """What `word` was probably meant to be: the one known word that it looks like a slip of, else
-    those that are most like it."""
+def likely_names(word: str, known: Iterable[str]) -> list[str]:
+    """Return what `word` was probably meant to be: the one known word that it looks like a typo of,
+    else those that are most like it."""
     known = list(known)
-    slip = closest(word, known)
-    return [slip] if slip else nearest(word, known)
+    meant = likely_typo(word, known)
+    return [meant] if meant else nearest(word, known)
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """A known word that `word` may be a slip of the finger for; None where it looks like none."""
+def likely_typo(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` may be a typo of; None if it looks like none."""
     import difflib
 
-    keys = {_key(each): each for each in known}
-    found = difflib.get_close_matches(_key(word), keys, 1, _SLIP)
-    return keys[found[0]] if found else None
+    spellings = {_key(candidate): candidate for candidate in known}
+    matches = difflib.get_close_matches(_key(word), spellings, 1, _TYPO)
+    return spellings[matches[0]] if matches else None
 
 
 def _key(text: str) -> str:
-    """Case and separators do not matter, and an alias may have spaces in it."""
+    """Drop what does not matter in a word: case and separators, also the spaces of an alias."""
     return re.sub(_SEPARATORS, "-", text.strip()).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Which words name which project.
+    """Map words to the projects that they name.
 
-    `aliases` maps what people type to a project, `imports` import names to a project. `stand_ins`
-    maps a project to `(marker, project)` pairs: under that marker the other project is meant.
+    `aliases` maps what people type to a project, `imports` import names to a project.
+    `platform_aliases` maps a project to `(marker, project)` pairs: where that PEP 508 marker is
+    true the other project is meant. `triton` is `triton-windows` on Windows.
     """
 
     aliases: Mapping[str, str]
     projects: frozenset[str]
     imports: Mapping[str, str]
-    stand_ins: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    platform_aliases: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     _index: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,18 +68,18 @@ class Names:
         object.__setattr__(self, "_index", index)
 
     def find(self, word: str) -> str | None:
-        """The project that `word` names (an alias or a project), or None. Case, `-`, `_` alike."""
+        """Return the project that `word` (an alias or a project) names, or None."""
         return self._index.get(_key(word))
 
     def words(self) -> list[str]:
-        """Every alias and project, sorted: what `nearest` may suggest."""
+        """Return every alias and project, sorted: what `nearest` may suggest."""
         return sorted({*self.aliases, *self.projects})
 
-    def stand_in(self, project: str, environment: Mapping[str, str]) -> str:
-        """The project meant by `project` where `environment` (PEP 508 marker values) holds."""
+    def platform_alias(self, project: str, environment: Mapping[str, str]) -> str:
+        """Return the project that `project` means in an environment (PEP 508 marker values)."""
         from cudalock.versions import holds
 
-        for marker, other in self.stand_ins.get(project, ()):
+        for marker, other in self.platform_aliases.get(project, ()):
             if holds(marker, environment):
                 return other
         return project

@@ -1,4 +1,4 @@
-"""Addresses as they may be written into a file or shown to people."""
+"""Write URLs into files and show them to people: encoded, and without credentials."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 
 def encoded(url: str) -> str:
-    """The address with spaces encoded, and each `+`, which some file stores would read as one."""
+    """Encode the spaces of a URL, and each `+`, which some file stores would read as a space."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
 
 
 def file_of(url: str) -> str:
-    """The name of the file that an address or a path leads to, decoded. Any text has one, or ""."""
-    path = urlsplit(url).path if can_be_split(url) else url.partition("?")[0].partition("#")[0]
+    """Return the decoded file name at the end of a URL or path; "" if it has none."""
+    path = urlsplit(url).path if is_splittable(url) else url.partition("?")[0].partition("#")[0]
     return unquote(path).replace("\\", "/").rpartition("/")[2]
 
 
-def can_be_split(url: str) -> bool:
-    """Whether an address can be taken apart at all: `https://[::1/x` cannot be."""
+def is_splittable(url: str) -> bool:
+    """Return whether `urlsplit` accepts a text: it raises ValueError for `https://[::1/x`."""
     try:
         urlsplit(url)
     except ValueError:
@@ -28,9 +28,9 @@ def can_be_split(url: str) -> bool:
 
 
 def without_credentials(url: str, *, keep_variables: bool = False) -> str:
-    """The address less user and password. A user without a password may itself be a token.
+    """Remove user and password from a URL; a user without a password may itself be a token.
 
-    With `keep_variables` a secret that is a variable stays: some files' readers expand `${TOKEN}`.
+    With `keep_variables` a secret that is a variable stays: pip and uv expand `${TOKEN}` in files.
     """
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
@@ -38,6 +38,3 @@ def without_credentials(url: str, *, keep_variables: bool = False) -> str:
     if not at or (keep_variables and variable):
         return url
     return urlunsplit(parts._replace(netloc=host))
-
-
-__all__ = ["can_be_split", "encoded", "file_of", "without_credentials"]

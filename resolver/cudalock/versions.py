@@ -1,4 +1,4 @@
-"""Versions, specifiers, markers and requirements as text, parsed once.
+"""Parse versions, specifiers, markers and requirements, each text once.
 
 What packaging parses goes through here, also for another reason: of the strings in a marker it has
 Python build syntax trees, and Python 3.11 before 3.11.8 may raise SystemError where two threads do
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from threading import Lock
+from typing import NewType
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement as ParsedRequirement
@@ -18,38 +19,49 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+ProjectName = NewType("ProjectName", str)
+"""A project's canonical name (PEP 503): `flash-attn`."""
+FactId = NewType("FactId", str)
+"""The id of a fact in the matrix: `bnb-triton-ops`."""
+Specifier = NewType("Specifier", str)
+"""A PEP 440 specifier set: `>=2.4,<2.6`; empty for any version."""
+FullVersion = NewType("FullVersion", str)
+"""A version with its local label, if it has one: `2.5.1+cu124`."""
+Url = NewType("Url", str)
+"""An absolute URL."""
+
 _LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 _LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 _PARSING = Lock()
 
 
-def canonical(name: str) -> str:
-    """`name` as PEP 503 normalises it: `Flash_Attn` is `flash-attn`."""
-    return canonicalize_name(name)
+def canonical(name: str) -> ProjectName:
+    """Normalize a project's name (PEP 503): `Flash_Attn` is `flash-attn`."""
+    return ProjectName(canonicalize_name(name))
 
 
 @cache
 def specifier_set(text: str) -> SpecifierSet:
-    """A parsed specifier, made once. Raises InvalidSpecifier."""
+    """Parse a specifier. Raises InvalidSpecifier."""
     return SpecifierSet(text)
 
 
 @cache
 def parse_requirement(text: str) -> ParsedRequirement:
-    """A parsed PEP 508 requirement, made once. Raises InvalidRequirement."""
+    """Parse a PEP 508 requirement. Raises InvalidRequirement."""
     with _PARSING:
         return ParsedRequirement(text)
 
 
 @cache
 def parse_marker(text: str) -> Marker:
-    """A parsed marker, made once. Raises InvalidMarker."""
+    """Parse a PEP 508 marker. Raises InvalidMarker."""
     with _PARSING:
         return Marker(text)
 
 
 def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
-    """Whether a marker holds in an environment (PEP 508's marker values); none always does.
+    """Return whether a marker is true in an environment (PEP 508 marker values); None always is.
 
     Raises InvalidMarker, UndefinedComparison and UndefinedEnvironmentName.
     """
@@ -58,46 +70,54 @@ def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
 
 @cache
 def parse_version(text: str) -> Version:
-    """A parsed PEP 440 version, made once. Raises InvalidVersion."""
+    """Parse a PEP 440 version. Raises InvalidVersion."""
     return Version(text)
 
 
 @cache
 def version_order(text: str) -> tuple[Version, str]:
-    """A key to sort versions by: those that PEP 440 has as equal, `12.4` and `12.4.0`, by text."""
+    """Return a key to sort versions by; the text decides between `12.4` and `12.4.0`, equal to PEP
+    440."""
     return parse_version(text), text
 
 
 @cache
 def accepts(specifier: str, version: str) -> bool:
-    """Whether a version is inside a specifier; pre-releases were dealt with before."""
+    """Return whether a version is inside a specifier, pre-releases included.
+
+    Whether a pre-release may be pinned at all is decided before: see :func:`names_prerelease`.
+    """
     if not specifier:
         return True
     return specifier_set(specifier).contains(parse_version(version), prereleases=True)
 
 
 @cache
-def leading_name(text: str) -> str:
-    """The canonical project name at the start of a requirement string."""
+def leading_name(text: str) -> ProjectName:
+    """Return the canonical project name at the start of a requirement; empty if there is none."""
     match = re.match(_LEADING_NAME, text)
-    return canonical(match[1]) if match else ""
+    return canonical(match[1]) if match else ProjectName("")
 
 
 @cache
 def is_prerelease(version: str) -> bool:
-    """Whether a version is alpha, beta, a release candidate or a development release."""
+    """Return whether a version is an alpha, beta, release candidate or development release."""
     return parse_version(version).is_prerelease
 
 
-def asks_prerelease(specifiers: Iterable[str]) -> bool:
-    """Whether one of them names a pre-release: only then is one taken before a final release."""
+def names_prerelease(specifiers: Iterable[str]) -> bool:
+    """Return whether a specifier names a pre-release: only then may one be pinned."""
     return any(specifier_set(specifier).prereleases for specifier in specifiers)
 
 
 @cache
 def may_accept(specifier: str, public: str) -> bool:
-    """Whether some build of a public version may be inside a specifier that names a local one."""
+    """Return whether some build of a public version may be inside a specifier.
+
+    The specifier may name a local label: `==2.5.1+cu124` may accept a build of 2.5.1.
+    """
     if "+" in specifier:
+        # `!=2.5.1+cu124` leaves the other builds of 2.5.1.
         if "!=" in specifier:
             return True
         specifier = re.sub(_LOCAL_LABEL, r"\1", specifier)
@@ -105,11 +125,14 @@ def may_accept(specifier: str, public: str) -> bool:
 
 
 def pins_exactly(specifiers: Iterable[str]) -> bool:
-    """Whether one of them names a single version: only then is a withdrawn release taken."""
+    """Return whether a specifier names a single version: only then may a yanked release be pinned.
+
+    PEP 592 asks this of installers.
+    """
     return any(
-        item.operator in ("==", "===") and not item.version.endswith(".*")
+        clause.operator in ("==", "===") and not clause.version.endswith(".*")
         for specifier in specifiers
-        for item in specifier_set(specifier)
+        for clause in specifier_set(specifier)
     )
 
 

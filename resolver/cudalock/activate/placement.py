@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
-from cudalock.files import write_whole
+from cudalock.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -201,7 +201,9 @@ class _Record(NamedTuple):
 
     def write(self, path: Path) -> None:
         document = {"schema": SCHEMA, "files": self.files, "folders": self.folders}
-        write_whole(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode("ascii"))
+        write_atomically(
+            path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode("ascii")
+        )
 
 
 def _put(base: Path, content: Content) -> list[Path]:
@@ -214,7 +216,7 @@ def _put(base: Path, content: Content) -> list[Path]:
         _Record({**record.files, **digests}, sorted(folders)).write(path)
         for name, file_content in content.items():
             (base / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(base / name, file_content)
+            write_atomically(base / name, file_content)
     except OSError as error:
         raise OutputError(f"cannot write into `{base}`: {error.strerror or error}") from None
     return [base / name for name in content]

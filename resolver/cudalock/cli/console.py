@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.errors import CudalockError, OutputError
-from cudalock.files import write_whole
+from cudalock.files import write_atomically
 from cudalock.text import ascii_line, ascii_text, counted, listed, one_line
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         else:
             _check_writable(target, mode)
             kept = None if mode is None else stat.S_IMODE(mode)
-            write_whole(target, data, kept, to_disk=True)
+            write_atomically(target, data, kept, to_disk=True)
     except (OSError, RuntimeError, ValueError) as error:
         # resolve() raises RuntimeError for a loop of links, ValueError for a NUL in the name.
         hints = _hints(error, Path(path))

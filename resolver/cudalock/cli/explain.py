@@ -73,7 +73,7 @@ def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
     if package is None:
         return [explainer.reasons(name) for name in _in_order(resolution)]
     name = resolution.matrix.names.find(package) or package
-    name = resolution.matrix.names.stand_in(name, resolution.target.marker_environment())
+    name = resolution.matrix.names.platform_alias(name, resolution.target.marker_environment())
     if name not in resolution.pins:
         pinned = ", ".join(_in_order(resolution))
         raise UnknownName(f"`{package}` is not in this lock, which has {pinned}")

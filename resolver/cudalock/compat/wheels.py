@@ -12,10 +12,10 @@ from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,
-    asks_prerelease,
     below_and_above,
     is_prerelease,
     may_accept,
+    names_prerelease,
     parse_version,
     shared_numbers,
 )
@@ -67,7 +67,7 @@ class PinWheels:
         """The public versions that the pin accepts, newest first, with the resolver's rule for
         pre-releases: only if the specifier names one."""
         specifier = self.pin.specifier
-        prereleases = asks_prerelease([specifier]) if specifier else False
+        prereleases = names_prerelease([specifier]) if specifier else False
         return [
             version
             for version in reversed(self.project.versions)

@@ -120,7 +120,7 @@ class RemedySearch:
         changes, added = [], []
         for name in names:
             before = self._pins.get(name)
-            after = versions.get(self._matrix.names.stand_in(name, environment))
+            after = versions.get(self._matrix.names.platform_alias(name, environment))
             if after is None:
                 continue
             if before is None:

@@ -10,7 +10,7 @@ from packaging.version import Version
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
-from cudalock.names import guesses
+from cudalock.names import likely_names
 from cudalock.text import did_you_mean
 from cudalock.versions import canonical, holds, parse_requirement
 
@@ -115,7 +115,7 @@ def merge_requests(
     for request in applicable:
         project = _project(request, names, on_index, queried=vocabulary.looks_further)
         # `triton` on Windows is `triton-windows`, whose versions count.
-        replacement = names.stand_in(project, environment)
+        replacement = names.platform_alias(project, environment)
         if project not in versions:
             versions[project] = vocabulary.versions(replacement)
         edition = vocabulary.matrix.version if project not in on_index else LISTING
@@ -177,7 +177,7 @@ def unknown_name(word: str, names: Names, origin: str, *, queried: bool = False)
     place = ", nor on the package index" if queried else ""
     return UnknownName(
         f"{where}`{word}` is not in the matrix{place}",
-        hints=[*did_you_mean(guesses(word, names.words())), *([] if queried else [LOOKED_UP])],
+        hints=[*did_you_mean(likely_names(word, names.words())), *([] if queried else [LOOKED_UP])],
     )
 
 

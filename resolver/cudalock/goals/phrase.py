@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
-from cudalock.names import closest, guesses
+from cudalock.names import likely_names, likely_typo
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
 from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, LIBRARIES, is_foreign
 from cudalock.targets.facets import COMPONENTS, FACETS
@@ -376,7 +376,7 @@ class _Reader:
         return 1 + used
 
     def _may_be_further(self, word: str) -> bool:
-        return bool(re.fullmatch(_PROJECT, word)) and not closest(word, self._known())
+        return bool(re.fullmatch(_PROJECT, word)) and not likely_typo(word, self._known())
 
     def _was_asked_for(self, word: str) -> bool:
         return self.known.looks_further and word in self.arguments and self._may_be_further(word)
@@ -409,7 +409,7 @@ class _Reader:
         if wheel := re.fullmatch(r"\S*?([^/\\]+?)-([^/\\-]+)-[^/\\]+\.whl", word):
             name, version = canonical(wheel[1]), _public(wheel[2])
             return [f'`"{name}=={version}"`: cudalock chooses the wheel itself']
-        hints = did_you_mean(guesses(word, self._known()))
+        hints = did_you_mean(likely_names(word, self._known()))
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         as_argument = f"write `{word}` as a separate argument to look it up as a package"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cudalock.files import home, write_whole
+from cudalock.files import home, write_atomically
 
 CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
@@ -29,7 +29,7 @@ def remember(note: Path, text: str) -> None:
     the cache is a convenience."""
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(note, text.encode("utf-8"))
+        write_atomically(note, text.encode("utf-8"))
 
 
 __all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]

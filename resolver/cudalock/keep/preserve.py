@@ -68,7 +68,7 @@ def replaced_by_goal(environment: ExaminedEnvironment, goal: Goal) -> dict[str, 
     replaced = {}
     for text in goal.requirements:
         requirement = parse_requirement(text)
-        name = names.stand_in(canonical(requirement.name), environment.markers)
+        name = names.platform_alias(canonical(requirement.name), environment.markers)
         installed = environment.inventory.find(name)
         if installed and not meets([str(requirement.specifier)], installed.version):
             replaced[name] = text
@@ -101,7 +101,7 @@ def _known(request: KeepRequest, replaced: Mapping[str, str]) -> tuple[PinnedPro
 
 def _installed(environment: ExaminedEnvironment, word: str) -> Installed:
     names, inventory = environment.matrix.names, environment.inventory
-    name = names.stand_in(names.find(word) or canonical(word), environment.markers)
+    name = names.platform_alias(names.find(word) or canonical(word), environment.markers)
     installed = inventory.find(name) or inventory.find(canonical(word))
     if installed is None:
         raise UnknownName(f"`{word}` is not installed in `{environment.layout.prefix}`")

@@ -135,7 +135,7 @@ def symptoms(matrix: Matrix) -> Iterator[Defect]:
                 yield of_fact(fact, "symptom", f"{text!r} is not one line of {SYMPTOM} signs")
 
 
-def stand_ins(matrix: Matrix) -> Iterator[Defect]:
+def platform_aliases(matrix: Matrix) -> Iterator[Defect]:
     """What stands for a name or a requirement rests on a fact and exists."""
     for component in matrix.components.values():
         file = f"{component.name}.toml"
@@ -166,6 +166,6 @@ def _facts(matrix: Matrix) -> Iterator[Fact]:
         yield from component.facts
 
 
-LINTS: Final = (ids, sources, ranges, clauses, labels, symptoms, stand_ins, aliases)
+LINTS: Final = (ids, sources, ranges, clauses, labels, symptoms, platform_aliases, aliases)
 
 __all__ = ["LINTS", "covers"]

@@ -297,7 +297,7 @@ class Matrix:
             aliases=_inverted(real, "aliases"),
             projects=self.projects,
             imports=_inverted(real, "imports"),
-            stand_ins={
+            platform_aliases={
                 name: tuple(
                     (each["when"], each["name"]) for each in table["alias"] if "when" in each
                 )

@@ -14,7 +14,7 @@ from cudalock.errors import BadFile
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
 from cudalock.projects.syntax.text import read_bytes
-from cudalock.urls import can_be_split
+from cudalock.urls import is_splittable
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Encoding, Place
@@ -153,7 +153,7 @@ def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     ]
     places += [(declared.place, declared.url) for declared in file.indexes]
     places += [(declared.place, declared.url) for declared in file.sources]
-    bad = {place for place, url in places if url and not can_be_split(url)}
+    bad = {place for place, url in places if url and not is_splittable(url)}
     problems += [Problem(place, "this is no address") for place in sorted(bad)]
     if not problems:
         return file

@@ -35,11 +35,11 @@ from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (
     accepts,
-    asks_prerelease,
     canonical,
     is_prerelease,
     leading_name,
     may_accept,
+    names_prerelease,
     parse_requirement,
     pins_exactly,
 )
@@ -226,7 +226,7 @@ class Problem:
             return
         project = self.universe.project(name)
         if project is None or (
-            is_prerelease(version) and project.has_final and not asks_prerelease(specifiers)
+            is_prerelease(version) and project.has_final and not names_prerelease(specifiers)
         ):
             return
         release = project.release(version)

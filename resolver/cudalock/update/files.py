@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import OutputError
-from cudalock.files import HEADER, data_folder, write_whole
+from cudalock.files import HEADER, data_folder, write_atomically
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.store import (
     COMPILED,
@@ -168,7 +168,7 @@ def _replace(source: Path, target: Path) -> None:
         if target.read_bytes().replace(b"\r\n", b"\n") == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, content)
+    write_atomically(target, content)
 
 
 def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
@@ -199,7 +199,7 @@ def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         shutil.rmtree(folder, ignore_errors=True)
         made.replace(folder)
-        write_whole(root / CURRENT, version.encode("ascii"))
+        write_atomically(root / CURRENT, version.encode("ascii"))
     except OSError as error:
         raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None
     _clean(root, keep=version)

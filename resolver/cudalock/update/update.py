@@ -84,7 +84,7 @@ def update(
     embedded matrix for this user. `today` is the day that rows are marked with, `2026-11-21`.
     Raises UnknownName for a name that neither the matrix nor the index has, OutputError.
     """
-    wanted = sorted({canonical(name) for name in names}) or sorted(matrix.projects)
+    wanted: list[str] = sorted({canonical(name) for name in names}) or sorted(matrix.projects)
     if output is not None and output.exists() and not (output / "matrix.toml").is_file():
         if not output.is_dir() or any(output.iterdir()):
             raise OutputError(f"`{output}` is not a matrix: it has no matrix.toml")
