@@ -13,7 +13,7 @@ from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
 from cudalock.targets import LIKELY, PLATFORMS
-from cudalock.targets.facets import OF_ACCELERATOR
+from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +25,32 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "cudalock.diagnose/1"
 SHOWN: Final = 3
-"""How many facts are told in full."""
+"""Explanations in full; more would hide the first."""
 _NAMED: Final = 8
+"""Versions that are listed of those that were read."""
 _WIDEST: Final = 160
+"""Characters of a line that are quoted."""
 _FILES: Final = (".log", ".txt", ".out", ".err")
 
 _PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
 
 
-@click.command(short_help="What an error message means.", context_settings=CONTEXT)
+class _TextCommand(click.Command):
+    """Takes an argument that begins with `-` and has blanks in it as text, not as an option: issue
+    templates and `transformers-cli env` begin their lines so."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_text = [word.startswith("-") and len(word.split()) > 1 for word in args]
+        texts = [word for word, text in zip(args, is_text, strict=True) if text]
+        if texts and "--" not in args:
+            options = [word for word, text in zip(args, is_text, strict=True) if not text]
+            args = [*options, "--", *texts]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_TextCommand, short_help="What an error message means.", context_settings=CONTEXT
+)
 @click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]")
 @click.option("--python", metavar="V", help="The Python it was, if the text does not tell.")
 @click.option("--platform", metavar="P", help=f"The platform: {_PLATFORMS}, ...")
@@ -41,7 +58,9 @@ _PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
 @click.option("--driver", metavar="V", help="The driver.")
 @click.option("--json", "as_json", is_flag=True, help="The same value as JSON.")
 @matrix_option
+@click.pass_context
 def diagnose(
+    ctx: click.Context,
     text: tuple[str, ...],
     python: str | None,
     platform: str | None,
@@ -50,28 +69,32 @@ def diagnose(
     as_json: bool,
     matrix: str | None,
 ) -> None:
-    """Explain an error message, a traceback or a pip log, and show the `solve` command that mends
+    """Explain an error message, a traceback or a pip log, and print the `solve` command that fixes
     it.
 
-    TEXT is the message itself or the file that holds it; `-`, or nothing, reads it from standard
-    input. Versions, Python, platform and GPU are read from it; the options add what it leaves out,
-    and this machine the rest. A command is solved before it is shown.
+    TEXT is the message itself or a file; `-`, or nothing, reads standard input. Versions, Python,
+    platform, GPU and driver are read from the text. The options add what the text leaves out, and
+    the rest is taken from this machine. A command is solved before it is printed, and printed only
+    if its solution changes what the cause rests on.
 
-    Exit status: 0 explained; 1 nothing in the text is known; 2 the question was wrong.
+    Exit status: 0 explained; 1 nothing in the text is known, or its cause is neither in packages
+    nor in the machine (memory, the program, a model file, the network); 2 usage error.
     """
-    from cudalock import diagnose as diagnosis
+    from cudalock import diagnose as engine
     from cudalock.cli.console import emit
     from cudalock.cli.machine import Looking
 
     facts = load_matrix(matrix)
-    said = _said(python, platform, gpu, driver, facts)
-    found = diagnosis.diagnose(_read(text), facts, said, Looking(facts).here)
+    flags = _clues_of_flags(python, platform, gpu, driver, facts)
+    diagnosis = engine.diagnose(_read(text), facts, flags, Looking(facts).here)
     if as_json:
-        emit(_json(found, facts))
-    elif found.is_known:
-        emit("".join(f"{line}\n" for line in _lines(found)))
-    if not found.is_known:
-        raise _unknown(found, facts)
+        emit(_json(diagnosis, facts))
+    elif diagnosis.is_known:
+        emit("".join(f"{line}\n" for line in _lines(diagnosis)))
+    if not diagnosis.is_known:
+        raise _unknown(diagnosis, facts)
+    if diagnosis.is_elsewhere:
+        ctx.exit(NothingFound.exit_status)
 
 
 def _read(words: tuple[str, ...]) -> str:
@@ -108,10 +131,10 @@ def _is_folder(text: str) -> bool:
         return False
 
 
-def _said(
+def _clues_of_flags(
     python: str | None, platform: str | None, gpu: str | None, driver: str | None, matrix: Matrix
 ) -> Clues:
-    """What the options tell. Raises BadTarget for what cannot be."""
+    """Return the machine that the options state. Raises BadTarget for one that cannot be."""
     from cudalock.diagnose.machine import Clues
     from cudalock.errors import BadTarget
     from cudalock.targets import parse_platform, parse_python
@@ -131,116 +154,134 @@ def _said(
 # -- for people -------------------------------------------------------------------------------
 
 
-def _lines(found: Diagnosis) -> Iterator[str]:
-    for match in found.matches[:SHOWN]:
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    in_full = [match for match in diagnosis.matches if match.is_named][:SHOWN]
+    for match in in_full:
         yield from _of_match(match)
-    for match in found.matches[SHOWN:]:
-        yield f"or: {match.fact.component} {match.fact.says}   [{match.fact.id}]"
-    for clash in found.clashes:
+    others = [match for match in diagnosis.matches if match not in in_full]
+    for match in others[:SHOWN]:
+        yield f"or: {match.component} {match.says}   [{match.fact.id}]"
+    if len(others) > SHOWN:
+        yield f"or: {len(others) - SHOWN} more that are less likely; --json lists them"
+    for clash in diagnosis.clashes:
         ids = f"   [{', '.join(clash.facts)}]" if clash.facts else ""
-        yield f"these versions clash: {clash.sentence}{ids}"
-    read = list(_read_from(found))
-    if read:
-        yield f"read from the text: {'; '.join(read)}"
-    yield from _remedy(found)
+        yield f"conflict: {clash.sentence}{ids}"
+    inputs = list(_read_from(diagnosis))
+    if inputs:
+        yield f"read from the text: {'; '.join(inputs)}"
+    yield from _remedy(diagnosis)
 
 
 def _of_match(match: Match) -> Iterator[str]:
-    fact = match.fact
-    yield f"{fact.component} {fact.says}   [{fact.id}]"
-    # What a log holds must not move the cursor.
-    seen = "".join(c if c.isprintable() else "?" for c in match.seen.replace("\t", " "))
-    short = seen if len(seen) <= _WIDEST else seen[: _WIDEST - 4] + " ..."
+    yield f"{match.component} {match.says}   [{match.fact.id}]"
+    # What a log has in it must not move the cursor.
+    shown = "".join(c if c.isprintable() else "?" for c in match.seen.replace("\t", " "))
+    short = shown if len(shown) <= _WIDEST else shown[: _WIDEST - 4] + " ..."
     yield f"  line {match.line}: {short}"
-    if fact.fix:
-        yield f"  fix: {fact.fix}"
-    yield f"  source: {fact.source[0]}"
+    if match.fix:
+        yield f"  {'try' if match.cure == 'none' else 'fix'}: {match.fix}"
+    yield f"  source: {match.fact.source[0]}"
 
 
-def _read_from(found: Diagnosis) -> Iterator[str]:
-    pins = [f"{pin.name} {pin.version}" for pin in found.pins]
+def _read_from(diagnosis: Diagnosis) -> Iterator[str]:
+    pins = [f"{pin.name} {pin.version}" for pin in diagnosis.pins]
     more = [f"{len(pins) - _NAMED} more"] if len(pins) > _NAMED else []
     if pins:
         yield ", ".join([*pins[:_NAMED], *more])
-    clues = found.clues
     names = ("Python", "", "GPU", "driver", "glibc")
-    told = [f"{name} {value}".strip() for name, value in zip(names, clues, strict=True) if value]
-    if told:
-        yield ", ".join(told)
+    parts = zip(names, diagnosis.clues, strict=True)
+    machine = [f"{name} {clue}".strip() for name, clue in parts if clue]
+    if machine:
+        yield ", ".join(machine)
 
 
-def _remedy(found: Diagnosis) -> Iterator[str]:
-    remedy = found.remedy
+def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
+    remedy = diagnosis.remedy
     if remedy is None:
-        yield f"no command: {_why_none(found)}"
+        yield f"no command: {_why_none(diagnosis)}"
+        if len([match for match in diagnosis.matches if match.is_named]) > 1:
+            yield "to tell them apart: cudalock doctor --python PATH, with the environment's path"
         return
-    if found.pins and not remedy.changes and not remedy.added:
-        yield "these versions go together; the command names the wheels of them that do"
+    if diagnosis.pins and not remedy.changes and not remedy.added:
+        yield "the versions stay, and their wheels change: the command names wheels that fit"
     yield f"mend: {remedy.command}"
-    for name, had, has in remedy.changes:
-        yield f"  {name} {had} -> {has}"
-    yield from (f"  {name}, of which the text has none: {has}" for name, has in remedy.added)
+    for name, before, after in remedy.changes:
+        yield f"  {name} {before} -> {after}"
+    for name, version in remedy.added:
+        yield f"  {name} {version}, which the text names no version of"
     if remedy.assumed:
-        yield f"  assumed, as the text does not tell it: {' and '.join(remedy.assumed)}"
+        yield f"  assumed: this machine's {' and '.join(remedy.assumed)}; the text names none"
 
 
-def _why_none(found: Diagnosis) -> str:
-    """What is missing for one, or that none can help."""
-    asked = {demand.template.name for match in found.matches for demand in match.fact.of_machine}
-    missing = [name for name in OF_ACCELERATOR if name in asked and not getattr(found.clues, name)]
+def _why_none(diagnosis: Diagnosis) -> str:
+    """Return why there is no command: what is missing for one, or that none can help."""
+    best = diagnosis.matches[:1]
+    cure = best[0].cure if best else "versions"
+    if cure == "none":
+        return "no other version of a package changes this"
+    if cure == "system":
+        return "other versions do not fix this; the machine or the program does, see above"
+    needed = {demand.template.name for match in best for demand in match.fact.of_machine}
+    missing = [
+        name for name in OF_ACCELERATOR if name in needed and not getattr(diagnosis.clues, name)
+    ]
     if missing:
-        return f"the text does not tell the {' or the '.join(missing)}; --{missing[0]} does"
-    return "no versions are known that mend it; what does is said above"
+        parts = " and ".join(FACETS[name].title for name in missing)
+        return f"the text does not name the {parts}; add --{missing[0]}"
+    return "no versions are known to fix this from what the text tells; see above"
 
 
-def _unknown(found: Diagnosis, matrix: Matrix) -> NothingFound:
+def _unknown(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
     from cudalock.diagnose import count_symptoms
 
     messages, components = count_symptoms(matrix)
-    read = "; ".join(_read_from(found))
-    more = f"\nread from it: {read}" if read else ""
+    inputs = "; ".join(_read_from(diagnosis))
+    more = f"\nread from the text: {inputs}" if inputs else ""
     return NothingFound(
-        f"nothing in the text is known: it was looked through for {messages} messages of"
+        f"nothing in the text is known: searched it for {messages} messages of"
         f" {', '.join(components)} (matrix {matrix.version}){more}",
-        hints=["`cudalock doctor` looks at the environment itself"],
+        hints=["`cudalock doctor` examines the environment itself"],
     )
 
 
 # -- for programs -----------------------------------------------------------------------------
 
 
-def _json(found: Diagnosis, matrix: Matrix) -> str:
-    remedy = found.remedy
-    value = {
+def _json(diagnosis: Diagnosis, matrix: Matrix) -> str:
+    remedy = diagnosis.remedy
+    document = {
         "schema": SCHEMA,
         "matrix": matrix.version,
         "facts": [
             {
                 "id": match.fact.id,
-                "component": match.fact.component,
-                "says": match.fact.says,
+                "component": match.component,
+                "says": match.says,
                 "effect": match.fact.effect,
-                "fix": match.fact.fix,
+                "cure": match.cure,
+                "fix": match.fix,
                 "source": list(match.fact.source),
                 "line": match.line,
                 "seen": match.seen,
             }
-            for match in found.matches
+            for match in diagnosis.matches
         ],
         "clashes": [
-            {"code": each.code, "says": each.sentence, "facts": list(each.facts)}
-            for each in found.clashes
+            {"code": clash.code, "says": clash.sentence, "facts": list(clash.facts)}
+            for clash in diagnosis.clashes
         ],
         "pins": [
-            {"name": pin.name, "version": pin.version, "line": pin.line} for pin in found.pins
+            {"name": pin.name, "version": pin.version, "line": pin.line} for pin in diagnosis.pins
         ],
-        "machine": dict(found.clues._asdict()),
+        "machine": dict(diagnosis.clues._asdict()),
         "command": remedy and remedy.command,
         "changes": [
-            {"name": name, "from": had, "to": has}
-            for name, had, has in (remedy.changes if remedy else ())
+            {"name": name, "from": before, "to": after}
+            for name, before, after in (remedy.changes if remedy else ())
         ],
-        "added": [{"name": name, "version": has} for name, has in (remedy.added if remedy else ())],
+        "added": [
+            {"name": name, "version": version} for name, version in (remedy.added if remedy else ())
+        ],
         "assumed": list(remedy.assumed) if remedy else [],
     }
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

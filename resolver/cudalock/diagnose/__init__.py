@@ -1,8 +1,9 @@
 """Explain a message, traceback or log: which facts are the cause, and which command fixes it.
 
 1. :mod:`text` decodes and folds the text, so that messages can be compared.
-2. :mod:`symptoms` finds the facts whose messages are in it; :mod:`versions` and :mod:`machine` read
-   package versions, Python, platform, GPU and driver.
+2. :mod:`symptoms` finds the facts whose messages are in it, and :mod:`statements` reads messages
+   that name a project themselves (:mod:`name_table` says which releases have a name);
+   :mod:`versions` and :mod:`machine` read package versions, Python, platform, GPU and driver.
 3. :mod:`clashes` judges the versions, and :mod:`ranking` orders the facts, the likeliest first.
 4. :mod:`goal` decides which projects a fix is about, :mod:`attempts` lists what to solve for, the
    smallest change first, and :mod:`remedy` solves until one attempt is a fix.
@@ -14,17 +15,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.diagnose.attempts import Attempts
 from cudalock.diagnose.clashes import find_clashes
-from cudalock.diagnose.goal import make_goal
+from cudalock.diagnose.goal import FixGoal, make_goal
 from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.ranking import Evidence, rank
 from cudalock.diagnose.remedy import Remedy, RemedySearch
-from cudalock.diagnose.symptoms import Match, find_matches
+from cudalock.diagnose.statements import read_statements
+from cudalock.diagnose.symptoms import Match, find_matches, of_statements
 from cudalock.diagnose.text import Text
 from cudalock.diagnose.text import decode as decode
-from cudalock.diagnose.versions import Pin, read_bounds, read_pins
+from cudalock.diagnose.versions import MENTIONED, Pin, read_bounds, read_pins
 from cudalock.targets import Here
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cudalock.findings import Finding
     from cudalock.matrix.matrix import Matrix
 
@@ -45,6 +49,15 @@ class Diagnosis(NamedTuple):
         """Whether anything in the text could be explained."""
         return bool(self.matches or self.clashes)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the cause is neither in packages nor in the machine: memory, the program, data.
+
+        A warning that harms nothing (`degrades`) is an answer all the same.
+        """
+        best = self.matches[0] if self.matches else None
+        return best is not None and best.cure == "none" and best.fact.effect == "breaks"
+
 
 def diagnose(
     text: str, matrix: Matrix, given_clues: Clues | None = None, here: Here | None = None
@@ -58,22 +71,46 @@ def diagnose(
     read = Text.of(text)
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
+    statements = list(read_statements(read, versions, matrix))
+    for statement in statements:
+        if statement.version and statement.project not in versions:
+            versions[statement.project] = statement.version
+            pin = Pin(statement.project, statement.version, statement.line, MENTIONED)
+            pins = (*pins, pin) if matrix.project(pin.name) else pins
     from_text = read_clues(read, matrix)
     pairs = zip(given_clues or Clues(), from_text, strict=True)
     clues = Clues(*(flag or clue for flag, clue in pairs))
     clashes = find_clashes(pins, clues, matrix, here)
+    facts = matrix.facts
     candidates = find_matches(
-        read, matrix.facts.values(), lambda word: matrix.names.find(word) is not None
+        read, facts.values(), lambda word: matrix.names.find(word) is not None
     )
+    candidates += of_statements(statements, read, facts)
     proven = frozenset(id for clash in clashes for id in clash.facts)
     evidence = Evidence(read, versions, clues, matrix, proven)
     matches = tuple(rank(candidates, evidence))
     if not matches and not clashes:
         return Diagnosis((), (), pins, clues, None)
-    fix_goal = make_goal(matches, clashes, pins, evidence, matrix)
-    attempts = Attempts(versions, read_bounds(read, matrix), matrix)
+    bounds = read_bounds(read, matrix)
+    fix_goal = make_goal(matches, clashes, pins, evidence, matrix, has_bounds=bool(bounds))
+    bounds = {**bounds, **dict(reversed(fix_goal.alternatives))}
+    pinned = _without_label(versions, fix_goal, matches)
+    attempts = Attempts(pinned, bounds, matrix)
     remedy = RemedySearch(versions, clues, matrix, here).find(fix_goal, attempts)
     return Diagnosis(matches, clashes, pins, clues, remedy)
+
+
+def _without_label(
+    versions: Mapping[str, str], fix_goal: FixGoal, matches: Sequence[Match]
+) -> dict[str, str]:
+    """Return the versions without local labels where the best explanation is about the build that
+    the subject's label names: `2.2.0+cpu` is to become another build of 2.2.0, and what lies beside
+    it with the same label as well."""
+    subject = fix_goal.subject
+    label = versions.get(subject or "", "").partition("+")[2]
+    if not (label and matches and matches[0].fact.where):
+        return dict(versions)
+    return {name: version.removesuffix(f"+{label}") for name, version in versions.items()}
 
 
 def count_symptoms(matrix: Matrix) -> tuple[int, list[str]]:

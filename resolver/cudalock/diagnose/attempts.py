@@ -65,6 +65,8 @@ class Attempts:
             yield from (("", unpinned) for unpinned in unpinned_sets)
             return
         if any(self._out_of_bounds([framework])):
+            fitting = self._minors(framework, same=False)
+            yield from product(fitting, (unpinned_sets[0], unpinned_sets[-1]))
             yield from product([self._bare(framework)], unpinned_sets)
             return
         pinned = [self._pinned(framework, is_exact=is_exact) for is_exact in (True, False)]
@@ -82,11 +84,21 @@ class Attempts:
             return
         minors = list(dict.fromkeys(map(_minor, self._matrix.versions(name))))
         current = _minor(version)
-        if current not in minors:
-            return
-        at = minors.index(current)
-        near = [current] if same else [*minors[at + 1 :], *reversed(minors[:at])]
+        # A release older than the matrix has its nearest neighbours all the same: torch 1.12 goes
+        # to 2.0 before 2.10.
+        newer = [minor for minor in minors if minor > current]
+        older = [minor for minor in reversed(minors) if minor < current]
+        near = [current] * (current in minors) if same else [*newer, *older]
+        near = [minor for minor in near if self._may_fit(name, minor)]
         yield from (f"{name}=={'.'.join(map(str, minor))}.*" for minor in near)
+
+    def _may_fit(self, name: str, minor: tuple[int, ...]) -> bool:
+        """Return whether a release of a minor version is within the text's bounds."""
+        specifier = self._bounds.get(name, "")
+        return any(
+            _minor(version) == minor and accepts(specifier, version)
+            for version in self._matrix.versions(name)
+        )
 
     def _out_of_bounds(self, names: list[str]) -> Iterator[str]:
         for name in names:
@@ -116,7 +128,9 @@ class Attempts:
     def _releases(self, name: str, prefix: str) -> list[str]:
         """Return the releases that a version of two numbers can be, oldest first: "2.4" is written
         for 2.4.1 as well."""
-        versions = self._matrix.versions(name) if prefix.count(".") == 1 else []
+        versions = self._matrix.versions(name)
+        if prefix.count(".") > 1:
+            return [version for version in versions if version.startswith(f"{prefix}.post")]
         return [version for version in versions if version.startswith(f"{prefix}.")]
 
     def _has_build(self, name: str, version: str, local: str) -> bool:

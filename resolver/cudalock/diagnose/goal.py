@@ -1,12 +1,16 @@
-"""Decide what a fix is about: the projects to solve for, and those to blame."""
+"""Decide what a fix is about: the projects to solve for, and what a solution must change."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.diagnose.ranking import Evidence, companions
+from cudalock.diagnose.statements import NoCandidate, OldDriver, WrongAbi, is_version
 from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.targets import PLATFORMS
 from cudalock.targets.facets import OF_ACCELERATOR
+from cudalock.targets.platforms import SPELLINGS
+from cudalock.versions import leading_name, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,17 +22,20 @@ if TYPE_CHECKING:
 
 
 class FixGoal(NamedTuple):
-    """What to solve for."""
+    """What to solve for, and what makes a solution a fix."""
 
-    projects: tuple[str, ...]
-    """the projects that the command has"""
+    projects: tuple[str, ...] = ()
+    """the projects that the command has; none where no command can be a fix"""
     culprits: tuple[str, ...] = ()
     """those of them to unpin first"""
     facts: frozenset[str] = frozenset()
-    """the facts that a solution should satisfy"""
-    must_change: bool = False
-    """whether the versions in the text are known to be the cause, so that a solution with the same
-    versions is no fix"""
+    """the facts that a solution must satisfy"""
+    subject: str | None = None
+    """the project that the explanation is about: it must be in the solution"""
+    alternatives: tuple[tuple[str, str], ...] = ()
+    """project and specifier, of which a solution must satisfy one; none for no such condition"""
+    may_rebuild: bool = False
+    """whether the same versions can be a fix, from other wheels"""
 
 
 def make_goal(
@@ -37,40 +44,123 @@ def make_goal(
     pins: Sequence[Pin],
     evidence: Evidence,
     matrix: Matrix,
+    *,
+    has_bounds: bool = False,
 ) -> FixGoal:
-    """Return what to solve for; without projects where the text has no version and no version can
-    be the cure."""
+    """Return what to solve for; without projects where no version is known to be a fix.
+
+    `has_bounds`: the text says what a package requires of the others.
+    """
     pinned = [pin.name for pin in pins if _is_of_the_stack(pin, matrix)]
     blamed = [name for clash in clashes for name in clash.members[:1]]
     if not matches:
         return FixGoal(tuple(pinned), tuple(blamed))
-    fact = matches[0].fact
-    if not pinned and not _is_of_versions(fact):
-        return FixGoal(fact.mends)
-    if not pinned and _is_of_unknown_machine(fact, evidence):
-        return FixGoal(())
+    best = matches[0]
+    fact = best.fact
+    is_proven = fact.id in evidence.proven
+    if not is_proven and (best.cure != "versions" or _is_of_unknown_machine(fact, evidence)):
+        return FixGoal()
+    if isinstance(best.statement, OldDriver) and (
+        not evidence.clues.driver or evidence.has_cuda_up_to(best.statement.cuda)
+    ):
+        return FixGoal()
+    if isinstance(best.statement, NoCandidate) and not (
+        _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
+    ):
+        return FixGoal()
+    subject = best.component if matrix.project(best.component) else None
+    mends = tuple(map(_requirement, fact.mends))
+    alternatives = tuple(pair for pair in mends if pair[1])
+    if best.statement:
+        alternatives = best.statement.alternatives
+    elif not is_proven and not mends and not _is_of_versions(fact):
+        # A general message is about all versions in the text, if about any.
+        is_general = matrix.component(fact.component).is_virtual
+        if not (is_general and (len(pinned) > 1 or (pinned and has_bounds))):
+            return FixGoal()
+    projects = [*pinned, *(name for name, _ in mends)]
+    if subject is not None and (best.statement or not pinned or evidence.shows(fact)):
+        projects.append(subject)
+    fixed_by_framework = any(
+        matrix.component(demand.template.name).is_virtual for demand in fact.beside
+    )
+    if fixed_by_framework and matrix.framework and not best.statement:
+        projects.append(matrix.framework)
     beside = companions(fact, matrix)
-    if not set(beside).isdisjoint(pinned):
-        beside = []
-    named = [fact.component] if not pinned or evidence.shows(fact) else []
-    named += filter(evidence.is_mentioned, beside)
-    projects = [*pinned, *fact.mends, *(name for name in named if matrix.project(name))]
-    if not projects and fact.of_machine and evidence.tells_machine and matrix.framework:
-        projects = [matrix.framework]
+    if set(beside).isdisjoint(pinned):
+        projects += [name for name in beside if evidence.is_mentioned(name)]
+    others = best.statement.others if best.statement else ()
+    projects += [*others, *(name for name, _ in alternatives)]
+    framework = matrix.framework
+    is_of_machine = fact.of_machine or isinstance(best.statement, OldDriver)
+    if not projects and framework and is_of_machine and evidence.tells_machine:
+        # `The NVIDIA driver is too old` is about every CUDA program; the text must name this one.
+        projects = [framework] if evidence.is_mentioned(framework) else []
+    projects = [name for name in projects if matrix.project(name)]
+    if subject and subject not in projects:
+        return FixGoal()
     return FixGoal(
         tuple(dict.fromkeys(projects)),
-        (*blamed, fact.component),
-        frozenset(match.fact.id for match in matches),
-        must_change=evidence.blames_version(fact, projects),
+        tuple(others or (*blamed, best.component, *(name for name, _ in alternatives))),
+        frozenset(match.fact.id for match in matches if not match.statement),
+        subject,
+        alternatives,
+        may_rebuild=_is_of_wheels(best, pins, matrix),
     )
 
 
+def _requirement(text: str) -> tuple[str, str]:
+    """Return project name and specifier of a requirement."""
+    name = leading_name(text)
+    return name, text[len(name) :].strip()
+
+
 def _is_of_versions(fact: Fact) -> bool:
-    """Return whether other versions or builds can be the cure."""
+    """Return whether a fact names versions or builds, its own or another component's."""
     return (
         bool(fact.beside or fact.of_machine or fact.versions or fact.where or fact.refuses)
         or fact.scope == "solve"
     )
+
+
+def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
+    """Return whether another wheel of the same version can be the fix.
+
+    So it is where wheels of one release are built for one torch or CUDA each, and the text does
+    not say which of them is installed; and where an installer found none.
+    """
+    if isinstance(best.statement, NoCandidate):
+        return not best.statement.offered
+    is_by_label = any(demand.template.label_names for demand in best.fact.beside)
+    if best.fact.where:
+        return True
+    if not (is_by_label or isinstance(best.statement, WrongAbi)):
+        return False
+    local = next((pin.version.partition("+")[2] for pin in pins if pin.name == best.component), "")
+    project = matrix.project(best.component)
+    has_several = project is not None and any(
+        len({build.local for build in project.release(version).builds}) > 1
+        for version in project.versions
+    )
+    return has_several and not local and best.component != matrix.framework
+
+
+def _is_no_release(statement: NoCandidate, matrix: Matrix) -> bool:
+    """Return whether there is no such release at all, whatever the Python and platform."""
+    versions = matrix.versions(statement.project)
+    public = (statement.version or "").partition("+")[0]
+    if not public or not versions or public in versions or not is_version(public):
+        return False
+    return parse_version(public) > parse_version(versions[0])
+
+
+def _tells_wheel_tags(evidence: Evidence) -> bool:
+    """Return whether the text names what wheel tags depend on: the Python and the platform, and
+    on a Mac its processor, since wheels for Intel Macs ended years before the others."""
+    platform = evidence.clues.platform
+    if evidence.clues.python is None or platform is None:
+        return False
+    return bool(PLATFORMS[SPELLINGS[platform]].accelerators)
 
 
 def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:

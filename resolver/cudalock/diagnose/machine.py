@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.targets.platforms import of_traces
+from cudalock.targets.platforms import LINUX, MACOS, PLATFORMS, WINDOWS, likeliest, of_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,29 @@ _HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
 _CAPABILITY: Final = re.compile(
     r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
 )
-_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})a?(?![a-z0-9])")
-_DRIVER: Final = re.compile(r"driver version[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)")
-_GLIBC: Final = re.compile(r"(?<![a-z])glibc(?: version)?[ :=]{1,3}(2\.\d\d)(?![\d.]*\d)")
+_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})[af]?(?![a-z0-9])")
+_DRIVER: Final = re.compile(
+    r"driver(?: version)?(?: is)?[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)"
+)
+_DRIVER_CUDA: Final = re.compile(r"\(found version (\d{1,2})0(\d)0\)")
+"""`cudaDriverGetVersion` prints 1000 times the major and 10 times the minor version: 12020."""
+_GLIBC: Final = re.compile(
+    r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.\d\d)"
+    r"(?![\d.]*\d)"
+)
+_WSL: Final = re.compile(r"\bwsl ?[12]?\b|microsoft-standard")
+"""Linux on a machine whose Windows the text names as well."""
+_UNIX: Final = (
+    (
+        r"\bmacos\b|\bmac ?os ?x?\b|\bmac \d\d\.|\bdarwin\b|/library/frameworks/|/opt/homebrew/"
+        r"|macbook|\bosx\b|apple-darwin|\bfor the mps device",
+        MACOS,
+    ),
+    (r"\bubuntu|\bcentos|\bdebian|\bfedora|\bred ?hat|\beuleros|\bso\.\d|\.so\b|glibc", LINUX),
+)
+_INTEL: Final = re.compile(r"x86_64-apple-darwin|macos\S*-x86_64|macosx[-_.\d]*x86_64|\bintel mac")
+_ARM: Final = re.compile(r"\baarch64\b|\blinux-arm64\b")
+_WINDOWS: Final = re.compile(r"\bwindows\b(?! subsystem)")
 _UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
 """A line with one of these names a wheel that is built for another machine."""
 
@@ -54,7 +74,7 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
         python=_python(fitting),
         platform=_platform("\n".join(fitting)),
         gpu=_gpu(folded, matrix),
-        driver=_first(_DRIVER, folded),
+        driver=_first(_DRIVER, folded) or _oldest_driver(folded, matrix),
         glibc=_first(_GLIBC, folded),
     )
 
@@ -81,18 +101,49 @@ def _pythons(lines: list[str]) -> Iterator[str]:
 
 def _platform(folded: str) -> str | None:
     row = of_traces(folded)
-    return row.flag if row else None
+    if _WSL.search(folded):
+        row = likeliest(LINUX)
+    elif row is None or row.system is LINUX:
+        # Paths of Linux are those of a Mac too.
+        for pattern, system in _UNIX:
+            if (system is not LINUX or row is None) and re.search(pattern, folded):
+                row = likeliest(system)
+                break
+    if row is None and _WINDOWS.search(folded):
+        row = likeliest(WINDOWS)
+    if row is None:
+        return None
+    if row.system is MACOS and _INTEL.search(folded):
+        row = next(other for other in PLATFORMS.values() if other.name == row.system.fallback)
+    if row.system is LINUX and _ARM.search(folded):
+        row = PLATFORMS[f"{LINUX.name}-aarch64"]
+    return row.flag
 
 
 def _gpu(folded: str, matrix: Matrix) -> str | None:
     capability = _CAPABILITY.search(folded)
-    if capability:
-        return matrix.gpus.find(capability[1])
+    if capability and (known := matrix.gpus.find(capability[1])):
+        return known
     if named := matrix.gpus.find_in(folded):
         return named
     # Several architectures are those that a build has code for; a single one is the GPU's.
     architectures = set(_ARCHITECTURE.findall(folded))
     return matrix.gpus.find(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
+
+
+def _oldest_driver(folded: str, matrix: Matrix) -> str | None:
+    """Return the driver that came with the CUDA version that the driver says it can run."""
+    match = _DRIVER_CUDA.search(folded)
+    if match is None:
+        return None
+    drivers = matrix.vendor_table("drivers")["releases"].get(f"{match[1]}.{match[2]}.0", {})
+    return drivers.get(LINUX.name)
+
+
+def driver_cuda(line: str) -> str | None:
+    """Return the newest CUDA version that the driver can run, `12.2`, from a message about it."""
+    match = _DRIVER_CUDA.search(line.lower())
+    return f"{match[1]}.{match[2]}" if match else None
 
 
 def _first(pattern: re.Pattern[str], folded: str) -> str | None:

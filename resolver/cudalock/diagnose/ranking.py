@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import SpecifierSet
 
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, holds, may_accept
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.symptoms import Match
     from cudalock.diagnose.text import Text
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.matrix.matrix import Matrix
+
+
+_SHORT_ALIAS: Final = 4
+"""Aliases up to this length (`fa2`) are parts of other words in logs."""
 
 
 class Evidence:
@@ -60,17 +65,11 @@ class Evidence:
         known.pop("platform")
         return {name: value for name, value in known.items() if value}
 
-    def blames_version(self, fact: Fact, projects: Collection[str]) -> bool:
-        """Return whether the version in the text is the cause and a solve cannot see that, because
-        what the fact requires is on the machine, or fixed by a framework that is not in
-        `projects`."""
-        if not fact.versions or fact.where or fact.of_machine or self.speaks_of(fact) is not True:
-            return False
-        if fact.beside:
-            names = [demand.template.name for demand in fact.beside]
-            is_virtual = all(self._matrix.component(name).is_virtual for name in names)
-            return is_virtual and self._matrix.framework not in projects
-        return fact.scope != "solve"
+    def has_cuda_up_to(self, newest: str) -> bool:
+        """Return whether the framework's build in the text is for a CUDA major version that is not
+        above that of `newest`."""
+        cuda = self._known.get(CUDA.name, "")
+        return bool(cuda) and cuda.split(".")[0] <= newest.split(".")[0]
 
     @property
     def tells_machine(self) -> bool:
@@ -93,7 +92,9 @@ class Evidence:
     def is_mentioned(self, name: str) -> bool:
         """Return whether the text has a project's name or import name."""
         if name not in self._mentioned:
-            words = {name, *self._matrix.component(name).imports}
+            component = self._matrix.component(name)
+            aliases = (alias for alias in component.aliases if len(alias) > _SHORT_ALIAS)
+            words = {name, *component.imports, *aliases}
             self._mentioned[name] = name in self._pins or any(map(self._has_word, words))
         return self._mentioned[name]
 
@@ -103,14 +104,21 @@ class Evidence:
 
     def speaks_of(self, fact: Fact) -> bool | None:
         """Return whether the fact covers the version and platform in the text; None is unknown."""
-        if fact.when is not None and self.clues.platform is not None:
-            system = PLATFORMS[SPELLINGS[self.clues.platform]].system
-            if "sys_platform" in fact.when and not holds(fact.when, system.markers):
-                return False
+        if self.is_of_platform(fact) is False:
+            return False
         version = self._known.get(fact.component)
         if version is None or version == NONE:
             return None
         return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
+
+    def is_of_platform(self, fact: Fact) -> bool | None:
+        """Return whether the fact is about the platform of the text; None if the fact is about one
+        and the text names none."""
+        if fact.when is None or "sys_platform" not in fact.when:
+            return True
+        if self.clues.platform is None:
+            return None
+        return holds(fact.when, PLATFORMS[SPELLINGS[self.clues.platform]].system.markers)
 
     def is_satisfied(self, fact: Fact) -> bool | None:
         """Return whether the text satisfies what the fact requires, so that it is not the cause;
@@ -174,29 +182,59 @@ def companions(fact: Fact, matrix: Matrix) -> list[str]:
 def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     """Return the matches that the text does not rule out, the likeliest first.
 
-    Facts that the versions in the text violate come first, then those about a project that the
-    text names, those of more than one release, the longer message, the facts that name another
-    component, and the id.
+    1. Facts that the versions in the text violate.
+    2. Messages that are the cause wherever they stand (`decides`), of several the last: a program
+       ends with the exception that it failed of.
+    3. Messages that name their project themselves, and facts about a project that the text names.
+    4. Facts of more than one release, the longer message, facts that name another component, the
+       id.
+
+    What is general steps back where the message names a project; notes and what only follows from
+    something else are left out beside a better explanation; and where no version cures the best
+    one, the others, which may be cured by one, are left out as well.
     """
+    stated = {match.fact.id for match in matches if match.statement}
+    stated_lines = {match.line for match in matches if match.statement}
     possible = [
         match
         for match in matches
-        if evidence.speaks_of(match.fact) is not False
+        if (match.statement or match.fact.id not in stated)
+        and evidence.speaks_of(match.fact) is not False
         and evidence.is_satisfied(match.fact) is not True
     ]
-    # A text can name another version than the one that failed; the message still is evidence.
-    return sorted(possible or matches, key=lambda match: _key(match, evidence))
+    if not all(match.is_weak for match in possible):
+        possible = [match for match in possible if not match.is_weak]
+    possible.sort(key=lambda match: _key(match, evidence, stated_lines))
+    if possible and possible[0].fact.cure == "none":
+        return possible[:1]
+    best, others = possible[:1], possible[1:]
+    return [
+        *best,
+        *(
+            match._replace(is_named=bool(match.statement) or evidence.shows(match.fact))
+            for match in others
+        ),
+    ]
 
 
-def _key(match: Match, evidence: Evidence) -> tuple[bool, bool, bool, bool, int, bool, str]:
+def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[object, ...]:
     fact = match.fact
     is_broken = evidence.is_satisfied(fact) is False
     is_about = evidence.speaks_of(fact) is True
+    # Of two readings of one line the one of the named component knows more.
+    is_specific = match.statement is None and match.line in stated_lines and evidence.names(fact)
+    decides = fact.decides and evidence.is_of_platform(fact) is not None
     return (
         fact.id not in evidence.proven,
+        not decides,
+        -match.last_line if decides else 0,
+        not (match.statement and decides),
         not (is_broken and is_about),
-        not evidence.names(fact),
+        not (match.statement or evidence.names(fact)),
+        not is_specific,
+        evidence.is_of_platform(fact) is None,
         fact.versions.startswith("==") and not is_about,
+        not match.statement,
         -match.weight,
         not (fact.beside or fact.of_machine),
         fact.id,

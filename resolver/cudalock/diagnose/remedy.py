@@ -11,6 +11,7 @@ from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY_PYTHONS
+from cudalock.versions import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,23 +61,37 @@ class RemedySearch:
         self._here = here
 
     def find(self, fix_goal: FixGoal, attempts: Attempts) -> Remedy | None:
-        """Return the first attempt that has a solution and satisfies the facts; else the first with
-        a solution; None where none of the first SOLVES attempts has one."""
+        """Return the first attempt whose solution is a fix; None where none of the first SOLVES
+        attempts is one."""
         names = sorted(set(fix_goal.projects))
         if not names:
             return None
-        second_best: Remedy | None = None
         python = self._clues.python or self._likely_python()
         for requirements in islice(attempts.of(names, fix_goal.culprits), SOLVES):
             solved = self._solve(requirements, python)
-            if solved is None:
+            if solved is None or not fix_goal.facts.isdisjoint(solved.warnings):
                 continue
             remedy = self._remedy(solved, names)
-            changes = bool(remedy.changes) or not fix_goal.must_change
-            if changes and fix_goal.facts.isdisjoint(solved.warnings):
+            if self._is_fix(remedy, solved, fix_goal):
                 return remedy
-            second_best = second_best or remedy
-        return second_best
+        return None
+
+    def _is_fix(self, remedy: Remedy, solved: _Solution, fix_goal: FixGoal) -> bool:
+        """Return whether a solution changes what the cause rests on."""
+        if fix_goal.subject and self._version(fix_goal.subject, solved) is None:
+            return False
+        if fix_goal.alternatives and not any(
+            accepts(specifier, (self._version(name, solved) or "0").partition("+")[0])
+            for name, specifier in fix_goal.alternatives
+        ):
+            return False
+        relevant = {fix_goal.subject, *fix_goal.culprits}
+        is_added = any(name in relevant for name, _ in remedy.added)
+        return bool(remedy.changes) or is_added or fix_goal.may_rebuild
+
+    def _version(self, name: str, solved: _Solution) -> str | None:
+        environment = solved.target.marker_environment()
+        return solved.versions.get(self._matrix.names.platform_alias(name, environment))
 
     def _likely_python(self) -> str | None:
         """Return a Python that the text's framework has wheels for; None for this machine's, where
@@ -115,12 +130,11 @@ class RemedySearch:
         return _Solution(goal, target, versions, frozenset(element.id for element in solution.off))
 
     def _remedy(self, solved: _Solution, names: Sequence[str]) -> Remedy:
-        goal, target, versions, _ = solved
-        environment = target.marker_environment()
+        goal, target, *_ = solved
         changes, added = [], []
         for name in names:
             before = self._pins.get(name)
-            after = versions.get(self._matrix.names.platform_alias(name, environment))
+            after = self._version(name, solved)
             if after is None:
                 continue
             if before is None:
@@ -142,5 +156,9 @@ def _is_same(before: str, after: str) -> bool:
     number."""
     public, _, local = after.partition("+")
     written, _, label = before.partition("+")
-    is_public = public == written or (written.count(".") == 1 and public.startswith(f"{written}."))
+    is_public = (
+        public == written
+        or public.startswith(f"{written}.post")
+        or (written.count(".") == 1 and public.startswith(f"{written}."))
+    )
     return is_public and (not label or label in (local, ""))

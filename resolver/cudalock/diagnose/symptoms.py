@@ -12,24 +12,60 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.diagnose.text import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from cudalock.diagnose.statements import Statement
     from cudalock.diagnose.text import Text
-    from cudalock.matrix.facts import Fact
+    from cudalock.matrix.facts import Cure, Fact
 
 _MORE_OF_A_NAME: Final = r"[a-z0-9_-]|\.[a-z0-9_]"
 
 
 class Match(NamedTuple):
-    """A fact that may explain a text, and where its message is."""
+    """A fact that may explain a text, and where its message is.
+
+    `statement` has what a general fact leaves open: the project, its version, what to change.
+    """
 
     fact: Fact
     line: int
     """the first line with the message, counted from 1"""
     seen: str
     """the text of that line"""
+    last_line: int
+    """the last line with the message"""
     weight: int
     """the literal characters of the matching symptoms: a longer message says more"""
+    statement: Statement | None = None
+    is_named: bool = True
+    """whether the text or the message names the component: else it is a guess"""
+
+    @property
+    def component(self) -> str:
+        """What the explanation is about: a project name or a virtual component."""
+        return self.statement.project if self.statement else self.fact.component
+
+    @property
+    def says(self) -> str:
+        """What is wrong; reads after the component."""
+        return self.statement.says if self.statement else self.fact.says
+
+    @property
+    def fix(self) -> str | None:
+        """What to do."""
+        return (self.statement and self.statement.fix) or self.fact.fix
+
+    @property
+    def cure(self) -> Cure:
+        """What can end it."""
+        if self.statement and not self.statement.is_of_versions and self.fact.cure == "versions":
+            return "system"
+        return self.fact.cure
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether any other explanation is better: a note, or what follows from something else."""
+        return self.fact.cure == "none" and not self.fact.decides
 
 
 def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], bool]) -> list[Match]:
@@ -38,39 +74,61 @@ def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], boo
     `is_name` tells whether a word is a project: `No module named triton` is not about a project
     whose name only begins so.
     """
-    places: dict[str, int | None] = {}
+    facts = list(facts)
+    unclaimed = _without_claimed_lines(text.folded, facts)
+    offsets: dict[str, tuple[int, int] | None] = {}
     matches = []
     for fact in facts:
         for symptom in fact.symptom:
-            if symptom not in places:
-                places[symptom] = _first(text.folded, fold(symptom), is_name)
-        present = [symptom for symptom in fact.symptom if places[symptom] is not None]
+            if symptom not in offsets:
+                folded = text.folded if fact.claims else unclaimed
+                offsets[symptom] = _first_and_last(folded, fold(symptom), is_name)
+        present = {symptom: offsets[symptom] for symptom in fact.symptom if offsets[symptom]}
         if present:
-            number = text.number(places[max(present, key=_weight)] or 0)
+            first, _ = present[max(present, key=_weight)] or (0, 0)
+            last = max(pair[1] for pair in present.values() if pair)
+            number = text.number(first)
             line = text.lines[number - 1].strip()
-            matches.append(Match(fact, number, line, sum(map(_weight, present))))
+            weight = sum(map(_weight, present))
+            matches.append(Match(fact, number, line, text.number(last), weight))
     return matches
+
+
+def _without_claimed_lines(folded: str, facts: Iterable[Fact]) -> str:
+    """Return the text with the lines blanked that are another program's, offsets unchanged."""
+    claims = [fold(claim) for fact in facts for claim in fact.claims]
+    if not any(claim in folded for claim in claims):
+        return folded
+    return "\n".join(
+        " " * len(line) if any(claim in line for claim in claims) else line
+        for line in folded.split("\n")
+    )
 
 
 def _weight(symptom: str) -> int:
     return len(symptom.replace("*", ""))
 
 
-def _first(folded: str, symptom: str, is_name: Callable[[str], bool]) -> int | None:
-    """Return the offset of the longest piece in the first line that has the symptom."""
+def _first_and_last(
+    folded: str, symptom: str, is_name: Callable[[str], bool]
+) -> tuple[int, int] | None:
+    """Return the offsets of the longest piece in the first and last line that has the symptom."""
     pieces = [piece for piece in symptom.split("*") if piece.strip()]
     longest = max(pieces, key=len)
     last_word = "" if symptom.endswith("*") else symptom.split()[-1]
     ends_with_name = bool(last_word) and is_name(last_word)
+    first: int | None = None
+    last = 0
     offset = folded.find(longest)
     while offset >= 0:
         start = folded.rfind("\n", 0, offset) + 1
         end = folded.find("\n", offset)
         end = len(folded) if end < 0 else end
         if _is_in(folded[start:end], pieces, ends_with_name):
-            return offset
+            first = offset if first is None else first
+            last = offset
         offset = folded.find(longest, end)
-    return None
+    return None if first is None else (first, last)
 
 
 def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
@@ -88,3 +146,26 @@ def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
             return True
         place = line.find(pieces[-1], end)
     return False
+
+
+def of_statements(
+    statements: Iterable[Statement], text: Text, facts: Mapping[str, Fact]
+) -> list[Match]:
+    """Return the matches for statements: one for each general fact and project."""
+    matches: dict[tuple[str, str], Match] = {}
+    for statement in statements:
+        fact = facts.get(statement.fact)
+        if fact is None:  # a matrix without it
+            continue
+        line = text.lines[statement.line - 1].strip()
+        key = (fact.id, statement.project)
+        first = matches.get(key)
+        matches[key] = Match(
+            fact,
+            first.line if first else statement.line,
+            first.seen if first else line,
+            statement.line,
+            len(line),
+            first.statement if first else statement,
+        )
+    return list(matches.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -39,14 +40,15 @@ _VERSION: Final = (
 )
 _PAIR: Final = re.compile(
     r"(?<![\w.+-])(?P<name>[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*?)"
-    r"(?P<between>==|(?:\.__version__)?['\"]?(?:\s+version)?\s*[:=]\s*['\"]?v?"
-    r"|\s+version\s+|\s+v?|-)"
+    r"(?P<between>==['\"]?|(?:\.__version__)?['\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
+    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=\d))"
     rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.\d)"
 )
 _BOUND: Final = re.compile(
     r"(?<![^\s:])(?P<who>[\w.+-]+) requires? (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[\w,-]*\])? ?"
     r"\(?(?P<specifier>(?:[<>=!~]=?=? ?[\w.*+]+)(?:, ?[<>=!~]=?=? ?[\w.*+]+)*)"
 )
+_BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): (\d{1,2}\.\d|none)")
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
 
@@ -70,7 +72,24 @@ def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
         known = best.get(pin.name)
         if known is None or pin.trust >= known.trust:
             best[pin.name] = pin
-    return sorted(best.values(), key=lambda pin: (pin.line, pin.name))
+    return sorted(
+        map(partial(_with_cuda, text, matrix), best.values()), key=lambda pin: (pin.line, pin.name)
+    )
+
+
+def _with_cuda(text: Text, matrix: Matrix, pin: Pin) -> Pin:
+    """Add the label of the build where another line has it: `CUDA used to build PyTorch: 12.1`."""
+    if pin.name != matrix.framework or "+" in pin.version:
+        return pin
+    match = _BUILT_WITH.search(text.folded)
+    if match is None or matrix.names.find(match[1]) != pin.name:
+        return pin
+    label = "cpu" if match[2] == "none" else f"cu{match[2].replace('.', '')}"
+    project = matrix.project(pin.name)
+    if project is None or pin.version not in project:
+        return pin
+    is_build = any(build.local == label for build in project.release(pin.version).builds)
+    return pin._replace(version=f"{pin.version}+{label}") if is_build else pin
 
 
 def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
@@ -113,15 +132,26 @@ class _Namer:
         self._matrix = matrix
         self._projects: dict[str, str | None] = {}
 
-    def known(self, word: str, version: str) -> str | None:
-        """Return the matrix's project; None for a word that is none."""
+    def known(self, word: str, version: str, *, is_sure: bool = False) -> str | None:
+        """Return the matrix's project; None for a word that is none.
+
+        `is_sure`: the text says that the word is a package, so that an unknown version of an alias
+        (`pytorch 1.7.1`) counts too.
+        """
         if word not in self._projects:
             names = self._matrix.names
             self._projects[word] = names.find(word) or names.imports.get(word)
         project = self._projects[word]
-        if project is None or canonical(word) == project:
+        if project is None or canonical(word) == project or is_sure:
             return project
         return project if version.partition("+")[0] in self._matrix.versions(project) else None
+
+    def has(self, project: str, version: str) -> bool:
+        """Return whether the matrix has a release that the version can mean."""
+        return any(
+            release == version or release.startswith(f"{version}.")
+            for release in self._matrix.versions(project)
+        )
 
     def any(self, word: str, version: str) -> str:
         """Return the project name for a word that an installer wrote as one."""
@@ -129,9 +159,17 @@ class _Namer:
 
 
 def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
+    shown = ""  # by `pip show`, whose version is on the next line
     for number, line in enumerate(text.lines, 1):
         plain = line.strip()
-        if plain.startswith(_INSTALLED):
+        if plain.startswith("Name: "):
+            shown = plain.removeprefix("Name: ")
+        elif shown and plain.startswith("Version: "):
+            version = plain.removeprefix("Version: ")
+            if _is_version(version):
+                yield Pin(namer.any(shown, version), version, number, INSTALLED)
+            shown = ""
+        elif plain.startswith(_INSTALLED):
             yield from _installed(plain.removeprefix(_INSTALLED), number, namer)
         elif plain.startswith(_SATISFIED):
             yield from _satisfied(plain.removeprefix(_SATISFIED), number, namer)
@@ -162,7 +200,9 @@ def _satisfied(tail: str, number: int, namer: _Namer) -> Iterator[Pin]:
 def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
     for match in _PAIR.finditer(line):
         version = _FILE_ENDS.sub("", match["version"])
-        name = namer.known(match["name"], version)
+        name = namer.known(match["name"], version, is_sure=_is_sure(line, match))
+        if not match["between"] and (name is None or not namer.has(name, version)):
+            continue
         if name is None or not _is_version(version):
             continue
         # `built for torch 2.6.0 (you have 2.7.0)`: the second one is installed.
@@ -175,6 +215,14 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
             yield Pin(name, version, number, trust)
 
 
+def _is_sure(line: str, match: re.Match[str]) -> bool:
+    """Return whether the text says that the word is a package: `PyTorch version: 1.9.0`,
+    `pytorch==1.7.1`, or `pytorch     1.7.1` at the start of a line, as lists have it."""
+    between = match["between"]
+    is_listed = match.start() == 0 and between.isspace() and len(between) > 1
+    return is_listed or between.startswith("==") or "version" in between.lower()
+
+
 def _trust(line: str, match: re.Match[str]) -> int:
     """Return the trust in a version, 0 for one that another package only requires."""
     before, after = line[: match.start()], line[match.end() :]
@@ -182,7 +230,7 @@ def _trust(line: str, match: re.Match[str]) -> int:
         return REQUESTED
     if before == "+ ":  # uv
         return INSTALLED
-    if match["between"] == "==":
+    if match["between"].startswith("=="):
         if before.endswith("you require "):
             return REQUESTED
         if _OF_ANOTHER.search(before):

@@ -11,6 +11,7 @@ from cudalock.errors import MatrixError
 from cudalock.matrix.facts import (
     BASES,
     CLAUSE,
+    CURES,
     EFFECTS,
     VERBS,
     ClauseTemplate,
@@ -115,6 +116,8 @@ def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) ->
         raise MatrixError(file, f"{key}.effect", f"must be one of {', '.join(EFFECTS)}")
     if entry["basis"] not in BASES:
         raise MatrixError(file, f"{key}.basis", f"must be one of {', '.join(BASES)}")
+    if entry.get("cure", "versions") not in CURES:
+        raise MatrixError(file, f"{key}.cure", f"must be one of {', '.join(CURES)}")
     demands = list(_read_demands(entry, file, key))
     return Fact(
         id=entry["id"],
@@ -132,6 +135,9 @@ def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) ->
         refuses=bool(entry.get("refuses", False)),
         scope=entry.get("scope", "solve"),
         symptom=_strings(entry.get("symptom", ())),
+        claims=_strings(entry.get("claims", ())),
+        decides=bool(entry.get("decides", False)),
+        cure=entry.get("cure", "versions"),
         fix=entry.get("fix"),
         mends=_strings(entry.get("mends", ())),
         observed=tuple(_read_observed(entry, file, key)),

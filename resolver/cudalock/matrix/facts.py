@@ -18,6 +18,10 @@ from cudalock.targets.facets import OF_ACCELERATOR
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
 EFFECTS: Final = ("breaks", "degrades", "unsupported")
+Cure = Literal["versions", "system", "none"]
+CURES: Final[tuple[Cure, ...]] = ("versions", "system", "none")
+"""What ends what a fact describes: other releases or builds; something else of the machine (a driver,
+a compiler, a library, a variable); or neither, so that no command can be offered."""
 BASES: Final = (
     "metadata",
     "release-assets",
@@ -210,6 +214,11 @@ class Fact(NamedTuple):
     refuses: bool = False
     scope: str = "solve"
     symptom: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    """texts: no other fact is searched for in a line that has one of them"""
+    decides: bool = False
+    """whether its message is the cause even where other messages stand in the same text"""
+    cure: Cure = "versions"
     fix: str | None = None
     mends: tuple[str, ...] = ()
     """the projects that a solve for the cure has, where the fact itself does not show them"""

@@ -1,0 +1,662 @@
+"""Read messages that name a project, a version or a module: each kind once, for all projects.
+
+A symptom in a component file is for one component. The messages here have their subject in
+themselves (`cannot import name X from Y`, `X>=2 is required, but found X==1`); what is read from
+one is a :class:`Statement`. Its sentence is made when it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from cudalock.diagnose.machine import LONGEST, driver_cuda
+from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.versions import accepts, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cudalock.diagnose.text import Text
+    from cudalock.matrix.matrix import Matrix
+
+_LINES: Final = 20_000
+"""Lines that are read, the last ones: the error of a long log is at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What one message says of one project."""
+
+    project: str
+    """a project name"""
+    line: int
+    """counted from 1"""
+    version: str | None = None
+    """of the project, as the text has it"""
+
+    @property
+    def fact(self) -> str:
+        """The id of the general fact that this is a case of."""
+        raise NotImplementedError
+
+    @property
+    def says(self) -> str:
+        """What is wrong; reads after the project's name."""
+        raise NotImplementedError
+
+    @property
+    def fix(self) -> str | None:
+        """What to do; None for the general fact's."""
+        return None
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, str], ...]:
+        """Project and specifier of which a fix satisfies one; none if any change can be one."""
+        return ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The projects that are to blame as well, and to be unpinned first."""
+        return ()
+
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether another version or build can be the fix."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingName(Statement):
+    """`cannot import name X from Y`, `module Y has no attribute X`, `No module named Y.X`."""
+
+    module: str
+    name: str
+    importer: str | None
+    """the project whose file imports it"""
+    spans: tuple[Span, ...]
+    """the releases that have the name, if known"""
+
+    @property
+    def fact(self) -> str:
+        return "python-name-gone"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return bool(self.spans) and not self._should_be_there
+
+    @property
+    def _should_be_there(self) -> bool:
+        return bool(self.version) and any(
+            accepts(span.specifier, self.version or "") for span in self.spans
+        )
+
+    @property
+    def says(self) -> str:
+        name = f"{self.module}.{self.name}"
+        who = f"; {self.importer} imports it" if self.importer else ""
+        if not self.spans:
+            return f"has no {name}: what imports it needs an older or newer release{who}"
+        spans = " and ".join(map(_in_words, self.spans))
+        if self._should_be_there:
+            return (
+                f"has {name} {spans}, and so in {self.version}: files of two releases lie in one"
+                f" folder, or an old one is still loaded{who}"
+            )
+        return f"has {name} {spans}{who}"
+
+    @property
+    def fix(self) -> str | None:
+        if self._should_be_there:
+            return f"uninstall {self.project} until pip finds none, reinstall it, and restart"
+        texts = [f"{self.project}{span.specifier}" for span in self.spans]
+        newer = f"a newer {self.importer or 'release of what imports it'}"
+        if self.spans and self.spans[-1].gone:
+            return " or ".join([*texts, newer])
+        older = f"an older {self.importer or 'release of what imports it'}"
+        return " or ".join([*texts, older]) if texts else f"{newer}, or an older {self.project}"
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, str], ...]:
+        return tuple((self.project, span.specifier) for span in self.spans)
+
+
+def _in_words(span: Span) -> str:
+    if span.first and span.gone:
+        return f"from {span.first} on and no longer from {span.gone} on"
+    return f"from {span.first} on" if span.first else f"no longer from {span.gone} on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet(Statement):
+    """`X>=2 is required, but found X==1`; `version` is the one found, None for not installed."""
+
+    specifier: str
+    """`>=2`; empty for any version"""
+    requirer: str | None = None
+    """a project name with its version"""
+    blamed: str | None = None
+    """the requirer's project, if the matrix has it"""
+    is_missing: bool = False
+
+    @property
+    def is_of_versions(self) -> bool:
+        return bool(self.specifier)
+
+    @property
+    def fact(self) -> str:
+        return "python-requirements-conflict" if self.requirer else "python-floor"
+
+    @property
+    def says(self) -> str:
+        installed = f"{self.version} is installed" if self.version else "it is too old"
+        if self.is_missing:
+            installed = "it is not installed"
+        wanted = self.specifier or "a newer release"
+        if self.requirer:
+            return f"must be {wanted} for {self.requirer}, which requires it; {installed}"
+        return f"must be {wanted} for what imports it and needs that or newer; {installed}"
+
+    @property
+    def fix(self) -> str | None:
+        if self.requirer:
+            return f"{self.project}{self.specifier}, or a {self.requirer.split()[0]} that fits"
+        return f"{self.project}{self.specifier}" if self.specifier else f"a newer {self.project}"
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, str], ...]:
+        # With the requirer known, either of the two may change, which the solver decides.
+        return ((self.project, self.specifier),) if self.specifier and not self.blamed else ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return (self.blamed,) if self.blamed else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoCandidate(Statement):
+    """An installer found no file of the project; `version` is the requested one."""
+
+    offered: tuple[str, ...] = ()
+    """the versions that the index offered for that Python and platform, oldest first"""
+
+    @property
+    def fact(self) -> str:
+        return "python-no-wheel"
+
+    @property
+    def says(self) -> str:
+        which = f"has no wheel of {self.version} that fits" if self.version else "has no wheel"
+        offered = f" (it offers {self.offered[0]} to {self.offered[-1]})" if self.offered else ""
+        return f"{which} this Python and platform on the index that was searched{offered}"
+
+    @property
+    def fix(self) -> str | None:
+        return (
+            f"a Python and platform that {self.project} {self.version or ''} has wheels for,"
+            " another of its releases, or the index that has them"
+        ).replace("  ", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBuild(Statement):
+    """pip builds the project from its source distribution."""
+
+    reason: str
+    """the id of the general fact: why that fails"""
+
+    @property
+    def fact(self) -> str:
+        return self.reason
+
+    @property
+    def is_of_versions(self) -> bool:
+        return self.reason != "python-other-build"
+
+    @property
+    def says(self) -> str:
+        name = f"{self.version} is" if self.version else "is"
+        match self.reason:
+            case "python-long-path":
+                return f"{name} unpacked from its sdist, whose paths are too long for Windows"
+            case "python-build-isolation":
+                return (
+                    f"{name} built from its sdist by pip, as no wheel fits: in an isolated"
+                    " environment, without torch"
+                )
+            case "python-no-wheel":
+                return f"{name} built from its sdist: no wheel of it is for this Python"
+        return f"{name} compiled from its sdist, and is no part of this stack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongAbi(Statement):
+    """A compiled module of the project misses a C++ symbol of the framework."""
+
+    framework: str
+    is_new_abi: bool
+    """whether the symbol is of the C++ ABI that gcc has had since 5.1 (`__cxx11`)"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-extension-minor"
+
+    @property
+    def says(self) -> str:
+        abi = " (its symbol is of the new C++ ABI)" if self.is_new_abi else ""
+        return (
+            f"is compiled for another {self.framework} release or C++ ABI than the one there{abi}"
+        )
+
+    @property
+    def fix(self) -> str | None:
+        return f"a wheel of {self.project} for this {self.framework}, or the one it was built for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongCuda(Statement):
+    """A compiled module of the project opens the CUDA runtime of a missing major version."""
+
+    framework: str
+    cuda: str
+    """a major version"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-extension-cuda-runtime"
+
+    @property
+    def says(self) -> str:
+        return (
+            f"is built for CUDA {self.cuda}, whose libraries the {self.framework} there does not"
+            " bring"
+        )
+
+    @property
+    def fix(self) -> str | None:
+        return (
+            f"a {self.framework} for CUDA {self.cuda}, or a {self.project} for the CUDA of this"
+            f" {self.framework}: both of one CUDA major version"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldDriver(Statement):
+    """The driver says which CUDA version it can run, which is older than what runs."""
+
+    cuda: str
+
+    @property
+    def fact(self) -> str:
+        return "driver-too-old"
+
+    @property
+    def says(self) -> str:
+        return f"can run CUDA {self.cuda} at most, and what runs is built for a newer one"
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+_MODULE: Final = r"[A-Za-z_][\w.]{0,199}"
+_FROM: Final = re.compile(
+    r"cannot import name ['\"\u2018]?(?P<name>\w+)['\"\u2019]? from"
+    rf" (?:partially initialized module )?['\"\u2018]?(?P<module>{_MODULE})"
+)
+_ATTRIBUTE: Final = re.compile(
+    rf"module ['\"\u2018]?(?P<module>{_MODULE})['\"\u2019]? has no attribute"
+    r" ['\"\u2018]?(?P<name>\w+)"
+)
+_NO_MODULE: Final = re.compile(
+    rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
+)
+_FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
+
+_NUMBER: Final = r"\d+(?:\.\d+)*(?:[.+\w]*\w)?"
+_REQUIRED: Final = re.compile(
+    rf"(?P<name>[A-Za-z][\w.-]*) ?(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}"
+    rf"(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*) is required\b.*?\bfound (?:[A-Za-z][\w.-]*==)?"
+    rf"(?P<found>{_NUMBER})"
+)
+_MINIMUM: Final = re.compile(
+    rf"(?P<name>[A-Za-z][\w-]*) with minimum required version (?P<version>{_NUMBER}) is not"
+)
+_NOT_NEW: Final = re.compile(r"(?P<name>[A-Za-z][\w-]*) is not (?:a )?new enough")
+_BUT_HAVE: Final = re.compile(
+    r"(?P<who>[\w.-]+) (?P<who_version>[\w.+!]+) (?:requires|has requirement)"
+    r" (?P<name>[\w.-]+)(?:\[[\w,-]*\])? ?(?P<specifier>[^;\s]*(?:, ?[^;\s]+)*?)(?:;[^,]*)?,"
+    r" but you(?:'ll)? have (?:[\w.-]+ )(?P<found>[\w.+!]+)"
+)
+_DEPENDS: Final = re.compile(
+    r"(?P<who>[\w.-]+) (?P<who_version>\d[\w.+!]*) depends on (?P<name>[\w.-]+)"
+    r"(?P<specifier>[<>=!~][^\s;]*)"
+)
+_REQUESTED: Final = re.compile(r"The user requested (?P<name>[\w.-]+)==(?P<version>[\w.+!]+)")
+
+_UNSATISFIED: Final = re.compile(
+    r"satisfies the requirement (?P<name>[A-Za-z0-9][\w.-]*?)(?:\[[\w,-]*\])?"
+    r"(?:===?(?P<version>[\w.+!]+)|[<>=!~][^\s(]*)?(?:[ ;].*?)?"
+    r"(?:\(from versions: (?P<offered>[^)]*)\)|$)"
+)
+_POETRY: Final = re.compile(
+    r"installation candidates for (?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>[\w.+!]+)\)"
+)
+_UV: Final = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\{[^}]*\})?==(?P<version>[\w.+!]+) has no .{0,120}?wheels"
+    r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
+)
+_ARCHIVE: Final = re.compile(
+    r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.+!]*?)"
+    r"\.(?:tar\.gz|zip)"
+)
+_COLLECTING: Final = re.compile(r"^\s*Collecting (?P<name>[A-Za-z0-9][\w-]*)")
+_TREE: Final = re.compile(r"Obtaining file://\S*/(?P<name>[A-Za-z][\w-]*)")
+_UNPACKED: Final = re.compile(r"pip-install-\w+[/\\]+(?P<name>[A-Za-z0-9][\w-]*?)_[0-9a-f]{32}")
+_BUILDING: Final = (
+    "Getting requirements to build",
+    "get_requires_for_build",
+    "Preparing metadata (",
+    "python setup.py egg_info",
+)
+_FAILED_WHEEL: Final = re.compile(
+    r"(?:Failed building wheel for|Building wheel for|Could not build wheels for|Failed to build)"
+    r" (?P<name>[A-Za-z0-9][\w.-]*)"
+)
+_LONG_PATH: Final = ("Windows Long Path support", "Filename too long")
+_SYMBOL: Final = re.compile(
+    r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
+    r" (?P<symbol>_?_Z\w+)"
+)
+_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1\d)\S*: cannot open")
+_PROCEDURE: Final = "The specified procedure could not be found"
+"""What Windows says of a missing symbol."""
+_FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tensor)")
+_IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)")
+
+
+def read_statements(text: Text, versions: Mapping[str, str], matrix: Matrix) -> Iterator[Statement]:
+    """Yield what the messages in a text say. `versions` is project name to version."""
+    reader = _Reader(text, versions, matrix)
+    for number, line in reader.lines:
+        if line.strip():
+            yield from reader.of_line(number, line[:LONGEST])
+    yield from reader.of_builds()
+
+
+class _Reader:
+    def __init__(self, text: Text, versions: Mapping[str, str], matrix: Matrix) -> None:
+        numbered = list(enumerate(text.lines, 1))
+        self.lines = numbered[-_LINES:]
+        self._text = text
+        self._versions = versions
+        self._matrix = matrix
+
+    def of_line(self, number: int, line: str) -> Iterator[Statement]:
+        """Yield the statements of one line."""
+        if "import" in line or "module" in line:
+            yield from self._missing_names(number, line)
+        if "required" in line or "new enough" in line:
+            yield from self._floors(number, line)
+        if "but you" in line or "depends on" in line:
+            yield from self._conflicts(number, line)
+        if "satisfies the requirement" in line or "candidates for" in line or "==" in line:
+            yield from self._candidates(number, line)
+        if "libcudart" in line and (match := _CUDA_RUNTIME.search(line)):
+            project = self._importer(number, self._matrix.framework or "")
+            if project and self._matrix.is_curated(project):
+                yield WrongCuda(
+                    project=project,
+                    line=number,
+                    version=self._versions.get(project),
+                    framework=self._matrix.framework or "",
+                    cuda=match[1],
+                )
+        if "found version" in line and (cuda := driver_cuda(line)):
+            yield OldDriver(project="driver", line=number, cuda=cuda)
+        if "ymbol" in line or _PROCEDURE in line:
+            yield from self._symbols(number, line)
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _missing_names(self, number: int, line: str) -> Iterator[Statement]:
+        for pattern in (_FROM, _ATTRIBUTE, _NO_MODULE):
+            match = pattern.search(line)
+            project = self._project_of(match["module"]) if match else None
+            if match is None or project is None:
+                continue
+            module = match["module"].rstrip(".")
+            spans = self._spans(project, module, match["name"])
+            if pattern is not _FROM and not spans:
+                continue  # `No module named 'x.y'` has causes of its own, which facts know
+            importer = self._importer(number, module)
+            version = self._versions.get(project)
+            yield MissingName(
+                project=project,
+                line=number,
+                version=version.partition("+")[0] if version else None,
+                module=module,
+                name=match["name"],
+                importer=importer if importer != project else None,
+                spans=tuple(spans),
+            )
+
+    def _spans(self, project: str, module: str, name: str) -> list[Span]:
+        table = read_name_table(self._matrix.file(f"{FOLDER}/{project}.json"))
+        return table.spans(module, name) if table else []
+
+    def _importer(self, number: int, module: str) -> str | None:
+        """Return the project whose file has the last frame before a line."""
+        top = module.partition(".")[0]
+        for line in reversed(self._text.lines[max(0, number - 12) : number - 1]):
+            match = _FRAME.search(line[:LONGEST])
+            if match and "File" in line and match["top"] not in (top, "importlib"):
+                return self._project_of(match["top"]) or canonical(match["top"])
+        return None
+
+    def _project_of(self, module: str) -> str | None:
+        top = module.partition(".")[0]
+        names = self._matrix.names
+        project = names.imports.get(top) or names.find(top)
+        if project is None and self._matrix.project(canonical(top)) is not None:
+            return canonical(top)
+        return project
+
+    def _project(self, word: str) -> str | None:
+        """Return the matrix's project for a word in a message."""
+        names = self._matrix.names
+        project = names.find(word) or names.imports.get(word)
+        if project is None and self._matrix.project(canonical(word)) is not None:
+            return canonical(word)
+        return project
+
+    # -- requirements --------------------------------------------------------------------------
+
+    def _floors(self, number: int, line: str) -> Iterator[Statement]:
+        match = _REQUIRED.search(line)
+        if match and (project := self._project(match["name"])):
+            yield Unmet(
+                project=project,
+                line=number,
+                version=match["found"].rstrip("."),
+                specifier=match["specifier"].replace(" ", ""),
+            )
+        match = _MINIMUM.search(line)
+        if match and (project := self._project(match["name"])):
+            yield Unmet(
+                project=project,
+                line=number,
+                specifier=f">={match['version']}",
+                is_missing=True,
+            )
+        match = _NOT_NEW.search(line)
+        if match and (project := self._project(match["name"])):
+            yield Unmet(
+                project=project,
+                line=number,
+                version=self._versions.get(project),
+                specifier="",
+            )
+
+    def _conflicts(self, number: int, line: str) -> Iterator[Statement]:
+        match = _BUT_HAVE.search(line)
+        if match:
+            yield from self._conflict(match, match["found"].rstrip("."), number)
+            return
+        match = _DEPENDS.search(line)
+        requested = match and self._requested().get(canonical(match["name"]))
+        if match and requested:
+            yield from self._conflict(match, requested, number)
+
+    def _conflict(self, match: re.Match[str], version: str, number: int) -> Iterator[Statement]:
+        project, blamed = self._project(match["name"]), self._project(match["who"])
+        who = blamed or canonical(match["who"])
+        specifier = match["specifier"].strip(" ,()")
+        if project is None or not _excludes(specifier, version):
+            return
+        is_curated = any(map(self._matrix.is_curated, (project, who)))
+        if not is_curated and not (blamed and "depends on" in match[0]):
+            return  # a warning about packages outside of the stack
+        yield Unmet(
+            project=project,
+            line=number,
+            version=version,
+            specifier=specifier,
+            requirer=f"{who} {match['who_version']}",
+            blamed=blamed,
+        )
+
+    def _requested(self) -> dict[str, str]:
+        matches = (_REQUESTED.search(line[:LONGEST]) for _, line in self.lines)
+        return {canonical(match["name"]): match["version"] for match in matches if match}
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def _candidates(self, number: int, line: str) -> Iterator[Statement]:
+        for pattern in (_UNSATISFIED, _POETRY, _UV):
+            match = pattern.search(line)
+            if match is None:
+                continue
+            groups = match.groupdict()
+            name = groups["name"] or groups.get("name2") or ""
+            version = groups["version"] or groups.get("version2")
+            project = self._project(name) or self._matrix.names.find(name)
+            if project is None and not name.startswith("nvidia-"):
+                return
+            offered = tuple(
+                word.strip()
+                for word in (groups.get("offered") or "").split(",")
+                if is_version(word.strip())
+            )
+            yield NoCandidate(
+                project=project or canonical(name), line=number, version=version, offered=offered
+            )
+            return
+
+    def of_builds(self) -> Iterator[Statement]:
+        """Yield what is built from source, which stands on more than one line."""
+        name, version, number = self._archive()
+        for at, line in self.lines:
+            match = _UNPACKED.search(line[:LONGEST]) if "pip-install-" in line else None
+            if match and self._has(_LONG_PATH):
+                project = self._project(match["name"]) or canonical(match["name"])
+                fitting = version if name and canonical(name) == project else None
+                yield SourceBuild(
+                    project=project, line=at, version=fitting, reason="python-long-path"
+                )
+                return
+        if name and self._has(_BUILDING) and self._has(("No module named 'torch'",)):
+            project = self._project(name) or canonical(name)
+            yield SourceBuild(
+                project=project, line=number, version=version, reason="python-build-isolation"
+            )
+            return
+        yield from self._failed_wheels()
+
+    def _failed_wheels(self) -> Iterator[Statement]:
+        failed: dict[str, int] = {}
+        for number, line in self.lines:
+            match = _FAILED_WHEEL.search(line[:LONGEST]) if "build" in line.lower() else None
+            if match and ("rror" in line or "ailed" in line or "not build" in line):
+                failed.setdefault(match["name"].rstrip("."), number)
+        others = [name for name in failed if self._project(name) is None]
+        for name in others[:1]:
+            yield SourceBuild(
+                project=canonical(name), line=failed[name], reason="python-other-build"
+            )
+        for name, number in failed.items():
+            project = self._project(name)
+            if project and not others and not self._matrix.is_curated(project):
+                yield SourceBuild(project=project, line=number, reason="python-no-wheel")
+
+    def _archive(self) -> tuple[str | None, str | None, int]:
+        """Return name, version and line of the last source distribution that pip took."""
+        for pattern in (_ARCHIVE, _TREE, _COLLECTING):
+            for number, line in reversed(self.lines):
+                match = pattern.search(line[:LONGEST])
+                if match:
+                    return match["name"], match.groupdict().get("version"), number
+        return None, None, 0
+
+    def _has(self, texts: tuple[str, ...]) -> bool:
+        return any(text in line for _, line in self.lines for text in texts)
+
+    # -- symbols -------------------------------------------------------------------------------
+
+    def _symbols(self, number: int, line: str) -> Iterator[Statement]:
+        match = _SYMBOL.search(line)
+        framework = self._matrix.framework
+        if framework is None:
+            return
+        if match is None:
+            project = self._importer(number + 1, framework) if _PROCEDURE in line else None
+            if project is None or not self._matrix.is_curated(project):
+                return
+        elif _FRAMEWORK_SYMBOL.match(match["symbol"]):
+            project = self._owner(line, number)
+        else:
+            return
+        if project and project != framework:
+            yield WrongAbi(
+                project=project,
+                line=number,
+                version=self._versions.get(project),
+                framework=framework,
+                is_new_abi="__cxx11" in line,
+            )
+
+    def _owner(self, line: str, number: int) -> str | None:
+        """Return the project that a shared library is of, by its path, else by the last import."""
+        paths = re.findall(r"[^\s:'\"(),]+\.(?:so|pyd|dylib)\b", line)
+        for path in paths[:1]:
+            parts = re.split(r"[/\\]+", path)
+            stem = parts[-1].partition(".")[0]
+            for word in (stem, stem.removeprefix("lib"), *reversed(parts[:-1])):
+                project = self._project_of(word) if word.isidentifier() else None
+                if project:
+                    return project
+        for before in reversed(self._text.lines[max(0, number - 6) : number]):
+            match = _IMPORT.match(before[:LONGEST])
+            project = self._project_of(match["top"]) if match else None
+            if project:
+                return project
+        return None
+
+
+def _excludes(specifier: str, version: str) -> bool:
+    """Return whether a version is outside of a specifier; not for what cannot be read."""
+    try:
+        return not SpecifierSet(specifier).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a PEP 440 version."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
