@@ -60,7 +60,7 @@ class Asking:
         there = allowed & ((2 << self._question.versions[name]) - 2)
         return (1 << there.bit_length() - 1, 0) if there else (0, allowed)
 
-    def asked(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
+    def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
         del chosen
         if (name, bit) in self._told:
             return

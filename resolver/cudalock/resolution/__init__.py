@@ -3,10 +3,10 @@
 Who does what: :mod:`find` is the front door, for one target, and :mod:`joint` for several.
 :mod:`problem` says what exists and what each choice asks for, :mod:`policy` what an existing
 environment or file changes about that, :mod:`network` and :mod:`propagation` strike out what can
-take part in no answer, :mod:`cost` says what is better, :mod:`provider` lets resolvelib settle the
-rest (:mod:`pinning` does, where that goes round in circles: by :mod:`clauses`, over :mod:`choices`
-and :mod:`releases`), and :mod:`search` walks it all from the best on. :mod:`unreachable` sees
-beforehand what no search would find.
+take part in no answer, :mod:`cost` says what is better, :mod:`choices` translates the rest into
+choices, which :mod:`provider` lets resolvelib settle and, where that meets dead ends,
+:mod:`pinning` by learned :mod:`clauses`. :mod:`search` walks it all from the best on.
+:mod:`unreachable` sees beforehand what no search would find.
 
 The values are in :mod:`model`, the parts of a query in :mod:`elements`. What makes it quick:
 :mod:`bulk` asks of a whole domain at once, :mod:`wheels` leaves out beforehand what fits no build

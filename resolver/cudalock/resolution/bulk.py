@@ -133,6 +133,3 @@ class Columns:
     @staticmethod
     def _any(masks: Iterator[int]) -> int:
         return reduce(or_, masks, 0)
-
-
-__all__ = ["Columns"]

@@ -1,279 +1,174 @@
-"""A problem as choices to be made: it translates, and decides nothing.
+"""A problem as choices: what there is to choose from, which is better, and what each one requires.
 
-:class:`~cudalock.resolution.problem.Problem` knows what exists and what it asks for,
-:mod:`~cudalock.resolution.cost` what is better. An identifier is a project's name, with its extras
-in brackets where they were asked for, or a virtual component; where a release of the closure has
-several builds, the choice of one has the identifier ``name@version``.
+Both drivers read this one translation: :mod:`~cudalock.resolution.provider` (resolvelib) and
+:mod:`~cudalock.resolution.pinning` (clause learning). It decides nothing:
+:class:`~cudalock.resolution.problem.Problem` knows what exists,
+:mod:`~cudalock.resolution.cost` what is better. The choices of one project are the bits of an
+integer, of which :data:`~cudalock.resolution.propagation.ABSENT` is to do without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-from cudalock.resolution.clauses import ANYTHING, Clause
-from cudalock.resolution.cost import component_key, component_order
-from cudalock.resolution.model import Assignment
-from cudalock.resolution.propagation import ABSENT
-from cudalock.resolution.releases import Releases
-from cudalock.versions import accepts, pins_exactly, specifier_set
+from cudalock.resolution.cost import better_versions, component_key, component_order
+from cudalock.resolution.limits import (
+    READ_AHEAD,
+    READ_AHEAD_AFTER,
+    RELEASES_OF_CLOSURE,
+    WINDOWS_OF_CLOSURE,
+)
+from cudalock.resolution.propagation import ABSENT, ANYTHING, meeting
+from cudalock.versions import accepts, is_prerelease, may_accept, pins_exactly, specifier_set
 
 if TYPE_CHECKING:
+    from cudalock.matrix.facts import Verb
+    from cudalock.matrix.releases import Project
     from cudalock.resolution.cost import Key
     from cudalock.resolution.model import Candidate, Requirement
     from cudalock.resolution.problem import Problem
-    from cudalock.resolution.propagation import Alive, Network
+    from cudalock.resolution.propagation import Network
+
+_RISING: Final = (">", ">=")
+_FALLING: Final = ("<", "<=")
 
 
-class _Identifier(NamedTuple):
-    """What a choice is about: a project, with extras, or a build of one of its releases."""
-
-    name: str
-    extras: frozenset[str] = frozenset()
-    version: str = ""
-    """of which a build is chosen; empty where the version is"""
-
-    def __str__(self) -> str:
-        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
-        return f"{self.name}{extras}@{self.version}" if self.version else f"{self.name}{extras}"
+LOOSE: Final = 2
+"""The urgency of a project of the closure whose newest version may be taken."""
 
 
-class ProblemChoices:
-    """What :class:`Learner` chooses from."""
+def identify(name: str, extras: frozenset[str]) -> str:
+    """Return what one choice is about: a project, `accelerate`, or one with extras, `ray[tune]`."""
+    return f"{name}[{','.join(sorted(extras))}]" if extras else name
 
-    def __init__(self, problem: Problem, network: Network, pinned: dict[str, int]) -> None:
-        self.cuda: str | None = None
-        self._problem = problem
-        self._domains = network.domains
-        self._pinned = pinned
-        self._order = {name: (0, *component_order(problem, name)) for name in network.domains}
+
+class Choices:
+    """What one problem has to choose from beside its network."""
+
+    def __init__(self, problem: Problem, network: Network) -> None:
+        self.problem = problem
+        self.domains = network.domains
+        self._order = {name: component_order(problem, name) for name in network.domains}
         self._releases: dict[str, Releases] = {}
-        self._builds: dict[str, list[Candidate]] = {}
-        self._identifiers: dict[str, _Identifier] = {}
-        """what was asked for so far, in the order in which it was met"""
-        self._places: dict[str, int] = {}
-        self._with: dict[str, list[str]] = {}
-        """the identifiers with extras, by the one without"""
-        self._kept_back: dict[str, list[tuple[dict[str, int], Requirement]]] = {}
-        """what is asked of projects that nobody wants so far"""
-        self._told: set[tuple[str, int]] = set()
-        self._tied: set[tuple[str, int]] = set()
         self._keys: dict[tuple[Candidate, str | None], Key] = {}
         self._extended: dict[tuple[Candidate, frozenset[str]], Candidate] = {}
+        self._accepted: dict[tuple[str, tuple[str, ...], Verb], int] = {}
+        self.has_reconsidered = False
+        """whether a release that was passed over for being yanked has been pinned since"""
 
-    # -- what holds whatever is chosen ----------------------------------------------------------
+    # -- what is required -------------------------------------------------------------------------
 
-    def roots(self) -> Iterator[Clause]:
-        """What the goal and the target ask for."""
-        for requirement in self._fixed():
-            yield from self._clauses({}, requirement)
-
-    def _fixed(self) -> Iterator[Requirement]:
-        yield from self._problem.roots
-        for requirement, _ in self._problem.fixed_requirements:
+    def roots(self) -> Iterator[Requirement]:
+        """What the goal and the target require, whatever is chosen."""
+        yield from self.problem.roots
+        for requirement, _ in self.problem.fixed_requirements:
             yield requirement
 
-    def wanted(self, options: tuple[Requirement, ...]) -> Iterator[Clause]:
-        """What others ask of the projects that options ask for."""
-        for requirement in options:
-            yield from self._note(_Identifier(requirement.name))
+    def options(self, cuda: str | None) -> tuple[Requirement, ...]:
+        """What options require beside a framework built with a CUDA release."""
+        return tuple(self.problem.option_roots(cuda))
 
-    def assumed(self, alive: Alive, options: tuple[Requirement, ...]) -> dict[str, int]:
-        """What holds for one search."""
-        found = {name: mask | ABSENT for name, mask in alive.items()}
-        for requirement in options:
-            accepted = self._accepted(requirement)
-            found[requirement.name] = found.get(requirement.name, ANYTHING) & accepted
-        return found
+    def required_by(self, candidate: Candidate) -> Iterator[Requirement]:
+        """What a candidate requires: by its metadata, by facts, and what the goal wants of CUDA.
 
-    # -- Choices --------------------------------------------------------------------------------
-
-    def urgency(self, name: str, allowed: int) -> tuple[object, ...]:
-        """The members of the network in the order of the cost vector, then the closure: what has
-        one version left, what has an upper bound, then the rest, in the order in which it was met.
-        Bound ones late in a large closure would have the same conflict found again and again."""
-        base, extras, version = self._identifiers[name]
-        if version:
-            return (-1, bool(extras), name)
-        place = self._order.get(base)
-        if place is not None:
-            return (*place, bool(extras))
-        return (1, self._looseness(base, allowed), self._places[base], bool(extras), name)
-
-    def _looseness(self, name: str, allowed: int) -> int:
-        """0 for one version, 1 where the newest is not among them, 2 where it is."""
-        if not allowed & (allowed - 1):
-            return 0
-        return 2 if allowed & self._of(name).newest else 1
-
-    def best(self, name: str, allowed: int) -> tuple[int, int]:
-        """See :class:`~cudalock.resolution.clauses.Choices`."""
-        base, _, version = self._identifiers[name]
-        if version:
-            left = allowed & ((2 << len(self._builds[name])) - 2)
-            return (left & -left, 0) if left else (0, allowed)
-        domain = self._domains.get(base)
-        if domain is None:
-            return self._of(base).best(allowed, self.cuda)
-        members = domain.members(allowed & domain.all & ~ABSENT)
-        if not members:
-            return 0, allowed
-        favourite = self._problem.policy.favourites.get(base)
-        best = min(members, key=lambda each: (each.version != favourite, self._key(each)))
-        return 1 << domain.place(best), 0
-
-    def _key(self, candidate: Candidate) -> Key:
-        found = self._keys.get((candidate, self.cuda))
-        if found is None:
-            found = component_key(self._problem, candidate, self.cuda)
-            self._keys[candidate, self.cuda] = found
-        return found
-
-    def asked(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
-        """See :class:`~cudalock.resolution.clauses.Choices`."""
-        yield from self._ties(name, bit, chosen)
-        if (name, bit) in self._told:
+        With extras it is what the extras add, and first of all the project itself.
+        """
+        if candidate.is_absent:
             return
-        self._told.add((name, bit))
-        identifier = self._identifiers[name]
-        candidates = self._candidates(identifier, bit)
-        if len(candidates) > 1:
-            version = candidates[0].version or ""
-            build = identifier._replace(version=version)
-            self._builds[str(build)] = candidates
-            yield from self._note(build)
-            yield Clause({name: bit, str(build): ABSENT})
-            return
-        for requirement in self._wants(candidates[0]):
-            yield from self._clauses({name: bit}, requirement)
-
-    def _ties(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
-        """A project with extras is the project itself."""
-        base = str(self._identifiers[name]._replace(extras=frozenset()))
-        pairs = [(base, each) for each in self._with.get(name, ())] if name == base else []
-        if name != base and base in chosen:
-            pairs.append((base, name))
-            bit = chosen[base]
-        for one, other in pairs:
-            if (other, bit) not in self._tied:
-                self._tied.add((other, bit))
-                yield Clause({one: bit, other: ~(bit | ABSENT)})
-
-    # -- what is wanted -------------------------------------------------------------------------
-
-    def _wants(self, candidate: Candidate) -> Iterator[Requirement]:
-        problem = self._problem
-        for requirement in problem.metadata(candidate):
-            # With extras, the first is the project itself.
-            if requirement.name != candidate.name or requirement.extras:
-                yield requirement
+        yield from self.problem.metadata(candidate)
         if not candidate.extras:
-            yield from problem.relations(candidate)
-            if candidate.name == problem.matrix.framework:
-                yield from problem.cuda_wishes()
+            yield from self.problem.relations(candidate)
+            if candidate.name == self.problem.matrix.framework:
+                yield from self.problem.cuda_wishes()
 
-    def _clauses(self, owner: dict[str, int], requirement: Requirement) -> Iterator[Clause]:
-        """What a requirement of a choice rules out beside it."""
+    def accepted(self, requirement: Requirement) -> int:
+        """The choices of a project that meet a requirement, or of which a build may meet it."""
         name = requirement.name
-        if requirement.kind == "requires":
-            identifier = _Identifier(name, requirement.extras)
-            yield from self._note(_Identifier(name))
-            yield from self._note(identifier)
-            names = {name, str(identifier)}
-        elif name in self._domains or name in self._identifiers:
-            names = {name}
-        else:
-            # Whether it matters is not known yet, and to read the project costs time.
-            self._kept_back.setdefault(name, []).append((owner, requirement))
-            return
-        accepted = self._accepted(requirement)
-        names_a_build = any("+" in specifier for specifier in requirement.specifiers)
-        if names_a_build and name not in self._domains:
-            accepted, clauses = self._of_builds(owner, requirement, accepted)
-            yield from clauses
-        for each in sorted(names):
-            clause = _with(owner, each, ~accepted)
-            if clause is not None:
-                yield clause
-
-    def _note(self, identifier: _Identifier) -> Iterator[Clause]:
-        """Remember that somebody wants it; what others ask of it is told from then on."""
-        text = str(identifier)
-        if text in self._identifiers:
-            return
-        self._identifiers[text] = identifier
-        self._places.setdefault(identifier.name, len(self._places))
-        if identifier.extras:
-            self._with.setdefault(str(identifier._replace(extras=frozenset())), []).append(text)
-        for owner, requirement in self._kept_back.pop(text, ()):
-            yield from self._clauses(owner, requirement)
-
-    def _of(self, name: str) -> Releases:
-        if name not in self._releases:
-            self._releases[name] = Releases(self._problem, name, self._pinned.get(name, 0))
-        return self._releases[name]
-
-    def _accepted(self, requirement: Requirement) -> int:
-        name = requirement.name
-        domain = self._domains.get(name)
+        domain = self.domains.get(name)
         if domain is not None:
             return domain.accepted(requirement)
         if not requirement.specifiers:
             return {"requires": ~ABSENT, "constrains": ANYTHING, "conflicts": ABSENT}[
                 requirement.kind
             ]
-        releases = self._of(name)
-        accepted = releases.accepted(requirement)
-        if requirement.kind == "requires" and pins_exactly(requirement.specifiers):
-            self._pinned[name] = self._pinned.get(name, 0) | accepted
-            releases.pin(accepted)
+        # resolvelib asks for all requirements of all projects that are left, in each round.
+        key = (name, requirement.specifiers, requirement.kind)
+        accepted = self._accepted.get(key)
+        if accepted is None:
+            releases = self.releases(name)
+            accepted = self._accepted[key] = releases.accepted(requirement)
+            if requirement.kind == "requires" and pins_exactly(requirement.specifiers):
+                self.has_reconsidered |= releases.pin(accepted)
         return accepted
 
-    def _of_builds(
-        self, owner: dict[str, int], requirement: Requirement, accepted: int
-    ) -> tuple[int, list[Clause]]:
-        """The same for a requirement that names a build: where some builds of a version meet it,
-        those are to be chosen."""
-        releases, clauses = self._of(requirement.name), []
-        named = {
-            clause.version.partition("+")[0]
-            for specifier in requirement.specifiers
-            for clause in specifier_set(specifier)
-            if "+" in clause.version
-        }
-        for version in releases.versions:
-            bit = releases.bit(version)
-            if not bit & accepted or not any(accepts(f"=={each}", version) for each in named):
-                continue
-            candidates = releases.offered(bit)
-            meeting = [
-                place for place, each in enumerate(candidates, 1) if requirement.accepts(each)
-            ]
-            if not meeting:
-                accepted &= ~bit
-            elif len(meeting) < len(candidates):
-                build = str(_Identifier(requirement.name, version=version))
-                kept = sum(1 << place for place in meeting) | ABSENT
-                clause = _with(owner, build, ~kept)
-                clauses += [clause] if clause else []
-        return accepted, clauses
+    # -- in which order ---------------------------------------------------------------------------
 
-    # -- candidates -----------------------------------------------------------------------------
+    def is_member(self, name: str) -> bool:
+        """Whether a project is in the network."""
+        return name in self.domains
 
-    def _candidates(self, identifier: _Identifier, bit: int) -> list[Candidate]:
-        """What a bit stands for: several builds, of which one is still to be chosen, or one."""
-        base, extras, version = identifier
-        place = bit.bit_length() - 1
-        domain = self._domains.get(base)
-        if domain is not None:
-            found = [domain.candidates[place]]
-        elif version:
-            found = [self._builds[str(identifier)][place - 1]]
-        else:
-            found = sorted(self._of(base).offered(bit), key=self._key)
-        return [self._with_extras(each, extras) for each in found]
+    def urgency(self, name: str, allowed: int) -> tuple[int, int, str]:
+        """How early a project is chosen for; the least comes first.
 
-    def _with_extras(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
+        The members of the network in the order of the cost vector, then the closure: what has one
+        version left, what has an upper bound, then the rest. Bound ones late in a large closure
+        would have the same conflict found again and again.
+        """
+        order = self._order.get(name)
+        if order is not None:
+            return (-1, *order)
+        if not allowed & (allowed - 1):
+            return (0, 0, "")
+        releases = self._releases.get(name) or self.releases(name)
+        return (LOOSE if allowed & releases.newest else 1, 0, "")
+
+    def best(self, name: str, allowed: int, cuda: str | None) -> Candidate | None:
+        """The best candidate of a member of the network, None where none is left."""
+        favourite = self.problem.policy.favourites.get(name)
+        members = self.domains[name].members(allowed & self.domains[name].all & ~ABSENT)
+        return min(
+            members,
+            key=lambda each: (each.version != favourite, self.key(each, cuda)),
+            default=None,
+        )
+
+    def best_first(self, name: str, allowed: int, cuda: str | None) -> list[Candidate]:
+        """The candidates of a member of the network, the best first."""
+        favourite = self.problem.policy.favourites.get(name)
+        members = self.domains[name].members(allowed & self.domains[name].all & ~ABSENT)
+        members.sort(key=lambda candidate: self.key(candidate, cuda))
+        if favourite is not None:
+            members.sort(key=lambda candidate: candidate.version != favourite)
+        return members
+
+    def key(self, candidate: Candidate, cuda: str | None) -> Key:
+        """The place of a candidate among those of its project, made once."""
+        found = self._keys.get((candidate, cuda))
+        if found is None:
+            found = component_key(self.problem, candidate, cuda)
+            self._keys[candidate, cuda] = found
+        return found
+
+    # -- candidates -------------------------------------------------------------------------------
+
+    def releases(self, name: str) -> Releases:
+        """A project of the closure."""
+        if name not in self._releases:
+            self._releases[name] = Releases(self.problem, name)
+        return self._releases[name]
+
+    def builds(self, name: str, bit: int, cuda: str | None) -> list[Candidate]:
+        """The candidates of one release of the closure, the best first."""
+        offered = self.releases(name).offered(bit)
+        if len(offered) == 1:
+            return [*offered]
+        return sorted(offered, key=lambda candidate: self.key(candidate, cuda))
+
+    def with_extras(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
+        """The candidate for a requirement that names extras, made once."""
         if not extras or candidate.extras:
             return candidate
         key = (candidate, extras)
@@ -281,33 +176,156 @@ class ProblemChoices:
             self._extended[key] = candidate.with_extras(extras)
         return self._extended[key]
 
-    def result(self, found: Mapping[str, int], options: tuple[Requirement, ...]) -> Assignment:
-        """What was chosen, and who asked for it."""
-        candidates: dict[str, Candidate] = {}
-        for text, bit in found.items():
-            identifier = self._identifiers[text]
-            of_bit = self._candidates(identifier, bit)
-            if len(of_bit) == 1:
-                candidates[str(identifier._replace(version=""))] = of_bit[0]
-        requirements: dict[str, list[tuple[Requirement, str | None]]] = {}
 
-        def note(requirement: Requirement, parent: str | None) -> None:
-            if requirement.kind == "requires":
-                text = str(_Identifier(requirement.name, requirement.extras))
-                requirements.setdefault(text, []).append((requirement, parent))
+class Releases:
+    """A project of the closure: its versions as bits, the newest the highest."""
 
-        for requirement in (*self._fixed(), *options):
-            note(requirement, None)
-        for candidate in candidates.values():
-            for requirement in self._wants(candidate):
-                note(requirement, candidate.name)
-        return Assignment(candidates, {text: tuple(each) for text, each in requirements.items()})
+    def __init__(self, problem: Problem, name: str) -> None:
+        self.name = name
+        self._problem = problem
+        self._project: Project | None = problem.universe.project(name)
+        self.versions: Sequence[str] = self._project.versions if self._project else ()
+        self._place = {version: place for place, version in enumerate(self.versions, 1)}
+        self._masks: dict[str, int] = {}
+        self._offered: dict[int, tuple[Candidate, ...]] = {}
+        self._first: dict[str | None, tuple[int, ...]] = {}
+        self._viable = 0
+        self._pinned = 0
+        self._passed_over = 0
+        self._foreseen: set[str] = set()
 
+    def bit(self, version: str) -> int:
+        """The bit of a version; 0 for one that does not exist."""
+        place = self._place.get(version)
+        return 1 << place if place is not None else 0
 
-def _with(owner: Mapping[str, int], name: str, refused: int) -> Clause | None:
-    """The clause that a choice rules out others; None where it rules out nothing."""
-    mask = owner.get(name, ANYTHING) & refused
-    return Clause({**owner, name: mask}) if mask else None
+    def version(self, bit: int) -> str:
+        """The version of a bit."""
+        return self.versions[bit.bit_length() - 2]
 
+    @cached_property
+    def newest(self) -> int:
+        """The newest version that is not too early to be taken."""
+        may_be_early = self._project is None or not self._project.has_final
+        for version in reversed(self.versions):
+            if may_be_early or not is_prerelease(version):
+                return self.bit(version)
+        return 0
 
-__all__ = ["ProblemChoices"]
+    # -- what meets a requirement -----------------------------------------------------------------
+
+    def accepted(self, requirement: Requirement) -> int:
+        """The versions of which some build may meet a requirement."""
+        return meeting(requirement, self._inside)
+
+    def pin(self, mask: int) -> bool:
+        """Note that somebody requires these versions by their number, yanked or not; return whether
+        one of them was passed over before for being yanked."""
+        self._pinned |= mask
+        was_passed_over = bool(mask & self._passed_over)
+        self._passed_over &= ~mask
+        return was_passed_over
+
+    def _inside(self, specifier: str) -> int:
+        mask = self._masks.get(specifier)
+        if mask is None:
+            mask = ~ABSENT
+            for clause in specifier_set(specifier):
+                mask &= self._inside_clause(clause.operator, clause.version, str(clause))
+            self._masks[specifier] = mask
+        return mask
+
+    def _inside_clause(self, operator: str, version: str, text: str) -> int:
+        if operator in _RISING or operator in _FALLING:
+            # Of versions in their order, those that are inside stand at one end.
+            rising = operator in _RISING
+            place = bisect_left(self.versions, True, key=lambda each: accepts(text, each) is rising)
+            below = (2 << place) - 2
+            return ~below & ~ABSENT if rising else below
+        if operator == "==" and (exact := self.bit(version)):
+            return exact
+        return sum(
+            1 << place for place, each in enumerate(self.versions, 1) if may_accept(text, each)
+        )
+
+    # -- what is offered --------------------------------------------------------------------------
+
+    def best(self, allowed: int, cuda: str | None) -> tuple[int, int]:
+        """The bit of the best release, 0 where there is none, and those that turned out to be no
+        choices at all. Yanked releases are for those who pin them."""
+        none = yanked = 0
+        for bit, offered in self.in_order(allowed, cuda):
+            if not offered:
+                none |= bit
+            elif not offered[0].is_withdrawn:
+                return bit, none
+            elif bit & self._pinned:
+                yanked = yanked or bit
+            else:
+                self._passed_over |= bit
+                none |= bit
+        return yanked, none if yanked else allowed
+
+    def in_order(
+        self, allowed: int, cuda: str | None
+    ) -> Iterator[tuple[int, tuple[Candidate, ...]]]:
+        """The releases with their candidates, the best first; those that are not looked at, since
+        enough others were, have none."""
+        there = allowed & ((2 << len(self.versions)) - 2)
+        for bit in self._in_order(there, cuda):
+            if bit not in self._offered:
+                self._look_ahead(there & (2 * bit - 1))
+            yield bit, self._offered_now(bit)
+
+    def _look_ahead(self, mask: int) -> None:
+        """Where one release after another turned out to be of no use, the next ones are asked for
+        at once: each doubling of what was looked at, so that little is asked in vain."""
+        if self._project is None or self._project.window is None or self._viable < READ_AHEAD_AFTER:
+            return
+        following = [
+            self.version(bit) for bit in self._in_order(mask, None) if bit not in self._offered
+        ]
+        if following and following[0] not in self._foreseen:
+            following = following[: min(self._viable, READ_AHEAD)]
+            self._foreseen.update(following)
+            self._problem.look_ahead(self.name, following)
+
+    def _in_order(self, mask: int, cuda: str | None) -> Iterator[int]:
+        if cuda not in self._first:
+            better = better_versions(self._problem, self.name, cuda)
+            self._first[cuda] = tuple(filter(None, map(self.bit, better)))
+        for bit in self._first[cuda]:
+            if bit & mask:
+                yield bit
+                mask &= ~bit
+        while mask:
+            bit = 1 << mask.bit_length() - 1
+            yield bit
+            mask &= ~bit
+
+    def _offered_now(self, bit: int) -> tuple[Candidate, ...]:
+        """The candidates of a version; none of one that is not looked at."""
+        project = self._project
+        if project is None or bit in self._offered:
+            return self._offered.get(bit, ())
+        if project.window is not None and self._viable >= min(
+            project.window * WINDOWS_OF_CLOSURE, RELEASES_OF_CLOSURE
+        ):
+            project.cut()
+            return ()
+        found = self.offered(bit)
+        self._viable += bool(found)
+        return found
+
+    def offered(self, bit: int) -> tuple[Candidate, ...]:
+        """The candidates of a version that nothing refuses."""
+        found = self._offered.get(bit)
+        if found is None:
+            problem = self._problem
+            found = tuple(
+                candidate
+                for candidate in problem.candidates_at(self.name, self.version(bit))
+                if not problem.refusals(candidate)
+            )
+            self._offered[bit] = found
+        return found

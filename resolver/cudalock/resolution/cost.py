@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -109,18 +108,6 @@ def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
     return belonging if favourite is None else [favourite, *belonging]
 
 
-def closure_versions(problem: Problem, name: str, cuda: str | None) -> Iterator[str]:
-    """Point 7: the versions of a project of the closure, best first."""
-    project = problem.universe.project(name)
-    if project is None:
-        return
-    better = [each for each in better_versions(problem, name, cuda) if each in project]
-    yield from dict.fromkeys(better)
-    for version in reversed(project.versions):
-        if version not in better:
-            yield version
-
-
 def _cuda_distance(built_with: str | None, cuda: str | None) -> tuple[int, int]:
     """How far a wheel's CUDA minor is from the framework's: exact, below, above, not known."""
     if built_with is None or cuda is None or "." not in built_with:
@@ -141,15 +128,3 @@ def _minor(cuda: str) -> tuple[int, ...]:
 @cache
 def _numbers(tag: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", tag))
-
-
-__all__ = [
-    "Key",
-    "Newest",
-    "better_versions",
-    "closure_versions",
-    "component_key",
-    "component_order",
-    "cuda_build_key",
-    "index_key",
-]

@@ -212,6 +212,3 @@ def _with_pins(goal: Goal, pins: dict[str, str]) -> Goal:
 def _version(resolution: Resolution, name: str) -> str:
     candidate = resolution.pins.get(name)
     return (candidate.version or "") if candidate else ""
-
-
-__all__ = ["Joint", "Unsolvable", "find_joint"]

@@ -204,6 +204,3 @@ def _ruled_out(columns: dict[str, Columns]) -> Iterator[Restriction]:
 def _by_size(refused: tuple[frozenset[Element], int]) -> tuple[int, list[Element]]:
     elements, _ = refused
     return len(elements), sorted(elements)
-
-
-__all__ = ["build_network"]

@@ -281,7 +281,8 @@ class Problem:
 
     def is_fixed(self, owner: str, other: str) -> bool:
         """See :meth:`Policy.is_fixed <cudalock.resolution.policy.Policy.is_fixed>`."""
-        return self.policy.is_fixed(owner, other, self.target_values)
+        policy = self.policy
+        return policy is not FROM_SCRATCH and policy.is_fixed(owner, other, self.target_values)
 
     # -- what a candidate asks for ------------------------------------------------------------
 
@@ -297,12 +298,15 @@ class Problem:
         self, candidate: Candidate, names: frozenset[str] | None = None
     ) -> tuple[Requirement, ...]:
         """What the wheel's metadata requires on this target; only of ``names``, where given."""
-        if names is not None:
-            return tuple(self._metadata_requirements(candidate, names))
-        found = self._metadata.get(candidate)
+        found = self._metadata.get(candidate) if names is None else None
         if found is None:
-            found = tuple(self._metadata_requirements(candidate, None))
-            self._metadata[candidate] = found
+            requirements = self._metadata_requirements(candidate, names)
+            if self.policy is not FROM_SCRATCH:
+                counts = self.policy.requirement_counts
+                requirements = (each for each in requirements if counts(candidate, each))
+            found = tuple(requirements)
+            if names is None:
+                self._metadata[candidate] = found
         return found
 
     def may_require(self, name: str, other: str) -> bool:
@@ -405,23 +409,19 @@ class Problem:
     def _metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
-        for requirement in self._all_metadata_requirements(candidate, names):
-            if self.policy.requirement_counts(candidate, requirement):
-                yield requirement
-
-    def _all_metadata_requirements(
-        self, candidate: Candidate, names: frozenset[str] | None
-    ) -> Iterator[Requirement]:
         if candidate.build is None:
             return
+        texts: Iterable[str] = candidate.build.requires
+        if names is not None:
+            texts = [text for text in texts if leading_name(text) in names]
+            if not texts and not candidate.extras:
+                return
         origin = Element("metadata", str(candidate))
         if candidate.extras:
             specifier = f"=={candidate.full_version}"
             yield Requirement(candidate.name, (specifier,), "requires", origin)
-        for text in candidate.build.requires:
+        for text in texts:
             name = leading_name(text)
-            if names is not None and name not in names:
-                continue
             if not self._requires_here(text, candidate.extras):
                 continue
             parsed = parse_requirement(text)
@@ -563,6 +563,3 @@ class Problem:
     def marker_holds(self, marker: str) -> bool:
         """Evaluate a fact's ``when`` for the target."""
         return self._evaluate(f"x; {marker}", "")
-
-
-__all__ = ["Problem"]

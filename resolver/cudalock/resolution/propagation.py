@@ -20,6 +20,9 @@ from cudalock.versions import accepts
 ABSENT = 1
 """The bit of a component's absence: the first candidate of every domain."""
 
+ANYTHING: Final = -1
+"""Every choice, however many there are: an integer with all bits set."""
+
 NOTHING: Final[frozenset[Element]] = frozenset()
 
 Alive = dict[str, int]
@@ -220,16 +223,3 @@ def _apply(table: Table, alive: Alive) -> list[Strike]:
             strikes.append(Strike(table.other, table, others, kept))
             alive[table.other] = kept
     return strikes
-
-
-__all__ = [
-    "ABSENT",
-    "NOTHING",
-    "Alive",
-    "Domain",
-    "Network",
-    "Restriction",
-    "Strike",
-    "Table",
-    "meeting",
-]

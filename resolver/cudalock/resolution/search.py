@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resolvelib import ResolutionTooDeep
 
+from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
     Key,
     Newest,
@@ -54,7 +55,7 @@ class Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._problems = {problem.off: problem}
+        self._translations: dict[frozenset[Element], Choices] = {}
         self._pinnings: dict[frozenset[Element], Pinning] = {}
         self._goes_round = False
         """whether resolvelib was seen to go round in circles here"""
@@ -86,7 +87,7 @@ class Search:
     @property
     def gave_up(self) -> bool:
         """Whether some choice was given up, so that a no is not proven."""
-        return any(problem.gave_up for problem in self._problems.values())
+        return any(choices.problem.gave_up for choices in self._translations.values())
 
     def is_possible(self, off: frozenset[Element] = NOTHING) -> bool:
         """Whether there is any answer without these elements, at whatever price in warnings."""
@@ -330,16 +331,18 @@ class Search:
         candidates = self.network.domains[name].candidates
         return sum(1 << at for at, candidate in enumerate(candidates) if id(candidate) in chosen)
 
-    def _problem(self, off: frozenset[Element]) -> Problem:
-        if off not in self._problems:
-            self._problems[off] = self.problem.without(off)
-        return self._problems[off]
+    def _choices(self, off: frozenset[Element]) -> Choices:
+        if off not in self._translations:
+            is_own = off == self.problem.off
+            problem = self.problem if is_own else self.problem.without(off)
+            self._translations[off] = Choices(problem, self.network)
+        return self._translations[off]
 
     def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
         """The best choice among what is alive, if there is one."""
         if not self._goes_round:
             try:
-                return pin(self._problem(off), self.network, alive, cuda)
+                return pin(self._choices(off), alive, cuda)
             except ResolutionTooDeep:
                 self._goes_round = True
         return self._pinning(off).pin(alive, cuda)
@@ -348,7 +351,7 @@ class Search:
         if off not in self._pinnings:
             from cudalock.resolution.pinning import Pinning
 
-            self._pinnings[off] = Pinning(self._problem(off), self.network)
+            self._pinnings[off] = Pinning(self._choices(off))
         return self._pinnings[off]
 
     # -- one build of the framework ---------------------------------------------------------------
@@ -402,6 +405,3 @@ def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
         tuple(components),
         index_key(build) if build else 0,
     )
-
-
-__all__ = ["Search", "Solution"]

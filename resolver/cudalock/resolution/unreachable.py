@@ -74,6 +74,3 @@ class _Reach:
             )
             for candidate in offered
         )
-
-
-__all__ = ["out_of_reach"]
