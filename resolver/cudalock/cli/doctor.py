@@ -10,6 +10,7 @@ import click
 
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.universe import load_matrix
+from cudalock.targets.accelerators import CUDA
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
 
 def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
-        return "its NVIDIA driver does not answer"
-    return "no NVIDIA GPU" if subject.machine_probed else "not looked at"
+        return f"its {CUDA.vendor} driver does not answer"
+    return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not looked at"
 
 
 def _verdict(findings: list[Finding]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Looking:
 
     def _gpus_and_driver(self) -> tuple[tuple[str, ...], str | None]:
         if self.machine is None:
-            from cudalock.environment.gpu import detect
+            from cudalock.environment import detect
 
             self.machine = detect(self._matrix.gpus.find, self._probe)
         return self.machine.capabilities, self.machine.driver
@@ -127,9 +128,10 @@ class Looking:
         if self.machine is None:
             return None
         if self.machine.trouble:
+            flags = " and ".join(f"--{name}" for name in CUDA.machine_parts)
             return (
-                f"note: the NVIDIA driver here did not answer: {self.machine.trouble};"
-                " --gpu and --driver state what it would say"
+                f"note: the {CUDA.vendor} driver here did not answer: {self.machine.trouble};"
+                f" {flags} state what it would say"
             )
         targets = tuple(targets)
         used = [

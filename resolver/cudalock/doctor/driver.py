@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.findings import Finding
+from cudalock.targets.accelerators import CUDA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,6 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
         yield Finding(
             "CL707",
             "error" if subject.has_cuda else "note",
-            f"the NVIDIA driver does not answer: {subject.machine.trouble}",
+            f"the {CUDA.vendor} driver does not answer: {subject.machine.trouble}",
             fix="restart the machine, or install the driver again",
         )

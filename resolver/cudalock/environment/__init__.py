@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cudalock.targets.accelerators import CUDA
+
 if TYPE_CHECKING:
     from cudalock.environment.distributions import Installed, Inventory, read_inventory
     from cudalock.environment.gpu import Machine, detect
@@ -19,9 +21,9 @@ _HOMES = {
     "Installed": "distributions",
     "Inventory": "distributions",
     "Layout": "layout",
-    "Machine": "gpu",
+    "Machine": CUDA.detector,
     "active_layout": "layout",
-    "detect": "gpu",
+    "detect": CUDA.detector,
     "find_layout": "layout",
     "read_inventory": "distributions",
 }

@@ -47,7 +47,7 @@ class Accelerator(NamedTuple):
     machine_parts: tuple[str, ...]
     """parts of a target that tell whether it has one"""
     detector: str
-    """the module that looks for one on this machine"""
+    """the module of `environment` that looks for one on this machine"""
     example: str
     libraries: tuple[Library, ...] = ()
     synonyms: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ CUDA: Final = Accelerator(
     vendor="NVIDIA",
     vendor_prefix="nvidia-",
     machine_parts=("gpu", "driver"),
-    detector="cudalock.environment.gpu",
+    detector="gpu",
     example="12.4",
     libraries=(Library("cudnn", "cuDNN", 4, "9.1.0.70"),),
     # uv's name for the same.
