@@ -217,7 +217,7 @@ def require_hashes(lock: Lock) -> None:
         raise HashesMissing(
             {pin.wheel.file: pin.wheel.size for pin in lock.unhashed},
             hints=[
-                "`--fetch-hashes` asks for them, or computes them from the files",
+                "`--fetch-hashes` gets them from the index, or computes them from the files",
                 "`--hashes auto` writes the lock without hashes and says why",
             ],
         )

@@ -20,8 +20,8 @@ VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
 EFFECTS: Final = ("breaks", "degrades", "unsupported")
 Cure = Literal["versions", "system", "none"]
 CURES: Final[tuple[Cure, ...]] = ("versions", "system", "none")
-"""What ends what a fact describes: other releases or builds; something else of the machine (a driver,
-a compiler, a library, a variable); or neither, so that no command can be offered."""
+"""What ends what a fact describes: other releases or builds; something else of the machine (a
+driver, a compiler, a library, a variable); or neither, so that no command can be offered."""
 BASES: Final = (
     "metadata",
     "release-assets",

@@ -81,7 +81,7 @@ def check_free_threaded(version: str, free_threaded: bool) -> None:
     """Raise BadTarget for a free-threaded Python older than the first."""
     if free_threaded and minor_pair(version) < minor_pair(FIRST_FREE_THREADED):
         raise BadTarget(
-            f"there is no free-threaded Python {version}: {FIRST_FREE_THREADED}t is the first"
+            f"Python {version} has no free-threaded build: {FIRST_FREE_THREADED}t is the first"
         )
 
 
