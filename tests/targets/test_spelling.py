@@ -46,6 +46,8 @@ ALLOWED = {
     # Programs for other interpreters, which cannot import the tables.
     "activate/snippet.py": 1,
     "environment/layout.py": 1,
+    # pip's own words, and a sentence about what they mean.
+    "diagnose/statements.py": 2,
     # Sentences for people, and an example in one.
     "activate/shells.py": 1,
     "cli/options.py": 1,

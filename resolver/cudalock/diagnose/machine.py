@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.targets.platforms import LINUX, MACOS, PLATFORMS, WINDOWS, likeliest, of_traces
+from cudalock.targets.platforms import LINUX, of_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,19 +37,6 @@ _GLIBC: Final = re.compile(
     r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.\d\d)"
     r"(?![\d.]*\d)"
 )
-_WSL: Final = re.compile(r"\bwsl ?[12]?\b|microsoft-standard")
-"""Linux on a machine whose Windows the text names as well."""
-_UNIX: Final = (
-    (
-        r"\bmacos\b|\bmac ?os ?x?\b|\bmac \d\d\.|\bdarwin\b|/library/frameworks/|/opt/homebrew/"
-        r"|macbook|\bosx\b|apple-darwin|\bfor the mps device",
-        MACOS,
-    ),
-    (r"\bubuntu|\bcentos|\bdebian|\bfedora|\bred ?hat|\beuleros|\bso\.\d|\.so\b|glibc", LINUX),
-)
-_INTEL: Final = re.compile(r"x86_64-apple-darwin|macos\S*-x86_64|macosx[-_.\d]*x86_64|\bintel mac")
-_ARM: Final = re.compile(r"\baarch64\b|\blinux-arm64\b")
-_WINDOWS: Final = re.compile(r"\bwindows\b(?! subsystem)")
 _UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
 """A line with one of these names a wheel that is built for another machine."""
 
@@ -70,9 +57,10 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
     folded = text.folded
     lines = folded.split("\n")
     fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
+    platform = of_text("\n".join(fitting))
     return Clues(
         python=_python(fitting),
-        platform=_platform("\n".join(fitting)),
+        platform=platform.flag if platform else None,
         gpu=_gpu(folded, matrix),
         driver=_first(_DRIVER, folded) or _oldest_driver(folded, matrix),
         glibc=_first(_GLIBC, folded),
@@ -99,27 +87,6 @@ def _pythons(lines: list[str]) -> Iterator[str]:
             yield match["dotted"] or f"3.{minor}"
 
 
-def _platform(folded: str) -> str | None:
-    row = of_traces(folded)
-    if _WSL.search(folded):
-        row = likeliest(LINUX)
-    elif row is None or row.system is LINUX:
-        # Paths of Linux are those of a Mac too.
-        for pattern, system in _UNIX:
-            if (system is not LINUX or row is None) and re.search(pattern, folded):
-                row = likeliest(system)
-                break
-    if row is None and _WINDOWS.search(folded):
-        row = likeliest(WINDOWS)
-    if row is None:
-        return None
-    if row.system is MACOS and _INTEL.search(folded):
-        row = next(other for other in PLATFORMS.values() if other.name == row.system.fallback)
-    if row.system is LINUX and _ARM.search(folded):
-        row = PLATFORMS[f"{LINUX.name}-aarch64"]
-    return row.flag
-
-
 def _gpu(folded: str, matrix: Matrix) -> str | None:
     capability = _CAPABILITY.search(folded)
     if capability and (known := matrix.gpus.find(capability[1])):
@@ -136,8 +103,8 @@ def _oldest_driver(folded: str, matrix: Matrix) -> str | None:
     match = _DRIVER_CUDA.search(folded)
     if match is None:
         return None
-    drivers = matrix.vendor_table("drivers")["releases"].get(f"{match[1]}.{match[2]}.0", {})
-    return drivers.get(LINUX.name)
+    releases: dict[str, dict[str, str]] = matrix.vendor_table("drivers")["releases"]
+    return releases.get(f"{match[1]}.{match[2]}.0", {}).get(LINUX.name)
 
 
 def driver_cuda(line: str) -> str | None:

@@ -30,6 +30,8 @@ class System(NamedTuple):
     """the platform to take when `platform.machine()` names a processor that no wheel is made for"""
     traces: str = ""
     """a regular expression for what programs print on it, in lower case"""
+    mentions: str = ""
+    """the same for words that name it, and for weaker traces"""
 
     @property
     def markers(self) -> dict[str, str]:
@@ -50,6 +52,7 @@ WINDOWS: Final = System(
     fallback="windows-x86_64",
     traces=r"(?<![a-z])[a-z]:\\[^\n]|win_amd64|\[winerror|dll load failed|\.pyd\b|\w\.dll\b"
     r"|windowspath|\bwindows[- ]1[01]\b",
+    mentions=r"\bwindows\b(?! subsystem)",
 )
 MACOS: Final = System(
     "macos",
@@ -58,6 +61,8 @@ MACOS: Final = System(
     "posix",
     fallback="macos-x86_64",
     traces=r"/users/|macosx|\.dylib\b",
+    mentions=r"\bmacos\b|\bmac ?os ?x?\b|\bmac \d\d\.|\bdarwin\b|macbook|\bosx\b|apple-darwin"
+    r"|/library/frameworks/|/opt/homebrew/|\bfor the mps device",
 )
 LINUX: Final = System(
     "linux",
@@ -65,6 +70,7 @@ LINUX: Final = System(
     "Linux",
     "posix",
     traces=r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
+    mentions=r"\bubuntu|\bcentos|\bdebian|\bfedora|\bred ?hat|\beuleros|\bso\.\d|\.so\b|glibc",
 )
 SYSTEMS: Final = (WINDOWS, MACOS, LINUX)
 """In the order to look for their traces: what Windows prints is the surest sign, and a `.so` the
@@ -101,6 +107,8 @@ class Platform(NamedTuple):
     """1 for the platform to try first where nobody says which; None: only where it is named"""
     traces: str = ""
     """a regular expression for what only its programs print, in lower case"""
+    mentions: str = ""
+    """the same for words that name its processor, in a text whose system is known"""
     multiarch: str | None = None
     """Debian's name for its folder of libraries, `/usr/lib/x86_64-linux-gnu`"""
     oldest_manylinux: int | None = None
@@ -149,6 +157,7 @@ _ROWS: Final = (
         accelerators=(CUDA.name,),
         likelihood=4,
         traces=r"linux_aarch64|manylinux\w*_aarch64|aarch64-linux-gnu",
+        mentions=r"\baarch64\b|\blinux-arm64\b",
         multiarch="aarch64-linux-gnu",
         oldest_manylinux=17,
     ),
@@ -213,6 +222,7 @@ _ROWS: Final = (
         conda="osx-64",
         spellings=("x86_64-apple-darwin",),
         machines=("x86_64",),
+        mentions=r"x86_64-apple-darwin|macos\S*-x86_64|macosx[-_.\d]*x86_64|\bintel mac",
         # The last torch wheels for Intel Macs are older than uv's default, 13.0.
         macos="13.0",
     ),
@@ -247,6 +257,8 @@ _MANYLINUX_TAG: Final = rf"manylinux_2_(\d{{1,2}})_({_ARCHES})"
 # The older spelling of glibc 2.17, on either side of the processor.
 _MANYLINUX_NAMED: Final = rf"(?:({_ARCHES})-)?manylinux2014(?:_({_ARCHES}))?"
 _MACOS_TAG: Final = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
+_WSL: Final = r"\bwsl ?[12]?\b|microsoft-standard"
+"""Linux on a machine whose Windows the text names as well."""
 _MUSL: Final = r"musl|alpine"
 
 
@@ -297,16 +309,38 @@ def of_machine(sys_platform: str, machine: str) -> Platform | None:
     return PLATFORMS[fallback] if fallback else None
 
 
-def of_traces(text: str) -> Platform | None:
-    """Return the platform on which a program printed `text` (in lower case), by its traces."""
+def of_text(text: str) -> Platform | None:
+    """Return the platform that `text`, an error log in lower case, is from; None if it is unknown.
+
+    Traces of a program count before words that name a system, and both before the processor.
+    """
+    row = likeliest(LINUX) if re.search(_WSL, text) else _of_traces(text)
+    if row is None or (row.system is LINUX and not re.search(_WSL, text)):
+        row = _of_mentions(text, row)
+    if row is None:
+        return None
+    of_system = [other for other in _ROWS if other.system is row.system and other.mentions]
+    return next((other for other in of_system if re.search(other.mentions, text)), row)
+
+
+def _of_traces(text: str) -> Platform | None:
     for system in SYSTEMS:
-        rows = [row for row in _ROWS if row.system is system]
-        for row in rows:
-            if row.traces and re.search(row.traces, text):
+        for row in _ROWS:
+            if row.system is system and row.traces and re.search(row.traces, text):
                 return row
         if re.search(system.traces, text):
             return likeliest(system)
     return None
+
+
+def _of_mentions(text: str, row: Platform | None) -> Platform | None:
+    """Return the platform of the system that a text names, `row` if it names none.
+
+    `row` is a Linux or None: paths such as /usr and /opt are those of a Mac too, so its names count
+    more. The names of Linux and Windows count only if nothing else is known.
+    """
+    systems = (MACOS,) if row else (MACOS, LINUX, WINDOWS)
+    return next((likeliest(system) for system in systems if re.search(system.mentions, text)), row)
 
 
 def likeliest(system: System) -> Platform:
