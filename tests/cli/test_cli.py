@@ -63,7 +63,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve", "torch", "--platform", "x86_64-unknown-linux-musl"], "musl"),
         (["solve", "torch", "--torch-backend", "rocm6.2"], "rocm6.2"),
         (["solve", "torch", "--gpu", "RTX 1"], "RTX 1"),
-        (["solve", "torch", "--toolkit", "all"], "no CUDA release"),
+        (["solve", "torch", "--toolkit", "all"], "invalid CUDA toolkit"),
         (["solve", "torch", "--exclude-newer", "soon"], "soon"),
         (["solve", "-r", "gone.txt"], "`gone.txt` cannot be read"),
         (["solve", "torch", "-c", "gone.txt"], "`gone.txt` cannot be read"),
