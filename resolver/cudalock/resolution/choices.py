@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from cudalock.resolution.cost import better_versions, component_key, component_order
+from cudalock.resolution.cost import better_versions, component_order
 from cudalock.resolution.limits import (
     READ_AHEAD,
     READ_AHEAD_AFTER,
@@ -27,7 +27,7 @@ from cudalock.versions import accepts, is_prerelease, may_accept, pins_exactly, 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Verb
     from cudalock.matrix.releases import Project
-    from cudalock.resolution.cost import Key
+    from cudalock.resolution.cost import Ranking
     from cudalock.resolution.model import Candidate, Requirement
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Network
@@ -48,12 +48,12 @@ def identify(name: str, extras: frozenset[str]) -> str:
 class Choices:
     """What one problem has to choose from beside its network."""
 
-    def __init__(self, problem: Problem, network: Network) -> None:
+    def __init__(self, problem: Problem, network: Network, ranking: Ranking) -> None:
         self.problem = problem
         self.domains = network.domains
+        self.ranking = ranking
         self._order = {name: component_order(problem, name) for name in network.domains}
         self._releases: dict[str, Releases] = {}
-        self._keys: dict[tuple[Candidate, str | None], Key] = {}
         self._extended: dict[tuple[Candidate, frozenset[str]], Candidate] = {}
         self._accepted: dict[tuple[str, tuple[str, ...], Verb], int] = {}
         self.has_reconsidered = False
@@ -125,32 +125,9 @@ class Choices:
         releases = self._releases.get(name) or self.releases(name)
         return (LOOSE if allowed & releases.newest else 1, 0, "")
 
-    def best(self, name: str, allowed: int, cuda: str | None) -> Candidate | None:
-        """The best candidate of a member of the network, None where none is left."""
-        favourite = self.problem.policy.favourites.get(name)
-        members = self.domains[name].members(allowed & self.domains[name].all & ~ABSENT)
-        return min(
-            members,
-            key=lambda each: (each.version != favourite, self.key(each, cuda)),
-            default=None,
-        )
-
-    def best_first(self, name: str, allowed: int, cuda: str | None) -> list[Candidate]:
-        """The candidates of a member of the network, the best first."""
-        favourite = self.problem.policy.favourites.get(name)
-        members = self.domains[name].members(allowed & self.domains[name].all & ~ABSENT)
-        members.sort(key=lambda candidate: self.key(candidate, cuda))
-        if favourite is not None:
-            members.sort(key=lambda candidate: candidate.version != favourite)
-        return members
-
-    def key(self, candidate: Candidate, cuda: str | None) -> Key:
-        """The place of a candidate among those of its project, made once."""
-        found = self._keys.get((candidate, cuda))
-        if found is None:
-            found = component_key(self.problem, candidate, cuda)
-            self._keys[candidate, cuda] = found
-        return found
+    def best_first(self, name: str, allowed: int, cuda: str | None) -> Iterator[int]:
+        """The positions of the candidates of a member of the network, the best first."""
+        return self.ranking.best_first(name, allowed, cuda)
 
     # -- candidates -------------------------------------------------------------------------------
 
@@ -165,7 +142,7 @@ class Choices:
         offered = self.releases(name).offered(bit)
         if len(offered) == 1:
             return [*offered]
-        return sorted(offered, key=lambda candidate: self.key(candidate, cuda))
+        return sorted(offered, key=lambda candidate: self.ranking.key(candidate, cuda))
 
     def with_extras(self, candidate: Candidate, extras: frozenset[str]) -> Candidate:
         """The candidate for a requirement that names extras, made once."""

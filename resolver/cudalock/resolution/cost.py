@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -25,11 +26,13 @@ from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.model import Candidate, label
+from cudalock.resolution.propagation import ABSENT
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
+    from cudalock.resolution.propagation import Domain
 
 TRUST: Final = {"own": 0, "known": 1, "other": 2}
 UNRANKED: Final = 1000
@@ -98,6 +101,51 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
         build.tag or "",
         build.local or "",
     )
+
+
+class Ranking:
+    """Points 4 to 6 over the candidates of one network, each worked out once.
+
+    What is best of thousands of wheels is asked after every dead end, and for every set of facts
+    that an explanation leaves out.
+    """
+
+    def __init__(self, problem: Problem, domains: Mapping[str, Domain]) -> None:
+        self._problem = problem
+        self._domains = domains
+        self._keys: dict[tuple[Candidate, str | None], Key] = {}
+        self._ranked: dict[tuple[str, str | None], tuple[int, list[int]]] = {}
+
+    def key(self, candidate: Candidate, cuda: str | None) -> Key:
+        """Point 5 for a candidate beside a framework built with a CUDA release."""
+        key = self._keys.get((candidate, cuda))
+        if key is None:
+            key = self._keys[candidate, cuda] = component_key(self._problem, candidate, cuda)
+        return key
+
+    def best_first(self, name: str, allowed: int, cuda: str | None) -> Iterator[int]:
+        """The positions of the candidates of a domain that are allowed, the best first."""
+        allowed &= self._domains[name].all & ~ABSENT
+        ranked, positions = self._ranked.get((name, cuda), (0, []))
+        if allowed & ~ranked:
+            ranked |= allowed
+            positions = self._rank(name, ranked, cuda)
+            self._ranked[name, cuda] = ranked, positions
+        for position in positions:
+            if allowed >> position & 1:
+                yield position
+
+    def _rank(self, name: str, mask: int, cuda: str | None) -> list[int]:
+        candidates = self._domains[name].candidates
+        favourite = self._problem.policy.favourites.get(name)
+        positions = [position for position in range(len(candidates)) if mask >> position & 1]
+        positions.sort(
+            key=lambda position: (
+                candidates[position].version != favourite,
+                self.key(candidates[position], cuda),
+            )
+        )
+        return positions
 
 
 def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:

@@ -51,7 +51,7 @@ def smallest_hitting_sets(
     sets = [frozenset(conflict) for conflict in conflicts]
     empty: frozenset[_Item] = frozenset()
     members = sorted(empty.union(*sets), key=key)  # type: ignore[type-var,arg-type]
-    for size in range(min(len(members), largest or len(members)) + 1):
+    for size in range(len(members) + 1 if largest is None else min(len(members), largest) + 1):
         hitting = [
             frozenset(chosen)
             for chosen in combinations(members, size)

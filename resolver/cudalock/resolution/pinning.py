@@ -161,17 +161,15 @@ class Clauses:
         base, _, version = self._identifiers[name]
         if version:
             builds = [
-                (self._choices.key(build, self.cuda), 1 << place)
+                (self._choices.ranking.key(build, self.cuda), 1 << place)
                 for place, build in enumerate(self._builds[name], 1)
                 if allowed & 1 << place
             ]
             return (min(builds)[1], 0) if builds else (0, allowed)
         if not self._choices.is_member(base):
             return self._choices.releases(base).best(allowed, self.cuda)
-        best = self._choices.best(base, allowed, self.cuda)
-        if best is None:
-            return 0, allowed
-        return 1 << self._choices.domains[base].place(best), 0
+        best = next(self._choices.best_first(base, allowed, self.cuda), None)
+        return (0, allowed) if best is None else (1 << best, 0)
 
     def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
         """See :class:`~cudalock.resolution.clauses.Chooser`."""

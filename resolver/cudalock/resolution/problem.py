@@ -12,7 +12,7 @@ offers what the goal's words and the target rule out as well, and names the elem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
@@ -121,9 +121,8 @@ class Problem:
             return None
         name = self.meant(canonical(parsed.name))
         self._check_extras(name, parsed.extras)
-        specifier = str(parsed.specifier)
-        specifiers = (specifier,) if specifier else ()
-        return Requirement(name, specifiers, kind, origin, frozenset(parsed.extras))
+        specifiers, extras = _specifiers_and_extras(text)
+        return Requirement(name, specifiers, kind, origin, extras)
 
     def _check_extras(self, name: str, extras: set[str]) -> None:
         """Raises UnknownName for an extra whose requirements the matrix does not hold: without them
@@ -424,7 +423,7 @@ class Problem:
             name = leading_name(text)
             if not self._requires_here(text, candidate.extras):
                 continue
-            parsed = parse_requirement(text)
+            specifiers, extras = _specifiers_and_extras(text)
             replaced = self._replaced(candidate, name)
             if replaced is not None:
                 if replaced.replacement:
@@ -432,11 +431,9 @@ class Problem:
                         replaced.replacement, (), "requires", fact_element(replaced.fact)
                     )
                 continue
-            if parsed.extras:
+            if extras:
                 self.universe.note_extras((text,))
-            specifier = str(parsed.specifier)
-            specifiers = (specifier,) if specifier else ()
-            yield Requirement(name, specifiers, "requires", origin, frozenset(parsed.extras))
+            yield Requirement(name, specifiers, "requires", origin, extras)
 
     def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
         """Whether a requirement's marker holds; with extras, whether one of them brings it in."""
@@ -563,3 +560,11 @@ class Problem:
     def marker_holds(self, marker: str) -> bool:
         """Evaluate a fact's ``when`` for the target."""
         return self._evaluate(f"x; {marker}", "")
+
+
+@cache  # to write a specifier out takes longer than all else that is done with a requirement
+def _specifiers_and_extras(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the specifier of a PEP 508 requirement, none or one, and its extras."""
+    parsed = parse_requirement(text)
+    specifier = str(parsed.specifier)
+    return (specifier,) if specifier else (), frozenset(parsed.extras)

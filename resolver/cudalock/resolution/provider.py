@@ -106,7 +106,9 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
     def _offered(self, wanted: list[Requirement]) -> Iterator[Candidate]:
         name, choices = wanted[0].name, self._choices
         if choices.is_member(name):
-            yield from choices.best_first(name, self._alive[name], self._cuda)
+            candidates = choices.domains[name].candidates
+            for position in choices.best_first(name, self._alive[name], self._cuda):
+                yield candidates[position]
             return
         # A yanked release is for those who pin it.
         is_pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)

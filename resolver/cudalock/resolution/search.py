@@ -22,7 +22,7 @@ from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
     Key,
     Newest,
-    component_key,
+    Ranking,
     component_order,
     cuda_build_key,
     index_key,
@@ -33,6 +33,7 @@ from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.network import build_network
 from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
 from cudalock.resolution.provider import pin
+from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
@@ -55,11 +56,13 @@ class Search:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self._witnesses: list[Witness] = []
         self._translations: dict[frozenset[Element], Choices] = {}
         self._pinnings: dict[frozenset[Element], Pinning] = {}
         self._goes_round = False
         """whether resolvelib was seen to go round in circles here"""
         self.network: Network = build_network(problem)
+        self._ranking = Ranking(problem, self.network.domains)
         self._framework = problem.matrix.framework
         self._components = sorted(
             (name for name in problem.goal_names if name != self._framework),
@@ -91,8 +94,16 @@ class Search:
 
     def is_possible(self, off: frozenset[Element] = NOTHING) -> bool:
         """Whether there is any answer without these elements, at whatever price in warnings."""
-        off = off | self.problem.soft_elements
-        return self._has_answer(self.network.alive(off), off)
+        return self._is_possible_without(off | self.problem.soft_elements)
+
+    def _is_possible_without(self, off: frozenset[Element]) -> bool:
+        if any(witness.shows_possible(off) for witness in self._witnesses):
+            return True
+        answer = self._first_answer(self.network.alive(off), off)
+        if answer is None:
+            return False
+        self._witnesses.append(Witness(self.problem, self.network, answer))
+        return True
 
     def holds_all(self) -> bool:
         """Whether there is an answer that no fact is given up for."""
@@ -124,16 +135,18 @@ class Search:
         """Whether there is an answer with this very candidate, at whatever price in warnings."""
         off = self.problem.soft_elements
         alive = self.network.alive(off)
-        alive[candidate.name] &= self._bits(candidate.name, {id(candidate)})
+        alive[candidate.name] &= self._bit(candidate)
         return self._has_answer(alive, off)
 
     def _has_answer(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Whether a search settles what propagation leaves of a part of the network."""
+        return self._first_answer(alive, off) is not None
+
+    def _first_answer(self, alive: Alive, off: frozenset[Element]) -> Assignment | None:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
-            return False
-        return any(
-            self._pin(part, cuda, off) is not None for part, cuda in self._by_build(alive, off)
-        )
+            return None
+        answers = (self._pin(part, cuda, off) for part, cuda in self._by_build(alive, off))
+        return next((answer for answer in answers if answer is not None), None)
 
     def _is_hopeless(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Whether a search beside no build in particular proves that there is no answer.
@@ -178,11 +191,9 @@ class Search:
         """A minimal set of soft facts that cannot all hold, from a set that cannot."""
         soft = self.problem.soft_elements
 
-        def is_possible(held: list[Element]) -> bool:
-            off = soft.difference(held)
-            return self._has_answer(self.network.alive(off), off)
-
-        return minimal_conflict(sorted(enforced), is_possible)
+        return minimal_conflict(
+            sorted(enforced), lambda held: self._is_possible_without(soft.difference(held))
+        )
 
     # -- one set of facts in force ------------------------------------------------------------
 
@@ -223,8 +234,7 @@ class Search:
         members = domain.members(alive[name])
         members.sort(key=lambda each: Newest(parse_version(each.version or "")))
         for version, group in groupby(members, key=lambda each: each.version or ""):
-            chosen = {id(candidate) for candidate in group}
-            part = self._only(alive, name, chosen, off)
+            part = self._only(alive, name, sum(map(self._bit, group)), off)
             if part is not None:
                 yield version, part
 
@@ -279,7 +289,7 @@ class Search:
         for _, group in groupby(members, key=cuda_build_key):
             answers: list[tuple[Key, Assignment]] = []
             for build in group:
-                part = self._only(alive, name, {id(build)}, off)
+                part = self._only(alive, name, self._bit(build), off)
                 if part is None:
                     continue
                 bound = self._bound(build, part) if answers else ()
@@ -301,7 +311,7 @@ class Search:
         )
         return _cost(
             build,
-            (min(component_key(self.problem, each, cuda) for each in members) for members in left),
+            (min(self._ranking.key(each, cuda) for each in members) for members in left),
         )
 
     def _by_build(
@@ -313,29 +323,25 @@ class Search:
             yield alive, self._cuda(None)
             return
         for build in self.network.domains[name].members(alive[name]):
-            part = self._only(alive, name, {id(build)}, off)
+            part = self._only(alive, name, self._bit(build), off)
             if part is not None:
                 yield part, self._cuda(build)
 
-    def _only(
-        self, alive: Alive, name: str, chosen: set[int], off: frozenset[Element]
-    ) -> Alive | None:
+    def _only(self, alive: Alive, name: str, mask: int, off: frozenset[Element]) -> Alive | None:
         """The network with only some candidates of a component left; None where that is no part of
         an answer."""
         part = dict(alive)
-        part[name] &= self._bits(name, chosen)
+        part[name] &= mask
         return part if self.network.propagate(part, off) is None else None
 
-    def _bits(self, name: str, chosen: set[int]) -> int:
-        """The candidates with these ids, as a set of a domain."""
-        candidates = self.network.domains[name].candidates
-        return sum(1 << at for at, candidate in enumerate(candidates) if id(candidate) in chosen)
+    def _bit(self, candidate: Candidate) -> int:
+        return 1 << self.network.domains[candidate.name].place(candidate)
 
     def _choices(self, off: frozenset[Element]) -> Choices:
         if off not in self._translations:
             is_own = off == self.problem.off
             problem = self.problem if is_own else self.problem.without(off)
-            self._translations[off] = Choices(problem, self.network)
+            self._translations[off] = Choices(problem, self.network, self._ranking)
         return self._translations[off]
 
     def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
@@ -368,12 +374,12 @@ class Search:
         for name in self._components:
             better = self._better_than(answer.candidates[name], alive, cuda)
             for candidate in better:
-                part = self._only(alive, name, {id(candidate)}, off)
+                part = self._only(alive, name, self._bit(candidate), off)
                 found = part and self._pin(part, cuda, off)
                 if found:
                     answer = found
                     break
-            part = self._only(alive, name, {id(answer.candidates[name])}, off)
+            part = self._only(alive, name, self._bit(answer.candidates[name]), off)
             if part is not None:
                 alive = part
         return answer
@@ -387,15 +393,15 @@ class Search:
 
     def _better_than(self, chosen: Candidate, alive: Alive, cuda: str | None) -> list[Candidate]:
         name = chosen.name
-        key = component_key(self.problem, chosen, cuda)
+        key = self._ranking.key(chosen, cuda)
         members = self.network.domains[name].members(alive[name] & ~ABSENT)
-        keyed = [(component_key(self.problem, each, cuda), each) for each in members]
+        keyed = [(self._ranking.key(each, cuda), each) for each in members]
         return [each for own, each in sorted(keyed, key=lambda pair: pair[0]) if own < key]
 
     def _cost(self, build: Candidate | None, pinned: Assignment) -> Key:
         cuda = self._cuda(build)
         chosen = (pinned.candidates[name] for name in self._components)
-        return _cost(build, (component_key(self.problem, each, cuda) for each in chosen))
+        return _cost(build, (self._ranking.key(each, cuda) for each in chosen))
 
 
 def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
