@@ -127,13 +127,13 @@ def shell_command(words: Iterable[str]) -> str:
     return " ".join(map(shell_word, words))
 
 
-_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+,@()=~-]*")
+_FILE_NAME: Final = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./][A-Za-z0-9 ._+,@()=~/-]*")
 
 
 def shell_file(name: str) -> str:
-    """Return a file's name for a command in a committed file: quoted, or `FILE` as a placeholder.
+    """Return a file's name or path for a command that others run: quoted, or the word `FILE`.
 
-    A lock is read by others than its author, in any shell. So a name gets the placeholder that some
-    shell expands, takes for an option or shows in another encoding.
+    A lock is read by others than its author, in any shell. So a name that some shell expands, takes
+    for an option or shows in another encoding is replaced.
     """
     return shell_word(name) if _FILE_NAME.fullmatch(name) else "FILE"

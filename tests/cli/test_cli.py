@@ -67,7 +67,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve", "torch", "--exclude-newer", "soon"], "soon"),
         (["solve", "-r", "gone.txt"], "`gone.txt` cannot be read"),
         (["solve", "torch", "-c", "gone.txt"], "`gone.txt` cannot be read"),
-        (["solve", "torch", "--json", "--format", "requirements"], "exclude each other"),
+        (["solve", "torch", "--json", "--format", "requirements"], "cannot be combined"),
         (["solve", "torch", "-o", "lock.yaml"], "--format requirements"),
         (["solve", "torch", "--matrix", "nowhere"], "matrix"),
         (["solve", "torch", "--torch", "99.1"], "newer than all releases"),
@@ -231,7 +231,7 @@ def test_no_table_no_defaults(tmp_path: Path, text: str | None) -> None:
         ("gpu = [8.6]", BadFile, "quotes"),
         ('format = ["json"]', BadFile, "text"),
         ('format = "yaml"', UsageError, "yaml"),
-        ("python = ", BadFile, "not TOML"),
+        ("python = ", BadFile, "not valid TOML"),
         ('help = "x"', UnknownName, "`help`"),
     ],
 )

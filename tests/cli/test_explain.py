@@ -203,13 +203,13 @@ def test_the_json_of_an_explanation_has_the_content_of_the_screen() -> None:
     lines: list[str] = []
     for pin in value["pins"]:
         lines.append(f"{pin['name']} {pin['version']}, from {pin['from']}")
-        lines.append(f"  wanted by {'; '.join(pin['wanted_by'])}")
+        lines.append(f"  required by {'; '.join(pin['wanted_by'])}")
         for passed in pin["passed_over"]:
             versions = passed["versions"]
             span = versions[0] if len(versions) == 1 else f"{versions[-1]} to {versions[0]}"
             fact = f"   [{passed['fact']}]" if passed["fact"] else ""
             lines.append(f"  newer {span}: {passed['why']}{fact}")
-        lines += [f"  would do: {build}" for build in pin["other_builds"]]
+        lines += [f"  would also work: {build}" for build in pin["other_builds"]]
     lines += [f"warning: {each['says']}   [{each['fact']}]" for each in value["warnings"]]
     assert "\n".join(lines) + "\n" == run(f"explain {goal}").stdout
 

@@ -412,7 +412,7 @@ def test_a_wrong_definition_is_named(small: Path, old: str, new: str, key: str) 
         (["table", "torch-tritn"], "hint: cudalock matrix table torch-triton"),
         (["table", "torch-triton", "9.9"], "no row for `9.9`"),
         (["table", "torch-triton", ">=x"], "neither a version nor a range"),
-        (["table", "cudnn", "--json", "--format", "csv"], "exclude each other"),
+        (["table", "cudnn", "--json", "--format", "csv"], "cannot be combined"),
         (["table", "cudnn", "--format", "html"], "'html' is not one of"),
         (["rules", "--for", "xformrs"], "did you mean `xformers`?"),
         (["rules", "--for", "nosuchthing"], "`nosuchthing` is no component"),

@@ -282,7 +282,7 @@ def test_an_unknown_text_gets_an_honest_no() -> None:
     assert "no command: no other version of a package changes this" in result.stdout
     unknown = run("-", text="torch 2.6.0+cu124: something else")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
-    assert "nothing in the text is known" in unknown.stderr
+    assert "no known message in the text" in unknown.stderr
     assert "bitsandbytes" in unknown.stderr
     assert "read from the text: torch 2.6.0+cu124" in unknown.stderr
 

@@ -59,7 +59,7 @@ def test_an_empty_environment_is_healthy(prefix: Path) -> None:
     result = doctor("--python", prefix)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1] == "healthy"
-    assert "stack: nothing of it is installed" in result.stdout
+    assert "stack: not installed" in result.stdout
 
 
 def test_a_python_of_the_system(
@@ -406,7 +406,7 @@ def test_an_environment_of_another_machine_is_not_run(tmp_path: Path, matrix: Ma
     install_stub(tmp_path / "Lib" / "site-packages", "torch", "2.5.1+cu124", imports=["torch"])
     result = doctor("--python", tmp_path, "--import")
     assert "note: CL712 nothing was imported" in result.stdout
-    assert "machine: not looked at" in result.stdout
+    assert "machine: not examined" in result.stdout
 
 
 @pytest.mark.network

@@ -62,12 +62,12 @@ def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matri
         (
             Request(driver=("580",)),
             "--gpu 8.9 --driver 580",
-            "detected: RTX 4090 (8.9), driver 551.86; --gpu says otherwise",
+            "detected: RTX 4090 (8.9), driver 551.86; override with --gpu",
         ),
         (
             Request(gpu=("RTX 4090",)),
             "--gpu 8.9 --driver 551.86",
-            "detected: RTX 4090 (8.9), driver 551.86; --driver says otherwise",
+            "detected: RTX 4090 (8.9), driver 551.86; override with --driver",
         ),
         # A GPU that is not here is in another machine: nothing is known of that one's driver.
         (Request(gpu=("RTX 5090",)), "--gpu 12.0", None),

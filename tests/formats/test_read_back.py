@@ -17,7 +17,7 @@ from cudalock.cli.settings import Settings
 from cudalock.cli.solve import solve
 from cudalock.errors import BadFile
 from cudalock.formats import DEFAULTS, WriteOptions, load_format
-from cudalock.formats.constraints import held
+from cudalock.formats.constraints import constrained_pins
 from cudalock.formats.json_lock import read as read_json
 from cudalock.goals import command_line
 from cudalock.lock import FileUrl
@@ -135,7 +135,8 @@ def test_requirements_of_a_folder_of_wheels(lock: Lock) -> None:
 
 def test_constraints(lock: Lock) -> None:
     file = written(lock, "constraints", "constraints.txt")
-    expected = [LockedPin(pin.name, pin.version, marker=pin.marker) for pin in held(lock)]
+    pins = constrained_pins(lock)
+    expected = [LockedPin(pin.name, pin.version, marker=pin.marker) for pin in pins]
     assert list(read_pins(file)) == expected
     assert {each.role for each in file.declared} <= {"constraint"}
     assert_command(file, lock)

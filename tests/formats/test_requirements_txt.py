@@ -107,7 +107,7 @@ def test_one_wheel_without_a_hash_means_no_hash_at_all() -> None:
     assert lines_of(text, "no hash") == [
         f"# no hash: {FLASH.name} from Dao-AILab/flash-attention (the project's own) "
         "has no published hash",
-        "# no hash: pip checks all or none, so none is here; --hashes require would refuse",
+        "# no hash: pip needs all hashes or none, so none is written; see --fetch-hashes",
     ]
 
 
@@ -196,7 +196,7 @@ def test_the_package_index_is_named_only_when_given() -> None:
         "--only-binary :all:",
     ]
     assert "secret" not in text
-    assert lines_of(text, "note") == ["# note: the credentials of an index address were left out"]
+    assert lines_of(text, "note") == ["# note: the credentials of an index URL were left out"]
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def test_settings_of_uv_beside_the_project(
         *shlex.split(SMALL), "--index-url", index, "-o", str(folder / "pyproject.toml")
     )
     assert (status, (folder / "pyproject.toml").read_bytes()) == (2, before)
-    assert f"`{folder / 'uv.toml'}`: uv has its indexes from this file" in output
+    assert f"`{folder / 'uv.toml'}`: uv reads its indexes from this file" in output
 
 
 @needs_311
@@ -341,7 +341,7 @@ def test_uv_lock_belongs_to_the_project_beside_it(folder: Path) -> None:
     (folder / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "1"\n')
     status, output = solve(*shlex.split(SMALL), "-o", str(folder / "uv.lock"))
     assert status == 2
-    assert "does not have this lock in it" in output
+    assert "does not contain this lock" in output
     assert f"-o {folder / 'pyproject.toml'}" in output
     assert not (folder / "uv.lock").exists()
 
@@ -379,7 +379,7 @@ def test_uv_lock_needs_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     text = uv_lock.render(lock(pin(build_wheel("mpmath", "1.3.0"))))
     other = text.replace('version = "1.3.0"', 'version = "1.2.1"')
-    monkeypatch.setattr(uv_lock, "_asked", lambda *_: other)
+    monkeypatch.setattr(uv_lock, "_run_uv", lambda *_: other)
     with pytest.raises(LockDiffers) as caught:
         uv_lock.render(lock(pin(build_wheel("mpmath", "1.3.0"))))
     assert caught.value.differences == (
@@ -662,7 +662,7 @@ def test_lists(text: str, changes: list[list[str] | None], more: list[str], expe
 PROJECT = '[project]\nname = "a"\nversion = "0"\n'
 INDEX = "[[tool.uv.index]]\n"
 REFUSED = {
-    "not TOML": ("[project\n", "is not TOML"),
+    "not TOML": ("[project\n", "is not valid TOML"),
     "another pin": (f'{PROJECT}dependencies = ["torch==2.4.0"]\n', "project.dependencies: "),
     "an address": (
         f'{PROJECT}dependencies = ["torch @ https://x.example/torch.whl"]\n',
@@ -806,10 +806,10 @@ def test_a_full_disk_where_uv_is_asked(folder: Path, monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(uv_lock, "_asked", fail)
+    monkeypatch.setattr(uv_lock, "_run_uv", fail)
     status, output = solve(*shlex.split(SMALL), "-o", str(folder / "uv.lock"))
     assert status == 2
-    assert output == "error: uv cannot be asked for uv.lock: No space left on device\n"
+    assert output == "error: uv cannot be run for uv.lock: No space left on device\n"
 
 
 def test_the_command_edits_in_place_and_once(folder: Path) -> None:

@@ -32,12 +32,12 @@ COMMANDS = {
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",
 }
-"""Command to the module that holds it, under the same name."""
+"""Command to the module that defines it, in a function of the same name."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every command."""
 
-MATRIX_HELP = "Another matrix than the one in use; `embedded` is the one that was installed."
+MATRIX_HELP = "Use the matrix in DIR; `embedded` is the one shipped with cudalock."
 
 
 def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +51,7 @@ INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: an error of cudalock's own."""
 
 
-# The last collection of a process looks at all it has made: a tenth of a solve, and in vain.
+# Python collects garbage once more when a process ends: a tenth of a solve's time, for nothing.
 atexit.register(gc.freeze)
 
 
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Runs a command and exits with its status; without `standalone_mode` errors are raised."""
+        """Run a command and exit with its status; without `standalone_mode` raise its errors."""
         words = list(sys.argv[1:] if args is None else args)
         if not standalone_mode:
             return super().main(words, prog_name, complete_var, False, **extra)
@@ -90,30 +90,35 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt as stopped:
             sys.exit(_stop_status(stopped))
         finally:
-            # Where the process goes on (a test), so does collecting.
+            # A test goes on in the same process.
             gc.enable()
         sys.exit(status if isinstance(status, int) else 0)
 
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Ends on SIGTERM and SIGHUP as on an interrupt: what was begun is put away."""
+    """Treat SIGTERM and SIGHUP like an interrupt, so that temporary files are removed."""
 
     def stop(number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt(number)
 
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # What was set to be ignored, as nohup does, stays so. Other threads set no signals.
-    taken = [each for each in known if signal.getsignal(each) is signal.SIG_DFL]
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # nohup makes a process ignore SIGHUP: leave that. Only the main thread may set signals, and
+    # elsewhere it is a ValueError.
+    handled = [
+        signal_number
+        for signal_number in signals
+        if signal.getsignal(signal_number) is signal.SIG_DFL
+    ]
     with suppress(ValueError):
-        for each in taken:
-            signal.signal(each, stop)
+        for signal_number in handled:
+            signal.signal(signal_number, stop)
     try:
         yield
     finally:
         with suppress(ValueError):
-            for each in taken:
-                signal.signal(each, signal.SIG_DFL)
+            for signal_number in handled:
+                signal.signal(signal_number, signal.SIG_DFL)
 
 
 def _stop_status(stopped: BaseException | None) -> int:
@@ -122,7 +127,7 @@ def _stop_status(stopped: BaseException | None) -> int:
 
 
 def _fail(error: Exception, *, verbose: bool) -> NoReturn:
-    """Says what went wrong on standard error and exits."""
+    """Print an error on standard error and exit with its status."""
     if isinstance(error, click.Abort):
         sys.exit(_stop_status(error.__cause__))
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -133,7 +138,7 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
     if isinstance(error, click.ClickException):
         error = _of_click(error)
     elif isinstance(error, OSError) and error.filename is None:
-        # Help and versions are written by click; results have their own way, in render.
+        # Help and versions are written by click; results go through console.emit.
         error = _of_stream(error)
     if isinstance(error, CudalockError):
         tell(error_text(error))
@@ -161,12 +166,12 @@ def _internal(error: Exception, *, verbose: bool) -> CudalockError:
     reason = " ".join(str(error).split())
     return CudalockError(
         f"cudalock: internal error: {type(error).__name__}: {reason}; please report it",
-        hints=() if verbose else ("the same command with `-v` shows where it happened",),
+        hints=() if verbose else ("run the command with `-v` to see where it happened",),
     )
 
 
-def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
+def _print_version(ctx: click.Context, _param: click.Parameter, is_given: bool) -> None:
+    if not is_given or ctx.resilient_parsing:
         return
     from cudalock import __version__
     from cudalock.cli.console import warn

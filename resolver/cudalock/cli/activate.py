@@ -1,4 +1,4 @@
-"""`cudalock activate`: the CUDA libraries that pip installed, found first."""
+"""`cudalock activate`: make a shell find pip-installed CUDA libraries first."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SNIPPET = "\0"
     metavar="[PATH]",
     is_flag=False,
     flag_value=SNIPPET,
-    help="The environment, or its interpreter; without PATH, lines for a Python program.",
+    help="The environment, or its interpreter; without PATH, print Python code.",
 )
-@click.option("--snippet", is_flag=True, help="The same as `--python` without PATH.")
-@click.option("--shell", type=click.Choice(SHELLS), help="For this shell; guessed if not said.")
-@click.option("--install", is_flag=True, help="Put files where an old Triton looks for them.")
-@click.option("--uninstall", is_flag=True, help="Take away what --install put.")
-@click.option("--wheels", metavar="DIR", help="--install: take a missing wheel from there.")
-@click.option("--offline", is_flag=True, help="--install: never use the network.")
+@click.option("--snippet", is_flag=True, help="Same as --python without PATH.")
+@click.option("--shell", type=click.Choice(SHELLS), help="Shell to write for (default: detected).")
+@click.option("--install", is_flag=True, help="Copy files to where an old Triton looks for them.")
+@click.option("--uninstall", is_flag=True, help="Remove what --install copied.")
+@click.option("--wheels", metavar="DIR", help="With --install: take missing wheels from DIR.")
+@click.option("--offline", is_flag=True, help="With --install: do not use the network.")
 @matrix_option
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
 def activate(
     python: str | None,
     snippet: bool,
@@ -52,9 +52,9 @@ def activate(
     matrix: str | None,
     quiet: bool,
 ) -> None:
-    """Print what makes a shell find an environment's pip-installed CUDA libraries first.
+    """Print commands that make a shell find an environment's pip-installed CUDA libraries first.
 
-    That is PATH on Windows, LD_LIBRARY_PATH on Linux, and CUDA_PATH. Evaluate it:
+    They set CUDA_PATH, and PATH on Windows or LD_LIBRARY_PATH on Linux. Evaluate them:
 
     \b
       bash, zsh    eval "$(cudalock activate)"
@@ -62,30 +62,29 @@ def activate(
       PowerShell   cudalock activate | Out-String | Invoke-Expression
       cmd          for /f "delims=" %i in ('cudalock activate --shell cmd') do @call %i
 
-    `cudalock activate --python` prints a few lines for the top of a program that do the same
-    there, on Windows: a Linux process reads LD_LIBRARY_PATH when it starts, and never again.
+    `cudalock activate --python` prints lines for the top of a Python program that do the same on
+    Windows. A Linux process reads LD_LIBRARY_PATH only when it starts.
 
-    With --install the files that an old Triton for Windows lacks are put where it looks for
-    them; --uninstall takes them away. The environment is the active one, or that of --python.
+    --install copies the files that an old Triton for Windows lacks to where it looks for them;
+    --uninstall removes them. The environment is the active one, or that of --python.
 
-    Exit status: 0 done; 1 there are no such libraries, or nothing has to be put; 2 the question
-    was wrong; 3 the network failed.
+    Exit status: 0 done; 1 no such libraries, or nothing to copy; 2 invalid input; 3 network error.
     """
     modes = [
         name
-        for name, said in {
+        for name, is_given in {
             "--python": python == SNIPPET,
             "--snippet": snippet,
             "--install": install,
             "--uninstall": uninstall,
         }.items()
-        if said
+        if is_given
     ]
     if len(modes) > 1 or (modes and shell):
-        listed = " and ".join(f"`{each}`" for each in [*modes, *(["--shell"] if shell else [])])
-        raise Contradiction(f"{listed} exclude each other")
+        listed = " and ".join(f"`{option}`" for option in [*modes, *(["--shell"] if shell else [])])
+        raise Contradiction(f"{listed} cannot be combined")
     if (wheels or offline) and not install:
-        raise Contradiction("`--wheels` and `--offline` go with `--install`")
+        raise Contradiction("`--wheels` and `--offline` need `--install`")
     facts = load_matrix(matrix)
     if snippet or python == SNIPPET:
         _print_snippet(facts)
@@ -121,13 +120,13 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
     from cudalock.cli.console import emit, tell
     from cudalock.environment.libraries import find_libraries
 
-    found = find_libraries(layout, matrix)
-    if not found.folders:
+    libraries = find_libraries(layout, matrix)
+    if not libraries.folders:
         raise NothingFound(
             f"pip has installed no CUDA libraries into `{layout.prefix}` ({layout.target.label})",
             hints=["`cudalock solve --toolkit 12.4.1:cudart,cublas,nvrtc` shows what to install"],
         )
-    activation = Activation(found.folders, found.root, layout.is_windows)
+    activation = Activation(libraries.folders, libraries.root, layout.is_windows)
     shell = shell or guess_shell(is_windows=layout.is_windows)
     emit(write(shell, activation))
     if not quiet:
@@ -161,18 +160,18 @@ def _install(
     from cudalock.cli.console import tell
     from cudalock.environment import read_inventory
 
-    wanted = placement.find_wanted(layout, matrix)
+    files = placement.find_wanted(layout, matrix)
     with TemporaryDirectory(prefix="cudalock-") as scratch:
 
         def wheel(place: Place) -> Path:
             return _wheel(place, layout, matrix, wheels, offline, Path(scratch))
 
-        placed = placement.install(wanted, read_inventory(layout.site_packages), matrix, wheel)
+        placed = placement.install(files, read_inventory(layout.site_packages), matrix, wheel)
     _tell_files(placed)
     if not quiet and not placed.files:
-        tell("all of it is there already")
+        tell("all files are there already")
     if not quiet:
-        for fact in dict.fromkeys(each.place.fact for each in wanted):
+        for fact in dict.fromkeys(file.place.fact for file in files):
             tell(_note(matrix.fact(fact)))
 
 
@@ -183,9 +182,9 @@ def _wheel(
     from cudalock.activate import wheel_files
 
     if wheels:
-        found = wheel_files.in_folder(Path(wheels), place, layout.target, matrix)
-        if found is not None:
-            return found
+        wheel = wheel_files.in_folder(Path(wheels), place, layout.target, matrix)
+        if wheel is not None:
+            return wheel
     chosen = wheel_files.choose_wheel(place, layout.target, matrix)
     if offline or wheels:
         raise wheel_files.missing(chosen, str(layout.prefix))
@@ -199,9 +198,9 @@ def _uninstall(layout: Layout, *, quiet: bool) -> None:
     placed = placement.remove(layout)
     _tell_files(placed)
     for file in placed.left:
-        tell(f"warning: `{file}` was changed since, and is left")
+        tell(f"warning: `{file}` was changed since it was copied, and is not removed")
     if not quiet and not placed.files:
-        tell("none of it was there any more")
+        tell("nothing to remove")
 
 
 def _tell_files(placed: Placed) -> None:

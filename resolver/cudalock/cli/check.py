@@ -1,4 +1,4 @@
-"""`cudalock check`: whether the pins of files can be had and go together."""
+"""`cudalock check`: check that the pins of files exist and are compatible."""
 
 from __future__ import annotations
 
@@ -29,21 +29,25 @@ if TYPE_CHECKING:
 STDIN = "-"
 FORMATS = ("text", "json", "github", "sarif")
 MAX_ROUNDS = 4
-"""How often a file is mended and looked at again: a change may bring another to light."""
+"""How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
-@click.command(short_help="Whether pins go together.", context_settings=CONTEXT)
+@click.command(short_help="Check that pins are compatible.", context_settings=CONTEXT)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @target_options
-@click.option("--here", is_flag=True, help="For this machine: its Python, GPU and driver too.")
-@click.option("--fix", is_flag=True, help="Rewrite the pins that have to change, and no more.")
-@click.option("--fresh", is_flag=True, help="Whether each lock still answers its own command.")
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--format", type=click.Choice(FORMATS), help="text unless another is said.")
-@click.option("-o", "--output", metavar="FILE", help="Write there and not to standard output.")
-@click.option("--offline", is_flag=True, help="Never use the network; it is not needed.")
+@click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
+@click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Check that each lockfile is still what its recorded command produces.",
+)
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--format", type=click.Choice(FORMATS), help="Output format (default: text).")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
+@click.option("--offline", is_flag=True, help="Do not use the network; check never does.")
 @matrix_option
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -59,28 +63,29 @@ def check(
     quiet: bool,
     **_flags: Any,
 ) -> None:
-    """Say what is wrong with the pins in each FILE, as `file:line:col: CODE message`.
+    """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml or Dockerfile; - is standard input, as `pip freeze` writes. Without any, the
-    files of the current directory are looked for.
+    environment.yml or Dockerfile; - is standard input, as `pip freeze` writes. Without FILE, the
+    files of the current directory are checked.
 
-    The targets are those that options state, else `targets` of [tool.cudalock] in pyproject.toml.
-    Without either, what holds on some likely target is fine: what this machine has does not count,
-    unless --here asks for it. A line is not complained about under
-    `# cudalock: ignore[CODE]`.
+    The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
+    Without either, a pin passes if it works on one common target; this machine is ignored unless
+    --here is given. `# cudalock: ignore[CODE]` at the end of a line silences a code there.
 
-    Exit status: 0 no errors; 1 errors, or a file was changed; 2 the question was wrong.
+    Exit status: 0 no errors; 1 errors, or --fix changed a file; 2 invalid input.
     """
     from cudalock.findings import is_failure
 
     universe = open_matrix(matrix)
-    names = list(files) or _found()
+    names = list(files) or _files_here()
     changed: list[str] = []
     if fresh:
         findings = _stale(names, universe)
     elif fix and STDIN in names:
-        raise Contradiction("`--fix` changes files, and standard input is none")
+        raise Contradiction(
+            "`--fix` cannot be combined with `-`: standard input cannot be rewritten"
+        )
     else:
         targets = _targets(TargetOptions.of(ctx, Settings.read()), universe, here=here, quiet=quiet)
         findings = _checked(names, universe, targets, changed if fix else None)
@@ -90,10 +95,10 @@ def check(
     ctx.exit(1 if changed or is_failure(findings, strict=strict) else 0)
 
 
-def _found() -> list[str]:
+def _files_here() -> list[str]:
     from cudalock.projects.read import find_files
 
-    return [each.as_posix() for each in find_files(Path())]
+    return [path.as_posix() for path in find_files(Path())]
 
 
 # -- checking -----------------------------------------------------------------------------------
@@ -102,22 +107,22 @@ def _found() -> list[str]:
 def _checked(
     names: Sequence[str], universe: Universe, targets: Sequence[Target], changed: list[str] | None
 ) -> list[Finding]:
-    """The findings of every file, each once. `changed` takes what `--fix` changes."""
+    """Return the findings of all files, each once; `--fix` adds its changes to `changed`."""
     from cudalock.check import check_file
     from cudalock.projects.read import read_file
 
     stdin = _stdin() if STDIN in names else None
-    found: dict[tuple[object, ...], Finding] = {}
+    unique: dict[tuple[object, ...], Finding] = {}
     for name in names:
         file = read_file(name, stdin)
         stated = targets or _own_targets(file, universe)
         if changed is not None:
-            findings = _mended(file, universe.matrix, stated, changed)
+            findings = _fixed(file, universe.matrix, stated, changed)
         else:
             findings = check_file(file, universe.matrix, stated).findings
         for finding in findings:
-            found.setdefault((finding.code, finding.place, finding.members), finding)
-    return list(found.values())
+            unique.setdefault((finding.code, finding.place, finding.members), finding)
+    return list(unique.values())
 
 
 def _stdin() -> bytes:
@@ -126,10 +131,10 @@ def _stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _mended(
+def _fixed(
     file: ProjectFile, matrix: Matrix, targets: Sequence[Target], changed: list[str]
 ) -> list[Finding]:
-    """Mends a file until nothing more can be; what is still found then."""
+    """Fix a file as long as something can be fixed, and return the findings that are left."""
     from cudalock.check import check_file
     from cudalock.check.fix_text import rewrite
     from cudalock.cli.console import write_bytes
@@ -140,9 +145,9 @@ def _mended(
         rewritten = rewrite(checked, matrix)
         if not rewritten:
             break
-        for each in rewritten:
-            write_bytes(each.file.name, each.content)
-            changed += [f"{each.file.name}: {says}" for says in each.changes]
+        for new in rewritten:
+            write_bytes(new.file.name, new.content)
+            changed += [f"{new.file.name}: {change}" for change in new.changes]
         checked = check_file(read_file(file.name), matrix, targets)
     return checked.findings
 
@@ -153,7 +158,7 @@ def _mended(
 def _targets(
     options: TargetOptions, universe: Universe, *, here: bool, quiet: bool
 ) -> list[Target]:
-    """The targets that options and settings state; what they leave open is not stated in them."""
+    """Return the targets that options and settings state, none if they state none."""
     from cudalock.cli.machine import targets_of, targets_stated
 
     if here:
@@ -162,7 +167,7 @@ def _targets(
 
 
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:
-    """This machine, as far as no option says otherwise; what was detected is told."""
+    """Return this machine as a target; options win over what is detected, which is reported."""
     from cudalock.cli.machine import Looking, at_environments, read_targets
 
     looking = Looking(universe.matrix)
@@ -175,7 +180,7 @@ def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[
 def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
     from cudalock.cli.machine import targets_of
 
-    return targets_of([said.value for said in file.targets], universe)
+    return targets_of([phrase.value for phrase in file.targets], universe)
 
 
 # -- locks --------------------------------------------------------------------------------------
@@ -208,12 +213,17 @@ def _report(
     from cudalock.findings import SEVERITIES
 
     if not names:
-        tell("there is no file that check reads below this directory")
+        tell("no file to check in this directory")
         return
     for says in changed:
         tell(f"changed: {says}")
-    counts = [(sum(each.severity == one for each in findings), one) for one in SEVERITIES]
-    said = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
-    mendable = not fixing and any(each.severity == "error" and each.fix for each in findings)
+    counts = [
+        (sum(finding.severity == severity for finding in findings), severity)
+        for severity in SEVERITIES
+    ]
+    findings_text = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
+    mendable = not fixing and any(
+        finding.severity == "error" and finding.fix for finding in findings
+    )
     files = counted(len(names), "file")
-    tell(f"{files}: {said}{'; `--fix` mends what it can' if mendable else ''}")
+    tell(f"{files}: {findings_text}{'; `--fix` mends what it can' if mendable else ''}")

@@ -1,4 +1,4 @@
-"""Words for people and bytes for files: the one place that writes to a stream or a file.
+"""The one place that writes to a stream or a file.
 
 Results go to standard output with `emit` or to a file with `write_text`; everything else goes to
 standard error with `tell`. Results are the same bytes everywhere. Messages suit the stream: colour
@@ -30,19 +30,17 @@ if TYPE_CHECKING:
 NAMED_PINS: Final = 8
 """How many pins the first line of a summary names."""
 
-_KEYS: Final = re.compile(
-    r"^(error|warning|hint|note|builders|warnings|needs|install):", re.MULTILINE
-)
+_KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|needs|install):", re.MULTILINE)
 _COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 
 
 def summary(lock: Lock, *, install: str | None = None) -> str:
-    """A lock in a few lines: the build, the builders, warnings, what it needs, how to install it.
+    """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
 
-    `install` is the command to show; without one that line is left out.
+    `install` is how to install it, for a last line.
     """
     lines = [ascii_line(line) for line in _summary_lines(lock)]
-    # These have paths and commands in them, which are so and not otherwise.
+    # Notes contain paths and commands, which have to keep their letters.
     lines += [one_line(f"note: {note}") for note in lock.notes]
     if install is not None:
         lines.append(one_line(f"install: {install}"))
@@ -56,13 +54,14 @@ def _summary_lines(lock: Lock) -> Iterator[str]:
     where = " and ".join(target.label for target in lock.targets)
     yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
-    yield f"builders: {listed(builders)}"
-    yield from _warning_lines(lock) or ["warnings: none"]
+    if builders:
+        yield f"builders: {listed(builders)}"
+    yield from _warning_lines(lock)
     yield f"needs: {listed(lock.needs)}"
 
 
 def _headline(lock: Lock) -> str:
-    """The pin that fixes the CUDA version, then what was asked for."""
+    """Return the pin that fixes the CUDA version, then the requested ones."""
     pins = sorted(
         (pin for pin in lock.pins if pin.is_requested or pin.name == lock.framework),
         key=lambda pin: (pin.name != lock.framework, pin.name),
@@ -88,7 +87,7 @@ def _warning_lines(lock: Lock) -> list[str]:
 
 
 def error_text(error: CudalockError) -> str:
-    """`error: ...`, then after a blank line `hint: ...` for each hint; lines are never wrapped."""
+    """Return `error: ...`, then after a blank line `hint: ...` for each hint, unwrapped."""
     hints = [f"hint: {' '.join(hint.split())}" for hint in error.hints]
     return "\n".join([f"error: {error.message}", *([""] if hints else []), *hints])
 
@@ -118,7 +117,7 @@ def warn(text: str) -> None:
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Bars on standard error while files come in: call it with name, bytes there, bytes in all.
+    """Show bars on standard error for downloads: call it with name, bytes done, bytes in all.
 
     Without a terminal nothing is shown.
     """
@@ -144,7 +143,7 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None]
 
 @contextmanager
 def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """One bar on standard error: call it with what was done last, how many are done, of how many.
+    """Show one bar on standard error: call it with the last step, the steps done, and all steps.
 
     Without a terminal nothing is shown.
     """
@@ -167,7 +166,7 @@ def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def wants_colour(stream: IO[Any]) -> bool:
-    """NO_COLOR says no, then FORCE_COLOR says yes, then a terminal decides."""
+    """Return whether to colour: NO_COLOR forbids it, else FORCE_COLOR or a terminal wants it."""
     if os.environ.get("NO_COLOR"):
         return False
     forced = os.environ.get("FORCE_COLOR")
@@ -181,9 +180,9 @@ def _coloured_key(match: re.Match[str]) -> str:
 
 
 def _showable(text: str, encoding: str) -> str:
-    """The text as a console with this encoding can show it.
+    """Return the text as a console with this encoding can show it.
 
-    Control characters go: a file name quoted in an error must not move the cursor.
+    Control characters become `?`: a file name in an error must not move the cursor.
     """
     printable = "".join(
         c if c.isprintable() or c == "\n" else "?"
@@ -209,23 +208,23 @@ def emit(text: str) -> None:
         stream.flush()
         if hasattr(stream, "buffer"):
             stream.buffer.write(text.encode("utf-8", "replace"))
-        else:  # a StringIO put in its place
+        else:  # a StringIO, in a test
             stream.write(text)
         stream.flush()
     except OSError as error:
-        # Else Python tries again when it ends, and reports that as an error of its own.
+        # Else Python flushes again when it ends, and reports that as an error of its own.
         _silence(stream)
         if not _is_closed_pipe(error):
             raise OutputError(f"cannot write to standard output: {_reason(error)}") from None
 
 
 def _is_closed_pipe(error: OSError) -> bool:
-    # Windows says EINVAL for a pipe whose reader has gone.
+    # Windows reports EINVAL for a pipe without a reader.
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def _silence(stream: IO[Any]) -> None:
-    """Let whatever is still buffered for the stream go nowhere."""
+    """Redirect the stream, and what it still buffers, to the null device."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -242,18 +241,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8", "replace"))
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file as `write_text` does, whatever its bytes mean."""
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file as `write_text` does, from bytes."""
     try:
-        # Links are followed first: replacing one would leave its target as it was.
+        # Follow links first: replacing a link would leave its target unchanged.
         target = Path(path).resolve()
         mode = _mode(target)
         if mode is not None and not stat.S_ISREG(mode):
-            _write_special(target, mode, data)
+            _write_special(target, mode, content)
         else:
             _check_writable(target, mode)
-            kept = None if mode is None else stat.S_IMODE(mode)
-            write_atomically(target, data, kept, to_disk=True)
+            permissions = None if mode is None else stat.S_IMODE(mode)
+            write_atomically(target, content, permissions, to_disk=True)
     except (OSError, RuntimeError, ValueError) as error:
         # resolve() raises RuntimeError for a loop of links, ValueError for a NUL in the name.
         hints = _hints(error, Path(path))
@@ -267,16 +266,16 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _write_special(target: Path, mode: int, data: bytes) -> None:
+def _write_special(target: Path, mode: int, content: bytes) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     with suppress(BrokenPipeError), target.open("wb") as file:
-        file.write(data)
+        file.write(content)
 
 
 def _check_writable(target: Path, mode: int | None) -> None:
-    # Renaming over a read-only file works, but whoever made it read-only meant it. The bits are
-    # looked at too, since for root every file is writable.
+    # Renaming over a read-only file would work, but its owner protected it. The mode is checked
+    # too, since for root every file is writable.
     if mode is not None and not (mode & 0o222 and os.access(target, os.W_OK)):
         raise PermissionError(errno.EACCES, "the file is read-only")
 

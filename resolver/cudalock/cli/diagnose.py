@@ -1,4 +1,4 @@
-"""`cudalock diagnose`: what a message means, and the command that mends it."""
+"""`cudalock diagnose`: what an error message means, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ _PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
 
 
 class _TextCommand(click.Command):
-    """Takes an argument that begins with `-` and has blanks in it as text, not as an option: issue
-    templates and `transformers-cli env` begin their lines so."""
+    """Take an argument that begins with `-` and has blanks in it as text, not as an option.
+
+    Issue templates and `transformers-cli env` begin their lines so.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_text = [word.startswith("-") and len(word.split()) > 1 for word in args]
@@ -48,15 +50,13 @@ class _TextCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-@click.command(
-    cls=_TextCommand, short_help="What an error message means.", context_settings=CONTEXT
-)
+@click.command(cls=_TextCommand, short_help="Explain an error message.", context_settings=CONTEXT)
 @click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]")
-@click.option("--python", metavar="V", help="The Python it was, if the text does not tell.")
-@click.option("--platform", metavar="P", help=f"The platform: {_PLATFORMS}, ...")
-@click.option("--gpu", metavar="NAME|CC", help="The GPU.")
-@click.option("--driver", metavar="V", help="The driver.")
-@click.option("--json", "as_json", is_flag=True, help="The same value as JSON.")
+@click.option("--python", metavar="V", help="Python version, if the text does not name it.")
+@click.option("--platform", metavar="P", help=f"Platform: {_PLATFORMS}, ...")
+@click.option("--gpu", metavar="NAME|CC", help="GPU name or compute capability.")
+@click.option("--driver", metavar="V", help="NVIDIA driver version.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @matrix_option
 @click.pass_context
 def diagnose(
@@ -77,8 +77,8 @@ def diagnose(
     the rest is taken from this machine. A command is solved before it is printed, and printed only
     if its solution changes what the cause rests on.
 
-    Exit status: 0 explained; 1 nothing in the text is known, or its cause is neither in packages
-    nor in the machine (memory, the program, a model file, the network); 2 usage error.
+    Exit status: 0 explained; 1 no known message in the text, or its cause is neither in packages
+    nor in the machine (memory, the program, a model file, the network); 2 invalid input.
     """
     from cudalock import diagnose as engine
     from cudalock.cli.console import emit
@@ -103,7 +103,7 @@ def _read(words: tuple[str, ...]) -> str:
     if words in ((), ("-",)):
         if not words and sys.stdin.isatty():
             raise UsageError(
-                "no text to look at",
+                "no text to explain",
                 hints=['`cudalock diagnose "message"`', "`... | cudalock diagnose -`"],
             )
         return decode(sys.stdin.buffer.read())
@@ -118,9 +118,9 @@ def _read(words: tuple[str, ...]) -> str:
         except OSError as error:
             raise BadFile(f"`{text}` cannot be read: {error.strerror or error}") from None
     if len(words) == 1 and "\n" not in text and _is_folder(text):
-        raise BadFile(f"`{text}` is a folder: name the file in it")
+        raise BadFile(f"`{text}` is a folder: give a file in it")
     if len(words) == 1 and len(text.split()) == 1 and Path(text).suffix.lower() in _FILES:
-        raise BadFile(f"there is no file `{text}`")
+        raise BadFile(f"no such file: `{text}`")
     return text
 
 
@@ -147,7 +147,7 @@ def _clues_of_flags(
         version += "t" if free_threaded else ""
     capability = matrix.gpus.find(gpu) if gpu else None
     if gpu and capability is None:
-        raise BadTarget(f"`{gpu}` is no GPU or compute capability known here")
+        raise BadTarget(f"unknown GPU or compute capability `{gpu}`")
     return Clues(version, platform, capability, driver)
 
 
@@ -204,7 +204,7 @@ def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
         return
     if diagnosis.pins and not remedy.changes and not remedy.added:
         yield "the versions stay, and their wheels change: the command names wheels that fit"
-    yield f"mend: {remedy.command}"
+    yield f"fix: {remedy.command}"
     for name, before, after in remedy.changes:
         yield f"  {name} {before} -> {after}"
     for name, version in remedy.added:
@@ -228,7 +228,7 @@ def _why_none(diagnosis: Diagnosis) -> str:
     if missing:
         parts = " and ".join(FACETS[name].title for name in missing)
         return f"the text does not name the {parts}; add --{missing[0]}"
-    return "no versions are known to fix this from what the text tells; see above"
+    return "no versions are known to fix this from what the text states; see above"
 
 
 def _unknown(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
@@ -238,9 +238,12 @@ def _unknown(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
     inputs = "; ".join(_read_from(diagnosis))
     more = f"\nread from the text: {inputs}" if inputs else ""
     return NothingFound(
-        f"nothing in the text is known: searched it for {messages} messages of"
+        f"no known message in the text: searched it for {messages} messages of"
         f" {', '.join(components)} (matrix {matrix.version}){more}",
-        hints=["`cudalock doctor` examines the environment itself"],
+        hints=[
+            "paste more: a traceback from `Traceback` on, a pip log from its first error",
+            "`cudalock doctor` examines the environment itself",
+        ],
     )
 
 

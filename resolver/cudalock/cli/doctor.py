@@ -1,4 +1,4 @@
-"""`cudalock doctor`: whether an environment is healthy, and what mends it."""
+"""`cudalock doctor`: find the problems of an environment, and their fixes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,24 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.doctor/1"
 
 
-@click.command(short_help="What is wrong with an environment.", context_settings=CONTEXT)
+@click.command(short_help="Find problems in an environment.", context_settings=CONTEXT)
 @click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
-@click.option("--lock", metavar="FILE", help="Also compare it with a lock.")
-@click.option("--import", "imports", is_flag=True, help="Also import the stack, and try it.")
-@click.option("--gpu", metavar="NAME|CC", multiple=True, help="Take this GPU to be there.")
-@click.option("--driver", metavar="VERSION", help="Take this driver to be there.")
+@click.option("--lock", metavar="FILE", help="Also compare it with this lockfile.")
+@click.option(
+    "--import", "imports", is_flag=True, help="Also import the stack, and try it on the GPU."
+)
+@click.option(
+    "--gpu", metavar="NAME|CC", multiple=True, help="Assume this GPU is present. Repeatable."
+)
+@click.option("--driver", metavar="VERSION", help="Assume this driver is installed.")
 @click.option(
     "--no-detect",
     is_flag=True,
     envvar="CUDALOCK_NO_DETECT",
-    help="Do not look for a GPU and a driver here.",
+    help="Do not detect this machine's GPU and driver.",
 )
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--json", is_flag=True, help=f"The findings as JSON ({SCHEMA}).")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--json", is_flag=True, help=f"Print JSON ({SCHEMA}).")
 @matrix_option
 @click.pass_context
 def doctor(
@@ -54,14 +58,14 @@ def doctor(
 ) -> None:
     """Examine what is installed in an environment: the active one, or that of --python.
 
-    Its files are read, and nothing of it is imported: what clashes by metadata or by a known fact,
-    what is there twice or is missing, whether the CUDA build suits GPU and driver, which CUDA
-    libraries are found first. A Windows environment can be examined from Linux.
+    Files are read, and nothing is imported. Reported are conflicts by metadata or by a known fact,
+    packages that are installed twice or missing, a CUDA build that does not suit GPU or driver, and
+    CUDA libraries that are found first. A Windows environment can be examined on Linux.
 
-    --import runs that Python: each member of the stack is imported in a process of its own, and
-    where there is a GPU it is tried.
+    --import runs the environment's Python: it imports each package of the stack in a process of its
+    own, and tries it if there is a GPU.
 
-    Exit status: 0 healthy; 1 something is broken; 2 the question was wrong.
+    Exit status: 0 healthy; 1 problems; 2 invalid input.
     """
     from cudalock.cli.console import emit
     from cudalock.doctor import arrange, examine
@@ -102,14 +106,16 @@ def _machine(
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import parse_driver, parse_gpu
 
-    found = (
+    machine = (
         detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
     )
     if gpus:
-        found = found._replace(gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus))
+        machine = machine._replace(
+            gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus)
+        )
     if driver:
-        found = found._replace(driver=parse_driver(driver), trouble=None)
-    return found
+        machine = machine._replace(driver=parse_driver(driver), trouble=None)
+    return machine
 
 
 def _subject(
@@ -148,8 +154,8 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
     layout = subject.layout
     yield f"{layout.prefix} ({layout.kind}): {layout.target.label}"
     yield f"machine: {str(subject.machine) or _no_machine(subject)}"
-    stack = ", ".join(str(each) for each in _members(subject))
-    yield f"stack: {stack or 'nothing of it is installed'}"
+    stack = ", ".join(str(package) for package in _members(subject))
+    yield f"stack: {stack or 'not installed'}"
     yield ""
     for finding in findings:
         yield f"{finding.severity}: {finding}"
@@ -162,16 +168,17 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
 
 def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
-        return f"its {CUDA.vendor} driver does not answer"
-    return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not looked at"
+        return f"the {CUDA.vendor} driver does not respond"
+    return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not examined"
 
 
 def _verdict(findings: list[Finding]) -> str:
     from cudalock.findings import SEVERITIES
 
-    counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
-    told = ", ".join(counted(n, each) for each, n in counts.items() if n)
-    return f"{'unhealthy' if counts['error'] else 'healthy'}{': ' + told if told else ''}"
+    counts = {severity: sum(f.severity == severity for f in findings) for severity in SEVERITIES}
+    verdict = "unhealthy" if counts["error"] else "healthy"
+    summary = ", ".join(counted(n, severity) for severity, n in counts.items() if n)
+    return f"{verdict}: {summary}" if summary else verdict
 
 
 def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
@@ -179,9 +186,9 @@ def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
     from cudalock.targets.accelerators import is_vendor_library
 
     stack = Stack(subject.universe)
-    for each in subject.stack():
-        if each.name in stack and not is_vendor_library(each.name):
-            yield each
+    for package in subject.stack():
+        if package.name in stack and not is_vendor_library(package.name):
+            yield package
 
 
 # -- JSON -------------------------------------------------------------------------------------

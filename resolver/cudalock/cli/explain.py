@@ -1,4 +1,4 @@
-"""`cudalock explain`: the goal of solve, answered with reasons."""
+"""`cudalock explain`: the pins of a goal's lock, with reasons."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.explain/1"
 
 
-@click.command(short_help="Why the answer is what it is.", context_settings=CONTEXT)
+@click.command(short_help="Explain the pins of a lock.", context_settings=CONTEXT)
 @click.argument("goal", nargs=-1)
 @goal_options
-@click.option("--package", metavar="NAME", help="Only this pin.")
-@click.option("--json", "as_json", is_flag=True, help="The same value as JSON.")
-@click.option("--offline", is_flag=True, help="Never use the network; explaining does not need it.")
+@click.option("--package", metavar="NAME", help="Explain only this package.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--offline", is_flag=True, help="Do not use the network; explain never does.")
 @matrix_option
 @click.pass_context
 def explain(
@@ -40,21 +40,21 @@ def explain(
     as_json: bool,
     **_flags: Any,
 ) -> None:
-    """Say for each pin of GOAL's lock who wanted it, which newer versions were passed over and
-    by which fact, and which other builds would do.
+    """Explain each pin of GOAL's lock: what requires it, by which fact newer versions were not
+    chosen, and which other builds would work.
 
     GOAL and its options are those of `cudalock solve`.
 
-    Exit status: 0 an answer, explained; 1 there is none, explained; 2 the question was wrong.
+    Exit status: 0 a solution, explained; 1 no solution, explained; 2 invalid input.
     """
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
-    values = OptionValues(ctx, Settings.read())
-    universe = open_matrix(values.text("matrix"))
-    wanted, target = read_query(GoalOptions.of(values, goal), universe)
+    parsed = OptionValues(ctx, Settings.read())
+    universe = open_matrix(parsed.text("matrix"))
+    parsed_goal, target = read_query(GoalOptions.of(parsed, goal), universe)
     try:
-        resolution = solve(wanted, target, universe)
+        resolution = solve(parsed_goal, target, universe)
     except NoSolution as no:
         if as_json:
             emit(_json_of_no(no, target, universe.matrix))
@@ -76,24 +76,24 @@ def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
     name = resolution.matrix.names.platform_alias(name, resolution.target.marker_environment())
     if name not in resolution.pins:
         pinned = ", ".join(_in_order(resolution))
-        raise UnknownName(f"`{package}` is not in this lock, which has {pinned}")
+        raise UnknownName(f"`{package}` is not in this lock; it pins {pinned}")
     return [explainer.reasons(name)]
 
 
 def _in_order(resolution: Resolution) -> list[str]:
-    """What was asked for first, then the closure."""
-    asked = [name for name in resolution.goal_names if name in resolution.pins]
-    return [*asked, *(name for name in resolution.pins if name not in asked)]
+    """Return the project names: requested ones first, then those they require."""
+    requested = [name for name in resolution.goal_names if name in resolution.pins]
+    return [*requested, *(name for name in resolution.pins if name not in requested)]
 
 
 def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
     for choice in choices:
         yield f"{choice.name} {choice.version}, from {choice.source}"
-        yield f"  wanted by {'; '.join(choice.required_by)}"
+        yield f"  required by {'; '.join(choice.required_by)}"
         for passed in choice.passed_over:
             yield f"  newer {passed}"
         for build in choice.other_builds:
-            yield f"  would do: {build}"
+            yield f"  would also work: {build}"
     for fact in resolution.warnings:
         yield f"warning: {fact.component} {fact.says}   [{fact.id}]"
 
@@ -104,7 +104,7 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
 
     explanation = no.explanation
     conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
-    value = {
+    document = {
         "schema": SCHEMA,
         "matrix": matrix.version,
         "target": target.label,
@@ -115,11 +115,11 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
         ],
         "hints": list(no.hints),
     }
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
 def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
-    value = {
+    document = {
         "schema": SCHEMA,
         "matrix": resolution.matrix.version,
         "target": resolution.target.label,
@@ -142,4 +142,4 @@ def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
             for fact in resolution.warnings
         ],
     }
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

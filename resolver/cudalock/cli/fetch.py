@@ -1,4 +1,4 @@
-"""`cudalock fetch`: the wheels of a lock, brought into a folder and checked."""
+"""`cudalock fetch`: download the wheels of a lock and check them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
 
 
-@click.command(short_help="The wheels of a lock, checked.", context_settings=CONTEXT)
+@click.command(short_help="Download the wheels of a lock.", context_settings=CONTEXT)
 @click.argument("lock", metavar="LOCK")
-@click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Where to put them.")
-@click.option("--index-url", metavar="URL", help="The package index to ask.")
-@click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to ask.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
+@click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Folder for the wheels.")
+@click.option("--index-url", metavar="URL", help="Package index to use.")
+@click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
 def fetch(
     lock: str, folder: str, index_url: str | None, extra_index_url: tuple[str, ...], quiet: bool
 ) -> None:
-    """Bring every wheel of LOCK into DIR, for machines without a network.
+    """Download every wheel of LOCK into DIR, for machines without a network.
 
-    LOCK is a requirements.txt or pylock.toml written by `cudalock solve`, with `--wheels DIR` or
-    without. What is there and right is kept, what was begun is resumed, and each file is checked
-    against its hash. Prints `SHA256  FILE` for each, computed where the lock has no hash.
+    LOCK is a requirements.txt or pylock.toml written by `cudalock solve`, with or without
+    `--wheels DIR`. Complete files are kept, interrupted downloads are resumed, and each file is
+    checked against its hash. Prints `SHA256  FILE` for each; a hash that LOCK lacks is computed.
 
-    Exit status: 0 all are there; 1 a file is not the lock's; 2 LOCK cannot be used; 3 the network
-    failed.
+    Exit status: 0 all wheels are in DIR; 1 a file does not match its hash; 2 invalid LOCK;
+    3 network error.
     """
     from cudalock.cli.console import emit, progress, tell
     from cudalock.indexes.client import Web
@@ -46,7 +46,7 @@ def fetch(
     )
     lines = []
     with indexes, Web() as web, progress(quiet=quiet) as advance:
-        for file, url, sha256 in _places(locked, indexes, Path(folder)):
+        for file, url, sha256 in _all_locations(locked, indexes, Path(folder)):
             target = Path(folder) / file
             digest = download(web, url, target, sha256, progress=advance) if url else sha256
             lines.append(f"{digest}  {target.as_posix()}\n")
@@ -55,7 +55,7 @@ def fetch(
         tell(f"{len(lines)} wheels are in {folder}")
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
     """A wheel's file, address and digest. One without an address is there and has the digest."""
 
     file: str
@@ -63,28 +63,30 @@ class _Place(NamedTuple):
     sha256: str | None
 
 
-def _places(locked: LockedWheels, indexes: PackageIndexes, folder: Path) -> Iterator[_Place]:
+def _all_locations(
+    locked: LockedWheels, indexes: PackageIndexes, folder: Path
+) -> Iterator[_Location]:
     """Where each wheel is, looked up where the lock has no address."""
-    indexes.prepare(wanted.project for wanted in locked.wheels if wanted.file is None)
-    seen = set()
-    for wanted in locked.wheels:
-        for file, url, sha256 in _found(wanted, indexes, folder):
-            if file not in seen:
-                seen.add(file)
-                yield _Place(file, url, sha256)
+    indexes.prepare(wheel.project for wheel in locked.wheels if wheel.file is None)
+    files = set()
+    for wheel in locked.wheels:
+        for file, url, sha256 in _locations(wheel, indexes, folder):
+            if file not in files:
+                files.add(file)
+                yield _Location(file, url, sha256)
 
 
-def _found(wanted: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Place]:
-    if wanted.file is None:
-        for file, address in indexes.by_digest(wanted.project, wanted.digests):
-            yield _Place(file, address.url, address.sha256)
+def _locations(wheel: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
+    if wheel.file is None:
+        for file, address in indexes.by_digest(wheel.project, wheel.digests):
+            yield _Location(file, address.url, address.sha256)
         return
-    sha256 = next(iter(wanted.digests), None)
-    if wanted.url is not None or _is_there(folder / wanted.file, sha256):
-        yield _Place(wanted.file, wanted.url, sha256)
+    sha256 = next(iter(wheel.digests), None)
+    if wheel.url is not None or _is_there(folder / wheel.file, sha256):
+        yield _Location(wheel.file, wheel.url, sha256)
     else:
-        address = indexes.find(wanted.project, wanted.file, sha256)
-        yield _Place(wanted.file, address.url, address.sha256)
+        address = indexes.find(wheel.project, wheel.file, sha256)
+        yield _Location(wheel.file, address.url, address.sha256)
 
 
 def _is_there(file: Path, sha256: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a lock still answers the command in its own header."""
+"""Compare a lock with what the command in its header produces today."""
 
 from __future__ import annotations
 
@@ -26,43 +26,46 @@ CODE = "CL601"
 
 
 class Pinned(NamedTuple):
-    """What tells one pin from another: the file's name where it is pinned by address."""
+    """What distinguishes pins: name and version, or the file name if it is pinned by URL."""
 
     name: str
-    what: str
+    version: str
+    """or the name of the wheel's file"""
 
     def __str__(self) -> str:
-        return f"{self.name}=={self.what}" if self.what[0].isdigit() else self.what
+        return f"{self.name}=={self.version}" if self.version[0].isdigit() else self.version
 
 
 def stale(name: str, universe: Universe) -> list[Finding]:
-    """The pins that differ from what the lock's own command comes to today; none for a fresh lock.
+    """Return a finding for each pin that differs from what the lock's command produces today.
 
-    A file without such a command is no lock of cudalock's: that is told, and is no finding.
+    A file without a recorded command is reported on standard error, and is not a finding.
     """
     file = read_file(name)
-    found = read_command(file)
-    if found is None:
-        tell(f"note: `{name}` is no lock with a command in it: there is nothing to compare")
+    recorded = read_command(file)
+    if recorded is None:
+        tell(f"note: `{name}` records no cudalock command: there is nothing to compare")
         return []
-    command, place = found
+    command, place = recorded
     if "--keep" in shlex.split(command):
-        tell(f"note: `{name}` completes an environment, and what that has is not read here")
+        tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
         return []
     try:
         lock = rerun(command, name, universe)
     except (CudalockError, click.ClickException) as error:
-        says = f"the lock's command has no answer today: {str(error).splitlines()[0]}"
+        says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))
 
 
 def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> Iterator[Finding]:
     by_address = lock.by_address
-    there = {
-        Pinned(entry.name, file_of(entry.url) if entry.url else entry.version or ""): entry.place
-        for entry in file.declared
-        if entry.url or entry.version
+    pinned_now = {
+        Pinned(
+            declared.name, file_of(declared.url) if declared.url else declared.version or ""
+        ): declared.place
+        for declared in file.declared
+        if declared.url or declared.version
     }
     fresh: dict[Pinned, set[Pinned]] = {}
     for pin in lock.pins:
@@ -71,22 +74,22 @@ def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> I
         fresh[named if pin in by_address else plain] = {plain, named}
     accepted = set().union(*fresh.values()) if fresh else set()
     today = _by_name(fresh)
-    for pinned, where in there.items():
+    for pinned, span in pinned_now.items():
         if pinned not in accepted:
             instead = " and ".join(map(str, today.get(pinned.name, ())))
-            says = f"{pinned} is pinned, and the lock's command comes to {instead or 'none'}"
-            yield _finding(says, where, command, file.name)
-    names = {each.name for each in there}
+            says = f"{pinned} is pinned, and the lock's command resolves to {instead or 'none'}"
+            yield _finding(says, span, command, file.name)
+    names = {pinned.name for pinned in pinned_now}
     for missing in fresh:
         if missing.name not in names:
             yield _finding(f"{missing} is missing", place, command, file.name)
 
 
 def _by_name(fresh: Mapping[Pinned, object]) -> dict[str, list[Pinned]]:
-    found: dict[str, list[Pinned]] = {}
+    pins_by_name: dict[str, list[Pinned]] = {}
     for pin in fresh:
-        found.setdefault(pin.name, []).append(pin)
-    return found
+        pins_by_name.setdefault(pin.name, []).append(pin)
+    return pins_by_name
 
 
 def _finding(says: str, place: Place, command: str, name: str) -> Finding:

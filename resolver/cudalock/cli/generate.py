@@ -1,4 +1,4 @@
-"""`cudalock generate`: a repository in, the lock of what it wants out."""
+"""`cudalock generate`: lock what a repository requires."""
 
 from __future__ import annotations
 
@@ -30,18 +30,24 @@ if TYPE_CHECKING:
 A_YEAR = 365
 
 
-@click.command(short_help="The lock for a repository.", context_settings=CONTEXT)
+@click.command(short_help="Lock a repository.", context_settings=CONTEXT)
 @click.argument("path", default=".", metavar="[PATH]")
-@click.option("--extra", multiple=True, metavar="NAME", help="Also what this extra of it wants.")
-@click.option("--group", multiple=True, metavar="NAME", help="Also this group: dev, test, docs.")
-@click.option("--exclude", multiple=True, metavar="NAME", help="Leave this project out.")
-@click.option("--stack-only", is_flag=True, help="Leave out all that the matrix does not hold.")
-@click.option("--relax", is_flag=True, help="Let the fewest of its limits go, and list them.")
-@click.option("--dry-run", is_flag=True, help="Show what was read and from where, and no more.")
-@click.option("--update", is_flag=True, help="Keep what the lock at -o holds, where it can.")
-@click.option("--upgrade", is_flag=True, help="With --update: hold nothing, and tell the changes.")
+@click.option("--extra", multiple=True, metavar="NAME", help="Include this extra. Repeatable.")
+@click.option("--group", multiple=True, metavar="NAME", help="Include this group: dev, test, docs.")
+@click.option("--exclude", multiple=True, metavar="NAME", help="Leave out this project.")
+@click.option("--stack-only", is_flag=True, help="Leave out packages that are not in the matrix.")
 @click.option(
-    "--upgrade-package", multiple=True, metavar="NAME", help="With --update: do not hold this one."
+    "--relax", is_flag=True, help="Relax as few of its limits as possible, and list them."
+)
+@click.option("--dry-run", is_flag=True, help="Show what was read and where, and write no lock.")
+@click.option(
+    "--update", is_flag=True, help="Update the lock at -o, and keep its pins where possible."
+)
+@click.option(
+    "--upgrade", is_flag=True, help="With --update: upgrade everything and list the changes."
+)
+@click.option(
+    "--upgrade-package", multiple=True, metavar="NAME", help="With --update: upgrade this project."
 )
 @goal_options
 @output_options
@@ -49,24 +55,24 @@ A_YEAR = 365
 def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> None:
     """Print the lock for the repository at PATH, or for one file of it.
 
-    Read are requirements files, pyproject.toml, setup.py and setup.cfg where they are literal,
-    environment.yml, Dockerfiles, and the imports of Python files and notebooks; nothing is run. Of
-    imports only what the matrix knows is inferred, and each is told. What is pinned stays, what is
-    not becomes so. Python, platform and CUDA are those of the flags, else the repository's own (a
-    .python-version, requires-python, a base image), else this machine's.
+    Requirements files, pyproject.toml, setup.py and setup.cfg (only literal values),
+    environment.yml, Dockerfiles, and the imports of Python files and notebooks are read; no code is
+    run. Imports are used only to detect packages the matrix knows, and each is reported. Existing
+    pins are kept, and the rest is pinned. Python, platform and CUDA come from the options, then
+    from the repository (.python-version, requires-python, a base image), then from this machine.
 
-    With --exclude-newer commit, only what had been published by the last commit of the files that
-    were read is taken.
+    --exclude-newer commit ignores what was published after the last commit of the files that were
+    read.
 
-    Exit status: 0 a lock; 1 there is none; 2 the question was wrong; 3 the network failed.
+    Exit status: 0 a lock; 1 no solution; 2 invalid input; 3 network error.
     """
     settings = Settings.read(folder_of(path))
-    values = OptionValues(ctx, settings)
-    options = GenerateOptions.of(values, path, settings.targets)
+    parsed = OptionValues(ctx, settings)
+    options = GenerateOptions.of(parsed, path, settings.targets)
     universe = open_universe(options.output)
     repository = read(options, universe)
     if dry_run:
-        _show(repository, options, universe, as_json=values.is_set("json"))
+        _show(repository, options, universe, as_json=parsed.is_set("json"))
         return
     _check_output(repository, options.output)
     prepared = prepare(repository, options, universe)
@@ -80,19 +86,18 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
 
 def _check_output(repository: Repository, options: OutputOptions) -> None:
-    """Raise Contradiction for a lock in the place of a file that it is made from: that would be
-    lost."""
+    """Raise Contradiction if the lock would overwrite a file that it is made from."""
     if options.output is None or load_format(options.format).edits_file:
         return
     output = Path(options.output)
     if any(output.resolve() == path.resolve() for path in repository.inputs):
         raise Contradiction(
-            f"`{output}` is what the lock is made from, and the lock would take its place",
+            f"the lock is made from `{output}` and would replace it",
             hints=["-o requirements.lock.txt", "-o pylock.toml"],
         )
 
 
-# -- what is said -------------------------------------------------------------------------------
+# -- reports -----------------------------------------------------------------------------------
 
 
 def _show(
@@ -104,8 +109,8 @@ def _show(
 
     if as_json:
         solvable = prepare(repository, options, universe).solvable
-        value = document(repository, solvable, universe.matrix.version)
-        emit(json.dumps(value, indent=2, sort_keys=True) + "\n")
+        shown = document(repository, solvable, universe.matrix.version)
+        emit(json.dumps(shown, indent=2, sort_keys=True) + "\n")
     else:
         # What was read is shown also where it has no solution, which `prepare` raises.
         emit("".join(f"{line}\n" for line in reading(repository)))
@@ -127,8 +132,10 @@ def _tell(prepared: Prepared, matrix: Matrix) -> None:
 def _advice_on_age(
     repository: Repository, questions: Sequence[Query], matrix: Matrix
 ) -> str | None:
-    """A sentence where the files are over a year older than the matrix and what they leave open is
-    not held to their time."""
+    """Return a note if the files are over a year older than the matrix and do not pin everything.
+
+    Code of that age seldom works with the newest releases.
+    """
     from datetime import date
 
     from cudalock.generate.git import last_commit
@@ -143,15 +150,15 @@ def _advice_on_age(
     if age.days <= A_YEAR:
         return None
     return (
-        f"note: the files were last committed on {day}: `--exclude-newer commit` holds what they"
-        " leave open to that day"
+        f"note: the files were last committed on {day}: `--exclude-newer commit` ignores what was"
+        " published since"
     )
 
 
-def _tell_changes(held: Held, lock: Lock) -> None:
+def _tell_changes(locked: Held, lock: Lock) -> None:
     from cudalock.cli.console import tell
     from cudalock.generate.update_lock import changes
 
-    found = changes(held.pins, lock)
-    for change in found or ["nothing"]:
+    changed = changes(locked.pins, lock)
+    for change in changed or ["nothing"]:
         tell(f"changed: {change}")

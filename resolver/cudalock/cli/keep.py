@@ -1,4 +1,4 @@
-"""`cudalock solve --keep`: the question put to an environment, and what it lacks."""
+"""`cudalock solve --keep`: what to add to an environment for a goal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def build_additions(
 
     goal, target = one_target(queries)
     layout, path = _environment(goal_options)
-    machine = Machine(tuple(Gpu(each, each) for each in target.gpus), target.driver)
+    machine = Machine(
+        tuple(Gpu(capability, capability) for capability in target.gpus), target.driver
+    )
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
     inventory = read_inventory(layout.site_packages)
@@ -57,19 +59,17 @@ def _environment(options: GoalOptions) -> tuple[Layout, str]:
     from cudalock.environment import active_layout, find_layout
 
     if options.platforms:
-        raise Contradiction(
-            "`--keep` is about an environment, and that says its platform: leave `--platform` out"
-        )
+        raise Contradiction("`--keep` uses the platform of the environment: leave out `--platform`")
     named = options.pythons
     if len(named) > 1:
-        raise Contradiction("`--keep` is about one environment, and several are named")
+        raise Contradiction("`--keep` needs one environment, and `--python` names several")
     if not named:
         layout = active_layout()
         return layout, str(layout.prefix)
     path = Path(named[0])
     if not path.exists():
         raise UsageError(
-            f"`--keep` is about an environment, and `{named[0]}` is the path of none",
+            f"`--keep` needs an environment, and there is none at `{named[0]}`",
             hints=["--python .venv"],
         )
     return find_layout(path), named[0]
@@ -84,6 +84,6 @@ def check_format(name: str) -> None:
     """Raises Contradiction for a format that holds a whole environment or nothing."""
     if name not in FORMATS:
         raise Contradiction(
-            f"`--keep` writes what is new, and `{name}` holds a whole environment",
+            f"`--keep` writes what to add, and `{name}` describes a whole environment",
             hints=[f"--format {known}" for known in FORMATS],
         )

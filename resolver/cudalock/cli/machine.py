@@ -55,8 +55,8 @@ def read_targets(request: Request, universe: Universe, here: Here | None = None)
     """
     from cudalock.goals import RequestedProject, read_requests
 
-    asked = (RequestedProject(universe.matrix.framework or ""),)
-    queries = read_requests(request._replace(projects=asked), universe, here=here or _nowhere())
+    framework = (RequestedProject(universe.matrix.framework or ""),)
+    queries = read_requests(request._replace(projects=framework), universe, here=here or _nowhere())
     return [target for _, target in queries]
 
 
@@ -130,19 +130,19 @@ class Looking:
         if self.machine.trouble:
             flags = " and ".join(f"--{name}" for name in CUDA.machine_parts)
             return (
-                f"note: the {CUDA.vendor} driver here did not answer: {self.machine.trouble};"
-                f" {flags} state what it would say"
+                f"note: the {CUDA.vendor} driver did not respond: {self.machine.trouble};"
+                f" state {flags} instead"
             )
         targets = tuple(targets)
         used = [
             name
             for name in OF_ACCELERATOR
-            if any(FACETS[name].values(each) and name not in each.stated for each in targets)
+            if any(FACETS[name].values(target) and name not in target.stated for target in targets)
         ]
         if not used:
             return None
         flags = " and ".join(f"--{name}" for name in used)
-        return f"detected: {self.machine}; {flags} say{'s' if len(used) == 1 else ''} otherwise"
+        return f"detected: {self.machine}; override with {flags}"
 
 
 def at_environments(request: Request) -> Request:

@@ -20,6 +20,7 @@ from cudalock.goals.switches import read_switches
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
 from cudalock.targets.facets import FACETS
+from cudalock.targets.platforms import DEFAULT_GLIBC
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def _several(*names: str, metavar: str, text: str) -> Callable[[_Command], _Comm
 
 
 def _not_flags(
-    _ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+    _ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """`--torch --fa2` forgot a version; click would take `--fa2` for it."""
-    for value in values:
-        if value.startswith("--"):
+    """Refuse `--torch --fa2`: the version is missing, and click would take `--fa2` for it."""
+    for text in texts:
+        if text.startswith("--"):
             name = parameter.opts[0]
-            raise click.UsageError(f"`{name}` needs a value, and `{value}` is an option")
-    return values
+            raise click.UsageError(f"`{name}` needs a value, and `{text}` is an option")
+    return texts
 
 
 def _switches() -> Iterator[Callable[[Any], Any]]:
@@ -74,27 +75,42 @@ _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--python-version",
         "python",
         metavar="VERSION|PATH",
-        text="3.11, 3.13t, an interpreter or an environment.",
+        text="Python version, interpreter or environment: 3.11, 3.13t, .venv.",
     ),
     _several(
         "--platform",
         "--python-platform",
         "platform",
         metavar="PLATFORM",
-        text=f"{_platforms()} or a triple of uv's.",
+        text=f"{_platforms()}, or a platform triple of uv.",
     ),
-    _several("--glibc", metavar="VERSION", text="Of the Linux solved for; 2.28 unless it is here."),
-    _several("--gpu", metavar="NAME|CC", text='"RTX 5090" or 12.0; said again, all must work.'),
-    _several("--driver", metavar="VERSION", text="The NVIDIA driver there, as 550.54."),
+    _several(
+        "--glibc",
+        metavar="VERSION",
+        text=f"glibc version of the target (default: {DEFAULT_GLIBC}, or this machine's).",
+    ),
+    _several(
+        "--gpu",
+        metavar="NAME|CC",
+        text='GPU name or compute capability: "RTX 5090" or 12.0. Repeatable: the lock must work on'
+        " all of them.",
+    ),
+    _several(
+        "--driver", metavar="VERSION", text="NVIDIA driver version of the target, such as 550.54."
+    ),
 )
 _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _several("-r", "--requirement", metavar="FILE", text="Requirements from a file; - is stdin."),
-    _several("-c", "--constraint", metavar="FILE", text='Constraints from a file, or "numpy<2".'),
+    _several(
+        "-r", "--requirement", metavar="FILE", text="Read requirements from FILE; - is stdin."
+    ),
+    _several(
+        "-c", "--constraint", metavar="FILE", text='Read constraints from FILE, or one: "numpy<2".'
+    ),
     _several(
         f"--{read_switches().framework}",
         _parameter(read_switches().framework),
         metavar="SPEC",
-        text='2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.',
+        text='Version: 2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.',
     ),
     *_switches(),
     _several(
@@ -102,29 +118,31 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         *(f"--{synonym}" for synonym in CUDA.synonyms),
         CUDA.name,
         metavar="SPEC",
-        text='12.4, cu124, ">=12.1", cpu or auto.',
+        text=f'{CUDA.title} version: 12.4, cu124, ">=12.1", cpu or auto.',
     ),
     *(
-        _several(f"--{row.name}", metavar="SPEC", text=f"A pip-installed {row.title}.")
+        _several(f"--{row.name}", metavar="SPEC", text=f"{row.title} version, as a pip package.")
         for row in LIBRARIES.values()
     ),
     _several(
-        "--toolkit", metavar="VERSION[:PART,...]", text='CUDA parts from pip: "12.4.1:cudart,nvcc".'
+        "--toolkit",
+        metavar="VERSION[:PART,...]",
+        text='CUDA toolkit packages: "12.4.1:cudart,nvcc".',
     ),
     *_TARGET_OPTIONS,
     click.option(
         "--no-detect",
         is_flag=True,
         envvar="CUDALOCK_NO_DETECT",
-        help="Do not look for a GPU and a driver here.",
+        help="Do not detect this machine's GPU and driver.",
     ),
     _several(
         "--builders",
         metavar="official|known|any",
-        text="Whose wheels are acceptable; known unless said.",
+        text="Whose wheels to accept (default: known).",
     ),
-    _several("--exclude-newer", metavar="DATE", text="Only what had been published by then."),
-    click.option("--strict", is_flag=True, help="Warnings count as errors."),
+    _several("--exclude-newer", metavar="DATE", text="Ignore what was published after DATE."),
+    click.option("--strict", is_flag=True, help="Treat warnings as errors."),
 )
 
 
@@ -132,44 +150,56 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--format",
         type=click.Choice(tuple(FORMATS)),
-        help="requirements unless -o names another; see -o.",
+        help="Output format (default: by the file name of -o, else requirements).",
     ),
-    click.option("--json", is_flag=True, help="The same as --format json."),
-    click.option("-o", "--output", metavar="FILE", help="Write there and not to standard output."),
+    click.option("--json", is_flag=True, help="Same as --format json."),
+    click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
     click.option(
-        "--hashes", type=click.Choice(HASHES), help="auto (all or none), unless another is said."
+        "--hashes",
+        type=click.Choice(HASHES),
+        help="Include hashes: auto (only if every wheel has one), require or off (default: auto).",
     ),
     click.option(
-        "--fetch-hashes", is_flag=True, help="Ask, or stream a wheel, for a missing hash."
+        "--fetch-hashes",
+        is_flag=True,
+        help="Look up missing hashes, or compute them from the wheels.",
     ),
-    click.option("--index-url", metavar="URL", help="The package index to name in the lock."),
-    click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index to name."),
-    click.option("--urls", is_flag=True, help="Other indexes' wheels by address: no extra index."),
-    click.option("--wheels", metavar="DIR", help="Paths into DIR, for machines without a network."),
-    click.option("--offline", is_flag=True, help="Never use the network; kept listings serve."),
-    click.option("--live", is_flag=True, help="Ask the index for releases newer than the matrix."),
+    click.option("--index-url", metavar="URL", help="Package index to use, named in the lock."),
+    click.option(
+        "--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable."
+    ),
+    click.option(
+        "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
+    ),
+    click.option(
+        "--wheels", metavar="DIR", help="Write paths into DIR, for machines without a network."
+    ),
+    click.option("--offline", is_flag=True, help="Do not use the network; use cached index pages."),
+    click.option("--live", is_flag=True, help="Also look up releases newer than the matrix."),
     matrix_option,
-    click.option("-q", "--quiet", is_flag=True, help="No summary."),
-    click.option("-v", "--verbose", is_flag=True, help="Also say what was solved, and for what."),
+    click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Also print matrix version, command and network use."
+    ),
 )
 
 
 def goal_options(command: _Command) -> _Command:
-    """Adds every option that states a goal or a target."""
+    """Add every option that states a goal or a target."""
     for option in reversed(_GOAL_OPTIONS):
         command = option(command)
     return command
 
 
 def target_options(command: _Command) -> _Command:
-    """Adds the options that state a target alone."""
+    """Add only the options that state a target."""
     for option in reversed(_TARGET_OPTIONS):
         command = option(command)
     return command
 
 
 def output_options(command: _Command) -> _Command:
-    """Adds every option that says how the lock is written, `--matrix`, `-q` and `-v`."""
+    """Add every option about how the lock is written, `--matrix`, `-q` and `-v`."""
     for option in reversed(_OUTPUT_OPTIONS):
         command = option(command)
     return command
@@ -188,8 +218,8 @@ class OptionValues:
 
     def text(self, name: str) -> str | None:
         """Return the value of an option that is given once."""
-        value: str | None = self.flags.get(name) or self.defaults.get(name)
-        return value
+        text: str | None = self.flags.get(name) or self.defaults.get(name)
+        return text
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return the values of an option that may be repeated."""
@@ -213,13 +243,13 @@ class GoalOptions:
     quiet: bool = False
 
     @classmethod
-    def of(cls, values: OptionValues, words: tuple[str, ...] = ()) -> GoalOptions:
+    def of(cls, parsed: OptionValues, words: tuple[str, ...] = ()) -> GoalOptions:
         """Read the options. Reads the files of `-r` and `-c`, and raises what that raises."""
         return cls(
-            request_of(values.flags, words),
-            request_of(values.defaults),
-            detect=not values.is_set("no_detect"),
-            quiet=values.is_set("quiet"),
+            request_of(parsed.flags, words),
+            request_of(parsed.defaults),
+            detect=not parsed.is_set("no_detect"),
+            quiet=parsed.is_set("quiet"),
         )
 
     @property
@@ -289,27 +319,27 @@ class OutputOptions:
     verbose: bool = False
 
     @classmethod
-    def of(cls, values: OptionValues) -> OutputOptions:
+    def of(cls, parsed: OptionValues) -> OutputOptions:
         """Read the options.
 
         Raises Contradiction for those that exclude each other, UsageError for a file name that
         means no format.
         """
-        output = values.text("output")
+        output = parsed.text("output")
         return cls(
-            format=_format(values, output),
+            format=_format(parsed, output),
             output=None if output == "-" else output,
-            hashes=values.text("hashes") or "auto",
-            fetch_hashes=values.is_set("fetch_hashes"),
-            urls=values.is_set("urls"),
-            wheels=values.text("wheels"),
-            matrix=values.text("matrix"),
-            index_url=values.text("index_url"),
-            extra_index_urls=values.texts("extra_index_url"),
-            live=values.is_set("live"),
-            offline=values.is_set("offline"),
-            quiet=values.is_set("quiet"),
-            verbose=values.is_set("verbose"),
+            hashes=parsed.text("hashes") or "auto",
+            fetch_hashes=parsed.is_set("fetch_hashes"),
+            urls=parsed.is_set("urls"),
+            wheels=parsed.text("wheels"),
+            matrix=parsed.text("matrix"),
+            index_url=parsed.text("index_url"),
+            extra_index_urls=parsed.texts("extra_index_url"),
+            live=parsed.is_set("live"),
+            offline=parsed.is_set("offline"),
+            quiet=parsed.is_set("quiet"),
+            verbose=parsed.is_set("verbose"),
         )
 
     @property
@@ -334,35 +364,40 @@ class OutputOptions:
         return words
 
 
-def _format(values: OptionValues, output: str | None) -> str:
+def _format(parsed: OptionValues, output: str | None) -> str:
     """Return what a flag names, else what the output file's name means, else the setting."""
-    named: str | None = values.flags.get("format")
-    if values.flags.get("json"):
+    named: str | None = parsed.flags.get("format")
+    if parsed.flags.get("json"):
         if named not in (None, "json"):
-            raise Contradiction(f"`--json` and `--format {named}` exclude each other")
+            raise Contradiction(f"`--json` cannot be combined with `--format {named}`")
         return "json"
     if named is None and output:
         named = format_of(output)
-        if named is None and "format" not in values.defaults:
+        if named is None and "format" not in parsed.defaults:
             raise UsageError(
-                f"`{output}` does not say in which format it is meant",
-                hints=["`--format requirements`, or a name as requirements.txt or pylock.toml"],
+                f"the format is not clear from the file name `{output}`",
+                hints=[
+                    "`--format requirements`, or a name such as requirements.txt or pylock.toml"
+                ],
             )
-    default: str = "json" if values.defaults.get("json") else values.defaults.get("format", "")
+    default: str = "json" if parsed.defaults.get("json") else parsed.defaults.get("format", "")
     return named or default or "requirements"
 
 
-def request_of(values: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
-    """The Request that option values state. Reads the files of `-r` and `-c`."""
+def request_of(params: Mapping[str, Any], words: tuple[str, ...] = ()) -> Request:
+    """Return the Request that option values state, by parameter name.
+
+    Reads the files of `-r` and `-c`, and raises BadFile for one that cannot be read.
+    """
     switches = read_switches()
     request = Request(
         words=words,
-        framework=tuple(values.get(_parameter(switches.framework), ())),
-        switches=tuple(name for name in switches.by_project if values.get(_parameter(name))),
-        strict=bool(values.get("strict")),
-        **{name: tuple(values.get(name, ())) for name in _TEXTS},
+        framework=tuple(params.get(_parameter(switches.framework), ())),
+        switches=tuple(name for name in switches.by_project if params.get(_parameter(name))),
+        strict=bool(params.get("strict")),
+        **{name: tuple(params.get(name, ())) for name in _TEXTS},
     )
-    files, constraints = values.get("requirement", ()), values.get("constraint", ())
+    files, constraints = params.get("requirement", ()), params.get("constraint", ())
     return _with_files(request, files, constraints) if files or constraints else request
 
 
@@ -386,7 +421,10 @@ def _with_files(request: Request, files: Iterable[str], constraints: Iterable[st
 
 
 def _inline_constraint(text: str) -> RequestedProject | None:
-    """A constraint given in place of a file, so that a command can be whole without one."""
+    """Return the constraint that `-c` has in place of a file name, None for a file name.
+
+    A lock's recorded command has its constraints inline, so that it needs no file.
+    """
     if not any(sign in text for sign in "<>=!~") or Path(text).exists():
         return None
     return RequestedProject.of_requirement(text, "-c")
@@ -404,7 +442,7 @@ class RecordedCommand(NamedTuple):
     """the command's options, as click reads them"""
 
 
-def read_recorded(text: str, more: Sequence[str] = ()) -> RecordedCommand:
+def read_recorded(text: str, extra_words: Sequence[str] = ()) -> RecordedCommand:
     """Read the command that made a lock, with `more` words after its own.
 
     Raises click.ClickException or ValueError for a text that is none.
@@ -417,4 +455,4 @@ def read_recorded(text: str, more: Sequence[str] = ()) -> RecordedCommand:
     command = group.get_command(root, name) if isinstance(group, click.Group) else None
     if command is None:
         raise ValueError(f"there is no command `{name}`")
-    return RecordedCommand(name, command.make_context(name, [*words, *more]))
+    return RecordedCommand(name, command.make_context(name, [*words, *extra_words]))

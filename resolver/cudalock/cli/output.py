@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
-    """The lock that answers the queries, one a target; `command` is the one to make it again.
+    """Return the lock for the queries, one per target; `command` is recorded in it.
 
-    Raises NoSolution and GaveUp, and NetworkError from a live view of the matrix.
+    Raises NoSolution and GaveUp, and NetworkError if an index has to be read and cannot be.
     """
     lock = _solved(queries, universe, command)
     notes = universe.notes((pin.name, pin.version) for pin in lock.pins)
@@ -43,7 +43,7 @@ def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Loc
 
 
 def write_lock(lock: Lock, options: OutputOptions) -> None:
-    """Write the lock where the options say, and sum it up on standard error.
+    """Write the lock where the options say, and a summary to standard error.
 
     Raises HashesMissing, NetworkError and OutputError; then nothing was written.
     """
@@ -53,12 +53,12 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
     write = _write_options(options, lock, kind)
     _deliver(kind.render(lock, write), options.output)
     if not options.quiet:
-        _report(lock, write, kind, verbose=options.verbose)
+        _report(lock, write, kind, options)
 
 
 def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
     if options.offline:
-        raise Contradiction("`--fetch-hashes` and `--offline` exclude each other")
+        raise Contradiction("`--fetch-hashes` cannot be combined with `--offline`")
     from cudalock.cli.console import progress
     from cudalock.indexes.digests import with_hashes
 
@@ -86,7 +86,7 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
 
 
 def _folder(wheels: str, output: Path | None, kind: Format) -> str:
-    """The folder of wheels as installers see it: from where they run, or from the file."""
+    """Return the folder of wheels as installers see it: from where they run, or from the file."""
     path = Path(wheels)
     if kind.paths_from_file and output and not path.is_absolute():
         path = Path(relpath(path, output.parent))
@@ -107,11 +107,10 @@ def _addresses(lock: Lock, write: WriteOptions) -> Mapping[str, FileUrl]:
         if not write.offline:
             raise
     raise NetworkError(
-        f"{missing} wheels are on the package index, whose addresses have to be looked up, "
-        "and `--offline` forbids it",
+        f"{missing} wheels have no URL in the matrix, and `--offline` forbids a lookup",
         hints=[
-            "`--format requirements`, or `--wheels DIR`, which need no addresses",
-            "once without `--offline`: the listings are kept",
+            "`--format requirements` or `--wheels DIR`, which need no URLs",
+            "run it once without `--offline`: index pages are cached",
         ],
     )
 
@@ -125,12 +124,18 @@ def _deliver(text: str, output: str | None) -> None:
         emit(text)
 
 
-def _report(lock: Lock, write: WriteOptions, kind: Format, *, verbose: bool) -> None:
+def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.console import summary, tell
 
-    commands = {known.tool: known.command for known in kind.install_commands(lock, write)}
-    tell(summary(lock, install=commands.get("pip", commands.get("uv"))))
+    # The file's own header names it without a folder; here the command has to work as it is.
+    path = Path(options.output).as_posix() if options.output else None
+    shown = kind.install_commands(lock, write._replace(filename=path))
+    commands = {known.tool: known.command for known in shown}
+    install = commands.get("pip", commands.get("uv"))
+    if install is not None and path is None:
+        install = f"save the lock with `-o {kind.filename}`, then {install}"
+    tell(summary(lock, install=install))
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
-    if verbose:
+    if options.verbose:
         tell(f"matrix: {lock.matrix_version}\ncommand: {lock.command}")

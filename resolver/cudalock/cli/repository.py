@@ -67,27 +67,28 @@ class GenerateOptions:
     """`targets` of the settings"""
 
     @classmethod
-    def of(cls, values: OptionValues, path: str, phrases: Sequence[str]) -> GenerateOptions:
+    def of(cls, parsed: OptionValues, path: str, phrases: Sequence[str]) -> GenerateOptions:
         """Read the options. Raises as GoalOptions and OutputOptions do, and for `--upgrade`."""
         options = cls(
             path,
-            GoalOptions.of(values),
-            OutputOptions.of(values),
-            extras=values.texts("extra"),
-            groups=values.texts("group"),
-            excludes=values.texts("exclude"),
-            stack_only=values.is_set("stack_only"),
-            relax=values.is_set("relax"),
-            update=values.is_set("update"),
-            upgrade=values.is_set("upgrade"),
-            upgrade_packages=values.texts("upgrade_package"),
+            GoalOptions.of(parsed),
+            OutputOptions.of(parsed),
+            extras=parsed.texts("extra"),
+            groups=parsed.texts("group"),
+            excludes=parsed.texts("exclude"),
+            stack_only=parsed.is_set("stack_only"),
+            relax=parsed.is_set("relax"),
+            update=parsed.is_set("update"),
+            upgrade=parsed.is_set("upgrade"),
+            upgrade_packages=parsed.texts("upgrade_package"),
             phrases=tuple(phrases),
         )
         if (options.upgrade or options.upgrade_packages) and not options.update:
-            raise UsageError("`--upgrade` and `--upgrade-package` go with `--update`")
+            raise UsageError("`--upgrade` and `--upgrade-package` need `--update`")
         if options.update and not options.output.output:
             raise UsageError(
-                "`--update` needs the lock to update", hints=["--update -o requirements.lock.txt"]
+                "`--update` needs `-o` with the lock to update",
+                hints=["--update -o requirements.lock.txt"],
             )
         return options
 
@@ -156,8 +157,8 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
     check_anything(repository, request)
     check_names(repository, universe)
     looking = Looking(universe.matrix, off=not options.goal.detect)
-    said = Said(request, defaults, looking.here, targets)
-    solvable = Answerer(repository, said, universe).questions(relaxed=options.relax)
+    stated = Said(request, defaults, looking.here, targets)
+    solvable = Answerer(repository, stated, universe).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, looking)
 
 

@@ -29,10 +29,10 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
     params = recorded.context.params
     refuse_programs(params["python"], f"the command of `{name}`")
     # The settings of the folder may have changed since; what they said then is in the command.
-    values = OptionValues(recorded.context, Settings())
+    parsed = OptionValues(recorded.context, Settings())
     if recorded.name == "generate":
         path: str = params["path"]
-        options = GenerateOptions.of(values, path, Settings.read(folder_of(path)).targets)
+        options = GenerateOptions.of(parsed, path, Settings.read(folder_of(path)).targets)
         options = replace(
             options,
             goal=replace(options.goal, detect=False, quiet=True),
@@ -40,5 +40,5 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
             update=True,
         )
         return build(prepare(read(options, universe), options, universe), options, universe)
-    goal = replace(GoalOptions.of(values, params["goal"]), detect=False, quiet=True)
+    goal = replace(GoalOptions.of(parsed, params["goal"]), detect=False, quiet=True)
     return build_lock(read_queries(goal, universe), universe, command)

@@ -50,17 +50,17 @@ class Settings:
             if flag.startswith("--")
         }
         defaults: dict[str, Any] = {}
-        for key, value in self.table.items():
+        for key, setting in self.table.items():
             if key == TARGETS:
                 continue
             option = options.get(key)
             if option is None or option.name is None:
                 near = nearest(key, options)
                 raise UnknownName(
-                    f"pyproject.toml: [{TABLE}] has the key `{key}`, and there is no such option",
+                    f"pyproject.toml: unknown key `{key}` in [{TABLE}]: there is no such option",
                     hints=did_you_mean(near),
                 )
-            defaults[option.name] = _converted(key, value, option)
+            defaults[option.name] = _converted(key, setting, option)
         refuse_programs(defaults.get("python", ()), f"pyproject.toml: [{TABLE}] python")
         return defaults
 
@@ -72,10 +72,12 @@ class Settings:
         """
         flags = {}
         for name in FACETS:
-            value = self.table.get(name, [])
-            texts = value if isinstance(value, list) else [value]
+            setting = self.table.get(name, [])
+            texts = setting if isinstance(setting, list) else [setting]
             if not all(isinstance(text, str) for text in texts):
-                raise BadFile(f"pyproject.toml: [{TABLE}] {name} is text: write it in quotes")
+                raise BadFile(
+                    f"pyproject.toml: [{TABLE}] {name} has to be text: write it in quotes"
+                )
             flags[name] = tuple(texts)
         return flags
 
@@ -85,23 +87,28 @@ class Settings:
 
         Raises BadFile for anything else there.
         """
-        value = self.table.get(TARGETS, [])
-        phrases = [value] if isinstance(value, str) else value
+        setting = self.table.get(TARGETS, [])
+        phrases = [setting] if isinstance(setting, str) else setting
         if not isinstance(phrases, list) or not all(isinstance(text, str) for text in phrases):
-            raise BadFile(f'pyproject.toml: [{TABLE}] {TARGETS} is a list, as ["linux 3.11"]')
+            raise BadFile(
+                f'pyproject.toml: [{TABLE}] {TARGETS} has to be a list, such as ["linux 3.11"]'
+            )
         return phrases
 
 
 def refuse_programs(pythons: Iterable[str], where: str) -> None:
-    """Raises BadFile for a Python that a file of a repository states by a path: it would be run to
-    be asked, and nothing that is read there is ever run."""
+    """Raise BadFile for a Python that a file names by its path.
+
+    To learn its version the program would have to be run, and nothing that a file names is run.
+    `where` begins the message.
+    """
     from cudalock.targets.pythons import is_version
 
     for text in pythons:
         if not is_version(text):
             raise BadFile(
-                f"{where}: Python `{text}` is no version, and no program that a file names is run",
-                hints=[f'`--python "{text}"`, if it is to be trusted', 'a version, as "3.11"'],
+                f"{where}: invalid Python version `{text}`; no program that a file names is run",
+                hints=[f'`--python "{text}"` if you trust it', 'a version, such as "3.11"'],
             )
 
 
@@ -120,23 +127,23 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         table = toml.loads(text).get("tool", {}).get("cudalock", {})
     except toml.TOMLDecodeError as error:
-        raise BadFile(f"`{path}` is not TOML: {error}") from error
+        raise BadFile(f"`{path}` is not valid TOML: {error}") from error
     if not isinstance(table, dict):
         raise BadFile(f"`{path}`: [{TABLE}] is not a table")
     return table
 
 
-def _converted(key: str, value: object, option: click.Option) -> object:
+def _converted(key: str, setting: object, option: click.Option) -> object:
     """Return the value as the option's type makes it of a flag's text."""
     where = f"pyproject.toml: [{TABLE}] {key}"
     if option.is_flag:
-        if not isinstance(value, bool):
-            raise BadFile(f"{where} is true or false")
-        return value
-    texts = value if isinstance(value, list) and option.multiple else [value]
+        if not isinstance(setting, bool):
+            raise BadFile(f"{where} has to be true or false")
+        return setting
+    texts = setting if isinstance(setting, list) and option.multiple else [setting]
     if not all(isinstance(text, str) for text in texts):
         # 3.10 as a number is 3.1: it has to be text.
-        raise BadFile(f'{where} is text: write it in quotes, as "3.11"')
+        raise BadFile(f'{where} has to be text: write it in quotes, such as "3.11"')
     try:
         converted = [option.type.convert(text, option, None) for text in texts]
     except click.BadParameter as error:

@@ -1,4 +1,4 @@
-"""`cudalock solve`: a goal and a target in, a lock out."""
+"""`cudalock solve`: lock a goal for a target."""
 
 from __future__ import annotations
 
@@ -21,48 +21,47 @@ from cudalock.cli.universe import open_universe
 from cudalock.text import shell_command
 
 
-@click.command(short_help="The lock for a goal.", context_settings=CONTEXT)
+@click.command(short_help="Lock a goal.", context_settings=CONTEXT)
 @click.argument("goal", nargs=-1)
 @goal_options
 @click.option(
     "--keep",
     metavar="all|NAME,...",
     multiple=True,
-    help="Hold what the environment has; print only what is new.",
+    help="Keep all, or these, installed packages; print only what to add.",
 )
 @output_options
 @click.pass_context
 def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """Print the lock for GOAL: exact pins, wheels and hashes that work together.
 
-    GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11"), requirements
-    ("flash-attn==2.7.4.post1"), or nothing where the options say it all.
+    GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11") or requirements
+    ("flash-attn==2.7.4.post1"). Options can state all of it, and then there is no GOAL.
 
-    Solving needs no network where the matrix holds what is wanted; any other package is looked up
-    at the package index. So are, for a pylock.toml, the addresses of its wheels. With --offline
-    what was listed in an earlier run serves; without it the answer is status 3, unless --wheels
-    makes the addresses paths. See `cudalock fetch` for filling DIR. A uv.lock is written by uv,
-    from its own cache with --offline. A pyproject.toml that exists is edited, and keeps all else
-    that it says.
+    The network is used only for packages that are not in the matrix, and for the URLs of wheels in
+    a pylock.toml. With --offline, cached index pages are used, and the exit status is 3 if they
+    are not enough; --wheels writes paths, which need no URLs, and `cudalock fetch` downloads the
+    wheels into DIR. A uv.lock is written by uv itself. An existing pyproject.toml is edited, and
+    everything else in it stays.
 
-    With --keep the environment of --python, or the active one, is completed: what it has is held,
-    and the lines that are new are printed, with the command that installs them there. `all` refuses
-    to change anything; names hold those, and as much of the rest as leaves an answer.
+    --keep adds to an environment: that of --python, or the active one. `all` keeps every installed
+    package; names keep those, and as many of the others as possible. Only the requirements to add
+    are printed, with the command that installs them.
 
-    Exit status: 0 a lock; 1 there is none, or a wheel is not what it should be; 2 the question was
-    wrong; 3 the network failed.
+    Exit status: 0 a lock; 1 no solution, or a file that does not match its hash; 2 invalid input;
+    3 network error.
     """
     from cudalock.goals import command_words
 
-    values = OptionValues(ctx, Settings.read())
-    output = OutputOptions.of(values)
-    keep = values.texts("keep")
+    parsed = OptionValues(ctx, Settings.read())
+    output = OutputOptions.of(parsed)
+    keep = parsed.texts("keep")
     if keep:
         from cudalock.cli.keep import check_format
 
         check_format(output.format)
     universe = open_universe(output)
-    options = GoalOptions.of(values, goal)
+    options = GoalOptions.of(parsed, goal)
     queries = read_queries(options, universe)
     if keep:
         from cudalock.cli.console import tell
@@ -70,7 +69,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
 
         lock = build_additions(queries, universe, keep, options, output)
         if not lock.pins and output.format != "json":
-            tell("nothing has to be installed: all of it is there")
+            tell("nothing to install: the environment has everything")
             return
     else:
         words = command_words(queries[0][0], *(target for _, target in queries))

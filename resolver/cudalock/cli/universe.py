@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def load_matrix(directory: str | None) -> Matrix:
-    """The matrix that `--matrix` names, else the one in use.
+    """Return the matrix that `--matrix` names, else the one in use.
 
-    A refreshed matrix that is damaged is told on standard error.
+    A damaged user matrix is reported on standard error, and not used.
     """
     from cudalock.cli.console import warn
     from cudalock.matrix.matrix import Matrix
@@ -28,21 +28,21 @@ def load_matrix(directory: str | None) -> Matrix:
 
 
 def open_matrix(directory: str | None) -> ClosedUniverse:
-    """The matrix that `--matrix` names, else the one in use, and no index beside it."""
+    """Return the matrix that `--matrix` names, else the one in use, without package indexes."""
     from cudalock.matrix.universe import ClosedUniverse
 
     return ClosedUniverse(load_matrix(directory))
 
 
 def open_universe(options: OutputOptions) -> LiveUniverse:
-    """The matrix and the package indexes that the options name.
+    """Return the matrix and the package indexes that the options name.
 
     Raises Contradiction for `--live` with `--offline`.
     """
     from cudalock.live import LiveUniverse
 
     if options.live and options.offline:
-        raise Contradiction("`--live` and `--offline` exclude each other")
+        raise Contradiction("`--live` cannot be combined with `--offline`")
     universe = LiveUniverse(
         load_matrix(options.matrix),
         options.index_url,
@@ -58,10 +58,10 @@ def open_universe(options: OutputOptions) -> LiveUniverse:
 
 
 def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:
-    """Say what could not be asked, and what was."""
+    """Report which index pages could not be read, and with `-v` the network use."""
     from cudalock.cli.console import tell, warn
 
     for address in universe.stood_in:
-        warn(f"{address} cannot be read: what it said before stands in")
+        warn(f"{address} cannot be read: using its cached page")
     if verbose and universe.traffic is not None:
         tell(f"network: {universe.traffic}")

@@ -1,4 +1,4 @@
-"""`cudalock why-not`: what stops one very pin in a goal."""
+"""`cudalock why-not`: what prevents one pin in a goal."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-@click.command("why-not", short_help="What stops one pin.", context_settings=CONTEXT)
+@click.command("why-not", short_help="Explain what prevents a pin.", context_settings=CONTEXT)
 @click.argument("pin")
 @click.argument("goal", nargs=-1)
 @goal_options
-@click.option("--offline", is_flag=True, help="Never use the network; it is not needed.")
+@click.option("--offline", is_flag=True, help="Do not use the network; why-not never does.")
 @matrix_option
 @click.pass_context
 def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: Any) -> None:
-    """Say what stops PIN (as torch==2.6.0) in GOAL, which is said as for `cudalock solve`.
+    """Explain what prevents PIN, such as torch==2.6.0, in GOAL.
 
-    Exit status: 0 nothing stops it; 1 it cannot be had, and why; 2 the question was wrong.
+    GOAL and its options are those of `cudalock solve`.
+
+    Exit status: 0 nothing prevents it; 1 no solution with it, explained; 2 invalid input.
     """
     from cudalock.cli.console import emit
     from cudalock.goals import command_line
@@ -40,27 +42,27 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
 
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
-    values = OptionValues(ctx, Settings.read())
-    universe = open_matrix(values.text("matrix"))
-    options = GoalOptions.of(values, goal)
+    parsed = OptionValues(ctx, Settings.read())
+    universe = open_matrix(parsed.text("matrix"))
+    options = GoalOptions.of(parsed, goal)
     try:
-        wanted, target = read_query(options, universe)
+        parsed_goal, target = read_query(options, universe)
     except NothingAsked:
-        # The pin itself is a goal.
-        wanted, target = read_query(
+        # `why-not torch==2.6.0` alone asks for the pin itself.
+        parsed_goal, target = read_query(
             replace(options, request=options.request._replace(words=(pin,))), universe
         )
-    pinned, name = _with_pin(wanted, pin, target, universe)
+    pinned, name = _with_pin(parsed_goal, pin, target, universe)
     answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
-    lines = [f"nothing stops it: `{command_line(pinned, target)}`"]
+    lines = [f"nothing prevents it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
-    if wanted != pinned:
-        lines += _compared(wanted, target, universe, name)
+    if parsed_goal != pinned:
+        lines += _compared(parsed_goal, target, universe, name)
     emit("\n".join(lines) + "\n")
 
 
 def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple[Goal, str]:
-    """The goal with one more requirement, in place of what it says of that project."""
+    """Return the goal with the pin instead of its requirement of that project, and the name."""
     from packaging.requirements import InvalidRequirement
 
     from cudalock.goals import Request, read_request
@@ -70,18 +72,19 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise BadSpecifier(
-            f"`{pin}` is no requirement: {reason}", hints=['`cudalock why-not "torch==2.6.0" ...`']
+            f"invalid requirement `{pin}`: {reason}",
+            hints=['`cudalock why-not "torch==2.6.0" ...`'],
         ) from None
-    # The same reading, and the same complaints about unknown names, as everywhere.
+    # Read as a goal is, with the same errors for unknown names.
     read, _ = read_request(Request(words=(words,), python=(target.python_text,)), universe)
     requirement = read.requirements[0]
     name = parse_requirement(requirement).name
-    others = [text for text in goal.requirements if parse_requirement(text).name != name]
-    return replace(goal, requirements=tuple(sorted([*others, requirement]))), name
+    requirements = [text for text in goal.requirements if parse_requirement(text).name != name]
+    return replace(goal, requirements=tuple(sorted([*requirements, requirement]))), name
 
 
 def _compared(goal: Goal, target: Target, universe: Universe, name: str) -> list[str]:
-    """What the goal takes instead, when nothing more is said."""
+    """Return a line with the version that the goal resolves to without the pin."""
     from cudalock.errors import NoSolution
     from cudalock.solving import solve
 
@@ -89,4 +92,4 @@ def _compared(goal: Goal, target: Target, universe: Universe, name: str) -> list
         usual = solve(goal, target, universe).pins.get(name)
     except NoSolution:
         return []
-    return [f"without that wish the goal takes {usual}"] if usual else []
+    return [f"without it the goal resolves to {usual}"] if usual else []

@@ -70,6 +70,8 @@ class Format(NamedTuple):
 
     render: Callable[[Lock, WriteOptions], str]
     """Return the file's text. Raises HashesMissing if required hashes are not published."""
+    filename: str
+    """what the file is called unless `-o` names it"""
     install_commands: Callable[[Lock, WriteOptions], tuple[InstallCommand, ...]] = _no_commands
     """Return the commands that install the file, none if no tool does."""
     needs_urls: bool = False

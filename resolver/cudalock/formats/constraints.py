@@ -1,9 +1,8 @@
 """The stack of a lock as constraints, for `pip install -c` and `PIP_CONSTRAINT`.
 
-Only what belongs to the CUDA stack is held, with local versions, so that the next
-`pip install something` cannot swap a CUDA torch for another. Everything else stays free. A
-constraint is a version and never an address: an address would make pip refuse the same wheel from
-an index.
+Only the CUDA stack is constrained, with local versions, so that the next `pip install something`
+cannot swap a CUDA torch for another. Everything else stays free. A constraint is a version and
+never a URL: with a URL pip would refuse the same wheel from an index.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ FILE: Final = "constraints.txt"
 
 
 def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
-    """The file's text: ASCII but for paths, the same bytes for the same arguments."""
+    """Return the file's text: ASCII but for paths."""
     file = shell_file(options.filename or FILE)
     header = [
         *header_lines(lock),
         f"# with pip: PIP_CONSTRAINT={file}, or pip install -c {file} PACKAGE",
         f"# with uv: UV_CONSTRAINT={file}, or uv pip install -c {file} PACKAGE",
     ]
-    pins = [line for pin in held(lock) for line in _lines(pin)]
+    pins = [line for pin in constrained_pins(lock) for line in _lines(pin)]
     return with_coding("\n".join(header) + "\n\n" + "".join(f"{line}\n" for line in pins))
 
 
-def held(lock: Lock) -> tuple[Pin, ...]:
-    """The pins that are constraints: what was asked for, and what belongs to the stack."""
+def constrained_pins(lock: Lock) -> tuple[Pin, ...]:
+    """Return the pins that become constraints: requested projects and the CUDA stack."""
     return tuple(
         pin
         for pin in lock.pins
@@ -48,4 +47,4 @@ def _lines(pin: Pin) -> Iterator[str]:
     yield f"{pin.name}=={pin.version}{marker}"
 
 
-FORMAT: Final = Format(render)
+FORMAT: Final = Format(render, FILE)

@@ -1,4 +1,4 @@
-"""What every file for people to commit says first: what it is, from what, and what it needs."""
+"""The comments at the head of a lock: targets, command, matrix, needs, and what is unusual."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _COMMANDS = (
 
 
 def find_command(text: str) -> tuple[str, int, int] | None:
-    """The command that made a lock, by its own text, and the characters that say so."""
+    """Return the command recorded in a lock, and where it starts and ends; None without one."""
     for pattern in _COMMANDS:
         match = pattern.search(text)
         if match is not None:
             group = match.lastgroup or ""
             try:
-                said = match[group] if group == "plain" else json.loads(match[group])
+                command = match[group] if group == "plain" else json.loads(match[group])
             except ValueError:
                 continue
-            return said, match.start(group), match.end(group)
+            return command, match.start(group), match.end(group)
     return None
 
 
 def header_lines(
-    lock: Lock, hashes: str = "require", given: Sequence[str | None] = ()
+    lock: Lock, hashes: str = "require", user_index_urls: Sequence[str | None] = ()
 ) -> Iterator[str]:
-    """Comments: targets, command, matrix, needs, and what a person has to know.
+    """Yield the comments: targets, command, matrix, needs, and what is unusual.
 
-    `hashes` is as in `--hashes`: what lacks one is told for "auto". `given` are the addresses of
-    indexes that the user named.
+    `hashes` is as in `--hashes`: wheels without one are reported for "auto". `user_index_urls` are
+    those of `--index-url` and `--extra-index-url`.
     """
     for target in lock.targets:
         built = f", CUDA {lock.cuda}" if lock.cuda and target.accelerators else ", no CUDA"
@@ -50,16 +50,18 @@ def header_lines(
     yield f"# command: {one_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"
     yield f"# needs: {ascii_line(listed(lock.needs))}"
-    # Pins of several targets may earn the same remark.
-    for key, text in dict.fromkeys(_remarks(lock, hashes, given)):
+    # Pins of several targets may have the same remark.
+    for key, text in dict.fromkeys(_remarks(lock, hashes, user_index_urls)):
         yield f"# {key}: {ascii_line(text)}"
-    # These have paths and commands in them, which are so and not otherwise.
+    # Notes contain paths and commands, which have to keep their letters.
     for note in dict.fromkeys(lock.notes):
         yield f"# note: {one_line(note)}"
 
 
-def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[tuple[str, str]]:
-    """The lines that only some locks have, as key and sentence."""
+def _remarks(
+    lock: Lock, hashes: str, user_index_urls: Sequence[str | None]
+) -> Iterator[tuple[str, str]]:
+    """Yield the lines that only some locks have, as key and sentence."""
     for pin in lock.third_party:
         yield "builder", f"{pin} from {origin(pin.wheel)}"
     for warning in lock.warnings:
@@ -75,13 +77,14 @@ def _remarks(lock: Lock, hashes: str, given: Sequence[str | None]) -> Iterator[t
     if hashes == "auto":
         yield from _unhashed_remarks(lock)
     if any(
-        url is not None and without_credentials(url, keep_variables=True) != url for url in given
+        url is not None and without_credentials(url, keep_variables=True) != url
+        for url in user_index_urls
     ):
-        yield "note", "the credentials of an index address were left out"
+        yield "note", "the credentials of an index URL were left out"
 
 
 def _unhashed_remarks(lock: Lock) -> Iterator[tuple[str, str]]:
     for pin in lock.unhashed:
         yield "no hash", f"{pin.wheel.file} from {origin(pin.wheel)} has no published hash"
     if lock.unhashed:
-        yield "no hash", "pip checks all or none, so none is here; --hashes require would refuse"
+        yield "no hash", "pip needs all hashes or none, so none is written; see --fetch-hashes"

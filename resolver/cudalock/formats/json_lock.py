@@ -44,14 +44,14 @@ SCHEMA: Final = "cudalock.solve/1"
 
 
 def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
-    """The document's text."""
+    """Return the document's text. Raises HashesMissing for `--hashes require` without them all."""
     if options.hashes == "require":
         require_hashes(lock)
     return json.dumps(as_document(lock), indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
 def as_document(lock: Lock) -> dict[str, Any]:
-    """The document as JSON values."""
+    """Return the document as JSON values."""
     return {
         "schema": SCHEMA,
         "matrix": lock.matrix_version,
@@ -73,7 +73,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
             for warning in lock.warnings
         ],
         "replaced": list(lock.replaced),
-        "replacements": [each._asdict() for each in lock.replacements],
+        "replacements": [replacement._asdict() for replacement in lock.replacements],
         "stack": list(lock.stack),
         "notes": list(lock.notes),
         "installer": lock.installer,
@@ -81,17 +81,17 @@ def as_document(lock: Lock) -> dict[str, Any]:
 
 
 def read(text: str) -> Lock:
-    """The lock of which `render` made this text; keys that are not known are passed by.
+    """Return the lock that `render` wrote as this text; unknown keys are ignored.
 
-    Raises BadFile for a text that is no such document.
+    Raises BadFile for another text.
     """
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
-            raise BadFile(f"a lock says `{SCHEMA}`, and this says `{document['schema']}`")
+            raise BadFile(f"unknown schema `{document['schema']}`: a lock has `{SCHEMA}`")
         return _lock(document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadFile(f"this is no lock in JSON: {type(error).__name__} {error}") from None
+        raise BadFile(f"invalid JSON lock: {type(error).__name__} {error}") from None
 
 
 def _lock(document: dict[str, Any]) -> Lock:
@@ -102,25 +102,27 @@ def _lock(document: dict[str, Any]) -> Lock:
         target=_read_target(document["target"]),
         goal=_read_goal(document["goal"]),
         matrix_version=document["matrix"],
-        pins=tuple(_read_pin(each) for each in document["pins"]),
+        pins=tuple(_read_pin(table) for table in document["pins"]),
         needs=tuple(document["needs"]),
-        warnings=tuple(LockWarning(**_known(LockWarning, each)) for each in document["warnings"]),
+        warnings=tuple(LockWarning(**_known(LockWarning, table)) for table in document["warnings"]),
         notes=tuple(document["notes"]),
         indexes=tuple(
-            Index(each["id"], each["url"], each["trust"], each.get("cuda"))
-            for each in document["indexes"]
+            Index(table["id"], table["url"], table["trust"], table.get("cuda"))
+            for table in document["indexes"]
         ),
         builders=tuple(document["builders"]),
         cuda=document["cuda"],
         command=document["command"],
         replaced=tuple(document["replaced"]),
         framework=document["framework"],
-        others=tuple(_read_target(each) for each in document["others"]),
+        others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
         installer=document.get("installer"),
         replacements=tuple(
-            ReplacedRequirement(each["of"], each["requirement"], each["replacement"], each["fact"])
-            for each in document["replacements"]
+            ReplacedRequirement(
+                table["of"], table["requirement"], table["replacement"], table["fact"]
+            )
+            for table in document["replacements"]
         ),
     )
 
@@ -143,12 +145,12 @@ def _read_goal(table: dict[str, Any]) -> Goal:
 def _read_pin(table: dict[str, Any]) -> Pin:
     from cudalock.lock import LockedWheel, Pin
 
-    wheels = tuple(LockedWheel(**_known(LockedWheel, each)) for each in table["wheels"])
+    wheels = tuple(LockedWheel(**_known(LockedWheel, digest)) for digest in table["wheels"])
     return Pin(
         name=table["name"],
         version=table["version"],
         wheel=LockedWheel(**_known(LockedWheel, table["wheel"])),
-        hashes=tuple(each.removeprefix("sha256:") for each in table["hashes"]),
+        hashes=tuple(digest.removeprefix("sha256:") for digest in table["hashes"]),
         hashes_complete=table["hashes_complete"],
         via=tuple(table["via"]),
         facts=tuple(table["facts"]),
@@ -161,19 +163,19 @@ def _read_pin(table: dict[str, Any]) -> Pin:
 
 
 def _known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
-    """What a table has for the fields of a dataclass."""
+    """Return the fields of a dataclass that a table has."""
     return {field.name: table[field.name] for field in fields(kind) if field.name in table}
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the document."""
+    """Return the JSON Schema of the document."""
     text = files("cudalock.formats").joinpath("solve-1.schema.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 
 
 def _target(target: Target) -> dict[str, Any]:
-    # Which values were stated and which detected is left out: the same machine, the same bytes.
+    # Whether a value was stated or detected is left out: the same machine gives the same bytes.
     return {
         "python": target.python,
         "platform": target.platform,
@@ -232,4 +234,4 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
     }
 
 
-FORMAT: Final = Format(render)
+FORMAT: Final = Format(render, "lock.json")

@@ -42,7 +42,7 @@ _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 
 
 def render(lock: Lock, options: WriteOptions) -> str:
-    """The file's text: the same bytes for the same arguments.
+    """Return the file's text.
 
     Raises HashesMissing for a wheel without a digest, OutputError for a file name that installers
     do not take, NetworkError for a wheel without an address.
@@ -50,10 +50,14 @@ def render(lock: Lock, options: WriteOptions) -> str:
     filename, wheels = options.filename or FILE, options.wheels
     check_name(filename)
     if options.hashes == "off":
-        raise Contradiction("`--hashes off` and pylock.toml exclude each other: it has hashes")
+        raise Contradiction(
+            "`--hashes off` cannot be combined with pylock.toml, which always has hashes"
+        )
     document = as_pylock(lock, options.addresses, wheels)
     document.validate()
-    header = list(header_lines(lock, given=(options.index_url, *options.extra_index_urls)))
+    header = list(
+        header_lines(lock, user_index_urls=(options.index_url, *options.extra_index_urls))
+    )
     header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, options)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
@@ -61,25 +65,25 @@ def render(lock: Lock, options: WriteOptions) -> str:
 
 
 def is_name(filename: str) -> bool:
-    """Whether installers take a file of this name for a pylock.toml."""
+    """Return whether installers accept a pylock file of this name."""
     return re.fullmatch(_FILE_NAME, filename) is not None
 
 
 def check_name(filename: str) -> None:
-    """Raise OutputError with the rule for a file name that installers do not take."""
+    """Raise OutputError for a file name that installers do not accept."""
     if not is_name(filename):
         stem = PurePath(filename).name.removesuffix(".toml").removeprefix("pylock").strip(".")
         plain = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")
         name = f"pylock.{plain}.toml" if plain else FILE
         raise OutputError(
-            f"`{filename}` is no name for a pylock file: "
-            "it is pylock.toml, or pylock.NAME.toml where NAME has no dot",
+            f"invalid name for a pylock file: `{filename}`; "
+            "use pylock.toml, or pylock.NAME.toml where NAME has no dot",
             hints=[f'-o "{name}"'],
         )
 
 
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
-    """The command with which each tool installs the file."""
+    """Return the command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
     file = shell_file(options.filename or FILE)
     return (
@@ -89,7 +93,7 @@ def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand,
 
 
 def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None = None) -> Pylock:
-    """The document. Raises as `render` does."""
+    """Return the document of packaging. Raises as `render` does."""
     from packaging.pylock import Pylock
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
@@ -97,10 +101,12 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
     complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
     _demand_hashes(complete)
     indexes = {index.id: index.url for index in lock.indexes}
-    indexes[PACKAGE_INDEX] = next((each.index for each in addresses.values()), None)
+    indexes[PACKAGE_INDEX] = next((marker.index for marker in addresses.values()), None)
     return Pylock(
         lock_version=Version("1.0"),
-        environments=[parse_marker(each) for each in dict.fromkeys(map(full_marker, lock.targets))],
+        environments=[
+            parse_marker(marker) for marker in dict.fromkeys(map(full_marker, lock.targets))
+        ],
         requires_python=SpecifierSet(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
@@ -109,14 +115,16 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
 
 
 def _addressed(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None) -> Lock:
-    """The lock with every address and digest that listings add."""
+    """Return the lock with the URLs and digests that index pages add."""
     return replace(
         lock,
         pins=tuple(
             replace(
                 pin,
                 wheel=_filled(pin.wheel, addresses, wheels),
-                wheels=tuple(_filled(each, addresses, wheels) for each in all_wheels(pin)),
+                wheels=tuple(
+                    _filled(locked_wheel, addresses, wheels) for locked_wheel in all_wheels(pin)
+                ),
             )
             for pin in lock.pins
         ),
@@ -130,7 +138,7 @@ def _filled(
     if address is not None:
         return replace(wheel, url=wheel.url or address.url, sha256=wheel.sha256 or address.sha256)
     if wheel.url is None and wheels is None:
-        raise NetworkError(f"the address of `{wheel.file}` is not known")
+        raise NetworkError(f"the URL of `{wheel.file}` is unknown")
     return wheel
 
 
@@ -146,8 +154,8 @@ def _demand_hashes(lock: Lock) -> None:
         raise HashesMissing(
             bare,
             hints=[
-                "`--fetch-hashes` asks for them, or computes them from the files",
-                "`--format requirements` writes a lock without hashes and says why",
+                "`--fetch-hashes` looks them up, or computes them from the wheels",
+                "`--format requirements` writes a lock without hashes",
             ],
         )
 
@@ -168,7 +176,9 @@ def _package(
         where["archive"] = PackageArchive(**_place(wheel, addresses, folder))
     else:
         where["wheels"] = [
-            _wheel(each, addresses, folder) for each in pin.wheels if each.sha256 is not None
+            _wheel(locked_wheel, addresses, folder)
+            for locked_wheel in pin.wheels
+            if locked_wheel.sha256 is not None
         ]
     if wheel.index is not None and not wheel.renamed and indexes.get(wheel.index):
         where["index"] = indexes[wheel.index]
@@ -188,7 +198,7 @@ def _wheel(
     from packaging.pylock import PackageWheel
 
     place = _place(wheel, addresses, folder)
-    # pip before 26.3 takes the name from the address as it stands, `%2B` and all.
+    # pip before 26.3 reads the name from the URL without decoding `%2B`.
     named = place.get("url", wheel.file).endswith(wheel.file)
     return PackageWheel(name=None if named else wheel.file, **place)
 
@@ -209,30 +219,36 @@ def _place(
 
 
 def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
-    """The facts that decided the pin; with a folder also where `cudalock fetch` finds the wheel."""
-    told: dict[str, Any] = {}
+    """Return the facts that decided the pin, and for `cudalock fetch` the URL of its wheel."""
+    table: dict[str, Any] = {}
     if pin.facts:
-        told["facts"] = list(pin.facts)
+        table["facts"] = list(pin.facts)
     if folder is not None and pin.wheel.url is not None:
-        told["urls"] = {pin.wheel.file: pin.wheel.url}
-    return {"cudalock": told} if told else None
+        table["urls"] = {pin.wheel.file: pin.wheel.url}
+    return {"cudalock": table} if table else None
 
 
 def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
-    """The entries that this one needs, each with as much as tells it from its namesakes."""
+    """Yield the packages that a pin requires, with what distinguishes pins of one name."""
     from packaging.utils import parse_wheel_filename
 
     here = set(targets_of(pin, lock))
     for name in pin.requires:
-        namesakes = [each for each in lock.pins if each.name == name]
+        namesakes = [namesake for namesake in lock.pins if namesake.name == name]
         for other in namesakes:
             if len(namesakes) == 1:
                 yield {"name": name}
             elif here & set(targets_of(other, lock)):
-                entry = {"name": name, "version": str(parse_wheel_filename(other.wheel.file)[1])}
-                if other.marker and sum(each.version == other.version for each in namesakes) > 1:
-                    entry["marker"] = other.marker
-                yield entry
+                dependency = {
+                    "name": name,
+                    "version": str(parse_wheel_filename(other.wheel.file)[1]),
+                }
+                if (
+                    other.marker
+                    and sum(namesake.version == other.version for namesake in namesakes) > 1
+                ):
+                    dependency["marker"] = other.marker
+                yield dependency
 
 
 def _facts(lock: Lock) -> dict[str, Any]:
@@ -247,27 +263,27 @@ def _facts(lock: Lock) -> dict[str, Any]:
         goal["toolkit"] = {"version": version, "parts": list(parts)}
     facts = {fact for pin in lock.pins for fact in pin.facts}
     facts |= {warning.fact for warning in lock.warnings}
-    told: dict[str, Any] = {"command": one_line(lock.command), "matrix": lock.matrix_version}
+    table: dict[str, Any] = {"command": one_line(lock.command), "matrix": lock.matrix_version}
     if lock.cuda:
-        told["cuda"] = lock.cuda
-    return {**told, "needs": list(lock.needs), "facts": sorted(facts), "goal": goal}
+        table["cuda"] = lock.cuda
+    return {**table, "needs": list(lock.needs), "facts": sorted(facts), "goal": goal}
 
 
 # -- text ---------------------------------------------------------------------------------------
 
 
 def _toml(document: Mapping[str, Any]) -> str:
-    """The document in the layout that the specification shows: wheels inline, one a line."""
+    """Return the document in the layout of the specification: wheels inline, one a line."""
     import tomlkit
 
     text = tomlkit.document()
-    for key, value in document.items():
+    for key, content in document.items():
         if key == "packages":
-            text.add(key, _array_of_tables(value))
+            text.add(key, _array_of_tables(content))
         elif key == "tool":
-            text.add(key, tomlkit.item({"cudalock": value["cudalock"]}))
+            text.add(key, tomlkit.item({"cudalock": content["cudalock"]}))
         else:
-            text.add(key, _array(value) if isinstance(value, list) else _inline(value))
+            text.add(key, _array(content) if isinstance(content, list) else _inline(content))
     return tomlkit.dumps(text)
 
 
@@ -277,35 +293,37 @@ def _array_of_tables(packages: Iterable[Mapping[str, Any]]) -> Any:
     tables = tomlkit.aot()
     for package in packages:
         table = tomlkit.table()
-        for key, value in package.items():
-            table.add(key, _array(value) if isinstance(value, list | tuple) else _inline(value))
+        for key, content in package.items():
+            table.add(
+                key, _array(content) if isinstance(content, list | tuple) else _inline(content)
+            )
         tables.append(table)
     return tables
 
 
-def _array(values: Sequence[Any]) -> Any:
+def _array(strings: Sequence[Any]) -> Any:
     import tomlkit
 
     array = tomlkit.array()
-    array.extend([_inline(value) for value in values])
-    return array.multiline(bool(values))
+    array.extend([_inline(string) for string in strings])
+    return array.multiline(bool(strings))
 
 
-def _inline(value: Any) -> Any:
-    """Tables in one line, as deep as they go."""
+def _inline(content: Any) -> Any:
+    """Return a value with every table in it on one line."""
     import tomlkit
 
-    if isinstance(value, dict):
+    if isinstance(content, dict):
         table = tomlkit.inline_table()
-        for key, each in value.items():
-            if each is not None:
-                table.add(key, _inline(each))
+        for key, field in content.items():
+            if field is not None:
+                table.add(key, _inline(field))
         return table
-    if isinstance(value, str) and '"' in value and not set("'\n") & set(value):
-        return tomlkit.string(value, literal=True)
-    return tomlkit.item(value)
+    if isinstance(content, str) and '"' in content and not set("'\n") & set(content):
+        return tomlkit.string(content, literal=True)
+    return tomlkit.item(content)
 
 
 FORMAT: Final = Format(
-    render, install_commands, needs_urls=True, paths_from_file=True, check_name=check_name
+    render, FILE, install_commands, needs_urls=True, paths_from_file=True, check_name=check_name
 )

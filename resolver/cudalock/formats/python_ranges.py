@@ -1,4 +1,4 @@
-"""Which Pythons a lock is for, as ranges of versions."""
+"""The Pythons of a lock as version ranges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Bound = tuple[int, ...]
 
 
 def requires_python(targets: Iterable[Target]) -> str:
-    """The specifier that admits the targets' Pythons and no other minor."""
+    """Return the specifier that contains the targets' Pythons and no other minor release.
+
+    For 3.10 and 3.12 that is `>=3.10,<3.13,!=3.11.*`.
+    """
     ranges = joined(bounds_of(target) for target in targets)
     parts = [f">={dotted(ranges[0][0])}", f"<{dotted(ranges[-1][1])}"]
     for (_, high), (low, _) in pairwise(ranges):
@@ -24,24 +27,24 @@ def requires_python(targets: Iterable[Target]) -> str:
 
 
 def bounds_of(target: Target) -> tuple[Bound, Bound]:
-    """The range of a target: from the Python it names to the next minor release."""
+    """Return the range of a target: from its Python up to the next minor release."""
     low = tuple(int(part) for part in target.python.split("."))
     return low, (low[0], low[1] + 1)
 
 
 def joined(bounds: Iterable[tuple[Bound, Bound]]) -> list[tuple[Bound, Bound]]:
-    """The ranges in order, those that touch made one."""
-    found: list[tuple[Bound, Bound]] = []
+    """Return the ranges in order, with adjacent ones merged."""
+    ranges: list[tuple[Bound, Bound]] = []
     for low, high in sorted(bounds):
-        if found and low <= found[-1][1]:
-            found[-1] = found[-1][0], max(high, found[-1][1])
+        if ranges and low <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], max(high, ranges[-1][1])
         else:
-            found.append((low, high))
-    return found
+            ranges.append((low, high))
+    return ranges
 
 
 def dotted(bound: Bound) -> str:
-    """`3.12` for (3, 12)."""
+    """Return `3.12` for (3, 12)."""
     return ".".join(map(str, bound))
 
 

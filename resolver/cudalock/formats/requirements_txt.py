@@ -34,7 +34,7 @@ _PLAIN_PATH: Final = r"(?:[A-Za-z]:)?[A-Za-z0-9._/+-]+"
 
 
 def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
-    """The file's text: ASCII but for paths, the same bytes for the same arguments.
+    """Return the file's text: ASCII but for paths.
 
     The package index is named only where `index_url` gives one. Credentials in the URL of an index
     stay out of the file.
@@ -63,27 +63,27 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
 
 
 def is_hashed(lock: Lock, hashes: str) -> bool:
-    """Whether the file has hashes. Raises HashesMissing for "require" if one is lacking."""
+    """Return whether the file has hashes. Raises HashesMissing for "require" if one is missing."""
     if hashes == "require":
         require_hashes(lock)
     return hashes != "off" and bool(lock.pins) and not lock.unhashed
 
 
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
-    """The command with which each tool installs the file, to paste into any shell."""
+    """Return the command with which each tool installs the file, for any shell."""
     lock = _placed(lock, options.urls, options.wheels)
     return _commands(lock, is_hashed(lock, options.hashes), options)
 
 
 def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallCommand, ...]:
-    """Install commands for a lock whose wheels are assigned to targets."""
+    """Return the install commands for a lock whose wheels are assigned to targets."""
     several = options.wheels is None and bool(lock.searched_indexes or options.extra_index_urls)
     flags = ["--require-hashes"] if hashed else []
     flags += ["--no-deps"] if lock.replaced else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:
-        # What the pins require is there already, or is a pin.
+        # The environment has everything else that the pins require.
         flags = list(dict.fromkeys(["--no-deps", *flags]))
         tool = "uv" if lock.installer.startswith("uv ") else "pip"
         flags += strategy if tool == "uv" else []
@@ -95,7 +95,7 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
 
 
 def _placed(lock: Lock, urls: bool, wheels: str | None) -> Lock:
-    """The lock with its pins divided as far as paths or addresses need it."""
+    """Return the lock with a pin for each wheel where the file names wheels by path or URL."""
     if wheels is not None:
         return split_by_wheel(lock)
     if urls:
@@ -105,14 +105,14 @@ def _placed(lock: Lock, urls: bool, wheels: str | None) -> Lock:
 
 
 def path(folder: str, file: str) -> str:
-    """A wheel in a folder, such that no installer takes it for a name.
+    """Return the path of a wheel in a folder, written so that no installer takes it for a name.
 
     Raises UsageError for a folder that a requirements file cannot name.
     """
     if not re.fullmatch(_PLAIN_PATH, folder):
         raise UsageError(
             f"a requirements file cannot name the folder `{folder}`",
-            hints=["`--wheels` with a path of letters, digits and `._-/`"],
+            hints=["use letters, digits and `._-/` in the path of `--wheels`"],
         )
     absolute = folder.startswith("/") or folder[1:2] == ":"
     where = folder.removeprefix("./").rstrip("/")
@@ -136,7 +136,7 @@ def _option_lines(
 
 
 def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:
-    """A pin, by its `place` where it has one, else by name and version."""
+    """Yield the lines of a pin: by `place`, a path or URL, else by name and version."""
     if place is not None:
         requirement = place
         marker = f" ; {pin.marker}" if pin.marker else ""
@@ -159,7 +159,7 @@ def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:
 
 
 def _fetch_lines(pin: Pin, hashed: bool) -> Iterator[str]:
-    """For `cudalock fetch`, what a path does not say: where the file comes from, and its hash."""
+    """Yield what `cudalock fetch` needs besides a path: the URL of the wheel and its hash."""
     if pin.wheel.url is not None:
         yield f"    # from {encoded(pin.wheel.url)}"
     if not hashed and pin.wheel.sha256 is not None:
@@ -167,8 +167,8 @@ def _fetch_lines(pin: Pin, hashed: bool) -> Iterator[str]:
 
 
 def _named(url: str) -> str:
-    """An index's address as the file has it: pip and uv expand variables in it."""
+    """Return an index's URL as the file has it; variables stay, since pip and uv expand them."""
     return without_credentials(url, keep_variables=True)
 
 
-FORMAT: Final = Format(render, install_commands)
+FORMAT: Final = Format(render, FILE, install_commands)

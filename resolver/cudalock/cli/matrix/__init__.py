@@ -1,4 +1,4 @@
-"""`cudalock matrix`: what the matrix holds, whether it holds together, and how it is refreshed.
+"""`cudalock matrix`: show, check, export and update the matrix.
 
 pages ── rules, show, table
 lint ── its semantic checks
@@ -13,9 +13,9 @@ from cudalock.cli import CONTEXT
 from cudalock.cli.matrix import export, lint, pages, update
 
 
-@click.group(short_help="What the matrix holds.", context_settings=CONTEXT)
+@click.group(short_help="Show, check or update the matrix.", context_settings=CONTEXT)
 def matrix() -> None:
-    """Print, check, export or refresh the matrix: its facts and its releases."""
+    """Print, check, export or update the matrix: its facts and its releases."""
 
 
 for _command in (pages.rules, pages.show, pages.table, lint.lint, export.export, update.update):

@@ -1,4 +1,4 @@
-"""`cudalock matrix export`: all of the matrix, for other programs."""
+"""`cudalock matrix export`: the whole matrix, for other programs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cudalock.cli.universe import load_matrix
 FORMATS = ("json", "csv")
 
 
-@click.command(short_help="All of it, as JSON or CSV.", context_settings=CONTEXT)
+@click.command(short_help="Export it as JSON or CSV.", context_settings=CONTEXT)
 @click.option("--format", "layout", type=click.Choice(FORMATS), default="json", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write there; - is standard output.")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE; - is standard output.")
 @options.directory
 def export(layout: str, output: str | None, directory: str | None) -> None:
-    """Write all that the matrix holds, the same bytes for the same matrix.
+    """Write everything in the matrix; the same matrix gives the same bytes.
 
     Exit status: 0 written; 2 it cannot be written.
 
     json: one object with `schema` ("cudalock.matrix/1"), `matrix`, `indexes`, `builders`, `facts`
     (as `matrix rules --json` has them), `projects` (name to `retrieved`, `sources` and `releases`;
     a release has `builds`, a build its `wheels` with `file`, `sha256` and `url`) and `cuda`, the
-    vendor's tables.
+    tables of NVIDIA.
 
     csv: one wheel a row, by project, version and place in the index file, with the columns
     `project`, `version`, `file`, `sha256`, `url` (empty on the default package index), `index`,

@@ -15,11 +15,11 @@ from cudalock.text import counted
 @options.directory
 @click.pass_context
 def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
-    """Check that the matrix holds together; print what does not, a line each.
+    """Check that the matrix is consistent, and print each defect on a line.
 
-    Checked are its facts (ids unique, sources there, ranges and clauses parse and hit a real
-    release), its rows (layout, file names, digests, known indexes and builders), and both together:
-    what is pinned exists, companions agree, no row pins what a fact about it rules out.
+    Facts need a unique id, a source, and ranges and clauses that parse and match a release. Rows
+    need a valid layout, file names, digests, known indexes and builders. Together: pinned versions
+    exist, companion packages agree, and no row pins what a fact about it forbids.
 
     Exit status: 0 no defects; 1 defects; 2 the matrix cannot be read.
 
@@ -37,6 +37,6 @@ def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
         emit(json_text({"schema": "cudalock.lint/1", "matrix": matrix.version, "defects": rows}))
     elif defects:
         emit("".join(f"{defect}\n" for defect in defects))
-    found = counted(len(defects), "defect") if defects else "no defects"
-    tell(f"matrix {matrix.version}: {found} in {len(matrix.projects)} projects and its facts")
+    count = counted(len(defects), "defect") if defects else "no defects"
+    tell(f"matrix {matrix.version}: {count} in {len(matrix.projects)} projects and its facts")
     ctx.exit(1 if defects else 0)

@@ -19,13 +19,15 @@ FORMATS = ("text", "markdown", "csv")
 
 
 @click.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
-@click.option("--for", "name", metavar="NAME", help="Of this component, and those that name it.")
+@click.option(
+    "--for", "name", metavar="NAME", help="Only facts of this component, and those that name it."
+)
 @options.as_json
 @options.directory
 def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """List the curated facts by component: what each says, its effect, basis and sources.
 
-    Exit status: 0 listed; 2 NAME is no component.
+    Exit status: 0 listed; 2 unknown component.
 
     --json: one object with `schema` ("cudalock.rules/1"), `matrix`, `for`, and `facts` ordered by
     component and id. A fact has `id`, `component`, `says`, `effect`, `basis`, `source`, `checked`
@@ -34,8 +36,8 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     """
     from cudalock.show import rules as make_rules
 
-    found = make_rules(load_matrix(directory), name)
-    _write(found.text, found.document, as_json)
+    listing = make_rules(load_matrix(directory), name)
+    _write(listing.text, listing.document, as_json)
 
 
 @click.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
@@ -55,7 +57,7 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     --json: one object with `schema` ("cudalock.show/1"), `matrix` and `name`. A project has
     `versions`, a release `builds` with `requires` and `wheels`, a GPU `capability`, `gpus` and
     `builds`, a version of a virtual component `tables`. `facts` are the ids of those that cover it,
-    `refused_by` of those that do not go with it.
+    `refused_by` of those that forbid it.
     """
     from cudalock.show import show as make_page
 
@@ -66,7 +68,9 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
 @click.command(short_help="A compatibility table.", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.argument("version", required=False)
-@click.option("--format", "layout", type=click.Choice(FORMATS), help="text unless said.")
+@click.option(
+    "--format", "layout", type=click.Choice(FORMATS), help="Output format (default: text)."
+)
 @options.as_json
 @options.directory
 def table(
@@ -76,28 +80,27 @@ def table(
     as_json: bool,
     directory: str | None,
 ) -> None:
-    """Print the compatibility table NAME, or without a name which there are.
+    """Print the compatibility table NAME, or list the tables.
 
-    VERSION leaves the rows of one version of the first column: 2.5 is any 2.5.x, ">=2.4,<2.6" a
-    range.
+    VERSION selects the rows by the first column: 2.5 is any 2.5.x, ">=2.4,<2.6" a range.
 
-    Exit status: 0 printed; 2 there is no such table, or no such row.
+    Exit status: 0 printed; 2 no such table, or no such row.
 
     --json: one object with `schema` ("cudalock.table/1"), `matrix`, `name`, `title`, `columns`
     (`key` and `title`), `rows` (objects by column key: text, a list of texts, or null where nothing
     is known), `facts` (id to sentence) and `notes`. Without NAME the rows are the tables.
     """
     if as_json and layout:
-        raise Contradiction(f"`--json` and `--format {layout}` exclude each other")
+        raise Contradiction(f"`--json` cannot be combined with `--format {layout}`")
     from cudalock.show import find_definition, make_table, table_of_tables
 
     loaded = load_matrix(directory)
     if name is None:
-        made = table_of_tables(loaded)
+        page = table_of_tables(loaded)
     else:
-        made = make_table(find_definition(loaded, name), loaded, version)
-    layouts = {"markdown": made.markdown, "csv": made.csv}
-    _write(layouts.get(layout or "", lambda: made.text(_width())), made.document, as_json)
+        page = make_table(find_definition(loaded, name), loaded, version)
+    layouts = {"markdown": page.markdown, "csv": page.csv}
+    _write(layouts.get(layout or "", lambda: page.text(_width())), page.document, as_json)
 
 
 def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
@@ -108,7 +111,7 @@ def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_j
 
 
 def _width() -> int | None:
-    """The columns of a terminal; a file or a pipe has no end."""
+    """Return the width of the terminal in columns; None for a file or a pipe."""
     import shutil
     import sys
 

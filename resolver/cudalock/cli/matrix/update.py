@@ -1,4 +1,4 @@
-"""`cudalock matrix update`: the generated half anew, from what its sources list."""
+"""`cudalock matrix update`: update the generated half from what its sources list."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
 
 
-@click.command(short_help="Refresh its releases and wheels.", context_settings=CONTEXT)
+@click.command(short_help="Update its releases and wheels.", context_settings=CONTEXT)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--output",
     metavar="DIR",
-    help="Refresh the matrix in DIR, or make one there, instead of the user's.",
+    help="Update the matrix in DIR, or create one there, instead of the user's.",
 )
-@click.option("--index-url", metavar="URL", help="Another package index than pip's.")
+@click.option("--index-url", metavar="URL", help="Package index to use (default: pip's).")
 @click.option(
     "--digests",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Compute the sha256 of N wheels that have none published, instead of asking for rows.",
+    help="Compute the sha256 of N wheels without a published one; update no rows.",
 )
 @options.as_json
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress bar.")
 @click.pass_context
 def update(
     ctx: click.Context,
@@ -36,22 +36,22 @@ def update(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Ask the package index, PyTorch's indexes and GitHub's releases what they list of NAME..., or
-    of every project held, and merge it into the rows of the matrix.
+    """Query the package index, PyTorch's indexes and GitHub's releases for NAME..., or for every
+    project in the matrix, and merge the wheels they list into the matrix.
 
-    A wheel that is listed and held takes its digest and requirements from the listing and keeps
-    what no listing says; one that is no longer listed goes. Curated facts are never touched.
-    Nothing is written before everything was asked, and a source that fails keeps its rows. The
-    result is linted. It is used from then on wherever it is newer than the embedded matrix.
+    A wheel that is in both takes its digest and requirements from the index and keeps the rest; a
+    wheel that is no longer listed is removed. Curated facts never change. Nothing is written before
+    every source was queried, and the rows of a source that fails stay. The result is linted, and
+    used from then on as long as it is newer than the embedded matrix.
 
-    With --digests nothing is asked for rows. The wheels of NAME... that have no digest, the newest
-    first, are streamed, and their sha256 is recorded as computed, with the day. Once all have one,
-    those computed longest ago are streamed again; a change is an alarm and exit status 1.
+    --digests queries no sources. It streams the wheels of NAME... that have no digest, the newest
+    first, and records their sha256 as computed, with the day. Once all have one, it streams those
+    computed longest ago again; if one has changed, the exit status is 1.
 
     GitHub allows few requests without a token: set GITHUB_TOKEN or GH_TOKEN.
 
-    Exit status: 0 fine; 1 the result has defects, or a wheel another digest than was recorded; 2 a
-    name is not known, or DIR cannot be used; 3 a source could not be asked.
+    Exit status: 0 updated; 1 the result has defects, or the digest of a wheel has changed;
+    2 unknown name, or DIR cannot be used; 3 a source could not be queried.
 
     --json: one object with `schema` ("cudalock.update/1"), `was` and `matrix` (versions), `folder`,
     `changes` (by `project` and `version`: `new`, and file tags `added`, `changed`, `vanished`,
@@ -68,11 +68,11 @@ def update(
     from cudalock.update.update import update as refresh
 
     folder = Path(output) if output is not None else None
-    held = folder is not None and (folder / "matrix.toml").is_file()
-    matrix = Matrix.load(folder) if held else load_matrix(None)
+    exists = folder is not None and (folder / "matrix.toml").is_file()
+    matrix = Matrix.load(folder) if exists else load_matrix(None)
     today = datetime.now(timezone.utc).date().isoformat()
     if digests is not None and index_url:
-        raise Contradiction("`--digests` and `--index-url` exclude each other")
+        raise Contradiction("`--digests` cannot be combined with `--index-url`")
     with steps(quiet=quiet) as progress:
         if digests is not None:
             report = compute_digests(

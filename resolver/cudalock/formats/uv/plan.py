@@ -1,4 +1,4 @@
-"""What a uv project says for a lock: requirements, sources, indexes, environments."""
+"""The content of a uv project for a lock: requirements, sources, indexes, environments."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 NOWHERE: Final = "python_version < '0'"
-"""A marker that no machine meets."""
+"""A marker that never holds."""
 
 
 def direct_names(lock: Lock) -> frozenset[str]:
-    """The projects that the file depends on: the goal's, those from no ordinary index, and those
-    that uv would not come to by itself."""
+    """Return the projects that become dependencies of the file.
+
+    These are the requested ones, those that are not on the default index, and those that uv would
+    not resolve by itself.
+    """
     names = {
         pin.name
         for pin in lock.pins
         if pin.is_requested or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
     }
     instead = {
-        canonicalize_name(parse_requirement(item.replacement).name)
-        for item in lock.replacements
-        if item.replacement
+        canonicalize_name(parse_requirement(replacement.replacement).name)
+        for replacement in lock.replacements
+        if replacement.replacement
     }
     return frozenset(names | (instead & {pin.name for pin in lock.pins}))
 
 
 def environments(targets: Iterable[Target]) -> list[str]:
-    """A marker for each platform and run of Pythons; they exclude one another."""
-    found = []
+    """Return a marker for each platform and range of Pythons; no two hold together."""
+    markers = []
     ranges: dict[tuple[str, str], list[tuple[Bound, Bound]]] = {}
     for target in targets:
         variables = target.marker_environment()
@@ -51,16 +54,16 @@ def environments(targets: Iterable[Target]) -> list[str]:
         ranges.setdefault(place, []).append(bounds_of(target))
     for (platform, machine), bounds in ranges.items():
         for low, high in joined(bounds):
-            found.append(
+            markers.append(
                 f"sys_platform == '{platform}' and platform_machine == '{machine}'"
                 f" and python_full_version >= '{dotted(low)}'"
                 f" and python_full_version < '{dotted(high)}'"
             )
-    return found
+    return markers
 
 
 def stated(name: str, pins: Iterable[Pin], lock: Lock, extras: Iterable[str] = ()) -> list[str]:
-    """The requirements that hold a project at its pins."""
+    """Return the requirements that pin a project."""
     label = f"{name}[{','.join(sorted(extras))}]" if extras else name
     return [
         f"{label}=={pin.version}" + (f"; {pin.marker}" if pin.marker else "")
@@ -69,7 +72,7 @@ def stated(name: str, pins: Iterable[Pin], lock: Lock, extras: Iterable[str] = (
 
 
 def _together(pins: Iterable[Pin], lock: Lock, key: Callable[[Pin], object]) -> Iterator[Pin]:
-    """The pins with those made one, under one marker, that are written in the same words."""
+    """Yield the pins; those that are written the same become one, under one marker."""
     groups: dict[object, list[Pin]] = {}
     for pin in pins:
         groups.setdefault(key(pin), []).append(pin)
@@ -82,9 +85,10 @@ def _together(pins: Iterable[Pin], lock: Lock, key: Callable[[Pin], object]) -> 
 
 
 def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[str]]:
-    """By project, what stands in the place of a requirement that a fact replaced or dropped."""
+    """Return by project the overrides for requirements that a fact replaces or drops."""
     names = {
-        canonicalize_name(parse_requirement(item.requirement).name) for item in lock.replacements
+        canonicalize_name(parse_requirement(replacement.requirement).name)
+        for replacement in lock.replacements
     }
     return {
         name: stated(name, pins[name], lock) if name in pins else [f"{name}; {NOWHERE}"]
@@ -93,13 +97,17 @@ def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[s
 
 
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
-    """The extras that the goal asks for, by project."""
-    asked = map(Requirement, lock.goal.requirements)
-    return {canonicalize_name(each.name): set(each.extras) for each in asked if each.extras}
+    """Return the extras that the goal requests, by project."""
+    requirements = map(Requirement, lock.goal.requirements)
+    return {
+        canonicalize_name(requirement.name): set(requirement.extras)
+        for requirement in requirements
+        if requirement.extras
+    }
 
 
 def given_indexes(options: WriteOptions) -> Iterator[dict[str, Any]]:
-    """The user's indexes, without credentials: uv has those from its environment."""
+    """Yield the user's indexes. Credentials are left out: uv reads them from its environment."""
     if options.index_url:
         yield {
             "name": "package-index",
@@ -111,14 +119,14 @@ def given_indexes(options: WriteOptions) -> Iterator[dict[str, Any]]:
 
 
 def by_address(pin: Pin, options: WriteOptions) -> bool:
-    """Whether the file names the pin's wheel and not an index that has it."""
+    """Return whether the file names the URL of the pin's wheel, not an index."""
     return pin.wheel.url is not None and (pin.wheel.builder is not None or options.urls)
 
 
 def sources(
     pins: Iterable[Pin], indexes: Mapping[str, str], lock: Lock, options: WriteOptions
 ) -> Iterator[dict[str, str]]:
-    """The entries of `[tool.uv.sources]` for the pins of one project, their markers apart."""
+    """Yield the sources of one project's pins for `[tool.uv.sources]`, with disjoint markers."""
 
     def place(pin: Pin) -> tuple[str, str] | None:
         if by_address(pin, options):
@@ -127,10 +135,10 @@ def sources(
 
     groups: dict[tuple[str, str], list[Target]] = {}
     for pin in pins:
-        found = place(pin)
-        if found:
-            groups.setdefault(found, []).extend(targets_of(pin, lock))
-    # uv refuses sources of which two hold anywhere, be it on no target at all.
+        source = place(pin)
+        if source:
+            groups.setdefault(source, []).extend(targets_of(pin, lock))
+    # uv rejects two sources whose markers overlap, even if on no target of the lock.
     for (kind, where), marker in zip(
         groups, disjoint_markers(list(groups.values()), lock.targets), strict=True
     ):

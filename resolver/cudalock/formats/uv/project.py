@@ -75,7 +75,7 @@ _SOURCES: Final = (*_UV, "sources")
 
 
 def write(lock: Lock, options: WriteOptions) -> str:
-    """The text of the pyproject.toml with the lock in it: of the file that is there, or a new one.
+    """Return the text of a pyproject.toml with the lock: the existing file, edited, or a new one.
 
     Raises as `edit` and `read_existing` do.
     """
@@ -86,24 +86,26 @@ def write(lock: Lock, options: WriteOptions) -> str:
 
 
 def render(lock: Lock, options: WriteOptions) -> str:
-    """A new pyproject.toml, of a project that is nothing but this lock."""
+    """Return a new pyproject.toml of a project that has only this lock."""
     return edit(_EMPTY, lock, options)
 
 
 def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
-    """The text of a pyproject.toml with the lock in it; the same text where that changes nothing.
+    """Return the text of a pyproject.toml with the lock in it; unchanged if it has it already.
 
-    Raises BadFile, naming file and key, for a file that is not TOML or says something else, and
-    HashesMissing if hashes are required that nobody has published.
+    Raises BadFile, naming file and key, for a file that is not TOML or contradicts the lock, and
+    HashesMissing if hashes are required and one is not published.
     """
     if options.wheels is not None:
-        raise Contradiction("`--wheels` is for requirements and pylock: a uv project has no paths")
+        raise Contradiction(
+            "`--wheels` needs the format requirements or pylock: a uv project has no paths"
+        )
     if options.hashes == "require":
         require_hashes(lock)
     if options.urls:
         lock = with_urls(lock)
     file = str((options.folder or Path()) / (options.filename or FILE))
-    # uv takes a mark at the start and either line end; tomlkit writes neither for what is new.
+    # uv accepts a byte order mark and CRLF; tomlkit writes neither in new text.
     bom, body = ("\ufeff", existing[1:]) if existing.startswith("\ufeff") else ("", existing)
     windows = "\r\n" in body and not re.search(r"(?<!\r)\n", body)
     text = _Edit(body.replace("\r\n", "\n") if windows else body, file, lock, options).text()
@@ -111,24 +113,26 @@ def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
 
 
 def settings_beside(options: WriteOptions) -> Path | None:
-    """uv's own settings file in the same folder, if there is one. Next to it uv reads no indexes
-    from [tool.uv] but those that sources name."""
+    """Return uv's own settings file in the same folder, if there is one.
+
+    With it, uv reads no indexes from [tool.uv] except those that sources name.
+    """
     path = options.folder / SETTINGS if options.folder is not None else None
     return path if path is not None and path.is_file() else None
 
 
 def remarks(options: WriteOptions) -> Iterator[str]:
-    """What is to be said of uv's own settings beside the file."""
+    """Yield a note if uv's own settings file is beside the project file."""
     settings = settings_beside(options)
     if settings is not None:
         yield (
-            f"`{settings}` makes uv warn that it ignores constraints and indexes of {FILE}: "
-            "those that hold this lock count all the same (tried with uv 0.13)"
+            f"`{settings}` makes uv warn that it ignores constraints and indexes of {FILE}; "
+            "it still uses those of this lock (tested with uv 0.13)"
         )
 
 
 def read_existing(path: Path) -> str | None:
-    """The text of a project file, its line ends as they are; None where there is none."""
+    """Return the text of a project file with its line ends, None if there is no file."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -138,9 +142,9 @@ def read_existing(path: Path) -> str | None:
 
 
 class _Edit:
-    """One file on its way from what it says to what it shall say.
+    """The edits of one file.
 
-    `data` is what it said, `wanted` what it shall say, and `document` the tomlkit document on the
+    `original` is the document before, `result` after, and `document` the tomlkit document on the
     way. Tables that are not there are written at the end of the file, in `appended`.
     """
 
@@ -148,14 +152,14 @@ class _Edit:
         self.file = file
         self.lock = lock
         self.options = options
-        self.data = self._parse(text)
-        self.wanted = deepcopy(self.data)
+        self.original = self._parse(text)
+        self.result = deepcopy(self.original)
         self.document = tomlkit.parse(text)
         if tomlkit.dumps(self.document) != text:
             raise self._bad(
                 "tool.uv",
-                "its tables cannot be edited where they are",
-                "write the tables of one list, as [[tool.uv.index]], below one another",
+                "its tables cannot be edited in place",
+                "write the tables of one list, such as [[tool.uv.index]], one below the other",
             )
         self.appended: list[tuple[str, list[str]]] = []
         self.old = Record.read(text)
@@ -189,28 +193,28 @@ class _Edit:
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
-            # tomlkit reads a few files that are not TOML.
-            data = toml.loads(text)
+            # tomlkit accepts a few files that are not valid TOML.
+            document = toml.loads(text)
             tomlkit.parse(text)
         except (toml.TOMLDecodeError, TOMLKitError) as error:
-            raise BadFile(f"`{self.file}` is not TOML: {error}") from None
-        return data
+            raise BadFile(f"`{self.file}` is not valid TOML: {error}") from None
+        return document
 
     def _table(self, *path: str) -> dict[str, Any]:
-        """The table at a path, empty where there is none."""
-        found: Any = self.data
+        """Return the table at a path, empty if there is none."""
+        table: dict[str, Any] = self.original
         for position, key in enumerate(path):
-            found = found.get(key, {})
-            if not isinstance(found, dict):
+            inner = table.get(key, {})
+            if not isinstance(inner, dict):
                 raise self._bad(".".join(path[: position + 1]), "it is not a table")
-        table: dict[str, Any] = found
+            table = inner
         return table
 
     def _strings(self, *path: str) -> list[str]:
-        found = self._table(*path[:-1]).get(path[-1], [])
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        strings = self._table(*path[:-1]).get(path[-1], [])
+        if not isinstance(strings, list) or not all(isinstance(string, str) for string in strings):
             raise self._bad(".".join(path), "it is not a list of strings")
-        return found
+        return strings
 
     def _bad(self, key: str, message: str, hint: str | None = None) -> BadFile:
         return BadFile(f"`{self.file}`: {key}: {message}", hints=[hint] if hint else ())
@@ -220,25 +224,25 @@ class _Edit:
     def _check_project(self) -> None:
         if "dependencies" in self._table("project").get("dynamic", ()):
             raise self._bad(
-                "project.dynamic", "its dependencies are made by a build, not listed in the file"
+                "project.dynamic", "a build makes the dependencies; the file does not list them"
             )
-        if "project" not in self.data and "poetry" in self._table("tool"):
+        if "project" not in self.original and "poetry" in self._table("tool"):
             raise self._bad("tool.poetry", "uv reads a [project] table, and there is none")
 
     def _check_elsewhere(self) -> None:
-        """Extras and groups stay as they are, so they may not exclude a pin."""
+        """Raise BadFile if an extra or a group, which are not edited, excludes a pin."""
         for *table, keys in (("project", "optional-dependencies"), ("dependency-groups",)):
-            for key, entries in self._table(*table, keys).items():
-                for entry in entries if isinstance(entries, list) else ():
-                    if isinstance(entry, str):
-                        self._check(".".join((*table, keys, key)), entry)
+            for key, requirements in self._table(*table, keys).items():
+                for text in requirements if isinstance(requirements, list) else ():
+                    if isinstance(text, str):
+                        self._check(".".join((*table, keys, key)), text)
 
-    def _check(self, key: str, entry: str) -> Requirement | None:
+    def _check(self, key: str, text: str) -> Requirement | None:
         """The requirement, if it is of a locked project on some target.
 
         Raises BadFile if it excludes the pin there.
         """
-        requirement = _requirement(entry)
+        requirement = _requirement(text)
         pins = self._pins_for(requirement) if requirement else []
         if requirement is None or not pins:
             return None
@@ -249,13 +253,13 @@ class _Edit:
             if by_address or not requirement.specifier.contains(pin.version, prereleases=True):
                 raise self._bad(
                     key,
-                    f"`{entry}` excludes the lock's {pin}",
-                    f'remove `{entry}` from {key}, or ask for it: cudalock solve "{entry}"',
+                    f"`{text}` excludes the lock's {pin}",
+                    f'remove `{text}` from {key}, or request it: cudalock solve "{text}"',
                 )
         return requirement
 
     def _pins_for(self, requirement: Requirement) -> list[Pin]:
-        """The pins of its project on the targets on which it holds."""
+        """Return the pins of its project on the targets where its marker holds."""
         return [
             pin
             for pin in self.pins.get(canonicalize_name(requirement.name), ())
@@ -266,7 +270,7 @@ class _Edit:
         ]
 
     def _is_ours(self, requirement: Requirement) -> bool:
-        """Whether an earlier run wrote it."""
+        """Return whether an earlier run wrote the requirement."""
         name = canonicalize_name(requirement.name)
         text = str(requirement.specifier)
         if not text:
@@ -277,174 +281,188 @@ class _Edit:
 
     def _set_requires_python(self) -> None:
         key, path = "requires-python", ("project",)
-        wanted = requires_python(self.lock.targets)
-        said = self._table("project").get(key)
-        if said is None or said == wanted or self.old.wrote(key, said):
-            self._put(path, key, wanted, quoted(wanted))
-            if said is None or self.old.wrote(key, said):
-                self.new.note(key, wanted)
+        needed = requires_python(self.lock.targets)
+        present = self._table("project").get(key)
+        if present is None or present == needed or self.old.wrote(key, present):
+            self._put(path, key, needed, quoted(needed))
+            if present is None or self.old.wrote(key, present):
+                self.new.note(key, needed)
             return
         try:
-            range = SpecifierSet(said)
+            range = SpecifierSet(present)
         except (InvalidSpecifier, TypeError):
-            raise self._bad(f"project.{key}", f"`{said}` is no version range") from None
+            raise self._bad(f"project.{key}", f"invalid version range `{present}`") from None
         for target in self.lock.targets:
             if not range.contains(target.marker_environment()["python_full_version"]):
                 raise self._bad(
                     f"project.{key}",
-                    f"`{said}` excludes Python {target.python}, which the lock is for",
-                    f'requires-python = "{wanted}"',
+                    f"`{present}` excludes Python {target.python}, a target of the lock",
+                    f'requires-python = "{needed}"',
                 )
 
     def _set_dependencies(self, direct: frozenset[str]) -> None:
         extras = uv_plan.goal_extras(self.lock)
-        for entry in self._strings("project", "dependencies"):
-            requirement = self._check("project.dependencies", entry)
+        for text in self._strings("project", "dependencies"):
+            requirement = self._check("project.dependencies", text)
             if requirement:
                 name = canonicalize_name(requirement.name)
                 extras.setdefault(name, set()).update(requirement.extras)
-        wanted = {
+        needed = {
             name: uv_plan.stated(name, self.pins[name], self.lock, extras.get(name, ()))
             for name in sorted(direct)
         }
-        if "project" not in self.data:
+        if "project" not in self.original:
             self._put(("project",), "name", "cudalock-project", '"cudalock-project"')
             self._put(("project",), "version", "0", '"0"')
-        self._set_list(("project",), "dependencies", wanted, own=True)
+        self._set_list(("project",), "dependencies", needed, own=True)
 
     # The [tool.uv] table.
 
     def _set_environments(self) -> None:
-        key, wanted = "environments", uv_plan.environments(self.lock.targets)
-        said = self._table(*_UV).get(key)
-        if said not in (None, wanted) and not self.old.wrote(key, said):
+        key, needed = "environments", uv_plan.environments(self.lock.targets)
+        present = self._table(*_UV).get(key)
+        if present not in (None, needed) and not self.old.wrote(key, present):
             raise self._bad(
                 f"tool.uv.{key}",
-                "it names other environments than the lock's targets",
-                f"remove {key}: it is then written as {', '.join(map(quoted, wanted))}",
+                "its environments are not the lock's targets",
+                f"remove {key}: it will be written as {', '.join(map(quoted, needed))}",
             )
-        if said is None or self.old.wrote(key, said):
-            self.new.note(key, wanted)
-        self._put(_UV, key, wanted, list_text(wanted))
+        if present is None or self.old.wrote(key, present):
+            self.new.note(key, needed)
+        self._put(_UV, key, needed, list_text(needed))
 
     def _set_list(
-        self, table: tuple[str, ...], key: str, wanted: Mapping[str, Sequence[str]], *, own: bool
+        self, table: tuple[str, ...], key: str, needed: Mapping[str, Sequence[str]], *, own: bool
     ) -> None:
-        """The requirements, by project, into a list of them.
+        """Write the requirements, by project, into a list.
 
-        The entries of an earlier run, and with `own` any other of the same projects, make room.
+        They replace those of an earlier run, and with `own` any other of the same projects.
         """
-        said = self._strings(*table, key)
-        texts = {text: name for name, found in wanted.items() for text in found}
-        missing = {name: [t for t in found if t not in said] for name, found in wanted.items()}
+        present = self._strings(*table, key)
+        texts = {
+            text: name for name, texts_of_project in needed.items() for text in texts_of_project
+        }
+        missing = {
+            name: [t for t in texts_of_project if t not in present]
+            for name, texts_of_project in needed.items()
+        }
         changes: list[list[str] | None] = []
-        for entry in said:
+        for requirement_text in present:
             changes.append(None)
-            requirement = None if entry in texts else self._check(".".join((*table, key)), entry)
-            known = requirement or _requirement(entry)
-            if entry in texts or known is None:
+            requirement = (
+                None
+                if requirement_text in texts
+                else self._check(".".join((*table, key)), requirement_text)
+            )
+            known = requirement or _requirement(requirement_text)
+            if requirement_text in texts or known is None:
                 continue
             name = canonicalize_name(known.name)
-            if self._is_ours(known) or (own and requirement and name in wanted):
+            if self._is_ours(known) or (own and requirement and name in needed):
                 changes[-1] = missing.pop(name, [])
-        more = [text for found in missing.values() for text in found]
-        if not more and all(change is None for change in changes):
+        added = [text for texts_of_project in missing.values() for text in texts_of_project]
+        if not added and all(change is None for change in changes):
             return
-        kept = [[entry] if c is None else c for entry, c in zip(said, changes, strict=True)]
-        result = [text for found in (*kept, more) for text in found]
+        changed = [
+            [requirement_text] if c is None else c
+            for requirement_text, c in zip(present, changes, strict=True)
+        ]
+        result = [text for texts_of_project in (*changed, added) for text in texts_of_project]
         written = self._list_item(table, key)
-        text = list_text(result) if written is None else edited(written, changes, more)
+        text = list_text(result) if written is None else edited(written, changes, added)
         self._put(table, key, result, text)
 
     def _list_item(self, table: tuple[str, ...], key: str) -> str | None:
-        """A list as it is written in the file."""
+        """Return the text of a list in the file."""
         if key not in self._table(*table):
             return None
-        found: Any = self.document
+        node: Any = self.document
         for part in (*table, key):
-            found = found[part]
-        return str(found.as_string())
+            node = node[part]
+        return str(node.as_string())
 
     def _set_indexes(self, direct: frozenset[str]) -> dict[str, str]:
-        """The indexes that pins come from; their names in the file, by id."""
+        """Write the indexes of the pins, and return their names in the file, by id."""
         used = {
             pin.wheel.index
             for name in direct
             for pin in self.pins[name]
             if not uv_plan.by_address(pin, self.options)
         }
-        said = self._table(*_UV).get("index", [])
-        if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
+        present = self._table(*_UV).get("index", [])
+        if not isinstance(present, list) or not all(
+            isinstance(index_table, dict) for index_table in present
+        ):
             raise self._bad("tool.uv.index", "it is not a list of tables")
         names = {}
         for index in self.lock.indexes:
             if index.id in used and index.url:
-                entry = {"name": index.uv_name or index.id, "url": index.url}
-                names[index.id] = self._set_index(said, {**entry, "explicit": True})
-        given = list(uv_plan.given_indexes(self.options))
-        if given and (settings := settings_beside(self.options)):
+                index_table = {"name": index.uv_name or index.id, "url": index.url}
+                names[index.id] = self._set_index(present, {**index_table, "explicit": True})
+        user_indexes = list(uv_plan.given_indexes(self.options))
+        if user_indexes and (settings := settings_beside(self.options)):
             raise BadFile(
-                f"`{settings}`: uv has its indexes from this file, and passes over those in {FILE}",
-                hints=[f'index-url = "..." in {settings}, and no `--index-url` here'],
+                f"`{settings}`: uv reads its indexes from this file, and ignores those in {FILE}",
+                hints=[f'write index-url = "..." in {settings}, and leave out `--index-url`'],
             )
-        for entry in given:
-            self._set_index(said, entry)
+        for index_table in user_indexes:
+            self._set_index(present, index_table)
         return names
 
-    def _set_index(self, said: list[dict[str, Any]], wanted: dict[str, Any]) -> str:
-        for position, entry in enumerate(said):
+    def _set_index(self, present: list[dict[str, Any]], needed: dict[str, Any]) -> str:
+        for position, index_table in enumerate(present):
             key = f"tool.uv.index[{position}]"
-            same_name = entry.get("name") == wanted["name"]
-            if str(entry.get("url", "")).rstrip("/") == wanted["url"].rstrip("/"):
+            same_name = index_table.get("name") == needed["name"]
+            if str(index_table.get("url", "")).rstrip("/") == needed["url"].rstrip("/"):
                 for flag in ("explicit", "default"):
-                    if entry.get(flag, False) != wanted.get(flag, False):
-                        should = str(wanted.get(flag, False)).lower()
+                    if index_table.get(flag, False) != needed.get(flag, False):
+                        should = str(needed.get(flag, False)).lower()
                         raise self._bad(key, f"the lock needs this index with `{flag} = {should}`")
-                if entry.get("name"):
-                    return str(entry["name"])
+                if index_table.get("name"):
+                    return str(index_table["name"])
                 raise self._bad(key, "an index that sources refer to needs a name")
-            if same_name or (entry.get("default") and wanted.get("default")):
-                raise self._bad(key, f"it stands in the place of {wanted['url']}")
-        lines = [f"{k} = {'true' if v is True else quoted(v)}" for k, v in wanted.items()]
+            if same_name or (index_table.get("default") and needed.get("default")):
+                raise self._bad(key, f"the lock needs {needed['url']} here")
+        lines = [f"{k} = {'true' if v is True else quoted(v)}" for k, v in needed.items()]
         self.appended.append((_INDEX_HEADER, lines))
-        uv = self.wanted.setdefault("tool", {}).setdefault("uv", {})
-        uv.setdefault("index", []).append(wanted)
-        return str(wanted["name"])
+        uv = self.result.setdefault("tool", {}).setdefault("uv", {})
+        uv.setdefault("index", []).append(needed)
+        return str(needed["name"])
 
     def _set_sources(self, direct: frozenset[str], indexes: Mapping[str, str]) -> None:
-        wanted = {
+        needed = {
             name: list(uv_plan.sources(self.pins[name], indexes, self.lock, self.options))
             for name in sorted(direct)
         }
-        said = self._table(*_SOURCES)
-        keys: dict[str, str] = {canonicalize_name(key): key for key in said}
+        present = self._table(*_SOURCES)
+        keys: dict[str, str] = {canonicalize_name(key): key for key in present}
         for name, key in keys.items():
-            ours = self.old.wrote(f"sources.{name}", said[key])
-            if ours and not wanted.get(name):
+            ours = self.old.wrote(f"sources.{name}", present[key])
+            if ours and not needed.get(name):
                 self._remove(_SOURCES, key)
-            elif name in self.pins and not ours and not _same(said[key], wanted.get(name, [])):
+            elif name in self.pins and not ours and not _same(present[key], needed.get(name, [])):
                 raise self._bad(
                     f"tool.uv.sources.{key}",
-                    f"it takes {name} from another place than the lock does",
+                    f"its source for {name} is not the lock's",
                     f"remove {key} from [tool.uv.sources]",
                 )
-        for name, tables in wanted.items():
+        for name, tables in needed.items():
             key = keys.get(name, name)
-            if tables and not (key in said and _same(said[key], tables)):
-                value: object = tables[0] if len(tables) == 1 else tables
-                self._put(_SOURCES, key, value, _source_text(tables))
-            if tables and (key not in said or self.old.wrote(f"sources.{name}", said[key])):
+            if tables and not (key in present and _same(present[key], tables)):
+                source: object = tables[0] if len(tables) == 1 else tables
+                self._put(_SOURCES, key, source, _source_text(tables))
+            if tables and (key not in present or self.old.wrote(f"sources.{name}", present[key])):
                 self.new.note(f"sources.{name}", tables[0] if len(tables) == 1 else tables)
 
     # Writing.
 
-    def _put(self, table: tuple[str, ...], key: str, value: object, text: str) -> None:
-        found: Any = self.wanted
+    def _put(self, table: tuple[str, ...], key: str, content: object, text: str) -> None:
+        table_after: Any = self.result
         for part in table:
-            found = found.setdefault(part, {})
-        if found.get(key) == value:
+            table_after = table_after.setdefault(part, {})
+        if table_after.get(key) == content:
             return
-        found[key] = value
+        table_after[key] = content
         try:
             there: Any = self.document
             for part in table:
@@ -462,25 +480,25 @@ class _Edit:
             lines.append(line)
 
     def _remove(self, table: tuple[str, ...], key: str) -> None:
-        found: Any = self.wanted
+        table_after: Any = self.result
         there: Any = self.document
         for part in table:
-            found, there = found[part], there[part]
-        del found[key], there[key]
+            table_after, there = table_after[part], there[part]
+        del table_after[key], there[key]
 
     def _with_indexes(self, text: str) -> str:
-        """New indexes go below those that are there: tomlkit would move tables that stand apart."""
+        """Insert new indexes below the existing ones: tomlkit would move tables that are apart."""
         there = list(_INDEX.finditer(text))
         if not there:
             return text
         end = there[-1].end()
         mine = [lines for header, lines in self.appended if header == _INDEX_HEADER]
-        self.appended = [each for each in self.appended if each[0] != _INDEX_HEADER]
+        self.appended = [block for block in self.appended if block[0] != _INDEX_HEADER]
         added = "".join("\n\n" + "\n".join([_INDEX_HEADER, *lines]) for lines in mine)
         return text[:end] + added + text[end:]
 
     def _written(self) -> str:
-        """The text, read once more: what cannot be edited must not be damaged."""
+        """Return the text, after checking that it parses to the intended document."""
         text = self._with_indexes(tomlkit.dumps(self.document))
         block = self.new.block(self.lock)
         tables = ["\n".join([header, *lines]) for header, lines in self.appended]
@@ -493,28 +511,28 @@ class _Edit:
         if tables:
             text = "\n\n".join([text.rstrip("\n"), *tables]) + "\n"
         try:
-            sound = toml.loads(text) == self.wanted
+            sound = toml.loads(text) == self.result
         except toml.TOMLDecodeError:
             sound = False
         if not sound:
             raise self._bad(
                 "tool.uv",
-                "it is written in a way that cannot be edited",
-                "write [project], [tool.uv] and [tool.uv.sources] as tables of their own",
+                "its layout cannot be edited",
+                "write [project], [tool.uv] and [tool.uv.sources] as separate tables",
             )
         return text
 
 
 def _source_text(tables: Sequence[Mapping[str, str]]) -> str:
     lines = [
-        "{ " + ", ".join(f"{key} = {quoted(value)}" for key, value in table.items()) + " }"
+        "{ " + ", ".join(f"{key} = {quoted(text)}" for key, text in table.items()) + " }"
         for table in tables
     ]
     return lines[0] if len(lines) == 1 else "\n".join(["[", *(f"    {x}," for x in lines), "]"])
 
 
-def _same(said: object, wanted: Sequence[Mapping[str, str]]) -> bool:
-    return (said if isinstance(said, list) else [said]) == list(wanted)
+def _same(present: object, needed: Sequence[Mapping[str, str]]) -> bool:
+    return (present if isinstance(present, list) else [present]) == list(needed)
 
 
 def _requirement(text: str) -> Requirement | None:
@@ -533,8 +551,8 @@ def _holds(marker: Marker | None, target: Target) -> bool:
 
 
 def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallCommand, ...]:
-    """The command that installs the project's environment."""
+    """Return the command that installs the project's environment."""
     return (InstallCommand("uv", "uv sync"),)
 
 
-FORMAT: Final = Format(write, install_commands, edits_file=True, remarks=remarks)
+FORMAT: Final = Format(write, FILE, install_commands, edits_file=True, remarks=remarks)
