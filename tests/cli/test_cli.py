@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from cudalock import cli
 from cudalock.cli import main
 from cudalock.cli.options import request_of
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.solve import solve
 from cudalock.errors import (
     BadFile,
@@ -203,7 +203,7 @@ def test_defaults_are_options(tmp_path: Path) -> None:
         'torch = "2.5"\nfa2 = true\npython-version = "3.11"\ngpu = ["8.6", "9.0"]\n'
         'builders = "official"\nformat = "json"\nconstraint = ["numpy<2"]\nquiet = true',
     )
-    defaults = Settings.read(tmp_path).defaults(solve)
+    defaults = ProjectSettings.read(tmp_path).defaults(solve)
     request = request_of(defaults)
     assert (request.framework, request.switches, request.python) == (
         ("2.5",),
@@ -219,7 +219,7 @@ def test_defaults_are_options(tmp_path: Path) -> None:
 def test_no_table_no_defaults(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "pyproject.toml").write_text(text)
-    assert Settings.read(tmp_path).defaults(solve) == {}
+    assert ProjectSettings.read(tmp_path).defaults(solve) == {}
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_defaults_that_are_wrong(
 ) -> None:
     write_table(tmp_path, lines)
     with pytest.raises(kind, match=said):
-        Settings.read(tmp_path).defaults(solve)
+        ProjectSettings.read(tmp_path).defaults(solve)
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:

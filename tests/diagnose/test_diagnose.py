@@ -262,7 +262,7 @@ def test_the_text_comes_from_where_it_is(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there() -> None:
     result = run("nosuch.log")
     assert result.exit_code == 2
-    assert "there is no file `nosuch.log`" in result.stderr
+    assert "no such file: `nosuch.log`" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from packaging.utils import parse_wheel_filename
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import GoalOptions, OptionValues
 from cudalock.cli.output import build_lock
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.solve import solve
 from cudalock.errors import BadFile
 from cudalock.formats import DEFAULTS, WriteOptions, load_format
@@ -60,7 +60,9 @@ def lock(request: pytest.FixtureRequest, matrix: Matrix) -> Lock:
     """The lock of a goal, as the command line makes it."""
     words = shlex.split(request.param)
     words += [] if "--python" in words else ["--python", "3.11"]
-    values = OptionValues(solve.make_context("solve", [*words, "-q", "--no-detect"]), Settings())
+    values = OptionValues(
+        solve.make_context("solve", [*words, "-q", "--no-detect"]), ProjectSettings()
+    )
     universe = ClosedUniverse(matrix)
     queries = read_queries(GoalOptions.of(values, values.flags["goal"]), universe)
     command = command_line(queries[0][0], *(target for _, target in queries))

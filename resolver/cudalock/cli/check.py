@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.options import TargetOptions, target_options
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_matrix
 from cudalock.errors import Contradiction
 from cudalock.targets.facets import FACETS
@@ -79,7 +79,7 @@ def check(
 
     universe = open_matrix(matrix)
     names = list(files) or _files_here()
-    changed: list[str] = []
+    changes = Changes([], [])
     if fresh:
         findings = _stale(names, universe)
     elif fix and STDIN in names:
@@ -87,12 +87,14 @@ def check(
             "`--fix` cannot be combined with `-`: standard input cannot be rewritten"
         )
     else:
-        targets = _targets(TargetOptions.of(ctx, Settings.read()), universe, here=here, quiet=quiet)
-        findings = _checked(names, universe, targets, changed if fix else None)
+        targets = _targets(
+            TargetOptions.of(ctx, ProjectSettings.read()), universe, here=here, quiet=quiet
+        )
+        findings = _checked(names, universe, targets, changes, fix=fix)
     _deliver(findings, universe.matrix, format or "text", output)
     if not quiet:
-        _report(names, findings, changed, fixing=fix)
-    ctx.exit(1 if changed or is_failure(findings, strict=strict) else 0)
+        _report(names, findings, changes)
+    ctx.exit(1 if changes.made or is_failure(findings, strict=strict) else 0)
 
 
 def _files_here() -> list[str]:
@@ -104,11 +106,24 @@ def _files_here() -> list[str]:
 # -- checking -----------------------------------------------------------------------------------
 
 
+class Changes(NamedTuple):
+    """Sentences on what `--fix` changed, or could change."""
+
+    made: list[str]
+    possible: list[str]
+
+
 def _checked(
-    names: Sequence[str], universe: Universe, targets: Sequence[Target], changed: list[str] | None
+    names: Sequence[str],
+    universe: Universe,
+    targets: Sequence[Target],
+    changes: Changes,
+    *,
+    fix: bool,
 ) -> list[Finding]:
-    """Return the findings of all files, each once; `--fix` adds its changes to `changed`."""
+    """Return the findings of all files, each once, and add to `changes`."""
     from cudalock.check import check_file
+    from cudalock.check.fix_text import rewrite
     from cudalock.projects.read import read_file
 
     stdin = _stdin() if STDIN in names else None
@@ -116,10 +131,14 @@ def _checked(
     for name in names:
         file = read_file(name, stdin)
         stated = targets or _own_targets(file, universe)
-        if changed is not None:
-            findings = _fixed(file, universe.matrix, stated, changed)
+        if fix:
+            findings = _fixed(file, universe.matrix, stated, changes.made)
         else:
-            findings = check_file(file, universe.matrix, stated).findings
+            checked = check_file(file, universe.matrix, stated)
+            findings = checked.findings
+            if name != STDIN:
+                for rewritten in rewrite(checked, universe.matrix):
+                    changes.possible.extend(rewritten.changes)
         for finding in findings:
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())
@@ -206,24 +225,21 @@ def _deliver(findings: list[Finding], matrix: Matrix, layout: str, output: str |
         emit(text)
 
 
-def _report(
-    names: Sequence[str], findings: list[Finding], changed: list[str], *, fixing: bool
-) -> None:
+def _report(names: Sequence[str], findings: list[Finding], changes: Changes) -> None:
     from cudalock.cli.console import tell
     from cudalock.findings import SEVERITIES
 
     if not names:
         tell("no file to check in this directory")
         return
-    for says in changed:
-        tell(f"changed: {says}")
+    for change in changes.made:
+        tell(f"changed: {change}")
     counts = [
         (sum(finding.severity == severity for finding in findings), severity)
         for severity in SEVERITIES
     ]
     findings_text = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
-    mendable = not fixing and any(
-        finding.severity == "error" and finding.fix for finding in findings
-    )
     files = counted(len(names), "file")
-    tell(f"{files}: {findings_text}{'; `--fix` mends what it can' if mendable else ''}")
+    pins = counted(len(changes.possible), "pin")
+    advice = f"; `--fix` changes {pins} to fix errors" if changes.possible else ""
+    tell(f"{files}: {findings_text}{advice}")

@@ -200,7 +200,7 @@ def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
     if remedy is None:
         yield f"no command: {_why_none(diagnosis)}"
         if len([match for match in diagnosis.matches if match.is_named]) > 1:
-            yield "to tell them apart: cudalock doctor --python PATH, with the environment's path"
+            yield "to decide between them: cudalock doctor --python PATH (of the environment)"
         return
     if diagnosis.pins and not remedy.changes and not remedy.added:
         yield "the versions stay, and their wheels change: the command names wheels that fit"

@@ -11,7 +11,7 @@ import click
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import GoalOptions, OptionValues, goal_options
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_matrix
 from cudalock.errors import NoSolution, UnknownName
 
@@ -50,7 +50,7 @@ def explain(
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
-    parsed = OptionValues(ctx, Settings.read())
+    parsed = OptionValues(ctx, ProjectSettings.read())
     universe = open_matrix(parsed.text("matrix"))
     parsed_goal, target = read_query(GoalOptions.of(parsed, goal), universe)
     try:

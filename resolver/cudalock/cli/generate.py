@@ -12,7 +12,7 @@ from cudalock.cli import CONTEXT
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
 from cudalock.cli.output import write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
 from cudalock.formats import load_format
@@ -66,7 +66,7 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
     Exit status: 0 a lock; 1 no solution; 2 invalid input; 3 network error.
     """
-    settings = Settings.read(folder_of(path))
+    settings = ProjectSettings.read(folder_of(path))
     parsed = OptionValues(ctx, settings)
     options = GenerateOptions.of(parsed, path, settings.targets)
     universe = open_universe(options.output)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from cudalock.cli import matrix_option
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
 from cudalock.formats import FORMATS, format_of
 from cudalock.goals import Request, RequestedProject
@@ -211,7 +211,7 @@ def output_options(command: _Command) -> _Command:
 class OptionValues:
     """The values of a command's options, by parameter name."""
 
-    def __init__(self, context: click.Context, settings: Settings) -> None:
+    def __init__(self, context: click.Context, settings: ProjectSettings) -> None:
         """Raises UnknownName and BadFile for settings that the command does not take."""
         self.flags: Mapping[str, Any] = context.params
         self.defaults = settings.defaults(context.command)
@@ -275,7 +275,7 @@ class TargetOptions:
     """`targets` of the settings, unless an option states a target"""
 
     @classmethod
-    def of(cls, context: click.Context, settings: Settings) -> TargetOptions:
+    def of(cls, context: click.Context, settings: ProjectSettings) -> TargetOptions:
         """Read the options. Raises BadFile for settings that are no text."""
         flags = {name: tuple(context.params[name]) for name in FACETS}
         phrases = () if any(flags.values()) else settings.targets
@@ -454,5 +454,5 @@ def read_recorded(text: str, extra_words: Sequence[str] = ()) -> RecordedCommand
     group = root.command
     command = group.get_command(root, name) if isinstance(group, click.Group) else None
     if command is None:
-        raise ValueError(f"there is no command `{name}`")
+        raise ValueError(f"unknown command `{name}`")
     return RecordedCommand(name, command.make_context(name, [*words, *extra_words]))

@@ -9,7 +9,7 @@ from cudalock.cli.machine import read_queries
 from cudalock.cli.options import GoalOptions, OptionValues, read_recorded
 from cudalock.cli.output import build_lock
 from cudalock.cli.repository import GenerateOptions, build, folder_of, prepare, read
-from cudalock.cli.settings import Settings, refuse_programs
+from cudalock.cli.settings import ProjectSettings, refuse_programs
 
 if TYPE_CHECKING:
     from cudalock.lock import Lock
@@ -29,10 +29,10 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
     params = recorded.context.params
     refuse_programs(params["python"], f"the command of `{name}`")
     # The settings of the folder may have changed since; what they said then is in the command.
-    parsed = OptionValues(recorded.context, Settings())
+    parsed = OptionValues(recorded.context, ProjectSettings())
     if recorded.name == "generate":
         path: str = params["path"]
-        options = GenerateOptions.of(parsed, path, Settings.read(folder_of(path)).targets)
+        options = GenerateOptions.of(parsed, path, ProjectSettings.read(folder_of(path)).targets)
         options = replace(
             options,
             goal=replace(options.goal, detect=False, quiet=True),

@@ -23,13 +23,13 @@ TARGETS: Final = "targets"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProjectSettings:
     """The table as TOML has it, and what it means for a command."""
 
     table: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path | None = None) -> Settings:
+    def read(cls, folder: Path | None = None) -> ProjectSettings:
         """Return the table of the pyproject.toml in `folder`, empty where there is none.
 
         Raises BadFile for a file that cannot be read, or that is not TOML.
@@ -57,7 +57,7 @@ class Settings:
             if option is None or option.name is None:
                 near = nearest(key, options)
                 raise UnknownName(
-                    f"pyproject.toml: unknown key `{key}` in [{TABLE}]: there is no such option",
+                    f"pyproject.toml: unknown key `{key}` in [{TABLE}]; no option has this name",
                     hints=did_you_mean(near),
                 )
             defaults[option.name] = _converted(key, setting, option)

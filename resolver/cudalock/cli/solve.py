@@ -16,7 +16,7 @@ from cudalock.cli.options import (
     output_options,
 )
 from cudalock.cli.output import build_lock, write_lock
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.text import shell_command
 
@@ -36,7 +36,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """Print the lock for GOAL: exact pins, wheels and hashes that work together.
 
     GOAL is a phrase ("torch 2.5.1 + FA2 on Windows py3.11") or requirements
-    ("flash-attn==2.7.4.post1"). Options can state all of it, and then there is no GOAL.
+    ("flash-attn==2.7.4.post1"). Options can also state all of it.
 
     The network is used only for packages that are not in the matrix, and for the URLs of wheels in
     a pylock.toml. With --offline, cached index pages are used, and the exit status is 3 if they
@@ -53,7 +53,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """
     from cudalock.goals import command_words
 
-    parsed = OptionValues(ctx, Settings.read())
+    parsed = OptionValues(ctx, ProjectSettings.read())
     output = OutputOptions.of(parsed)
     keep = parsed.texts("keep")
     if keep:

@@ -11,7 +11,7 @@ import click
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import GoalOptions, OptionValues, goal_options
-from cudalock.cli.settings import Settings
+from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_matrix
 from cudalock.errors import BadSpecifier, NothingAsked
 from cudalock.versions import parse_requirement
@@ -42,7 +42,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
 
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
-    parsed = OptionValues(ctx, Settings.read())
+    parsed = OptionValues(ctx, ProjectSettings.read())
     universe = open_matrix(parsed.text("matrix"))
     options = GoalOptions.of(parsed, goal)
     try:

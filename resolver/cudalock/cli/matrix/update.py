@@ -40,7 +40,7 @@ def update(
     project in the matrix, and merge the wheels they list into the matrix.
 
     A wheel that is in both takes its digest and requirements from the index and keeps the rest; a
-    wheel that is no longer listed is removed. Curated facts never change. Nothing is written before
+    wheel that has disappeared is removed. Curated facts never change. Nothing is written before
     every source was queried, and the rows of a source that fails stay. The result is linted, and
     used from then on as long as it is newer than the embedded matrix.
 
