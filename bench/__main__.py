@@ -16,6 +16,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -144,6 +145,38 @@ def time_inside(runs: int, base: float, factors: Sequence[int]) -> list[Row]:
     return rows
 
 
+def time_random(count: int, base: float) -> list[Row]:
+    """Random goals over all components, and two that are hard; the processor's time."""
+    from bench.random_goals import HARD, Spread, random_goals, time_goals
+    from cudalock.files import data_directory
+    from cudalock.matrix.matrix import Matrix
+
+    matrix = Matrix.load(data_directory())
+    rows = []
+    if count > 1:
+        _say(f"{count} random goals")
+        goals = islice(random_goals(0, matrix), count)
+        seconds = [timing.seconds for timing in time_goals(goals, matrix)]
+        spread = Spread.of(seconds)
+        name = f"{count} random goals over all components"
+        rows += [
+            Row("random", f"{name}, median", spread.median, spread.median / base),
+            Row(
+                "random",
+                f"{name}, 99th percentile",
+                spread.percentile_99,
+                spread.percentile_99 / base,
+                "1 s",
+            ),
+            Row("random", f"{name}, worst", spread.worst, spread.worst / base, "8 s"),
+        ]
+    for name, question in HARD.items():
+        _say(name)
+        (timing,) = time_goals(iter([question]), matrix)
+        rows.append(Row("random", name, timing.seconds, timing.seconds / base, "2 s"))
+    return rows
+
+
 # -- telling --------------------------------------------------------------------------------------
 
 
@@ -220,6 +253,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--no-network", action="store_true", help="no row that asks an index")
     found.add_argument("--pip", action="store_true", help="pip too, which may take minutes")
     found.add_argument("--scale", default="1,3,10", help="factors of wheels (default 1,3,10)")
+    found.add_argument("--random", type=int, default=1000, help="goals (default 1000)")
     return found
 
 
@@ -232,6 +266,7 @@ def main(words: list[str] | None = None) -> int:
     base = next(row.seconds for row in rows if row.name == BASE)
     factors = [int(factor) for factor in arguments.scale.split(",") if factor]
     rows += time_inside(arguments.runs, base, factors)
+    rows += time_random(arguments.random, base)
     print(plain(rows), end="")
     if arguments.markdown:
         arguments.markdown.write_text(markdown(rows), encoding="utf-8")

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -26,11 +27,14 @@ from bench.cells import COMPONENTS, SUBSETS, Block, blocks, is_empty, sample
 from bench.engine import explain, solve
 from bench.inside import ANSWERS_OF_NO, QUESTIONS
 from bench.processes import Spawner
+from bench.random_goals import HARD, Spread, components, random_goals, time_goals
 from bench.scale import copied_version, count_wheels, scaled
 from bench.summary import spans, summarise
 from cudalock.goals import Goal
 from cudalock.matrix.matrix import Matrix
+from cudalock.resolution.pinning import Pinning
 from cudalock.targets import Target
+from cudalock.versions import parse_requirement
 from tests.paths import MATRIX
 
 # -- how much work a solve is -------------------------------------------------------------------
@@ -58,7 +62,7 @@ EVERYTHING = (
 CEILINGS = {
     "one pin": (Goal(("torch==2.5.1",)), LINUX, Work(70, 70, 17_000)),
     "one extension": (Goal(("flash-attn", "torch==2.5.1")), LINUX, Work(75, 75, 30_000)),
-    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 25_500)),
+    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 26_000)),
     "everything": (Goal(EVERYTHING), LINUX, Work(115, 115, 170_000)),
     "everything on Windows": (Goal(EVERYTHING), WINDOWS, Work(32, 32, 65_000)),
     "no wheel": (
@@ -255,3 +259,44 @@ def test_the_table_is_told() -> None:
     assert markdown(rows).splitlines()[-1] == (
         "| 10 x | 2.5 s | 12.3 | 1 x the wheels |  | 2 x |  |"
     )
+
+
+# -- random goals -------------------------------------------------------------------------------
+
+
+def test_random_goals_are_over_all_components_and_the_same_each_time() -> None:
+    matrix = Matrix.load(MATRIX)
+    drawn = list(islice(random_goals(0, matrix), 300))
+    assert drawn == list(islice(random_goals(0, matrix), 300))
+    named = {parse_requirement(text).name for goal, _ in drawn for text in goal.requirements}
+    assert named == set(components(matrix))
+    assert {"unsloth", "torchao", "vllm"} <= named
+
+
+def test_random_goals_are_timed() -> None:
+    matrix = Matrix.load(MATRIX)
+    timings = list(time_goals(islice(random_goals(0, matrix), 12), matrix, explains=True))
+    assert {timing.is_solved for timing in timings} == {True, False}
+    assert all(timing.seconds > 0 for timing in timings)
+    assert all(timing.is_solved or timing.explanation_seconds >= 0 for timing in timings)
+    spread = Spread.of([timing.seconds for timing in timings])
+    assert spread.median <= spread.percentile_99 <= spread.worst
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_hard_goal_takes_few_dead_ends(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead ends are counted, not seconds: these goals took a minute when each took all its time."""
+    dead_ends: list[int] = []
+    search = Pinning.pin
+
+    def counting(self: Pinning, *given: Any) -> Any:
+        before = self.dead_ends
+        try:
+            return search(self, *given)
+        finally:
+            dead_ends.append(self.dead_ends - before)
+
+    monkeypatch.setattr(Pinning, "pin", counting)
+    goal, target = HARD[name]
+    assert (solve(goal, target, Matrix.load(MATRIX)).resolution is None) == ("impossible" in name)
+    assert sum(dead_ends) <= 600, dead_ends
