@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cudalock.cli.machine import Looking
+from cudalock.cli.machine import LocalMachine
 from cudalock.environment import gpu
 from cudalock.errors import NoSolution
 from cudalock.goals import Request, command_line, read_request
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 
-def looking_at(recorded: RecordedMachine, matrix: Matrix) -> tuple[Looking, Here]:
-    looking = Looking(matrix, probe=recorded.probe)
+def looking_at(recorded: RecordedMachine, matrix: Matrix) -> tuple[LocalMachine, Here]:
+    local = LocalMachine(matrix, probe=recorded.probe)
     place = (recorded.platform, "2.36" if recorded.platform.startswith("linux") else None, None)
-    here = Here(lambda: ("3.11.9", False), lambda: place, looking.here.gpus_and_driver)
-    return looking, here
+    here = Here(lambda: ("3.11.9", False), lambda: place, local.here.gpus_and_driver)
+    return local, here
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +39,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("recorded", MACHINES, ids=lambda recorded: recorded.name)
 def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matrix) -> None:
-    looking, here = looking_at(recorded, matrix)
+    local, here = looking_at(recorded, matrix)
     goal, target = read_request(
         Request(framework=(recorded.torch or "2.6.0",)), ClosedUniverse(matrix), None, here
     )
-    assert looking.line([target]) == recorded.says
+    assert local.describe([target]) == recorded.says
     command = command_line(goal, target)
     assert command.endswith(recorded.flags)
     assert ("--gpu" in command) == ("--gpu" in recorded.flags)
@@ -78,18 +78,18 @@ def test_what_a_machine_has_is_detected(recorded: RecordedMachine, matrix: Matri
 def test_what_is_stated_goes_before_what_is_found(
     matrix: Matrix, stated: Request, flags: str, says: str | None
 ) -> None:
-    looking, here = looking_at(machine("a Windows box"), matrix)
+    local, here = looking_at(machine("a Windows box"), matrix)
     goal, target = read_request(
         stated._replace(framework=("2.6.0",)), ClosedUniverse(matrix), None, here
     )
     assert command_line(goal, target).endswith(flags)
-    assert looking.line([target]) == says
+    assert local.describe([target]) == says
 
 
 def test_detection_can_be_turned_off(matrix: Matrix) -> None:
-    looking = Looking(matrix, off=True, probe=machine("a Windows box").probe)
-    assert looking.here.gpus_and_driver() == ((), None)
-    assert looking.line([]) is None
+    local = LocalMachine(matrix, off=True, probe=machine("a Windows box").probe)
+    assert local.here.gpus_and_driver() == ((), None)
+    assert local.describe([]) is None
 
 
 def test_without_a_driver_nothing_is_imported_or_run() -> None:

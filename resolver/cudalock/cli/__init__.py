@@ -78,6 +78,7 @@ class LazyGroup(click.Group):
     ) -> Any:
         """Run a command and exit with its status; without `standalone_mode` raise its errors."""
         words = list(sys.argv[1:] if args is None else args)
+        # click only raises then: printing errors and choosing the exit status is done below.
         if not standalone_mode:
             return super().main(words, prog_name, complete_var, False, **extra)
         # One command and the process ends: collecting garbage takes a tenth of the time.
@@ -92,6 +93,7 @@ class LazyGroup(click.Group):
         finally:
             # A test goes on in the same process.
             gc.enable()
+        # `ctx.exit(n)` makes click return n; a command's own return value is None.
         sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -128,6 +130,7 @@ def _stop_status(stopped: BaseException | None) -> int:
 
 def _fail(error: Exception, *, verbose: bool) -> NoReturn:
     """Print an error on standard error and exit with its status."""
+    # click wraps an interrupt, and the signal is in the original.
     if isinstance(error, click.Abort):
         sys.exit(_stop_status(error.__cause__))
     if isinstance(error, click.exceptions.NoArgsIsHelpError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("powershell", "cmd", "bash", "fish")
 SNIPPET = "\0"
-"""What `--python` is without a path."""
+"""What `--python` is without a path: no path contains NUL."""
 
 
 @click.command(short_help="Put pip-installed CUDA libraries first.", context_settings=CONTEXT)
@@ -139,7 +139,7 @@ def _note(fact: Fact) -> str:
 
 
 def _notes(matrix: Matrix, layout: Layout) -> Iterator[Fact]:
-    """What no solve decides about libraries found through variables."""
+    """Yield facts on libraries that are found through variables, which no lock decides."""
 
     markers = layout.target.marker_environment()
     for fact in matrix.component(matrix.toolkit_component).facts:
@@ -178,7 +178,7 @@ def _install(
 def _wheel(
     place: Place, layout: Layout, matrix: Matrix, wheels: str | None, offline: bool, scratch: Path
 ) -> Path:
-    """Where the user said, else from the package index if that may be asked."""
+    """Return the wheel from `--wheels`, else from the package index, if that is allowed."""
     from cudalock.activate import wheel_files
 
     if wheels:

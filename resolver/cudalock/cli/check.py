@@ -126,6 +126,7 @@ def _checked(
     from cudalock.check.fix_text import rewrite
     from cudalock.projects.read import read_file
 
+    # Read once, since `-` may be given twice.
     stdin = _stdin() if STDIN in names else None
     unique: dict[tuple[object, ...], Finding] = {}
     for name in names:
@@ -140,6 +141,7 @@ def _checked(
                 for rewritten in rewrite(checked, universe.matrix):
                     changes.possible.extend(rewritten.changes)
         for finding in findings:
+            # A file that two others include with `-r` is checked twice.
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())
 
@@ -160,6 +162,7 @@ def _fixed(
     from cudalock.projects.read import read_file
 
     checked = check_file(file, matrix, targets)
+    # Each round reads the file again: spans of the last one are out of date.
     for _ in range(MAX_ROUNDS):
         rewritten = rewrite(checked, matrix)
         if not rewritten:
@@ -187,12 +190,12 @@ def _targets(
 
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:
     """Return this machine as a target; options win over what is detected, which is reported."""
-    from cudalock.cli.machine import Looking, at_environments, read_targets
+    from cudalock.cli.machine import LocalMachine, at_environments, read_targets
 
-    looking = Looking(universe.matrix)
-    targets = read_targets(at_environments(request), universe, looking.here)
+    local = LocalMachine(universe.matrix)
+    targets = read_targets(at_environments(request), universe, local.here)
     if not quiet:
-        looking.tell(targets)
+        local.report(targets)
     return [replace(target, stated=frozenset(FACETS)) for target in targets]
 
 

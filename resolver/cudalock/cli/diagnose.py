@@ -82,11 +82,11 @@ def diagnose(
     """
     from cudalock import diagnose as engine
     from cudalock.cli.console import emit
-    from cudalock.cli.machine import Looking
+    from cudalock.cli.machine import LocalMachine
 
     facts = load_matrix(matrix)
     flags = _clues_of_flags(python, platform, gpu, driver, facts)
-    diagnosis = engine.diagnose(_read(text), facts, flags, Looking(facts).here)
+    diagnosis = engine.diagnose(_read(text), facts, flags, LocalMachine(facts).here)
     if as_json:
         emit(_json(diagnosis, facts))
     elif diagnosis.is_known:

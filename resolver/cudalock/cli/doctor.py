@@ -101,7 +101,7 @@ def _layout(python: str | None) -> Layout:
 def _machine(
     layout: Layout, matrix: Matrix, gpus: tuple[str, ...], driver: str | None, *, look: bool
 ) -> Machine:
-    """What is stated, else what is plugged in here if the environment is of this machine."""
+    """Return the stated GPUs and driver, else those here if the environment runs here."""
     from cudalock.environment import Machine, detect
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import parse_driver, parse_gpu
@@ -130,6 +130,7 @@ def _subject(
         inventory=read_inventory(layout.site_packages),
         machine=machine,
         universe=ClosedUniverse(matrix),
+        # Variables of this process mean nothing to an environment of another machine.
         environ=dict(os.environ) if layout.runs else {},
         machine_probed=looked,
         machine_overridden=stated,

@@ -56,7 +56,7 @@ def fetch(
 
 
 class _Location(NamedTuple):
-    """A wheel's file, address and digest. One without an address is there and has the digest."""
+    """A wheel's file, URL and digest; without a URL it is in the folder and has the digest."""
 
     file: str
     url: str | None
@@ -66,11 +66,13 @@ class _Location(NamedTuple):
 def _all_locations(
     locked: LockedWheels, indexes: PackageIndexes, folder: Path
 ) -> Iterator[_Location]:
-    """Where each wheel is, looked up where the lock has no address."""
+    """Yield where each wheel is, looked up if the lock has no URL."""
     indexes.prepare(wheel.project for wheel in locked.wheels if wheel.file is None)
+    # Two targets of a lock may take the same wheel.
     files = set()
     for wheel in locked.wheels:
         for file, url, sha256 in _locations(wheel, indexes, folder):
+            # Two targets of a lock may take the same wheel.
             if file not in files:
                 files.add(file)
                 yield _Location(file, url, sha256)

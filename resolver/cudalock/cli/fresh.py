@@ -69,6 +69,7 @@ def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> I
     }
     fresh: dict[Pinned, set[Pinned]] = {}
     for pin in lock.pins:
+        # A lock names a wheel by version or, with `--urls` or `--wheels`, by its file: accept both.
         plain = Pinned(pin.name, pin.version)
         named = Pinned(pin.name, pin.wheel.file)
         fresh[named if pin in by_address else plain] = {plain, named}

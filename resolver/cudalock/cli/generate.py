@@ -77,7 +77,7 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     _check_output(repository, options.output)
     prepared = prepare(repository, options, universe)
     if not options.output.quiet:
-        prepared.looking.tell(target for _, target in prepared.solvable.questions)
+        prepared.local.report(target for _, target in prepared.solvable.questions)
         _tell(prepared, universe.matrix)
     lock = build(prepared, options, universe)
     if prepared.locked is not None and not options.output.quiet:

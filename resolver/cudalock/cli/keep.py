@@ -27,7 +27,7 @@ def build_additions(
     goal_options: GoalOptions,
     output_options: OutputOptions,
 ) -> Lock:
-    """The lock of what an environment lacks for a goal, or has to have otherwise.
+    """Return the lock of the packages to add to an environment, or to change, for a goal.
 
     `keep` are the texts of `--keep`: names, or `all`. Raises NoSolution and GaveUp, and a
     UsageError of some kind for what is kept.
@@ -55,7 +55,7 @@ def build_additions(
 
 
 def _environment(options: GoalOptions) -> tuple[Layout, str]:
-    """The environment that `--python` names, else the active one; and how a command names it."""
+    """Return the environment of `--python`, else the active one, and its path as typed."""
     from cudalock.environment import active_layout, find_layout
 
     if options.platforms:

@@ -1,4 +1,4 @@
-"""What the commands that take a goal share: options in, goal, target and matrix out."""
+"""Goals and targets from options, with this machine for what no option states."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
-    """The goal for each target of a command line; what of this machine had a part is reported.
+    """Return the goal for each target of a command line, and report what was detected for it.
 
     Raises a UsageError for words and options that state none.
     """
     from cudalock.goals import read_requests
 
-    looking = Looking(universe.matrix, off=not options.detect)
+    local = LocalMachine(universe.matrix, off=not options.detect)
     request = at_environments(options.request)
-    queries = read_requests(request, universe, options.defaults, looking.here)
+    queries = read_requests(request, universe, options.defaults, local.here)
     if not options.quiet:
-        looking.tell(target for _, target in queries)
+        local.report(target for _, target in queries)
     return queries
 
 
 def read_query(options: GoalOptions, universe: Universe) -> Query:
-    """The query of a command that speaks of one target.
+    """Return the query of a command that takes one target.
 
     Raises a UsageError for words and options that state none, or several targets.
     """
@@ -48,7 +48,7 @@ def read_query(options: GoalOptions, universe: Universe) -> Query:
 
 
 def read_targets(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
-    """The targets that a request states; what it leaves open is not stated in them.
+    """Return the targets that a request states; what it leaves open is not stated in them.
 
     Where `here` is not given it is filled with the likeliest, and not with this machine: the files
     that are checked decide it.
@@ -61,12 +61,12 @@ def read_targets(request: Request, universe: Universe, here: Here | None = None)
 
 
 def targets_stated(request: Request, universe: Universe) -> list[Target]:
-    """The targets that options state; none where they state nothing of one."""
+    """Return the targets that options state, none if they state none."""
     return read_targets(request, universe) if any(request) else []
 
 
 def targets_of(phrases: Iterable[str], universe: Universe) -> list[Target]:
-    """The targets that `targets` of [tool.cudalock] names: "linux 3.11", "Windows py3.12"."""
+    """Return the targets that phrases name, such as "linux 3.11" or "Windows py3.12"."""
     import re
 
     from cudalock.goals import Request
@@ -92,8 +92,8 @@ def _nowhere() -> Here:
 # -- this machine -------------------------------------------------------------------------------
 
 
-class Looking:
-    """Looks at this machine for what no option states of it, once, and tells what was found."""
+class LocalMachine:
+    """This machine: detected once, and only for what no option states."""
 
     def __init__(self, matrix: Matrix, *, off: bool = False, probe: Probe | None = None) -> None:
         self._matrix = matrix
@@ -103,9 +103,10 @@ class Looking:
 
     @property
     def here(self) -> Here:
-        """This machine, as a request asks it."""
+        """This machine, as goals.read_requests needs it."""
         from cudalock.targets import Here
 
+        # A function: the driver is queried only if a request leaves GPU or driver open.
         return Here() if self._off else Here(gpus_and_driver=self._gpus_and_driver)
 
     def _gpus_and_driver(self) -> tuple[tuple[str, ...], str | None]:
@@ -115,16 +116,16 @@ class Looking:
             self.machine = detect(self._matrix.gpus.find, self._probe)
         return self.machine.capabilities, self.machine.driver
 
-    def tell(self, targets: Iterable[Target]) -> None:
-        """Say on standard error what was found and had a part in a target, or what failed."""
-        line = self.line(targets)
+    def report(self, targets: Iterable[Target]) -> None:
+        """Print on standard error what was detected and used for a target, or what failed."""
+        line = self.describe(targets)
         if line:
             from cudalock.cli.console import tell
 
             tell(line)
 
-    def line(self, targets: Iterable[Target]) -> str | None:
-        """What `tell` says; None where there is nothing to say."""
+    def describe(self, targets: Iterable[Target]) -> str | None:
+        """Return the line that `report` prints, None if there is none."""
         if self.machine is None:
             return None
         if self.machine.trouble:
@@ -146,7 +147,7 @@ class Looking:
 
 
 def at_environments(request: Request) -> Request:
-    """The request with the version in place of each environment that `--python` names.
+    """Return the request with a Python version for each environment that `--python` names.
 
     One that was made for another machine (a Windows tree, looked at from Linux) states the platform
     as well, unless something else does.
@@ -171,7 +172,7 @@ def at_environments(request: Request) -> Request:
 
 
 def _is_path(text: str) -> bool:
-    """Whether `--python` names an interpreter or an environment, not a version."""
+    """Return whether `--python` names an interpreter or an environment, not a version."""
     from cudalock.targets.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())

@@ -278,6 +278,7 @@ class TargetOptions:
     def of(cls, context: click.Context, settings: ProjectSettings) -> TargetOptions:
         """Read the options. Raises BadFile for settings that are no text."""
         flags = {name: tuple(context.params[name]) for name in FACETS}
+        # A target that is typed replaces the list as a whole: it is no further target.
         phrases = () if any(flags.values()) else settings.targets
         defaults = {} if phrases else settings.target_flags
         merged = {name: flags[name] or defaults.get(name, ()) for name in FACETS}
@@ -285,7 +286,7 @@ class TargetOptions:
 
 
 def target_request(flags: Mapping[str, tuple[str, ...]]) -> Request:
-    """The Request of the options that state a target, by name."""
+    """Return the Request of the options that state a target, by name."""
     return Request(
         python=flags.get("python", ()),
         platform=flags.get("platform", ()),
@@ -344,7 +345,7 @@ class OutputOptions:
 
     @property
     def words(self) -> list[str]:
-        """The flags that a command which makes the lock again has for these, unquoted.
+        """The flags that state these options in the lock's recorded command, unquoted.
 
         Credentials in an index's URL are left out: the command is written into the lock.
         """
@@ -366,6 +367,7 @@ class OutputOptions:
 
 def _format(parsed: OptionValues, output: str | None) -> str:
     """Return what a flag names, else what the output file's name means, else the setting."""
+    # Not merged like the rest: the file name comes between the flag and the setting.
     named: str | None = parsed.flags.get("format")
     if parsed.flags.get("json"):
         if named not in (None, "json"):
@@ -450,6 +452,7 @@ def read_recorded(text: str, extra_words: Sequence[str] = ()) -> RecordedCommand
     import shlex
 
     _, name, *words = shlex.split(text)
+    # By way of the running group, since the commands import this module.
     root = click.get_current_context().find_root()
     group = root.command
     command = group.get_command(root, name) if isinstance(group, click.Group) else None

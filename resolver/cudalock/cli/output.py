@@ -78,6 +78,7 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         folder=output.parent if output else None,
         offline=options.offline,
     )
+    # Before URLs are looked up, which takes the network.
     if write.filename:
         kind.check_name(write.filename)
     if options.wheels:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from cudalock.cli.machine import Looking, at_environments, targets_of
+from cudalock.cli.machine import LocalMachine, at_environments, targets_of
 from cudalock.cli.options import (
     GoalOptions,
     OptionValues,
@@ -94,7 +94,7 @@ class GenerateOptions:
 
     @property
     def words(self) -> list[str]:
-        """The words that name the repository and what of it is wanted, unquoted."""
+        """The words that name the repository and the parts to lock, unquoted."""
         words = [] if self.path == "." else [Path(self.path).as_posix()]
         for flag, names in {
             "--extra": self.extras,
@@ -113,7 +113,7 @@ def folder_of(path: str) -> Path:
 
 
 def read(options: GenerateOptions, universe: Universe) -> Repository:
-    """What the repository's files want. Raises BadFile for one that cannot be read."""
+    """Return what the repository's files require. Raises BadFile for one that cannot be read."""
     from cudalock.generate.read import Choice, read_repository
 
     choice = Choice(options.extras, options.groups, options.excludes, options.stack_only)
@@ -131,7 +131,7 @@ class Prepared(NamedTuple):
     solvable: Answerable
     locked: Held | None
     """the lock that is updated"""
-    looking: Looking
+    local: LocalMachine
 
 
 def prepare(repository: Repository, options: GenerateOptions, universe: Universe) -> Prepared:
@@ -156,10 +156,10 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
         defaults = defaults._replace(**nothing)
     check_anything(repository, request)
     check_names(repository, universe)
-    looking = Looking(universe.matrix, off=not options.goal.detect)
-    stated = Said(request, defaults, looking.here, targets)
+    local = LocalMachine(universe.matrix, off=not options.goal.detect)
+    stated = Said(request, defaults, local.here, targets)
     solvable = Answerer(repository, stated, universe).questions(relaxed=options.relax)
-    return Prepared(repository, request, targets, solvable, locked, looking)
+    return Prepared(repository, request, targets, solvable, locked, local)
 
 
 def _locked(options: GenerateOptions, universe: Universe) -> Held | None:
@@ -171,7 +171,7 @@ def _locked(options: GenerateOptions, universe: Universe) -> Held | None:
 
 
 def _for_its_machine(request: Request, locked: Held) -> Request:
-    """The request with the machine that a lock was made for, unless a flag says anything of it."""
+    """Return the request with the target of the updated lock, unless a flag states one."""
     if any(getattr(request, name) for name in _OF_THE_LOCK):
         return request
     try:
@@ -184,7 +184,7 @@ def _for_its_machine(request: Request, locked: Held) -> Request:
 
 
 def _until_commit(request: Request, repository: Repository) -> Request:
-    """The request with a day in place of `--exclude-newer commit`."""
+    """Return the request with a day in place of `--exclude-newer commit`."""
     if COMMIT not in request.exclude_newer:
         return request
     from cudalock.generate.git import commit_day
@@ -196,7 +196,7 @@ def _until_commit(request: Request, repository: Repository) -> Request:
 
 
 def _as_request(target: Target) -> Request:
-    """What is stated of a target, as flags would."""
+    """Return a target as a request of its stated parts."""
     from cudalock.goals import Request
 
     flags = target.flags()
@@ -212,7 +212,7 @@ def _as_request(target: Target) -> Request:
 
 
 def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> Lock:
-    """The lock, with notes on what the repository's files said and did not get."""
+    """Return the lock, with notes on what the repository's files require and the lock lacks."""
     from cudalock.generate.report import lock_notes
 
     queries = _with_pins(prepared, options, universe)
@@ -224,7 +224,7 @@ def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> L
 def _with_pins(
     prepared: Prepared, options: GenerateOptions, universe: Universe
 ) -> tuple[Query, ...]:
-    """The queries with the pins of the lock that is updated, as far as they still work."""
+    """Return the queries with as many pins of the updated lock as still have a solution."""
     if prepared.locked is None or options.upgrade:
         return prepared.solvable.questions
     from cudalock.generate.update_lock import hold
@@ -236,7 +236,7 @@ def _with_pins(
 
 
 def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOptions) -> str:
-    """The command that makes the lock again from the same repository, the machine written out."""
+    """Return the command that makes the lock again, with the target written out."""
     from cudalock.goals import Goal, command_words
 
     goal = queries[0][0]

@@ -33,6 +33,7 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
     if recorded.name == "generate":
         path: str = params["path"]
         options = GenerateOptions.of(parsed, path, ProjectSettings.read(folder_of(path)).targets)
+        # `output` names the lock whose pins are kept; it is not written to.
         options = replace(
             options,
             goal=replace(options.goal, detect=False, quiet=True),

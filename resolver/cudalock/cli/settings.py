@@ -46,11 +46,13 @@ class ProjectSettings:
             flag.removeprefix("--"): parameter
             for parameter in command.params
             if isinstance(parameter, click.Option)
+            # Every spelling of an option is a key: `python` and `python-version`.
             for flag in parameter.opts
             if flag.startswith("--")
         }
         defaults: dict[str, Any] = {}
         for key, setting in self.table.items():
+            # No option: `check` and `generate` read it themselves.
             if key == TARGETS:
                 continue
             option = options.get(key)
@@ -66,7 +68,7 @@ class ProjectSettings:
 
     @property
     def target_flags(self) -> dict[str, tuple[str, ...]]:
-        """The options that state a target, by name; the table's other keys are not looked at.
+        """The options that state a target, by name; the table's other keys are ignored.
 
         Raises BadFile for a value that is no text, or list of them.
         """

@@ -50,6 +50,7 @@ def open_universe(options: OutputOptions) -> LiveUniverse:
         everything=options.live,
         offline=options.offline,
     )
+    # Also when the command fails: connections are closed, and what was read is reported.
     context = click.get_current_context()
     context.call_on_close(universe.close)
     if not options.quiet:

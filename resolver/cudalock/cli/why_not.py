@@ -40,6 +40,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
     from cudalock.goals import command_line
     from cudalock.solving import solve
 
+    # `why-not torch 2.6.0 ...` without quotes: the shell has split the pin.
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
     parsed = OptionValues(ctx, ProjectSettings.read())

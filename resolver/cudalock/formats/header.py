@@ -29,6 +29,7 @@ def find_command(text: str) -> tuple[str, int, int] | None:
         if match is not None:
             group = match.lastgroup or ""
             try:
+                # A TOML basic string of one line is a JSON string as well.
                 command = match[group] if group == "plain" else json.loads(match[group])
             except ValueError:
                 continue

@@ -90,6 +90,7 @@ def read(text: str) -> Lock:
         if document["schema"] != SCHEMA:
             raise BadFile(f"unknown schema `{document['schema']}`: a lock has `{SCHEMA}`")
         return _lock(document)
+    # Deep nesting is a RecursionError in the json module.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadFile(f"invalid JSON lock: {type(error).__name__} {error}") from None
 
@@ -117,6 +118,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         framework=document["framework"],
         others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
+        # Version 1 got this key, and `overlooked` of pins, later: older documents are read too.
         installer=document.get("installer"),
         replacements=tuple(
             ReplacedRequirement(

@@ -175,6 +175,7 @@ def _package(
     if wheel.renamed:
         where["archive"] = PackageArchive(**_place(wheel, addresses, folder))
     else:
+        # uv would install a wheel without a hash unverified.
         where["wheels"] = [
             _wheel(locked_wheel, addresses, folder)
             for locked_wheel in pin.wheels
@@ -319,6 +320,7 @@ def _inline(content: Any) -> Any:
             if field is not None:
                 table.add(key, _inline(field))
         return table
+    # Markers contain double quotes: a literal string needs no escapes.
     if isinstance(content, str) and '"' in content and not set("'\n") & set(content):
         return tomlkit.string(content, literal=True)
     return tomlkit.item(content)

@@ -46,6 +46,3 @@ def joined(bounds: Iterable[tuple[Bound, Bound]]) -> list[tuple[Bound, Bound]]:
 def dotted(bound: Bound) -> str:
     """Return `3.12` for (3, 12)."""
     return ".".join(map(str, bound))
-
-
-__all__ = ["Bound", "bounds_of", "dotted", "joined", "requires_python"]

@@ -79,6 +79,7 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     """Return the install commands for a lock whose wheels are assigned to targets."""
     several = options.wheels is None and bool(lock.searched_indexes or options.extra_index_urls)
     flags = ["--require-hashes"] if hashed else []
+    # With dependencies, the installer would add the requirement that a fact replaced.
     flags += ["--no-deps"] if lock.replaced else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", shell_file(options.filename or FILE)]
@@ -139,6 +140,7 @@ def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:
     """Yield the lines of a pin: by `place`, a path or URL, else by name and version."""
     if place is not None:
         requirement = place
+        # PEP 508: a URL ends at white space, so the semicolon needs some before it.
         marker = f" ; {pin.marker}" if pin.marker else ""
         digests: Sequence[str] = [pin.wheel.sha256 or ""]
     else:
@@ -150,6 +152,7 @@ def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:
         lines += [f"    --hash=sha256:{digest}" for digest in digests]
     yield from (f"{line} \\" for line in lines[:-1])
     yield lines[-1]
+    # A path; a URL says itself where the wheel is from.
     if place is not None and "://" not in place:
         yield from _fetch_lines(pin, hashed)
     if pin.via:

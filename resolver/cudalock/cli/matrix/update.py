@@ -69,6 +69,7 @@ def update(
 
     folder = Path(output) if output is not None else None
     exists = folder is not None and (folder / "matrix.toml").is_file()
+    # A folder without a matrix gets a copy of the one in use, updated.
     matrix = Matrix.load(folder) if exists else load_matrix(None)
     today = datetime.now(timezone.utc).date().isoformat()
     if digests is not None and index_url:

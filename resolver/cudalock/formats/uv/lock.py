@@ -97,7 +97,9 @@ def _run_uv(program: str, folder: Path, project: str, options: WriteOptions) -> 
     for name in (FILE, uv_project.SETTINGS):
         if options.folder is not None and (options.folder / name).is_file():
             shutil.copyfile(options.folder / name, folder / name)
+    # Its messages are read below, without control sequences.
     flags = ["--no-progress", "--color", "never", *(["--offline"] if options.offline else [])]
+    # uv warns if an environment is active that is not the project's.
     environment = {key: setting for key, setting in os.environ.items() if key != "VIRTUAL_ENV"}
     done = subprocess.run(
         [program, "lock", *flags],

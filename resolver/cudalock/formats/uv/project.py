@@ -155,6 +155,7 @@ class _Edit:
         self.original = self._parse(text)
         self.result = deepcopy(self.original)
         self.document = tomlkit.parse(text)
+        # tomlkit writes the tables of one list together, even if they are apart in the file.
         if tomlkit.dumps(self.document) != text:
             raise self._bad(
                 "tool.uv",
@@ -238,7 +239,7 @@ class _Edit:
                         self._check(".".join((*table, keys, key)), text)
 
     def _check(self, key: str, text: str) -> Requirement | None:
-        """The requirement, if it is of a locked project on some target.
+        """Return the requirement, if it is of a locked project on some target.
 
         Raises BadFile if it excludes the pin there.
         """
@@ -398,6 +399,7 @@ class _Edit:
         for index in self.lock.indexes:
             if index.id in used and index.url:
                 index_table = {"name": index.uv_name or index.id, "url": index.url}
+                # Explicit: only the projects that sources send there come from this index.
                 names[index.id] = self._set_index(present, {**index_table, "explicit": True})
         user_indexes = list(uv_plan.given_indexes(self.options))
         if user_indexes and (settings := settings_beside(self.options)):

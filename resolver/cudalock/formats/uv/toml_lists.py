@@ -123,6 +123,3 @@ def _without(text: str, span: _Span) -> str:
         return text[:line] + text[rest_of_line.end() + 1 :]
     comma = re.compile(r"[ \t]*,[ \t]*").match(text, span.end)
     return text[: span.start] + text[comma.end() if comma else span.end :]
-
-
-__all__ = ["edited", "list_text", "quoted"]
