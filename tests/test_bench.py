@@ -32,7 +32,7 @@ from bench.scale import copied_version, count_wheels, scaled
 from bench.summary import spans, summarise
 from cudalock.goals import Goal
 from cudalock.matrix.matrix import Matrix
-from cudalock.resolution.pinning import Pinning
+from cudalock.resolution.pinning import ClauseSearch
 from cudalock.targets import Target
 from cudalock.versions import parse_requirement
 from tests.paths import MATRIX
@@ -287,16 +287,16 @@ def test_random_goals_are_timed() -> None:
 def test_a_hard_goal_takes_few_dead_ends(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dead ends are counted, not seconds: these goals took a minute when each took all its time."""
     dead_ends: list[int] = []
-    search = Pinning.pin
+    search = ClauseSearch.pin
 
-    def counting(self: Pinning, *given: Any) -> Any:
+    def counting(self: ClauseSearch, *given: Any) -> Any:
         before = self.dead_ends
         try:
             return search(self, *given)
         finally:
             dead_ends.append(self.dead_ends - before)
 
-    monkeypatch.setattr(Pinning, "pin", counting)
+    monkeypatch.setattr(ClauseSearch, "pin", counting)
     goal, target = HARD[name]
     assert (solve(goal, target, Matrix.load(MATRIX)).resolution is None) == ("impossible" in name)
     assert sum(dead_ends) <= 600, dead_ends

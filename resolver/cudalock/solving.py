@@ -12,7 +12,7 @@ from cudalock.resolution.joint import Unsolvable, find_joint
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.universe import Universe
-    from cudalock.resolution.joint import Joint
+    from cudalock.resolution.joint import JointResolution
     from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
 
@@ -29,7 +29,7 @@ def solve(goal: Goal, target: Target, universe: Universe) -> Resolution:
     return resolution
 
 
-def solve_all(queries: Sequence[tuple[Goal, Target]], universe: Universe) -> Joint:
+def solve_all(queries: Sequence[tuple[Goal, Target]], universe: Universe) -> JointResolution:
     """Return the best joint resolution of one goal for each target.
 
     Raises what :func:`solve` does; NoSolution is about the first target that has none.

@@ -103,7 +103,7 @@ class Judge:
             return Judgement(single, [], [], relevant)
         search = self.query.search(relevant)
         # Most files are fine: propagation alone shows it, without a search.
-        if search.holds_all():
+        if search.is_possible_without_warnings():
             return Judgement(single, [], [], relevant)
         conflicts, compatible = self._conflicts(relevant, search)
         warnings = self._warnings(compatible, None if conflicts else search)
@@ -287,7 +287,7 @@ class Judge:
             return []
         if search is None:
             search = self.query.search(pins)
-            if search.holds_all():
+            if search.is_possible_without_warnings():
                 return []
         best = search.best()
         fact_ids = ids_of(best.off, "fact") if best else []

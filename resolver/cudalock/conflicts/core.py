@@ -14,7 +14,7 @@ from cudalock.resolution.elements import LIBRARY_OPTIONS, TOOLKIT_OPTION, Elemen
 from cudalock.resolution.minimal import minimal_conflict
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.unreachable import out_of_reach
+from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.targets.accelerators import LIBRARIES
 from cudalock.versions import leading_name
 
@@ -79,7 +79,9 @@ class Conflict:
     def _unreachable_cores(self) -> list[Core]:
         """A core for each requirement that is impossible by itself: all have to be fixed."""
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
-        impossible = dict.fromkeys(requirement.origin for requirement in out_of_reach(problem))
+        impossible = dict.fromkeys(
+            requirement.origin for requirement in unreachable_requirements(problem)
+        )
         requirements = frozenset(element for element in self.elements if element.kind == "goal")
         cores = (self.core(requirements - {element}) for element in impossible)
         return [core for core in cores if core is not None]

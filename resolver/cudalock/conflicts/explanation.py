@@ -222,7 +222,9 @@ class CoreExplainer:
         texts = {
             str(requirement)
             for candidate in members
-            for requirement in self._problem.metadata(candidate, frozenset([table.other]))
+            for requirement in self._problem.metadata_requirements(
+                candidate, frozenset([table.other])
+            )
         }
         return tuple(sorted(texts, key=_lowest)) or (table.other,)
 

@@ -76,7 +76,7 @@ class DeadEnds:
         source distribution, no wheel for the target, or no entry in the matrix; else it is empty.
         """
         requirement = parse_requirement(text)
-        name = self._problem.meant(requirement.name)
+        name = self._problem.project_named(requirement.name)
         extras = frozenset(requirement.extras)
         return self._dead_end(name, str(requirement.specifier), MOST_HOPS, extras) or ()
 
@@ -139,7 +139,9 @@ class DeadEnds:
         with_extras = [candidate, *([candidate.with_extras(extras)] if extras else ())]
         # The list grows while it is walked: `torch[all]` may require `torch[a,b]`.
         requirements = (
-            requirement for part in with_extras for requirement in self._problem.metadata(part)
+            requirement
+            for part in with_extras
+            for requirement in self._problem.metadata_requirements(part)
         )
         for requirement in requirements:
             if requirement.name == candidate.name:

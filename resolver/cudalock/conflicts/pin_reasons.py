@@ -110,8 +110,8 @@ class PinExplainer:
         candidates = self._problem.candidates_at(name, version)
         if not candidates:
             return "it has no wheel, or is a pre-release", None
-        if candidates[0].is_withdrawn:
-            return f"it was withdrawn: {candidates[0].withdrawn_because}", None
+        if candidates[0].is_yanked:
+            return f"it was withdrawn: {candidates[0].yanked_reason}", None
         rejections = [self._rejection(candidate) for candidate in candidates]
         closest = max(rejections, key=lambda rejection: rejection.stage)
         return closest.why, closest.fact
@@ -133,8 +133,8 @@ class PinExplainer:
                 why = f"{self._chosen_text(parent or '')} requires {requirement}"
                 return Rejection(_REQUIRED, why, fact)
         for requirement in (
-            *self._problem.metadata(candidate),
-            *self._problem.relations(candidate),
+            *self._problem.metadata_requirements(candidate),
+            *self._problem.fact_requirements(candidate),
         ):
             other = self._chosen.get(requirement.name)
             if other is not None and not requirement.accepts(other):
@@ -144,7 +144,7 @@ class PinExplainer:
     def _preference(self, candidate: Candidate) -> str:
         """Why a wheel that nothing forbids was not taken."""
         pinned = self._resolution.pins[candidate.name]
-        if candidate.is_flawed and not pinned.is_flawed:
+        if candidate.is_doubtful and not pinned.is_doubtful:
             return "known only from a build script, or with a known trap: better known comes first"
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:

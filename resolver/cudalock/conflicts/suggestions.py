@@ -150,7 +150,7 @@ class Advisor:
             return
         trial = _replaced(goal, text, _bare(parsed))
         search = Search(Problem(trial, target, self._universe))
-        name = search.problem.meant(parsed.name)
+        name = search.problem.project_named(parsed.name)
         versions = search.versions_left(name, {}) or set()
         near = below_and_above(versions, str(version_now))[newer]
         # To `torch==2.5.1+cu118` another build of 2.5.1 is near as well.
@@ -188,7 +188,7 @@ class Advisor:
         problem = Problem(trial, target, self._universe)
         changes = []
         for name, change, _ in (one, other):
-            chosen = solution.pinned.version_of(problem.meant(name)) if name else None
+            chosen = solution.pinned.candidate_of(problem.project_named(name)) if name else None
             if chosen is not None:
                 trial = _replaced(trial, name, f"{name}=={chosen.version}")
                 change = f"{name} {chosen.version}"

@@ -176,7 +176,7 @@ class _Relaxing:
             for goal, target in self._with(remaining, pinned)
             if limit.applies(target)
         ]
-        names = [search.problem.meant(limit.name) for search in searches]
+        names = [search.problem.project_named(limit.name) for search in searches]
         candidates = [
             search.versions_left(name, {}) for search, name in zip(searches, names, strict=True)
         ]
@@ -239,7 +239,7 @@ class _Relaxing:
             candidate
             for answer in solved
             for candidate in answer.pinned.candidates.values()
-            if candidate.is_flawed
+            if candidate.is_doubtful
         ]
         return sum(len(answer.off) for answer in solved), len(flawed)
 

@@ -14,7 +14,7 @@ from cudalock.keep.preserve import Preserved, preserved, replaced_by_goal
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.universe import Attempt
-from cudalock.resolution.find import answer
+from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
 from cudalock.text import shell_word
@@ -130,7 +130,7 @@ def _solve(
         )
         raise _no_solution(request, explain(problem, pins, _headline(request)))
     staying = pins if preserved_pins.is_all else _with_as_many(request, preserved_pins)
-    resolution = answer(
+    resolution = best_resolution(
         keep_problem(environment, request.goal, staying, max_dead_ends=2 * MAX_DEAD_ENDS)
     )
     if resolution is None:
@@ -188,7 +188,7 @@ def _without_changes(
             [*preserved_pins.pins, *limits.values()],
             max_dead_ends=MAX_DEAD_ENDS,
         )
-        unchanged = answer(problem) if Search(problem).is_possible() else None
+        unchanged = best_resolution(problem) if Search(problem).is_possible() else None
         if unchanged is None:
             changed = _changed(preserved_pins, first)
             raise _no_solution(request, explain_changes(changed, first, _headline(request)))

@@ -55,7 +55,7 @@ class Columns:
                 by_list[key] = by_list.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
         for key, owners in by_list.items():
-            for requirement in self._problem.metadata(example[key], names):
+            for requirement in self._problem.metadata_requirements(example[key], names):
                 yield requirement, owners
 
     def refusals(self) -> Iterator[tuple[frozenset[Element], int]]:

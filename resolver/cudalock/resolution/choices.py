@@ -69,7 +69,7 @@ class Choices:
 
     def options(self, cuda: str | None) -> tuple[Requirement, ...]:
         """What options require beside a framework built with a CUDA release."""
-        return tuple(self.problem.option_roots(cuda))
+        return tuple(self.problem.option_requirements(cuda))
 
     def required_by(self, candidate: Candidate) -> Iterator[Requirement]:
         """What a candidate requires: by its metadata, by facts, and what the goal wants of CUDA.
@@ -78,11 +78,11 @@ class Choices:
         """
         if candidate.is_absent:
             return
-        yield from self.problem.metadata(candidate)
+        yield from self.problem.metadata_requirements(candidate)
         if not candidate.extras:
-            yield from self.problem.relations(candidate)
+            yield from self.problem.fact_requirements(candidate)
             if candidate.name == self.problem.matrix.framework:
-                yield from self.problem.cuda_wishes()
+                yield from self.problem.cuda_requirements()
 
     def accepted(self, requirement: Requirement) -> int:
         """The choices of a project that meet a requirement, or of which a build may meet it."""
@@ -234,7 +234,7 @@ class Releases:
         for bit, offered in self.in_order(allowed, cuda):
             if not offered:
                 none |= bit
-            elif not offered[0].is_withdrawn:
+            elif not offered[0].is_yanked:
                 return bit, none
             elif bit & self._pinned:
                 yanked = yanked or bit

@@ -12,7 +12,7 @@ from cudalock.resolution.elements import ids_of
 from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
-from cudalock.resolution.unreachable import out_of_reach
+from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
 
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, target, universe)
-        resolution = answer(problem)
+        resolution = best_resolution(problem)
         is_final = resolution is None and _is_hopeless(problem)
         return Attempt(resolution, resolution is not None, is_final)
 
@@ -41,7 +41,7 @@ def _is_hopeless(problem: Problem) -> bool:
     """Whether there is no answer however many releases are looked at: something leads to what has
     no wheel, or what the matrix holds is impossible by itself, with all its releases."""
     universe, goal = problem.universe, problem.goal
-    if out_of_reach(problem):
+    if unreachable_requirements(problem):
         return True
     if not (universe.is_open and universe.is_whole):
         return False
@@ -52,7 +52,7 @@ def _is_hopeless(problem: Problem) -> bool:
     return bool(held) and not Search(Problem(part, problem.target, universe)).is_possible()
 
 
-def answer(problem: Problem) -> Resolution | None:
+def best_resolution(problem: Problem) -> Resolution | None:
     """The best answer to a problem of whatever kind, None if there is none. Raises GaveUp."""
     search = Search(problem)
     solution = search.best()
@@ -98,7 +98,7 @@ def warnings_in_force(problem: Problem, chosen: Mapping[str, Candidate]) -> tupl
     for candidate in chosen.values():
         for elements in problem.refusals(candidate):
             broken.update(ids_of(elements, "fact"))
-        broken |= _unmet(problem.relations(candidate), chosen)
+        broken |= _unmet(problem.fact_requirements(candidate), chosen)
     fixed = tuple(requirement for requirement, _ in problem.fixed_requirements)
     broken |= _unmet(fixed, chosen)
     return tuple(problem.matrix.fact(id) for id in sorted(broken))

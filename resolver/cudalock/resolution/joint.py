@@ -33,14 +33,14 @@ class Unsolvable(Exception):
         self.target = target
 
 
-class Joint(NamedTuple):
+class JointResolution(NamedTuple):
     """A resolution for each target, and what is to be said of their differences."""
 
     resolutions: tuple[Resolution, ...]
     notes: tuple[str, ...]
 
 
-def find_joint(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> Joint:
+def find_joint(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> JointResolution:
     """The best joint answer to one question a target.
 
     Raises Unsolvable for the first target that has none; GaveUp.
@@ -48,7 +48,7 @@ def find_joint(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> 
     asked, notes = _speaking_of_cuda(questions, universe)
     alone = [_find(goal, target, universe) for goal, target in asked]
     if len(alone) == 1:
-        return Joint(tuple(alone), tuple(notes))
+        return JointResolution(tuple(alone), tuple(notes))
     shared = _shared_names(alone, universe)
     pins = _Common(asked, universe).pins(shared)
     notes += [
@@ -60,7 +60,7 @@ def find_joint(questions: Sequence[tuple[Goal, Target]], universe: Universe) -> 
     answers = _share_closure(fixed, universe)
     # The pins that were held are no part of what was asked.
     answers = [answer._replace(goal=goal) for answer, (goal, _) in zip(answers, asked, strict=True)]
-    return Joint(tuple(answers), tuple(notes))
+    return JointResolution(tuple(answers), tuple(notes))
 
 
 def _find(goal: Goal, target: Target, universe: Universe) -> Resolution:
@@ -94,7 +94,7 @@ def _is_for_cuda(text: str, target: Target, universe: Universe) -> bool:
     if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
         return False
     problem = Problem(Goal(requirements=(text,)), target, universe)
-    return next(iter(problem.candidates(problem.meant(text))), None) is None
+    return next(iter(problem.candidates(problem.project_named(text))), None) is None
 
 
 def _shared_names(alone: list[Resolution], universe: Universe) -> list[str]:

@@ -108,17 +108,17 @@ class Candidate:
         return self.build.row(name) if self.build else ()
 
     @property
-    def is_withdrawn(self) -> bool:
+    def is_yanked(self) -> bool:
         """Yanked: taken only where it is pinned exactly."""
         return self.release is not None and self.release.yanked is not None
 
     @property
-    def withdrawn_because(self) -> str:
+    def yanked_reason(self) -> str:
         """The publisher's words, if it has any."""
         return (self.release.yanked if self.release else None) or ""
 
     @property
-    def is_flawed(self) -> bool:
+    def is_doubtful(self) -> bool:
         """Known only by derivation, or carrying a warning: taken only where nothing better is."""
         return self.build is not None and (
             self.build.known == "derived" or self.build.warning is not None
@@ -140,7 +140,7 @@ class Assignment(NamedTuple):
     candidates: Mapping[str, Candidate]
     requirements: Mapping[str, tuple[tuple[Requirement, str | None], ...]]
 
-    def version_of(self, name: str) -> Candidate | None:
+    def candidate_of(self, name: str) -> Candidate | None:
         """The candidate chosen for a component, None where it is absent."""
         return self.candidates.get(name)
 

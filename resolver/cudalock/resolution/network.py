@@ -171,7 +171,7 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
 def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
     """What the goal wants of CUDA, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
-    for wish in problem.cuda_wishes() if framework else ():
+    for wish in problem.cuda_requirements() if framework else ():
         if framework:
             table = Table(framework.name, wish.name, wish.origin)
             table.add(framework.all & ~ABSENT, domains[wish.name].accepted(wish))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cudalock.resolution.propagation import Alive
 
 
-class Pinning:
+class ClauseSearch:
     """Searches the choices of one problem as often as it takes, and keeps what it learned.
 
     Each search may see a part of the network alone.

@@ -119,7 +119,7 @@ class Problem:
         origin = Element("goal", text)
         if origin in self.off:
             return None
-        name = self.meant(canonical(parsed.name))
+        name = self.project_named(canonical(parsed.name))
         self._check_extras(name, parsed.extras)
         specifiers, extras = _specifiers_and_extras(text)
         return Requirement(name, specifiers, kind, origin, extras)
@@ -136,7 +136,7 @@ class Problem:
                     hints=[f"ask for `{name}`, and for what the extra brings by its own names"],
                 )
 
-    def meant(self, name: str) -> str:
+    def project_named(self, name: str) -> str:
         """The project that a goal's name means on this target."""
         if not self.policy.reads_aliases:
             return name
@@ -191,7 +191,7 @@ class Problem:
                 continue
             made = False
             for candidate in self._make_candidates(name, version, screen):
-                if pinned or not candidate.is_withdrawn:
+                if pinned or not candidate.is_yanked:
                     made = True
                     yield candidate
             seen[asked] += made
@@ -285,21 +285,21 @@ class Problem:
 
     # -- what a candidate asks for ------------------------------------------------------------
 
-    def relations(self, candidate: Candidate) -> tuple[Requirement, ...]:
+    def fact_requirements(self, candidate: Candidate) -> tuple[Requirement, ...]:
         """What curated facts ask of other components beside this candidate."""
         found = self._relations.get(candidate)
         if found is None:
-            found = tuple(self._fact_requirements(candidate))
+            found = tuple(self._find_fact_requirements(candidate))
             self._relations[candidate] = found
         return found
 
-    def metadata(
+    def metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None = None
     ) -> tuple[Requirement, ...]:
         """What the wheel's metadata requires on this target; only of ``names``, where given."""
         found = self._metadata.get(candidate) if names is None else None
         if found is None:
-            requirements = self._metadata_requirements(candidate, names)
+            requirements = self._find_metadata_requirements(candidate, names)
             if self.policy is not FROM_SCRATCH:
                 counts = self.policy.requirement_counts
                 requirements = (each for each in requirements if counts(candidate, each))
@@ -353,7 +353,7 @@ class Problem:
             self._facts[name] = found
         return found
 
-    def _fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
+    def _find_fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
             for requirement in self._filled(fact, candidate, fact.beside):
                 if not self.is_fixed(candidate.name, requirement.name):
@@ -405,7 +405,7 @@ class Problem:
             )
         return self._filled_demands[key]
 
-    def _metadata_requirements(
+    def _find_metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
         if candidate.build is None:
@@ -484,7 +484,7 @@ class Problem:
         facts = self.matrix.facts.values()
         return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
 
-    def cuda_wishes(self) -> Iterator[Requirement]:
+    def cuda_requirements(self) -> Iterator[Requirement]:
         """What the goal wants of the framework's CUDA: some, unless it says otherwise."""
         if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
             return
@@ -496,7 +496,7 @@ class Problem:
         elif CUDA.name in self.target.accelerators and not self.pins_a_build:
             yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
 
-    def option_roots(self, cuda: str | None) -> Iterator[Requirement]:
+    def option_requirements(self, cuda: str | None) -> Iterator[Requirement]:
         """The pip packages that `--toolkit` and `--cudnn` ask for, beside a framework made with
         ``cuda``."""
         release = self.goal.toolkit[0] if self.goal.toolkit else None
@@ -554,7 +554,7 @@ class Problem:
         return tuple(
             (requirement, frozenset([requirement.origin, element]))
             for value, element in values
-            for requirement in self.relations(value)
+            for requirement in self.fact_requirements(value)
         )
 
     def marker_holds(self, marker: str) -> bool:

@@ -113,7 +113,7 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         # A yanked release is for those who pin it.
         is_pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)
         for bit, offered in choices.releases(name).in_order(self._accepted(wanted), self._cuda):
-            if offered and (is_pinned or not offered[0].is_withdrawn):
+            if offered and (is_pinned or not offered[0].is_yanked):
                 yield from choices.builds(name, bit, self._cuda)
 
     def _accepted(self, wanted: list[Requirement]) -> int:

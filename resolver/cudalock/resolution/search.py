@@ -39,7 +39,7 @@ from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.model import Assignment
-    from cudalock.resolution.pinning import Pinning
+    from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
 
 
@@ -58,7 +58,7 @@ class Search:
         self.problem = problem
         self._witnesses: list[Witness] = []
         self._translations: dict[frozenset[Element], Choices] = {}
-        self._pinnings: dict[frozenset[Element], Pinning] = {}
+        self._pinnings: dict[frozenset[Element], ClauseSearch] = {}
         self._goes_round = False
         """whether resolvelib was seen to go round in circles here"""
         self.network: Network = build_network(problem)
@@ -72,7 +72,7 @@ class Search:
             name: sum(
                 1 << position
                 for position, candidate in enumerate(domain.candidates)
-                if candidate.is_flawed
+                if candidate.is_doubtful
             )
             for name, domain in self.network.domains.items()
         }
@@ -105,7 +105,7 @@ class Search:
         self._witnesses.append(Witness(self.problem, self.network, answer))
         return True
 
-    def holds_all(self) -> bool:
+    def is_possible_without_warnings(self) -> bool:
         """Whether there is an answer that no fact is given up for."""
         return self._has_answer(self.network.alive(), self.problem.off)
 
@@ -255,7 +255,7 @@ class Search:
         if self.network.propagate(sound, off) is None:
             answer = self._pin(sound, self._cuda(None), off)
         answer = answer or self._pin(alive, self._cuda(None), off)
-        chosen = answer.version_of(name) if answer else None
+        chosen = answer.candidate_of(name) if answer else None
         return chosen.version if chosen else None
 
     def _least_flawed(
@@ -353,11 +353,11 @@ class Search:
                 self._goes_round = True
         return self._pinning(off).pin(alive, cuda)
 
-    def _pinning(self, off: frozenset[Element]) -> Pinning:
+    def _pinning(self, off: frozenset[Element]) -> ClauseSearch:
         if off not in self._pinnings:
-            from cudalock.resolution.pinning import Pinning
+            from cudalock.resolution.pinning import ClauseSearch
 
-            self._pinnings[off] = Pinning(self._choices(off))
+            self._pinnings[off] = ClauseSearch(self._choices(off))
         return self._pinnings[off]
 
     # -- one build of the framework ---------------------------------------------------------------

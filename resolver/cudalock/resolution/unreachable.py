@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
 
-def out_of_reach(problem: Problem) -> tuple[Requirement, ...]:
+def unreachable_requirements(problem: Problem) -> tuple[Requirement, ...]:
     """What the goal asks for, only an index has, and cannot be had however many releases are
     looked at."""
     reach = _Reach(problem)
@@ -69,7 +69,7 @@ class _Reach:
             and any(
                 self.has_none(each, hops - 1)
                 for part in (candidate, candidate.with_extras(wanted.extras))
-                for each in problem.metadata(part)
+                for each in problem.metadata_requirements(part)
                 if each.name != wanted.name
             )
             for candidate in offered

@@ -42,12 +42,12 @@ class Witness:
         nothing: frozenset[Element] = frozenset()
         for candidate in self._chosen.values():
             is_member = candidate.name in self._network.domains
-            if not is_member and (candidate.is_withdrawn or is_prerelease(candidate.version or "")):
+            if not is_member and (candidate.is_yanked or is_prerelease(candidate.version or "")):
                 # Whether it may be taken depends on what the goal says of the project.
                 yield nothing
             if not is_member:
                 yield from self._problem.refusals(candidate)
-            for requirement in self._problem.relations(candidate):
+            for requirement in self._problem.fact_requirements(candidate):
                 if not requirement.accepts(self._chosen.get(requirement.name)):
                     yield frozenset([requirement.origin])
         yield from self._violated_roots()
@@ -56,7 +56,7 @@ class Witness:
     def _violated_roots(self) -> Iterator[frozenset[Element]]:
         framework = self._chosen.get(self._problem.matrix.framework or "")
         cuda = label(framework, CUDA.name) if framework is not None else None
-        for requirement in (*self._problem.roots, *self._problem.option_roots(cuda)):
+        for requirement in (*self._problem.roots, *self._problem.option_requirements(cuda)):
             if not requirement.accepts(self._of(requirement)):
                 yield frozenset([requirement.origin])
         for requirement, elements in self._problem.fixed_requirements:
