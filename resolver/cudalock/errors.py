@@ -1,26 +1,26 @@
-"""Everything that can go wrong, with the exit status each earns.
+"""Every error that a user may see, with its exit status.
 
     CudalockError
-    ├── UsageError           2   the question was wrong
-    │   ├── NothingAsked         a goal that asks for nothing
+    ├── UsageError           2   the request is wrong
+    │   ├── NothingAsked         a goal without requirements
     │   ├── UnknownName          no such component, project or option key
-    │   ├── UnknownVersion       no such release, as far as the matrix knows
+    │   ├── UnknownVersion       no such release in the matrix
     │   ├── BadSpecifier         a version, range, date or part that cannot be read
-    │   ├── BadPhrase            a word of the goal that means nothing
+    │   ├── BadPhrase            an unknown word in the goal
     │   ├── BadTarget            an unknown Python, platform, GPU or driver
     │   ├── BadFile              an input file that cannot be read or used
-    │   ├── Contradiction        two parts of the question exclude each other
-    │   └── OutputError          the answer cannot be written where it was asked for
+    │   ├── Contradiction        two parts of the request conflict
+    │   └── OutputError          the result cannot be written
     ├── MatrixError          2   the data is wrong: which file, which key
-    ├── NoSolution           1   the answer is no, with an explanation
-    ├── GaveUp               1   the search ended without an answer or a proof of none
-    ├── HashesMissing        1   hashes were required and a wheel has none published
-    ├── HashMismatch         1   a file is not the one that the lock names
-    ├── LockDiffers          1   a tool comes to other pins than the lock
-    ├── NothingFound         1   what was looked at has nothing of what was looked for
-    ├── NotNeeded            1   what should be changed is right as it is
-    ├── SourceMissing        1   a file that is to be copied is not at hand
-    └── NetworkError         3   an index could not be asked
+    ├── NoSolution           1   there is no solution, with an explanation
+    ├── GaveUp               1   the search ended without a solution or a proof of none
+    ├── HashesMissing        1   hashes are required and a wheel has none published
+    ├── HashMismatch         1   a file does not match the lock
+    ├── LockDiffers          1   another tool resolves to other pins than the lock
+    ├── NothingFound         1   an environment or a text has nothing to report on
+    ├── NotNeeded            1   nothing needs to be changed
+    ├── SourceMissing        1   a file to copy is not there
+    └── NetworkError         3   an index could not be reached
 
 An error holds structure; `render` turns it into text once.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class CudalockError(Exception):
-    """The base of every error a user may see.
+    """The base of all errors.
 
     `code` is stable and kebab-case. `hints` are things to type or do, best first.
     """
@@ -52,25 +52,25 @@ class CudalockError(Exception):
 
 
 class UsageError(CudalockError):
-    """The question was wrong."""
+    """The request is wrong."""
 
     code = "usage"
 
 
 class NothingAsked(UsageError):
-    """A goal with nothing in it, or nothing for the target."""
+    """A goal without requirements, or without any for the target."""
 
     code = "nothing-asked"
 
 
 class UnknownName(UsageError):
-    """A name that is no component, project or key known here."""
+    """A name that is not a known component, project or key."""
 
     code = "unknown-name"
 
 
 class UnknownVersion(UsageError):
-    """A version that the matrix does not know."""
+    """A version that is not in the matrix."""
 
     code = "unknown-version"
 
@@ -82,7 +82,7 @@ class BadSpecifier(UsageError):
 
 
 class BadPhrase(UsageError):
-    """A goal phrase with a word that means nothing."""
+    """A goal phrase with an unknown word."""
 
     code = "bad-phrase"
 
@@ -94,19 +94,19 @@ class BadTarget(UsageError):
 
 
 class BadFile(UsageError):
-    """An input file that is missing, unreadable, or says what cannot be used."""
+    """An input file that is missing, unreadable, or has what cannot be used."""
 
     code = "bad-file"
 
 
 class Contradiction(UsageError):
-    """Two parts of one question that exclude each other."""
+    """Two parts of one request that conflict."""
 
     code = "contradiction"
 
 
 class OutputError(UsageError):
-    """The result cannot be written where it was asked for; nothing was written."""
+    """The result cannot be written to its destination; nothing was written."""
 
     code = "output"
 
@@ -124,7 +124,7 @@ class MatrixError(CudalockError):
 
 
 class NoSolution(CudalockError):
-    """The answer is no; `str(explanation)` says why."""
+    """There is no solution; `str(explanation)` says why."""
 
     code = "no-solution"
     exit_status = 1
@@ -135,14 +135,14 @@ class NoSolution(CudalockError):
 
 
 class GaveUp(CudalockError):
-    """Neither an answer nor a proof that there is none was found in a bounded search."""
+    """A bounded search found neither a solution nor a proof that there is none."""
 
     code = "gave-up"
     exit_status = 1
 
 
 class HashesMissing(CudalockError):
-    """Hashes were required, and these wheel files have none that is published.
+    """Hashes are required, and no hash is published for these wheel files.
 
     `files` maps each to its size in bytes, None where that is not known.
     """
@@ -160,23 +160,23 @@ class HashesMissing(CudalockError):
 
 
 class HashMismatch(CudalockError):
-    """A file has the right name and other content: `expected` and `found` are sha256 digests."""
+    """A file has the right name and other content; the digests are sha256, in hex."""
 
     code = "hash-mismatch"
     exit_status = 1
 
-    def __init__(self, file: str, where: str, expected: str, found: str) -> None:
+    def __init__(self, file: str, where: str, expected: str, actual: str) -> None:
         super().__init__(
-            f"`{file}` at {where} is another file than the lock's: "
-            f"its sha256 is {found}, and {expected} was expected"
+            f"`{file}` at {where} does not match the lock: "
+            f"its sha256 is {actual}, expected {expected}"
         )
         self.file = file
         self.expected = expected
-        self.found = found
+        self.actual = actual
 
 
 class LockDiffers(CudalockError):
-    """Another tool was asked for the same lock, and said no or something else."""
+    """Another tool resolves the same goal to other pins, or to none."""
 
     code = "lock-differs"
     exit_status = 1
@@ -187,28 +187,28 @@ class LockDiffers(CudalockError):
 
 
 class NothingFound(CudalockError):
-    """What was looked at, an environment or a text, has nothing of what was looked for."""
+    """An environment or a text has nothing to report on."""
 
     code = "nothing-found"
     exit_status = 1
 
 
 class NotNeeded(CudalockError):
-    """What should be changed is right as it is."""
+    """Nothing needs to be changed."""
 
     code = "not-needed"
     exit_status = 1
 
 
 class SourceMissing(CudalockError):
-    """A file that is to be copied is not at hand; the message names where it comes from."""
+    """A file to copy is not there; the message says where it comes from."""
 
     code = "source-missing"
     exit_status = 1
 
 
 class NetworkError(CudalockError):
-    """An index or a file host could not be asked."""
+    """An index or a file host could not be reached."""
 
     code = "network"
     exit_status = 3

@@ -1,7 +1,6 @@
-"""Findings: what is wrong with some pins, or worth knowing of them, one sentence each.
+"""Findings: a defect of pins or of an environment, with a stable code and one sentence.
 
-Whoever judges something makes findings; whoever shows them asks this module what a code means. A
-code is stable: scripts and `# cudalock: ignore[CL103]` name it, so none is ever used again for
+A code is stable: scripts and `# cudalock: ignore[CL103]` name it, so none is ever reused for
 something else.
 """
 
@@ -21,7 +20,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 
 
 class Rule(NamedTuple):
-    """What a code stands for: a name to read, a summary, and how bad it is as a rule."""
+    """What a code stands for, and how severe it is by default."""
 
     code: str
     name: str
@@ -36,8 +35,8 @@ class Rule(NamedTuple):
 RULES: Final[dict[str, Rule]] = {
     rule.code: rule
     for rule in (
-        Rule("CL001", "unreadable", "a file or a line that cannot be understood", "error"),
-        Rule("CL002", "other-target", "holds on some targets only, which it names", "note"),
+        Rule("CL001", "unreadable", "a file or a line that cannot be read", "error"),
+        Rule("CL002", "other-target", "valid on some targets only", "note"),
         Rule(
             "CL101",
             "no-such-version",
@@ -45,7 +44,7 @@ RULES: Final[dict[str, Rule]] = {
             "error",
             fixable=True,
         ),
-        Rule("CL102", "withdrawn", "a version that its publisher withdrew", "warning"),
+        Rule("CL102", "withdrawn", "a yanked version", "warning"),
         Rule(
             "CL103",
             "no-wheel",
@@ -57,31 +56,31 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "CL104",
             "source-only",
-            "only a source distribution, to be built",
+            "only a source distribution, which has to be built",
             "warning",
             fixable=True,
             target_dependent=True,
         ),
-        Rule("CL105", "not-known-here", "older or newer than the matrix reaches", "note"),
-        Rule("CL106", "other-hash", "a hash that is not a published one", "error"),
+        Rule("CL105", "not-known-here", "a version older or newer than the matrix has", "note"),
+        Rule("CL106", "other-hash", "a hash that no published file has", "error"),
         Rule(
             "CL201",
             "metadata-clash",
-            "pins that exclude one another by metadata",
+            "pins that are incompatible by their metadata",
             "error",
             fixable=True,
         ),
         Rule(
             "CL202",
             "fact-clash",
-            "pins that exclude one another by a curated fact",
+            "pins that are incompatible by a curated fact",
             "error",
             fixable=True,
         ),
         Rule(
             "CL203",
             "other-cuda-pin",
-            "an nvidia-* pin that is not the build's own",
+            "an nvidia-* pin that the build does not use",
             "error",
             fixable=True,
         ),
@@ -91,41 +90,41 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "CL301",
             "index-missing",
-            "a build without the index it lives on",
+            "a build on an index that is not named",
             "error",
             target_dependent=True,
         ),
         Rule(
             "CL302",
             "cpu-build",
-            "a plain pin means the build without CUDA there",
+            "a pin that resolves to the build without CUDA",
             "warning",
             target_dependent=True,
         ),
-        Rule("CL303", "marker-never-true", "a marker that holds on no machine", "warning"),
+        Rule("CL303", "marker-never-true", "a marker that is true on no machine", "warning"),
         Rule("CL304", "source-leaves-out", "a source leaves a target to the CPU build", "warning"),
         Rule(
             "CL401",
             "wheel-misfit",
-            "a wheel's address for another Python or platform",
+            "a wheel URL for another Python or platform",
             "error",
             fixable=True,
             target_dependent=True,
         ),
-        Rule("CL402", "wheel-python", "a wheel's address for less than requires-python", "warning"),
+        Rule("CL402", "wheel-python", "a wheel URL for less than requires-python", "warning"),
         Rule("CL501", "unpinned", "a member of the stack unpinned beside pinned ones", "note"),
-        Rule("CL601", "lock-differs", "a lock that no longer answers its own command", "error"),
+        Rule("CL601", "lock-differs", "a lockfile that its command no longer produces", "error"),
         Rule("CL701", "damaged", "a distribution that cannot be read, or lacks files", "warning"),
-        Rule("CL702", "installed-twice", "a distribution that is there twice", "warning"),
+        Rule("CL702", "installed-twice", "a distribution that is installed twice", "warning"),
         Rule("CL703", "same-files", "two distributions with the same files", "warning"),
         Rule("CL704", "other-python", "a distribution made for another Python", "error"),
         Rule("CL705", "missing", "a requirement that is not installed", "error"),
-        Rule("CL706", "managed", "a Python of the system, where pip installs nothing", "note"),
+        Rule("CL706", "managed", "a system-managed Python, where pip installs nothing", "note"),
         Rule("CL707", "driver-silent", "a driver that does not answer", "error"),
-        Rule("CL708", "condition", "a fact about environments that holds in this one", "error"),
-        Rule("CL709", "shadowed", "other CUDA libraries, found before its own", "warning"),
-        Rule("CL710", "not-placed", "a file that is not where it is looked for", "error"),
-        Rule("CL711", "not-the-lock", "a distribution that is not the lock's", "error"),
+        Rule("CL708", "condition", "a known problem of environments like this one", "error"),
+        Rule("CL709", "shadowed", "other CUDA libraries, loaded before its own", "warning"),
+        Rule("CL710", "not-placed", "a file that is not where it is searched for", "error"),
+        Rule("CL711", "not-the-lock", "a distribution that differs from the lock", "error"),
         Rule("CL712", "import-fails", "a member of the stack that cannot be imported", "error"),
         Rule("CL713", "does-not-run", "a member of the stack that fails at its work", "error"),
     )
@@ -135,10 +134,10 @@ RULES: Final[dict[str, Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to tell.
+    """One defect, or a note.
 
     `sentence` has no full stop and no code in it. `facts` are the ids of the curated facts it rests
-    on. `fix` is what to type or do. `place` is where it is told, if it is about a file; `members`
+    on. `fix` is what to type or do. `place` is where in a file it is, if it is about one; `members`
     are the names of the projects it is about.
     """
 
@@ -152,7 +151,7 @@ class Finding:
 
     @property
     def rule(self) -> Rule:
-        """What its code stands for."""
+        """The rule of its code."""
         return RULES[self.code]
 
     def __str__(self) -> str:
@@ -162,13 +161,13 @@ class Finding:
 
 
 def worst(findings: Iterable[Finding]) -> Severity | None:
-    """The worst severity among them; None without any."""
-    found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), None)
+    """Return the worst severity among findings; None without any."""
+    severities = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in severities), None)
 
 
 def is_failure(findings: Iterable[Finding], *, strict: bool = False) -> bool:
-    """Whether they make the answer no: an error does, with `strict` a warning does as well."""
+    """Return whether findings make a check fail: an error does, with `strict` a warning as well."""
     return worst(findings) in (("error", "warning") if strict else ("error",))
 
 

@@ -26,6 +26,11 @@ def either(words: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def yanked_clause(reason: str) -> str:
+    """Return `was yanked` with the reason, of which the matrix has `yanked` where none is given."""
+    return "was yanked" if reason == "yanked" else f"was yanked: {reason}"
+
+
 def did_you_mean(names: Iterable[str]) -> list[str]:
     """Return the hint that proposes similar names: one sentence, or nothing without names."""
     proposals = [f"`{name}`" for name in names]

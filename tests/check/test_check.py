@@ -33,7 +33,7 @@ def test_a_clash_is_told_where_it_stands(folder: Path) -> None:
     found = run("requirements.txt", "-q")
     assert found.exit_code == 1
     assert found.stdout == (
-        "requirements.txt:2:1: CL201 torch==2.5.1 and torchvision==0.19.0 exclude each other; "
+        "requirements.txt:2:1: CL201 torch==2.5.1 and torchvision==0.19.0 are incompatible; "
         "torchvision 0.19.0 requires torch==2.4.0 (its metadata)\n"
         "    fix: `torchvision==0.20.1`\n"
     )

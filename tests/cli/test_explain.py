@@ -163,7 +163,7 @@ def shown(name: str) -> str:
 
 
 def test_two_conflicts_are_told_one_after_the_other() -> None:
-    first, besides, second = shown("two-conflicts").partition("\nand besides\n")
+    first, besides, second = shown("two-conflicts").partition("\nand in addition\n")
     assert besides
     assert "torchvision 0.19.0 requires" in first
     assert "xformers 0.0.27.post2 requires" in second.partition("\n\n")[0]

@@ -59,7 +59,7 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
         (
             ["conf==2.3.0"],
             [
-                "the goal asks for conf==2.3.0",
+                "the goal requires conf==2.3.0",
                 "conf 2.3.0 requires parser==4.9.* (its metadata)",
                 "parser 4.9.3 has no wheel, only a source distribution that would have to be"
                 " compiled",
@@ -68,7 +68,7 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
         (
             ["app"],
             [
-                "the goal asks for app",
+                "the goal requires app",
                 "app 1.0 requires conf<2.4 (its metadata)",
                 "conf 2.3.0 requires parser==4.9.* (its metadata)",
                 "parser 4.9.3 has no wheel, only a source distribution that would have to be"
@@ -78,7 +78,7 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
         (
             ["other"],
             [
-                "the goal asks for other",
+                "the goal requires other",
                 "other 1.0 requires nowhere (its metadata)",
                 "nowhere is not in the matrix; with `--live` the package index is asked",
             ],
@@ -120,5 +120,5 @@ def test_what_only_a_search_shows_is_told_with_the_target(tmp_path: Path) -> Non
             ClosedUniverse(small(tmp_path, projects)),
         )
     lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
-    assert lines == ["the goal asks for a", "the target has glibc 2.28"]
+    assert lines == ["the goal requires a", "the target has glibc 2.28"]
     assert "--glibc 2.31" in caught.value.hints[0]

@@ -126,7 +126,7 @@ def test_the_findings_as_json(prefix: Path) -> None:
     (finding,) = document["findings"]
     assert (finding["code"], finding["facts"][0]["id"]) == ("CL708", "torch-cpu-build")
     assert finding["fix"].endswith(
-        "torch==2.5.1 --gpu 8.9 --driver 550.54`, once torch 2.5.1+cpu is uninstalled"
+        "torch==2.5.1 --gpu 8.9 --driver 550.54`, after uninstalling torch 2.5.1+cpu"
     )
 
 

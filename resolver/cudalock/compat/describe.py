@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def conflict_finding(
-    pins: Sequence[PinnedProject], problem: Problem, verb: str = "cannot be had"
+    pins: Sequence[PinnedProject], problem: Problem, verb: str = "cannot be installed"
 ) -> Finding:
     """Return the finding for a minimal set of incompatible pins.
 
@@ -41,7 +41,7 @@ def conflict_finding(
     conflict = Conflict(problem)
     core = conflict.core()
     texts = list(dict.fromkeys(pin.text for pin in pins))
-    clause = f"{' and '.join(texts)} {verb if len(texts) == 1 else 'exclude each other'}"
+    clause = f"{' and '.join(texts)} {verb if len(texts) == 1 else 'are incompatible'}"
     if core is None:
         # Propagation over the stack sees no conflict: the search over all dependencies did.
         return _finding("CL201", f"{clause} on {target.label}", (), pins)

@@ -182,5 +182,4 @@ def once_uninstalled(resolution: Resolution, environment: ExaminedEnvironment) -
         and installed.satisfies(pin.full_version)
         and installed.version != pin.full_version
     ]
-    verb = "are" if len(hidden) > 1 else "is"
-    return f", once {' and '.join(hidden)} {verb} uninstalled" if hidden else ""
+    return f", after uninstalling {' and '.join(hidden)}" if hidden else ""

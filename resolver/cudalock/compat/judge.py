@@ -69,7 +69,7 @@ class Judge:
         solves: int = SOLVES,
         overridden: frozenset[str] = frozenset(),
         *,
-        verb: str = "cannot be had",
+        verb: str = "cannot be installed",
     ) -> None:
         """`verb` is what a finding says of one pin that is incompatible with the target."""
         self.target = target

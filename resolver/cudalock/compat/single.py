@@ -17,6 +17,7 @@ from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import CUDA
+from cudalock.text import yanked_clause
 from cudalock.versions import accepts, holds, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class SinglePinJudge:
             yield self._not_known(pin, f"{versions[0]} to {versions[-1]}")
             return
         if version.is_devrelease or (version.is_prerelease and not _have_prerelease(versions)):
-            yield self._not_known(pin, "releases only")
+            yield self._not_known(pin, "final releases only")
             return
         if not self._is_complete(pin.name):
             yield self._not_known(pin, f"{len(versions)} of its versions only")
@@ -105,8 +106,7 @@ class SinglePinJudge:
 
     def _not_known(self, pin: PinnedProject, known: str) -> PinConflict:
         sentence = (
-            f"{pin.name}{pin.specifier} is not known here: matrix {self._matrix.version} has "
-            f"{known}"
+            f"{pin.name}{pin.specifier} is not in the matrix: {self._matrix.version} has {known}"
         )
         return self._defect("CL105", pin, sentence)
 
@@ -127,7 +127,7 @@ class SinglePinJudge:
         prefix = any(clause.version.endswith(".*") for clause in specifier_set(pin.specifier))
         if below or above or prefix:
             return self._not_known(pin, f"{oldest} to {newest}")
-        return self._defect("CL101", pin, f"no release of {pin.name} is {pin.specifier}")
+        return self._defect("CL101", pin, f"no release of {pin.name} matches {pin.specifier}")
 
     def _no_build(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """The release exists, and no build of it has the local version of the pin."""
@@ -138,10 +138,10 @@ class SinglePinJudge:
         kinds = {_kind(label) for label in labels}
         if _kind((pin.version or "").partition("+")[2]) not in kinds:
             # A label of ROCm, of XPU, of a distributor or of somebody's own build.
-            sentence = f"{pin.name} {pin.version} is not known here: no build with such a label is"
-            yield self._defect("CL105", pin, sentence)
+            sentence = f"{pin.name} {pin.version} is not in the matrix"
+            yield self._defect("CL105", pin, f"{sentence}, nor is any build with such a label")
             return
-        sentence = f"{pin.name} {pin.version} does not exist: builds of {release.version} are"
+        sentence = f"{pin.name} {pin.version} does not exist: the builds of {release.version} are"
         yield self._defect(
             "CL101",
             pin,
@@ -156,8 +156,7 @@ class SinglePinJudge:
         reason = wheels.project.release(wheels.versions[0]).yanked
         if reason is not None:
             near = wheels.nearest(version)
-            because = "" if reason == "yanked" else f": {reason}"
-            sentence = f"{pin.name} {version} was withdrawn{because}"
+            sentence = f"{pin.name} {version} {yanked_clause(reason)}"
             yield self._defect("CL102", pin, sentence, fix=_alternatives(pin.name, near))
 
     # -- wheels ---------------------------------------------------------------------------------
@@ -187,15 +186,15 @@ class SinglePinJudge:
         url = self._universe.indexes[release_build.build.index or PACKAGE_INDEX].url
         version = pin.version or release_build.version
         where = url or "the package index"
-        sentence = f"{pin.name} {version} for {self._where()} is on {where}, which is not looked at"
-        fix = f"add `--extra-index-url {url}`" if url else "let the package index be asked as well"
+        sentence = f"{pin.name} {version} for {self._where()} is on {where}, which is not searched"
+        fix = f"add `--extra-index-url {url}`" if url else "search the package index as well"
         defect = self._defect("CL301", pin, sentence, fix=fix)
         return defect._replace(missing_indexes=(release_build.build.index or PACKAGE_INDEX,))
 
     def _source_only(self, pin: PinnedProject, wheels: PinWheels) -> PinConflict:
         facts = list(self._facts_about(wheels.versions[0], pin.name, {DIST: (SDIST,)}))
         breaks = any(fact.is_hard for fact in facts) and not pin.has_build_recipe
-        unwarned = f"has no wheel for {self._where()}, and would have to be built from its source"
+        unwarned = f"has no wheel for {self._where()}, and would have to be built from source"
         sentence = "; ".join(fact.says for fact in facts) or unwarned
         return self._defect(
             "CL104",
@@ -228,7 +227,9 @@ class SinglePinJudge:
         url = self._universe.indexes[release_build.build.index or PACKAGE_INDEX].url
         labels = {"index": (PACKAGE_INDEX,)}
         facts = self._facts_about(plain.release.version, pin.name, labels)
-        sentence = f"{pin.name}{pin.specifier} means the build without CUDA on {self._where()}"
+        sentence = (
+            f"{pin.name}{pin.specifier} resolves to the build without CUDA on {self._where()}"
+        )
         yield self._defect(
             "CL302",
             pin,
@@ -287,7 +288,7 @@ class SinglePinJudge:
             if wheel.file(release_build.release.version, build.local) == pin.file
         }
         if pin.hashes and published and published.isdisjoint({*pin.hashes, None}):
-            sentence = f"the hash is not that of {pin.file}"
+            sentence = f"the hash does not match {pin.file}"
             yield self._defect("CL106", pin, sentence)
 
     def _check_hashes(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
@@ -306,7 +307,7 @@ class SinglePinJudge:
         if release.sdist:
             # The hash may be that of the sdist, which is not in the matrix.
             return
-        sentence = f"no wheel of {pin.name} {pin.version} has a hash that is given"
+        sentence = f"none of the hashes is of a wheel of {pin.name} {pin.version}"
         yield self._defect("CL106", pin, sentence)
 
     # -- words ----------------------------------------------------------------------------------

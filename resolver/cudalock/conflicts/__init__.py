@@ -35,7 +35,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     lines = {render(step) for steps in conflicts for step in steps}
     troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in lines)
     explanation = Explanation(
-        headline=f"there is no answer for {requirements} on {target.label}",
+        headline=f"no compatible versions found for {requirements} on {target.label}",
         elements=tuple(dict.fromkeys(element for core in cores for element in core.elements)),
         conflicts=(*conflicts, troubles) if troubles else tuple(conflicts),
         suggestions=suggestions,

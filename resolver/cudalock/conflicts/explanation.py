@@ -56,7 +56,7 @@ class Explanation(NamedTuple):
         lines = [self.headline]
         for position, steps in enumerate(self.conflicts):
             if position:
-                lines.append("and besides")
+                lines.append("and in addition")
             lines += [f"  {render(step)}" for step in steps]
         return "\n".join(lines)
 

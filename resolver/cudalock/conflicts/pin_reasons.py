@@ -11,6 +11,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.elements import Element, fact_element, ids_of
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.text import yanked_clause
 
 if TYPE_CHECKING:
     from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
@@ -111,7 +112,7 @@ class PinExplainer:
         if not candidates:
             return "it has no wheel, or is a pre-release", None
         if candidates[0].is_yanked:
-            return f"it was withdrawn: {candidates[0].yanked_reason}", None
+            return f"it {yanked_clause(candidates[0].yanked_reason)}", None
         rejections = [self._rejection(candidate) for candidate in candidates]
         closest = max(rejections, key=lambda rejection: rejection.stage)
         return closest.why, closest.fact
@@ -123,7 +124,7 @@ class PinExplainer:
         for requirement, _ in reasons:
             is_goal = requirement.kind == "requires" and requirement.origin.kind == "goal"
             if is_goal and not requirement.accepts(candidate):
-                return Rejection(_GOAL, f"the goal asks for {requirement.origin.id}")
+                return Rejection(_GOAL, f"the goal requires {requirement.origin.id}")
         for elements in self._problem.refusals(candidate):
             if not elements & self._problem.soft_elements:
                 return self._refusal(elements)
@@ -145,11 +146,11 @@ class PinExplainer:
         """Why a wheel that nothing forbids was not taken."""
         pinned = self._resolution.pins[candidate.name]
         if candidate.is_doubtful and not pinned.is_doubtful:
-            return "known only from a build script, or with a known trap: better known comes first"
+            return "known only from a build script, or with a known problem: others are preferred"
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:
-            return f"its fitting wheels are by others; a builder that is {trust} comes first"
-        return "nothing forbids it alone; with the rest of the goal it does not fit, or costs more"
+            return f"its wheels for this target are by other builders; {trust} wheels are preferred"
+        return "possible by itself; with the rest of the goal it is impossible or a worse solution"
 
     def _trust(self, candidate: Candidate) -> str:
         if candidate.build is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cudalock.targets.accelerators import CPU
-from cudalock.text import either
+from cudalock.text import either, yanked_clause
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def version_span(versions: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GoalRequires:
-    """The goal, or these lines of a repository, ask for a requirement."""
+    """The goal, or lines of a repository, have a requirement."""
 
     requirement: str
     """PEP 508, as the goal writes it"""
@@ -79,14 +79,14 @@ class GoalRequires:
 
 @dataclass(frozen=True, slots=True)
 class GoalWantsCuda:
-    """The goal asks for a CUDA release, for none (`cpu`), or leaves it to the default (None)."""
+    """The goal requires a CUDA release or none (`cpu`), or leaves it to the default (None)."""
 
     release: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class GoalWantsToolkit:
-    """The goal asks for NVIDIA's toolkit packages of a CUDA release; no parts means all."""
+    """The goal requires NVIDIA's toolkit packages of a CUDA release; no parts means all."""
 
     release: str
     parts: tuple[str, ...]
@@ -94,7 +94,7 @@ class GoalWantsToolkit:
 
 @dataclass(frozen=True, slots=True)
 class GoalWantsLibrary:
-    """The goal asks for a library such as cuDNN; `versions` are all there are, ascending."""
+    """The goal requires a library such as cuDNN; `versions` are all there are, ascending."""
 
     title: str
     version: str
@@ -279,24 +279,25 @@ def describe(step: Step) -> str:
     """Return a step as a clause, without full stop and id."""
     match step:
         case GoalRequires(requirement, ()):
-            return f"the goal asks for {requirement}"
+            return f"the goal requires {requirement}"
         case GoalRequires(requirement, lines):
-            return f"{' and '.join(lines)} {'asks' if len(lines) == 1 else 'ask'} for {requirement}"
+            verb = "requires" if len(lines) == 1 else "require"
+            return f"{' and '.join(lines)} {verb} {requirement}"
         case GoalWantsCuda(None):
-            return "a build with CUDA is wanted, as long as `--cuda cpu` does not say otherwise"
+            return "a build with CUDA is required unless `--cuda cpu` is given"
         case GoalWantsCuda(release) if release == CPU:
-            return "the goal asks for a build without CUDA"
+            return "the goal requires a build without CUDA"
         case GoalWantsCuda(release):
-            return f"the goal asks for CUDA {release}"
+            return f"the goal requires CUDA {release}"
         case GoalWantsToolkit(release, parts):
-            return f"the goal asks for CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
+            return f"the goal requires CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
         case GoalWantsLibrary(title, version, _, ()):
-            return f"the goal asks for {title} {version}; there is none"
+            return f"the goal requires {title} {version}; there is none"
         case GoalWantsLibrary(title, version, project, versions):
             has = f"{project} has {versions[0]} to {versions[-1]}"
-            return f"the goal asks for {title} {version}; {has}"
+            return f"the goal requires {title} {version}; {has}"
         case PublishedBy(day):
-            return f"only what had been published by {day} is taken"
+            return f"only releases published by {day} are allowed"
         case BuilderRejected(project, builders):
             rejected = f"`--builders {builders}` does not accept"
             return f"other wheels of {project} are by builders that {rejected}"
@@ -314,20 +315,20 @@ def describe(step: Step) -> str:
             source = "only a source distribution that would have to be compiled"
             return f"{releases} has no wheel, {source}"
         case Yanked(project, version, reason):
-            return f"{project} {version} was withdrawn: {reason}"
+            return f"{project} {version} {yanked_clause(reason)}"
         case NoSuchBuild(project, version, labels):
             shown = ", ".join(f"+{label}" for label in labels[:SHOWN_BUILDS])
             more = len(labels) - SHOWN_BUILDS
             shown += f" and {more} more" if more > 0 else ""
-            return f"{project} {version} has no such build; it has {shown}"
+            return f"{project} {version} has no build with that local version; it has {shown}"
         case UnknownProject(project, True):
-            return f"{project} is neither in the matrix nor on an index that was asked"
+            return f"{project} is neither in the matrix nor on an index that was queried"
         case UnknownProject(project, _):
-            return f"{project} is not in the matrix; with `--live` the package index is asked"
+            return f"{project} is not in the matrix; `--live` queries the package index as well"
         case CpuBuild(framework):
-            return f"{framework} of the package index is a build without CUDA there"
+            return f"{framework} on the package index is a build without CUDA there"
         case IsInstalled(distribution):
-            return f"{distribution} is installed, and kept"
+            return f"{distribution} is installed and has to stay"
         case IndexTrouble(message):
             return message
         case Advice(advice, _):
@@ -356,7 +357,7 @@ def _fact_says(step: FactSays) -> str:
 
 def _requirement_span(requirements: tuple[str, ...]) -> str:
     if len(requirements) > SHOWN_VERSIONS:
-        return f"{requirements[0]} to {requirements[-1]}, each its own"
+        return f"{requirements[0]} to {requirements[-1]}, depending on the release"
     return " or ".join(requirements)
 
 

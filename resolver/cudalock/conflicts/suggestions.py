@@ -304,13 +304,13 @@ def _without_own_machine(
 def _for_one_gpu(goal: Goal, target: Target) -> Iterator[Suggestion]:
     """One of several GPUs, the newest first: a goal has to work on all of them."""
     for gpu in reversed(target.gpus):
-        yield Suggestion(f"for the GPU {gpu} alone", goal, replace(target, gpus=(gpu,)))
+        yield Suggestion(f"for GPU {gpu} only", goal, replace(target, gpus=(gpu,)))
 
 
 def _on_platform(goal: Goal, target: Target, platform: str) -> Suggestion:
     other = target.on_platform(platform)
     is_wsl = platform == PLATFORMS[target.platform].wsl
-    wsl = " (under WSL2, say)" if is_wsl else ""
+    wsl = " (for example under WSL2)" if is_wsl else ""
     return Suggestion(f"on {other.platform_label}{wsl}", goal, other)
 
 

@@ -84,7 +84,7 @@ def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
                     yield Finding(
                         "CL202",
                         SEVERITY[fact.effect],
-                        f"{installed} and {other} exclude each other; {name} {fact.says}",
+                        f"{installed} and {other} are incompatible; {name} {fact.says}",
                         facts=(fact.id,),
                         fix=fact.fix
                         or f"uninstall {name} and {other.name}, then install the one"

@@ -73,7 +73,7 @@ def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[s
         command = " ".join([command_line(whole_goal), *map(shell_word, words)])
         build = resolution.pins[framework.name].full_version
         first = once_uninstalled(resolution, environment)
-        yield f"`{command}` is all of it anew, with {framework.name} {build}{first}"
+        yield f"`{command}` re-resolves the whole environment, with {framework.name} {build}{first}"
         return
 
 

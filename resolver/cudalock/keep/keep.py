@@ -227,7 +227,7 @@ def _for_managed(request: KeepRequest) -> Iterator[str]:
     """Where the operating system manages the Python, pip refuses to install (PEP 668)."""
     refused = refusal(request.environment.layout)
     if refused is not None:
-        yield "{}: {} makes an environment where it does".format(*refused)
+        yield "{}; {} creates an environment where it does".format(*refused)
 
 
 def _left_broken(addition: _Addition) -> Iterator[str]:
@@ -235,7 +235,7 @@ def _left_broken(addition: _Addition) -> Iterator[str]:
     names = set(addition.resolution.pins)
     for pin in addition.known:
         if pin.required and pin.name not in names:
-            yield f"{pin.origin} does not go with this, and no version of it does"
+            yield f"{pin.origin} is not compatible with this, and no other version of it is"
 
 
 def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
@@ -244,7 +244,7 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
     unchanged = [pin for pin in addition.known if pin.name not in changed]
     if not request.environment.judge().works(unchanged):
         path = shell_word(str(request.environment.layout.prefix))
-        yield f"what is kept was not well before: `cudalock doctor --python {path}` says why"
+        yield f"the environment already had problems: run `cudalock doctor --python {path}`"
 
 
 # -- no solution --------------------------------------------------------------------------------
@@ -252,7 +252,8 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
 
 def _headline(request: KeepRequest) -> str:
     requirements = ", ".join(request.goal.requirements)
-    return f"{requirements} does not fit what is kept in `{request.environment.layout.prefix}`"
+    prefix = request.environment.layout.prefix
+    return f"{requirements} is not compatible with what has to stay in `{prefix}`"
 
 
 def _no_solution(request: KeepRequest, explanation: Explanation) -> NoSolution:
@@ -285,6 +286,6 @@ def _keep_less_hints(request: KeepRequest) -> Iterator[str]:
 
 def _gave_up() -> GaveUp:
     return GaveUp(
-        "the search was given up: neither an answer nor a proof that there is none was found",
-        hints=["say more of what is wanted: a version, say"],
+        "gave up: no solution was found within the search limit, and none was ruled out",
+        hints=["narrow the goal, for example with a version"],
     )

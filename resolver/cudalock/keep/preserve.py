@@ -53,7 +53,7 @@ def preserved(request: KeepRequest) -> Preserved:
     names = {_installed(environment, word).name for word in request.words}
     for name in sorted(names & replaced.keys()):
         raise Contradiction(
-            f"`{environment.inventory.find(name)}` is kept, and the goal asks for"
+            f"`--keep` preserves `{environment.inventory.find(name)}`, and the goal requires"
             f" `{replaced[name]}`"
         )
     for name in sorted(names - {pin.name for pin in known}):
@@ -112,7 +112,7 @@ def _unknown(request: KeepRequest, name: str, replaced: Mapping[str, str]) -> Un
     environment = request.environment
     is_framework = name == environment.matrix.framework and name not in replaced
     return UnknownVersion(
-        f"`{environment.inventory.find(name)}`, as it is installed, is not known here"
-        f" (matrix {environment.matrix.version}), and so is not what was made for it",
+        f"the installed `{environment.inventory.find(name)}` is not in the matrix"
+        f" ({environment.matrix.version}), and neither is what was built for it",
         hints=re_resolve_hints(environment, request.goal) if is_framework else (),
     )
