@@ -80,7 +80,7 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
             [
                 "the goal requires other",
                 "other 1.0 requires nowhere (its metadata)",
-                "nowhere is not in the matrix; with `--live` the package index is asked",
+                "nowhere is not in the matrix; `--live` queries the package index as well",
             ],
         ),
     ],
