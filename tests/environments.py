@@ -10,8 +10,12 @@ import base64
 import hashlib
 import json
 import shutil
+import sys
+import venv
+from importlib.metadata import distribution
 from typing import TYPE_CHECKING, Any
 
+from cudalock.environment import find_layout
 from cudalock.environment import layout as layout_module
 from cudalock.goals import Request, read_request
 from cudalock.lock.build import from_resolution
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets import Target
+
+PYC = shutil.ignore_patterns("__pycache__")
 
 
 def pretend(patch: pytest.MonkeyPatch) -> None:
@@ -89,6 +95,18 @@ def make_tree(prefix: Path, target: Target) -> Path:
         write(prefix / "pyvenv.cfg", f"home = /usr/bin\nversion = {target.python}\n")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def make_venv_with_pip(prefix: Path) -> None:
+    """Make a real virtual environment with a copy of the pip that the tests run with.
+
+    ensurepip would unpack another one, which takes seconds.
+    """
+    venv.create(prefix, symlinks=sys.platform != "win32")
+    folder = find_layout(prefix).site_packages[0]
+    pip = distribution("pip")
+    for part in sorted({file.parts[0] for file in pip.files or ()} - {".."}):
+        shutil.copytree(str(pip.locate_file(part)), folder / part, ignore=PYC)
 
 
 def solved(goal: Goal, target: Target, matrix: Matrix) -> Lock:

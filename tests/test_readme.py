@@ -241,6 +241,7 @@ OTHER_OPTIONS = {
     *("--only-binary", "--no-deps", "--require-hashes", "--force-reinstall", "--frozen"),
     *("--no-index", "--hash"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
+    *("--bars", "--file"),
     *("--help", "--version"),
     "--durations",
 }

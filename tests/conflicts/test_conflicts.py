@@ -110,7 +110,7 @@ def facts_in_force(facts: Book, goal: Goal, target: Target) -> Iterator[str]:
 # -- the real matrix ------------------------------------------------------------------------------
 
 
-@BOUNDED
+@settings(BOUNDED, max_examples=40)
 @given(goals(), targets())
 def test_a_no_of_the_real_matrix(goal: Goal, target: Target) -> None:
     found = answer(goal, target, matrix())
@@ -394,7 +394,7 @@ def test_a_ranked_project_leads_to_the_framework() -> None:
         }
 
 
-@settings(BOUNDED, max_examples=200)
+@settings(BOUNDED, max_examples=120)
 @given(inventions())
 def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
     goal, target = invented.goal, invented.target

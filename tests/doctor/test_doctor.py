@@ -20,7 +20,7 @@ from cudalock.environment import Machine, find_layout, read_inventory
 from cudalock.environment import layout as layout_module
 from cudalock.environment.gpu import Gpu
 from cudalock.matrix.universe import ClosedUniverse
-from tests.environments import install_stub, pretend
+from tests.environments import install_stub, make_venv_with_pip, pretend
 from tests.files import write
 
 if TYPE_CHECKING:
@@ -416,7 +416,7 @@ def test_real_wheels_beside_a_torch(
 ) -> None:
     """What the real pip leaves behind of NVIDIA's real wheels: judged, and seen to be shadowed."""
     prefix = tmp_path / "env"
-    venv.create(prefix, with_pip=True)
+    make_venv_with_pip(prefix)
     folder = packages(prefix)
     install_stub(
         folder,

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cudalock import live
 from cudalock.cli import main
 from cudalock.indexes import client as module
-from cudalock.resolution.pinning import Pinning
+from cudalock.resolution.pinning import ClauseSearch
 from tests.local_index import LocalIndex, ServedFile, anchor, build_wheel, run_tool
 from tests.scripted import Answer, ScriptedServer
 
@@ -301,7 +301,7 @@ def test_what_is_hopeless_beside_every_framework_is_seen_once(
     """Else it would be found again for each of a hundred builds of torch."""
     index.add(MAIN, wheel("zz-knot", "1.0", "torch", "zz-base<1"))
     pinned = []
-    monkeypatch.setattr(Pinning, "pin", lambda *given: pinned.append(given))
+    monkeypatch.setattr(ClauseSearch, "pin", lambda *given: pinned.append(given))
     status, _, said = run("zz-knot", index)
     assert status == 1
     assert "zz-knot" in said

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +22,9 @@ from tests.environments import (
     install_lock,
     install_stub,
     lay_out,
+    make_venv_with_pip,
     pretend,
     solved,
-    uninstall,
 )
 from tests.files import write
 from tests.local_index import LocalIndex, build_wheel, clean_environment
@@ -165,13 +164,12 @@ def run(
 def test_pip_installs_what_is_new_and_nothing_else(tmp_path: Path, matrix: Matrix) -> None:
     """A real environment and the real pip, on an index of small wheels."""
     prefix = tmp_path / "env"
-    venv.create(prefix, symlinks=sys.platform != "win32", with_pip=True)
+    make_venv_with_pip(prefix)
     layout = find_layout(prefix)
     goal, _ = read_request(
         Request(words=("torch latest",), python=(layout.python,)), ClosedUniverse(matrix)
     )
     folder = layout.site_packages[0]
-    uninstall(folder, "setuptools")  # ensurepip's, on some Pythons
     install_lock(folder, solved(goal, layout.target, matrix), matrix)
     before = {path.name for path in folder.glob("*.dist-info")}
 

@@ -230,7 +230,7 @@ class SourceBuild(Statement):
                 )
             case "python-no-wheel":
                 return f"{name} built from its sdist: no wheel of it is for this Python"
-        return f"{name} compiled from its sdist, and is no part of this stack"
+        return f"{name} compiled from its sdist, and is not part of this stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,14 +379,14 @@ _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)
 
 def read_statements(text: Text, versions: Mapping[str, str], matrix: Matrix) -> Iterator[Statement]:
     """Yield what the messages in a text say. `versions` is project name to version."""
-    reader = _Reader(text, versions, matrix)
+    reader = _StatementReader(text, versions, matrix)
     for number, line in reader.lines:
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
     yield from reader.of_builds()
 
 
-class _Reader:
+class _StatementReader:
     def __init__(self, text: Text, versions: Mapping[str, str], matrix: Matrix) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]
