@@ -164,4 +164,4 @@ def test_a_stale_lock_stops_the_commit(scratch: Scratch) -> None:
     stale = scratch.commit(requirements=lock.replace("networkx==", "networkx==3.2.1 # "))
     said = stale.stdout + stale.stderr
     assert stale.returncode == 1, said
-    assert "CL601 networkx==3.2.1 is pinned, and the lock's command comes to networkx==" in said
+    assert "CL601 networkx==3.2.1 is pinned, and the lock's command resolves to networkx==" in said

@@ -187,7 +187,7 @@ def test_a_wrong_file_is_refused_and_leaves_nothing(
     with pytest.raises(HashMismatch) as caught:
         bring(DIGEST)
     assert (caught.value.expected, caught.value.exit_status) == (DIGEST, 1)
-    assert caught.value.found in str(caught.value)
+    assert caught.value.actual in str(caught.value)
     assert names(tmp_path) == []
 
 

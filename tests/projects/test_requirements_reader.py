@@ -223,7 +223,7 @@ def test_finding_files(tmp_path: Path) -> None:
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="cannot be read: No such file"):
         read_file(tmp_path / "requirements.txt")
-    with pytest.raises(BadFile, match="is no file that is read here"):
+    with pytest.raises(BadFile, match="unknown kind of file"):
         read_file(tmp_path / "picture.png")
 
 

@@ -143,7 +143,7 @@ def kind_of_named(name: str) -> str:
         kind = "environment"
     if kind is None:
         raise BadFile(
-            f"`{name}` is no file that is read here, by its name",
+            f"unknown kind of file: `{name}`",
             hints=[
                 "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
                 "pdm.lock, environment.yml or Dockerfile"
