@@ -59,9 +59,9 @@ def best_resolution(problem: Problem) -> Resolution | None:
     if solution is None and search.gave_up:
         goal = problem.goal
         raise GaveUp(
-            f"the search for {', '.join(goal.requirements)} was given up: neither an answer nor a "
-            "proof that there is none was found",
-            hints=["say more of what is wanted: a version of the framework, say"],
+            f"gave up on {', '.join(goal.requirements)}: no solution was found within the search "
+            "limit, and none was ruled out",
+            hints=["state more of the goal, such as a version of the framework"],
         )
     return None if solution is None else _resolution(problem, solution)
 
