@@ -78,6 +78,7 @@ def _is_cpu(pins: Sequence[PinnedProject], target: Target, universe: Universe) -
 def _where(target: Target, core: Core) -> str:
     """The parts of the target that the conflict depends on."""
     parts = set(ids_of(core.elements, "target"))
+    # With a GPU, a driver or a glibc the reader needs the whole target to follow the reason.
     if parts - {"python", "platform"}:
         return f" on {target.label}"
     words = {
@@ -88,6 +89,7 @@ def _where(target: Target, core: Core) -> str:
 
 
 def _code(core: Core, facts: Sequence[Fact], pins: Sequence[PinnedProject]) -> str:
+    # Most specific first: an nvidia-* pin, then the machine, then facts, then metadata alone.
     if any(is_vendor_library(pin.name) for pin in pins):
         return "CL203"
     machine = {TARGET_GPU, TARGET_DRIVER, TARGET_GLIBC}.intersection(core.elements)

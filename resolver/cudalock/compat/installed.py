@@ -73,6 +73,7 @@ class ExaminedEnvironment:
         """Whether the framework is a build with CUDA; None if it is missing or may be either."""
         if self.framework is None:
             return None
+        # Without a label the version may be that of a CPU build and of a CUDA build alike.
         answers = {build.row(CUDA.name) != (NONE,) for build in self.builds(self.framework)}
         return answers.pop() if len(answers) == 1 else None
 
@@ -121,6 +122,7 @@ class ExaminedEnvironment:
         from no index of the matrix.
         """
         project = self.universe.project(installed.name)
+        # A label says which index it is from, and `direct_url.json` (PEP 610) that it is from none.
         if installed.local or installed.origin or not _is_from_an_index(installed):
             return None
         if project is None or installed.public not in project:
@@ -130,6 +132,7 @@ class ExaminedEnvironment:
             for build in self._fitting(project, installed.public)
             if not build.local or self.matrix.is_renamed(build)
         ]
+        # A builder's wheel may have the same plain version, so the installed one may be either.
         if not plain or any(build.builder is not None for build in plain):
             return None
         return frozenset(build.index or PACKAGE_INDEX for build in plain)

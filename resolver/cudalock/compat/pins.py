@@ -43,6 +43,7 @@ class PinnedProject(NamedTuple):
     def version(self) -> str | None:
         """The only version that the specifier accepts, None where there may be several."""
         clauses = list(specifier_set(self.specifier)) if self.specifier else []
+        # `==2.5.*` is a range, though its operator is that of a pin.
         exact = [
             clause.version
             for clause in clauses

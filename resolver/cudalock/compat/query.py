@@ -99,6 +99,7 @@ class PinQuery:
 
     def problem(self, pins: Sequence[PinnedProject], *, wide: bool = False) -> Problem:
         """Return the problem of these pins, whoever built their wheels."""
+        # `any` builder: whoever pinned a wheel trusts it, and the trust is not what is judged.
         goal = Goal(
             requirements=tuple(dict.fromkeys(pin.text for pin in pins if pin.required)),
             constraints=tuple(dict.fromkeys(pin.text for pin in pins if not pin.required)),

@@ -37,6 +37,7 @@ class Stack:
 
     def _is_member(self, name: str) -> bool:
         if not self._matrix.is_curated(name):
+            # NVIDIA's packages are not curated one by one: what a framework's build pins, counts.
             return is_vendor_library(name) and self._universe.project(name) is not None
         component = self._matrix.component(name)
         if component.is_virtual or component.role or component.rank is not None:
@@ -112,6 +113,7 @@ class Stack:
         public = (pin.version or "").partition("+")[0]
         if project is None or not project.versions:
             return
+        # Releases of a range mostly agree; an unknown pin is judged like the newest known one.
         release = project.release(public if public in project else project.versions[-1])
         for build in release.builds:
             if not pin.version or comes_from(pin, build, release.version):
@@ -120,6 +122,7 @@ class Stack:
 
 def _accept(requirements: Iterable[str], pin: PinnedProject) -> bool:
     """Whether each of some requirements accepts a pin's version, whatever their markers."""
+    # Markers are ignored: a requirement too many only gives the resolver one pin more to look at.
     version = pin.version
     return version is not None and all(
         text != "" and accepts(str(parse_requirement(text).specifier), version)

@@ -113,6 +113,7 @@ class PinWheels:
         Usable is what is not yanked, fits the target and is on the pin's indexes.
         """
         stable = [text for text in self.project.versions if not is_prerelease(text)]
+        # One on each side, since either direction may be closed to the user by something else.
         sides = below_and_above(stable, parse_version(version).public)
         usable = [next(filter(self._is_usable, side), None) for side in sides]
         nearest = [text for text in usable if text is not None]

@@ -46,7 +46,10 @@ class Conflict:
         self.elements = tuple(sorted(self._elements(), key=self._importance))
 
     def _elements(self) -> Iterable[Element]:
+        # A soft fact costs a warning and rules nothing out, so it is part of no conflict.
         yield from self.search.elements - self.problem.soft_elements
+        # Packages of a toolkit depend on the chosen framework build, so the network, which is built
+        # before that choice, has no element for these options.
         goal = self.problem.goal
         if goal.toolkit is not None:
             yield TOOLKIT_OPTION
@@ -57,6 +60,8 @@ class Conflict:
     def _importance(self, element: Element) -> tuple[int, bool, Element]:
         kind, id = element
         matrix = self.problem.matrix
+        # Of facts those come first that are about what the user named: QuickXplain then leaves out
+        # a fact about a dependency wherever one about the goal is enough.
         central = {*self.problem.goal_names, matrix.framework}
         is_aside = kind == "fact" and matrix.fact(id).component not in central
         return _ORDER.index(kind), is_aside, element
@@ -78,6 +83,7 @@ class Conflict:
 
     def _unreachable_cores(self) -> list[Core]:
         """A core for each requirement that is impossible by itself: all have to be fixed."""
+        # A problem that is not wide: what the target rules out is the reason that is looked for.
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
         impossible = dict.fromkeys(
             requirement.origin for requirement in unreachable_requirements(problem)
@@ -101,6 +107,7 @@ class Conflict:
         required = [element for element in first.elements if element.kind == "goal"]
         if len(required) < 2:
             return [first]
+        # Without the framework hardly anything conflicts: the second core would tell nothing.
         framework = self.problem.matrix.framework
         droppable = [
             element for element in required if leading_name(element.id) != framework

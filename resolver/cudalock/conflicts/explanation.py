@@ -85,6 +85,8 @@ class CoreExplainer:
 
         Where it takes a search to see the conflict, they are the elements of the core instead.
         """
+        # Propagation alone finds most conflicts, and its trace reads like a proof: `torch==2.5.1`
+        # leaves one version, whose metadata leaves one torchvision, which the goal forbids.
         trace: list[Strike] = []
         alive = self._network.alive(self._core.others, trace)
         empty = self._network.propagate(alive, self._core.others, trace)
@@ -96,6 +98,7 @@ class CoreExplainer:
             if kind == "fact" and id not in shown_facts:
                 fact = self._problem.matrix.fact(id)
                 steps.append(FactSays(NamedVersions(fact.component, ()), fact.says, id))
+            # No strike emptied anything: only a search sees the conflict, and it leaves no trace.
             elif kind == "goal" and empty is None:
                 steps.insert(0, GoalRequires(id))
                 steps += self._dead_ends.path_from(id)
@@ -107,6 +110,7 @@ class CoreExplainer:
         return unique(steps)
 
     def _is_shown_by_glibc(self, part: str) -> bool:
+        # The step about a wheel for a newer glibc names the platform as well.
         return part == "platform" and TARGET_GLIBC in self._core.elements
 
     def _advice(self) -> Iterator[Step]:
@@ -181,6 +185,8 @@ class CoreExplainer:
     # -- facts and metadata ---------------------------------------------------------------------
 
     def _table(self, strike: Strike, table: Table) -> Step:
+        # If the owner lost candidates, those it had are what the fact is about; if the other
+        # component did, those the owner still has.
         owners = strike.before if strike.component == table.owner else self._alive_owners(table)
         members = self._members(table.owner, owners & table.covered)
         owner = NamedVersions.of(table.owner, members)
@@ -246,6 +252,7 @@ def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
 
 def unique(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Return the steps without those that read like an earlier one."""
+    # By text and not by value: a span hides the versions between its ends.
     by_text: dict[str, Step] = {}
     for step in steps:
         by_text.setdefault(render(step), step)
@@ -254,5 +261,6 @@ def unique(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 def _lowest(requirement: str) -> tuple[tuple[Version, str], str]:
     """A key to sort requirements by: the lowest version that each names."""
+    # `torch==2.4.0 or torch==2.5.0` sorts by 2.4.0, and `torch>=2.4,<3` as well.
     versions = re.findall(r"(?<=[=<>~])\d+(?:\.\d+)*", requirement)
     return min(map(version_order, versions), default=version_order("0")), requirement

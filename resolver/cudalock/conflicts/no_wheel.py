@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
 MOST_HOPS: Final = 4
+"""Requirements on the path to a project without a wheel. A longer path is not a helpful reason."""
 MOST_RELEASES: Final = 8
-"""How far, and of how many releases, the way to a project without a wheel is looked for."""
+"""Releases of a project that are followed; of more it is not claimed that all are dead ends."""
 
 
 class DeadEnds:
@@ -48,6 +49,7 @@ class DeadEnds:
             if not project or not specifier.contains(version, prereleases=True):
                 continue
             release = project.release(version)
+            # PEP 592: an installer takes a yanked release only where a pin names it exactly.
             if release.yanked:
                 yield Yanked(component, version, release.yanked)
             elif release.sdist and not any(build.rows for build in release.builds):
@@ -66,6 +68,7 @@ class DeadEnds:
                 continue
             builds = project.release(version).builds
             labels = sorted({build.local for build in builds if build.local})
+            # A project whose builds have no labels at all has none to offer instead.
             if labels and not any(accepts(specifier, f"{version}+{label}") for label in labels):
                 yield NoSuchBuild(component, version, tuple(labels))
 
@@ -102,6 +105,7 @@ class DeadEnds:
         ]
         installable = filter(None, map(partial(self._first_at, name), versions))
         one_is_enough = hops == MOST_HOPS and self._is_single
+        # Lazy, and one more than the bound: reading a listed release may cost a request.
         candidates = list(islice(installable, 1 if one_is_enough else MOST_RELEASES + 1))
         if not candidates:
             reasons = tuple(self.never_installable(name, f"{name}{specifier}"))[-1:]

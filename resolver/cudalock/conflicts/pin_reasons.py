@@ -66,6 +66,7 @@ class PinExplainer:
     def __init__(self, resolution: Resolution) -> None:
         self._resolution = resolution
         goal, target, universe = resolution.goal, resolution.target, resolution.universe
+        # A wide problem has the candidates that the goal or the target rules out, with the reason.
         self._problem = Problem(goal, target, universe, wide=True)
         self._chosen = {
             **resolution.pins,
@@ -121,11 +122,14 @@ class PinExplainer:
         """What stopped a wheel first: the goal, the target, what others require of it, what it
         requires of others, or else the order of preference."""
         reasons = self._resolution.reasons.get(candidate.name, ())
+        # The user's own words first: they answer "why not" best, also where the target forbids the
+        # version as well.
         for requirement, _ in reasons:
             is_goal = requirement.kind == "requires" and requirement.origin.kind == "goal"
             if is_goal and not requirement.accepts(candidate):
                 return Rejection(_GOAL, f"the goal requires {requirement.origin.id}")
         for elements in self._problem.refusals(candidate):
+            # A soft fact is a price, and the order of preference has the last word on prices.
             if not elements & self._problem.soft_elements:
                 return self._refusal(elements)
         for requirement, parent in reasons:
@@ -196,6 +200,7 @@ class PinExplainer:
         """The builds of the same version with which the goal has a solution."""
         search = self._search
         domain = search.network.domains.get(pin.name)
+        # Only for what the goal names: a search for each build of each dependency takes too long.
         if domain is None or pin.name not in self._resolution.goal_names:
             return
         for candidate in domain.members(domain.all):

@@ -103,6 +103,8 @@ class Advisor:
 
     def _single(self, goal: Goal, target: Target, cores: Sequence[Core]) -> Iterator[Group]:
         """The groups of solved suggestions for the elements of the first core."""
+        # From what costs the user nothing (a default, a detected GPU) to what costs most (a project
+        # less). One change has to fix every core, so those of the first are enough to try.
         elements = cores[0].elements
         if len(target.gpus) > 1 and TARGET_GPU in elements:
             yield self._solved(_for_one_gpu(goal, target))
@@ -120,6 +122,7 @@ class Advisor:
         if "python" in target.stated and TARGET_PYTHON in elements:
             yield self._solved(_targets(goal, target, {"python"}))
         wsl = PLATFORMS[target.platform].wsl
+        # Whoever names Windows can use WSL2 on the same machine, but not another platform.
         if wsl and "platform" in target.stated:
             yield self._solved(iter([_on_platform(goal, target, wsl)]))
         elif "platform" in target.stated and TARGET_PLATFORM in elements:
@@ -172,6 +175,7 @@ class Advisor:
         """Two requirements or options relaxed at once, one of each core."""
         if len(cores) > 1:
             first, second = (_relaxations(goal, target, core.elements) for core in cores[:2])
+            # Each core needs a change of its own.
             pairs = [(one, other) for one in first for other in second if one != other]
         else:
             pairs = list(combinations(_relaxations(goal, target, cores[0].elements), 2))
@@ -188,6 +192,7 @@ class Advisor:
         problem = Problem(trial, target, self._universe)
         changes = []
         for name, change, _ in (one, other):
+            # The command pins what the relaxed query was solved with.
             chosen = solution.pinned.candidate_of(problem.project_named(name)) if name else None
             if chosen is not None:
                 trial = _replaced(trial, name, f"{name}=={chosen.version}")

@@ -62,12 +62,14 @@ def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[s
         for installed in environment.stack()
         if installed.name in environment.matrix.ranked and environment.builds(installed)
     ]
+    # The smaller change first: a CPU build beside what needs CUDA is fixed by another build.
     for text in (f"{framework.name}=={framework.public}", framework.name):
         requirements = _with_missing(goal.requirements, (text, *used))
         whole_goal = replace(goal, requirements=requirements)
         try:
             resolution = solve(whole_goal, environment.target, environment.universe)
         except CudalockError:
+            # This is only a hint beside the error that is reported: no reason to fail otherwise.
             continue
         words = ["--python", str(environment.layout.prefix), *machine_flags(environment)]
         command = " ".join([command_line(whole_goal), *map(shell_word, words)])

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from cudalock.resolution.model import Resolution
 
 MAX_DEAD_ENDS: Final = 400
-"""How long a solution without a change is searched for where one with it was found."""
+"""Dead ends after which a solution without a change is given up where one with it was found; twice
+as many where there is none yet. The engine's own bound, ten times that, is for whole goals: here
+most of the solution is fixed beforehand."""
 
 
 class InstalledChange(NamedTuple):
@@ -176,6 +178,8 @@ def _without_changes(
 
     Raises NoSolution, with who requires the change, where none was found.
     """
+    # Not all known pins at once from the start: most are compatible with anything, and each would
+    # make every search larger. A pin joins when a solution changes it.
     limits: dict[str, PinnedProject] = {}
     resolution = first
     while new_changes := [
@@ -273,6 +277,7 @@ def _keep_less_hints(request: KeepRequest) -> Iterator[str]:
     framework = environment.framework
     if framework is None or request.words == (framework.name,):
         return
+    # A goal that names another framework would only meet the contradiction that `preserved` raises.
     if framework.name in replaced_by_goal(environment, request.goal):
         return
     less = replace(request, words=(framework.name,))

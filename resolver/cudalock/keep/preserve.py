@@ -88,6 +88,8 @@ def _known(request: KeepRequest, replaced: Mapping[str, str]) -> tuple[PinnedPro
             required = installed.name == matrix.framework or installed.name in matrix.ranked
             pins.append(environment.pin_of(installed)._replace(required=required))
     framework = environment.framework
+    # Of a framework that the matrix lacks (a nightly, an own build) nothing is known that could
+    # rule a requirement out: every answer would be a guess.
     if framework is not None and framework.name not in {pin.name for pin in pins}:
         raise _unknown(request, framework.name, replaced)
 
@@ -102,6 +104,7 @@ def _known(request: KeepRequest, replaced: Mapping[str, str]) -> tuple[PinnedPro
 def _installed(environment: ExaminedEnvironment, word: str) -> Installed:
     names, inventory = environment.matrix.names, environment.inventory
     name = names.platform_alias(names.find(word) or canonical(word), environment.markers)
+    # `triton` means triton-windows on Windows; both names are worth a look.
     installed = inventory.find(name) or inventory.find(canonical(word))
     if installed is None:
         raise UnknownName(f"`{word}` is not installed in `{environment.layout.prefix}`")
