@@ -147,7 +147,7 @@ def test_markers_are_parsed_in_one_place(path: Path) -> None:
 
 
 SAME_NAME = {
-    *("Clause", "Found", "Installed", "Lines", "Parsed", "Pin", "Place", "Places"),
+    *("Found", "Installed", "Lines", "Parsed", "Pin", "Place", "Places"),
     *("Problem", "Rules", "Said", "Table", "Text", "Wanted", "_Reading"),
 }
 """The class names that still mean several things; whoever renames one takes it out of here."""

@@ -35,7 +35,7 @@ def test_what_cuda_12_5_1_really_contains_is_kept() -> None:
 @pytest.mark.parametrize(
     ("release", "message", "hint"),
     [
-        ("12.4", "CUDA 12.4 is 12.4.1, 12.4.0: which of them?", "--toolkit 12.4.1"),
+        ("12.4", "CUDA 12.4 is ambiguous: choose 12.4.1 or 12.4.0", "--toolkit 12.4.1"),
         ("12.99.1", "CUDA 12.99.1 is not known as pip packages", "--toolkit 12.9.2"),
         ("11.7", "CUDA 11.7 is not known as pip packages", "--toolkit 11.8.0"),
     ],

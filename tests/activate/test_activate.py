@@ -44,7 +44,7 @@ from tests.paths import CASES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cudalock.matrix.facts import Place
+    from cudalock.matrix.facts import FileCopy
 
 LAYOUTS = toml.loads((CASES / "layouts.toml").read_text(encoding="utf-8"))["case"]
 MATRIX = Matrix.load()
@@ -676,7 +676,7 @@ def asked_triton(base: Path, **variables: str) -> object:
     return json.loads(answer.stdout)
 
 
-@pytest.mark.parametrize("place", MATRIX.places, ids=lambda place: place.put)
-def test_a_place_has_a_fact_and_a_wheel(place: Place) -> None:
+@pytest.mark.parametrize("place", MATRIX.file_copies, ids=lambda place: place.put)
+def test_a_place_has_a_fact_and_a_wheel(place: FileCopy) -> None:
     assert place.fact in MATRIX.facts
     assert choose_wheel(place, Target("3.11", "windows-x86_64"), MATRIX).sha256

@@ -11,7 +11,7 @@ from cudalock.errors import NetworkError
 from cudalock.indexes import client as web_module
 from cudalock.indexes.client import Web
 from cudalock.indexes.github_releases import TOKEN_VARIABLES, Asset, list_assets, repository_of
-from cudalock.indexes.pip_config import Settings
+from cudalock.indexes.pip_config import PipSettings
 from tests.scripted import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def page(*assets: dict[str, Any], tag: str = "v1", **release: Any) -> bytes:
 
 
 def read() -> list[Asset]:
-    with Web(Settings(), stale=False) as web:
+    with Web(PipSettings(), stale=False) as web:
         return list_assets(web, "me/thing")
 
 

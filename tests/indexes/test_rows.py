@@ -20,7 +20,7 @@ from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing, with_credentials_of
 from cudalock.indexes.metadata import Metadata, parse_metadata, read_metadata
-from cudalock.indexes.pip_config import Settings
+from cudalock.indexes.pip_config import PipSettings
 from cudalock.indexes.rows import grouped, is_kept, listed_row, releases_of, representative
 from tests.local_index import ServedFile, build_wheel
 from tests.scripted import Answer, ScriptedServer
@@ -84,7 +84,7 @@ def as_html(*files: ServedFile, more: str = "") -> bytes:
 
 
 def rows_of(server: ScriptedServer) -> dict[str, dict[str, Any]]:
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         listing = read_listing(web, server.url("/simple/"), "a-b")
         assert listing is not None
         return {
@@ -208,7 +208,7 @@ def test_wheels_for_machines_that_are_solved_for(tags: str, expected: bool) -> N
 
 def metadata_of(server: ScriptedServer, wheel: ServedFile, offer: str | None) -> Metadata | None:
     url = server.url(f"/files/{wheel.name}")
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         return read_metadata(web, File(wheel.name, url, wheel.sha256, metadata=offer))
 
 
@@ -318,7 +318,7 @@ def test_metadata_is_read_or_refused(text: bytes, expected: tuple[str, ...] | No
 )
 def test_no_listing(server: ScriptedServer, answer: Answer) -> None:
     server.answers[PAGE] = [answer]
-    with Web(Settings()) as web, pytest.raises(NetworkError, match="cannot read http://127"):
+    with Web(PipSettings()) as web, pytest.raises(NetworkError, match="cannot read http://127"):
         read_listing(web, server.url("/simple/"), "a-b")
 
 
@@ -329,7 +329,7 @@ def test_a_project_that_is_not_there(
     index that is no answer."""
     address = server.url("/simple/")
     server.answers[PAGE] = [Answer(404)]
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert read_listing(web, address, "a-b") is None
         server.answers[PAGE] = [Answer(403)]
         with pytest.raises(NetworkError, match="403"):
@@ -357,13 +357,13 @@ MANY = textwrap.dedent(
     from pathlib import Path
     from cudalock.indexes.listings import read_listing
     from cudalock.indexes.rows import releases_of
-    from cudalock.indexes.pip_config import Settings
+    from cudalock.indexes.pip_config import PipSettings
     from cudalock.indexes.client import Web
 
     def peak():
         return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         before = peak()
         listing = read_listing(web, sys.argv[1], "a-b")
         releases = releases_of(listing)

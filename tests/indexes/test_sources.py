@@ -26,7 +26,7 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.digests import with_hashes
 from cudalock.indexes.listings import File
 from cudalock.indexes.package_index import PackageIndexes, find_addresses
-from cudalock.indexes.pip_config import Settings, read_settings
+from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.lock import FileUrl
 from cudalock.urls import without_credentials
 from tests.local_index import LocalIndex, build_wheel
@@ -191,19 +191,19 @@ def test_settings_of_pip(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("[install]\nindex_url = https://env.example\n")
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "APPDATA": str(tmp_path)}
     variables = {"PIP_CERT": "c.pem", "PIP_PROXY": "p:1", "PIP_TRUSTED_HOST": "h i:2"}
-    read = read_settings({**home, **variables, "VIRTUAL_ENV": str(tmp_path)})
+    read = read_pip_settings({**home, **variables, "VIRTUAL_ENV": str(tmp_path)})
     if os.name == "posix":
-        assert read == Settings(
+        assert read == PipSettings(
             "https://env.example", ("https://a", "https://b"), "c.pem", "p:1", ("h", "i:2")
         )
-    assert read_settings({**home, "PIP_INDEX_URL": "https://x"}).index_url == "https://x"
-    assert read_settings({**home, "PIP_CONFIG_FILE": os.devnull}) == Settings()
+    assert read_pip_settings({**home, "PIP_INDEX_URL": "https://x"}).index_url == "https://x"
+    assert read_pip_settings({**home, "PIP_CONFIG_FILE": os.devnull}) == PipSettings()
 
 
 def test_damaged_settings_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("no section\n")
     variables = {"HOME": str(tmp_path / "h"), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-    assert read_settings({**variables, "PIP_INDEX_URL": "https://x"}).index_url == "https://x"
+    assert read_pip_settings({**variables, "PIP_INDEX_URL": "https://x"}).index_url == "https://x"
 
 
 # Hashes.

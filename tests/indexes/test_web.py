@@ -25,7 +25,7 @@ from cudalock.indexes import client as module
 from cudalock.indexes import transport
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import ATTEMPTS, DOWNLOAD, ONCE, Web
-from cudalock.indexes.pip_config import Settings
+from cudalock.indexes.pip_config import PipSettings
 from tests.scripted import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def server() -> Iterator[ScriptedServer]:
 
 def read(server: ScriptedServer, *, offline: bool = False, path: str = PAGE) -> bytes:
     """The body as a client of its own gets it."""
-    with Web(Settings(), offline=offline) as web:
+    with Web(PipSettings(), offline=offline) as web:
         return web.get(server.url(path)).raise_for_status().content
 
 
@@ -112,10 +112,10 @@ def test_offline_nothing_is_asked(server: ScriptedServer) -> None:
 def test_a_server_in_trouble_is_stood_in_for(server: ScriptedServer, trouble: Answer) -> None:
     server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a"), trouble]
     read(server)
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert web.get(server.url(PAGE)).content == b"a"
         assert web.stood_in == {server.url(PAGE)}
-    with Web(Settings(), stale=False) as web:
+    with Web(PipSettings(), stale=False) as web:
         try:
             assert web.get(server.url(PAGE)).status_code == 503
         except httpx.TransportError:
@@ -127,7 +127,7 @@ def test_wheels_and_parts_pass_the_cache_by(server: ScriptedServer, cache: Path)
     server.answers[wheel] = server.answers[PAGE] = [
         Answer(headers={**FRESH, "Accept-Ranges": "bytes"}, body=b"a wheel")
     ]
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert web.get(server.url(wheel)).content == b"a wheel"
         part = web.get(server.url(PAGE), headers={"Range": "bytes=2-4"})
         assert (part.status_code, part.content) == (206, b"whe")
@@ -188,7 +188,7 @@ def test_a_cache_that_cannot_be_written_is_no_failure(
 def test_credentials_are_sent_and_not_kept(server: ScriptedServer, cache: Path) -> None:
     server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a")]
     url = server.url(PAGE).replace("//", "//me:secret@")
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert web.get(url).content == b"a"
     assert server.asked[0].headers["authorization"] == "Basic bWU6c2VjcmV0"
     kept = b"".join(path.read_bytes() for path in cache.rglob("*") if path.is_file())
@@ -203,7 +203,7 @@ def test_credentials_stay_with_their_host(server: ScriptedServer) -> None:
         other.answers["/x/"] = [Answer(body=b"theirs")]
         server.answers["/moved/"] = [Answer(302, {"Location": other.url("/x/")})]
         server.answers[PAGE] = [Answer(302, {"Location": "/moved/"})]
-        with Web(Settings()) as web:
+        with Web(PipSettings()) as web:
             assert web.get(server.url(PAGE).replace("//", "//me:secret@")).content == b"theirs"
         assert [each.headers.get("authorization") for each in other.asked] == [None]
     assert [each.headers.get("authorization") for each in server.asked] == [
@@ -214,7 +214,7 @@ def test_credentials_stay_with_their_host(server: ScriptedServer) -> None:
 
 def test_credentials_have_answers_of_their_own(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(headers=FRESH, body=b"mine"), Answer(401)]
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert web.get(server.url(PAGE).replace("//", "//me:pw@")).content == b"mine"
         assert web.get(server.url(PAGE)).status_code == 401
 
@@ -247,7 +247,7 @@ def test_a_clear_answer_is_taken_at_once(server: ScriptedServer, status: int) ->
 
 def test_a_sender_that_tries_again_itself(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(503)]
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         assert web.get(server.url(PAGE), extensions=ONCE).status_code == 503
     assert len(server.asked) == 1
 
@@ -275,7 +275,7 @@ def test_too_much_patience_is_refused(server: ScriptedServer) -> None:
 
 def test_a_slow_body_ends(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(body=b"x" * 100, pause=0.05, pieces=100)]
-    with Web(Settings(), deadline=0.2) as web, pytest.raises(httpx.RequestError, match="slowly"):
+    with Web(PipSettings(), deadline=0.2) as web, pytest.raises(httpx.RequestError, match="slowly"):
         web.get(server.url(PAGE))
     assert len(server.asked) == 1
 
@@ -304,7 +304,7 @@ def test_a_host_is_asked_so_much_at_once(
         return answer(path)
 
     monkeypatch.setattr(server, "next", counted)
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         threads = [
             threading.Thread(target=web.get, args=[server.url(f"/{number}")]) for number in range(8)
         ]
@@ -321,7 +321,7 @@ def test_a_host_is_asked_so_much_at_once(
 def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(headers=TAGGED, body=b"a" * 1000)]
     server.answers["/other"] = [Answer(headers=FRESH, body=b"b" * 50)]
-    with Web(Settings()) as web:
+    with Web(PipSettings()) as web:
         for path in (PAGE, PAGE, "/other", "/other"):
             web.get(server.url(path))
         traffic = web.traffic
@@ -329,7 +329,7 @@ def test_what_was_asked_is_counted(server: ScriptedServer) -> None:
     assert str(traffic).startswith("3 requests, 1050 bytes received, 2 answers from the cache, ")
 
 
-# Settings of pip's.
+# PipSettings of pip's.
 
 
 @pytest.mark.parametrize("trusted", [(), ("nowhere.invalid",)])
@@ -338,7 +338,7 @@ def test_pips_proxy_is_asked(server: ScriptedServer, scheme: str, trusted: tuple
     """For everything, as pip's is; the address may leave the scheme out."""
     server.answers["http://nowhere.invalid/simple/x/"] = [Answer(headers=FRESH, body=b"here")]
     proxy = scheme + server.url("").removeprefix("http://")
-    with Web(Settings(proxy=proxy, trusted_hosts=trusted)) as web:
+    with Web(PipSettings(proxy=proxy, trusted_hosts=trusted)) as web:
         assert web.get("http://nowhere.invalid/simple/x/").content == b"here"
 
 
@@ -351,11 +351,11 @@ def test_a_trusted_host_needs_no_certificate() -> None:
         url = secure.url(PAGE)
         port = httpx.URL(url).port
         for host in ("127.0.0.1", f"127.0.0.1:{port}"):
-            with Web(Settings(trusted_hosts=(host,))) as web:
+            with Web(PipSettings(trusted_hosts=(host,))) as web:
                 assert web.get(url).content == b"here"
         for host in ("example.org", f"127.0.0.1:{(port or 0) - 1}"):
             with (
-                Web(Settings(trusted_hosts=(host,)), stale=False) as web,
+                Web(PipSettings(trusted_hosts=(host,)), stale=False) as web,
                 pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
             ):
                 web.get(url, headers={"Cache-Control": "no-cache"})
@@ -364,13 +364,13 @@ def test_a_trusted_host_needs_no_certificate() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        Settings(proxy="ftp://me:secret@x"),
-        Settings(proxy="http://[::1"),
-        Settings(trusted_hosts=("a:b:c",)),
-        Settings(cert=__file__),
+        PipSettings(proxy="ftp://me:secret@x"),
+        PipSettings(proxy="http://[::1"),
+        PipSettings(trusted_hosts=("a:b:c",)),
+        PipSettings(cert=__file__),
     ],
 )
-def test_a_setting_that_is_none_ends_in_a_sentence(settings: Settings) -> None:
+def test_a_setting_that_is_none_ends_in_a_sentence(settings: PipSettings) -> None:
     with pytest.raises(NetworkError, match="that is set cannot be used") as caught:
         Web(settings)
     assert "secret" not in str(caught.value)
@@ -379,7 +379,7 @@ def test_a_setting_that_is_none_ends_in_a_sentence(settings: Settings) -> None:
 def test_a_proxy_that_needs_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     with pytest.raises(NetworkError, match="SOCKS") as caught:
-        Web(Settings(proxy="socks5://127.0.0.1:9"))
+        Web(PipSettings(proxy="socks5://127.0.0.1:9"))
     assert caught.value.hints == ("pip install 'httpx[socks]'",)
 
 

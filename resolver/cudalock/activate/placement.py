@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cudalock.environment import Inventory, Layout
-    from cudalock.matrix.facts import Place
+    from cudalock.matrix.facts import FileCopy
     from cudalock.matrix.matrix import Matrix
 
 RECORD: Final = "cudalock-placed.json"
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     """A place that some package in `base`, a site-packages folder, needs."""
 
     base: Path
-    place: Place
+    place: FileCopy
 
     @property
     def is_there(self) -> bool:
@@ -56,7 +56,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
     """
     copies, brought = [], []
     for base in layout.site_packages:
-        for place in matrix.places:
+        for place in matrix.file_copies:
             if not (base / place.beside).is_file():
                 continue
             if place.unless and all((base / file).is_file() for file in place.unless):
@@ -69,7 +69,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
             f" `{brought[0]}`"
         )
     if not copies:
-        looked = ", ".join(dict.fromkeys(f"`{place.beside}`" for place in matrix.places))
+        looked = ", ".join(dict.fromkeys(f"`{place.beside}`" for place in matrix.file_copies))
         raise NothingFound(
             f"nothing has to be put into `{layout.prefix}`: no package there looks for such files"
             f" (it would have {looked})"
@@ -78,7 +78,10 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
 
 
 def install(
-    copies: Iterable[Wanted], inventory: Inventory, matrix: Matrix, wheel: Callable[[Place], Path]
+    copies: Iterable[Wanted],
+    inventory: Inventory,
+    matrix: Matrix,
+    wheel: Callable[[FileCopy], Path],
 ) -> Placed:
     """Put what is not there. `wheel` gives the wheel of a place whose source no package has.
 
@@ -113,7 +116,7 @@ def remove(layout: Layout) -> Placed:
 # -- where it comes from ----------------------------------------------------------------------
 
 
-def _check_installed(place: Place, inventory: Inventory, matrix: Matrix) -> None:
+def _check_installed(place: FileCopy, inventory: Inventory, matrix: Matrix) -> None:
     """The package that a place belongs to must be there: putting one file of it is not enough."""
     if inventory.find(place.project):
         return
@@ -126,7 +129,7 @@ def _check_installed(place: Place, inventory: Inventory, matrix: Matrix) -> None
 
 def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     """A requirement on the release of the CUDA that the environment's other parts are of."""
-    parts = {other.project for other in matrix.places} - {project}
+    parts = {other.project for other in matrix.file_copies} - {project}
     for part in sorted(parts):
         there = inventory.find(part)
         numbers = there.public.split(".")[:2] if there else []
@@ -137,7 +140,7 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     return project
 
 
-def _content(copy: Wanted, wheel: Callable[[Place], Path]) -> Content:
+def _content(copy: Wanted, wheel: Callable[[FileCopy], Path]) -> Content:
     """The files to be written, by where they go."""
     place = copy.place
     source = copy.base / place.source

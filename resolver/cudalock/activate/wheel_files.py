@@ -13,7 +13,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cudalock.matrix.facts import Place
+    from cudalock.matrix.facts import FileCopy
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets import Target
 
@@ -27,7 +27,7 @@ class WheelFile(NamedTuple):
     sha256: str | None
 
 
-def choose_wheel(place: Place, target: Target, matrix: Matrix) -> WheelFile:
+def choose_wheel(place: FileCopy, target: Target, matrix: Matrix) -> WheelFile:
     """The newest wheel for the target that has a place's files.
 
     Raises SourceMissing where the matrix lists none.
@@ -47,7 +47,7 @@ def choose_wheel(place: Place, target: Target, matrix: Matrix) -> WheelFile:
     raise SourceMissing(f"no wheel of `{place.project}{place.versions}` is known for this system")
 
 
-def in_folder(folder: Path, place: Place, target: Target, matrix: Matrix) -> Path | None:
+def in_folder(folder: Path, place: FileCopy, target: Target, matrix: Matrix) -> Path | None:
     """A wheel in a folder that has the place's files, the newest; None where there is none.
 
     Raises HashMismatch for one that is not what was published under its name.

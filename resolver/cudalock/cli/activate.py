@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cudalock.activate.placement import Placed
     from cudalock.environment import Layout
-    from cudalock.matrix.facts import Fact, Place
+    from cudalock.matrix.facts import Fact, FileCopy
     from cudalock.matrix.matrix import Matrix
 
 SHELLS = ("powershell", "cmd", "bash", "fish")
@@ -163,7 +163,7 @@ def _install(
     files = placement.find_wanted(layout, matrix)
     with TemporaryDirectory(prefix="cudalock-") as scratch:
 
-        def wheel(place: Place) -> Path:
+        def wheel(place: FileCopy) -> Path:
             return _wheel(place, layout, matrix, wheels, offline, Path(scratch))
 
         placed = placement.install(files, read_inventory(layout.site_packages), matrix, wheel)
@@ -176,7 +176,12 @@ def _install(
 
 
 def _wheel(
-    place: Place, layout: Layout, matrix: Matrix, wheels: str | None, offline: bool, scratch: Path
+    place: FileCopy,
+    layout: Layout,
+    matrix: Matrix,
+    wheels: str | None,
+    offline: bool,
+    scratch: Path,
 ) -> Path:
     """Return the wheel from `--wheels`, else from the package index, if that is allowed."""
     from cudalock.activate import wheel_files

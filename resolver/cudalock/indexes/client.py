@@ -25,7 +25,7 @@ import httpx
 
 from cudalock.errors import NetworkError
 from cudalock.files import expanded, home
-from cudalock.indexes.pip_config import Settings, read_settings
+from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.indexes.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
 from cudalock.urls import without_credentials
 
@@ -65,13 +65,13 @@ class Web(httpx.Client):
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        settings: PipSettings | None = None,
         *,
         offline: bool = False,
         stale: bool = True,
         deadline: float = DEADLINE,
     ) -> None:
-        settings = settings or read_settings()
+        settings = settings or read_pip_settings()
         self.traffic = Traffic()
         self.stood_in: set[str] = set()
         self._offline = offline

@@ -14,7 +14,7 @@ from cudalock.errors import HashMismatch, NetworkError
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing
 from cudalock.indexes.parallel import map_parallel
-from cudalock.indexes.pip_config import read_settings
+from cudalock.indexes.pip_config import read_pip_settings
 from cudalock.lock import FileUrl
 from cudalock.lock.wheels import wheels_without_url
 from cudalock.urls import without_credentials
@@ -42,7 +42,7 @@ class PackageIndexes:
         *,
         offline: bool = False,
     ) -> None:
-        settings = read_settings()
+        settings = read_pip_settings()
         main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
         given = [main, *extra_index_urls, *settings.extra_index_urls]
         self.urls = [url for url in dict.fromkeys(given) if url.startswith(("http:", "https:"))]

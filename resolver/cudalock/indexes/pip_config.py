@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SECTIONS = ("global", "install")
 
 
-class Settings(NamedTuple):
+class PipSettings(NamedTuple):
     """pip's settings about indexes. `cert` is a file of certificates; those of `trusted_hosts`, by
     name and perhaps port, are not looked at."""
 
@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     trusted_hosts: tuple[str, ...] = ()
 
 
-def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def read_pip_settings(environment: Mapping[str, str] | None = None) -> PipSettings:
     """pip's settings as its environment variables and files have them; damaged files are passed
     over, for pip itself complains of them."""
     variables = os.environ if environment is None else environment
@@ -42,7 +42,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
         if said:
             values[name] = said
-    return Settings(
+    return PipSettings(
         index_url=values.get("index-url"),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
         cert=values.get("cert"),
@@ -89,4 +89,4 @@ def _read(path: Path) -> dict[str, str]:
     return values
 
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["PipSettings", "read_pip_settings"]

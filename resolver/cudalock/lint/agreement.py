@@ -21,7 +21,7 @@ from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import fits_any
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
-from cudalock.versions import accepts, holds, parse_requirement
+from cudalock.versions import accepts, canonical, holds, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -251,7 +251,7 @@ def _contradicted(
         if not machine.takes(build) or not _holds(fact, machine):
             continue
         for requirement in machine.requires(build):
-            name = canonicalize_name(requirement.name)
+            name = canonical(requirement.name)
             if name not in ruled or name in replaced or not _is_pin(requirement):
                 continue
             clause = ruled[name].template.fill(build.labels)

@@ -1,4 +1,4 @@
-"""Component files read into facts: `matrix/components/*.toml`, a component each."""
+"""Read component files, `matrix/components/*.toml`, into facts."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from cudalock.matrix.facts import (
     Component,
     Demand,
     Fact,
+    FileCopy,
     Libraries,
     NameAlias,
     Observation,
-    Place,
     Replacement,
     Trial,
 )
 from cudalock.targets.facets import COMPONENTS
+from cudalock.versions import FactId, ProjectName
 
 
 def read_component(table: Mapping[str, Any], file: str) -> Component:
-    """The component of one TOML file. Raises MatrixError naming file and key."""
+    """Read the table of one component file. Raises MatrixError naming file and key."""
     if not isinstance(table.get("name"), str):
         raise MatrixError(file, "name", "a component file needs a `name`")
     name: str = table["name"]
     facts: list[Fact] = []
     replacements: list[Replacement] = []
-    for position, entry in enumerate(table.get("fact", ())):
+    for position, fact_table in enumerate(table.get("fact", ())):
         key = f"fact[{position}]"
-        facts.append(_read_fact(entry, name, file, key))
-        if "replaces" in entry:
-            replacements.append(_read_replacement(entry, file, key))
+        facts.append(_read_fact(fact_table, name, file, key))
+        if "replaces" in fact_table:
+            replacements.append(_read_replacement(fact_table, file, key))
     return Component(
         name=name,
         kind=table.get("kind", "project"),
@@ -50,29 +51,29 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         aliases=tuple(table.get("aliases", ())),
         imports=tuple(table.get("imports", ())),
         alias_of=tuple(
-            NameAlias(entry["name"], entry.get("when"), entry.get("fact"))
-            for entry in table.get("alias", ())
+            NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
+            for alias in table.get("alias", ())
         ),
         facts=tuple(facts),
         replacements=tuple(replacements),
         by_cuda=dict(table.get("by_cuda", {})),
-        places=tuple(
-            _read_place(entry, file, f"place[{position}]")
-            for position, entry in enumerate(table.get("place", ()))
+        file_copies=tuple(
+            _read_file_copy(copy, file, f"place[{position}]")
+            for position, copy in enumerate(table.get("place", ()))
         ),
         libraries={
-            system: _read_libraries(entry, file, f"libraries.{system}")
-            for system, entry in table.get("libraries", {}).items()
+            system: _read_libraries(patterns, file, f"libraries.{system}")
+            for system, patterns in table.get("libraries", {}).items()
         },
         trials=tuple(
-            _read_trial(entry, file, f"trial[{position}]")
-            for position, entry in enumerate(table.get("trial", ()))
+            _read_trial(trial, file, f"trial[{position}]")
+            for position, trial in enumerate(table.get("trial", ()))
         ),
     )
 
 
 def check_component(table: Mapping[str, Any], file: str) -> None:
-    """Parse every range, marker and template of a component file, which loading it does not.
+    """Parse every range, marker and template of a component file; loading it does not.
 
     Raises MatrixError naming file and key for the first that is malformed.
     """
@@ -80,23 +81,23 @@ def check_component(table: Mapping[str, Any], file: str) -> None:
         for key, check in _parts(fact):
             try:
                 check()
-            except ValueError as error:  # what packaging raises for specifiers and markers is one
+            except ValueError as error:  # packaging's errors are ValueErrors
                 says = " ".join(str(error).split())
                 raise MatrixError(file, f"fact[{position}].{key}", says) from None
 
 
 def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Each part of a fact that has a grammar, by its key, with what parses it."""
+    """Yield the key of each part of a fact that has a grammar, and a call that parses it."""
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
     yield "for", partial(SpecifierSet, fact.versions)
     if fact.when is not None:
         yield "when", partial(Marker, fact.when)
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for demand in (*fact.beside, *fact.of_machine):
-        position = seen.get(demand.verb, 0)
-        seen[demand.verb] = position + 1
+        position = counts.get(demand.verb, 0)
+        counts[demand.verb] = position + 1
         yield f"{demand.verb}[{position}]", partial(_check_template, demand.template)
 
 
@@ -108,112 +109,110 @@ def _check_template(template: ClauseTemplate) -> None:
         SpecifierSet(specifier)
 
 
-def _read_fact(entry: Mapping[str, Any], component: str, file: str, key: str) -> Fact:
+def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) -> Fact:
     for needed in ("id", "says", "effect", "basis", "source", "checked"):
-        if not entry.get(needed):
+        if not table.get(needed):
             raise MatrixError(file, f"{key}.{needed}", f"a fact needs `{needed}`")
-    if entry["effect"] not in EFFECTS:
+    if table["effect"] not in EFFECTS:
         raise MatrixError(file, f"{key}.effect", f"must be one of {', '.join(EFFECTS)}")
-    if entry["basis"] not in BASES:
+    if table["basis"] not in BASES:
         raise MatrixError(file, f"{key}.basis", f"must be one of {', '.join(BASES)}")
-    if entry.get("cure", "versions") not in CURES:
+    if table.get("cure", "versions") not in CURES:
         raise MatrixError(file, f"{key}.cure", f"must be one of {', '.join(CURES)}")
-    demands = list(_read_demands(entry, file, key))
+    demands = list(_read_demands(table, file, key))
     return Fact(
-        id=entry["id"],
-        component=component,
-        says=entry["says"],
-        effect=entry["effect"],
-        basis=entry["basis"],
-        source=_strings(entry["source"]),
-        checked=str(entry["checked"]),
-        versions=entry.get("for", ""),
-        where={label: _strings(value) for label, value in entry.get("where", {}).items()},
-        when=entry.get("when"),
-        beside=tuple(each for each in demands if each.template.name not in COMPONENTS),
-        of_machine=tuple(each for each in demands if each.template.name in COMPONENTS),
-        refuses=bool(entry.get("refuses", False)),
-        scope=entry.get("scope", "solve"),
-        symptom=_strings(entry.get("symptom", ())),
-        claims=_strings(entry.get("claims", ())),
-        decides=bool(entry.get("decides", False)),
-        cure=entry.get("cure", "versions"),
-        fix=entry.get("fix"),
-        mends=_strings(entry.get("mends", ())),
-        observed=tuple(_read_observed(entry, file, key)),
+        id=FactId(table["id"]),
+        component=ProjectName(component),
+        says=table["says"],
+        effect=table["effect"],
+        basis=table["basis"],
+        source=_strings(table["source"]),
+        checked=str(table["checked"]),
+        versions=table.get("for", ""),
+        where={label: _strings(patterns) for label, patterns in table.get("where", {}).items()},
+        when=table.get("when"),
+        beside=tuple(demand for demand in demands if demand.template.name not in COMPONENTS),
+        of_machine=tuple(demand for demand in demands if demand.template.name in COMPONENTS),
+        refuses=bool(table.get("refuses", False)),
+        scope=table.get("scope", "solve"),
+        symptom=_strings(table.get("symptom", ())),
+        claims=_strings(table.get("claims", ())),
+        decides=bool(table.get("decides", False)),
+        cure=table.get("cure", "versions"),
+        fix=table.get("fix"),
+        mends=_strings(table.get("mends", ())),
+        observed=tuple(_read_observed(table, file, key)),
     )
 
 
-def _read_demands(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Demand]:
+def _read_demands(table: Mapping[str, Any], file: str, key: str) -> Iterator[Demand]:
     for verb in VERBS:
-        for position, text in enumerate(entry.get(verb, ())):
+        for position, text in enumerate(table.get(verb, ())):
             try:
                 yield Demand(verb, ClauseTemplate.parse(text))
             except ValueError as error:
                 raise MatrixError(file, f"{key}.{verb}[{position}]", str(error)) from None
 
 
-def _read_observed(entry: Mapping[str, Any], file: str, key: str) -> Iterator[Observation]:
-    for position, table in enumerate(entry.get("observed", ())):
+def _read_observed(table: Mapping[str, Any], file: str, key: str) -> Iterator[Observation]:
+    for position, observation in enumerate(table.get("observed", ())):
         try:
-            yield Observation.parse(table)
+            yield Observation.parse(observation)
         except (ValueError, AttributeError) as error:
             raise MatrixError(file, f"{key}.observed[{position}]", str(error)) from None
 
 
-def _read_trial(entry: Mapping[str, Any], file: str, key: str) -> Trial:
+def _read_trial(table: Mapping[str, Any], file: str, key: str) -> Trial:
     for needed in ("name", "code"):
-        if not isinstance(entry.get(needed), str):
+        if not isinstance(table.get(needed), str):
             raise MatrixError(file, f"{key}.{needed}", f"a trial needs `{needed}`")
     return Trial(
-        name=entry["name"],
-        code=entry["code"],
-        gpu=bool(entry.get("gpu", False)),
-        versions=entry.get("for", ""),
-        beside=_strings(entry.get("beside", ())),
+        name=table["name"],
+        code=table["code"],
+        gpu=bool(table.get("gpu", False)),
+        versions=table.get("for", ""),
+        beside=_strings(table.get("beside", ())),
     )
 
 
-def _read_replacement(entry: Mapping[str, Any], file: str, key: str) -> Replacement:
-    table = entry["replaces"]
-    match = re.match(CLAUSE, table.get("of", ""))
-    if match is None or "requirement" not in table:
+def _read_replacement(table: Mapping[str, Any], file: str, key: str) -> Replacement:
+    replaces = table["replaces"]
+    match = re.match(CLAUSE, replaces.get("of", ""))
+    if match is None or "requirement" not in replaces:
         raise MatrixError(file, f"{key}.replaces", "needs `requirement` and `of`")
     return Replacement(
-        fact=entry["id"],
-        requirement=table["requirement"],
-        of=match[1],
+        fact=FactId(table["id"]),
+        requirement=ProjectName(replaces["requirement"]),
+        of=ProjectName(match[1]),
         of_versions=match[2],
-        when=table.get("when"),
-        replacement=table.get("with"),
+        when=replaces.get("when"),
+        replacement=replaces.get("with"),
     )
 
 
-def _read_place(entry: Mapping[str, Any], file: str, key: str) -> Place:
-    match = re.match(CLAUSE, entry.get("of", ""))
-    missing = [each for each in ("fact", "beside", "put", "from") if not entry.get(each)]
+def _read_file_copy(table: Mapping[str, Any], file: str, key: str) -> FileCopy:
+    match = re.match(CLAUSE, table.get("of", ""))
+    missing = [needed for needed in ("fact", "beside", "put", "from") if not table.get(needed)]
     if missing or match is None:
         raise MatrixError(file, f"{key}.{(*missing, 'of')[0]}", "a place needs it")
-    return Place(
-        fact=entry["fact"],
-        beside=entry["beside"],
-        unless=_strings(entry.get("unless", ())),
-        put=entry["put"],
-        source=entry["from"],
+    return FileCopy(
+        fact=table["fact"],
+        beside=table["beside"],
+        unless=_strings(table.get("unless", ())),
+        put=table["put"],
+        source=table["from"],
         project=match[1],
         versions=match[2],
     )
 
 
-def _read_libraries(entry: Mapping[str, Any], file: str, key: str) -> Libraries:
+def _read_libraries(table: Mapping[str, Any], file: str, key: str) -> Libraries:
     for needed in Libraries._fields:
-        if not entry.get(needed):
+        if not table.get(needed):
             raise MatrixError(file, f"{key}.{needed}", "is missing")
-    return Libraries(*(_strings(entry[each]) for each in Libraries._fields))
+    return Libraries(*(_strings(table[field]) for field in Libraries._fields))
 
 
-def _strings(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
-
-
-__all__ = ["check_component", "read_component"]
+def _strings(text: str | Sequence[str]) -> tuple[str, ...]:
+    """Return a string, or a list of strings, as a tuple."""
+    return (text,) if isinstance(text, str) else tuple(map(str, text))

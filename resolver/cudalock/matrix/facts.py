@@ -1,4 +1,4 @@
-"""Curated facts: the rules people know, as typed values.
+"""The values of the curated half: facts, and what else component files say.
 
 A fact belongs to a component, covers a range of its versions and some of its wheels, and says what
 must hold beside them. Everything it can say is data; see ``matrix/README.md``.
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.facets import OF_ACCELERATOR
+from cudalock.versions import FactId, ProjectName
 
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
@@ -34,9 +35,9 @@ BASES: Final = (
 VERSION: Final = "version"
 """What a template calls the component's own version."""
 DIST: Final = "dist"
-"""What a fact's `where` calls the kind of distribution it is about: only `sdist` is said so."""
+"""The key of a fact's `where` for facts about source distributions: `dist = "sdist"`."""
 NONE: Final = "none"
-"""The label value of a build made without CUDA."""
+"""The label value of a build without CUDA."""
 
 Labels = Mapping[str, tuple[str, ...]]
 
@@ -45,11 +46,10 @@ CLAUSE: Final = r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*?)\s*$"
 _TEMPLATE = r"\{(\w+)(?::(\w+))?\}"
 
 
-class Clause(NamedTuple):
-    """One component and the specifiers of which any may hold.
+class FactClause(NamedTuple):
+    """A component and specifiers, one of which has to accept its version.
 
-    The specifiers of a clause on a row without CUDA hold :data:`NONE`: the component must be
-    absent.
+    On a row without CUDA a specifier is :data:`NONE`: the component has to be absent.
     """
 
     name: str
@@ -60,7 +60,11 @@ class Clause(NamedTuple):
 
 
 class ClauseTemplate(NamedTuple):
-    """A clause whose specifier may name labels of a wheel row: ``torch=={torch:minor}.*``."""
+    """A clause whose specifier may name labels of a wheel row: `torch=={torch:minor}.*`.
+
+    With `torch = 2.5.1` on the row that is `torch==2.5.*`. A row with several values of a label,
+    a wheel that was built for either, gives as many specifiers.
+    """
 
     name: str
     patterns: tuple[str, ...]
@@ -68,64 +72,64 @@ class ClauseTemplate(NamedTuple):
     """the labels it needs; without one of them on a row the clause does not apply"""
 
     @classmethod
-    def parse(cls, entry: str | Sequence[str]) -> ClauseTemplate:
-        """Read one entry of ``requires`` or ``constrains``; a list means any of its strings.
+    def parse(cls, alternatives: str | Sequence[str]) -> ClauseTemplate:
+        """Parse a clause of `requires` or `constrains`; of a list any of its strings may hold.
 
-        Raises ValueError if an entry is no clause, or a list names more than one component.
+        Raises ValueError if a string is not a clause, or a list names more than one component.
         """
-        entries = [entry] if isinstance(entry, str) else list(entry)
-        matches = [re.match(CLAUSE, text) for text in entries]
+        texts = [alternatives] if isinstance(alternatives, str) else list(alternatives)
+        matches = [re.match(CLAUSE, text) for text in texts]
         if not matches or any(match is None for match in matches):
-            raise ValueError(f"not a requirement: {entry!r}")
+            raise ValueError(f"not a requirement: {alternatives!r}")
         names = {match[1] for match in matches if match}
         if len(names) != 1:
-            raise ValueError(f"alternatives must name one component: {entry!r}")
+            raise ValueError(f"alternatives must name one component: {alternatives!r}")
         patterns = tuple(match[2] for match in matches if match)
-        labels = {found[1]: None for text in patterns for found in re.finditer(_TEMPLATE, text)}
+        labels = {label[1]: None for text in patterns for label in re.finditer(_TEMPLATE, text)}
         return cls(names.pop(), patterns, tuple(labels))
 
-    def fill(self, labels: Labels) -> Clause | None:
-        """The clause for one row, or None where the row lacks a label it names."""
+    def fill(self, labels: Labels) -> FactClause | None:
+        """Return the clause for a row with these labels, None if the row lacks one it names."""
         specifiers: list[str] = []
         for pattern in self.patterns:
             filled = _fill(pattern, labels)
             if filled is None:
                 return None
             specifiers += filled
-        return Clause(self.name, tuple(dict.fromkeys(specifiers)))
+        return FactClause(self.name, tuple(dict.fromkeys(specifiers)))
 
 
 def _fill(pattern: str, labels: Labels) -> list[str] | None:
     match = re.search(_TEMPLATE, pattern)
     if match is None:
         return [pattern]
-    values = labels.get(match[1])
-    if not values:
+    versions = labels.get(match[1])
+    if not versions:
         return None
-    if NONE in values:
+    if NONE in versions:
         return [NONE]
     before, after = pattern[: match.start()], pattern[match.end() :]
-    return [before + _shape(value, match[2]) + after for value in values]
+    return [before + _shape(version, match[2]) + after for version in versions]
 
 
-def _shape(value: str, how: str | None) -> str:
-    """A label's value as a template asks for it: whole, its minor or major, or as a GPU range."""
+def _shape(version: str, how: str | None) -> str:
+    """Return a label's version in a template's form: whole, `minor`, `major` or `gpu` range."""
     if how is None:
-        return value
+        return version
     if how == "minor":
-        return ".".join(value.split(".")[:2])
+        return ".".join(version.split(".")[:2])
     if how == "major":
-        return value.split(".")[0]
+        return version.split(".")[0]
     if how == "gpu":
-        return gpu_range(value)
+        return gpu_range(version)
     raise ValueError(f"unknown template form {how!r}")
 
 
 def gpu_range(arch: str) -> str:
-    """The compute capabilities that code for ``arch`` runs on, as a specifier.
+    """Return the compute capabilities that code for an architecture runs on, as a specifier.
 
     Code runs on its own major from its minor upwards (CUDA C++ Programming Guide, binary
-    compatibility); ``9.0a`` on that very capability; ``8.0+PTX`` on everything later.
+    compatibility); `9.0a` on that very capability; `8.0+PTX` on everything later.
     """
     if arch.endswith("+PTX"):
         return f">={arch[:-4]}"
@@ -135,7 +139,7 @@ def gpu_range(arch: str) -> str:
 
 
 class Demand(NamedTuple):
-    """What a fact asks of one component: to be there, to fit if it is there, or not to be there."""
+    """What a fact demands of one component: to be present, to fit if present, or to be absent."""
 
     verb: Verb
     template: ClauseTemplate
@@ -173,18 +177,19 @@ class Observation(NamedTuple):
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Observation:
-        """Raises ValueError for a key that there is not, or a value of another kind."""
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            wanted = _OBSERVED.get(key)
-            if wanted is None or not isinstance(value, wanted) or not _is_severity(key, value):
-                raise ValueError(f"{key} = {value!r} is nothing that can be observed")
-            values[key] = tuple(map(str, value)) if isinstance(value, list) else value
-        return cls(**values)
+        """Read an `observed` table. Raises ValueError for an unknown key or a wrong type."""
+        fields: dict[str, Any] = {}
+        for key, observed in table.items():
+            kind = _OBSERVED.get(key)
+            is_valid = kind is not None and isinstance(observed, kind)
+            if not is_valid or not _is_severity(key, observed):
+                raise ValueError(f"{key} = {observed!r} is nothing that can be observed")
+            fields[key] = tuple(map(str, observed)) if isinstance(observed, list) else observed
+        return cls(**fields)
 
 
-def _is_severity(key: str, value: object) -> bool:
-    return key != "severity" or value in ("error", "warning", "note")
+def _is_severity(key: str, observed: object) -> bool:
+    return key != "severity" or observed in ("error", "warning", "note")
 
 
 _OBSERVED: Final[Mapping[str, type]] = {
@@ -195,25 +200,36 @@ _OBSERVED: Final[Mapping[str, type]] = {
 
 
 class Fact(NamedTuple):
-    """One sourced rule about a component; the keys are those of the TOML files."""
+    """One sourced rule about a component; the fields are the keys of the TOML files."""
 
-    id: str
-    component: str
+    id: FactId
+    component: ProjectName
     says: str
+    """what goes wrong, as the end of a sentence that begins with the component"""
     effect: str
+    """one of :data:`EFFECTS`; a solution never goes against a fact that says `breaks`"""
     basis: str
+    """how it is known, one of :data:`BASES`"""
     source: tuple[str, ...]
+    """URLs, or the words of whoever tried it"""
     checked: str
+    """the day, `2026-11-21`"""
     versions: str = ""
+    """the releases of the component that it is about, a specifier"""
     where: Labels = MappingProxyType({})
+    """which wheels of those releases: patterns by label"""
     when: str | None = None
+    """a PEP 508 marker: where it is true"""
     beside: tuple[Demand, ...] = ()
-    """what it asks of other components"""
+    """what it demands of other components"""
     of_machine: tuple[Demand, ...] = ()
-    """what it asks of the target"""
+    """what it demands of the target"""
     refuses: bool = False
+    """whether the wheels it is about cannot be used at all"""
     scope: str = "solve"
+    """`environment` for what no solve can decide: doctor and diagnose alone use it"""
     symptom: tuple[str, ...] = ()
+    """texts of error messages, for diagnose"""
     claims: tuple[str, ...] = ()
     """texts: no other fact is searched for in a line that has one of them"""
     decides: bool = False
@@ -227,35 +243,42 @@ class Fact(NamedTuple):
 
     @property
     def is_hard(self) -> bool:
+        """Whether a solution may not go against it."""
         return self.effect == "breaks"
 
     @staticmethod
-    def matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
-        """Whether one value of a row fits one pattern of ``where``."""
-        return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
+    def matches(labels: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+        """Return whether a label of a row fits a pattern of `where`."""
+        return any(fnmatchcase(label, pattern) for label in labels for pattern in patterns)
 
 
 class NameAlias(NamedTuple):
-    """Under a marker a goal's name means another project (``triton`` on Windows)."""
+    """A project that a name means under a marker: `triton` is `triton-windows` on Windows."""
 
     name: str
     when: str | None
+    """a PEP 508 marker; None for everywhere"""
     fact: str | None
+    """the id of the fact that says so"""
 
 
 class Replacement(NamedTuple):
-    """A requirement that metadata gets wrong, replaced or dropped."""
+    """A requirement that metadata gets wrong, and what it is replaced by (None: dropped)."""
 
-    fact: str
-    requirement: str
-    of: str
+    fact: FactId
+    requirement: ProjectName
+    """the project that is required wrongly"""
+    of: ProjectName
+    """the project whose metadata requires it"""
     of_versions: str
+    """the releases of `of` that do, a specifier"""
     when: str | None
-    replacement: str | None
+    """a PEP 508 marker: where it is replaced"""
+    replacement: ProjectName | None
 
 
-class Place(NamedTuple):
-    """A file or folder that a package looks for beside itself, and what it can be copied from."""
+class FileCopy(NamedTuple):
+    """A file or folder that a package needs beside itself, and what it can be copied from."""
 
     fact: str
     beside: str
@@ -263,6 +286,7 @@ class Place(NamedTuple):
     unless: tuple[str, ...]
     """the files of a package that brings it along, and so needs nothing"""
     put: str
+    """where it is needed"""
     source: str
     """where the copy comes from, in the environment or in a wheel of `project`"""
     project: str
@@ -299,8 +323,11 @@ class Component(NamedTuple):
 
     name: str
     kind: str = "project"
+    """`virtual` for what a target or a build has and pip does not install: the CUDA release"""
     role: str | None = None
+    """`framework` or `toolkit`, for the one component that is it"""
     rank: int | None = None
+    """the place in the order in which a solve prefers new versions, the smallest first"""
     switch: str | None = None
     """the short name of its flag, `fa2` of `--fa2`; None for what has no flag"""
     summary: str = ""
@@ -310,11 +337,13 @@ class Component(NamedTuple):
     facts: tuple[Fact, ...] = ()
     replacements: tuple[Replacement, ...] = ()
     by_cuda: Mapping[str, str] = {}
-    places: tuple[Place, ...] = ()
+    """the pip project of a library by CUDA major: `nvidia-cudnn-cu12` by `12`"""
+    file_copies: tuple[FileCopy, ...] = ()
     libraries: Mapping[str, Libraries] = {}
     """by system: `windows`, `linux`"""
     trials: tuple[Trial, ...] = ()
 
     @property
     def is_virtual(self) -> bool:
+        """Whether it is no project that pip installs."""
         return self.kind == "virtual"

@@ -1,7 +1,6 @@
-"""The matrix: facts and releases together, as the one read-only view that the rest asks.
+"""Read a matrix, facts and releases, as one value that never changes.
 
-The data is found by :func:`data_directory` alone, and what the user refreshed since is laid over
-its generated half. Everything is read on first use, and once.
+Each file is read on first use, and once: a solve needs a tenth of them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from urllib.parse import quote
 from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix.components import read_component
-from cudalock.matrix.facts import Component, Fact, Libraries, Place, Replacement
+from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.store import COMPONENTS, Tables, UserMatrix, find_user_matrix, read_tables
 from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
@@ -51,23 +50,24 @@ class Index:
 
 
 class Builder(NamedTuple):
-    """Who publishes wheels outside an index, and how their addresses read.
-
-    ``renamed``: the file name carries a local version label that METADATA does not. ``listed``:
-    whether an update asks for its files; not where they have moved, or are gone.
-    """
+    """Who publishes wheels outside an index."""
 
     id: str
     project: str
+    """the project that most of its wheels are of"""
     url: str
+    """the URL of a file, with `{tag}` and `{file}` in it"""
     trust: str
+    """`own` (the project itself), `known` (long in public use) or `other`"""
     renamed: bool
+    """whether the file name has a local version label that METADATA does not have"""
     source: str
     listed: bool = True
+    """whether an update asks for its files; not if they have moved, or are gone"""
 
 
 class Matrix:
-    """Facts and releases, read when asked for. Make one with :meth:`load`."""
+    """The facts and releases of one folder. Make one with :meth:`load`."""
 
     def __init__(
         self, directory: Path, tables: Tables, user_matrix: UserMatrix | None = None
@@ -78,7 +78,7 @@ class Matrix:
         self._tables = tables
         self._components: dict[str, Component] = {}
         self.embedded_version: str = header["version"]
-        """of the folder itself, whatever is laid over it"""
+        """the version of the folder itself, whatever the user updated"""
         self.version: str = user_matrix.version if user_matrix else self.embedded_version
         self.indexes: dict[str, Index] = {
             row["id"]: Index(
@@ -114,14 +114,15 @@ class Matrix:
     def load(
         cls, path: Path | str | None = None, warn: Callable[[str], None] = warnings.warn
     ) -> Matrix:
-        """The matrix in ``path``; without one the embedded matrix, with what the user refreshed
-        laid over it where that is newer; EMBEDDED is the embedded one as it was installed.
+        """Load the matrix in the folder `path`.
 
-        Raises MatrixError naming file and key if the header is missing or damaged. ``warn`` is
-        told of a refreshed file that is damaged, and that the embedded one stands in.
+        Without a folder it is the embedded matrix under the user's newer files, if there are any;
+        EMBEDDED is the embedded matrix as it was installed. `warn` is called with a sentence for
+        each file of the user's that is damaged. Raises MatrixError naming file and key if the
+        header is missing or damaged.
         """
-        embedded = path is None or str(path) == EMBEDDED
-        directory = data_directory() if embedded else Path(str(path))
+        is_embedded = path is None or str(path) == EMBEDDED
+        directory = data_directory() if is_embedded else Path(str(path))
         tables = read_tables(directory)
         try:
             version = tables[HEADER]["version"]
@@ -134,7 +135,7 @@ class Matrix:
 
     @property
     def described(self) -> str:
-        """Its version, which matrix it is and how old: `2026.11.21, embedded, 3 days old`."""
+        """Its version, whose it is and its age: `2026.11.21, embedded, 3 days old`."""
         from datetime import date
 
         kind = "refreshed" if self.user_matrix else "embedded"
@@ -143,48 +144,48 @@ class Matrix:
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
-        """Where a file of the generated half is, ``index/torch.json``; it need not exist."""
-        users = self.user_matrix and self.user_matrix.path(name)
-        return users or self.directory / name
+        """Return where a file of the generated half is, `index/torch.json`; it need not exist."""
+        users_path = self.user_matrix and self.user_matrix.path(name)
+        return users_path or self.directory / name
 
     # -- releases ---------------------------------------------------------------------------
 
     def project(self, name: str) -> Project | None:
-        """The project's releases, or None where the matrix does not hold it."""
+        """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
             self._projects[name] = read_project(path) if path.is_file() else None
         return self._projects[name]
 
     def versions(self, name: str) -> list[str]:
-        """Every version of a project, oldest first; empty where it is not held."""
+        """Return every version of a project, oldest first; empty if it is not in the matrix."""
         project = self.project(name)
         return project.versions if project else []
 
     @cached_property
     def projects(self) -> frozenset[str]:
-        """The names of all projects held."""
+        """The canonical names of all projects in the matrix."""
         files = files_in(self.directory / "index", ".json")
         names = {file.removesuffix(".json") for file in files}
         if self.user_matrix:
-            held = (name.partition("/") for name in self.user_matrix.files)
-            names |= {file.removesuffix(".json") for folder, _, file in held if folder == "index"}
+            paths = (name.partition("/") for name in self.user_matrix.files)
+            names |= {file.removesuffix(".json") for folder, _, file in paths if folder == "index"}
         return frozenset(names)
 
     def trust(self, build: Build) -> str:
-        """Whose wheel it is: ``own`` (the project's), ``known`` or ``other``."""
+        """Return who made a build: the project itself (`own`), a `known` builder or an `other`."""
         if build.builder is not None:
             return self._builder(build.builder).trust
         return self._index(build.index or PACKAGE_INDEX).trust
 
     def is_renamed(self, build: Build) -> bool:
-        """Whether the file name carries a local version that METADATA does not."""
+        """Return whether the file name has a local version label that METADATA does not have."""
         if build.renamed is not None:
             return build.renamed
         return build.builder is not None and self._builder(build.builder).renamed
 
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
-        """The wheel's address; None on the default index, whose addresses cannot be derived."""
+        """Return the URL of a wheel; None on the default index, whose URLs cannot be derived."""
         file = quote(wheel.file(version, build.local))
         if build.builder is not None:
             return self._builder(build.builder).url.format(tag=build.tag or "", file=file)
@@ -193,18 +194,18 @@ class Matrix:
 
     def _builder(self, builder: str) -> Builder:
         if builder not in self.builders:
-            raise MatrixError(HEADER, "builder", f"does not know the builder {builder!r}")
+            raise MatrixError(HEADER, "builder", f"has no row for the builder {builder!r}")
         return self.builders[builder]
 
     def _index(self, index: str) -> Index:
         if index not in self.indexes:
-            raise MatrixError(HEADER, "index", f"does not know the index {index!r}")
+            raise MatrixError(HEADER, "index", f"has no row for the index {index!r}")
         return self.indexes[index]
 
     # -- facts ------------------------------------------------------------------------------
 
     def component(self, name: str) -> Component:
-        """What is curated about a name; an empty component where nothing is."""
+        """Return what is curated about a component or project; empty if nothing is."""
         if name not in self._components:
             file = f"{name}.toml"
             table = self._tables.get(file)
@@ -212,12 +213,12 @@ class Matrix:
         return self._components[name]
 
     def is_curated(self, name: str) -> bool:
-        """Whether people keep facts about the name."""
+        """Return whether there is a component file of that name."""
         return f"{name}.toml" in self._tables
 
     @cached_property
     def components(self) -> dict[str, Component]:
-        """Everything curated, by component name."""
+        """Every component that has a file, by its name."""
         return {name: self.component(name) for name in self._component_tables}
 
     @property
@@ -230,7 +231,7 @@ class Matrix:
 
     @cached_property
     def framework(self) -> str | None:
-        """The component whose build fixes the CUDA release, cuDNN and C++ ABI."""
+        """The project whose build fixes the CUDA release, cuDNN and the C++ ABI: torch."""
         return self._by_role("framework")
 
     @cached_property
@@ -240,7 +241,7 @@ class Matrix:
 
     @cached_property
     def curated(self) -> frozenset[str]:
-        """The names that people keep facts about."""
+        """The names of the components that have a file."""
         return frozenset(self._component_tables)
 
     def _by_role(self, role: str) -> str | None:
@@ -253,21 +254,22 @@ class Matrix:
     def replacements(self) -> tuple[Replacement, ...]:
         """The requirements that facts replace or drop."""
         return tuple(
-            item
+            replacement
             for name, table in self._component_tables.items()
-            if any("replaces" in entry for entry in table.get("fact", ()))
-            for item in self.component(name).replacements
+            # Parsing all 46 components takes ten times as long as a look at the tables.
+            if any("replaces" in fact for fact in table.get("fact", ()))
+            for replacement in self.component(name).replacements
         )
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
-        """The files that packages look for beside themselves."""
+    def file_copies(self) -> tuple[FileCopy, ...]:
+        """The files that packages need beside themselves, and what each is copied from."""
         tables = self._component_tables
         names = [name for name, table in tables.items() if "place" in table]
-        return tuple(place for name in names for place in self.component(name).places)
+        return tuple(copy for name in names for copy in self.component(name).file_copies)
 
     def libraries(self, system: str) -> Libraries | None:
-        """Where pip puts CUDA's libraries on a system, `windows` or `linux`; None on others."""
+        """Return where pip puts CUDA's libraries on `windows` or `linux`; None on other systems."""
         return self.component(self.toolkit_component).libraries.get(system)
 
     @cached_property
@@ -282,12 +284,12 @@ class Matrix:
         return facts
 
     def fact(self, id: str) -> Fact:
-        """Raises KeyError for an unknown id."""
+        """Return the fact with an id. Raises KeyError for an unknown one."""
         return self.facts[id]
 
     @cached_property
     def names(self) -> Names:
-        """Names, aliases and import names people may write."""
+        """The names, aliases and import names that people may write."""
         real = {
             name: table
             for name, table in self._component_tables.items()
@@ -299,7 +301,7 @@ class Matrix:
             imports=_inverted(real, "imports"),
             platform_aliases={
                 name: tuple(
-                    (each["when"], each["name"]) for each in table["alias"] if "when" in each
+                    (alias["when"], alias["name"]) for alias in table["alias"] if "when" in alias
                 )
                 for name, table in real.items()
                 if "alias" in table
@@ -317,14 +319,16 @@ class Matrix:
         return name
 
     def library_projects(self, library: str, cuda: str | None) -> list[str]:
-        """The pip package of a library, `cudnn`, for a CUDA release; without one that of each CUDA
-        major, the newest first."""
+        """Return the pip package of a library, `cudnn`, for a CUDA release.
+
+        Without a release the package of each CUDA major, the newest first.
+        """
         by_cuda = self.component(library).by_cuda
         majors = [cuda.split(".")[0]] if cuda else sorted(by_cuda, key=int, reverse=True)
         return [by_cuda[major] for major in majors if major in by_cuda]
 
     def is_library(self, project: str) -> bool:
-        """Whether a pip package is one of an accelerator's libraries, whatever it is for."""
+        """Return whether a pip package is a library of an accelerator, `nvidia-cudnn-cu12`."""
         return any(project in self.library_projects(name, None) for name in LIBRARIES)
 
     @cached_property
@@ -350,7 +354,7 @@ class Matrix:
         )
 
     def vendor_table(self, name: str) -> dict[str, Any]:
-        """A file of `cuda/`, by its stem. Raises MatrixError where it cannot be read."""
+        """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""
         path = self.file(f"cuda/{name}.json")
         try:
             table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -360,5 +364,5 @@ class Matrix:
 
 
 def _inverted(tables: Tables, key: str) -> dict[str, str]:
-    """The words that components list under a key, each with its component."""
+    """Map the words that components list under a key to their components."""
     return {word: name for name, table in tables.items() for word in table.get(key, ())}

@@ -15,17 +15,18 @@ from cudalock.errors import MatrixError
 from cudalock.matrix.facts import Labels
 
 PACKAGE_INDEX: Final = "pypi"
-"""The id of the default package index, whose address belongs to the installer."""
+"""The id of the default package index, whose URL the installer knows."""
 
 KNOWN: Final = ("metadata", "listed", "seen", "derived")
-"""How a row is known, best first."""
+"""How a row is known, best first: read from METADATA, listed by its publisher, seen in public use,
+or derived from a build script, in which case the wheel may not exist."""
 
 PLACE: Final = ("index", "builder", "tag", "local")
-"""What a row says of where its wheels are; facts may name these like labels."""
+"""The keys of a row that say where its wheels are; facts may name these like labels."""
 
 
 class Wheel(NamedTuple):
-    """One wheel file: its tags (build tag included), published digest, size in bytes if known."""
+    """A wheel file: its tags (build tag included), published digest, and size in bytes if known."""
 
     tags: str
     sha256: str | None
@@ -33,17 +34,17 @@ class Wheel(NamedTuple):
     size: int | None = None
 
     def file(self, version: str, local: str | None) -> str:
-        """The exact file name."""
+        """Return the exact file name."""
         suffix = f"+{local}" if local else ""
         return f"{self.dist}-{version}{suffix}-{self.tags}.whl"
 
 
 class Build:
-    """The wheels of a release that were made alike and live in one place.
+    """The wheels of a release that were built alike and are published in one place.
 
-    ``index`` or ``builder`` (with the release ``tag``) says where. ``labels`` say what the build
-    was made with; ``known`` is one of :data:`KNOWN`. It is a view of its row: an index file may
-    hold thousands, and most are looked at in passing.
+    `index`, or `builder` with the release `tag`, says where. `labels` say what it was built with;
+    `known` is one of :data:`KNOWN`. It is a view of its row: an index file may have thousands, and
+    most are looked at in passing.
     """
 
     __slots__ = (
@@ -81,37 +82,37 @@ class Build:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """What METADATA requires, one and the same object whenever it is asked for."""
+        """What METADATA requires, PEP 508 requirements: always the same object, a key of caches."""
         return self._requires
 
     @property
     def is_readable(self) -> bool:
-        """Whether METADATA is known, or can be had: without it a lock would not be whole."""
+        """Whether METADATA can be read: without it a lock would not be complete."""
         return True
 
     @property
     def source(self) -> str | None:
-        """What a reader can check the row against."""
+        """What people can check the row against."""
         source: str | None = self._row.get("source")
         return source
 
     @property
     def renamed(self) -> bool | None:
-        """Whether METADATA lacks the local version label, where it is not as the builder does."""
+        """Whether METADATA lacks the local version label; None: as usual for the builder."""
         renamed: bool | None = self._row.get("renamed")
         return renamed
 
     @property
     def labels(self) -> Labels:
-        """Every label with its values."""
-        return {name: _values(value) for name, value in self._row.get("labels", {}).items()}
+        """Every label with its values: `{"cuda": ("12.4",)}`."""
+        return {name: _as_tuple(label) for name, label in self._row.get("labels", {}).items()}
 
     def row(self, name: str) -> tuple[str, ...]:
-        """The values of a label, or of `index`, `builder`, `tag` or `local`; empty without one."""
-        value = self._row.get("labels", {}).get(name) or (
+        """Return the values of a label, or of a key of :data:`PLACE`; empty if it has none."""
+        label = self._row.get("labels", {}).get(name) or (
             self._row.get(name) if name in PLACE else None
         )
-        return _values(value) if value else ()
+        return _as_tuple(label) if label else ()
 
     @property
     def tags(self) -> list[str]:
@@ -119,10 +120,10 @@ class Build:
         return [row[0] for row in self.rows]
 
     def wheel(self, position: int) -> Wheel:
-        """One wheel. Building thousands of them would cost more than reading the file."""
+        """Return one wheel: building thousands of them would cost more than reading the file."""
         row = self.rows[position]
-        more = row[2] if len(row) > 2 else {}
-        return Wheel(row[0], row[1], more.get("dist", self.dist), more.get("size"))
+        exceptions = row[2] if len(row) > 2 else {}
+        return Wheel(row[0], row[1], exceptions.get("dist", self.dist), exceptions.get("size"))
 
     @property
     def wheels(self) -> list[Wheel]:
@@ -130,12 +131,12 @@ class Build:
         return [self.wheel(position) for position in range(len(self.rows))]
 
 
-def _values(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _as_tuple(label: str | Sequence[str]) -> tuple[str, ...]:
+    return (label,) if isinstance(label, str) else tuple(label)
 
 
 class Release:
-    """One version of a project, with its builds made when they are asked for."""
+    """A version of a project. Its builds are objects only once they are used."""
 
     __slots__ = (
         "_builds",
@@ -161,19 +162,19 @@ class Release:
 
     @property
     def uploaded(self) -> str | None:
-        """The day its first file was published, where known."""
+        """The day its first file was published, `2024-10-29`, if known."""
         uploaded: str | None = self._table.get("uploaded")
         return uploaded
 
     @property
     def yanked(self) -> str | None:
-        """Why it was withdrawn; None where it was not."""
+        """Why it was yanked (PEP 592); None if it was not."""
         yanked = self._table.get("yanked")
         return ("yanked" if yanked is True else str(yanked)) if yanked else None
 
     @property
     def default(self) -> Mapping[str, str]:
-        """The labels of the build that upstream publishes by default."""
+        """The labels of the build that the project publishes by default."""
         default: Mapping[str, str] = self._table.get("default", {})
         return default
 
@@ -188,7 +189,7 @@ class Release:
         return tuple(self.build(position) for position in range(len(self._rows)))
 
     def build(self, position: int) -> Build:
-        """One build. Raises MatrixError for a damaged row."""
+        """Return one build. Raises MatrixError for a damaged row."""
         build = self._builds[position]
         if build is None:
             python, dist = self._table.get("python"), self.project.replace("-", "_")
@@ -201,23 +202,23 @@ class Release:
         return build
 
     def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
-        """The positions of the builds by their values of a label; () for those without it."""
-        found = self._by_label.get(name)
-        if found is None:
-            found = self._by_label[name] = {}
+        """Return the positions of the builds by their values of a label; () for those without."""
+        positions = self._by_label.get(name)
+        if positions is None:
+            positions = self._by_label[name] = {}
             for position, row in enumerate(self._rows):
-                value = row["labels"].get(name) if "labels" in row else None
-                found.setdefault(_values(value) if value else (), []).append(position)
-        return found
+                label = row["labels"].get(name) if "labels" in row else None
+                positions.setdefault(_as_tuple(label) if label else (), []).append(position)
+        return positions
 
 
 class Project:
-    """A project's releases, oldest first, parsed when asked for."""
+    """The releases of a project, oldest first, each parsed on first use."""
 
     __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
 
     has_final: bool = True
-    """whether some release is no pre-release; where none is, they are taken as they are"""
+    """whether some release is final; a project of pre-releases alone is used with those"""
 
     def __init__(
         self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
@@ -231,12 +232,12 @@ class Project:
 
     @property
     def window(self) -> int | None:
-        """How many releases are looked at, the newest first, where each costs a request."""
+        """How many releases are looked at, the newest first, if each costs a request; else None."""
         return None
 
     @property
     def other_window(self) -> int | None:
-        """The same of the releases that nobody asks for, where they are looked at as well."""
+        """As `window`, for releases that the goal rules out: an explanation looks at those too."""
         return None
 
     @property
@@ -248,10 +249,13 @@ class Project:
         return version in self._lines
 
     def cut(self) -> None:
-        """Told that there are more releases than the window shows."""
+        """Record that a search passed over releases that the window does not show."""
 
     def release(self, version: str) -> Release:
-        """Raises KeyError for an unknown version, MatrixError for a damaged line."""
+        """Return a release.
+
+        Raises KeyError for an unknown version, MatrixError for a damaged line.
+        """
         release = self._parsed.get(version)
         if release is None:
             try:
@@ -266,11 +270,11 @@ class Project:
         return release
 
     def mentions(self, name: str) -> bool:
-        """Whether some row may name a project: looked for in the text, without parsing it."""
+        """Return whether some row may name a project, by the text alone: parsing takes longer."""
         return any(f'"{name}' in line for line in self._lines.values())
 
     def mentions_extra(self, extra: str) -> bool:
-        """Whether some row has requirements of an extra, looked for in the text."""
+        """Return whether some row has requirements of an extra, by the text alone."""
         return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
 
     def __iter__(self) -> Iterator[Release]:
@@ -278,7 +282,7 @@ class Project:
 
 
 def read_project(path: Path) -> Project:
-    """The project of one index file. Raises MatrixError if the file is damaged."""
+    """Read an index file. Raises MatrixError if the file is damaged."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -299,6 +303,3 @@ def read_project(path: Path) -> Project:
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")
         lines[line[1:end_of_version]] = line
     return Project(name, path.name, retrieved, tuple(header.get("sources", ())), lines)
-
-
-__all__ = ["KNOWN", "PACKAGE_INDEX", "Build", "Project", "Release", "Wheel", "read_project"]

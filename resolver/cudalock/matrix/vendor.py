@@ -10,6 +10,7 @@ from typing import Any, Final
 from cudalock.errors import BadTarget, UnknownName, UnknownVersion
 from cudalock.names import nearest
 from cudalock.targets import DEFAULT_GLIBC, LINUX
+from cudalock.text import either
 
 BRANDS: Final = ("nvidia", "geforce", "tesla", "quadro")
 """The maker of GPUs and its brands, as they stand before a model; people leave them out."""
@@ -63,7 +64,7 @@ class Toolkits:
         major = release.partition(".")[0]
         same_major = [known for known in newest_first if known.startswith(f"{major}.")]
         return UnknownVersion(
-            f"CUDA {release} is {', '.join(patches)}: which of them?"
+            f"CUDA {release} is ambiguous: choose {either(patches)}"
             if patches
             else f"CUDA {release} is not known as pip packages (matrix {self._matrix_version})",
             hints=[f"--toolkit {known}" for known in (patches or same_major or newest_first)[:3]],
@@ -110,8 +111,8 @@ class Gpus:
         plain = _plain(text)
         capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
         if capability:
-            value = f"{capability[1]}.{capability[2]}"
-            return value if value in self.capabilities else None
+            dotted = f"{capability[1]}.{capability[2]}"
+            return dotted if dotted in self.capabilities else None
         return self._by_plain_name.get(plain) or self._find_number(plain)
 
     def _find_number(self, plain: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.matrix.facts import NONE, Clause, Verb
+from cudalock.matrix.facts import NONE, FactClause, Verb
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Requirement(NamedTuple):
     extras: frozenset[str] = frozenset()
 
     @classmethod
-    def of_clause(cls, clause: Clause, kind: Verb, origin: Element) -> Requirement:
+    def of_clause(cls, clause: FactClause, kind: Verb, origin: Element) -> Requirement:
         """The requirement that a fact's clause makes. A clause on :data:`NONE` wants absence."""
         if NONE in clause.specifiers:
             return cls(clause.name, (), "conflicts", origin)
