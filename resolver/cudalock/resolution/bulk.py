@@ -105,7 +105,7 @@ class Columns:
                 if asking & mask
             ]
         for values, asking in combinations:
-            requirement = self._problem.filled(fact, demand, values)
+            requirement = self._problem.fill(fact, demand, values)
             if requirement is not None:
                 yield requirement, asking
 

@@ -146,7 +146,7 @@ def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen 
 def _fits(
     problem: Problem, fact: Fact, demand: Demand, domain: Domain, values: tuple[str, ...]
 ) -> bool:
-    requirement = problem.filled(fact, demand, (values,))
+    requirement = problem.fill(fact, demand, (values,))
     return requirement is None or bool(domain.accepted(requirement))
 
 

@@ -1,12 +1,12 @@
-"""A goal on a target over a matrix, as candidates and the requirements between them.
+"""A goal on a target, as candidates and the requirements between them.
 
-This is where facts and releases meet: every question the search asks (which candidates has a
-project here, what does this one want, does the target rule it out) is answered, and remembered, by
-:class:`Problem`. It knows nothing of search or order.
+Facts and releases meet here: :class:`Problem` says which candidates a project has on this target,
+what each of them requires, and what rules it out. It remembers each answer, and knows nothing of
+search or order.
 
-``off`` are the :class:`elements <cudalock.resolution.elements.Element>` of the question to leave
-out: that is how a soft fact is given up, and a conflict narrowed down. A *wide* problem
-offers what the goal's words and the target rule out as well, and names the elements that do.
+``off`` are the :class:`elements <cudalock.resolution.elements.Element>` of the query to leave out:
+so a soft fact is dropped, and a conflict narrowed down. A *wide* problem also offers candidates
+that the goal or the target rule out, and names the elements that do.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TRUST_ACCEPTED: Final = {
 
 
 class Problem:
-    """What may be pinned for one goal on one target, and what each choice asks for."""
+    """What may be pinned for one goal on one target, and what each candidate requires."""
 
     def __init__(
         self,
@@ -77,40 +77,39 @@ class Problem:
         self.wide = wide
         self.policy = policy
         self.gave_up = False
-        """whether a search for a choice was given up before its end"""
+        """whether a search over this problem reached its limit, so that "no" is not proven"""
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
         self._facts: dict[str, tuple[Fact, ...]] = {}
         self._release_facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
-        self._relations: dict[Candidate, tuple[Requirement, ...]] = {}
-        self._metadata: dict[Candidate, tuple[Requirement, ...]] = {}
+        self._fact_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
+        self._metadata_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
         self._refusals: dict[Candidate, tuple[frozenset[Element], ...]] = {}
         self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
     def without(self, off: frozenset[Element]) -> Problem:
-        """The same problem with other elements left out; what does not depend on them is shared."""
+        """Return the problem with other elements left out, sharing what does not depend on them."""
         other = Problem(self.goal, self.target, self.universe, off, policy=self.policy)
-        other._markers, other._metadata = self._markers, self._metadata
+        other._markers = self._markers
+        other._metadata_requirements = self._metadata_requirements
         other._filled_demands = self._filled_demands
         return other
 
-    # -- what was asked ---------------------------------------------------------------------
+    # -- the goal ---------------------------------------------------------------------
 
     @cached_property
     def roots(self) -> tuple[Requirement, ...]:
-        """The goal's requirements and constraints, under their names on this target."""
-        wanted: list[Requirement] = []
-        for kind, texts in (
-            ("requires", self.goal.requirements),
-            ("constrains", self.goal.constraints),
-        ):
-            for text in texts:
-                found = self._root(text, "requires" if kind == "requires" else "constrains")
-                if found is not None:
-                    wanted.append(found)
-        return tuple(wanted)
+        """The goal's requirements and constraints, under the names of the projects they mean here.
+
+        Raises UnknownName for an extra that the matrix does not know.
+        """
+        roots = [
+            *(self._root(text, "requires") for text in self.goal.requirements),
+            *(self._root(text, "constrains") for text in self.goal.constraints),
+        ]
+        return tuple(root for root in roots if root is not None)
 
     def _root(self, text: str, kind: Verb) -> Requirement | None:
         parsed = parse_requirement(text)
@@ -125,19 +124,22 @@ class Problem:
         return Requirement(name, specifiers, kind, origin, extras)
 
     def _check_extras(self, name: str, extras: set[str]) -> None:
-        """Raises UnknownName for an extra whose requirements the matrix does not hold: without them
-        a lock would look whole and not be."""
+        """Raise UnknownName for an extra whose requirements are not in the matrix: a lock without
+        them would look complete."""
         project = self.universe.project(name)
         for extra in sorted(extras):
             if project is None or not project.mentions_extra(extra):
                 raise UnknownName(
                     f"the requirements of the extra `{extra}` of `{name}` are not in the matrix "
                     f"of {self.matrix.version}",
-                    hints=[f"ask for `{name}`, and for what the extra brings by its own names"],
+                    hints=[
+                        f"name `{name}` without the extra, and each project that the extra adds"
+                    ],
                 )
 
     def project_named(self, name: str) -> str:
-        """The project that a goal's name means on this target."""
+        """Return the project that a name in the goal means on this target: `triton` is
+        `triton-windows` on Windows."""
         if not self.policy.reads_aliases:
             return name
         for alias in self.matrix.component(name).alias_of:
@@ -147,11 +149,11 @@ class Problem:
 
     @cached_property
     def goal_names(self) -> tuple[str, ...]:
-        """The projects asked for, without duplicates, in the order of the goal."""
+        """The projects that the goal requires, without duplicates, in the order of the goal."""
         return tuple(dict.fromkeys(root.name for root in self.roots if root.kind == "requires"))
 
     def roots_of(self, name: str) -> tuple[Requirement, ...]:
-        """The goal's requirements and constraints about one project."""
+        """Return the goal's requirements and constraints on one project."""
         return self._roots_by_name.get(name, ())
 
     @cached_property
@@ -159,7 +161,7 @@ class Problem:
         by_name: dict[str, list[Requirement]] = {}
         for root in self.roots:
             by_name.setdefault(root.name, []).append(root)
-        return {name: tuple(found) for name, found in by_name.items()}
+        return {name: tuple(roots) for name, roots in by_name.items()}
 
     @cached_property
     def pins_a_build(self) -> bool:
@@ -172,32 +174,34 @@ class Problem:
     # -- candidates -------------------------------------------------------------------------
 
     def candidates(self, name: str, screen: Screen | None = None) -> Iterator[Candidate]:
-        """Every candidate the target can take and the goal's own words allow, newest first.
+        """Yield every candidate that the target can take and the goal allows, newest first.
 
-        Refusals by fact are not applied: see :meth:`refusals`. A build that does not pass the
-        ``screen`` is left out before anything else is asked about it.
+        Facts are not applied: see :meth:`refusals`. A build that does not pass the ``screen`` is
+        left out before anything else is looked at. Of a project that an index lists only a window
+        of releases is offered, and ``Project.cut`` records that there are more.
         """
         project = self.universe.project(name)
         if project is None:
             return
         specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
-        pinned = pins_exactly(specifiers)
-        seen = {True: 0, False: 0}
+        is_pinned = pins_exactly(specifiers)
+        counts = {True: 0, False: 0}
         for version in reversed(project.versions):
-            asked = all(may_accept(each, version) for each in specifiers)
-            window = project.window if asked else project.other_window
-            if window is not None and seen[asked] >= window:
+            is_allowed = all(may_accept(specifier, version) for specifier in specifiers)
+            window = project.window if is_allowed else project.other_window
+            if window is not None and counts[is_allowed] >= window:
                 project.cut()
                 continue
-            made = False
+            has_candidate = False
             for candidate in self._make_candidates(name, version, screen):
-                if pinned or not candidate.is_yanked:
-                    made = True
+                # PEP 592: a yanked release is for those who pin it exactly.
+                if is_pinned or not candidate.is_yanked:
+                    has_candidate = True
                     yield candidate
-            seen[asked] += made
+            counts[is_allowed] += has_candidate
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
-        """Have at once what is likely to be asked of these releases in turn."""
+        """Read the metadata of these releases in parallel: the search is likely to need them."""
         project = self.universe.project(name)
         self.universe.read_at_once(
             build
@@ -209,19 +213,19 @@ class Problem:
         )
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
-        """The candidates of one release, in the order of its rows, though it be withdrawn."""
-        found = self._candidates.get((name, version))
-        if found is None:
-            found = tuple(self._make_candidates(name, version))
-            self._candidates[name, version] = found
-        return found
+        """Return the candidates of one release, yanked or not, in the order of its rows."""
+        candidates = self._candidates.get((name, version))
+        if candidates is None:
+            candidates = tuple(self._make_candidates(name, version))
+            self._candidates[name, version] = candidates
+        return candidates
 
     def _make_candidates(
         self, name: str, version: str, screen: Screen | None = None
     ) -> Iterator[Candidate]:
         roots = self.roots_of(name)
         specifiers = [specifier for root in roots for specifier in root.specifiers]
-        if not self.wide and not all(may_accept(each, version) for each in specifiers):
+        if not self.wide and not all(may_accept(specifier, version) for specifier in specifiers):
             return
         project = self.universe.project(name)
         if project is None or (
@@ -238,13 +242,13 @@ class Problem:
                 yield candidate
 
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
-        """Whether the goal's own words, and the filters that are not left out, allow it."""
+        """Return whether the goal, and the filters that are not left out, allow a candidate."""
         return all(root.accepts(candidate) for root in roots) and not any(
             self.off.isdisjoint(missed) for missed in self.missed_filters(candidate)
         )
 
     def missed_filters(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
-        """The elements that rule a wheel out before any fact is asked."""
+        """Yield the sets of elements that rule a wheel out before any fact is looked at."""
         release, build = candidate.release, candidate.build
         if release is None or build is None:
             return
@@ -264,7 +268,7 @@ class Problem:
             yield frozenset([Element("source", name)])
 
     def filter_key(self, candidate: Candidate) -> tuple[str | None, str | None]:
-        """What, besides index, builder, Python and tags, `missed_filters` asks of a candidate."""
+        """Return what :meth:`missed_filters` depends on besides index, builder, Python and tags."""
         version = candidate.version if self.goal.exclude_newer else None
         return version, self.policy.source_key(candidate)
 
@@ -283,121 +287,129 @@ class Problem:
         policy = self.policy
         return policy is not FROM_SCRATCH and policy.is_fixed(owner, other, self.target_values)
 
-    # -- what a candidate asks for ------------------------------------------------------------
+    # -- what a candidate requires ------------------------------------------------------------
 
     def fact_requirements(self, candidate: Candidate) -> tuple[Requirement, ...]:
-        """What curated facts ask of other components beside this candidate."""
-        found = self._relations.get(candidate)
-        if found is None:
-            found = tuple(self._find_fact_requirements(candidate))
-            self._relations[candidate] = found
-        return found
+        """Return what curated facts require of other components beside this candidate."""
+        requirements = self._fact_requirements.get(candidate)
+        if requirements is None:
+            requirements = tuple(self._find_fact_requirements(candidate))
+            self._fact_requirements[candidate] = requirements
+        return requirements
 
     def metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None = None
     ) -> tuple[Requirement, ...]:
-        """What the wheel's metadata requires on this target; only of ``names``, where given."""
-        found = self._metadata.get(candidate) if names is None else None
-        if found is None:
-            requirements = self._find_metadata_requirements(candidate, names)
+        """Return what the wheel's metadata requires on this target.
+
+        With ``names`` (projects) only the requirements on those, which are not remembered.
+        """
+        requirements = self._metadata_requirements.get(candidate) if names is None else None
+        if requirements is None:
+            found = self._find_metadata_requirements(candidate, names)
             if self.policy is not FROM_SCRATCH:
                 counts = self.policy.requirement_counts
-                requirements = (each for each in requirements if counts(candidate, each))
-            found = tuple(requirements)
+                found = (requirement for requirement in found if counts(candidate, requirement))
+            requirements = tuple(found)
             if names is None:
-                self._metadata[candidate] = found
-        return found
+                self._metadata_requirements[candidate] = requirements
+        return requirements
 
     def may_require(self, name: str, other: str) -> bool:
-        """Whether the metadata of some release of a project may name another."""
+        """Return whether the metadata of some release of a project may name another project."""
         project = self.universe.project(name)
         return project is not None and project.mentions(other)
 
     def refusals(self, candidate: Candidate) -> tuple[frozenset[Element], ...]:
-        """Why the candidate cannot be had: each a set of elements that together rule it out."""
-        found = self._refusals.get(candidate)
-        if found is None:
-            found = tuple(self._refusing_elements(candidate))
-            self._refusals[candidate] = found
-        return found
+        """Return why a candidate cannot be pinned: sets of elements that together rule it out."""
+        refusals = self._refusals.get(candidate)
+        if refusals is None:
+            refusals = tuple(self._find_refusals(candidate))
+            self._refusals[candidate] = refusals
+        return refusals
 
     def facts_on(self, candidate: Candidate) -> Iterator[Fact]:
-        """The facts in force about a candidate, the relaxed and soft ones included."""
+        """Yield the facts in force about a candidate, soft ones included."""
         if candidate.version is None:
             return
         for fact in self._facts_of_version(candidate.name, candidate.version):
-            if all(fact.matches(candidate.row(key), found) for key, found in fact.where.items()):
+            if all(
+                fact.matches(candidate.row(key), patterns) for key, patterns in fact.where.items()
+            ):
                 yield fact
 
     def _facts_of_version(self, name: str, version: str) -> tuple[Fact, ...]:
         key = (name, version)
-        found = self._release_facts.get(key)
-        if found is None:
-            found = tuple(
+        facts = self._release_facts.get(key)
+        if facts is None:
+            facts = tuple(
                 fact for fact in self.facts_in_force(name) if accepts(fact.versions, version)
             )
-            self._release_facts[key] = found
-        return found
+            self._release_facts[key] = facts
+        return facts
 
     def facts_in_force(self, name: str) -> tuple[Fact, ...]:
-        """The facts about some version of a component that hold on this target."""
-        found = self._facts.get(name)
-        if found is None:
-            found = tuple(
+        """Return the facts about some version of a component that hold on this target."""
+        facts = self._facts.get(name)
+        if facts is None:
+            facts = tuple(
                 fact
                 for fact in self.matrix.component(name).facts
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
             )
-            self._facts[name] = found
-        return found
+            self._facts[name] = facts
+        return facts
 
     def _find_fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
-            for requirement in self._filled(fact, candidate, fact.beside):
+            for requirement in self._fill_demands(fact, candidate, fact.beside):
                 if not self.is_fixed(candidate.name, requirement.name):
                     yield requirement
 
     def machine_requirements(self, candidates: Iterable[Candidate]) -> Iterator[Requirement]:
-        """What hard facts about these candidates ask of the machine itself."""
+        """Yield what hard facts about these candidates require of the driver, GPU or glibc."""
         for candidate in candidates:
             for fact in self.facts_on(candidate):
                 if fact.is_hard:
-                    yield from self._filled(fact, candidate, fact.of_machine)
+                    yield from self._fill_demands(fact, candidate, fact.of_machine)
 
-    def _refusing_elements(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
+    def _find_refusals(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
         for fact in self.facts_on(candidate):
             element = fact_element(fact.id)
             if fact.refuses and not self.is_fixed(candidate.name, candidate.name):
                 yield frozenset([element])
-            for requirement in self._filled(fact, candidate, fact.of_machine):
-                settled = self.is_fixed(candidate.name, requirement.name)
-                if not settled and not self.target_accepts(requirement):
+            for requirement in self._fill_demands(fact, candidate, fact.of_machine):
+                is_fixed = self.is_fixed(candidate.name, requirement.name)
+                if not is_fixed and not self.target_accepts(requirement):
                     yield frozenset([element, Element("target", requirement.name)])
         if self.wide:
             yield from self.missed_filters(candidate)
 
-    def _filled(
+    def _fill_demands(
         self, fact: Fact, candidate: Candidate, demands: tuple[Demand, ...]
     ) -> Iterator[Requirement]:
         for demand in demands:
-            values = tuple(
+            row = tuple(
                 (candidate.version or "",) if name == VERSION else candidate.row(name)
                 for name in demand.template.label_names
             )
-            filled = self.filled(fact, demand, values)
-            if filled is not None:
-                yield filled
+            requirement = self.fill(fact, demand, row)
+            if requirement is not None:
+                yield requirement
 
-    def filled(
-        self, fact: Fact, demand: Demand, values: tuple[tuple[str, ...], ...]
+    def fill(
+        self, fact: Fact, demand: Demand, row: tuple[tuple[str, ...], ...]
     ) -> Requirement | None:
-        """A demand with its labels' values put in; None where one of them is not known."""
-        key = (id(demand), values)
+        """Return a demand with the labels of a wheel filled in; None if one of them is not known.
+
+        ``row`` has the values of each label that the demand names, in its order.
+        """
+        key = (id(demand), row)
         if key not in self._filled_demands:
             names = demand.template.label_names
-            labels = {name: value for name, value in zip(names, values, strict=True) if value}
+            labels = {name: label for name, label in zip(names, row, strict=True) if label}
             clause = demand.template.fill(labels)
             origin = fact_element(fact.id)
             self._filled_demands[key] = (
@@ -436,7 +448,7 @@ class Problem:
             yield Requirement(name, specifiers, "requires", origin, extras)
 
     def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
-        """Whether a requirement's marker holds; with extras, whether one of them brings it in."""
+        """Return whether a requirement's marker holds; with extras, whether one of them adds it."""
         if ";" not in text:
             return not extras
         marker = parse_requirement(text).marker
@@ -465,27 +477,28 @@ class Problem:
 
     @cached_property
     def _replacements(self) -> dict[tuple[str, str], list[Replacement]]:
-        found: dict[tuple[str, str], list[Replacement]] = {}
-        for item in self.replacements():
-            found.setdefault((item.of, item.requirement), []).append(item)
-        return found
+        by_requirement: dict[tuple[str, str], list[Replacement]] = {}
+        for replacement in self.replacements():
+            key = replacement.of, replacement.requirement
+            by_requirement.setdefault(key, []).append(replacement)
+        return by_requirement
 
     def replacements(self) -> Iterator[Replacement]:
-        """The wrong requirements that facts replace or drop on this target."""
-        for item in self.matrix.replacements:
-            if item.when is None or self.marker_holds(item.when):
-                yield item
+        """Yield the wrong requirements of metadata that facts replace or drop on this target."""
+        for replacement in self.matrix.replacements:
+            if replacement.when is None or self.marker_holds(replacement.when):
+                yield replacement
 
     @cached_property
     def soft_elements(self) -> frozenset[Element]:
-        """The facts that may be left out at the price of a warning each."""
+        """The facts that may be dropped, at the price of a warning each."""
         if self.goal.strict:
             return frozenset()
         facts = self.matrix.facts.values()
         return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
 
     def cuda_requirements(self) -> Iterator[Requirement]:
-        """What the goal wants of the framework's CUDA: some, unless it says otherwise."""
+        """Yield what the goal requires of the framework's CUDA: some, unless it says otherwise."""
         if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
             return
         wish = self.goal.cuda
@@ -497,8 +510,8 @@ class Problem:
             yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
 
     def option_requirements(self, cuda: str | None) -> Iterator[Requirement]:
-        """The pip packages that `--toolkit` and `--cudnn` ask for, beside a framework made with
-        ``cuda``."""
+        """Yield the pip packages that `--toolkit` and `--cudnn` require, beside a framework built
+        with a CUDA release (None: with none)."""
         release = self.goal.toolkit[0] if self.goal.toolkit else None
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             pins = self.matrix.toolkits.pins(*self.goal.toolkit, self.target.platform)
@@ -512,53 +525,55 @@ class Problem:
                 yield Requirement(project, (specifier,), "requires", option)
 
     def library_project(self, library: Library, cuda: str | None) -> str:
-        """The pip package that `--cudnn` means beside a CUDA release. Where there is none, that of
-        the newest CUDA major that has such a version."""
+        """Return the pip package that `--cudnn` means beside a CUDA release.
+
+        If none has such a version there, that of the newest CUDA major that has one.
+        """
         projects = self.matrix.library_projects(library.name, cuda)
-        wanted = self.goal.of(library) or ""
-        having = [
+        specifier = self.goal.of(library) or ""
+        usable = [
             name
             for name in projects
-            if any(accepts(wanted, version) for version in self.universe.versions(name))
+            if any(accepts(specifier, version) for version in self.universe.versions(name))
         ]
-        return (having or projects)[0]
+        return (usable or projects)[0]
 
     # -- the target -----------------------------------------------------------------------------
 
     @cached_property
     def target_values(self) -> dict[str, tuple[Candidate, ...]]:
-        """The target's virtual components that are known; several GPUs are several values."""
-        values = {name: FACETS[name].values(self.target) for name in COMPONENTS}
+        """The virtual components of the target that are known; each GPU is a version of its own."""
+        versions_by_name = {name: FACETS[name].values(self.target) for name in COMPONENTS}
         return {
-            name: tuple(Candidate(name, value) for value in found)
-            for name, found in values.items()
-            if found and Element("target", name) not in self.off
+            name: tuple(Candidate(name, version) for version in versions)
+            for name, versions in versions_by_name.items()
+            if versions and Element("target", name) not in self.off
         }
 
     def target_accepts(self, requirement: Requirement) -> bool:
-        """Whether every value of a target's component is accepted; unknown ones are."""
+        """Return whether each version of a target's component is accepted; an unknown one is."""
         return all(map(requirement.accepts, self.target_values.get(requirement.name, ())))
 
     @cached_property
     def fixed_requirements(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:
-        """What facts about values fixed beforehand (GPU, Python, the toolkit asked for) ask of
-        other components, each with the elements it rests on."""
-        values = [
-            (value, Element("target", name))
-            for name, found in self.target_values.items()
-            for value in found
+        """What facts about the target and about the goal's toolkit require of other components,
+        each with the elements that it rests on."""
+        fixed = [
+            (candidate, Element("target", name))
+            for name, candidates in self.target_values.items()
+            for candidate in candidates
         ]
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             toolkit = Candidate(self.matrix.toolkit_component, self.goal.toolkit[0])
-            values.append((toolkit, TOOLKIT_OPTION))
+            fixed.append((toolkit, TOOLKIT_OPTION))
         return tuple(
             (requirement, frozenset([requirement.origin, element]))
-            for value, element in values
-            for requirement in self.fact_requirements(value)
+            for candidate, element in fixed
+            for requirement in self.fact_requirements(candidate)
         )
 
     def marker_holds(self, marker: str) -> bool:
-        """Evaluate a fact's ``when`` for the target."""
+        """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
         return self._evaluate(f"x; {marker}", "")
 
 
