@@ -188,7 +188,7 @@ def test_what_is_held_comes_back(locked: Path, matrix: Matrix) -> None:
     )
     answer = Search(Problem(*questions[0], ClosedUniverse(matrix))).best()
     assert answer is not None
-    chosen = answer.pinned.candidate_of("torch")
+    chosen = answer.assignment.candidate_of("torch")
     assert chosen is not None
     assert f"torch=={chosen.version}" in [f"{pin.name}{pin.specifier}" for pin in held.pins]
 

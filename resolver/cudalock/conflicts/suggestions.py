@@ -193,7 +193,7 @@ class Advisor:
         changes = []
         for name, change, _ in (one, other):
             # The command pins what the relaxed query was solved with.
-            chosen = solution.pinned.candidate_of(problem.project_named(name)) if name else None
+            chosen = solution.assignment.candidate_of(problem.project_named(name)) if name else None
             if chosen is not None:
                 trial = _replaced(trial, name, f"{name}=={chosen.version}")
                 change = f"{name} {chosen.version}"

@@ -124,7 +124,7 @@ class RemedySearch:
             return None
         versions = {
             pin.name: f"{pin.version}+{pin.build.local}" if pin.build.local else str(pin.version)
-            for pin in solution.pinned.candidates.values()
+            for pin in solution.assignment.candidates.values()
             if not pin.is_absent and pin.build is not None
         }
         return _Solution(goal, target, versions, frozenset(element.id for element in solution.off))

@@ -238,7 +238,7 @@ class _Relaxing:
         flawed = [
             candidate
             for answer in solved
-            for candidate in answer.pinned.candidates.values()
+            for candidate in answer.assignment.candidates.values()
             if candidate.is_doubtful
         ]
         return sum(len(answer.off) for answer in solved), len(flawed)

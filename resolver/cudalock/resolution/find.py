@@ -69,11 +69,11 @@ def best_resolution(problem: Problem) -> Resolution | None:
 def _resolution(problem: Problem, solution: Solution) -> Resolution:
     chosen = {
         candidate.name: candidate
-        for identifier, candidate in solution.pinned.candidates.items()
+        for identifier, candidate in solution.assignment.candidates.items()
         if not candidate.is_absent and not candidate.extras
     }
     reasons: dict[str, list[Reason]] = {}
-    for identifier, found in solution.pinned.requirements.items():
+    for identifier, found in solution.assignment.requirements.items():
         name = identifier.partition("[")[0]
         for requirement, parent in found:
             if requirement.kind == "requires" and parent != name:

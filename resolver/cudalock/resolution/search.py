@@ -1,12 +1,15 @@
-"""The search: the best answer by the cost vector of :mod:`cudalock.resolution.cost`.
+"""Find the best solution by the cost vector of :mod:`cudalock.resolution.cost`.
 
-Propagation strikes out the hopeless; what is left of the framework's builds is walked from the best
-to the worst, and resolvelib settles the rest. So the first answer found is the best one. In a
-closure where it goes round in circles (of a dead end it knows the last cause alone), a search that
-learns takes over: :mod:`cudalock.resolution.pinning`.
+Propagation strikes out what is impossible. What it leaves of the framework's builds is tried from
+the best to the worst, and resolvelib pins the rest beside each: so the first solution is the best
+one. Where resolvelib meets dead ends, :mod:`~cudalock.resolution.pinning` takes over.
 
-Soft facts hold at first. Where that leaves no answer, the fewest of them that must be given up are
-found: each set of them that cannot all hold is a core, and what is given up must hit every core.
+At first all soft facts are in force. If that leaves no solution, the fewest of them are dropped:
+every set of soft facts that cannot all hold is a conflict, and a member of each has to go.
+
+    Conflicts {a, b} and {b, c}: dropping b resolves both, so a solution with the one warning b is
+    looked for first. If there is none, the conflict that is left without b is added, and so on
+    (an implicit hitting set). However many facts there are, the fewest warnings are found.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import combinations, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from resolvelib import ResolutionTooDeep
@@ -44,23 +48,23 @@ if TYPE_CHECKING:
 
 
 class Solution(NamedTuple):
-    """An answer: what is pinned, the soft facts left out for it, and its cost from point 2 on."""
+    """A solution: what is pinned, the soft facts dropped for it, and its cost from point 2 on."""
 
-    pinned: Assignment
+    assignment: Assignment
     off: frozenset[Element]
     cost: Key
 
 
 class Search:
-    """Searches one problem. The network is built once and shared by every attempt."""
+    """Searches one problem. The network is built once, for every set of elements left out."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._witnesses: list[Witness] = []
         self._translations: dict[frozenset[Element], Choices] = {}
-        self._pinnings: dict[frozenset[Element], ClauseSearch] = {}
-        self._goes_round = False
-        """whether resolvelib was seen to go round in circles here"""
+        self._clause_searches: dict[frozenset[Element], ClauseSearch] = {}
+        self._meets_dead_ends = False
+        """whether resolvelib gave up here once: it would again, beside the next build"""
         self.network: Network = build_network(problem)
         self._ranking = Ranking(problem, self.network.domains)
         self._framework = problem.matrix.framework
@@ -68,7 +72,7 @@ class Search:
             (name for name in problem.goal_names if name != self._framework),
             key=lambda name: component_order(problem, name),
         )
-        self._flawed = {
+        self._doubtful = {
             name: sum(
                 1 << position
                 for position, candidate in enumerate(domain.candidates)
@@ -78,40 +82,43 @@ class Search:
         }
 
     def best(self) -> Solution | None:
-        """The best answer, or None where there is none."""
+        """Return the best solution, or None if there is none or none was found: see `gave_up`."""
         strict = self._without(NOTHING)
         if strict is not None:
             return strict
         soft = self.problem.soft_elements
         if not soft or not self.is_possible():
             return None
-        return self._least_given_up(soft & self.elements)
+        return self._drop_fewest(soft & self.elements)
 
     @property
     def gave_up(self) -> bool:
-        """Whether some choice was given up, so that a no is not proven."""
+        """Whether a search reached its limit, so that "no solution" is not proven."""
         return any(choices.problem.gave_up for choices in self._translations.values())
 
     def is_possible(self, off: frozenset[Element] = NOTHING) -> bool:
-        """Whether there is any answer without these elements, at whatever price in warnings."""
+        """Return whether there is a solution without these elements, with however many warnings."""
         return self._is_possible_without(off | self.problem.soft_elements)
 
     def _is_possible_without(self, off: frozenset[Element]) -> bool:
         if any(witness.shows_possible(off) for witness in self._witnesses):
             return True
-        answer = self._first_answer(self.network.alive(off), off)
-        if answer is None:
+        assignment = self._first_assignment(self.network.alive(off), off)
+        if assignment is None:
             return False
-        self._witnesses.append(Witness(self.problem, self.network, answer))
+        self._witnesses.append(Witness(self.problem, self.network, assignment))
         return True
 
     def is_possible_without_warnings(self) -> bool:
-        """Whether there is an answer that no fact is given up for."""
-        return self._has_answer(self.network.alive(), self.problem.off)
+        """Return whether there is a solution that goes against no soft fact."""
+        return self._has_solution(self.network.alive(), self.problem.off)
 
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
-        """The versions of a member of the network that propagation leaves, soft facts apart, with
-        others held at public versions; None where the network does not have it."""
+        """Return the public versions of a project that propagation leaves, soft facts apart.
+
+        ``pins`` (project to public version) are taken as given. None if the project is not in the
+        network. Each version may still prove impossible: see :meth:`is_possible_at`.
+        """
         domain = self.network.domains.get(name)
         if domain is None:
             return None
@@ -122,77 +129,76 @@ class Search:
                 alive[other] &= self.network.domains[other].versions.get(version, 0) | ABSENT
         if self.network.propagate(alive, off) is not None:
             return set()
-        return {each.version for each in domain.members(alive[name]) if each.version}
+        candidates = domain.members(alive[name])
+        return {candidate.version for candidate in candidates if candidate.version}
 
     def is_possible_at(self, name: str, version: str) -> bool:
-        """Whether there is an answer with a member of the network at a public version."""
+        """Return whether there is a solution with a project of the network at a public version."""
         off = self.problem.soft_elements
         alive = self.network.alive(off)
         alive[name] &= self.network.domains[name].versions.get(version, 0)
-        return self._has_answer(alive, off)
+        return self._has_solution(alive, off)
 
     def is_possible_with(self, candidate: Candidate) -> bool:
-        """Whether there is an answer with this very candidate, at whatever price in warnings."""
+        """Return whether there is a solution with this very candidate of the network."""
         off = self.problem.soft_elements
         alive = self.network.alive(off)
         alive[candidate.name] &= self._bit(candidate)
-        return self._has_answer(alive, off)
+        return self._has_solution(alive, off)
 
-    def _has_answer(self, alive: Alive, off: frozenset[Element]) -> bool:
-        """Whether a search settles what propagation leaves of a part of the network."""
-        return self._first_answer(alive, off) is not None
+    def _has_solution(self, alive: Alive, off: frozenset[Element]) -> bool:
+        return self._first_assignment(alive, off) is not None
 
-    def _first_answer(self, alive: Alive, off: frozenset[Element]) -> Assignment | None:
+    def _first_assignment(self, alive: Alive, off: frozenset[Element]) -> Assignment | None:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
-        answers = (self._pin(part, cuda, off) for part, cuda in self._by_build(alive, off))
-        return next((answer for answer in answers if answer is not None), None)
+        assignments = (self._pin(part, cuda, off) for part, cuda in self._by_build(alive, off))
+        return next((assignment for assignment in assignments if assignment is not None), None)
 
     def _is_hopeless(self, alive: Alive, off: frozenset[Element]) -> bool:
-        """Whether a search beside no build in particular proves that there is no answer.
+        """Return whether a search beside no particular build proves that there is no solution.
 
-        What the matrix holds is closed, and where propagation leaves something there is one as a
-        rule. What leads out of it may be impossible whatever the build, and to find that again for
-        each of a hundred takes long.
+        Among the projects of the matrix there nearly always is one if propagation leaves something.
+        What leads out of the matrix may be impossible whatever the build, and to find that out
+        again beside each of a hundred builds takes long.
         """
-        return self.problem.universe.is_open and self._pinning(off).is_hopeless(alive)
+        return self.problem.universe.is_open and self._clause_search(off).is_hopeless(alive)
 
     # -- soft facts ---------------------------------------------------------------------------
 
     @cached_property
     def elements(self) -> frozenset[Element]:
-        """What may be left out: the elements of the network, and the facts that it does not see,
-        for what they are about or what they ask for is in the closure alone."""
-        seen = self.network.domains
+        """What may be left out: the elements of the network, and the facts about projects or
+        requirements that are in the closure only."""
+        members = self.network.domains
         closure = {
             fact_element(fact.id)
             for component in self.problem.matrix.components.values()
             for fact in component.facts
-            if component.name not in seen
-            or any(demand.template.name not in seen for demand in fact.beside)
+            if component.name not in members
+            or any(demand.template.name not in members for demand in fact.beside)
         }
         return self.network.elements | closure
 
-    def _least_given_up(self, soft: frozenset[Element]) -> Solution | None:
+    def _drop_fewest(self, soft: frozenset[Element]) -> Solution | None:
         conflicts = [self._conflict(soft)]
         while all(conflicts):
-            answers: list[Solution] = []
+            solutions: list[Solution] = []
             for off in smallest_hitting_sets(conflicts):
-                answer = self._without(off)
-                if answer is None:
+                solution = self._without(off)
+                if solution is None:
                     conflicts.append(self._conflict(soft - off))
                 else:
-                    answers.append(answer)
-            if answers:
-                return min(answers, key=lambda answer: answer.cost)
+                    solutions.append(solution)
+            if solutions:
+                return min(solutions, key=lambda solution: solution.cost)
         return None
 
     def _conflict(self, enforced: frozenset[Element]) -> list[Element]:
-        """A minimal set of soft facts that cannot all hold, from a set that cannot."""
+        """Return a minimal set of soft facts that cannot all hold, from a set that cannot."""
         soft = self.problem.soft_elements
-
         return minimal_conflict(
-            sorted(enforced), lambda held: self._is_possible_without(soft.difference(held))
+            sorted(enforced), lambda facts: self._is_possible_without(soft.difference(facts))
         )
 
     # -- one set of facts in force ------------------------------------------------------------
@@ -202,44 +208,44 @@ class Search:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
         for version, part in self._by_framework_version(alive, off):
-            found = self._least_flawed(part, off)
-            if found is not None:
-                flaws, cost, pinned = found
+            best = self._fewest_doubtful(part, off)
+            if best is not None:
+                doubts, cost, assignment = best
                 newest = Newest(parse_version(version)) if version else 0
-                return Solution(pinned, off, (newest, flaws, *cost))
+                return Solution(assignment, off, (newest, doubts, *cost))
         return None
 
     def _by_framework_version(
         self, alive: Alive, off: frozenset[Element]
     ) -> Iterator[tuple[str, Alive]]:
-        """The part of the network for each public version of the framework, newest first."""
+        """Yield the part of the network for each public version of the framework, newest first."""
         name = self._framework
         if name is None or name not in self.network.domains:
             yield "", alive
             return
         domain = self.network.domains[name]
         if alive[name] & ABSENT:
-            wanted = ~ABSENT
+            allowed = ~ABSENT
             if self._does_without_framework(alive, off):
-                # So no version of it was wanted for its own sake: what was asked for decides, and
-                # then the builds are walked.
+                # The goal does not require the framework for its own sake, so its newest version is
+                # no aim: the best versions of what is required decide which version comes along.
                 version = self._framework_version(alive, off)
-                wanted = domain.versions[version] if version else ABSENT
-            alive = {**alive, name: alive[name] & wanted}
+                allowed = domain.versions[version] if version else ABSENT
+            alive = {**alive, name: alive[name] & allowed}
             if self.network.propagate(alive, off) is not None:
                 return
-            if wanted == ABSENT:
+            if allowed == ABSENT:
                 yield "", alive
                 return
         members = domain.members(alive[name])
-        members.sort(key=lambda each: Newest(parse_version(each.version or "")))
-        for version, group in groupby(members, key=lambda each: each.version or ""):
+        members.sort(key=lambda build: Newest(parse_version(build.version or "")))
+        for version, group in groupby(members, key=lambda build: build.version or ""):
             part = self._only(alive, name, sum(map(self._bit, group)), off)
             if part is not None:
                 yield version, part
 
     def _does_without_framework(self, alive: Alive, off: frozenset[Element]) -> bool:
-        """Whether some releases of what was asked for need no framework."""
+        """Return whether some releases of what the goal requires need no framework."""
         part = {**alive, self._framework or "": ABSENT}
         return (
             self.network.propagate(part, off) is None
@@ -247,77 +253,78 @@ class Search:
         )
 
     def _framework_version(self, alive: Alive, off: frozenset[Element]) -> str | None:
-        """The version of the framework in the first answer that is found, if there is one among
-        wheels without a flaw; None without."""
-        name = self._framework or ""
-        sound = {each: mask & ~self._flawed[each] for each, mask in alive.items()}
-        answer = None
-        if self.network.propagate(sound, off) is None:
-            answer = self._pin(sound, self._cuda(None), off)
-        answer = answer or self._pin(alive, self._cuda(None), off)
-        chosen = answer.candidate_of(name) if answer else None
+        """Return the framework's version in the first solution, by wheels beyond doubt if they have
+        one; None if that is without the framework."""
+        certain = {name: mask & ~self._doubtful[name] for name, mask in alive.items()}
+        assignment = None
+        if self.network.propagate(certain, off) is None:
+            assignment = self._pin(certain, self._cuda(None), off)
+        assignment = assignment or self._pin(alive, self._cuda(None), off)
+        chosen = assignment.candidate_of(self._framework or "") if assignment else None
         return chosen.version if chosen else None
 
-    def _least_flawed(
+    def _fewest_doubtful(
         self, alive: Alive, off: frozenset[Element]
     ) -> tuple[int, Key, Assignment] | None:
-        """Points 3 to 6: as few flawed wheels as can be, then the best build and components."""
-        doubtful = [name for name, mask in alive.items() if mask & self._flawed[name]]
-        for flaws in range(len(doubtful) + 1):
-            answers = []
-            for allowed in combinations(doubtful, flaws):
+        """Return points 3 to 6 of the best: as few doubtful wheels as possible, then the best build
+        of the framework and the best components."""
+        doubtful = [name for name, mask in alive.items() if mask & self._doubtful[name]]
+        for doubts in range(len(doubtful) + 1):
+            solutions = []
+            for allowed in combinations(doubtful, doubts):
                 part = dict(alive)
                 for name in doubtful:
                     if name not in allowed:
-                        part[name] &= ~self._flawed[name]
+                        part[name] &= ~self._doubtful[name]
                 if self.network.propagate(part, off) is None:
-                    answer = self._best_build(part, off)
-                    if answer is not None:
-                        answers.append(answer)
-            if answers:
-                cost, pinned = min(answers, key=lambda answer: answer[0])
-                return flaws, cost, pinned
+                    best = self._best_build(part, off)
+                    if best is not None:
+                        solutions.append(best)
+            if solutions:
+                cost, assignment = min(solutions, key=lambda solution: solution[0])
+                return doubts, cost, assignment
         return None
 
     def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Assignment] | None:
         name = self._framework
         if name is None or name not in self.network.domains or alive[name] & ABSENT:
-            pinned = self._settle(alive, None, off)
-            return (self._cost(None, pinned), pinned) if pinned else None
-        members = self.network.domains[name].members(alive[name])
-        members.sort(key=lambda each: (cuda_build_key(each), index_key(each)))
-        for _, group in groupby(members, key=cuda_build_key):
-            answers: list[tuple[Key, Assignment]] = []
+            assignment = self._pin_beside(None, alive, off)
+            return (self._cost(None, assignment), assignment) if assignment else None
+        builds = self.network.domains[name].members(alive[name])
+        builds.sort(key=lambda build: (cuda_build_key(build), index_key(build)))
+        for _, group in groupby(builds, key=cuda_build_key):
+            solutions: list[tuple[Key, Assignment]] = []
             for build in group:
                 part = self._only(alive, name, self._bit(build), off)
                 if part is None:
                     continue
-                bound = self._bound(build, part) if answers else ()
-                # Costs know `<` alone.
-                if not all(bound < cost for cost, _ in answers):
+                bound = self._bound(build, part) if solutions else ()
+                # That is: where the bound is no better than what was found. Keys define `<` alone.
+                if not all(bound < cost for cost, _ in solutions):
                     continue
-                pinned = self._settle(part, build, off)
-                if pinned is not None:
-                    answers.append((self._cost(build, pinned), pinned))
-            if answers:
-                return min(answers, key=lambda answer: answer[0])
+                assignment = self._pin_beside(build, part, off)
+                if assignment is not None:
+                    solutions.append((self._cost(build, assignment), assignment))
+            if solutions:
+                return min(solutions, key=lambda solution: solution[0])
         return None
 
     def _bound(self, build: Candidate, alive: Alive) -> Key:
-        """What an answer beside a build costs at least: with each component at its best."""
+        """Return the least that a solution beside a build can cost: with every component at its
+        best."""
         cuda = self._cuda(build)
-        left = (
+        members = (
             self.network.domains[name].members(alive[name] & ~ABSENT) for name in self._components
         )
         return _cost(
             build,
-            (min(self._ranking.key(each, cuda) for each in members) for members in left),
+            (min(self._ranking.key(wheel, cuda) for wheel in wheels) for wheels in members),
         )
 
     def _by_build(
         self, alive: Alive, off: frozenset[Element]
     ) -> Iterator[tuple[Alive, str | None]]:
-        """The part of the network for each build of the framework, and its CUDA release."""
+        """Yield the part of the network for each build of the framework, with its CUDA release."""
         name = self._framework
         if name is None or name not in self.network.domains:
             yield alive, self._cuda(None)
@@ -328,8 +335,8 @@ class Search:
                 yield part, self._cuda(build)
 
     def _only(self, alive: Alive, name: str, mask: int, off: frozenset[Element]) -> Alive | None:
-        """The network with only some candidates of a component left; None where that is no part of
-        an answer."""
+        """Return the network with only these candidates of a component left, None if that leaves no
+        solution."""
         part = dict(alive)
         part[name] &= mask
         return part if self.network.propagate(part, off) is None else None
@@ -345,47 +352,49 @@ class Search:
         return self._translations[off]
 
     def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
-        """The best choice among what is alive, if there is one."""
-        if not self._goes_round:
+        """Return the first assignment among what is alive, None if there is none."""
+        if not self._meets_dead_ends:
             try:
                 return pin(self._choices(off), alive, cuda)
             except ResolutionTooDeep:
-                self._goes_round = True
-        return self._pinning(off).pin(alive, cuda)
+                self._meets_dead_ends = True
+        return self._clause_search(off).pin(alive, cuda)
 
-    def _pinning(self, off: frozenset[Element]) -> ClauseSearch:
-        if off not in self._pinnings:
+    def _clause_search(self, off: frozenset[Element]) -> ClauseSearch:
+        if off not in self._clause_searches:
             from cudalock.resolution.pinning import ClauseSearch
 
-            self._pinnings[off] = ClauseSearch(self._choices(off))
-        return self._pinnings[off]
+            self._clause_searches[off] = ClauseSearch(self._choices(off))
+        return self._clause_searches[off]
 
     # -- one build of the framework ---------------------------------------------------------------
 
-    def _settle(
-        self, alive: Alive, build: Candidate | None, off: frozenset[Element]
+    def _pin_beside(
+        self, build: Candidate | None, alive: Alive, off: frozenset[Element]
     ) -> Assignment | None:
-        """The rest beside one build: the first answer, then each goal component in turn
-        raised to the best that still has one."""
+        """Return the best assignment beside one build of the framework.
+
+        It is the first one, in which each goal component in turn is then raised to its best
+        candidate that still has a solution.
+        """
         cuda = self._cuda(build)
-        answer = self._pin(alive, cuda, off)
-        if answer is None:
+        assignment = self._pin(alive, cuda, off)
+        if assignment is None:
             return None
         for name in self._components:
-            better = self._better_than(answer.candidates[name], alive, cuda)
-            for candidate in better:
+            for candidate in self._better_than(assignment.candidates[name], alive, cuda):
                 part = self._only(alive, name, self._bit(candidate), off)
-                found = part and self._pin(part, cuda, off)
-                if found:
-                    answer = found
+                better = part and self._pin(part, cuda, off)
+                if better:
+                    assignment = better
                     break
-            part = self._only(alive, name, self._bit(answer.candidates[name]), off)
+            part = self._only(alive, name, self._bit(assignment.candidates[name]), off)
             if part is not None:
                 alive = part
-        return answer
+        return assignment
 
     def _cuda(self, build: Candidate | None) -> str | None:
-        """The CUDA release that the rest should belong to: the build's, else the toolkit's."""
+        """Return the CUDA release that the closure belongs to: the build's or the toolkit's."""
         if build is not None:
             return label(build, CUDA.name)
         toolkit = self.problem.goal.toolkit
@@ -395,17 +404,17 @@ class Search:
         name = chosen.name
         key = self._ranking.key(chosen, cuda)
         members = self.network.domains[name].members(alive[name] & ~ABSENT)
-        keyed = [(self._ranking.key(each, cuda), each) for each in members]
-        return [each for own, each in sorted(keyed, key=lambda pair: pair[0]) if own < key]
+        keyed = [(self._ranking.key(candidate, cuda), candidate) for candidate in members]
+        return [candidate for own, candidate in sorted(keyed, key=itemgetter(0)) if own < key]
 
-    def _cost(self, build: Candidate | None, pinned: Assignment) -> Key:
+    def _cost(self, build: Candidate | None, assignment: Assignment) -> Key:
         cuda = self._cuda(build)
-        chosen = (pinned.candidates[name] for name in self._components)
-        return _cost(build, (self._ranking.key(each, cuda) for each in chosen))
+        chosen = (assignment.candidates[name] for name in self._components)
+        return _cost(build, (self._ranking.key(candidate, cuda) for candidate in chosen))
 
 
 def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
-    """Points 4 to 6 of the cost vector."""
+    """Return points 4 to 6 of the cost vector."""
     return (
         cuda_build_key(build) if build else (),
         tuple(components),
