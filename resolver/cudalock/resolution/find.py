@@ -1,4 +1,4 @@
-"""From a goal, a target and a universe to the best resolution."""
+"""Find the best resolution of a goal on a target."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 
 def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
-    """The best answer, searched for until the universe has no more to show; None if there is none.
+    """Return the best resolution of a goal on a target, None if there is none.
 
-    Raises GaveUp if neither an answer nor a proof was found.
+    Where an index is asked, the search is repeated with more releases until it has a resolution or
+    there are no more. Raises GaveUp if the search reached its limit without a resolution or a proof
+    that there is none; NetworkError; UnknownName for an extra that the matrix does not know.
     """
 
     def attempt() -> Attempt[Resolution | None]:
@@ -38,22 +40,28 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
 
 
 def _is_hopeless(problem: Problem) -> bool:
-    """Whether there is no answer however many releases are looked at: something leads to what has
-    no wheel, or what the matrix holds is impossible by itself, with all its releases."""
+    """Return whether there is no resolution however many releases an index has.
+
+    Either a requirement leads to a project without a wheel, or the part of the goal that is in the
+    matrix is impossible by itself, with all releases.
+    """
     universe, goal = problem.universe, problem.goal
     if unreachable_requirements(problem):
         return True
     if not (universe.is_open and universe.is_whole):
         return False
     projects = problem.matrix.projects
-    held = tuple(text for text in goal.requirements if leading_name(text) in projects)
-    limits = tuple(text for text in goal.constraints if leading_name(text) in projects)
-    part = replace(goal, requirements=held, constraints=limits)
-    return bool(held) and not Search(Problem(part, problem.target, universe)).is_possible()
+    requirements = tuple(text for text in goal.requirements if leading_name(text) in projects)
+    constraints = tuple(text for text in goal.constraints if leading_name(text) in projects)
+    part = replace(goal, requirements=requirements, constraints=constraints)
+    return bool(requirements) and not Search(Problem(part, problem.target, universe)).is_possible()
 
 
 def best_resolution(problem: Problem) -> Resolution | None:
-    """The best answer to a problem of whatever kind, None if there is none. Raises GaveUp."""
+    """Return the best resolution of a problem with any policy, None if there is none.
+
+    Raises GaveUp as :func:`find` does.
+    """
     search = Search(problem)
     solution = search.best()
     if solution is None and search.gave_up:
@@ -61,7 +69,7 @@ def best_resolution(problem: Problem) -> Resolution | None:
         raise GaveUp(
             f"gave up on {', '.join(goal.requirements)}: no solution was found within the search "
             "limit, and none was ruled out",
-            hints=["state more of the goal, such as a version of the framework"],
+            hints=["narrow the goal down, for example with a version of the framework"],
         )
     return None if solution is None else _resolution(problem, solution)
 
@@ -69,21 +77,21 @@ def best_resolution(problem: Problem) -> Resolution | None:
 def _resolution(problem: Problem, solution: Solution) -> Resolution:
     chosen = {
         candidate.name: candidate
-        for identifier, candidate in solution.assignment.candidates.items()
+        for candidate in solution.assignment.candidates.values()
         if not candidate.is_absent and not candidate.extras
     }
     reasons: dict[str, list[Reason]] = {}
-    for identifier, found in solution.assignment.requirements.items():
-        name = identifier.partition("[")[0]
-        for requirement, parent in found:
-            if requirement.kind == "requires" and parent != name:
-                reasons.setdefault(name, []).append(Reason(requirement, parent))
+    for requirements in solution.assignment.requirements.values():
+        for requirement, parent in requirements:
+            # That a project with extras requires the project itself is no reason to pin it.
+            if requirement.kind == "requires" and parent != requirement.name:
+                reasons.setdefault(requirement.name, []).append(Reason(requirement, parent))
     return Resolution(
         goal=problem.goal,
         target=problem.target,
         universe=problem.universe,
         pins={name: chosen[name] for name in sorted(chosen) if chosen[name].build is not None},
-        reasons={name: tuple(found) for name, found in sorted(reasons.items())},
+        reasons={name: tuple(reasons[name]) for name in sorted(reasons)},
         virtual_candidates=tuple(
             candidate for _, candidate in sorted(chosen.items()) if candidate.build is None
         ),
@@ -93,15 +101,15 @@ def _resolution(problem: Problem, solution: Solution) -> Resolution:
 
 
 def warnings_in_force(problem: Problem, chosen: Mapping[str, Candidate]) -> tuple[Fact, ...]:
-    """The soft facts that a choice goes against, by id."""
-    broken: set[str] = set()
+    """Return the soft facts that the chosen candidates (by name) go against, ordered by id."""
+    violated: set[str] = set()
     for candidate in chosen.values():
         for elements in problem.refusals(candidate):
-            broken.update(ids_of(elements, "fact"))
-        broken |= _unmet(problem.fact_requirements(candidate), chosen)
+            violated.update(ids_of(elements, "fact"))
+        violated |= _unmet(problem.fact_requirements(candidate), chosen)
     fixed = tuple(requirement for requirement, _ in problem.fixed_requirements)
-    broken |= _unmet(fixed, chosen)
-    return tuple(problem.matrix.fact(id) for id in sorted(broken))
+    violated |= _unmet(fixed, chosen)
+    return tuple(problem.matrix.fact(id) for id in sorted(violated))
 
 
 def _unmet(requirements: tuple[Requirement, ...], chosen: Mapping[str, Candidate]) -> set[str]:

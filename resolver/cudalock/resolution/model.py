@@ -21,10 +21,10 @@ NO_EXTRAS: Final[frozenset[str]] = frozenset()
 
 
 class Requirement(NamedTuple):
-    """One component and the specifiers of which any may hold.
+    """A component (its canonical name) and PEP 440 specifiers, any of which may hold.
 
-    A ``requires`` wants the component present, a ``constrains`` is met by its absence too, and a
-    ``conflicts`` by its absence alone.
+    `requires` needs the component to be present, `constrains` is met by its absence too, and
+    `conflicts` by its absence only. Without specifiers every version will do.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Requirement(NamedTuple):
 
     @classmethod
     def of_clause(cls, clause: FactClause, kind: Verb, origin: Element) -> Requirement:
-        """The requirement that a fact's clause makes. A clause on :data:`NONE` wants absence."""
+        """Return the requirement of a fact's clause; a clause on :data:`NONE` is a conflict."""
         if NONE in clause.specifiers:
             return cls(clause.name, (), "conflicts", origin)
         return cls(clause.name, clause.specifiers, kind, origin)
 
     def accepts(self, candidate: Candidate | None) -> bool:
-        """Whether the component may stand so; None and an absent candidate are the same."""
+        """Return whether a candidate meets it; None means that the component is absent."""
         if candidate is None or candidate.version is None:
             return self.kind != "requires"
         if self.kind == "conflicts":
@@ -52,7 +52,7 @@ class Requirement(NamedTuple):
         )
 
     def may_accept(self, version: str) -> bool:
-        """Whether some build of a public version may be accepted."""
+        """Return whether some build of a public version may meet it."""
         if self.kind == "conflicts":
             return False
         return not self.specifiers or any(
@@ -64,10 +64,10 @@ class Requirement(NamedTuple):
 
 
 class Candidate:
-    """A component at a version: a wheel, a virtual component's value, or its absence.
+    """A component at a version: a wheel, a version of a virtual component, or its absence.
 
-    ``version`` is the public version; None means that the component is absent. Two candidates are
-    the same only if they are one object.
+    ``version`` is the public version, None if the component is absent; ``wheel`` is the one of the
+    ``build`` that the target takes. Compared by identity: thousands are made, and put into dicts.
     """
 
     __slots__ = ("build", "extras", "name", "release", "version", "wheel")
@@ -89,7 +89,7 @@ class Candidate:
         self.extras = extras
 
     def with_extras(self, extras: frozenset[str]) -> Candidate:
-        """The same wheel, for a requirement that names extras."""
+        """Return the same wheel for a requirement that names extras."""
         return Candidate(self.name, self.version, self.release, self.build, self.wheel, extras)
 
     @property
@@ -98,28 +98,29 @@ class Candidate:
 
     @property
     def full_version(self) -> str:
-        """The version with the build's local label (``2.5.1+cu124``); empty when absent."""
+        """The version with the build's local version label, `2.5.1+cu124`; empty if absent."""
         if self.build is not None and self.build.local:
             return f"{self.version}+{self.build.local}"
         return self.version or ""
 
     def row(self, name: str) -> tuple[str, ...]:
-        """The values of a label, or of `index`, `builder`, `tag` or `local`; empty without one."""
+        """Return the values of a label, or of `index`, `builder`, `tag` or `local`; empty if it has
+        none."""
         return self.build.row(name) if self.build else ()
 
     @property
     def is_yanked(self) -> bool:
-        """Yanked: taken only where it is pinned exactly."""
+        """Whether the release is yanked (PEP 592), and so taken only where it is pinned exactly."""
         return self.release is not None and self.release.yanked is not None
 
     @property
     def yanked_reason(self) -> str:
-        """The publisher's words, if it has any."""
+        """The publisher's reason for yanking the release; empty if there is none."""
         return (self.release.yanked if self.release else None) or ""
 
     @property
     def is_doubtful(self) -> bool:
-        """Known only by derivation, or carrying a warning: taken only where nothing better is."""
+        """Whether the wheel may not exist, or has a known trap: taken only if nothing better is."""
         return self.build is not None and (
             self.build.known == "derived" or self.build.warning is not None
         )
@@ -129,19 +130,21 @@ class Candidate:
 
 
 def label(candidate: Candidate, name: str) -> str | None:
-    """One label of a candidate's build; None where it has none, or is made without."""
-    values = candidate.row(name)
-    return values[0] if values and values[0] != NONE else None
+    """Return a label of a candidate's build, such as its CUDA release; None if it has none, or is
+    built without."""
+    row = candidate.row(name)
+    return row[0] if row and row[0] != NONE else None
 
 
 class Assignment(NamedTuple):
-    """A complete choice: the candidate of every identifier, and who asked for each."""
+    """A complete choice: the candidate of every identifier, and its requirements with the project
+    that has each (None: the goal)."""
 
     candidates: Mapping[str, Candidate]
     requirements: Mapping[str, tuple[tuple[Requirement, str | None], ...]]
 
     def candidate_of(self, name: str) -> Candidate | None:
-        """The candidate chosen for a component, None where it is absent."""
+        """Return the candidate chosen for a component, None if it is absent."""
         return self.candidates.get(name)
 
 
@@ -153,10 +156,10 @@ class Reason(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """An answer to a goal on a target.
+    """The solution of a goal on a target.
 
-    ``pins`` are the projects by name; ``virtual_candidates`` the components the framework's build
-    fixes; ``warnings`` the facts in force against the answer.
+    ``pins`` are by project name; ``virtual_candidates`` are the components that the framework's
+    build fixes; ``warnings`` are the soft facts that the solution goes against.
     """
 
     goal: Goal
@@ -170,10 +173,10 @@ class Resolution(NamedTuple):
 
     @property
     def matrix(self) -> Matrix:
-        """The facts and releases of the universe that the answer is from."""
+        """The facts and releases that it was solved over."""
         return self.universe.matrix
 
     @property
     def virtual(self) -> dict[str, str]:
-        """The versions of the virtual components: the CUDA release, cuDNN, the C++ ABI."""
-        return {each.name: str(each.version) for each in self.virtual_candidates}
+        """The versions of the virtual components by name: the CUDA release, cuDNN, the C++ ABI."""
+        return {component.name: str(component.version) for component in self.virtual_candidates}

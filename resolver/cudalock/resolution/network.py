@@ -1,4 +1,4 @@
-"""The network of a problem: which components propagation sees, and what stands between them."""
+"""Build the network of a problem: the components that propagation sees, and what binds them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def build_network(problem: Problem) -> Network:
-    """The goal's projects, the framework, the virtual components they name, and what binds them.
+    """Return the network of the goal's projects, the framework and the virtual components they name.
 
-    Optional members (a project with a rank that a fact constrains) may stay absent.
+    Optional members (a ranked project that a fact constrains) may stay absent.
     """
     columns: dict[str, Columns] = {}
     framework = problem.matrix.framework

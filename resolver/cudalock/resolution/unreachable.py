@@ -1,7 +1,7 @@
-"""What cannot be had however long one searches: what leads to a project that has no wheel here.
+"""Find requirements that no release of an index can meet: all lead to a project without a wheel.
 
-Where an index is asked, a search that fails looks at ever more releases. That is in vain for a
-requirement all of whose releases require something without a wheel: it is seen beforehand.
+Where an index is asked, a search without a solution is repeated with ever more releases. That is in
+vain if every release that a requirement allows requires something that has no wheel for the target.
 """
 
 from __future__ import annotations
@@ -17,60 +17,64 @@ if TYPE_CHECKING:
 
 
 def unreachable_requirements(problem: Problem) -> tuple[Requirement, ...]:
-    """What the goal asks for, only an index has, and cannot be had however many releases are
-    looked at."""
-    reach = _Reach(problem)
+    """Return what the goal requires of an index and no release of it can meet."""
+    walk = _Walk(problem)
     return tuple(
         root
         for root in problem.roots
         if root.kind == "requires"
-        and reach.is_of_an_index(root.name)
-        and reach.has_none(root, UNREACHABLE_HOPS)
+        and walk.is_of_an_index(root.name)
+        and walk.has_none(root, UNREACHABLE_HOPS)
     )
 
 
-class _Reach:
-    """Looks for what has no wheel, and remembers what it saw."""
+class _Walk:
+    """Walks requirements to projects without a wheel, each only once."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._seen: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
+        self._impossible: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
 
     def is_of_an_index(self, name: str) -> bool:
         project = self._problem.universe.project(name)
         return project is not None and project.window is not None
 
-    def has_none(self, wanted: Requirement, hops: int) -> bool:
-        """Whether no release that a requirement allows can be had, as far as so many steps tell."""
-        key = (wanted.name, wanted.specifiers, wanted.extras, hops)
-        if key not in self._seen:
-            self._seen[key] = self._look(wanted, hops)
-        return self._seen[key]
+    def has_none(self, requirement: Requirement, hops: int) -> bool:
+        """Return whether no release that a requirement allows can be pinned, as far as so many
+        steps tell."""
+        key = (requirement.name, requirement.specifiers, requirement.extras, hops)
+        if key not in self._impossible:
+            self._impossible[key] = self._look(requirement, hops)
+        return self._impossible[key]
 
-    def _look(self, wanted: Requirement, hops: int) -> bool:
+    def _look(self, requirement: Requirement, hops: int) -> bool:
         problem = self._problem
-        project = problem.universe.project(wanted.name)
+        project = problem.universe.project(requirement.name)
         if project is None:
             return False
-        together = [wanted, *problem.roots_of(wanted.name)]
-        asked = [
+        limits = [requirement, *problem.roots_of(requirement.name)]
+        versions = [
             version
             for version in project.versions
-            if all(each.may_accept(version) for each in together)
+            if all(limit.may_accept(version) for limit in limits)
             and not (project.has_final and is_prerelease(version))
         ]
-        if len(asked) > (project.window or UNREACHABLE_RELEASES) or not (asked or project.window):
+        if len(versions) > (project.window or UNREACHABLE_RELEASES):
             return False
-        offered = [
-            each for version in asked for each in problem.candidates_at(wanted.name, version)
+        if not versions and not project.window:
+            return False
+        candidates = [
+            candidate
+            for version in versions
+            for candidate in problem.candidates_at(requirement.name, version)
         ]
         return all(
             hops > 0
             and any(
-                self.has_none(each, hops - 1)
-                for part in (candidate, candidate.with_extras(wanted.extras))
-                for each in problem.metadata_requirements(part)
-                if each.name != wanted.name
+                self.has_none(required, hops - 1)
+                for part in (candidate, candidate.with_extras(requirement.extras))
+                for required in problem.metadata_requirements(part)
+                if required.name != requirement.name
             )
-            for candidate in offered
+            for candidate in candidates
         )
