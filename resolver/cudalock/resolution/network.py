@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def build_network(problem: Problem) -> Network:
-    """Return the network of the goal's projects, the framework and the virtual components they name.
+    """Return the network of the goal's projects, the framework and the virtual components.
 
     Optional members (a ranked project that a fact constrains) may stay absent.
     """
