@@ -20,8 +20,8 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     # For a user without a folder platformdirs leaves the `~`, which would be made right here.
-    found = user_cache_path("cudalock", appauthor=False)
-    return found if found.is_absolute() else home() / "cudalock"
+    folder = user_cache_path("cudalock", appauthor=False)
+    return folder if folder.is_absolute() else home() / "cudalock"
 
 
 def remember(note: Path, text: str) -> None:

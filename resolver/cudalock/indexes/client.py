@@ -111,10 +111,10 @@ class Web(httpx.Client):
                 response = self._send_uncorrupted(request, **options)
             except httpx.TransportError:
                 if attempt == attempts:
-                    found = self._in_its_stead(request, **options)
-                    if found is None:
+                    cached = self._in_its_stead(request, **options)
+                    if cached is None:
                         raise
-                    return found
+                    return cached
             else:
                 if response.status_code not in TRY_AGAIN:
                     return response
@@ -143,9 +143,9 @@ class Web(httpx.Client):
         """What the cache has, however old, where a server cannot be asked."""
         if self._stale and not passes_by(request):
             with suppress(httpx.HTTPError):
-                found = self._send_cached_only(request, **options)
+                cached = self._send_cached_only(request, **options)
                 self.stood_in.add(without_credentials(str(request.url)))
-                return found
+                return cached
         return None
 
     def _send_cached_only(self, request: httpx.Request, **options: Any) -> httpx.Response:
@@ -178,11 +178,11 @@ def _is_of_the_cache(error: Exception) -> bool:
 
 def _asked_wait(response: httpx.Response) -> float:
     """The seconds that `Retry-After` asks for; 0 without it."""
-    said = response.headers.get("Retry-After", "").strip()
-    if said.isdigit():
-        return float(said)
+    retry_after = response.headers.get("Retry-After", "").strip()
+    if retry_after.isdigit():
+        return float(retry_after)
     with suppress(ValueError, TypeError):
-        until = parsedate_to_datetime(said)
+        until = parsedate_to_datetime(retry_after)
         if until.tzinfo is None:
             until = until.replace(tzinfo=timezone.utc)
         return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
@@ -215,9 +215,9 @@ class _Credentials(httpx.Auth):
             yield request
 
 
-def _certificates(said: str | None) -> ssl.SSLContext | bool:
+def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
     """A file of certificates as httpx wants it; True keeps its own. Raises ssl.SSLError."""
-    file = said or os.environ.get("SSL_CERT_FILE")
+    file = certificate_path or os.environ.get("SSL_CERT_FILE")
     if file and Path(file).is_file():
         return ssl.create_default_context(cafile=file)
     return True

@@ -95,8 +95,8 @@ def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
     file can be asked itself."""
     releases: dict[tuple[str, str], set[str]] = {}
     for wheel in wheels.values():
-        if found := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
-            releases.setdefault((found[1], found[2]), set()).add(wheel.file)
+        if match := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
+            releases.setdefault((match[1], match[2]), set()).add(wheel.file)
     digests: dict[str, str] = {}
     for (repository, tag), files in releases.items():
         with suppress(NetworkError):

@@ -42,8 +42,8 @@ class Asset(NamedTuple):
 
 def repository_of(template: str) -> str | None:
     """`owner/name` of a builder whose addresses are those of GitHub releases, else None."""
-    found = _TEMPLATE.match(template)
-    return found[1] if found else None
+    match = _TEMPLATE.match(template)
+    return match[1] if match else None
 
 
 def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
@@ -54,12 +54,12 @@ def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
     """
     base = _base()
     url: str | None = f"{base}/repos/{repository}/releases?per_page={PER_PAGE}"
-    found: list[Asset] = []
+    assets: list[Asset] = []
     for _ in range(MOST_PAGES):
         if url is None:
-            return found
+            return assets
         response = _ask(web, url)
-        found += _read(response, url)
+        assets += _read(response, url)
         url = _next(response, base)
     raise unreachable(f"{base}/repos/{repository}/releases", "its pages have no end")
 
@@ -77,8 +77,8 @@ def _base() -> str:
 def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[Asset]:
     """The files of an answer: a page of releases, or one release."""
     try:
-        said = response.json()
-        return list(_assets([said] if is_one else said))
+        document = response.json()
+        return list(_assets([document] if is_one else document))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
 
@@ -149,8 +149,8 @@ def _assets(page: Any) -> Iterator[Asset]:
 
 
 def _sha256(digest: str | None) -> str | None:
-    found = re.fullmatch(r"sha256:([0-9a-f]{64})", (digest or "").lower())
-    return found[1] if found else None
+    match = re.fullmatch(r"sha256:([0-9a-f]{64})", (digest or "").lower())
+    return match[1] if match else None
 
 
 def _plain(error: Exception) -> str:

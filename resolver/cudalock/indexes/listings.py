@@ -139,7 +139,7 @@ def _files(page: IndexPage) -> Iterator[File]:
     parser = IndexHTMLParser()
     parser.feed(page.content.decode(page.encoding or "utf-8"))
     base = parser.base_url or page.link.url_without_fragment
-    files = [_of_anchor(each, base) for each in parser.anchors if each.get("href")]
+    files = [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
     if files and not any(file.name.endswith(_ARCHIVES) for file in files):
         raise ValueError("no link leads to a file")
     yield from files

@@ -52,7 +52,9 @@ def parse_metadata(text: bytes) -> Metadata | None:
     """None for what cannot be read: requirements that are not PEP 508 are no base for a lock."""
     raw, _ = parse_email(text)
     try:
-        requires = tuple(_requirement(each) for each in raw.get("requires_dist", ()))
+        requires = tuple(
+            _requirement(requirement_text) for requirement_text in raw.get("requires_dist", ())
+        )
         return Metadata(raw["name"], raw["version"], raw.get("requires_python"), requires)
     except (InvalidRequirement, KeyError):
         return None
@@ -169,12 +171,12 @@ class RemoteFile(io.RawIOBase):
             return 0
         kept_from = self._size - len(self._tail)
         if first >= kept_from:
-            data = self._tail[first - kept_from : last - kept_from]
+            chunk = self._tail[first - kept_from : last - kept_from]
         else:
-            data, _ = self._ask(f"bytes={first}-{last - 1}")
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+            chunk, _ = self._ask(f"bytes={first}-{last - 1}")
+        buffer[: len(chunk)] = chunk
+        self._position += len(chunk)
+        return len(chunk)
 
 
 __all__ = ["Metadata", "parse_metadata", "read_metadata"]

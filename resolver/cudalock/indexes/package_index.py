@@ -44,8 +44,8 @@ class PackageIndexes:
     ) -> None:
         settings = read_pip_settings()
         main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
-        given = [main, *extra_index_urls, *settings.extra_index_urls]
-        self.urls = [url for url in dict.fromkeys(given) if url.startswith(("http:", "https:"))]
+        urls = [main, *extra_index_urls, *settings.extra_index_urls]
+        self.urls = [url for url in dict.fromkeys(urls) if url.startswith(("http:", "https:"))]
         self.web = Web(settings, offline=offline)
         self._listings: dict[tuple[str, str], Listing | None] = {}
 
@@ -67,14 +67,14 @@ class PackageIndexes:
         of the same name. Raises HashMismatch if an index has the name with another digest only,
         NetworkError if none has it or cannot be asked.
         """
-        others = []
+        other_hashes = []
         places = self.urls if sha256 is not None else self.urls[:1]
         for address in self._named(project, file, places):
             if sha256 is None or address.sha256 == sha256:
                 return address
-            others.append(address)
-        if others and sha256 is not None:
-            first = others[0]
+            other_hashes.append(address)
+        if other_hashes and sha256 is not None:
+            first = other_hashes[0]
             raise HashMismatch(file, first.url, sha256, first.sha256 or "not published")
         raise NetworkError(f"`{file}` is not at {self._places}")
 
@@ -83,23 +83,23 @@ class PackageIndexes:
 
         Raises NetworkError for a digest that no index lists.
         """
-        wanted = set(digests)
-        found: dict[str, tuple[str, FileUrl]] = {}
+        missing = set(digests)
+        by_digest: dict[str, tuple[str, FileUrl]] = {}
         for url in self.urls:
             for file in self._files(url, project):
-                if file.sha256 in wanted and file.is_wheel:
-                    found.setdefault(file.name, (file.name, _address(file, url)))
-        absent = wanted - {address.sha256 for _, address in found.values()}
+                if file.sha256 in missing and file.is_wheel:
+                    by_digest.setdefault(file.name, (file.name, _address(file, url)))
+        absent = missing - {address.sha256 for _, address in by_digest.values()}
         if absent:
             raise NetworkError(f"no wheel of {project} at {self._places} has sha256 {min(absent)}")
-        return list(found.values())
+        return list(by_digest.values())
 
     def prepare(self, projects: Iterable[str]) -> None:
         """Ask the first index for these projects, several at once."""
         if not self.urls:
             return
-        wanted = sorted(set(projects))
-        map_parallel(lambda project: self.listing(self.urls[0], project), wanted)
+        project_names = sorted(set(projects))
+        map_parallel(lambda project: self.listing(self.urls[0], project), project_names)
 
     def published(self, index: str, project: str, file: str) -> str | None:
         """The sha256 that an index, by its address, lists for a file; None where it lists none.
@@ -107,7 +107,14 @@ class PackageIndexes:
         Raises NetworkError if the index cannot be asked.
         """
         files = self._files(index, project)
-        return next((each.sha256 for each in files if each.name == file and each.sha256), None)
+        return next(
+            (
+                listed_file.sha256
+                for listed_file in files
+                if listed_file.name == file and listed_file.sha256
+            ),
+            None,
+        )
 
     def listing(self, index: str, project: str) -> Listing | None:
         """An index's files of a project; None where it does not have the project.

@@ -35,19 +35,19 @@ def read_pip_settings(environment: Mapping[str, str] | None = None) -> PipSettin
     """pip's settings as its environment variables and files have them; damaged files are passed
     over, for pip itself complains of them."""
     variables = os.environ if environment is None else environment
-    values: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for file in _files(variables):
-        values |= _read(file)
+        settings |= _read(file)
     for name in ("index-url", "extra-index-url", "cert", "proxy", "trusted-host"):
-        said = variables.get(f"PIP_{name.upper().replace('-', '_')}")
-        if said:
-            values[name] = said
+        variable = variables.get(f"PIP_{name.upper().replace('-', '_')}")
+        if variable:
+            settings[name] = variable
     return PipSettings(
-        index_url=values.get("index-url"),
-        extra_index_urls=tuple(values.get("extra-index-url", "").split()),
-        cert=values.get("cert"),
-        proxy=values.get("proxy"),
-        trusted_hosts=tuple(values.get("trusted-host", "").split()),
+        index_url=settings.get("index-url"),
+        extra_index_urls=tuple(settings.get("extra-index-url", "").split()),
+        cert=settings.get("cert"),
+        proxy=settings.get("proxy"),
+        trusted_hosts=tuple(settings.get("trusted-host", "").split()),
     )
 
 
@@ -82,11 +82,11 @@ def _read(path: Path) -> dict[str, str]:
         parser.read(path, encoding="utf-8")
     except (OSError, UnicodeDecodeError, configparser.Error):
         return {}
-    values: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for section in _SECTIONS:
         if parser.has_section(section):
-            values |= {key.replace("_", "-"): value for key, value in parser.items(section)}
-    return values
+            settings |= {key.replace("_", "-"): value for key, value in parser.items(section)}
+    return settings
 
 
 __all__ = ["PipSettings", "read_pip_settings"]

@@ -34,13 +34,13 @@ def releases_of(listing: Listing) -> dict[str, list[File]]:
     A version is spelled as in the names of its wheels. Only wheels that some supported platform
     and Python can take are there, and source distributions; names that are none are passed over.
     """
-    found: dict[Version, list[File]] = {}
+    files_by_version: dict[Version, list[File]] = {}
     spelled: dict[Version, str] = {}
     for file in listing.files:
         if not file.is_wheel:
             version = _sdist_version(file.name, listing.project)
             if version is not None:
-                found.setdefault(version, []).append(file)
+                files_by_version.setdefault(version, []).append(file)
             continue
         parts = wheel_parts(file.name)
         if parts is None or canonical(parts["dist"]) != listing.project:
@@ -50,8 +50,11 @@ def releases_of(listing: Listing) -> dict[str, list[File]]:
             continue
         # A wheel's name is made of the release's version again.
         if spelled.setdefault(version, parts["version"]) == parts["version"]:
-            found.setdefault(version, []).append(file)
-    return {spelled.get(version, str(version)): found[version] for version in sorted(found)}
+            files_by_version.setdefault(version, []).append(file)
+    return {
+        spelled.get(version, str(version)): files_by_version[version]
+        for version in sorted(files_by_version)
+    }
 
 
 def listed_row(files: list[File]) -> Row:
@@ -114,23 +117,23 @@ def is_kept(tags: str) -> bool:
     """Whether some supported Python on some supported platform takes such a wheel."""
     python, abi, platform = tags.split("-")[-3:]
     return any(of_wheel_tag(tag) for tag in platform.split(".")) and any(
-        _takes(each, one) for each in python.split(".") for one in abi.split(".")
+        _takes(python_tag, one) for python_tag in python.split(".") for one in abi.split(".")
     )
 
 
 def _takes(python: str, abi: str) -> bool:
-    found = re.fullmatch(r"(py|cp)3(\d*)", python)
-    if found is None:
+    match = re.fullmatch(r"(py|cp)3(\d*)", python)
+    if match is None:
         return False
-    if found[1] == "py" or abi == "abi3":
+    if match[1] == "py" or abi == "abi3":
         return True
-    return bool(found[2]) and int(found[2]) >= OLDEST_MINOR
+    return bool(match[2]) and int(match[2]) >= OLDEST_MINOR
 
 
 def wheel_parts(name: str) -> dict[str, str] | None:
     """`dist`, `version`, `local` and `tags` of a wheel's name, as they are spelled."""
-    found = _WHEEL.fullmatch(name)
-    return found.groupdict() if found else None
+    match = _WHEEL.fullmatch(name)
+    return match.groupdict() if match else None
 
 
 def _version(text: str) -> Version | None:

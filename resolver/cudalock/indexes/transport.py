@@ -96,7 +96,9 @@ class Cached(httpx.BaseTransport):
         asked = httpx.Request(
             request.method,
             url,
-            headers=[each for each in request.headers.raw if each[0].lower() != b"authorization"],
+            headers=[
+                header for header in request.headers.raw if header[0].lower() != b"authorization"
+            ],
             extensions={
                 **request.extensions,
                 _AUTHORIZATION: authorization,

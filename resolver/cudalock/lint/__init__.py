@@ -28,21 +28,21 @@ def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
 
     A file so damaged that it cannot be read is a defect like the others.
     """
-    found: dict[Defect, None] = {}
-    for each in lints:
+    defects: dict[Defect, None] = {}
+    for check in lints:
         try:
-            found.update(dict.fromkeys(each(matrix)))
+            defects.update(dict.fromkeys(check(matrix)))
         except MatrixError as error:
             says = error.message.removeprefix(f"{error.file}: ").removeprefix(f"{error.key}: ")
-            found[Defect(error.file, error.key, says)] = None
-    return sorted(found)
+            defects[Defect(error.file, error.key, says)] = None
+    return sorted(defects)
 
 
 def new_defects(before: Matrix, after: Matrix) -> list[Defect]:
     """What is wrong with a matrix and was not with the one that it was made from."""
-    found = lint(after)
-    known = set(lint(before)) if found else set()
-    return [defect for defect in found if defect not in known]
+    defects = lint(after)
+    known = set(lint(before)) if defects else set()
+    return [defect for defect in defects if defect not in known]
 
 
 __all__ = ["LINTS", "Defect", "Lint", "lint", "new_defects"]

@@ -54,7 +54,7 @@ class _Machine(NamedTuple):
 
 def _installs(tags: Tags, build: Build) -> bool:
     """Whether a wheel of a build has one of the tags; a name that is none has another lint."""
-    return fits_any((each for each in build.tags if each.count("-") >= 2), tags)
+    return fits_any((tag for tag in build.tags if tag.count("-") >= 2), tags)
 
 
 @cache
@@ -88,13 +88,13 @@ def pins(matrix: Matrix) -> Iterator[Defect]:
     """What a build of the framework pins is held, and has a wheel for the platform."""
     machines = _machines()
     for release in _framework(matrix):
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for position, build in enumerate(release.builds):
             for machine in machines:
                 if machine.takes(build):
                     for _, says in _missing(matrix, machine, build):
-                        found.setdefault(says, position)
-        for says, position in found.items():
+                        counts.setdefault(says, position)
+        for says, position in counts.items():
             yield of_release(release, says, position)
 
 
@@ -102,13 +102,13 @@ def lacking(matrix: Matrix) -> set[str]:
     """The projects of which something is missing that a build of the framework pins, or a ranked
     project requires: the names that `pins` and `names` speak of."""
     machines = _machines()
-    found: set[str] = {name for name, _ in _names(matrix, machines)}
+    names: set[str] = {name for name, _ in _names(matrix, machines)}
     for release in _framework(matrix):
         for build in release.builds:
             for machine in machines:
                 if machine.takes(build):
-                    found |= {name for name, _ in _missing(matrix, machine, build)}
-    return found
+                    names |= {name for name, _ in _missing(matrix, machine, build)}
+    return names
 
 
 def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[str, str]]:
@@ -116,28 +116,32 @@ def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[
         if not _is_pin(requirement):
             continue
         name = canonicalize_name(requirement.name)
-        held = matrix.project(name)
+        project = matrix.project(name)
         plain = f"{requirement.name}{requirement.specifier}"
         hit = (
-            [each for each in held.versions if requirement.specifier.contains(each)] if held else []
+            [each for each in project.versions if requirement.specifier.contains(each)]
+            if project
+            else []
         )
-        if not held or not hit:
+        if not project or not hit:
             yield name, f"pins {plain}, which is not held"
         elif not any(
-            machine.takes(each) for version in hit for each in held.release(version).builds
+            machine.takes(each) for version in hit for each in project.release(version).builds
         ):
             yield name, f"pins {plain}, which has no wheel for {machine.platform}"
 
 
 def _is_pin(requirement: Requirement) -> bool:
-    exact = [str(each) for each in requirement.specifier if each.operator == "=="]
+    exact = [str(specifier) for specifier in requirement.specifier if specifier.operator == "=="]
     return bool(exact) and not exact[0].endswith("*")
 
 
 def names(matrix: Matrix) -> Iterator[Defect]:
     """Every name that a wheel of a ranked project requires is held, so that a goal of the stack
     solves without a network."""
-    for name, release in sorted(_names(matrix, _machines()), key=lambda each: each[0]):
+    for name, release in sorted(
+        _names(matrix, _machines()), key=lambda named_release: named_release[0]
+    ):
         yield of_release(release, f"requires {name}, which is not held")
 
 
@@ -161,10 +165,12 @@ def framework_labels(matrix: Matrix) -> Iterator[Defect]:
         made_with = set()
         for position, build in enumerate(release.builds):
             cuda = build.row(CUDA.name)
-            made_with |= {".".join(each.split(".")[:2]) for each in cuda}
-            if not cuda or not all(each == NONE or _CUDA.fullmatch(each) for each in cuda):
-                said = " or ".join(map(repr, cuda)) or "missing"
-                yield of_release(release, f"the label `cuda` is {said}", position)
+            made_with |= {".".join(cuda_version.split(".")[:2]) for cuda_version in cuda}
+            if not cuda or not all(
+                cuda_version == NONE or _CUDA.fullmatch(cuda_version) for cuda_version in cuda
+            ):
+                cuda_text = " or ".join(map(repr, cuda)) or "missing"
+                yield of_release(release, f"the label `cuda` is {cuda_text}", position)
             if not set(build.row("cxx11abi")) <= {"0", "1"}:
                 yield of_release(release, "the label `cxx11abi` is neither 0 nor 1", position)
         default = release.default.get(CUDA.name)
@@ -179,7 +185,7 @@ def companions(matrix: Matrix) -> Iterator[Defect]:
     framework is held.
     """
     framework = matrix.framework or ""
-    held = matrix.project(framework)
+    companion = matrix.project(framework)
     for release in releases(matrix):
         for position, build in enumerate(release.builds):
             for says in _cuda(matrix, build):
@@ -187,7 +193,9 @@ def companions(matrix: Matrix) -> Iterator[Defect]:
             for version in build.row(framework):
                 for says in _pair(framework, version, build):
                     yield of_release(release, says, position)
-                if held and not any(_begins(each, version) for each in held.versions):
+                if companion and not any(
+                    _begins(version_listed, version) for version_listed in companion.versions
+                ):
                     says = f"is built for {framework} {version}, which is not held"
                     yield of_release(release, says, position)
 
@@ -207,7 +215,7 @@ def _cuda(matrix: Matrix, build: Build) -> Iterator[str]:
     labels = build.row(CUDA.name)
     if index is None or index.cuda is None or not labels:
         return
-    if not any(_begins(each, index.cuda) for each in labels):
+    if not any(_begins(cuda_label, index.cuda) for cuda_label in labels):
         yield f"the label `cuda` is {' or '.join(labels)}, and its index is CUDA {index.cuda}"
 
 
@@ -245,8 +253,8 @@ def _contradicted(
         for demand in fact.beside
         if demand.template.name in matrix.projects
     }
-    replaced = {each.requirement for each in matrix.replacements}
-    said = set()
+    replaced = {replacement.requirement for replacement in matrix.replacements}
+    reported = set()
     for machine in machines if ruled else ():
         if not machine.takes(build) or not _holds(fact, machine):
             continue
@@ -255,13 +263,17 @@ def _contradicted(
             if name not in ruled or name in replaced or not _is_pin(requirement):
                 continue
             clause = ruled[name].template.fill(build.labels)
-            pinned = next(each.version for each in requirement.specifier if each.operator == "==")
+            pinned = next(
+                replacement.version
+                for replacement in requirement.specifier
+                if replacement.operator == "=="
+            )
             allowed = clause is None or any(
                 accepts(text, pinned) for text in clause.specifiers if text != NONE
             )
             if ruled[name].verb == "conflicts" or not allowed:
-                said.add(f"pins {requirement.name}=={pinned}, which {fact.id} rules out")
-    yield from sorted(said)
+                reported.add(f"pins {requirement.name}=={pinned}, which {fact.id} rules out")
+    yield from sorted(reported)
 
 
 def _holds(fact: Fact, machine: _Machine) -> bool:
@@ -282,8 +294,8 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
                 yield Defect(_TOOLKITS, f"{key}.platforms", f"{unknown[0]!r} is no platform")
         for platform, tags in machines.items():
             for name, version in matrix.toolkits.pins(release, (), platform).items():
-                held = matrix.project(name)
-                builds = held.release(version).builds if held and version in held else ()
+                project = matrix.project(name)
+                builds = project.release(version).builds if project and version in project else ()
                 if not any(_installs(tags, build) for build in builds):
                     says = f"{name} {version} has no wheel for {platform}"
                     yield Defect(_TOOLKITS, f"{key}.pins", says)
@@ -291,9 +303,9 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
 
 def gpus(matrix: Matrix) -> Iterator[Defect]:
     """A GPU has a compute capability."""
-    for name, value in matrix.gpus.by_name.items():
-        if not re.fullmatch(r"\d{1,2}\.\d", value):
-            yield Defect("gpus.json", f"gpus[{name!r}]", f"{value!r} is no compute capability")
+    for name, capability in matrix.gpus.by_name.items():
+        if not re.fullmatch(r"\d{1,2}\.\d", capability):
+            yield Defect("gpus.json", f"gpus[{name!r}]", f"{capability!r} is no compute capability")
 
 
 def header(matrix: Matrix) -> Iterator[Defect]:

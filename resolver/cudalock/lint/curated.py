@@ -50,13 +50,13 @@ def sources(matrix: Matrix) -> Iterator[Defect]:
             yield of_fact(fact, "checked", f"is no date: {fact.checked!r}")
         if fact.says.endswith("."):
             yield of_fact(fact, "says", "ends with a full stop")
-        for key, value, known in (
+        for key, text, known in (
             ("basis", fact.basis, BASES),
             ("effect", fact.effect, EFFECTS),
             ("scope", fact.scope, SCOPES),
         ):
-            if value not in known:
-                yield of_fact(fact, key, f"{value!r} is none of {', '.join(known)}")
+            if text not in known:
+                yield of_fact(fact, key, f"{text!r} is none of {', '.join(known)}")
         try:
             parse_marker(fact.when or "python_version > '0'")
         except InvalidMarker as error:
@@ -112,18 +112,18 @@ def clauses(matrix: Matrix) -> Iterator[Defect]:
 
 def labels(matrix: Matrix) -> Iterator[Defect]:
     """A label that a fact names is on some row: a misspelt one would apply nowhere, silently."""
-    held = {
+    label_names = {
         label for release in releases(matrix) for build in release.builds for label in build.labels
     }
     for fact in _facts(matrix):
         if fact.component not in matrix.projects:
             continue
-        asked = {
+        used_names = {
             label
             for demand in (*fact.beside, *fact.of_machine)
             for label in demand.template.label_names
         }
-        for label in sorted((asked | set(fact.where)) - held - {VERSION, DIST, *PLACE}):
+        for label in sorted((used_names | set(fact.where)) - label_names - {VERSION, DIST, *PLACE}):
             yield of_fact(fact, "where", f"names the label `{label}`, which no row has")
 
 
@@ -144,9 +144,9 @@ def platform_aliases(matrix: Matrix) -> Iterator[Defect]:
                 yield Defect(file, "alias.fact", f"`{alias.fact}` is no fact")
             if alias.name not in matrix.projects:
                 yield Defect(file, "alias.name", f"`{alias.name}` is not held")
-        for each in component.replacements:
-            if each.fact not in matrix.facts:
-                yield Defect(file, f"fact[{each.fact}]", "is no fact")
+        for replacement in component.replacements:
+            if replacement.fact not in matrix.facts:
+                yield Defect(file, f"fact[{replacement.fact}]", "is no fact")
 
 
 def aliases(matrix: Matrix) -> Iterator[Defect]:
@@ -155,10 +155,10 @@ def aliases(matrix: Matrix) -> Iterator[Defect]:
     for component in matrix.components.values():
         for alias in component.aliases:
             owners.setdefault(canonicalize_name(alias.replace(" ", "-")), set()).add(component.name)
-    for alias, found in owners.items():
-        for name in sorted(found) if len(found) > 1 else ():
-            others = ", ".join(sorted(found - {name}))
-            yield Defect(f"{name}.toml", "aliases", f"`{alias}` is an alias of {others} too")
+    for alias, owner_names in owners.items():
+        for name in sorted(owner_names) if len(owner_names) > 1 else ():
+            other_owners = ", ".join(sorted(owner_names - {name}))
+            yield Defect(f"{name}.toml", "aliases", f"`{alias}` is an alias of {other_owners} too")
 
 
 def _facts(matrix: Matrix) -> Iterator[Fact]:

@@ -124,20 +124,22 @@ def _misspelt(text: str) -> str | None:
 def wheel_files(matrix: Matrix) -> Iterator[Defect]:
     """File names parse and are of the release, digests are digests, no file is there twice."""
     for release in releases(matrix):
-        seen: Counter[tuple[str | None, ...]] = Counter()
+        occurrences: Counter[tuple[str | None, ...]] = Counter()
         for position, build in enumerate(release.builds):
-            for says in _wheels(release, build, seen):
+            for says in _wheels(release, build, occurrences):
                 yield of_release(release, says, position)
-        for row, times in seen.items():
+        for row, times in occurrences.items():
             if times > 1:
                 yield of_release(release, f"has {row[3]} {times} times")
 
 
-def _wheels(release: Release, build: Build, seen: Counter[tuple[str | None, ...]]) -> Iterator[str]:
+def _wheels(
+    release: Release, build: Build, occurrences: Counter[tuple[str | None, ...]]
+) -> Iterator[str]:
     version = f"{release.version}+{build.local}" if build.local else release.version
     for row, wheel in zip(build.rows, build.wheels, strict=True):
         file = wheel.file(release.version, build.local)
-        seen[build.index, build.builder, build.tag, file] += 1
+        occurrences[build.index, build.builder, build.tag, file] += 1
         if wheel.sha256 is not None and not _SHA256.fullmatch(wheel.sha256):
             yield f"{file}: {wheel.sha256!r} is no sha256"
         try:

@@ -46,25 +46,25 @@ class Preparation:
             self._seen |= waiting
             if not fresh:
                 return
-            found = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
-            waiting = {text for texts in found for text in texts}
+            required = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
+            waiting = {text for texts in required for text in texts}
 
     def _requires(self, text: str, is_goal: bool) -> set[str]:
         """What the newest release that meets a requirement requires on the target."""
-        wanted = parse_requirement(text)
+        requirement = parse_requirement(text)
         try:
-            project = self._projects.project(canonical(wanted.name))
+            project = self._projects.project(canonical(requirement.name))
             if project is None:
                 return set()
             count = self._projects.window if is_goal and project.window else 1
-            builds = list(islice(self._builds(project, str(wanted.specifier)), count))
+            builds = list(islice(self._builds(project, str(requirement.specifier)), count))
             if count > 1:
                 map_parallel(lambda build: build.is_readable, builds)
             requires = builds[0].requires if builds else ()
         except NetworkError:
             # The search says so, if it comes to this at all.
             return set()
-        return set(self._applying(requires, wanted.extras))
+        return set(self._applying(requires, requirement.extras))
 
     def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
         """What the target can take, newest first."""
@@ -80,7 +80,7 @@ class Preparation:
     def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
         for text in requires:
             parsed = parse_requirement(text)
-            environments = [{**self._environment, "extra": each} for each in (*extras, "")]
+            environments = [{**self._environment, "extra": extra} for extra in (*extras, "")]
             if parsed.marker is None or any(map(parsed.marker.evaluate, environments)):
                 named = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
                 yield f"{parsed.name}{named}{parsed.specifier}"

@@ -113,7 +113,7 @@ class LiveProject(Project):
     def source_only(self) -> list[str]:
         """The releases that were looked at, oldest first, if none of them has a wheel."""
         looked_at = sorted(self._parsed, key=parse_version)
-        return [] if any(self._parsed[each].builds for each in looked_at) else looked_at
+        return [] if any(self._parsed[version].builds for version in looked_at) else looked_at
 
     @property
     def unread(self) -> list[str]:
@@ -212,8 +212,8 @@ class LiveRelease(Release):
         ]
         super().__init__(project.name, version, {**row, "builds": builds})
         self._live = [
-            LiveBuild(build, self._table.get("python"), project, found)
-            for build, (_, found, _) in zip(builds, groups, strict=True)
+            LiveBuild(build, self._table.get("python"), project, metadata)
+            for build, (_, metadata, _) in zip(builds, groups, strict=True)
         ]
 
     def build(self, position: int) -> Build:

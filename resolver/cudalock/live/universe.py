@@ -90,12 +90,12 @@ class LiveUniverse:
 
         Raises NetworkError for an index that cannot be asked, naming all that were to be.
         """
-        wanted = [name for name in names if not self.matrix.component(name).is_virtual]
-        found = dict(zip(wanted, map_parallel(self._find, wanted), strict=True))
-        missed = [name for name, project in found.items() if isinstance(project, NetworkError)]
+        real_names = [name for name in names if not self.matrix.component(name).is_virtual]
+        projects = dict(zip(real_names, map_parallel(self._find, real_names), strict=True))
+        missed = [name for name, project in projects.items() if isinstance(project, NetworkError)]
         if missed:
-            self._raise(missed, found[missed[0]])
-        have = frozenset(name for name, project in found.items() if project is not None)
+            self._raise(missed, projects[missed[0]])
+        have = frozenset(name for name, project in projects.items() if project is not None)
         self._opened |= bool(have)
         return have
 
@@ -105,18 +105,18 @@ class LiveUniverse:
 
         Raises NetworkError where it cannot be asked.
         """
-        held = self.matrix.project(name)
-        if held is None or not is_plain(held):
+        matrix_project = self.matrix.project(name)
+        if matrix_project is None or not is_plain(matrix_project):
             return []
         indexes = self._package_indexes()
         try:
             listing = indexes.listing(indexes.urls[0], name)
         except NetworkError as error:
             self._raise([f"{name}=={version}"], error)
-        wanted = parse_version(version)
+        requested = parse_version(version)
         named = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else ()
         for release in named:
-            if parse_version(release.version) == wanted:
+            if parse_version(release.version) == requested:
                 self._named.setdefault(name, set()).add(release.version)
                 self._merged_projects.pop(name, None)
                 # What an old release requires may be held by nobody but an index.
@@ -149,18 +149,18 @@ class LiveUniverse:
 
         Raises NetworkError where an index has to be asked and cannot be.
         """
-        held = self.matrix.project(name)
-        if name in self._whole and held is not None:
-            return self._whole_project(held)
-        if held is not None:
+        matrix_project = self.matrix.project(name)
+        if name in self._whole and matrix_project is not None:
+            return self._whole_project(matrix_project)
+        if matrix_project is not None:
             is_merged = self._everything or self._filled or name in self._named
-            return self._merged(held) if is_merged else held
+            return self._merged(matrix_project) if is_merged else matrix_project
         if not self._opened or self.matrix.component(name).is_virtual:
             return None
-        found = self._find(name)
-        if isinstance(found, NetworkError):
-            self._raise([name], found)
-        return found if isinstance(found, LiveProject) else None
+        live_project = self._find(name)
+        if isinstance(live_project, NetworkError):
+            self._raise([name], live_project)
+        return live_project if isinstance(live_project, LiveProject) else None
 
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
         """The wheel's address; None on the package index, whose addresses are looked up."""
@@ -193,26 +193,26 @@ class LiveUniverse:
         with self._lock:
             return self._live.setdefault(name, project)
 
-    def _merged(self, held: Project) -> Project:
+    def _merged(self, matrix_project: Project) -> Project:
         """The project with releases of the package index that the matrix does not hold.
 
         Only where all wheels are of that index and alike: what a build of the others was made with
         is more than a listing says.
         """
         with self._lock:
-            if held.name in self._merged_projects:
-                return self._merged_projects[held.name]
+            if matrix_project.name in self._merged_projects:
+                return self._merged_projects[matrix_project.name]
         indexes = self._package_indexes()
-        listing = indexes.listing(indexes.urls[0], held.name)
-        found: Project = held
+        listing = indexes.listing(indexes.urls[0], matrix_project.name)
+        merged: Project = matrix_project
         if listing is not None:
-            live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], held)
-            if live.added and is_plain(held):
-                found = live
-            elif self._everything and (newer := live.newest_wheels(held)):
-                self._left_out[held.name] = newer
+            live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], matrix_project)
+            if live.added and is_plain(matrix_project):
+                merged = live
+            elif self._everything and (newer := live.newest_wheels(matrix_project)):
+                self._left_out[matrix_project.name] = newer
         with self._lock:
-            return self._merged_projects.setdefault(held.name, found)
+            return self._merged_projects.setdefault(matrix_project.name, merged)
 
     def takes(self, version: str, held: Project) -> bool:
         """Whether a release is taken that the matrix does not hold, of a project that it does."""
@@ -253,10 +253,12 @@ class LiveUniverse:
         if live:
             notes.append(f"from a live listing, not from the matrix: {', '.join(sorted(live))}")
         if self._left_out:
-            left = ", ".join(f"{name} {self._left_out[name]}" for name in sorted(self._left_out))
+            passed_over = ", ".join(
+                f"{name} {self._left_out[name]}" for name in sorted(self._left_out)
+            )
             notes.append(
                 "newer than the matrix, and not looked at, for a listing does not say what its"
-                f" builds are made with: {left}; `cudalock matrix update` brings them"
+                f" builds are made with: {passed_over}; `cudalock matrix update` brings them"
             )
         if self._lost_extras and (lost := self._lost_extras & self._required(pinned)):
             named = ", ".join(sorted(lost))
@@ -273,36 +275,36 @@ class LiveUniverse:
             for build in project.release(version).builds[:1]
             for text in build.requires
         ]
-        found: set[str] = set()
-        asked = {name: set(extras) for name, extras in self._asked_extras.items()}
+        required: set[str] = set()
+        requested_extras = {name: set(extras) for name, extras in self._asked_extras.items()}
         for _ in texts:
-            before = len(found)
+            before = len(required)
             for name, text in texts:
                 own = set(re.findall(r'extra == "([^"]+)"', text))
-                wanted = parse_requirement(text)
-                if wanted.extras and (not own or own & asked.get(name, set())):
-                    other = canonical(wanted.name)
-                    asked.setdefault(other, set()).update(wanted.extras)
-                    found.add(f"{other}[{','.join(sorted(wanted.extras))}]")
-            if len(found) == before:
+                requirement = parse_requirement(text)
+                if requirement.extras and (not own or own & requested_extras.get(name, set())):
+                    other = canonical(requirement.name)
+                    requested_extras.setdefault(other, set()).update(requirement.extras)
+                    required.add(f"{other}[{','.join(sorted(requirement.extras))}]")
+            if len(required) == before:
                 break
-        return found
+        return required
 
     def troubles(self) -> tuple[str, ...]:
         """What was wanted of projects that are not held, and cannot be had."""
-        found = []
+        sentences = []
         for name, project in sorted(self._live.items()):
             if project is None:
-                found.append(f"{name} is in no package index that was asked")
+                sentences.append(f"{name} is in no package index that was asked")
             elif versions := project.source_only:
                 shown = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
-                found.append(
+                sentences.append(
                     f"{name} {shown} has no wheel, only a source distribution that would have to"
                     " be compiled"
                 )
             elif project.unread:
-                found.append(f"the metadata of {', '.join(project.unread)} cannot be read")
-        return tuple(found)
+                sentences.append(f"the metadata of {', '.join(project.unread)} cannot be read")
+        return tuple(sentences)
 
     def _is_live(self, name: str, version: str) -> bool:
         project = self._live.get(name) or self._merged_projects.get(name)
@@ -392,23 +394,25 @@ class LiveUniverse:
         for text in requires:
             if "[" not in text.partition(";")[0]:
                 continue
-            wanted = parse_requirement(text)
-            name = canonical(wanted.name)
-            held = self.matrix.project(name)
-            if held is None or all(map(held.mentions_extra, wanted.extras)):
+            requirement = parse_requirement(text)
+            name = canonical(requirement.name)
+            matrix_project = self.matrix.project(name)
+            if matrix_project is None or all(
+                map(matrix_project.mentions_extra, requirement.extras)
+            ):
                 continue
-            lost = f"{name}[{','.join(sorted(wanted.extras))}]"
+            lost = f"{name}[{','.join(sorted(requirement.extras))}]"
             if name in self._whole:
                 self._whole[name].add(lost)
                 continue
-            if is_plain(held) and self._is_listed(name):
+            if is_plain(matrix_project) and self._is_listed(name):
                 self._whole[name] = {lost}
                 self._was_extended = True
                 # What an extra brings may be held by nobody but an index.
                 self._opened = True
                 continue
             self._lost_extras.add(lost)
-            if is_plain(held):
+            if is_plain(matrix_project):
                 unasked.append(lost)
         return unasked
 
@@ -422,33 +426,33 @@ class LiveUniverse:
             return True
         return False
 
-    def _whole_project(self, held: Project) -> Project:
+    def _whole_project(self, matrix_project: Project) -> Project:
         """A held project as the index has it: the same releases, with the requirements of extras,
         which the matrix leaves out."""
         with self._lock:
-            if held.name in self._whole_projects:
-                return self._whole_projects[held.name]
+            if matrix_project.name in self._whole_projects:
+                return self._whole_projects[matrix_project.name]
         indexes = self._package_indexes()
-        listing = indexes.listing(indexes.urls[0], held.name)
+        listing = indexes.listing(indexes.urls[0], matrix_project.name)
         if listing is None:
-            return held
-        live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], held, anew=True)
+            return matrix_project
+        live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], matrix_project, anew=True)
         with self._lock:
-            return self._whole_projects.setdefault(held.name, live)
+            return self._whole_projects.setdefault(matrix_project.name, live)
 
     def leads_to(self, name: str, other: str) -> bool:
         """Whether a project leads to another by projects that only an index has."""
-        waiting, seen = [name], {name}
-        for each in waiting:  # grows
-            project = self._live.get(each) or self._whole_projects.get(each)
+        waiting, reached = [name], {name}
+        for name_reached in waiting:  # grows
+            project = self._live.get(name_reached) or self._whole_projects.get(name_reached)
             for required in project.required() if isinstance(project, LiveProject) else ():
                 if required == other:
                     return True
-                if required not in seen:
-                    seen.add(required)
+                if required not in reached:
+                    reached.add(required)
                     waiting.append(required)
-        held = self.matrix.project(name)
-        return held is not None and held.mentions(other)
+        matrix_project = self.matrix.project(name)
+        return matrix_project is not None and matrix_project.mentions(other)
 
     def read(self, project: LiveProject, file: File) -> Metadata | None:
         """The metadata of a listed wheel. Raises NetworkError."""
@@ -470,11 +474,11 @@ class LiveUniverse:
         and are not known."""
         from cudalock.indexes.metadata import Metadata
 
-        held = self.matrix.project(project.name)
+        matrix_project = self.matrix.project(project.name)
         version = project.version_of(file)
-        if held is None or version not in held:
+        if matrix_project is None or version not in matrix_project:
             return None
-        builds = held.release(version).builds
+        builds = matrix_project.release(version).builds
         self._lost_extras |= self._whole.get(project.name, set())
         return Metadata(project.name, version, None, builds[0].requires if builds else ())
 
@@ -485,15 +489,17 @@ class LiveUniverse:
         and nothing else. Raises NetworkError for an extra of the goal's own that is not known, and
         that with `offline` nobody can be asked for.
         """
-        wanted = frozenset(text.partition(";")[0] for text in requirements)
+        texts = frozenset(text.partition(";")[0] for text in requirements)
         # An extra that the goal itself asks for, of a project held without its extras.
-        if unasked := self._noted(sorted(wanted)):
+        if unasked := self._noted(sorted(texts)):
             self._raise(unasked, None)
         self._was_extended = False
-        for text in wanted:
-            asked = parse_requirement(text)
-            self._asked_extras.setdefault(canonical(asked.name), set()).update(asked.extras)
-        key = (wanted, target, self.window)
+        for text in texts:
+            requirement = parse_requirement(text)
+            self._asked_extras.setdefault(canonical(requirement.name), set()).update(
+                requirement.extras
+            )
+        key = (texts, target, self.window)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
-            Preparation(self, target).run(set(wanted))
+            Preparation(self, target).run(set(texts))

@@ -60,9 +60,9 @@ def compute_digests(
     first; then, where too few lack one, those computed longest ago, to see whether they still are
     what they were. Raises UnknownName for a project that is not held, OutputError.
     """
-    wanted = [canonical(name) for name in names] or _by_rank(matrix)
+    project_names = [canonical(name) for name in names] or _by_rank(matrix)
     files: dict[str, IndexFile] = {}
-    for name in wanted:
+    for name in project_names:
         file = read_index_file(matrix, name)
         if file is None:
             raise UnknownName(f"`{name}` is not in the matrix")
@@ -109,19 +109,19 @@ def _compute_all(
     web: Web, subjects: Sequence[Subject], stage: Path, today: str, progress: Progress
 ) -> _Computed:
     """Each wheel brought in turn, and taken away again."""
-    found = _Computed([], [], [])
+    computed = _Computed([], [], [])
     scratch = Path(tempfile.mkdtemp(dir=stage))
     for number, subject in enumerate(subjects, 1):
         try:
             change = _compute(web, subject, scratch / "wheel.whl", today)
         except CudalockError as error:
-            found.failures.append(Failure(subject.file, error.message, error.hints))
+            computed.failures.append(Failure(subject.file, error.message, error.hints))
         else:
-            found.told.append(f"sha256 of {subject.file} is {subject.row[1]}")
-            found.changes.extend([change] if change else [])
+            computed.told.append(f"sha256 of {subject.file} is {subject.row[1]}")
+            computed.changes.extend([change] if change else [])
         progress(subject.file, number, len(subjects))
     shutil.rmtree(scratch)
-    return found
+    return computed
 
 
 def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | None:
@@ -136,9 +136,9 @@ def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | N
         return change._replace(rehashed=(f"{subject.file} (sha256 {digest} now)",))
     if row[1] is not None and row[2][COMPUTED] == today:
         return None
-    more = {**(row[2] if len(row) > 2 else {}), COMPUTED: today}
-    more.pop("size", None)
-    row[:] = [row[0], digest, more]
+    columns = {**(row[2] if len(row) > 2 else {}), COMPUTED: today}
+    columns.pop("size", None)
+    row[:] = [row[0], digest, columns]
     return change._replace(changed=(subject.file,))
 
 
@@ -147,9 +147,9 @@ def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
     without, computed = [], []
     for name, file in files.items():
         for version in sorted(file.releases, key=Version, reverse=True):
-            found = list(_of_release(matrix, name, version, file.releases[version]))
-            without += [subject for subject in found if subject.row[1] is None]
-            computed += [subject for subject in found if subject.row[1] is not None]
+            subjects = list(_of_release(matrix, name, version, file.releases[version]))
+            without += [subject for subject in subjects if subject.row[1] is None]
+            computed += [subject for subject in subjects if subject.row[1] is not None]
     computed.sort(key=lambda subject: str(subject.row[2][COMPUTED]))
     return [*without, *computed]
 
@@ -161,7 +161,10 @@ def _of_release(
     project = matrix.project(name)
     builds = project.release(version).builds if project else ()
     rows = [row["wheels"] for row in table.get("builds", ())] or [table.get("wheels", [])]
-    pairs = sorted(zip(builds, rows, strict=False), key=lambda each: KNOWN.index(each[0].known))
+    pairs = sorted(
+        zip(builds, rows, strict=False),
+        key=lambda build_and_row: KNOWN.index(build_and_row[0].known),
+    )
     for build, wheels in pairs:
         for position, row in enumerate(wheels):
             wheel = build.wheel(position)
@@ -173,8 +176,8 @@ def _of_release(
 
 def _by_rank(matrix: Matrix) -> list[str]:
     def rank(name: str) -> tuple[int, str]:
-        found = matrix.component(name).rank
-        return (UNRANKED if found is None else found, name)
+        project_rank = matrix.component(name).rank
+        return (UNRANKED if project_rank is None else project_rank, name)
 
     return sorted(matrix.projects, key=rank)
 

@@ -35,10 +35,10 @@ class Pattern(NamedTuple):
         parts: dict[str, list[str]] = {}
         for group, text in sorted(match.groupdict().items()):
             label = group.partition(_PART)[0]
-            meant = self.values[label].get(text or "") if label in self.values else text
-            if meant and self.is_for(label, tags):
-                parts.setdefault(label, []).append(meant)
-        return {label: ".".join(found) for label, found in parts.items()}
+            label_value = self.values[label].get(text or "") if label in self.values else text
+            if label_value and self.is_for(label, tags):
+                parts.setdefault(label, []).append(label_value)
+        return {label: ".".join(groups) for label, groups in parts.items()}
 
     def is_for(self, label: str, tags: str) -> bool:
         """Whether wheels of these tags have the label."""
@@ -91,10 +91,14 @@ class Patterns:
         ]
         cuda = labels.get(CUDA.name, "")
         builds = [
-            build for build in builds if any(_begins(each, cuda) for each in build.row(CUDA.name))
+            build for build in builds if any(_begins(label, cuda) for label in build.row(CUDA.name))
         ] or builds
-        found = {name: {build.row(name) for build in builds if build.row(name)} for name in names}
-        return {name: next(iter(said))[0] for name, said in found.items() if len(said) == 1}
+        labels_by_name = {
+            name: {build.row(name) for build in builds if build.row(name)} for name in names
+        }
+        return {
+            name: next(iter(said))[0] for name, said in labels_by_name.items() if len(said) == 1
+        }
 
 
 def _begins(version: str, prefix: str) -> bool:

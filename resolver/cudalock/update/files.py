@@ -51,11 +51,11 @@ class IndexFile(NamedTuple):
 
 def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
     """What is held of a project; None where it is not. Raises MatrixError for a damaged file."""
-    held = matrix.project(project)
-    if held is None:
+    project_rows = matrix.project(project)
+    if project_rows is None:
         return None
     table = json.loads(matrix.file(f"index/{project}.json").read_text(encoding="utf-8"))
-    return IndexFile(project, held.retrieved, held.sources, table["releases"])
+    return IndexFile(project, project_rows.retrieved, project_rows.sources, table["releases"])
 
 
 def copy_matrix(matrix: Matrix, folder: Path) -> None:
@@ -179,26 +179,26 @@ def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -
     one in use. Raises OutputError.
     """
     root = data / USER_FOLDER
-    made, folder = stage.parent / "refreshed", root / version
+    new_folder, folder = stage.parent / "refreshed", root / version
     files: dict[str, str] = {}
     try:
         for name in GENERATED:
             for path in sorted((stage / name).glob("*.json")):
                 content = path.read_bytes()
                 if not _is_embedded(matrix.directory / name / path.name, content):
-                    (made / name).mkdir(parents=True, exist_ok=True)
-                    (made / name / path.name).write_bytes(content)
+                    (new_folder / name).mkdir(parents=True, exist_ok=True)
+                    (new_folder / name / path.name).write_bytes(content)
                     files[f"{name}/{path.name}"] = checksum(content)
-        made.mkdir(parents=True, exist_ok=True)
+        new_folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "schema": USER_SCHEMA,
             "version": version,
             "base": matrix.embedded_version,
             "files": files,
         }
-        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+        (new_folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         shutil.rmtree(folder, ignore_errors=True)
-        made.replace(folder)
+        new_folder.replace(folder)
         write_atomically(root / CURRENT, version.encode("ascii"))
     except OSError as error:
         raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None

@@ -110,8 +110,8 @@ def is_wanted(version: str, held: Project | None) -> bool:
     oldest and the newest does not exist."""
     if held is None or not held.versions:
         return not Version(version).is_prerelease
-    found = Version(version)
-    return version in held or (not found.is_prerelease and found >= Version(held.versions[0]))
+    parsed = Version(version)
+    return version in held or (not parsed.is_prerelease and parsed >= Version(held.versions[0]))
 
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:
@@ -143,11 +143,13 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
     if index.id != PACKAGE_INDEX:
         return Found(version, tuple(wheels))
     row = listed_row(list(files))
-    said: dict[str, Any] = {key: row[key] for key in LISTED if key in row and key != "requires"}
+    release_row: dict[str, Any] = {
+        key: row[key] for key in LISTED if key in row and key != "requires"
+    }
     if base:
-        said["requires"] = list(base)
+        release_row["requires"] = list(base)
     wheels = [wheel._replace(python=row.get("python")) for wheel in wheels]
-    return Found(version, tuple(wheels), said)
+    return Found(version, tuple(wheels), release_row)
 
 
 def _groups(
@@ -222,17 +224,21 @@ def _wheel(
 
 
 def _without(requires: Iterable[str], extras: frozenset[str] | None) -> tuple[str, ...]:
-    return tuple(each for each in requires if extras is None or set(_EXTRA.findall(each)) <= extras)
+    return tuple(
+        requirement
+        for requirement in requires
+        if extras is None or set(_EXTRA.findall(requirement)) <= extras
+    )
 
 
 def _known(held: Project | None, index: Index) -> dict[str, Build]:
     """The builds whose METADATA was read, by the digests of their wheels."""
-    found: dict[str, Build] = {}
+    builds_by_hash: dict[str, Build] = {}
     for release in held or ():
         for build in release.builds:
             if build.index == index.id and build.known == KNOWN[0]:
-                found |= {str(row[1]): build for row in build.rows if row[1]}
-    return found
+                builds_by_hash |= {str(row[1]): build for row in build.rows if row[1]}
+    return builds_by_hash
 
 
 def _extras(held: Project | None) -> frozenset[str] | None:

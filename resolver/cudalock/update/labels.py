@@ -51,9 +51,9 @@ class LabelRules:
         pins = None if requires is None else pinned(requires, tags)
         for row in self._matrix.labels:
             if _applies(row, project, version, index, tags):
-                value = row.get("value") or _of_pins(row, pins)
-                if value:
-                    labels[row["label"]] = value
+                label_value = row.get("value") or _of_pins(row, pins)
+                if label_value:
+                    labels[row["label"]] = label_value
         return labels
 
 
@@ -70,9 +70,9 @@ def _applies(row: Mapping[str, Any], project: str, version: str, index: str, tag
 def _of_pins(row: Mapping[str, Any], pins: Mapping[str, str] | None) -> str | None:
     if pins is None:
         return None
-    found = [pins[name] for name in row["pins"] if name in pins]
+    pinned_versions = [pins[name] for name in row["pins"] if name in pins]
     otherwise: str | None = row.get("otherwise")
-    return found[0] if found else otherwise
+    return pinned_versions[0] if pinned_versions else otherwise
 
 
 def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
@@ -84,7 +84,7 @@ def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
     pins: dict[str, str] = {}
     for text in requires:
         requirement = parse_requirement(text)
-        if any(_holds(requirement.marker, each) for each in environments):
+        if any(_holds(requirement.marker, environment) for environment in environments):
             for specifier in requirement.specifier:
                 if specifier.operator == "==" and not specifier.version.endswith("*"):
                     pins[canonicalize_name(requirement.name)] = specifier.version.partition("+")[0]

@@ -95,12 +95,12 @@ def merge_release(
     knows builds only. A release without wheels or sdist is None.
     """
     heads = _heads(held or {})
-    kept = [(head, rows) for head, rows in heads if not place.has(head)]
+    other_heads = [(head, rows) for head, rows in heads if not place.has(head)]
     here = [(head, rows) for head, rows in heads if place.has(head)]
     wheels = list(wheels)
     merged, change = _merge_place(Change(project, version, held is None), place, here, wheels)
     release = _release_keys(held or {}, said, wheels)
-    table = _table(release, _in_order(heads, [*kept, *merged]))
+    table = _table(release, _in_order(heads, [*other_heads, *merged]))
     if not (table.get("wheels") or table.get("builds") or table.get("sdist")):
         return None, change
     if held is not None and table != held and not (change.added or change.changed or change.gone):
@@ -119,7 +119,7 @@ def _merge_place(
     groups: dict[str, tuple[Row, list[Any]]] = {}
     added, changed, rehashed = [], [], []
     listed = {wheel.key: wheel for wheel in wheels}
-    for key, wheel in sorted(listed.items(), key=lambda each: str(each[0])):
+    for key, wheel in sorted(listed.items(), key=lambda keyed_wheel: str(keyed_wheel[0])):
         if key in old:
             head, row = old[key]
             new_head, new_row = _updated(head, wheel), _row(wheel, row)
@@ -178,7 +178,7 @@ def _head(place: Place, wheel: Listed, here: list[tuple[Row, list[Any]]]) -> Row
 
 def _plain(head: Row) -> Row:
     """A row without what goes without saying."""
-    plain = {key: value for key, value in head.items() if value not in (None, {})}
+    plain = {key: content for key, content in head.items() if content not in (None, {})}
     if plain.get("known") == KNOWN[0]:
         del plain["known"]
     return plain
@@ -191,18 +191,18 @@ def system_of(tags: str) -> tuple[str, str]:
 
 
 def _row(wheel: Listed, held: list[Any] | None) -> list[Any]:
-    more = dict(_more(held)) if held else {}
+    columns = dict(_more(held)) if held else {}
     if wheel.sha256:
-        more.pop(COMPUTED, None)
+        columns.pop(COMPUTED, None)
     if wheel.dist:
-        more["dist"] = wheel.dist
+        columns["dist"] = wheel.dist
     sha256 = wheel.sha256 or (held[1] if held else None)
     # Where there is no digest, it is all that tells one file from another.
     if sha256 is not None:
-        more.pop("size", None)
+        columns.pop("size", None)
     elif wheel.size is not None:
-        more["size"] = wheel.size
-    return [wheel.tags, sha256, more] if more else [wheel.tags, sha256]
+        columns["size"] = wheel.size
+    return [wheel.tags, sha256, columns] if columns else [wheel.tags, sha256]
 
 
 def _more(row: list[Any]) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[List
     Requirements that some wheel still has stay the ones that the others are told apart from. Of a
     release without wheels no METADATA is read, so what is held of it stays.
     """
-    release = {key: value for key, value in held.items() if key not in ("wheels", "builds")}
+    release = {key: content for key, content in held.items() if key not in ("wheels", "builds")}
     if said is not None:
         old = release.get("requires")
         release |= {"yanked": None, "sdist": None, **said}
@@ -253,7 +253,7 @@ def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[List
             release["requires"] = old
         elif wheels and old and not said.get("requires"):
             release["requires"] = []
-    return {key: value for key, value in release.items() if value not in (None, False)}
+    return {key: content for key, content in release.items() if content not in (None, False)}
 
 
 def _is_still_said(requires: list[str], wheels: list[Listed]) -> bool:
@@ -294,11 +294,11 @@ def _in_order(
         for row in rows:
             places.setdefault(_identity(head, row), position)
 
-    def order(each: tuple[Row, list[Any]]) -> tuple[float, str]:
-        head, rows = each
-        found = [places[key] for key in (_identity(head, row) for row in rows) if key in places]
+    def order(head_and_rows: tuple[Row, list[Any]]) -> tuple[float, str]:
+        head, rows = head_and_rows
+        positions = [places[key] for key in (_identity(head, row) for row in rows) if key in places]
         last = kinds.get(_kind(head), len(before)) + 0.5
-        return (min(found) if found else last, json.dumps(head, sort_keys=True))
+        return (min(positions) if positions else last, json.dumps(head, sort_keys=True))
 
     return sorted(after, key=order)
 

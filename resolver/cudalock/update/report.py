@@ -108,19 +108,19 @@ class Report(NamedTuple):
             "notes": list(self.notes),
             "unread": list(self.unread),
             "failures": [
-                {"source": each.source, "says": each.says, "hints": list(each.hints)}
-                for each in self.failures
+                {"source": failure.source, "says": failure.says, "hints": list(failure.hints)}
+                for failure in self.failures
             ],
             "defects": [defect._asdict() for defect in self.defects],
             "traffic": self.traffic,
         }
 
 
-def _listed(key: str, items: Sequence[str], most: int = SHOWN) -> Iterator[str]:
-    for item in items[:most]:
-        yield f"{key}: {item}"
-    if len(items) > most:
-        yield f"{key}: and {len(items) - most} more"
+def _listed(key: str, lines: Sequence[str], most: int = SHOWN) -> Iterator[str]:
+    for line in lines[:most]:
+        yield f"{key}: {line}"
+    if len(lines) > most:
+        yield f"{key}: and {len(lines) - most} more"
 
 
 def _name(change: Change) -> str:
@@ -128,16 +128,16 @@ def _name(change: Change) -> str:
 
 
 def _sizes(change: Change) -> str:
-    said = [
-        f"{len(items)} {word}"
-        for items, word in (
+    sizes = [
+        f"{len(counted_rows)} {word}"
+        for counted_rows, word in (
             (change.added, "added"),
             (change.changed, "changed"),
             (change.gone, "gone"),
         )
-        if items
+        if counted_rows
     ]
-    return ", ".join(said) if said and change.changed != ("metadata",) else "metadata"
+    return ", ".join(sizes) if sizes and change.changed != ("metadata",) else "metadata"
 
 
 __all__ = ["Failure", "Report"]

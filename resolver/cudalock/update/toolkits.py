@@ -64,8 +64,8 @@ def read_toolkit(
         "ranges": ranges,
         "extras": {extra: sorted(named) for extra, named in sorted(extras.items())},
         "platforms": {
-            name: _platforms(each, wheels(name, pins[name]))
-            for name, each in sorted(everything.items())
+            name: _platforms(releases, wheels(name, pins[name]))
+            for name, releases in sorted(everything.items())
         },
     }
     return cuda, {key: row[key] for key in _ORDER if row.get(key)}
@@ -79,7 +79,7 @@ def merge_toolkits(
     `project` are the releases of the toolkit's project as an index file has them, `wheels` the tags
     of a package's version, empty where it is not held.
     """
-    rows, said = dict(held), []
+    rows, notes = dict(held), []
     for version, release in project.items():
         if release.get("yanked") or not _wheels(release):
             continue
@@ -90,14 +90,16 @@ def merge_toolkits(
         new["source"] = _source(version, release)
         if old is None:
             rows[cuda] = new
-            said.append(f"CUDA {cuda} is new")
+            notes.append(f"CUDA {cuda} is new")
         elif "published" in old:
             if {**new["pins"], **old["published"]} != new["pins"]:
-                said.append(f"CUDA {cuda} was corrected by hand, and what is published has changed")
+                notes.append(
+                    f"CUDA {cuda} was corrected by hand, and what is published has changed"
+                )
         elif {**old, "source": ""} != {**new, "source": ""}:
             rows[cuda] = new
-            said.append(f"CUDA {cuda} has changed")
-    return {cuda: rows[cuda] for cuda in sorted(rows, key=Version)}, said
+            notes.append(f"CUDA {cuda} has changed")
+    return {cuda: rows[cuda] for cuda in sorted(rows, key=Version)}, notes
 
 
 def merge_cudnn(
@@ -107,23 +109,25 @@ def merge_cudnn(
 
     `projects` are the releases of each of its projects as index files have them.
     """
-    found: dict[str, dict[str, list[str]]] = {}
+    versions: dict[str, dict[str, list[str]]] = {}
     yanked: dict[str, list[str]] = {}
     for name, releases in sorted(projects.items()):
         for version, release in releases.items():
-            platforms = {each for wheel in _wheels(release) for each in of_wheel_tags(wheel[0])}
+            platforms = {
+                platform for wheel in _wheels(release) for platform in of_wheel_tags(wheel[0])
+            }
             if platforms:
                 # macOS and new platforms come last, the others by name.
                 known = sorted(platforms, key=lambda name: (not PLATFORMS[name].accelerators, name))
-                found.setdefault(version, {})[name] = known
+                versions.setdefault(version, {})[name] = known
                 if release.get("yanked"):
                     yanked.setdefault(version, []).append(name)
     rows = {}
-    for version in sorted({*held, *found}, key=Version):
+    for version in sorted({*held, *versions}, key=Version):
         row = dict(held.get(version, {}))
-        others = [name for name in row.pop("yanked", ()) if name not in projects]
-        row["projects"] = {**row.get("projects", {}), **found.get(version, {})}
-        if withdrawn := sorted([*others, *yanked.get(version, ())]):
+        unknown_names = [name for name in row.pop("yanked", ()) if name not in projects]
+        row["projects"] = {**row.get("projects", {}), **versions.get(version, {})}
+        if withdrawn := sorted([*unknown_names, *yanked.get(version, ())]):
             row["yanked"] = withdrawn
         rows[version] = row
     return rows
@@ -141,8 +145,8 @@ def _wheels(release: Mapping[str, Any]) -> list[list[Any]]:
     return [wheel for build in builds for wheel in build.get("wheels", ())]
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _extras(requirement: Requirement) -> list[str]:
@@ -162,16 +166,16 @@ def _pin(requirement: Requirement) -> tuple[str, bool]:
 
 
 def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
-    found = []
-    held = {platform for each in tags for platform in of_wheel_tags(each)}
+    platforms = []
+    tagged = {platform for tag_set in tags for platform in of_wheel_tags(tag_set)}
     for platform in PLATFORMS:
-        if held and platform not in held:
+        if tagged and platform not in tagged:
             continue
         environment = Target(_PYTHON, platform).marker_environment()
         marker = requirement.marker
         if marker is None or marker.evaluate({**environment, "extra": ALL}):
-            found.append(platform)
-    return found
+            platforms.append(platform)
+    return platforms
 
 
 def _source(version: str, release: Mapping[str, Any]) -> str:

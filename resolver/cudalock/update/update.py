@@ -84,7 +84,9 @@ def update(
     embedded matrix for this user. `today` is the day that rows are marked with, `2026-11-21`.
     Raises UnknownName for a name that neither the matrix nor the index has, OutputError.
     """
-    wanted: list[str] = sorted({canonical(name) for name in names}) or sorted(matrix.projects)
+    project_names: list[str] = sorted({canonical(name) for name in names}) or sorted(
+        matrix.projects
+    )
     if output is not None and output.exists() and not (output / "matrix.toml").is_file():
         if not output.is_dir() or any(output.iterdir()):
             raise OutputError(f"`{output}` is not a matrix: it has no matrix.toml")
@@ -92,7 +94,7 @@ def update(
     anew = output is not None and not output.exists()
     with stage_beside(output) as stage, Web(stale=False) as web:
         run = _Run(matrix, web, stage / "matrix", today, anew, index_url, progress)
-        run.ask(wanted)
+        run.ask(project_names)
         return run.finish(output, known=bool(names))
 
 
@@ -163,25 +165,27 @@ class _Run:
         address = index.url or self._address
         if address is None:
             raise NetworkError("no package index is configured")
-        held = self._matrix.project(name)
-        found = read_index(self._web, index, address, name, held, self._rules, anew=self._anew)
-        return Answer(Place("index", index.id), {name: found})
+        known_project = self._matrix.project(name)
+        listed = read_index(
+            self._web, index, address, name, known_project, self._rules, anew=self._anew
+        )
+        return Answer(Place("index", index.id), {name: listed})
 
     def _ask_builder(self, builder: Builder, projects: set[str]) -> Answer:
-        held = held_files(self._matrix, builder)
+        known_files = held_files(self._matrix, builder)
         published = read_builder(
-            self._web, builder, projects, self._patterns, lambda *key: key in held
+            self._web, builder, projects, self._patterns, lambda *key: key in known_files
         )
-        if held and not published.wheels:
+        if known_files and not published.wheels:
             raise NetworkError("no release has a wheel, and some are held")
-        found: dict[str, list[Found]] = {name: [] for name in projects}
+        listed: dict[str, list[Found]] = {name: [] for name in projects}
         for name, versions in published.wheels.items():
-            found[name] = [
+            listed[name] = [
                 Found(version, tuple(wheels))
                 for version, wheels in versions.items()
                 if is_wanted(version, self._matrix.project(name))
             ]
-        return Answer(Place("builder", builder.id), found, tuple(published.unread))
+        return Answer(Place("builder", builder.id), listed, tuple(published.unread))
 
     def _ask_all(self, tasks: list[Task]) -> None:
         answers: dict[int, Answer] = {}
@@ -202,18 +206,26 @@ class _Run:
 
     def _merge(self, answer: Answer) -> None:
         self._unread += answer.unread
-        for name, found in answer.found.items():
-            self._merge_project(name, answer.place, found)
+        for name, found_releases in answer.found.items():
+            self._merge_project(name, answer.place, found_releases)
 
-    def _merge_project(self, name: str, place: Place, found: Iterable[Found]) -> None:
+    def _merge_project(self, name: str, place: Place, found_releases: Iterable[Found]) -> None:
         file = self._file(name)
         releases = dict(file.releases)
-        listed = {each.version: each for each in found}
+        listed = {found_release.version: found_release for found_release in found_releases}
         # A release that is held there and no longer listed has lost its wheels.
-        for version in [*listed, *(each for each in releases if each not in listed)]:
-            each = listed.get(version, Found(version, ()))
+        for version in [
+            *listed,
+            *(found_release for found_release in releases if found_release not in listed),
+        ]:
+            found_release = listed.get(version, Found(version, ()))
             table, change = merge_release(
-                name, version, releases.get(version), place, each.wheels, each.said
+                name,
+                version,
+                releases.get(version),
+                place,
+                found_release.wheels,
+                found_release.said,
             )
             self._note(change)
             if table is None:
@@ -227,8 +239,8 @@ class _Run:
 
     def _file(self, name: str) -> IndexFile:
         if name not in self._files:
-            held = read_index_file(self._matrix, name)
-            self._files[name] = held or IndexFile(
+            index_file = read_index_file(self._matrix, name)
+            self._files[name] = index_file or IndexFile(
                 name, self._today, ("listing and METADATA of the package index",), {}
             )
         return self._files[name]
@@ -269,13 +281,17 @@ class _Run:
             return None
 
         def wheels(project: str, version: str) -> list[str]:
-            held = staged.project(project)
-            builds = held.release(version).builds if held and version in held else ()
+            staged_project = staged.project(project)
+            builds = (
+                staged_project.release(version).builds
+                if staged_project and version in staged_project
+                else ()
+            )
             return [tags for build in builds for tags in build.tags]
 
         table = staged.vendor_table("toolkits")
-        rows, said = merge_toolkits(table["releases"], self._files[name].releases, wheels)
-        self._notes += said
+        rows, notes = merge_toolkits(table["releases"], self._files[name].releases, wheels)
+        self._notes += notes
         if rows == table["releases"]:
             return None
         return vendor_text(self._today, table["sources"], rows)
@@ -289,7 +305,9 @@ class _Run:
         rows = merge_cudnn(table["releases"], releases)
         if rows == table["releases"]:
             return None
-        self._notes += [f"cuDNN {each} is new" for each in rows if each not in table["releases"]]
+        self._notes += [
+            f"cuDNN {version} is new" for version in rows if version not in table["releases"]
+        ]
         return vendor_text(self._today, table["sources"], rows)
 
     def finish(self, output: Path | None, *, known: bool) -> Report:
