@@ -33,7 +33,7 @@ VAGUE = {
 }
 """Names that do not tell what they hold."""
 
-MOST_VAGUE = 0.025
+MOST_VAGUE = 0.02
 """The share of all names bound in the package that may be vague."""
 
 COMMENTS = (1.3, 6.0)
