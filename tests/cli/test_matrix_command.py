@@ -380,7 +380,7 @@ def test_a_matrix_without_tables(small: Path) -> None:
     matrix = Matrix.load(small)
     assert read_definitions(matrix) == {}
     assert "table:" not in show(matrix, "torch").text()
-    with pytest.raises(UsageError, match="no table `pairs`"):
+    with pytest.raises(UsageError, match="unknown table `pairs`"):
         find_definition(matrix, "pairs")
 
 
@@ -415,14 +415,14 @@ def test_a_wrong_definition_is_named(small: Path, old: str, new: str, key: str) 
         (["table", "cudnn", "--json", "--format", "csv"], "cannot be combined"),
         (["table", "cudnn", "--format", "html"], "'html' is not one of"),
         (["rules", "--for", "xformrs"], "did you mean `xformers`?"),
-        (["rules", "--for", "nosuchthing"], "`nosuchthing` is no component"),
+        (["rules", "--for", "nosuchthing"], "unknown component `nosuchthing`"),
         (["show", "tourch"], "`torch`"),
         (["show", "RTX 5091"], 'hint: cudalock matrix show "RTX 5090"'),
         (["show", "RTX", "5091"], 'hint: cudalock matrix show "RTX 5090"'),
         (["show", "torch", "2.5"], "hint: cudalock matrix show torch 2.5.1"),
         (["show", "torch", "2.5.1+cu999"], "hint: cudalock matrix show torch 2.5.1+cu"),
-        (["show", "torch", "new"], "`new` is no version"),
-        (["show", "cuda", "new"], "`new` is no version"),
+        (["show", "torch", "new"], "invalid version `new`"),
+        (["show", "cuda", "new"], "invalid version `new`"),
         (["rules", "--matrix", "nowhere"], "matrix.toml"),
         (["shwo"], "No such command"),
     ],

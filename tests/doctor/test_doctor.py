@@ -153,7 +153,7 @@ def test_a_file_without_pins_is_no_lock(prefix: Path, tmp_path: Path) -> None:
     file = write(tmp_path / "requirements.txt", "torch>=2\n")
     result = doctor("--python", prefix, "--lock", file)
     assert result.exit_code == 2
-    assert "is no lock: it pins nothing" in result.stderr
+    assert "is not a lockfile: it pins nothing" in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="libraries of Linux")

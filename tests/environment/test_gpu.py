@@ -136,7 +136,7 @@ def test_nvidia_smi_that_prints_something_else() -> None:
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("sleep 30", "no answer within 0.5 seconds"),
+        ("sleep 30", "timed out after 0.5 seconds"),
         ("head -c 30000 /dev/zero | tr '\\0' x", "it printed 30000 characters"),
         ("echo 'No devices were found'; exit 6", "No devices were found"),
     ],

@@ -173,7 +173,7 @@ def test_a_python_of_posix_that_does_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_what_is_no_environment_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadTarget, match="is no environment"):
+    with pytest.raises(BadTarget, match="is not an environment"):
         find_layout(tmp_path / name)
 
 

@@ -223,7 +223,7 @@ def test_what_is_further_away_needs_the_network(repository: Path) -> None:
     write_all(repository, {"requirements.txt": "torch==2.5.1\nunasked-package\n"})
     result = run(*TARGET, "--offline")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "asked for in `unasked-package` (requirements.txt:2)" in result.stderr
+    assert "required in `unasked-package` (requirements.txt:2)" in result.stderr
     alone = run(*TARGET, "--offline", "--stack-only")
     assert alone.exit_code == 0, alone.output
     assert "# note: requirements.txt:2: `unasked-package` is left out" in alone.stdout

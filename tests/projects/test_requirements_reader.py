@@ -91,7 +91,7 @@ def test_what_pip_freeze_prints() -> None:
 def test_addresses_that_are_none() -> None:
     bad = "https://[::1/x-1-py3-none-any.whl"
     file = read(f"x @ {bad}\n{bad}\n-i {bad}\n-e {bad}\ntorch\n")
-    assert [each.message for each in file.problems] == ["this is no address"] * 4
+    assert [each.message for each in file.problems] == ["invalid URL"] * 4
     assert shown(file) == ["torch"]
     assert file.index_url is None
 
@@ -216,7 +216,7 @@ def test_finding_files(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     found = [str(path.relative_to(tmp_path).as_posix()) for path in find_files(tmp_path)]
     assert found == ["requirements.txt", "a/requirements/gpu.txt"]
-    with pytest.raises(BadFile, match="no directory"):
+    with pytest.raises(BadFile, match="not a directory"):
         find_files(tmp_path / "setup.py")
 
 

@@ -32,7 +32,7 @@ def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding
     pins = [each for each in file.declared if each.role in ROLES and each.name]
     if not any(each.version or each.url for each in pins):
         raise BadFile(
-            f"`{file.name}` is no lock: it pins nothing",
+            f"`{file.name}` is not a lockfile: it pins nothing",
             hints=["a file that `cudalock solve -o` wrote, pylock.toml, uv.lock"],
         )
     pins_by_name: dict[str, list[Declared]] = {}

@@ -156,7 +156,7 @@ def run_smi(fields: tuple[str, ...]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ValueError(f"no answer within {SECONDS:g} seconds") from None
+        raise ValueError(f"timed out after {SECONDS:g} seconds") from None
     if done.returncode:
         raise ValueError(" ".join((done.stdout + done.stderr).split()) or f"exit {done.returncode}")
     if len(done.stdout) > _MOST:
@@ -185,7 +185,7 @@ def _in_time(ask: Callable[[], Machine], seconds: float) -> Machine | str:
     thread = Thread(target=answer, daemon=True)
     thread.start()
     thread.join(seconds)
-    return answers[0] if answers else f"no answer within {seconds:g} seconds"
+    return answers[0] if answers else f"timed out after {seconds:g} seconds"
 
 
 def _of_nvml(nvml: Any) -> Machine:

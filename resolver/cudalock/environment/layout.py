@@ -136,7 +136,7 @@ def _find(path: Path) -> Layout:
     if path.name in _PACKAGES or any(path.glob("*.dist-info")):
         return _of_packages(path)
     raise BadTarget(
-        f"`{path}` is no environment: it holds no interpreter and no site-packages",
+        f"`{path}` is not an environment: it has no interpreter and no site-packages",
         hints=["--python .venv", "`--python` with the path that `sys.executable` prints there"],
     )
 

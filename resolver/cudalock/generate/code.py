@@ -118,7 +118,7 @@ class _Scan:
 
     def _paths(self) -> Iterator[Path]:
         if not self.root.is_dir():
-            raise BadFile(f"`{self.root}` is no directory")
+            raise BadFile(f"`{self.root}` is not a directory")
         for folder, folders, names in os.walk(self.root):
             if "pyvenv.cfg" in names or "conda-meta" in folders:
                 folders.clear()

@@ -45,7 +45,7 @@ def read_notebook(content: bytes) -> Notebook:
         document = json.loads(content.decode("utf-8-sig"))
         sources = list(_sources(document))
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
-        raise ValueError("it is no notebook that can be read") from None
+        raise ValueError("cannot read this notebook") from None
     cells, commands = [], []
     for number, source in sources:
         python, lines = _parted(source)

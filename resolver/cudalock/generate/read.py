@@ -16,7 +16,7 @@ from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
-from cudalock.generate.select_files import OF_ANOTHER_PART, Chosen, choose_files
+from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel
 from cudalock.goals import RequestedProject
 from cudalock.projects.kinds import BY_NAME, kind_of_named
@@ -43,11 +43,13 @@ class FileRead(NamedTuple):
     kind: str
     entries: int
     why_not: str | None = None
+    part: str | None = None
+    """the folder of another part of the repository that it belongs to"""
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether it says what another part of the repository wants."""
-        return self.kind != "dockerfile" and (self.why_not or "").startswith(OF_ANOTHER_PART)
+        return self.kind != "dockerfile" and self.part is not None
 
 
 class LeftOut(NamedTuple):
@@ -173,7 +175,13 @@ class _Reading:
         for chosen_file in chosen:
             if chosen_file.why_not is not None and chosen_file.name not in nested | known:
                 self.files.append(
-                    FileRead(chosen_file.name, chosen_file.kind, 0, chosen_file.why_not)
+                    FileRead(
+                        chosen_file.name,
+                        chosen_file.kind,
+                        0,
+                        chosen_file.why_not,
+                        chosen_file.part,
+                    )
                 )
 
     def _chosen(self) -> list[Chosen]:

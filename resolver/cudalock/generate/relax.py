@@ -62,7 +62,7 @@ class Loosened(NamedTuple):
     version: str | None
 
     def __str__(self) -> str:
-        instead = f"{self.version} is taken" if self.version else "it is let go"
+        instead = f"{self.version} is taken" if self.version else "it is dropped"
         return f"{self.limit.origin}: `{self.limit.text}` cannot be kept: {instead}"
 
 

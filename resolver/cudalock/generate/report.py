@@ -79,10 +79,7 @@ def lock_notes(repository: Repository, answer: Answerable, lock: Lock) -> tuple[
         str(dropped._replace(version=dropped.version or versions.get(dropped.limit.name)))
         for dropped in answer.loosened
     ]
-    notes += [
-        f"{_hint(dropped)} is not heeded: the pins leave no room for it"
-        for dropped in answer.given_up
-    ]
+    notes += [f"ignored {_hint(dropped)}: it contradicts the pins" for dropped in answer.given_up]
     notes += [str(dropped) for dropped in repository.left_out if not dropped.of_choice]
     return tuple(dict.fromkeys(notes))
 
@@ -140,7 +137,10 @@ def as_json(repository: Repository, answer: Answerable, matrix_version: str) -> 
     return {
         "schema": SCHEMA,
         "matrix": matrix_version,
-        "files": [row._asdict() for row in repository.files],
+        "files": [
+            {"name": row.name, "kind": row.kind, "entries": row.entries, "why_not": row.why_not}
+            for row in repository.files
+        ],
         "code": {"files": repository.code.files, "notebooks": repository.code.notebooks},
         "requirements": [row._asdict() for row in repository.requirements],
         "constraints": [row._asdict() for row in repository.constraints],

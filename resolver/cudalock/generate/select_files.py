@@ -24,9 +24,6 @@ _COMPILED: Final = re.compile(
 )
 
 
-OF_ANOTHER_PART: Final = "of another part"
-
-
 class Chosen(NamedTuple):
     """A file of the repository, and why it is not read if it is not."""
 
@@ -36,6 +33,8 @@ class Chosen(NamedTuple):
     kind: str
     audience: Audience = Audience()
     why_not: str | None = None
+    part: str | None = None
+    """the folder of another part of the repository that it belongs to"""
 
 
 def choose_files(root: Path, rules: Rules, groups: Sequence[str]) -> list[Chosen]:
@@ -74,7 +73,8 @@ def _judged(
         return file._replace(why_not="a lock")
     if _depth(file.name) > level or (file.kind == "dockerfile" and _depth(file.name) > 0):
         parent = file.name.rpartition("/")[0]
-        return file._replace(why_not=f"{OF_ANOTHER_PART}: `cudalock generate {parent}`")
+        why_not = f"of another part: `cudalock generate {parent}`"
+        return file._replace(why_not=why_not, part=parent)
     if file.kind == "constraints":
         return file._replace(why_not=f"nothing names it: `-c {file.name}` takes it")
     if file.kind == "requirements":
@@ -116,4 +116,4 @@ def _words(name: str) -> list[str]:
     return re.split(r"[-_.]", stem.lower())
 
 
-__all__ = ["OF_ANOTHER_PART", "Chosen", "audience_of", "choose_files"]
+__all__ = ["Chosen", "audience_of", "choose_files"]

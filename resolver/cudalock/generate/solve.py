@@ -165,7 +165,7 @@ class Answerer:
             if not self._is_possible([question]):
                 return self._with_places(question, ask)
         # Each has an answer, and not all together: the joint search says so in its own words.
-        return NoSolution("there is no answer for all the targets together")
+        return NoSolution("no versions work on all targets at once")
 
     def _with_places(self, question: Query, ask: Ask) -> NoSolution:
         """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
@@ -182,7 +182,7 @@ class Answerer:
         hints += [_as_edit(question, suggestion, places) for suggestion in explanation.suggestions]
         # The pins may be dozens; those in question are in the steps.
         label = question[1].label
-        headline = f"what the repository asks for cannot be had together on {label}"
+        headline = f"the repository's requirements have no common solution on {label}"
         placed = explanation._replace(headline=headline, conflicts=conflicts)
         return NoSolution(placed, hints=dict.fromkeys(hints))
 
@@ -264,7 +264,7 @@ def check_names(repository: Repository, universe: Universe) -> None:
     except NetworkError as error:
         hints = ["`--stack-only` leaves out everything that the matrix does not hold"]
         raise NetworkError(
-            f"{error.message}\n  asked for in {_listed(outside)}", hints=[*error.hints, *hints]
+            f"{error.message}\n  required in {_listed(outside)}", hints=[*error.hints, *hints]
         ) from None
     missing = {name: origins for name, origins in outside.items() if name not in available}
     if missing:

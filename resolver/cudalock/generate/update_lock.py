@@ -36,7 +36,7 @@ def read_held(path: Path, matrix: Matrix) -> Held:
     pins = [pin for declared in file.declared if (pin := _pin(declared, matrix)) is not None]
     if not pins:
         raise BadFile(
-            f"`{path}` is no lock that can be updated: it pins nothing",
+            f"cannot update `{path}`: it pins nothing",
             hints=["`--update` goes with `-o` and a requirements.txt, pylock.toml or uv.lock"],
         )
     command = find_command(file.text)

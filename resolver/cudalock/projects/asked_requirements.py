@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import RequestedProject
 from cudalock.projects.read import read_file
-from cudalock.projects.readers.requirements import NO_REQUIREMENT
-from cudalock.projects.syntax.text import NOT_TEXT
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Declared, Option, Problem, ProjectFile
@@ -57,7 +55,7 @@ def _check(file: ProjectFile) -> None:
     noted = {option.place for option in file.options}
     for problem in file.problems:
         # Text in another encoding than it says makes lines wrong that may be right.
-        if problem.message.startswith(NOT_TEXT):
+        if problem.is_encoding:
             raise BadFile(f"{problem.place.file}:{problem.place.line}: {problem.message}")
     errors = [
         (problem.place.start, _wrong(problem))
@@ -72,7 +70,7 @@ def _check(file: ProjectFile) -> None:
 
 
 def _wrong(problem: Problem) -> UsageError:
-    kind = BadSpecifier if NO_REQUIREMENT in problem.message else BadFile
+    kind = BadSpecifier if problem.is_requirement else BadFile
     return kind(f"{problem.place.file}:{problem.place.line}: {problem.message}")
 
 

@@ -192,10 +192,16 @@ class Said(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A place that could not be understood, and why, in a sentence."""
+    """A place of a file that could not be understood, and why, in a sentence.
+
+    ``is_requirement``: a requirement is wrong, and not the file around it. ``is_encoding``: the
+    text is in another encoding than it says, which makes lines wrong that may be right.
+    """
 
     place: Place
     message: str
+    is_requirement: bool = False
+    is_encoding: bool = False
 
 
 class Encoding(NamedTuple):

@@ -40,7 +40,7 @@ def find_files(directory: Path) -> list[Path]:
     Raises BadFile for a directory that cannot be read.
     """
     if not directory.is_dir():
-        raise BadFile(f"`{directory}` is no directory")
+        raise BadFile(f"`{directory}` is not a directory")
     paths: list[Path] = []
     for folder, folders, names in os.walk(directory):
         if "pyvenv.cfg" in names or "conda-meta" in folders:
@@ -133,7 +133,7 @@ class _Reading:
             return None
         try:
             if Path(path).exists() and not Path(path).is_file():
-                return f"`{inner}` is no file"
+                return f"`{inner}` is not a file"
             content = _content(path, None)
             kind = kind_of(path)
             if kind is None or not BY_NAME[kind].is_included:
@@ -154,7 +154,7 @@ def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     places += [(declared.place, declared.url) for declared in file.indexes]
     places += [(declared.place, declared.url) for declared in file.sources]
     bad = {place for place, url in places if url and not is_splittable(url)}
-    problems += [Problem(place, "this is no address") for place in sorted(bad)]
+    problems += [Problem(place, "invalid URL") for place in sorted(bad)]
     if not problems:
         return file
     return replace(

@@ -86,7 +86,7 @@ def find_definition(matrix: Matrix, name: str) -> Definition:
         return definitions[plain]
     near = nearest(name, definitions) or ([""] if definitions else [])
     raise UsageError(
-        f"there is no table `{name}`",
+        f"unknown table `{name}`",
         hints=[f"cudalock matrix table {word}".rstrip() for word in near],
     )
 

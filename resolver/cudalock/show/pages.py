@@ -281,9 +281,7 @@ def show(matrix: Matrix, name: str, version: str | None = None) -> Page:
         if not near or not any(letter.isdigit() for letter in page_title):
             raise
         hints = [f'cudalock matrix show "{suggestion}"' for suggestion in near]
-        raise UnknownName(
-            f"`{page_title}` is no component and no GPU known here", hints=hints
-        ) from None
+        raise UnknownName(f"unknown component or GPU `{page_title}`", hints=hints) from None
     return _page(matrix, component, version)
 
 
@@ -403,7 +401,7 @@ def _parsed(version: str) -> Version:
     try:
         return Version(version)
     except InvalidVersion:
-        raise BadSpecifier(f"`{version}` is no version") from None
+        raise BadSpecifier(f"invalid version `{version}`") from None
 
 
 def _plain(local: str | None) -> str | None:

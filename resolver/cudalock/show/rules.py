@@ -147,7 +147,7 @@ def find_name(matrix: Matrix, word: str) -> str:
         for suggestion in nearest(canonical(word.replace(" ", "-")), words)
     ]
     raise UnknownName(
-        f"`{word}` is no component of the matrix",
+        f"unknown component `{word}`",
         hints=did_you_mean(dict.fromkeys(near)),
     )
 

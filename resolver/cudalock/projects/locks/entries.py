@@ -21,11 +21,11 @@ def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
     """The tables of the array at a path; a problem for what is none, or has no name."""
     for place, table in file.items(*key):
         if not isinstance(table, dict):
-            file.problem(place, "it is no table")
+            file.problem(place, "expected a table")
         elif not isinstance(table.get("name"), str) or not is_name(table["name"]):
             file.problem(place, "it has no name")
         elif not isinstance(table.get("version", ""), str):
-            file.problem(place, "its version is no string")
+            file.problem(place, "its version must be a string")
         else:
             yield place, table
 
@@ -44,7 +44,7 @@ def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
         role="locked",
         syntax="locked",
         ignored=file.text.ignored(place.start, place.end),
-        problem=None if is_known else f"`{version}` is no version",
+        problem=None if is_known else f"invalid version `{version}`",
     )
 
 

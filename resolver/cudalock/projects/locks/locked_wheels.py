@@ -55,7 +55,7 @@ def read(path: Path) -> LockedWheels:
 
 def _of_requirements(file: ProjectFile) -> LockedWheels:
     for problem in file.problems:
-        raise BadFile(f"{problem.place}: {problem.message}: this is no line of a lock")
+        raise BadFile(f"{problem.place}: {problem.message}: not a line of a lockfile")
     pins = list(file.declared)
     ends = [pin.place.start for pin in pins[1:]] + [len(file.text)]
     wheels = tuple(
@@ -82,7 +82,7 @@ def _locked_wheel(pin: Declared, below: str) -> Wanted:
             "is, without a hash",
             hints=["`cudalock solve` with `--wheels DIR`, which names each file"],
         )
-    raise BadFile(f"{pin.place.file}:{pin.place.line}: `{pin.text}` is no line of a lock")
+    raise BadFile(f"{pin.place.file}:{pin.place.line}: `{pin.text}` is not a line of a lockfile")
 
 
 def _first(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
     try:
         document = Pylock.from_dict(toml.loads(text))
     except (toml.TOMLDecodeError, PylockValidationError) as error:
-        raise BadFile(f"`{path}` is no pylock.toml: {error}") from None
+        raise BadFile(f"`{path}` is not a valid pylock.toml: {error}") from None
     for package in document.packages:
         tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
         places: list[PackageWheel | PackageArchive] = list(package.wheels or ())

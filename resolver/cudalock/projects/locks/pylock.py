@@ -50,7 +50,7 @@ def _validate(file: TomlFile) -> None:
             file.problem(key, error.message.partition("\n")[0])
     except (RecursionError, ValueError, TypeError, AttributeError):
         # a value of a kind that packaging does not expect where it is
-        file.problem((), "this is no pylock.toml")
+        file.problem((), "not a pylock.toml")
 
 
 def _key(context: str) -> Key:
@@ -68,7 +68,7 @@ def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     )
     marker = string(package, "marker")
     if marker is not None and not is_marker(marker):
-        file.problem((*key, "marker"), f"`{marker}` is no marker")
+        file.problem((*key, "marker"), f"invalid marker `{marker}`")
         marker = None
     return replace(
         locked(file, key, package),

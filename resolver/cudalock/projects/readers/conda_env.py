@@ -89,7 +89,7 @@ class _Environment:
         spec_text = self.text.text[start:end]
         spec = conda_versions.parse(spec_text) if spec_text == node.value else None
         if spec is None:
-            self._problem(start, end, f"`{node.value}` is no conda package spec")
+            self._problem(start, end, f"invalid conda package spec `{node.value}`")
             return
         place = self.text.place(start, end)
         where = self.text.place(start + spec.version[0], start + spec.version[1])

@@ -49,7 +49,7 @@ def requires_python(file: TomlFile) -> Said | None:
         return None
     specifier = translate(python)
     if specifier is None:
-        file.problem(key, f"`{python}` is no version range that is understood here")
+        file.problem(key, f"unsupported version range `{python}`")
         return None
     return Said(specifier, file.place(key))
 
@@ -93,7 +93,7 @@ def _table(
         if canonical(name) == "python":
             continue
         if not is_name(name):
-            file.problem((*key, name), "it is no name of a project")
+            file.problem((*key, name), "invalid project name")
             continue
         constraints: list[tuple[Key, Any]] = [((*key, name), constraint)]
         if isinstance(constraint, list):
@@ -148,7 +148,9 @@ def _requirement(
     if "version" not in strings:
         return requirement
     specifier = translate(strings["version"])
-    problem = None if specifier is not None else f"`{strings['version']}` is no single range"
+    problem = (
+        None if specifier is not None else f"`{strings['version']}` is more than one version range"
+    )
     return replace(
         requirement,
         specifier=specifier or "",
@@ -178,7 +180,7 @@ def _marker(file: TomlFile, key: Key, strings: Mapping[str, str]) -> str | None:
         if is_marker(strings["markers"]):
             markers.append(strings["markers"])
         else:
-            file.problem((*key, "markers"), f"`{strings['markers']}` is no marker")
+            file.problem((*key, "markers"), f"invalid marker `{strings['markers']}`")
     if "python" in strings and (python := python_marker(strings["python"])) is not None:
         markers.append(python)
     if "platform" in strings and is_name(strings["platform"]):

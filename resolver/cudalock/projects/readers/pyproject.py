@@ -94,7 +94,7 @@ def _groups(file: TomlFile) -> list[Declared]:
             elif not isinstance(text, dict) or not isinstance(text.get("include-group"), str):
                 file.problem(key, "it is neither a requirement nor `include-group`")
             elif canonical(text["include-group"]) not in names:
-                file.problem(key, f"there is no group `{text['include-group']}`")
+                file.problem(key, f"unknown group `{text['include-group']}`")
     return requirements
 
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     Nested = Callable[[str, bool, int, int], "ProjectFile | None"]
 
-NO_REQUIREMENT: Final = "is no requirement"
-"""What the problem of a line says that PEP 508 does not allow."""
-
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+|file:|\.{0,2}[/\\]|[A-Za-z]:[\\/]|~/"
@@ -132,11 +129,15 @@ class Reader:
             )
             if requirement.marker is None or is_marker(requirement.marker):
                 return requirement
-            self.problems.append(Problem(place, f"`{requirement.marker}` is no marker"))
+            self.problems.append(Problem(place, f"invalid marker `{requirement.marker}`"))
             return None
         parsed = parse(expanded)
         if parsed.problem is not None:
-            self.problems.append(Problem(place, f"`{text}` {NO_REQUIREMENT}: {parsed.problem}"))
+            self.problems.append(
+                Problem(
+                    place, f"invalid requirement `{text}`: {parsed.problem}", is_requirement=True
+                )
+            )
             return None
         return replace(
             base,
@@ -164,7 +165,7 @@ class Reader:
         if stray is not None:
             place = self.text.place(*line.span(stray[1], stray[2]))
             self.options.append(Option(stray[0], None, place))
-            self.problems.append(Problem(place, f"`{stray[0]}` is no option of such a file"))
+            self.problems.append(Problem(place, f"unknown option `{stray[0]}`"))
         for option in options:
             self.option(option, line)
 

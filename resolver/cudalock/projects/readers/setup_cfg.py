@@ -87,7 +87,7 @@ def _requirements(text: Text, field: _Field, problems: list[Problem]) -> Iterato
         place = text.place(start, start + len(text_part))
         parsed = parse(text_part)
         if parsed.problem is not None:
-            problems.append(Problem(place, f"`{text_part}` is no requirement: {parsed.problem}"))
+            problems.append(Problem(place, f"invalid requirement `{text_part}`: {parsed.problem}"))
             continue
         where = text.place(start + parsed.version[0], start + parsed.version[1])
         yield entry(parsed, text_part, place, where, text.ignored(start, start + len(text_part)))

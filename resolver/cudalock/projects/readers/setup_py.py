@@ -143,7 +143,7 @@ class _Setup:
             )
             parsed = parse(text)
             if parsed.problem is not None:
-                message = f"`{text}` is no requirement: {parsed.problem}"
+                message = f"invalid requirement `{text}`: {parsed.problem}"
                 self.problems.append(Problem(place, message))
                 continue
             where = self.text.place(first + parsed.version[0], first + parsed.version[1])

@@ -83,10 +83,10 @@ def sources(file: TomlFile) -> Iterator[Source]:
             tables = list(file.items(*key))
         for place, table in tables:
             if not isinstance(table, dict):
-                file.problem(place, "it is no table")
+                file.problem(place, "expected a table")
             elif isinstance(marker := table.get("marker"), str) and not is_marker(marker):
                 # told, and left out: where it holds nobody knows
-                file.problem((*place, "marker"), f"`{marker}` is no marker")
+                file.problem((*place, "marker"), f"invalid marker `{marker}`")
             else:
                 yield _source(file, canonical(name), place, table)
 

@@ -76,7 +76,7 @@ def parse(text: str) -> Parsed:
         stripped = "" if problem else "".join(text_part.split())
         # packaging takes a name that ends in an underscore.
         if not is_specifier(stripped):
-            problem, stripped = f"`{text_part}` is no version specifier", ""
+            problem, stripped = f"invalid version specifier `{text_part}`", ""
         return Parsed(head[1], extras, stripped, None, marker, version, problem)
     return Parsed(head[1], extras, specifier, None, marker, version)
 

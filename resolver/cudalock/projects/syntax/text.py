@@ -9,9 +9,6 @@ from typing import Final
 
 from cudalock.projects.model import EVERY_CODE, Encoding, Place, Problem
 
-NOT_TEXT: Final = "this is not "
-"""How a problem begins that makes others doubtful: the file is no text, or another than it says."""
-
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -92,15 +89,17 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
             raise UnicodeDecodeError(codec, body, 0, 1, "another text has the same bytes")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         start = error.start
-        text, problem = body.decode("latin-1"), f"{NOT_TEXT}{codec} text (byte {start})"
+        text, problem = body.decode("latin-1"), f"this is not {codec} text (byte {start})"
         codec = "latin-1"
     decoded = Text(name, text)
     problems = []
     if problem is not None:
-        problems.append(Problem(decoded.place(start, start + 1), problem))
+        problems.append(Problem(decoded.place(start, start + 1), problem, is_encoding=True))
     elif "\0" in text:
         start = text.index("\0")
-        problems.append(Problem(decoded.place(start, start + 1), f"{NOT_TEXT}text"))
+        problems.append(
+            Problem(decoded.place(start, start + 1), "this is not text", is_encoding=True)
+        )
     return decoded, Encoding(codec, bom), problems
 
 

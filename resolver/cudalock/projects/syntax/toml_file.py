@@ -49,10 +49,10 @@ class TomlFile:
             elif isinstance(part, int) and isinstance(node, list):
                 node = node[part]
             if not isinstance(node, dict | list):
-                self.problem(key[: position + 1], "it is no table")
+                self.problem(key[: position + 1], "expected a table")
                 return {}
         if not isinstance(node, dict):
-            self.problem(key, "it is no table")
+            self.problem(key, "expected a table")
             return {}
         return node
 
@@ -60,7 +60,7 @@ class TomlFile:
         """The entries of the array at a path, each with its own path."""
         array = self.table(*key[:-1]).get(key[-1], [])
         if not isinstance(array, list):
-            self.problem(key, "it is no list")
+            self.problem(key, "expected a list")
             return
         for position, member in enumerate(array):
             yield (*key, position), member
@@ -70,7 +70,7 @@ class TomlFile:
         text = self.table(*key[:-1]).get(str(key[-1]))
         if text is None or isinstance(text, str):
             return text
-        self.problem(key, "it is no string")
+        self.problem(key, "expected a string")
         return None
 
     def said(self, *key: str | int) -> Said | None:
@@ -82,7 +82,7 @@ class TomlFile:
         """The PEP 440 range at a path; None, with a problem, for what is none."""
         stated = self.said(*key)
         if stated is not None and not is_specifier(stated.value):
-            self.problem(key, f"`{stated.value}` is no version range")
+            self.problem(key, f"invalid version range `{stated.value}`")
             return None
         return stated
 
@@ -121,12 +121,12 @@ class TomlFile:
         for part in key:
             text = text[part]
         if not isinstance(text, str):
-            self.problem(key, "it is no string")
+            self.problem(key, "expected a string")
             return None
         parsed = parse(text)
         place = self.place(key)
         if parsed.problem is not None:
-            self.problem(key, f"`{text}` is no requirement: {parsed.problem}")
+            self.problem(key, f"invalid requirement `{text}`: {parsed.problem}")
             return None
         node = self.node(key)
         written = self.text.text[place.start : place.end]
@@ -157,7 +157,7 @@ class TomlFile:
             if isinstance(text, str) and is_marker(text):
                 markers.append(Said(text, place))
             else:
-                self.problem(path, f"`{text}` is no marker")
+                self.problem(path, f"invalid marker `{text}`")
         return tuple(markers)
 
 
