@@ -152,3 +152,22 @@ def test_a_damaged_rule_is_named(tmp_path: Path, old: str, new: str, said: str) 
         result: Any = CliRunner().invoke(main, ["matrix", *words], catch_exceptions=False)
         assert said in result.output
         assert result.exit_code == (1 if words[0] == "lint" else 2)
+
+
+@pytest.mark.parametrize(
+    ("version", "requires", "floor"),
+    [
+        ("5.23.0", ['torch>=2.6; extra == "torch"'], "2.6"),
+        ("4.52.4", ["torch<2.7,>=2.1 ; extra == 'torch'", "numpy"], "2.1"),
+        ("4.44.2", ["torch ; extra == 'torch'"], None),
+        ("4.44.2", ['torchaudio>=2.1; extra == "torch-speech"'], None),
+        # A requirement without the extra binds by itself, and is no label.
+        ("5.23.0", ["torch>=2.6"], None),
+        ("5.23.0", [], None),
+    ],
+)
+def test_a_floor_in_an_extra_is_a_label(
+    version: str, requires: list[str], floor: str | None
+) -> None:
+    labels = RULES.of("transformers", version, "pypi", "py3-none-any", requires)
+    assert labels.get("torch_floor") == floor

@@ -139,7 +139,8 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
             if base is None or (requires is not None and set(requires) == set(base)):
                 base = requires = base if base is not None else requires
             python = None if index.id == PACKAGE_INDEX else (read.python if read else None)
-            wheels.append(_wheel(context, version, file, requires, python))
+            labels_from = read.requires if read else None
+            wheels.append(_wheel(context, version, file, requires, python, labels_from))
     if index.id != PACKAGE_INDEX:
         return Found(version, tuple(wheels))
     row = listed_row(list(files))
@@ -205,7 +206,9 @@ def _wheel(
     file: File,
     requires: tuple[str, ...] | None,
     python: str | None,
+    labels_from: tuple[str, ...] | None,
 ) -> Listed:
+    """A listed wheel. Its labels follow from all of METADATA, of which the row keeps fewer extras."""
     project, index = context.project, context.place
     parts = wheel_parts(file.name) or {}
     unread = requires is None
@@ -217,7 +220,7 @@ def _wheel(
         dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
         python=python or file.python,
         requires=requires,
-        labels=context.rules.of(project, version, index.id, parts["tags"], requires),
+        labels=context.rules.of(project, version, index.id, parts["tags"], labels_from),
         known="listed" if unread else KNOWN[0],
         source=SOURCE if unread else None,
     )

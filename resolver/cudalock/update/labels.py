@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
-from cudalock.targets import LIKELY_PYTHONS, Target
+from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.versions import accepts, parse_requirement
@@ -35,7 +35,8 @@ class LabelRules:
         for position, row in enumerate(matrix.labels):
             try:
                 SpecifierSet(row.get("for", ""))
-                _ = row["projects"], row["label"], row.get("value") or row["pins"]
+                _ = row["projects"], row["label"]
+                _ = row.get("value") or row.get("pins") or (row["floor"], row["extra"])
             except (InvalidSpecifier, LookupError) as error:
                 key = f"label[{position}]"
                 raise MatrixError("matrix.toml", key, f"is no rule: {error}") from None
@@ -43,7 +44,7 @@ class LabelRules:
     def of(
         self, project: str, version: str, index: str, tags: str, requires: Iterable[str] | None
     ) -> dict[str, str]:
-        """The labels of a wheel on an index."""
+        """The labels of a wheel on an index; `requires` is all of its METADATA, extras too."""
         labels = {}
         listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
         if listed is not None:
@@ -51,7 +52,9 @@ class LabelRules:
         pins = None if requires is None else pinned(requires, tags)
         for row in self._matrix.labels:
             if _applies(row, project, version, index, tags):
-                label_value = row.get("value") or _of_pins(row, pins)
+                label_value = (
+                    row.get("value") or _of_pins(row, pins) or _of_extra(row, requires or ())
+                )
                 if label_value:
                     labels[row["label"]] = label_value
         return labels
@@ -68,11 +71,32 @@ def _applies(row: Mapping[str, Any], project: str, version: str, index: str, tag
 
 
 def _of_pins(row: Mapping[str, Any], pins: Mapping[str, str] | None) -> str | None:
-    if pins is None:
+    if pins is None or "pins" not in row:
         return None
     pinned_versions = [pins[name] for name in row["pins"] if name in pins]
     otherwise: str | None = row.get("otherwise")
     return pinned_versions[0] if pinned_versions else otherwise
+
+
+def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
+    """The lowest version of a project that a requirement of an extra allows: `2.6` for
+    `torch>=2.6; extra == "torch"`."""
+    if "floor" not in row:
+        return None
+    environment = Target(_PYTHON, LIKELY_WITH_GPU[0]).marker_environment()
+    for text in requires:
+        requirement = parse_requirement(text)
+        if canonicalize_name(requirement.name) != row["floor"] or requirement.marker is None:
+            continue
+        with_extra, without = (
+            _holds(requirement.marker, {**environment, "extra": extra})
+            for extra in (row["extra"], "")
+        )
+        if with_extra and not without:
+            for specifier in requirement.specifier:
+                if specifier.operator == ">=":
+                    return specifier.version
+    return None
 
 
 def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
