@@ -208,7 +208,7 @@ def _wheel(
     python: str | None,
     labels_from: tuple[str, ...] | None,
 ) -> Listed:
-    """A listed wheel. Its labels follow from all of METADATA, of which the row keeps fewer extras."""
+    """A listed wheel. Its labels follow from all of METADATA, extras that no row has included."""
     project, index = context.project, context.place
     parts = wheel_parts(file.name) or {}
     unread = requires is None
