@@ -204,7 +204,7 @@ def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
         return
     if diagnosis.pins and not remedy.changes and not remedy.added:
         yield "the versions stay, and their wheels change: the command names wheels that fit"
-    yield f"fix: {remedy.command}"
+    yield f"recommend: {remedy.command}"
     for name, before, after in remedy.changes:
         yield f"  {name} {before} -> {after}"
     for name, version in remedy.added:
