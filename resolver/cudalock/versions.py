@@ -14,8 +14,9 @@ from threading import Lock
 from typing import NewType
 
 from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as ParsedRequirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -33,6 +34,26 @@ Url = NewType("Url", str)
 _LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 _LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 _PARSING = Lock()
+
+# What setuptools wrote into METADATA before packaging 22 refused it, as uv reads it too.
+_SLIPS = (
+    (re.compile(r"['\"]"), ""),
+    # `>=7.2.0<8.0.0`
+    (re.compile(r"(?<=[\w*])\s*(?=[<>=!~])"), ","),
+    # `!=~5.0`
+    (re.compile(r"!=~\s*(\d+(?:\.\d+)*)"), r"!=\1.*"),
+    # `!=3.0*`
+    (re.compile(r"(?<=\d)\*"), ".*"),
+    # `>=1.8.*`
+    (re.compile(r"(>=|<=|<|>|~=)(\s*\d+(?:\.\d+)*)(?:\.(?:\*|x))+"), r"\1\2"),
+    # `>dev`
+    (re.compile(r"(>=?)\s*dev\b"), r"\g<1>0.dev0"),
+)
+# A requirement's name with its extras, its specifier, and its marker.
+_PARTS = re.compile(
+    r"\s*(?P<name>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)\s*"
+    r"(?P<specifier>\([^;()]*\)|[^;()@]*)\s*(?P<marker>;.*)?"
+)
 
 
 def canonical(name: str) -> ProjectName:
@@ -134,6 +155,44 @@ def pins_exactly(specifiers: Iterable[str]) -> bool:
         for specifier in specifiers
         for clause in specifier_set(specifier)
     )
+
+
+# -- what others wrote ------------------------------------------------------------------------
+
+
+@cache
+def readable_specifier(text: str) -> str | None:
+    """Return a specifier of somebody's metadata as PEP 440 has it; None if nothing makes it so.
+
+    `>=1.8.*` is `>=1.8`, as it was to the installers of its day.
+    """
+    for slip, repaired in ((None, ""), *_SLIPS):
+        text = slip.sub(repaired, text) if slip else text
+        try:
+            SpecifierSet(text)
+        except InvalidSpecifier:
+            continue
+        return text
+    return None
+
+
+@cache
+def readable_requirement(text: str) -> str | None:
+    """Return a requirement of somebody's metadata as PEP 508 has it; None if nothing makes it so.
+
+    Its specifier is repaired as `readable_specifier` does; name, extras and marker are not.
+    """
+    try:
+        parse_requirement(text)
+    except InvalidRequirement:
+        parts = _PARTS.fullmatch(text)
+        specifier = parts and readable_specifier(parts["specifier"].strip().strip("()"))
+        if not parts or specifier is None:
+            return None
+        repaired = f"{parts['name'].strip()}{specifier}{parts['marker'] or ''}"
+        # Where only the marker is at fault, the same text would come back for ever.
+        return readable_requirement(repaired) if repaired != text else None
+    return text
 
 
 # -- nearness -----------------------------------------------------------------------------------

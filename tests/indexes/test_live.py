@@ -327,6 +327,28 @@ def test_metadata_that_cannot_be_read_is_told(index: LocalIndex) -> None:
     assert "the metadata of zz_dark-1.0-py3-none-any.whl cannot be read" in said
 
 
+def test_a_requirement_that_is_none_sets_one_release_aside(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-odd", "1.0", "zz-base (>=2.*)"), wheel("zz-odd", "2.0", "zz base!"))
+    status, text, said = run("zz-odd", index)
+    assert status == 0, said
+    assert pins(text)["zz-odd"] == "1.0"
+    assert "zz-odd 1.0 requires `zz-base (>=2.*)` in its METADATA, which is not PEP 440" in said
+    index.add(MAIN, wheel("zz-none", "1.0", "zz base!"), wheel("zz-none", "2.0", "==2"))
+    status, _, said = run("zz-none", index)
+    assert status == 1
+    expected = "the metadata of zz-none 2.0 cannot be read: `==2` is not a requirement"
+    assert f"{expected} (1 other release likewise)" in said
+
+
+def test_a_requires_python_that_is_none(index: LocalIndex) -> None:
+    """As pip does, what can be repaired is, and what cannot be is not heeded."""
+    index.add(MAIN, wheel("zz-old", "1.0", python=">=3.5.*"))
+    index.add(MAIN, wheel("zz-old", "2.0", python=">=3.99.*"))
+    assert solved("zz-old", index) == {"zz-old": "1.0"}
+    index.add(MAIN, wheel("zz-older", "1.0", python="three"))
+    assert solved("zz-older", index) == {"zz-older": "1.0"}
+
+
 def test_a_requirement_that_no_index_has(index: LocalIndex) -> None:
     index.add(MAIN, wheel("zz-lost", "1.0", "zz-nowhere"))
     status, _, said = run("zz-lost", index)

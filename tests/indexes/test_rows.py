@@ -19,7 +19,7 @@ from cudalock.indexes import listings
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing, with_credentials_of
-from cudalock.indexes.metadata import Metadata, parse_metadata, read_metadata
+from cudalock.indexes.metadata import Metadata, Unreadable, parse_metadata, read_metadata
 from cudalock.indexes.pip_config import PipSettings
 from cudalock.indexes.rows import grouped, is_kept, listed_row, releases_of, representative
 from tests.local_index import ServedFile, build_wheel
@@ -98,7 +98,7 @@ def builds_of(web: Web, files: list[File]) -> list[tuple[list[str], list[list[An
     found = []
     for _, group, rows in grouped("a-b", files):
         metadata = read_metadata(web, representative(group))
-        found.append((list(metadata.requires) if metadata else [], rows))
+        found.append((list(metadata.requires) if isinstance(metadata, Metadata) else [], rows))
     return found
 
 
@@ -209,7 +209,9 @@ def test_wheels_for_machines_that_are_solved_for(tags: str, expected: bool) -> N
 def metadata_of(server: ScriptedServer, wheel: ServedFile, offer: str | None) -> Metadata | None:
     url = server.url(f"/files/{wheel.name}")
     with Web(PipSettings()) as web:
-        return read_metadata(web, File(wheel.name, url, wheel.sha256, metadata=offer))
+        read = read_metadata(web, File(wheel.name, url, wheel.sha256, metadata=offer))
+    assert not isinstance(read, Unreadable)
+    return read
 
 
 def test_metadata_beside_the_wheel(server: ScriptedServer) -> None:
@@ -287,6 +289,8 @@ def test_metadata_of_a_server_in_trouble(server: ScriptedServer, status: int) ->
     ("text", "expected"),
     [
         (b"Name: a\nVersion: 1\nRequires-Dist: x (>=1.0)\n", ("x>=1.0",)),
+        (b"Name: a\nVersion: 1\nRequires-Dist: x (>=1.8.*)\n", ("x>=1.8",)),
+        (b"Name: a\nVersion: 1\nRequires-Dist: x>=1<2; extra == 'y'\n", ('x<2,>=1; extra == "y"',)),
         (b"Name: a\nVersion: 1\nRequires-Dist: not a requirement\n", None),
         (b"\xff\xfe\x00", None),
         (b"", None),
@@ -294,7 +298,7 @@ def test_metadata_of_a_server_in_trouble(server: ScriptedServer, status: int) ->
 )
 def test_metadata_is_read_or_refused(text: bytes, expected: tuple[str, ...] | None) -> None:
     found = parse_metadata(text)
-    assert (found.requires if found else None) == expected
+    assert (found.requires if isinstance(found, Metadata) else None) == expected
 
 
 # Listings that are none, and indexes in trouble.

@@ -23,6 +23,7 @@ from unearth.link import Link
 
 from cudalock.indexes.client import DOWNLOAD, unreachable
 from cudalock.urls import file_of, without_credentials
+from cudalock.versions import readable_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,6 +182,8 @@ def _file(url: str, **said: Any) -> File:
     for key in ("sha256", "metadata"):
         said[key] = said.get(key) and said[key].lower()
     said["uploaded"] = said["uploaded"] and said["uploaded"][:10]
+    # pip takes no notice of a Requires-Python that it cannot read.
+    said["python"] = readable_specifier(said["python"] or "") or None
     address = without_credentials(plain) if "@" in plain else plain
     return File(file_of(address), address, **said)
 

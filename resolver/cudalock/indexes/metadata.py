@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
 from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement
 
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
-from cudalock.versions import canonical, parse_requirement
+from cudalock.versions import (
+    canonical,
+    parse_requirement,
+    readable_requirement,
+    readable_specifier,
+)
 
 if TYPE_CHECKING:
     from cudalock.indexes.client import Web
@@ -34,9 +38,19 @@ class Metadata(NamedTuple):
     version: str
     python: str | None
     requires: tuple[str, ...]
+    repaired: tuple[str, ...] = ()
+    """requirements as they are written, where that is not PEP 508 and `requires` has them so"""
 
 
-def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | None:
+class Unreadable(NamedTuple):
+    """METADATA that no lock can rest on: one of its requirements, as written, is none."""
+
+    name: str
+    version: str
+    requirement: str
+
+
+def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | Unreadable | None:
     """The metadata of a listed wheel; None where neither it nor the wheel's parts are served.
 
     `url` is the wheel's address with credentials. Raises NetworkError for a server in trouble.
@@ -48,16 +62,23 @@ def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | No
     return parse_metadata(text) if text is not None else None
 
 
-def parse_metadata(text: bytes) -> Metadata | None:
-    """None for what cannot be read: requirements that are not PEP 508 are no base for a lock."""
+def parse_metadata(text: bytes) -> Metadata | Unreadable | None:
+    """Requirements that are not PEP 508 are read as installers once did, if that can be; None for
+    a text without a name and a version."""
     raw, _ = parse_email(text)
-    try:
-        requires = tuple(
-            _requirement(requirement_text) for requirement_text in raw.get("requires_dist", ())
-        )
-        return Metadata(raw["name"], raw["version"], raw.get("requires_python"), requires)
-    except (InvalidRequirement, KeyError):
+    if "name" not in raw or "version" not in raw:
         return None
+    requires, repaired = [], []
+    for written in raw.get("requires_dist", ()):
+        readable = readable_requirement(written)
+        if readable is None:
+            return Unreadable(raw["name"], raw["version"], written)
+        requires.append(_requirement(readable))
+        if readable != written:
+            repaired.append(written)
+    # pip takes no notice of a Requires-Python that it cannot read.
+    python = readable_specifier(raw.get("requires_python", ""))
+    return Metadata(raw["name"], raw["version"], python or None, tuple(requires), tuple(repaired))
 
 
 def _requirement(text: str) -> str:
@@ -179,4 +200,4 @@ class RemoteFile(io.RawIOBase):
         return len(chunk)
 
 
-__all__ = ["Metadata", "parse_metadata", "read_metadata"]
+__all__ = ["Metadata", "Unreadable", "parse_metadata", "read_metadata"]

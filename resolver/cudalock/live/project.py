@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.indexes.listings import File, Listing
-    from cudalock.indexes.metadata import Metadata
+    from cudalock.indexes.metadata import Metadata, Unreadable
 
 WINDOW: Final = 8
 """Releases looked at of a project, those that nothing rules out; see `LiveUniverse.search`."""
@@ -25,7 +25,7 @@ class IndexSource(Protocol):
     was_cut: bool
     """whether some project has more releases than were looked at"""
 
-    def read(self, project: LiveProject, file: File) -> Metadata | None:
+    def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
         """Return the metadata of a listed wheel. Raises NetworkError."""
 
     def takes(self, version: str, held: Project) -> bool:
@@ -51,6 +51,7 @@ class LiveProject(Project):
         "added",
         "has_final",
         "index",
+        "unreadable",
         "url",
     )
 
@@ -80,6 +81,8 @@ class LiveProject(Project):
         self._is_cut = held is None or anew
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
         self._read: dict[str, Metadata | None] = {}
+        self.unreadable: dict[str, Unreadable] = {}
+        """what keeps METADATA from being read, by its version"""
         self.index = index
         self.url = url
         self.added = tuple(self._files)
@@ -117,8 +120,18 @@ class LiveProject(Project):
 
     @property
     def unread(self) -> list[str]:
-        """The wheels whose metadata was asked for in vain."""
-        return sorted(file for file, metadata in self._read.items() if metadata is None)
+        """The wheels whose metadata was asked for in vain: it is not served."""
+        at_fault = {file.name for version in self.unreadable for file in self._files[version]}
+        return sorted(
+            file
+            for file, metadata in self._read.items()
+            if metadata is None and file not in at_fault
+        )
+
+    def repaired(self, version: str) -> tuple[str, ...]:
+        """The requirements of a release that are not PEP 508 as METADATA has them."""
+        read = (self._read.get(file.name) for file in self._files.get(version, ()))
+        return next((metadata.repaired for metadata in read if metadata is not None), ())
 
     def cut(self) -> None:
         self._source.was_cut = True
@@ -188,8 +201,13 @@ class LiveProject(Project):
 
     def metadata(self, file: File) -> Metadata | None:
         """The metadata of one wheel, asked for one time. Raises NetworkError."""
+        from cudalock.indexes.metadata import Unreadable
+
         if file.name not in self._read:
-            metadata = self._source.read(self, file)
+            read = self._source.read(self, file)
+            metadata = None if isinstance(read, Unreadable) else read
+            if isinstance(read, Unreadable):
+                self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
             self._source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]

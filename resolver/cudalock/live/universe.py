@@ -13,6 +13,7 @@ from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
+from cudalock.text import counted
 from cudalock.urls import without_credentials
 from cudalock.versions import canonical, parse_requirement, parse_version
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from cudalock.indexes.listings import File
-    from cudalock.indexes.metadata import Metadata
+    from cudalock.indexes.metadata import Metadata, Unreadable
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.indexes.transport import Traffic
     from cudalock.matrix.matrix import Matrix
@@ -250,6 +251,11 @@ class LiveUniverse:
             for extra in sorted(self._asked_extras.get(name, ())):
                 if isinstance(project, LiveProject) and project.lacks_extra(version, extra):
                     notes.append(f"{name} {version} has no extra `{extra}`")
+            if isinstance(project, LiveProject) and (repaired := project.repaired(version)):
+                notes.append(
+                    f"{name} {version} requires `{repaired[0]}` in its METADATA, which is not PEP"
+                    " 440: pip 24.1 and later refuse it, uv and earlier ones take it"
+                )
         if live:
             notes.append(f"from a live listing, not from the matrix: {', '.join(sorted(live))}")
         if self._left_out:
@@ -302,8 +308,10 @@ class LiveUniverse:
                     f"{name} {shown} has no wheel, only a source distribution that would have to"
                     " be compiled"
                 )
+            elif project.unreadable:
+                sentences.append(_unreadable(project))
             elif project.unread:
-                sentences.append(f"the metadata of {', '.join(project.unread)} cannot be read")
+                sentences.append(_unserved(project))
         return tuple(sentences)
 
     def _is_live(self, name: str, version: str) -> bool:
@@ -454,7 +462,7 @@ class LiveUniverse:
         matrix_project = self.matrix.project(name)
         return matrix_project is not None and matrix_project.mentions(other)
 
-    def read(self, project: LiveProject, file: File) -> Metadata | None:
+    def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
         """The metadata of a listed wheel. Raises NetworkError."""
         from cudalock.indexes.listings import with_credentials_of
         from cudalock.indexes.metadata import read_metadata
@@ -503,3 +511,21 @@ class LiveUniverse:
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             Preparation(self, target).run(set(texts))
+
+
+def _unreadable(project: LiveProject) -> str:
+    """What keeps releases from being read, by the newest of them."""
+    versions = sorted(project.unreadable, key=parse_version)
+    newest = project.unreadable[versions[-1]]
+    others = f" ({counted(len(versions) - 1, 'other release')} likewise)" if versions[1:] else ""
+    return (
+        f"the metadata of {project.name} {versions[-1]} cannot be read: `{newest.requirement}` is"
+        f" not a requirement{others}"
+    )
+
+
+def _unserved(project: LiveProject) -> str:
+    """Which wheel's metadata an index does not serve, and of how many more."""
+    more = len(project.unread) - 1
+    others = f", nor that of {counted(more, 'other wheel')} of it" if more else ""
+    return f"the metadata of {project.unread[-1]} cannot be read{others}"

@@ -94,7 +94,8 @@ def read_index(
         if file.sha256 in known:
             build = known[file.sha256]
             return Metadata(project, "", build.python, build.requires)
-        return read_metadata(web, file, with_credentials_of(address, file.url))
+        read = read_metadata(web, file, with_credentials_of(address, file.url))
+        return read if isinstance(read, Metadata) else None
 
     context = _Context(project, index, held, rules, metadata, _extras(held))
     return [
