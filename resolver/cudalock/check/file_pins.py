@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.index_names import Places, has_nightlies
-from cudalock.check.source_builds import is_told_how, may_tell_how
+from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -33,7 +33,7 @@ class Lines:
         self._everywhere = places.of_file(file)
         self._has_nightlies = has_nightlies(file)
         self._owners = {id(declared): each for each in file.files() for declared in each.declared}
-        self._building = {each.name for each in file.files() if may_tell_how(each)}
+        self._recipes = {id(each): BuildRecipes(each) for each in file.files()}
         self._replaced = {
             declared.name for declared in file.everything() if declared.role == "override"
         }
@@ -125,8 +125,7 @@ class Lines:
         )
 
     def _is_built(self, declared: Declared) -> bool:
-        owner = self._owners[id(declared)]
-        return owner.name in self._building and is_told_how(declared, owner)
+        return self._recipes[id(self._owners[id(declared)])].has(declared)
 
     def _by_address(self, declared: Declared, url: str) -> PinnedProject | None:
         file = file_of(url)
@@ -176,6 +175,7 @@ class Lines:
             declared.specifier,
             indexes=indexes,
             has_sdist=len(wheels) < len(declared.files),
+            has_build_recipe=self._is_built(declared),
             origin=declared,
         )
         if not wheels:
