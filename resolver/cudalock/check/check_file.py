@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.check.file_pins import Lines
-from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
 from cudalock.check.targets import completed, describe, likely
 from cudalock.compat.judge import Judge
@@ -73,7 +72,7 @@ class _Checker:
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
-        self._lines = Lines(file, Places(universe.matrix), universe.matrix.projects)
+        self._lines = Lines(file, universe.matrix)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
         }
@@ -93,7 +92,9 @@ class _Checker:
         return Judged(target, group, tuple(pins), tuple(clashes))
 
     def _judgement(self, target: Target) -> Judge:
-        return Judge(target, self.universe, overridden=frozenset(self._lines.overridden))
+        overridden = frozenset(self._lines.overridden)
+        verb = "does not work" if self.file.kind == "package-list" else "cannot be installed"
+        return Judge(target, self.universe, overridden=overridden, verb=verb)
 
     def on_one_of(self, targets: list[Target]) -> list[Judged]:
         """For each group as many of the targets as it takes to see each line on one that works.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.index_names import Places, has_nightlies
-from cudalock.check.source_builds import is_told_how, may_tell_how
+from cudalock.check.source_builds import BuildRecipes
+from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -16,6 +17,7 @@ from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
+    from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared, LockedFile, ProjectFile, Source
     from cudalock.targets import Target
 
@@ -25,15 +27,15 @@ _WHEEL = ".whl"
 class Lines:
     """The lines of a file that the package index's tools install, group by group."""
 
-    def __init__(self, file: ProjectFile, places: Places, names: Container[str]) -> None:
-        """`names` are those of the projects that there is anything to say about."""
+    def __init__(self, file: ProjectFile, matrix: Matrix) -> None:
         self.file = file
-        self._places = places
-        self._names = names
+        self._matrix = matrix
+        self._places = places = Places(matrix)
+        self._names = matrix.projects
         self._everywhere = places.of_file(file)
         self._has_nightlies = has_nightlies(file)
         self._owners = {id(declared): each for each in file.files() for declared in each.declared}
-        self._building = {each.name for each in file.files() if may_tell_how(each)}
+        self._recipes = {id(each): BuildRecipes(each) for each in file.files()}
         self._replaced = {
             declared.name for declared in file.everything() if declared.role == "override"
         }
@@ -96,6 +98,8 @@ class Lines:
     ) -> PinnedProject | None:
         if declared.role == "locked":
             return self._locked(declared, target)
+        if declared.role == "installed":
+            return self._installed(declared, target)
         source = self._source(declared, environment)
         url = declared.url or (source.url if source else None)
         if source is not None and (source.git or source.path):
@@ -125,8 +129,7 @@ class Lines:
         )
 
     def _is_built(self, declared: Declared) -> bool:
-        owner = self._owners[id(declared)]
-        return owner.name in self._building and is_told_how(declared, owner)
+        return self._recipes[id(self._owners[id(declared)])].has(declared)
 
     def _by_address(self, declared: Declared, url: str) -> PinnedProject | None:
         file = file_of(url)
@@ -157,6 +160,17 @@ class Lines:
             return self._places.of_one(index.url, declared.name) if index else None
         return self._everywhere
 
+    def _installed(self, declared: Declared, target: Target) -> PinnedProject:
+        """An entry of a list of what is installed: no index has to have it any more."""
+        version = declared.version or ""
+        project = None if "+" in version else self._matrix.project(declared.name)
+        return PinnedProject(
+            declared.name,
+            declared.specifier,
+            indexes=plain_indexes(project, version, target, self._matrix),
+            origin=declared,
+        )
+
     # -- locks ----------------------------------------------------------------------------------
 
     def _locked(self, declared: Declared, target: Target) -> PinnedProject | None:
@@ -176,6 +190,7 @@ class Lines:
             declared.specifier,
             indexes=indexes,
             has_sdist=len(wheels) < len(declared.files),
+            has_build_recipe=self._is_built(declared),
             origin=declared,
         )
         if not wheels:
