@@ -78,7 +78,9 @@ class FakeMatrix:
 
     @property
     def distributions(self) -> Distributions:
-        return Distributions({"ubuntu22.04": "2.35"})
+        return Distributions(
+            [{"title": "Ubuntu", "names": ["ubuntu"], "releases": {"22.04": "2.35"}}]
+        )
 
 
 HERE = Here(

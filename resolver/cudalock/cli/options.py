@@ -86,8 +86,9 @@ _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     _several(
         "--glibc",
-        metavar="VERSION",
-        text=f"glibc version of the target (default: {DEFAULT_GLIBC}, or this machine's).",
+        metavar="VERSION|LINUX",
+        text='glibc of the target, or a Linux that has it: 2.35 or "ubuntu 22.04"'
+        f" (default: {DEFAULT_GLIBC}, or this machine's).",
     ),
     _several(
         "--gpu",

@@ -56,11 +56,18 @@ def _with_tag(image: Image, tag: str, rules: Rules) -> Base:
     return Base(
         image.platform,
         python=parts.get("python"),
-        glibc=rules.glibc.get(parts.get("distribution") or ""),
+        glibc=_glibc(image, parts.get("distribution"), rules),
         cuda=_minor(parts.get(CUDA.name)),
         framework=parts.get("framework"),
         own=image.own,
     )
+
+
+def _glibc(image: Image, release: str | None, rules: Rules) -> str | None:
+    """The glibc of the release that a tag names: `22.04` of ubuntu, `ubuntu22.04`, `bookworm`."""
+    if release is None:
+        return None
+    return rules.glibc.get(f"{image.distribution}{release}") or rules.glibc.get(release)
 
 
 def _minor(version: str | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.matrix.vendor import Distributions
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.versions import canonical
 
@@ -33,6 +34,8 @@ class Image(NamedTuple):
     own: str | None
     """a project that the image brings in a build that no index has"""
     musl: re.Pattern[str] | None
+    distribution: str = ""
+    """the Linux distribution whose releases the tags name"""
 
 
 class CondaName(NamedTuple):
@@ -83,9 +86,7 @@ def read_rules(directory: Path) -> Rules:
 def _rules(tables: dict[str, Any]) -> Rules:
     return Rules(
         images={row["name"]: _image(row) for row in tables.get("image", ())},
-        glibc={
-            name: row["glibc"] for row in tables.get("distribution", ()) for name in row["names"]
-        },
+        glibc=Distributions(tables.get("distribution", ())).by_release,
         conda={
             canonical(name): _conda(name, row)
             for row in tables.get("conda", ())
@@ -106,7 +107,9 @@ def _image(row: dict[str, Any]) -> Image:
         if unknown := set(tag.groupindex) - set(PARTS):
             raise KeyError(f"image.tags: {', '.join(sorted(unknown))}")
     musl = re.compile(row["musl"]) if "musl" in row else None
-    return Image(row["name"], row["platform"], tags, row.get("own"), musl)
+    return Image(
+        row["name"], row["platform"], tags, row.get("own"), musl, row.get("distribution", "")
+    )
 
 
 def _conda(name: str, row: dict[str, Any]) -> CondaName:

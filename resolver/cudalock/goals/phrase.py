@@ -5,7 +5,7 @@
     part       = component, [ version | range | "latest" ]
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
-               | platform: "windows" | "linux-aarch64" | "ubuntu 22.04" | a triple
+               | platform: "windows" | "linux-aarch64" | "ubuntu 22.04" | "RHEL 8" | a triple
                | "cu124" | "cuda 12.4" | "cpu" | "cudnn 9.1"
                | "glibc 2.35" | "driver 550.54" | GPU: "RTX 5090" | "sm_86" | "gpu 8.6"
 

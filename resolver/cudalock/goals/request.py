@@ -269,6 +269,11 @@ def _place(text: str, known: Known) -> _Place:
         raise
 
 
+def _glibc(text: str, known: Known) -> str:
+    """Read a glibc, or the Linux distribution that has it: `2.35`, `ubuntu 22.04`."""
+    return known.matrix.distributions.glibc(text) or text
+
+
 def _several(
     flag: str,
     flags: Sequence[str],
@@ -296,7 +301,7 @@ def _target(
     stated_platform: _Place | None,
 ) -> Target:
     """Return the target that is stated, with this machine's parts where nothing is."""
-    glibc = _one("glibc", request.glibc or defaults.glibc, str)
+    glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
     gpus = _in_order([parse_gpu(text, known.matrix.gpus) for text in request.gpu or defaults.gpu])
     stated = {

@@ -349,9 +349,7 @@ class Matrix:
 
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return Distributions(
-            {name: row["glibc"] for row in rows.get("distribution", ()) for name in row["names"]}
-        )
+        return Distributions(rows.get("distribution", ()))
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""

@@ -140,33 +140,69 @@ class Gpus:
 
 
 class Distributions:
-    """Linux distributions and their glibc."""
+    """Linux distributions and the glibc of each of their releases."""
 
-    def __init__(self, glibc_by_name: Mapping[str, str]) -> None:
-        self._glibc_by_name = glibc_by_name
-        """names in lower case without separators: `ubuntu22.04`, `bookworm`"""
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """`rows` are those of `[[distribution]]` in `repositories.toml`."""
+        self.rows = tuple(rows)
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """The title and the releases of a distribution, by each of its names."""
+        return {name: (row["title"], row["releases"]) for row in self.rows for name in row["names"]}
+
+    @cached_property
+    def by_release(self) -> dict[str, str]:
+        """The glibc by name and release without separators, `ubuntu22.04`, and by code name."""
+        glibcs = {
+            f"{name}{release}": glibc
+            for name, (_, releases) in self._by_name.items()
+            for release, glibc in releases.items()
+        }
+        for row in self.rows:
+            for codename, release in row.get("codenames", {}).items():
+                glibcs[codename] = row["releases"][release]
+                for name in row["names"]:
+                    glibcs.setdefault(f"{name}{codename}", row["releases"][release])
+        return glibcs
 
     def glibc(self, text: str) -> str | None:
         """Return the glibc of the distribution that `Ubuntu 22.04` or `bookworm` means, if known.
 
-        Raises BadTarget for a name that needs a release after it: `ubuntu`.
+        Raises BadTarget for a name that needs a release after it, `ubuntu`, and for a release of
+        which the glibc is not in the matrix.
         """
         plain = re.sub(r"[\s_-]", "", text.lower())
-        # A point release has the glibc of its release: `ubuntu22.04.3`.
-        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
-        if not plain[:1].isalpha():
+        if glibc := self._glibc(plain):
+            return glibc
+        name, release = _split_release(plain)
+        if name not in self._by_name:
             return None
-        with_release = re.compile(rf"{re.escape(plain)}[\d.]+")
-        releases = [name for name in self._glibc_by_name if with_release.fullmatch(name)]
-        if releases:
-            raise BadTarget(
-                f"`{text}` needs its release after it, which determines the glibc",
-                hints=[
-                    " or ".join(f"`{name}`" for name in releases),
-                    f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}",
-                ],
-            )
-        return self._glibc_by_name.get(plain)
+        title, releases = self._by_name[name]
+        hints = [
+            " or ".join(f"`{name}{known}`" for known in releases if known.startswith(release))
+            or f"{title} with its glibc in the matrix: {', '.join(releases)}",
+            f"`{LINUX.name}`, with glibc {DEFAULT_GLIBC}, or `--glibc`: `ldd --version` prints it",
+        ]
+        if release and not any(known.startswith(release) for known in releases):
+            raise BadTarget(f"the glibc of {title} {release} is not in the matrix", hints=hints)
+        raise BadTarget(
+            f"`{text}` needs its release after it, which determines the glibc", hints=hints
+        )
+
+    def _glibc(self, plain: str) -> str | None:
+        # A point release has the glibc of its release: `ubuntu22.04.3`, `rhel8.10`.
+        while (glibc := self.by_release.get(plain)) is None:
+            plain, dot, number = plain.rpartition(".")
+            if not dot or not number.isdigit():
+                return None
+        return glibc
+
+
+def _split_release(plain: str) -> tuple[str, str]:
+    """Split `ubuntu22.04` before its first digit; a text without digits has no release."""
+    match = re.fullmatch(r"([a-z]+)(\d[\d.]*(?:sp\d+)?)?", plain)
+    return (match[1], match[2] or "") if match else ("", "")
 
 
 def model_name(name: str) -> str:

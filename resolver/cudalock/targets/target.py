@@ -54,6 +54,8 @@ class Target:
     """as written, `550.54`"""
     stated: frozenset[str] = field(default=frozenset(), compare=False)
     """the names of the facets that the user stated; the others were detected"""
+    assumes_glibc: bool = field(default=False, compare=False)
+    """Whether the glibc is only the default, because nobody stated or detected one."""
 
     def __post_init__(self) -> None:
         if self.platform not in PLATFORMS:
@@ -61,9 +63,16 @@ class Target:
         check_free_threaded(self.python, self.free_threaded)
         if self.is_linux:
             check_glibc(self.glibc)
+            # `dataclasses.replace` passes the default on, and a copy with another one assumes none.
+            is_assumed = self.glibc is None or (
+                self.assumes_glibc and self.glibc == DEFAULT_GLIBC and "glibc" not in self.stated
+            )
+            object.__setattr__(self, "assumes_glibc", is_assumed)
             self._fill("glibc", DEFAULT_GLIBC)
         elif self.glibc is not None:
             raise BadTarget(f"only Linux has glibc: {self._row.label} has none")
+        else:
+            object.__setattr__(self, "assumes_glibc", False)
         if self.is_macos:
             self._fill("macos", self._row.macos)
 
