@@ -1,14 +1,22 @@
-"""Find the folders of the matrix and of the user's data, and write files atomically."""
+"""Find folders, files and programs, judge names that come from outside, and write files atomically.
+
+What depends on the system takes `os.name` as an argument: Windows' rules are tested everywhere.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Final
 
-from cudalock.errors import MatrixError
+from cudalock.errors import BadFile, MatrixError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 DATA_VARIABLE: Final = "CUDALOCK_DATA_DIR"
 
@@ -17,6 +25,10 @@ HEADER: Final = "matrix.toml"
 
 SWITCHES: Final = "switches.json"
 """The file of a matrix that names the switches of the command line."""
+
+
+INTERRUPTIBLE: Final = 0.2
+"""Seconds of one wait for another thread: on Windows Ctrl-C is noticed only between waits."""
 
 
 def home() -> Path:
@@ -70,6 +82,17 @@ def data_folder() -> Path:
     return (Path(xdg) if xdg else home() / ".local" / "share") / "cudalock"
 
 
+def relative(path: str | os.PathLike[str], start: str | os.PathLike[str]) -> str:
+    """Return a path as seen from a folder; the absolute one where none leads there.
+
+    On Windows none leads to another drive or server.
+    """
+    try:
+        return os.path.relpath(path, start)
+    except ValueError:
+        return os.path.abspath(path)  # noqa: PTH100 (a link stays a link)
+
+
 def files_in(folder: Path, suffix: str) -> list[str]:
     """Return the sorted names of a folder's files that end with `suffix`; none without a folder.
 
@@ -99,8 +122,135 @@ def write_atomically(
                 os.fsync(file.fileno())
         if mode is not None:
             fresh.chmod(mode)
-        fresh.replace(target)
+        replace_patiently(fresh, target)
     except BaseException:
         with suppress(OSError):
             fresh.unlink()
         raise
+
+
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between attempts; pip tries for a second too."""
+
+
+def replace_patiently(source: Path, target: Path, os_name: str = os.name) -> None:
+    """Rename a file or folder over another. On Windows a virus scanner may hold a new one shortly.
+
+    Raises OSError.
+    """
+    for pause in _PAUSES if os_name == "nt" else ():
+        try:
+            source.replace(target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    source.replace(target)
+
+
+# -- programs and the environment -----------------------------------------------------------------
+
+
+def variable(environ: Mapping[str, str], name: str, os_name: str = os.name) -> str | None:
+    """Return the value of an environment variable; None without one.
+
+    The names of Windows' variables have no case, and a copy of `os.environ` has them in upper case.
+    """
+    if name in environ or os_name != "nt":
+        return environ.get(name)
+    folded = name.upper()
+    return next((text for key, text in environ.items() if key.upper() == folded), None)
+
+
+NO_CURRENT_FOLDER: Final = {"NoDefaultCurrentDirectoryInExePath": "1"}
+"""The variable by which programs on Windows do not look into the current folder for others."""
+
+_EXECUTABLES: Final = (".com", ".exe")
+_SCRIPTS: Final = (".bat", ".cmd")
+
+
+def find_program(
+    name: str, environ: Mapping[str, str] = os.environ, *, scripts: bool = False
+) -> str | None:
+    """Return the absolute path of the program that PATH has under a name; None without one.
+
+    See :func:`find_programs`.
+    """
+    return next(find_programs(name, environ, scripts=scripts), None)
+
+
+def find_programs(
+    name: str,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    scripts: bool = False,
+    os_name: str = os.name,
+    is_program: Callable[[str], bool] | None = None,
+) -> Iterator[str]:
+    """Yield the absolute path of each program that PATH has under a name.
+
+    Only the absolute folders of PATH are searched. `shutil.which` and Windows itself search the
+    current folder first, which may be anybody's repository. Windows' batch files are programs only
+    with `scripts`: cmd expands what is passed to them, so they must get no text from outside.
+    """
+    is_windows = os_name == "nt"
+    is_program = is_program or _is_program
+    path = variable(environ, "PATH", os_name) or ""
+    names = [name]
+    if is_windows:
+        endings = (*_EXECUTABLES, *(_SCRIPTS if scripts else ()))
+        names = [name] if name.lower().endswith(endings) else [name + end for end in endings]
+    flavour = PureWindowsPath if is_windows else PurePosixPath
+    for text in path.split(";" if is_windows else ":"):
+        folder = flavour(text.strip('"') if is_windows else text)
+        if not folder.is_absolute():
+            continue
+        yield from (file for file in (str(folder / each) for each in names) if is_program(file))
+
+
+def _is_program(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+
+
+# -- names from outside ---------------------------------------------------------------------------
+
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
+_RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
+_LONGEST_NAME: Final = 200
+"""Characters of a file name; file systems take 255 bytes, and a download needs some for itself."""
+
+DISTRIBUTIONS: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
+"""The endings of the files that indexes have."""
+
+
+def is_safe_name(name: str) -> bool:
+    """Return whether a name from outside is a plain file name on every system.
+
+    `C:x` is on another drive on Windows, `x:y` a stream of `x`, `nul.whl` a device and `x.` is `x`.
+    """
+    return (
+        _SAFE_NAME.fullmatch(name) is not None
+        and _RESERVED.fullmatch(name) is None
+        and not name.endswith(".")
+        and len(name) <= _LONGEST_NAME
+    )
+
+
+def distribution_name(name: str, where: str) -> str:
+    """Return the name of a wheel or source distribution that `where` has; raises BadFile else."""
+    if is_safe_name(name) and name.endswith(DISTRIBUTIONS):
+        return name
+    raise BadFile(f"{where} names a file `{name}`, which is not the name of a wheel")
+
+
+def stays_inside(name: str) -> bool:
+    """Return whether a relative path from outside stays below its folder, on every system."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    return not (
+        posix.is_absolute()
+        or windows.drive
+        or windows.root
+        or ".." in windows.parts
+        or ":" in name
+        or "\0" in name
+    )

@@ -9,12 +9,18 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cudalock.environment import active_layout, find_layout, read_inventory
 from cudalock.errors import BadTarget
+from cudalock.targets.detect import _python_on_path, machine_of_python, platform_of
+from cudalock.targets.pythons import launched
 from tests.files import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = "{}.{}.{}".format(*sys.version_info[:3])
 PYTHONS = sorted({sys.executable, *filter(None, [shutil.which("python3", path=os.defpath)])})
@@ -282,3 +288,107 @@ def test_a_version_that_is_none_and_a_folder_that_is_none(tmp_path: Path) -> Non
     install(tmp_path, "a", "not-a-version")
     (found,) = read_inventory([tmp_path, tmp_path / "nowhere"]).distributions
     assert found.version == "not-a-version"
+
+
+def windows_venv(root: Path) -> Path:
+    """A venv of Windows as it lies on a disk, on whose Python this system cannot start."""
+    write(root / "pyvenv.cfg", "home = C:\\Python311\nversion = 3.11.9\n")
+    write(root / "Scripts" / "python.exe")
+    write(root / "Lib" / "site-packages" / "torch.py")
+    return root
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Scripts", "Scripts/python.exe", "Lib/site-packages"], ids=lambda name: name or "."
+)
+def test_a_venv_of_windows_by_every_name_it_has(name: str, tmp_path: Path) -> None:
+    layout = find_layout(windows_venv(tmp_path / "venv") / name)
+    assert (layout.kind, layout.python, layout.prefix.name) == ("venv", "3.11.9", "venv")
+    assert layout.is_windows
+
+
+@pytest.mark.parametrize("letters", [str.lower, str.upper])
+def test_the_folder_of_programs_in_other_letters(
+    letters: Callable[[str], str], tmp_path: Path
+) -> None:
+    """As a file system without case gives a name that somebody typed."""
+    root = windows_venv(tmp_path / "venv")
+    programs = (root / "Scripts").rename(root / letters("Scripts"))
+    program = (programs / "python.exe").rename(programs / letters("python.exe"))
+    for path in (programs, program):
+        layout = find_layout(path)
+        assert (layout.kind, layout.prefix) == ("venv", root)
+
+
+def test_packages_in_a_folder_in_other_letters(tmp_path: Path) -> None:
+    root = windows_venv(tmp_path / "venv")
+    (root / "Lib").rename(root / "lib")
+    layout = find_layout(root / "lib" / "site-packages")
+    assert (layout.kind, layout.prefix, layout.is_windows) == ("venv", root, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link, as Linux has one")
+def test_a_linked_folder_is_one_folder_also_where_no_python_runs(tmp_path: Path) -> None:
+    root = tmp_path / "venv"
+    write(root / "pyvenv.cfg", "home = /nowhere\nversion = 3.11.9\n")
+    install(root / "lib" / "python3.11" / "site-packages", "six", "1.17.0")
+    (root / "lib64").symlink_to("lib")
+    assert len(find_layout(root).site_packages) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its stub is a shell script here")
+def test_the_next_python_of_the_path_is_taken_where_the_first_is_a_stub(
+    real: Path, tmp_path: Path
+) -> None:
+    """Windows' Store and macOS put programs of that name there which only offer to install one."""
+    stub = write(tmp_path / "WindowsApps" / "python3", "#!/bin/sh\nexit 9009\n")
+    stub.chmod(0o755)
+    folders = [str(stub.parent), str(real / "bin")]
+    environ = {"PATH": os.pathsep.join(folders)}
+    tool = tmp_path / "tool"
+    write(tool / "pipx_metadata.json", "{}")
+    layout = active_layout(environ, tmp_path, tool)
+    assert (layout.prefix, layout.runs) == (real, True)
+    assert _python_on_path(environ, tool) == (HERE, bool(layout.free_threaded))
+
+
+def test_the_pythons_that_the_launcher_of_windows_lists() -> None:
+    text = (
+        " -V:3.12 *        C:\\Program Files\\Python312\\python.exe\r\n"
+        " -V:Astral/CPython3.11.9 C:\\Users\\x\\uv\\python.exe\r\n"
+        "No installed Pythons found!\r\n"
+    )
+    assert list(map(str, launched(text))) == [
+        "C:\\Program Files\\Python312\\python.exe",
+        "C:\\Users\\x\\uv\\python.exe",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("machine", "built_for", "largest", "platform"),
+    [
+        ("AMD64", "win-amd64", 2**63 - 1, "windows-x86_64"),
+        ("ARM64", "win-amd64", 2**63 - 1, "windows-x86_64"),
+        ("ARM64", "win-arm64", 2**63 - 1, "windows-arm64"),
+        ("AMD64", "win32", 2**31 - 1, None),
+        ("x86", "win32", 2**31 - 1, None),
+    ],
+)
+def test_a_python_takes_the_wheels_of_what_it_was_built_for(
+    machine: str, built_for: str, largest: int, platform: str | None
+) -> None:
+    """An emulated Python says the processor of its machine."""
+    read = machine_of_python(machine, built_for, largest)
+    if platform is None:
+        with pytest.raises(BadTarget, match="32-bit Python"):
+            platform_of("win32", read, None, "")
+    else:
+        assert platform_of("win32", read, None, "")[0] == platform
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("14.5.1", "14.0"), ("11", "11.0"), ("10.15.7", "10.15"), ("10.16", "11.0"), ("", None)],
+)
+def test_the_version_of_a_mac_as_its_python_says_it(text: str, version: str | None) -> None:
+    assert platform_of("darwin", "arm64", None, text) == ("macos-arm64", None, version)

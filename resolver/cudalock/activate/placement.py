@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
-from cudalock.files import write_atomically
+from cudalock.files import stays_inside, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -176,7 +176,7 @@ def _names(archive: ZipFile, source: str) -> list[str]:
         for name in sorted(archive.namelist())
         if not name.endswith("/") and (name == source or name.startswith(f"{source}/"))
     ]
-    if not names or any(".." in PurePosixPath(name).parts for name in names):
+    if not names or not all(map(stays_inside, names)):
         raise BadFile(f"`{archive.filename}` has no `{source}`")
     return names
 
@@ -195,10 +195,9 @@ class _Record(NamedTuple):
         try:
             document = json.loads(path.read_bytes())
             record = cls(dict(document["files"]), list(document["folders"]))
-            names = [PurePosixPath(name) for name in (*record.files, *record.folders)]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise BadFile(f"`{path}` cannot be read: {error}") from None
-        if any(name.is_absolute() or ".." in name.parts for name in names):
+        if not all(stays_inside(str(name)) for name in (*record.files, *record.folders)):
             raise BadFile(f"`{path}` names files outside its folder")
         return record
 

@@ -8,6 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cudalock.errors import HashMismatch, SourceMissing
+from cudalock.files import distribution_name
 from cudalock.matrix.releases import PACKAGE_INDEX
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def bring(wheel: WheelFile, folder: Path) -> Path:
     from cudalock.indexes.downloads import download
     from cudalock.indexes.package_index import PackageIndexes
 
-    target = folder / wheel.file
+    target = folder / distribution_name(wheel.file, "the matrix")
     with PackageIndexes() as indexes, Web() as web:
         address = indexes.find(wheel.project, wheel.file, wheel.sha256)
         download(web, address.url, target, wheel.sha256 or address.sha256)

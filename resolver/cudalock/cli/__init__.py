@@ -99,12 +99,14 @@ class LazyGroup(click.Group):
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP like an interrupt, so that temporary files are removed."""
+    """Treat other signals that end a process like an interrupt: temporary files are removed."""
 
     def stop(number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt(number)
 
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # SIGBREAK: Windows sends it for Ctrl-Break and where the console is closed.
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # nohup makes a process ignore SIGHUP: leave that. Only the main thread may set signals, and
     # elsewhere it is a ValueError.
     handled = [

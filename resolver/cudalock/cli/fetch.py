@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.files import distribution_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +68,11 @@ def _all_locations(
     locked: LockedWheels, indexes: PackageIndexes, folder: Path
 ) -> Iterator[_Location]:
     """Yield where each wheel is, looked up if the lock has no URL."""
+    # Before anything is downloaded: one such name and the lock is not what it seems.
+    for wheel in locked.wheels:
+        if wheel.file is not None:
+            distribution_name(wheel.file, "the lock")
     indexes.prepare(wheel.project for wheel in locked.wheels if wheel.file is None)
-    # Two targets of a lock may take the same wheel.
     files = set()
     for wheel in locked.wheels:
         for file, url, sha256 in _locations(wheel, indexes, folder):
@@ -81,7 +85,8 @@ def _all_locations(
 def _locations(wheel: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
     if wheel.file is None:
         for file, address in indexes.by_digest(wheel.project, wheel.digests):
-            yield _Location(file, address.url, address.sha256)
+            name = distribution_name(file, "the index")
+            yield _Location(name, address.url, address.sha256)
         return
     sha256 = next(iter(wheel.digests), None)
     if wheel.url is not None or _is_there(folder / wheel.file, sha256):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import Contradiction, NetworkError
+from cudalock.files import relative
 from cudalock.formats import Format, WriteOptions, load_format
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _folder(wheels: str, output: Path | None, kind: Format) -> str:
     """Return the folder of wheels as installers see it: from where they run, or from the file."""
     path = Path(wheels)
     if kind.paths_from_file and output and not path.is_absolute():
-        path = Path(relpath(path, output.parent))
+        path = Path(relative(path, output.parent))
     return path.as_posix()
 
 

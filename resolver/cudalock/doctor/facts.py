@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
+from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import accepts, holds
@@ -188,7 +188,7 @@ def _is_seen(
     return (
         _all_missing(observation, subject)
         and not (observation.commands and _some_command(observation, subject))
-        and not any(subject.environ.get(name) for name in observation.unset)
+        and not any(_variable(subject, name) for name in observation.unset)
         and (not observation.set or any(_is_set(text, subject) for text in observation.set))
         and (bool(subject.environ) or not (observation.commands or observation.unset))
     )
@@ -197,13 +197,18 @@ def _is_seen(
 def _is_set(text: str, subject: ExaminedEnvironment) -> bool:
     """Whether a variable has a value of `NAME=PATTERN`; an empty value is one."""
     name, _, pattern = text.partition("=")
-    value = subject.environ.get(name)
+    value = _variable(subject, name)
     return value is not None and fnmatchcase(value, pattern)
 
 
+def _variable(subject: ExaminedEnvironment, name: str) -> str | None:
+    return variable(subject.environ, name, subject.layout.os_name)
+
+
 def _some_command(observation: Observation, subject: ExaminedEnvironment) -> bool:
-    path = subject.environ.get("PATH", "")
-    return any(which(command, path=path) for command in observation.commands)
+    return any(
+        find_program(command, subject.environ, scripts=True) for command in observation.commands
+    )
 
 
 def _all_missing(observation: Observation, subject: ExaminedEnvironment) -> bool:
@@ -233,5 +238,5 @@ def _places(text: str, subject: ExaminedEnvironment) -> Iterator[tuple[Path, str
     if match[1]:
         for folder in folders.get(match[1], []):
             yield folder, match[2]
-    elif subject.environ.get(match[3]):
-        yield Path(subject.environ[match[3]]), match[4]
+    elif folder_named := _variable(subject, match[3]):
+        yield Path(folder_named), match[4]

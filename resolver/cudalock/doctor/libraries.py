@@ -12,6 +12,7 @@ from cudalock.activate.placement import find_wanted
 from cudalock.doctor.facts import SEVERITY
 from cudalock.environment.libraries import find_libraries
 from cudalock.errors import NothingFound, NotNeeded
+from cudalock.files import variable as read_variable
 from cudalock.findings import Finding
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def _shadowed(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _searched(subject: ExaminedEnvironment, variable: str) -> list[Path]:
     separator = ";" if subject.layout.is_windows else ":"
-    texts = subject.environ.get(variable, "").split(separator)
+    texts = (read_variable(subject.environ, variable, subject.layout.os_name) or "").split(
+        separator
+    )
     return [Path(os.path.abspath(text)) for text in dict.fromkeys(texts) if text]  # noqa: PTH100
 
 

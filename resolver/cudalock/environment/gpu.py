@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.files import INTERRUPTIBLE, find_program
 from cudalock.matrix.vendor import model_name
 from cudalock.targets import PLATFORMS
 
@@ -144,7 +145,10 @@ def run_smi(fields: tuple[str, ...]) -> str:
     """What nvidia-smi prints for these fields. Raises OSError, or ValueError with its own words."""
     import subprocess
 
-    command = [_smi() or SMI, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
+    program = _smi()
+    if program is None:
+        raise ValueError("it is not on the PATH")
+    command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
     try:
         done = subprocess.run(
             command,
@@ -165,14 +169,14 @@ def run_smi(fields: tuple[str, ...]) -> str:
 
 
 def _smi() -> str | None:
-    from shutil import which
-
-    return which(SMI) or which(_SMI_OF_WSL)
+    on_wsl = _SMI_OF_WSL if os.access(_SMI_OF_WSL, os.X_OK) else None
+    return find_program(SMI) or on_wsl
 
 
 def _in_time(ask: Callable[[], Machine], seconds: float) -> Machine | str:
     """The answer, or why there is none: a driver's call that hangs cannot be called off."""
     from threading import Thread
+    from time import monotonic
 
     answers: list[Machine | str] = []
 
@@ -184,7 +188,10 @@ def _in_time(ask: Callable[[], Machine], seconds: float) -> Machine | str:
 
     thread = Thread(target=answer, daemon=True)
     thread.start()
-    thread.join(seconds)
+    end = monotonic() + seconds
+    # Windows interrupts no wait without an end, nor a long one.
+    while thread.is_alive() and (left := end - monotonic()) > 0:
+        thread.join(min(left, INTERRUPTIBLE))
     return answers[0] if answers else f"timed out after {seconds:g} seconds"
 
 

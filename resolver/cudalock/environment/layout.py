@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.errors import BadTarget
 from cudalock.files import expanded
 from cudalock.targets import LINUX, PLATFORMS, WINDOWS, Target, this_platform
-from cudalock.targets.detect import is_a_tools, platform_of, read_glibc
+from cudalock.targets.detect import is_a_tools, machine_of_python, platform_of, read_glibc
 from cudalock.targets.platforms import likeliest, of_wheel_tags
-from cudalock.targets.pythons import checked_python, run
+from cudalock.targets.pythons import checked_python, interpreters_on_path, run
 from cudalock.targets.tags import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 INTERPRETERS: Final = (
     "bin/python",
@@ -61,6 +61,8 @@ print(json.dumps({
     "managed": managed and not sys.argv[1],
     "system": sys.platform,
     "machine": platform.machine(),
+    "built_for": sysconfig.get_platform(),
+    "largest": sys.maxsize,
     "libc": libc,
     "macos": platform.mac_ver()[0],
 }))
@@ -78,6 +80,8 @@ class _Answer(NamedTuple):
     managed: bool
     system: str
     machine: str
+    built_for: str
+    largest: int
     libc: str | None
     macos: str
 
@@ -112,6 +116,11 @@ class Layout:
         return PLATFORMS[self.platform].system is WINDOWS
 
     @property
+    def os_name(self) -> str:
+        """What `os.name` is there."""
+        return PLATFORMS[self.platform].system.os_name
+
+    @property
     def target(self) -> Target:
         """The environment as a target; of its GPU and driver it says nothing."""
         return Target(self.python, self.platform, self.free_threaded, self.glibc, self.macos)
@@ -130,6 +139,8 @@ def find_layout(path: Path) -> Layout:
 def _find(path: Path) -> Layout:
     if path.is_file():
         return _of_interpreter(path)
+    if _is_programs(path) and _is_marked(path.parent):
+        return _of_prefix(path.parent)
     for folder in (path, *(path / name for name in FOLDERS)):
         if _is_prefix(folder):
             return _of_prefix(folder)
@@ -158,13 +169,25 @@ def active_layout(
     for prefix in (*map(Path, active), beside, *([] if is_a_tools(own) else [own])):
         if _is_prefix(prefix):
             return find_layout(prefix)
-    from shutil import which
+    return _on_path(environ)
 
-    for name in ("python3", "python"):
-        interpreter = which(name, path=environ.get("PATH", ""))
-        if interpreter:
-            return find_layout(Path(interpreter))
-    raise BadTarget("no Python environment is active", hints=["--python .venv"])
+
+def _on_path(environ: Mapping[str, str]) -> Layout:
+    """The first environment of PATH whose interpreter runs, else the first that can be read."""
+    readable: Layout | None = None
+    failure: BadTarget | None = None
+    for interpreter in interpreters_on_path(environ):
+        try:
+            layout = find_layout(interpreter)
+        except BadTarget as error:
+            failure = failure or error
+            continue
+        if layout.runs:
+            return layout
+        readable = readable or layout
+    if readable is not None:
+        return readable
+    raise failure or BadTarget("no Python environment is active", hints=["--python .venv"])
 
 
 # -- by asking --------------------------------------------------------------------------------
@@ -172,8 +195,17 @@ def active_layout(
 
 def _of_interpreter(executable: Path) -> Layout:
     folder = executable.parent
-    inside = folder.parent if folder.name in ("bin", "Scripts") else folder
+    inside = folder.parent if _is_programs(folder) else folder
     return _of_prefix(inside, executable)
+
+
+def _is_programs(folder: Path) -> bool:
+    """Whether an environment's programs lie there. Windows takes the name in any letters."""
+    return folder.name.lower() in ("bin", "scripts")
+
+
+def _is_marked(prefix: Path) -> bool:
+    return (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir()
 
 
 def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
@@ -188,8 +220,9 @@ def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
             f"`{executable}` is {answer.implementation}: CUDA wheels are made for CPython"
         )
     python, free_threaded = checked_python(answer.version, answer.free_threaded)
+    machine = machine_of_python(answer.machine, answer.built_for, answer.largest)
     platform, glibc, macos = platform_of(
-        answer.system, answer.machine, read_glibc(answer.libc), answer.macos
+        answer.system, machine, read_glibc(answer.libc), answer.macos
     )
     return Layout(
         prefix=prefix,
@@ -222,11 +255,16 @@ def _ask(
 
 
 def _packages(folders: list[str]) -> tuple[Path, ...]:
-    packages = [
-        folder for folder in map(Path, folders) if folder.name in _PACKAGES and folder.is_dir()
-    ]
-    # lib64 is often a link to lib: one folder, seen twice.
-    return tuple({folder.resolve(): folder for folder in reversed(packages)}.values())[::-1]
+    packages = [folder for folder in map(Path, folders) if folder.name in _PACKAGES]
+    return tuple(_distinct(folder for folder in packages if folder.is_dir()))
+
+
+def _distinct(folders: Iterable[Path]) -> list[Path]:
+    """Each folder once, by its first name: lib64 is often a link to lib."""
+    names: dict[Path, Path] = {}
+    for folder in folders:
+        names.setdefault(folder.resolve(), folder)
+    return list(names.values())
 
 
 # -- by the files -----------------------------------------------------------------------------
@@ -238,8 +276,7 @@ def _interpreter(prefix: Path) -> Path | None:
 
 def _is_prefix(folder: Path) -> bool:
     return (
-        (folder / "pyvenv.cfg").is_file()
-        or (folder / "conda-meta").is_dir()
+        _is_marked(folder)
         or _interpreter(folder) is not None
         or next(_package_folders(folder), None) is not None
     )
@@ -275,7 +312,7 @@ def _path_file(prefix: Path) -> Path | None:
 def _from_files(
     prefix: Path, kind: str, settings: Mapping[str, str] | None, executable: Path | None
 ) -> Layout:
-    folders = list(dict.fromkeys(_package_folders(prefix)))
+    folders = _distinct(_package_folders(prefix))
     version = _version(prefix, settings or {}, folders)
     if version is None or not folders:
         lacks = "site-packages" if version else "Python version"
@@ -303,10 +340,11 @@ def _package_folders(prefix: Path) -> Iterator[Path]:
     for pattern in ("lib/python3*", "lib64/python3*"):
         for folder in sorted(prefix.glob(pattern)):
             yield from (folder / name for name in _PACKAGES if (folder / name).is_dir())
-    windows = prefix / "Lib" / "site-packages"
     # A file system that ignores case has a `Lib` wherever it has a `lib`.
-    if windows.is_dir():
-        yield windows
+    for windows in (prefix / "Lib" / "site-packages", prefix / "lib" / "site-packages"):
+        if windows.is_dir():
+            yield windows
+            break
 
 
 def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> str | None:
@@ -326,7 +364,7 @@ def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
     """A Windows tree has `Lib/site-packages`; any other is what its wheels were made for, else this
     machine's."""
     of_wheels = _platforms_of_wheels(folders)
-    if folders[0].parent.name == "Lib":
+    if folders[0].parent.name.lower() == "lib":
         platforms = [name for name in of_wheels if PLATFORMS[name].system is WINDOWS]
         arm = [name for name in platforms if name != likeliest(WINDOWS).name]
         return (arm or [likeliest(WINDOWS).name])[0], None, None
@@ -356,7 +394,7 @@ def _platforms_of_wheels(folders: list[Path]) -> list[str]:
 
 def _of_packages(folder: Path) -> Layout:
     """A site-packages folder: that of the environment around it, else one that stands alone."""
-    around = folder.parents[1 if folder.parent.name == "Lib" else 2 : 3]
+    around = folder.parents[1 if folder.parent.name.lower() == "lib" else 2 : 3]
     for prefix in around:
         if folder in _package_folders(prefix):
             return _of_prefix(prefix)

@@ -12,6 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UsageError
+from cudalock.files import NO_CURRENT_FOLDER, find_program, relative
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +31,16 @@ _SECONDS: Final = 20
 
 def last_commit(root: Path, files: Sequence[Path]) -> str | None:
     """The ISO day of the last commit to one of the files; None where there is none."""
-    if not files:
+    program = find_program("git")
+    if not files or program is None:
         return None
-    paths = [os.path.relpath(file, root) for file in files]
-    command = ["git", *_SAFE, "log", "-1", "--format=%cs", "--no-ext-diff", "--no-textconv", "--"]
+    paths = [relative(file, root) for file in files]
+    command = [program, *_SAFE, "log", "-1", "--format=%cs", "--no-ext-diff", "--no-textconv", "--"]
     try:
         done = subprocess.run(
             [*command, *paths],
             cwd=root,
-            env={**os.environ, **_QUIET},
+            env={**os.environ, **_QUIET, **NO_CURRENT_FOLDER},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -5,13 +5,13 @@ Each part says where it was read. Nothing of the repository is run.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadFile
+from cudalock.files import relative
 from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.images import read_image
@@ -213,7 +213,7 @@ class _Reading:
         return read_code(self.root, self.matrix.names.imports, parts | submodules(self.root))
 
     def _shown(self, file: str) -> str:
-        return Path(os.path.relpath(file, self.root)).as_posix()
+        return Path(relative(file, self.root)).as_posix()
 
     # -- what they say ------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cudalock.errors import NetworkError
+from cudalock.files import distribution_name
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import download
@@ -114,7 +115,7 @@ def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress)
     if keep is None and note.is_file():
         return note.read_text(encoding="ascii")
     folder = keep if keep is not None else cache_folder() / "files" / key
-    target = folder / unquote(wheel.file)
+    target = folder / distribution_name(unquote(wheel.file), "the lock")
     digest = download(web, url, target, progress=progress)
     if keep is None:
         target.unlink()

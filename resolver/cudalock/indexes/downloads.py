@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from cudalock.errors import HashMismatch, OutputError
+from cudalock.files import replace_patiently
 from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
 from cudalock.urls import without_credentials
 
@@ -76,7 +77,7 @@ class _Download:
             self._discard()
             where = without_credentials(self._url)
             raise HashMismatch(self._target.name, where, sha256, digest)
-        self._part.replace(self._target)
+        replace_patiently(self._part, self._target)
         self._discard()
         return digest
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from cudalock.files import INTERRUPTIBLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
@@ -52,9 +54,20 @@ def as_completed(
         threading.Thread(target=_work, args=(function, waiting, ended), daemon=True).start()
     try:
         for _ in range(count):
-            yield ended.get()
+            yield _next(ended)
     finally:
         list(_drain(waiting))
+
+
+def _next(ended: SimpleQueue[_Result]) -> _Result:
+    """Wait for a queue. On Windows a wait without a limit cannot be interrupted."""
+    from queue import Empty
+
+    while True:
+        try:
+            return ended.get(timeout=INTERRUPTIBLE)
+        except Empty:
+            continue
 
 
 def _work(

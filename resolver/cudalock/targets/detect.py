@@ -7,11 +7,17 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadTarget
 from cudalock.targets.platforms import LINUX, MACOS, of_machine
-from cudalock.targets.pythons import PYTHON, ask, checked_python, parse_python
+from cudalock.targets.pythons import (
+    PYTHON,
+    ask,
+    checked_python,
+    interpreters_on_path,
+    parse_python,
+)
 from cudalock.targets.target import Target
 
 if TYPE_CHECKING:
@@ -102,13 +108,10 @@ def _python_on_path(
 ) -> tuple[str, bool] | None:
     if not is_a_tools(prefix):
         return None
-    from shutil import which
-
-    for name in ("python3", "python"):
-        executable = which(name, path=environ.get("PATH", ""))
-        if executable and Path(executable).parent.parent != prefix:
+    for executable in interpreters_on_path(environ):
+        if executable.parent.parent != prefix:
             try:
-                return checked_python(*ask(Path(executable)))
+                return checked_python(*ask(executable))
             except BadTarget:
                 continue
     return None
@@ -134,8 +137,25 @@ def _pinned_python(directory: Path) -> tuple[str, bool] | None:
 def this_platform() -> tuple[str, str | None, str | None]:
     """Return `(platform, glibc, macOS version)` of this machine, as `parse_platform` does."""
     import platform
+    import sysconfig
 
-    return platform_of(sys.platform, platform.machine(), _this_glibc(), platform.mac_ver()[0])
+    machine = machine_of_python(platform.machine(), sysconfig.get_platform(), sys.maxsize)
+    return platform_of(sys.platform, machine, _this_glibc(), platform.mac_ver()[0])
+
+
+SMALL: Final = "32-bit Python"
+"""The machine of a Python that no wheel of the stack fits, whatever its processor can do."""
+
+
+def machine_of_python(machine: str, built_for: str, largest: int) -> str:
+    """Return the machine whose wheels a Python takes.
+
+    It is that of `sysconfig.get_platform()`, not of `platform.machine()`: a Python for another
+    processor may be emulated. `largest` is its `sys.maxsize`.
+    """
+    if largest < 1 << 32:
+        return SMALL
+    return built_for.removeprefix("win-") if built_for.startswith("win-") else machine
 
 
 def platform_of(
@@ -145,6 +165,11 @@ def platform_of(
 
     Raises BadTarget where no wheels are built for it.
     """
+    if machine == SMALL:
+        raise BadTarget(
+            "this is a 32-bit Python, and the wheels of the stack are for 64 bits",
+            hints=["install a 64-bit Python", "--platform windows"],
+        )
     row = of_machine(system, machine)
     if row is None or (row.system is LINUX and glibc is None):
         raise BadTarget(
@@ -156,10 +181,22 @@ def platform_of(
         return row.name, glibc, None
     if row.system is not MACOS:
         return row.name, None, None
-    major, minor = (*macos.split("."), "0")[:2]
-    # Tags count macOS 11 and later by the major version alone.
-    version = f"{major}.0" if int(major) >= 11 else f"{major}.{minor}"
-    return row.name, None, version
+    return row.name, None, _macos_version(macos)
+
+
+def _macos_version(text: str) -> str | None:
+    """Return the version that tags count: of macOS 11 and later the major one alone.
+
+    None where Python does not know it. A Python built with an old SDK takes 11 and all later for
+    10.16.
+    """
+    match = re.match(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?", text)
+    if match is None:
+        return None
+    major, minor = int(match[1]), int(match[2] or 0)
+    if (major, minor) == (10, 16):
+        return "11.0"
+    return f"{major}.0" if major >= 11 else f"{major}.{minor}"
 
 
 def _this_glibc() -> str | None:

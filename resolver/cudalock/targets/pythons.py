@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadTarget
-from cudalock.files import expanded
+from cudalock.files import expanded, find_program, find_programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 """The CPython minors that the matrix knows, oldest first. The only list of them."""
@@ -109,14 +114,16 @@ def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> st
     """Return what an interpreter prints for `code`. Raises ValueError if it does not run.
 
     It runs isolated and without `site`: neither the user's variables nor a .pth file of its
-    site-packages, which may hold code, have a part in it.
+    site-packages, which may hold code, have a part in it. The code and its arguments go through
+    standard input: on Windows pyenv's `python` is a batch file, for which cmd would expand them.
     """
     import subprocess
 
+    program = f"import sys\nsys.argv[1:] = {list(arguments)!a}\n{code}\n"
     try:
         return subprocess.run(
-            [str(executable), "-I", "-S", "-c", code, *arguments],
-            stdin=subprocess.DEVNULL,
+            [os.path.abspath(executable), "-I", "-S", "-"],  # noqa: PTH100 (a venv's is a link)
+            input=program,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -124,6 +131,54 @@ def run(executable: Path, code: str, *arguments: str, seconds: float = 30) -> st
         ).stdout
     except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
         raise ValueError(f"cannot run `{executable}`: {error}") from error
+
+
+MOST_INTERPRETERS: Final = 6
+"""How many interpreters of PATH are tried: each may take the whole time limit."""
+
+
+def interpreters_on_path(
+    environ: Mapping[str, str] = os.environ, os_name: str = os.name
+) -> Iterator[Path]:
+    """Yield the interpreters of PATH to try, the likeliest first.
+
+    The first need not run: Windows' Store and macOS have stubs that offer an installation. On
+    Windows those that the launcher `py` knows come last.
+    """
+    searched = ("python3", "python")
+    paths = [
+        path
+        for name in searched
+        for path in find_programs(name, environ, scripts=True, os_name=os_name)
+    ]
+    yield from (Path(path) for path in list(dict.fromkeys(paths))[:MOST_INTERPRETERS])
+    if os_name == "nt":
+        yield from _of_launcher(environ)
+
+
+def _of_launcher(environ: Mapping[str, str]) -> Iterator[Path]:
+    import subprocess
+
+    launcher = find_program("py", environ)
+    if launcher is None:
+        return
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        listed = subprocess.run(
+            [launcher, "-0p"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout
+        yield from launched(listed)
+
+
+def launched(text: str) -> Iterator[Path]:
+    """Yield the interpreters that `py -0p` lists, as ` -V:3.11 *  C:\\Python311\\python.exe`."""
+    lines = text.splitlines()[:MOST_INTERPRETERS]
+    matches = (re.search(r"[A-Za-z]:\\.*\.exe$", line.strip()) for line in lines)
+    yield from (Path(match[0]) for match in matches if match)
 
 
 def _interpreter(path: Path) -> Path:

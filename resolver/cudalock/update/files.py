@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import OutputError
-from cudalock.files import HEADER, data_folder, write_atomically
+from cudalock.files import HEADER, data_folder, replace_patiently, write_atomically
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.store import (
     COMPILED,
@@ -100,6 +100,21 @@ def with_version(folder: Path, version: str) -> None:
     (folder / COMPILED).write_text(compile_tables(folder), encoding="utf-8", newline="\n")
 
 
+_STAGE: Final = ".cudalock-"
+"""How the name of a scratch folder begins."""
+
+_DAY: Final = 86_400.0
+
+
+def _remove_abandoned(stage: Path) -> None:
+    """Remove what killed updates left beside a new scratch folder: one of today may be in use."""
+    now = stage.stat().st_mtime
+    for folder in stage.parent.glob(f"{_STAGE}*"):
+        with suppress(OSError):
+            if folder.is_dir() and now - folder.lstat().st_mtime > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def stage_beside(output: Path | None) -> Iterator[Path]:
     """A scratch folder on the disk that the result goes to; gone afterwards.
@@ -109,7 +124,8 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
     place = output.absolute().parent if output is not None else data_folder() / USER_FOLDER
     try:
         place.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".cudalock-", dir=place))
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=place))
+        _remove_abandoned(stage)
     except OSError as error:
         raise OutputError(f"cannot write `{place}`: {error.strerror or error}") from None
     try:
@@ -150,7 +166,7 @@ def put_in_place(stage: Path, target: Path) -> None:
     try:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            stage.replace(target)
+            replace_patiently(stage, target)
             return
         names = sorted(
             (path.relative_to(stage) for path in stage.rglob("*") if path.is_file()),
@@ -198,7 +214,7 @@ def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -
         }
         (new_folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         shutil.rmtree(folder, ignore_errors=True)
-        new_folder.replace(folder)
+        replace_patiently(new_folder, folder)
         write_atomically(root / CURRENT, version.encode("ascii"))
     except OSError as error:
         raise OutputError(f"cannot write `{folder}`: {error.strerror or error}") from None

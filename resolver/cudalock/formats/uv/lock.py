@@ -25,6 +25,7 @@ import tomlkit
 
 from cudalock import toml
 from cudalock.errors import BadFile, LockDiffers, NetworkError, OutputError, UsageError
+from cudalock.files import NO_CURRENT_FOLDER, find_program
 from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
@@ -57,7 +58,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     NetworkError where uv cannot reach what it needs, and LockDiffers where it fails or resolves to
     other pins.
     """
-    program = shutil.which("uv")
+    program = find_program("uv")
     if program is None:
         raise UsageError(
             "uv.lock is written by uv, and uv is not on the PATH",
@@ -101,6 +102,7 @@ def _run_uv(program: str, folder: Path, project: str, options: WriteOptions) -> 
     flags = ["--no-progress", "--color", "never", *(["--offline"] if options.offline else [])]
     # uv warns if an environment is active that is not the project's.
     environment = {key: setting for key, setting in os.environ.items() if key != "VIRTUAL_ENV"}
+    environment |= NO_CURRENT_FOLDER
     done = subprocess.run(
         [program, "lock", *flags],
         cwd=folder,
