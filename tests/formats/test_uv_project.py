@@ -785,7 +785,7 @@ def test_an_interrupted_write_leaves_the_old_file(
 
     monkeypatch.setattr(os, "fsync", fail)
     wheels = ["--wheels", "w"] if name == "pylock.toml" else []
-    status, _ = solve(*shlex.split(SMALL), *wheels, "-o", str(path))
+    status, _ = solve(*shlex.split(SMALL), *wheels, "-o", str(path), "--force")
     assert status == (2 if isinstance(failure, OSError) else 128 + failure)
     assert path.read_bytes() == FILES["crlf"].encode()
     assert [each.name for each in folder.iterdir()] == [name]

@@ -10,7 +10,7 @@ import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
-from cudalock.cli.output import write_lock
+from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
@@ -75,6 +75,8 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
         _show(repository, options, universe, as_json=parsed.is_set("json"))
         return
     _check_output(repository, options.output)
+    if not options.update:
+        check_destination(options.output)
     prepared = prepare(repository, options, universe)
     if not options.output.quiet:
         prepared.local.report(target for _, target in prepared.solvable.questions)

@@ -155,6 +155,7 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--json", is_flag=True, help="Same as --format json."),
     click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
+    click.option("--force", is_flag=True, help="Overwrite FILE even if cudalock did not write it."),
     click.option(
         "--hashes",
         type=click.Choice(HASHES),
@@ -305,6 +306,8 @@ class OutputOptions:
     """a name of `FORMATS`"""
     output: str | None = None
     """the file to write, None for standard output"""
+    force: bool = False
+    """whether a file is overwritten that cudalock did not write"""
     hashes: str = "auto"
     """one of `HASHES`"""
     fetch_hashes: bool = False
@@ -331,6 +334,8 @@ class OutputOptions:
         return cls(
             format=_format(parsed, output),
             output=None if output == "-" else output,
+            # Not a setting: a repository's file must not decide what is overwritten.
+            force=bool(parsed.flags.get("force")),
             hashes=parsed.text("hashes") or "auto",
             fetch_hashes=parsed.is_set("fetch_hashes"),
             urls=parsed.is_set("urls"),

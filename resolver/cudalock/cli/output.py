@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cudalock.errors import Contradiction, NetworkError
+from cudalock.errors import Contradiction, NetworkError, OutputError
 from cudalock.files import relative
 from cudalock.formats import Format, WriteOptions, load_format
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,33 @@ if TYPE_CHECKING:
     from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
     from cudalock.matrix.universe import Universe
+
+
+def check_destination(options: OutputOptions) -> None:
+    """Raise OutputError if the lock would replace a file that cudalock did not write.
+
+    Asked before the search, which may take a while.
+    """
+    if options.output is None or options.force:
+        return
+    path, kind = Path(options.output), load_format(options.format)
+    if kind.edits_file or (kind.made_from and path.with_name(kind.made_from).is_file()):
+        return
+    from cudalock.projects.locks.own import may_be_replaced
+
+    try:
+        replaceable = may_be_replaced(path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot read `{options.output}`: {error}") from None
+    if not replaceable:
+        other = path.with_name(kind.beside(path.name)) if kind.beside else None
+        raise OutputError(
+            f"`{options.output}` exists, and cudalock did not write it",
+            hints=[
+                "`--force` overwrites it",
+                *([f"-o {shell_word(other.as_posix())}"] if other else []),
+            ],
+        )
 
 
 def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TABLE: Final = "tool.cudalock"
 TARGETS: Final = "targets"
 """The one key of the table that is no option: the targets of `check` and `generate`."""
+FLAGS_ONLY: Final = frozenset({"force"})
+"""Options that nobody but the user at the keyboard sets: a cloned repository has a table too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class ProjectSettings:
             # No option: `check` and `generate` read it themselves.
             if key == TARGETS:
                 continue
+            if key in FLAGS_ONLY:
+                raise UsageError(
+                    f"pyproject.toml: [{TABLE}] {key} is not a setting: give `--{key}` each time"
+                )
             option = options.get(key)
             if option is None or option.name is None:
                 near = nearest(key, options)

@@ -15,7 +15,7 @@ from cudalock.cli.options import (
     goal_options,
     output_options,
 )
-from cudalock.cli.output import build_lock, write_lock
+from cudalock.cli.output import build_lock, check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.text import shell_command
@@ -55,6 +55,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
 
     parsed = OptionValues(ctx, ProjectSettings.read())
     output = OutputOptions.of(parsed)
+    check_destination(output)
     keep = parsed.texts("keep")
     if keep:
         from cudalock.cli.keep import check_format

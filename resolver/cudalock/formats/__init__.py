@@ -61,6 +61,12 @@ def _no_check(_filename: str) -> None:
     """Accept every file name."""
 
 
+def _beside(filename: str) -> str:
+    """Return `requirements.lock.txt` for `requirements.txt`."""
+    name = PurePath(filename)
+    return f"{name.stem}.lock{name.suffix}"
+
+
 def _no_remarks(_options: WriteOptions) -> Iterable[str]:
     return ()
 
@@ -82,6 +88,10 @@ class Format(NamedTuple):
     """whether paths in the file start at the file; else where the installer runs"""
     check_name: Callable[[str], None] = _no_check
     """Raise OutputError for a file name that installers do not accept."""
+    beside: Callable[[str], str] | None = _beside
+    """Return a name of the same format for a lock beside a file of this name; None for none."""
+    made_from: str | None = None
+    """the file that it is made from where that lies in the same folder, and then belongs to"""
     remarks: Callable[[WriteOptions], Iterable[str]] = _no_remarks
     """Return sentences about files beside the lock that change what it means."""
 

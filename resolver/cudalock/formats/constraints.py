@@ -47,4 +47,9 @@ def _lines(pin: Pin) -> Iterator[str]:
     yield f"{pin.name}=={pin.version}{marker}"
 
 
-FORMAT: Final = Format(render, FILE)
+def _beside(filename: str) -> str:
+    """Return a name that ends as constraints do, which is what means this format."""
+    return f"cudalock-{filename}"
+
+
+FORMAT: Final = Format(render, FILE, beside=_beside)

@@ -82,6 +82,12 @@ def check_name(filename: str) -> None:
         )
 
 
+def _beside(filename: str) -> str:
+    """Return `pylock.cudalock.toml` for `pylock.toml`: the part between may not have a dot."""
+    middle = filename.removeprefix("pylock").removesuffix(".toml").strip(".")
+    return f"pylock.{middle}-cudalock.toml" if middle else "pylock.cudalock.toml"
+
+
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
@@ -327,5 +333,11 @@ def _inline(content: Any) -> Any:
 
 
 FORMAT: Final = Format(
-    render, FILE, install_commands, needs_urls=True, paths_from_file=True, check_name=check_name
+    render,
+    FILE,
+    install_commands,
+    needs_urls=True,
+    paths_from_file=True,
+    check_name=check_name,
+    beside=_beside,
 )

@@ -241,4 +241,11 @@ def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallComman
     return (InstallCommand("uv", "uv sync --frozen"),)
 
 
-FORMAT: Final = Format(render, FILE, install_commands, remarks=uv_project.remarks)
+FORMAT: Final = Format(
+    render,
+    FILE,
+    install_commands,
+    beside=None,
+    made_from=uv_project.FILE,
+    remarks=uv_project.remarks,
+)

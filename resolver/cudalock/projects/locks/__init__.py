@@ -1,5 +1,5 @@
 """One reader for each kind of lock: `pylock`, `uv`, `poetry`, `pdm`.
 
 `entries` reads what they share, `graph` follows a lock's edges for a target, `lock_pins` and
-`locked_wheels` are what a lock pins.
+`locked_wheels` are what a lock pins, `own` tells a lock of cudalock's from other files.
 """

@@ -103,6 +103,12 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
     return decoded, Encoding(codec, bom), problems
 
 
+def decode_prefix(content: bytes) -> str:
+    """Return the text of a file's first bytes, with `\ufffd` for what cannot be decoded."""
+    bom, codec = _announced(content)
+    return content[len(bom) :].decode(codec, "replace")
+
+
 def _announced(content: bytes) -> tuple[bytes, str]:
     """The mark at the start, and the codec that the file says it is in."""
     for mark, codec in _BOMS:
