@@ -72,6 +72,8 @@ def diagnose(
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
     statements = list(read_statements(read, versions, matrix))
+    # A message such as `found transformers==4.30` is often the only place that has the version. It
+    # comes last: a list or a log is more trustworthy than a sentence.
     for statement in statements:
         if statement.version and statement.project not in versions:
             versions[statement.project] = statement.version
@@ -93,6 +95,7 @@ def diagnose(
         return Diagnosis((), (), pins, clues, None)
     bounds = read_bounds(read, matrix)
     fix_goal = make_goal(matches, clashes, pins, evidence, matrix, has_bounds=bool(bounds))
+    # Reversed, so that of two alternatives of one project the first stays in the dict.
     bounds = {**bounds, **dict(reversed(fix_goal.alternatives))}
     pinned = _without_label(versions, fix_goal, matches)
     attempts = Attempts(pinned, bounds, matrix)

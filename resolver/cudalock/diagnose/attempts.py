@@ -38,12 +38,15 @@ class Attempts:
         """
         framework = self._matrix.framework if self._matrix.framework in names else None
         free = [name for name in names if name != framework]
+        # What the text itself says cannot stay is unpinned in every attempt.
         outside = {*self._out_of_bounds(free)}
         culprit = {name for name in culprits if name in free} | outside
         with_one_more = [{*culprit, other} for other in free if other not in culprit]
         unpinned_sets = [outside, culprit, *with_one_more, set(free)]
         earlier: set[Requirements] = set()
         for framework_requirement, unpinned in self._framework_and_others(framework, unpinned_sets):
+            # With the label first: the same build is the smaller change, and without it any build
+            # will do.
             for is_exact in (True, False):
                 requirements = tuple(
                     framework_requirement
@@ -64,8 +67,11 @@ class Attempts:
         if framework is None:
             yield from (("", unpinned) for unpinned in unpinned_sets)
             return
+        # The text says that the framework has to change, so its own version is not tried.
         if any(self._out_of_bounds([framework])):
             fitting = self._minors(framework, same=False)
+            # Other projects either all stay or all go: each other minor version multiplies the
+            # attempts.
             yield from product(fitting, (unpinned_sets[0], unpinned_sets[-1]))
             yield from product([self._bare(framework)], unpinned_sets)
             return

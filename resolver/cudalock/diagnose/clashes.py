@@ -26,11 +26,13 @@ def find_clashes(
     pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here
 ) -> tuple[Finding, ...]:
     """Return the conflicts between the pins, on the machine that the text is from."""
+    # Requested versions may be those that an installer refused: they are not in one environment.
     installed = [
         PinnedProject(pin.name, f"=={pin.version}")
         for pin in pins
         if pin.trust > REQUESTED and _is_in_matrix(pin, matrix)
     ]
+    # One version conflicts with nothing.
     if len(installed) < 2:
         return ()
     try:

@@ -58,12 +58,17 @@ def make_goal(
     best = matches[0]
     fact = best.fact
     is_proven = fact.id in evidence.proven
+    # No version ends a wish for another GPU or more memory, and none is known to where the text
+    # does not name the GPU. A proven conflict of versions is fixable whatever else the text has.
     if not is_proven and (best.cure != "versions" or _is_of_unknown_machine(fact, evidence)):
         return FixGoal()
+    # A driver that runs the build's CUDA major version is new enough: something else is wrong.
     if isinstance(best.statement, OldDriver) and (
         not evidence.clues.driver or evidence.has_cuda_up_to(best.statement.cuda)
     ):
         return FixGoal()
+    # Without Python and platform it is unknown for which wheels the installer looked, except that a
+    # version which does not exist has none anywhere.
     if isinstance(best.statement, NoCandidate) and not (
         _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
     ):
@@ -97,6 +102,7 @@ def make_goal(
         # `The NVIDIA driver is too old` is about every CUDA program; the text must name this one.
         projects = [framework] if evidence.is_mentioned(framework) else []
     projects = [name for name in projects if matrix.project(name)]
+    # A command without the project that the explanation is about would not end it.
     if subject and subject not in projects:
         return FixGoal()
     return FixGoal(
@@ -134,6 +140,7 @@ def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
     is_by_label = any(demand.template.label_names for demand in best.fact.beside)
     if best.fact.where:
         return True
+    # The label is the CUDA or torch that a wheel is built for.
     if not (is_by_label or isinstance(best.statement, WrongAbi)):
         return False
     local = next((pin.version.partition("+")[2] for pin in pins if pin.name == best.component), "")
@@ -151,6 +158,7 @@ def _is_no_release(statement: NoCandidate, matrix: Matrix) -> bool:
     public = (statement.version or "").partition("+")[0]
     if not public or not versions or public in versions or not is_version(public):
         return False
+    # A release before the oldest of the matrix may well exist.
     return parse_version(public) > parse_version(versions[0])
 
 

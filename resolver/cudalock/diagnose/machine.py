@@ -16,23 +16,28 @@ if TYPE_CHECKING:
 LONGEST: Final = 20_000
 """Characters of a line that are read: a longer one is data, and patterns slow down on it."""
 
+# `Python 3.11.7`, `python=3.11`, `CPython 3.10`, `cp311-cp311`, `python311.dll`, `py311_cu121`.
 _PYTHON: Final = re.compile(
     r"(?<![a-z0-9])(?:"
     r"c?python(?:\.exe)?(?: version)?['\" :=/\\-]{0,3}v?"
     r"(?P<dotted>3\.\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\d)"
     r"|(?:cp|cpython-|python|py)3(?P<minor>\d{1,2})(?![\d.]))",
 )
+# `built for Python 3.10 (you have 3.11.4)`: the second one is installed.
 _HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
 
+# torch prints `CUDA capability sm_120`, nvidia-smi and others `compute capability 8.6`.
 _CAPABILITY: Final = re.compile(
     r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
 )
+# Not `sm_80` in a file's name or path, which says what the file is built for.
 _ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})[af]?(?![a-z0-9])")
 _DRIVER: Final = re.compile(
     r"driver(?: version)?(?: is)?[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)"
 )
 _DRIVER_CUDA: Final = re.compile(r"\(found version (\d{1,2})0(\d)0\)")
 """`cudaDriverGetVersion` prints 1000 times the major and 10 times the minor version: 12020."""
+# ldd, `platform.libc_ver()`, and gcc's `--with-glibc-version`.
 _GLIBC: Final = re.compile(
     r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.\d\d)"
     r"(?![\d.]*\d)"
@@ -70,6 +75,7 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
 def _python(lines: list[str]) -> str | None:
     """Return the Python version: the first with three numbers, else the most frequent."""
     versions = list(_pythons(lines))
+    # `3.11.7` is what an interpreter prints of itself; `cp310` may be part of any wheel's name.
     full = [version for version in versions if version.count(".") == 2]
     if full:
         return full[0]
@@ -89,6 +95,7 @@ def _pythons(lines: list[str]) -> Iterator[str]:
 
 def _gpu(folded: str, matrix: Matrix) -> str | None:
     capability = _CAPABILITY.search(folded)
+    # A capability that no known GPU has was misread.
     if capability and (known := matrix.gpus.find(capability[1])):
         return known
     if named := matrix.gpus.find_in(folded):

@@ -44,6 +44,7 @@ class NameTable:
         For `transformers.x.Name` the module's own spans count where the table has no name.
         """
         rows = self._modules.get(module, {})
+        # `transformers.x` has rows for its names; the empty name stands for the module itself.
         edges = rows.get(name) or rows.get("") or []
         return [
             self._span(edges[at], edges[at + 1] if at + 1 < len(edges) else None)

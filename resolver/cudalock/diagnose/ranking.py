@@ -69,6 +69,8 @@ class Evidence:
         """Return whether the framework's build in the text is for a CUDA major version that is not
         above that of `newest`."""
         cuda = self._known.get(CUDA.name, "")
+        # Any driver of a major version runs every CUDA of that major version (minor version
+        # compatibility), so only those are compared.
         return bool(cuda) and cuda.split(".")[0] <= newest.split(".")[0]
 
     @property
@@ -79,6 +81,7 @@ class Evidence:
     def names(self, fact: Fact) -> bool:
         """Return whether the text names the fact's component, or one that the fact is about."""
         component = self._matrix.component(fact.component)
+        # A fact about the driver, or about torch, is possible in any text of this field.
         if component.is_virtual or fact.component == self._matrix.framework:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
@@ -107,6 +110,7 @@ class Evidence:
         if self.is_of_platform(fact) is False:
             return False
         version = self._known.get(fact.component)
+        # `NONE` is a build without the component, about which a fact's versions say nothing.
         if version is None or version == NONE:
             return None
         return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
@@ -124,6 +128,7 @@ class Evidence:
         """Return whether the text satisfies what the fact requires, so that it is not the cause;
         None is unknown."""
         answers = list(self._answers(fact))
+        # What a fact refuses outright no version satisfies.
         if not answers or fact.refuses:
             return None
         if False in answers:
@@ -140,6 +145,7 @@ class Evidence:
         version = self._pins.get(fact.component, "").partition("+")[0]
         project = self._matrix.project(fact.component)
         if not version or project is None or version not in project:
+            # Of several builds the text may have any, so that no label of one may clear the fact.
             return [{}]
         builds = project.release(version).builds
         return [{**builds[0].labels, "version": (version,)}] if len(builds) == 1 else [{}]
@@ -156,6 +162,7 @@ class Evidence:
         clause = demand.template.fill(labels)
         if clause is None:
             return None
+        # `3.11` may be 3.11.0 or 3.11.9.
         if name == "python" and known.count(".") == 1 and _needs_patch(clause.specifiers):
             return None
         return any(
@@ -198,6 +205,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     possible = [
         match
         for match in matches
+        # A general fact that a statement is made of is a second reading of the same line.
         if (match.statement or match.fact.id not in stated)
         and evidence.speaks_of(match.fact) is not False
         and evidence.is_satisfied(match.fact) is not True
@@ -205,6 +213,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if not all(match.is_weak for match in possible):
         possible = [match for match in possible if not match.is_weak]
     possible.sort(key=lambda match: _key(match, evidence, stated_lines))
+    # Where memory or the program is the cause, versions that look wrong as well only mislead.
     if possible and possible[0].fact.cure == "none":
         return possible[:1]
     best, others = possible[:1], possible[1:]
@@ -227,12 +236,14 @@ def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[obje
     return (
         fact.id not in evidence.proven,
         not decides,
+        # A program ends with the exception that it failed of.
         -match.last_line if decides else 0,
         not (match.statement and decides),
         not (is_broken and is_about),
         not (match.statement or evidence.names(fact)),
         not is_specific,
         evidence.is_of_platform(fact) is None,
+        # A fact about one release is likely only where the text has that release.
         fact.versions.startswith("==") and not is_about,
         not match.statement,
         -match.weight,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cudalock.targets import Here, Target
 
 SOLVES: Final = 60
-"""The most attempts that are solved: about 40 ms for one of an ordinary stack."""
+"""The most attempts that are solved: an ordinary stack takes about 40 ms for each."""
 
 ORIGIN: Final = "the text"
 
@@ -69,6 +69,8 @@ class RemedySearch:
         python = self._clues.python or self._likely_python()
         for requirements in islice(attempts.of(names, fix_goal.culprits), SOLVES):
             solved = self._solve(requirements, python)
+            # A fact that is only soft may be violated at a price, but not the one that the text is
+            # about.
             if solved is None or not fix_goal.facts.isdisjoint(solved.warnings):
                 continue
             remedy = self._remedy(solved, names)
@@ -81,12 +83,14 @@ class RemedySearch:
         if fix_goal.subject and self._version(fix_goal.subject, solved) is None:
             return False
         if fix_goal.alternatives and not any(
+            # Constraints of statements are about public versions.
             accepts(specifier, (self._version(name, solved) or "0").partition("+")[0])
             for name, specifier in fix_goal.alternatives
         ):
             return False
         relevant = {fix_goal.subject, *fix_goal.culprits}
         is_added = any(name in relevant for name, _ in remedy.added)
+        # The same versions again would not end anything, unless another wheel of them can.
         return bool(remedy.changes) or is_added or fix_goal.may_rebuild
 
     def _version(self, name: str, solved: _Solution) -> str | None:

@@ -301,6 +301,7 @@ class OldDriver(Statement):
 
 # -- reading -----------------------------------------------------------------------------------
 
+# Bounded: a hostile text may be one name of a megabyte.
 _MODULE: Final = r"[A-Za-z_][\w.]{0,199}"
 _FROM: Final = re.compile(
     r"cannot import name ['\"\u2018]?(?P<name>\w+)['\"\u2019]? from"
@@ -313,29 +314,37 @@ _ATTRIBUTE: Final = re.compile(
 _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
+# The package folder in a frame's path is the import name of the project.
 _FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
 _NUMBER: Final = r"\d+(?:\.\d+)*(?:[.+\w]*\w)?"
+# transformers: `tokenizers>=0.14,<0.15 is required for a normal functioning of this module, but
+# found tokenizers==0.13.3`.
 _REQUIRED: Final = re.compile(
     rf"(?P<name>[A-Za-z][\w.-]*) ?(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}"
     rf"(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*) is required\b.*?\bfound (?:[A-Za-z][\w.-]*==)?"
     rf"(?P<found>{_NUMBER})"
 )
+# sglang: `flashinfer_python with minimum required version 0.2.5 is not installed.`
 _MINIMUM: Final = re.compile(
     rf"(?P<name>[A-Za-z][\w-]*) with minimum required version (?P<version>{_NUMBER}) is not"
 )
 _NOT_NEW: Final = re.compile(r"(?P<name>[A-Za-z][\w-]*) is not (?:a )?new enough")
+# pip: `a 1.0 requires b<2, but you have b 2.1 which is incompatible.`
 _BUT_HAVE: Final = re.compile(
     r"(?P<who>[\w.-]+) (?P<who_version>[\w.+!]+) (?:requires|has requirement)"
     r" (?P<name>[\w.-]+)(?:\[[\w,-]*\])? ?(?P<specifier>[^;\s]*(?:, ?[^;\s]+)*?)(?:;[^,]*)?,"
     r" but you(?:'ll)? have (?:[\w.-]+ )(?P<found>[\w.+!]+)"
 )
+# pip's resolver: `a 1.0 depends on b<2`, and above it `The user requested b==2.1`.
 _DEPENDS: Final = re.compile(
     r"(?P<who>[\w.-]+) (?P<who_version>\d[\w.+!]*) depends on (?P<name>[\w.-]+)"
     r"(?P<specifier>[<>=!~][^\s;]*)"
 )
 _REQUESTED: Final = re.compile(r"The user requested (?P<name>[\w.-]+)==(?P<version>[\w.+!]+)")
 
+# pip: `Could not find a version that satisfies the requirement torch==1.7.1 (from versions: 2.0.0,
+# 2.0.1)`.
 _UNSATISFIED: Final = re.compile(
     r"satisfies the requirement (?P<name>[A-Za-z0-9][\w.-]*?)(?:\[[\w,-]*\])?"
     r"(?:===?(?P<version>[\w.+!]+)|[<>=!~][^\s(]*)?(?:[ ;].*?)?"
@@ -344,6 +353,7 @@ _UNSATISFIED: Final = re.compile(
 _POETRY: Final = re.compile(
     r"installation candidates for (?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>[\w.+!]+)\)"
 )
+# uv: `torch==2.5.1+cu124 has no wheels with a matching platform tag`.
 _UV: Final = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\{[^}]*\})?==(?P<version>[\w.+!]+) has no .{0,120}?wheels"
     r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
@@ -354,6 +364,7 @@ _ARCHIVE: Final = re.compile(
 )
 _COLLECTING: Final = re.compile(r"^\s*Collecting (?P<name>[A-Za-z0-9][\w-]*)")
 _TREE: Final = re.compile(r"Obtaining file://\S*/(?P<name>[A-Za-z][\w-]*)")
+# pip unpacks into `pip-install-RANDOM/NAME_DIGEST`.
 _UNPACKED: Final = re.compile(r"pip-install-\w+[/\\]+(?P<name>[A-Za-z0-9][\w-]*?)_[0-9a-f]{32}")
 _BUILDING: Final = (
     "Getting requirements to build",
@@ -366,6 +377,7 @@ _FAILED_WHEEL: Final = re.compile(
     r" (?P<name>[A-Za-z0-9][\w.-]*)"
 )
 _LONG_PATH: Final = ("Windows Long Path support", "Filename too long")
+# Linux names the library before the colon; macOS writes `Symbol not found: __ZN2at...`.
 _SYMBOL: Final = re.compile(
     r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
     r" (?P<symbol>_?_Z\w+)"
@@ -373,6 +385,7 @@ _SYMBOL: Final = re.compile(
 _CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1\d)\S*: cannot open")
 _PROCEDURE: Final = "The specified procedure could not be found"
 """What Windows says of a missing symbol."""
+# Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
 _FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tensor)")
 _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)")
 
@@ -396,6 +409,8 @@ class _StatementReader:
 
     def of_line(self, number: int, line: str) -> Iterator[Statement]:
         """Yield the statements of one line."""
+        # Most lines have none of these words, and a search for a word takes a fraction of a
+        # pattern's time.
         if "import" in line or "module" in line:
             yield from self._missing_names(number, line)
         if "required" in line or "new enough" in line:
@@ -452,6 +467,7 @@ class _StatementReader:
         top = module.partition(".")[0]
         for line in reversed(self._text.lines[max(0, number - 12) : number - 1]):
             match = _FRAME.search(line[:LONGEST])
+            # importlib and the failing package itself are in the path of every import.
             if match and "File" in line and match["top"] not in (top, "importlib"):
                 return self._project_of(match["top"]) or canonical(match["top"])
         return None
@@ -513,6 +529,7 @@ class _StatementReader:
     def _conflict(self, match: re.Match[str], version: str, number: int) -> Iterator[Statement]:
         project, blamed = self._project(match["name"]), self._project(match["who"])
         who = blamed or canonical(match["who"])
+        # pip puts old-style specifiers in parentheses.
         specifier = match["specifier"].strip(" ,()")
         if project is None or not _excludes(specifier, version):
             return
@@ -543,6 +560,7 @@ class _StatementReader:
             name = groups["name"] or groups.get("name2") or ""
             version = groups["version"] or groups.get("version2")
             project = self._project(name) or self._matrix.names.find(name)
+            # NVIDIA's packages are of the stack even where the matrix has no row for them.
             if project is None and not name.startswith("nvidia-"):
                 return
             offered = tuple(
@@ -567,6 +585,7 @@ class _StatementReader:
                     project=project, line=at, version=fitting, reason="python-long-path"
                 )
                 return
+        # Packages such as flash-attn import torch in setup.py, and an isolated build has none.
         if name and self._has(_BUILDING) and self._has(("No module named 'torch'",)):
             project = self._project(name) or canonical(name)
             yield SourceBuild(
@@ -581,6 +600,7 @@ class _StatementReader:
             match = _FAILED_WHEEL.search(line[:LONGEST]) if "build" in line.lower() else None
             if match and ("rror" in line or "ailed" in line or "not build" in line):
                 failed.setdefault(match["name"].rstrip("."), number)
+        # A failure outside of the stack is mentioned alone: it stopped the whole installation.
         others = [name for name in failed if self._project(name) is None]
         for name in others[:1]:
             yield SourceBuild(
@@ -593,6 +613,7 @@ class _StatementReader:
 
     def _archive(self) -> tuple[str | None, str | None, int]:
         """Return name, version and line of the last source distribution that pip took."""
+        # The archive that pip named, else the checkout that it builds, else what it collected last.
         for pattern in (_ARCHIVE, _TREE, _COLLECTING):
             for number, line in reversed(self.lines):
                 match = pattern.search(line[:LONGEST])
@@ -633,6 +654,8 @@ class _StatementReader:
         for path in paths[:1]:
             parts = re.split(r"[/\\]+", path)
             stem = parts[-1].partition(".")[0]
+            # `flash_attn_2_cuda.so` lies beside the package; `libfoo.so` and folders are tried
+            # after it.
             for word in (stem, stem.removeprefix("lib"), *reversed(parts[:-1])):
                 project = self._project_of(word) if word.isidentifier() else None
                 if project:

@@ -74,13 +74,17 @@ def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], boo
     `is_name` tells whether a word is a project: `No module named triton` is not about a project
     whose name only begins so.
     """
+    # Facts are walked twice, and may come from a generator.
     facts = list(facts)
     unclaimed = _without_claimed_lines(text.folded, facts)
     offsets: dict[str, tuple[int, int] | None] = {}
     matches = []
     for fact in facts:
+        # Some symptoms are those of several facts, and each is searched once.
         for symptom in fact.symptom:
             if symptom not in offsets:
+                # A line that another program claims (`external/xla/` of jaxlib) is no message of
+                # this stack.
                 folded = text.folded if fact.claims else unclaimed
                 offsets[symptom] = _first_and_last(folded, fold(symptom), is_name)
         present = {symptom: offsets[symptom] for symptom in fact.symptom if offsets[symptom]}
@@ -127,6 +131,8 @@ def _first_and_last(
         if _is_in(folded[start:end], pieces, ends_with_name):
             first = offset if first is None else first
             last = offset
+        # On to the next line: a line that did not match as a whole cannot match by its second
+        # piece.
         offset = folded.find(longest, end)
     return None if first is None else (first, last)
 
@@ -142,6 +148,7 @@ def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
     place = line.find(pieces[-1], place)
     while place >= 0:
         end = place + len(pieces[-1])
+        # `No module named 'flash_attn_2_cuda'` is no `No module named flash_attn`.
         if not (ends_with_name and re.match(_MORE_OF_A_NAME, line[end : end + 2])):
             return True
         place = line.find(pieces[-1], end)

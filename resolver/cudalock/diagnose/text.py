@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+# Colours, and links (OSC 8) as terminals write them; the bound keeps an open one in its line.
 _COLOURS: Final = r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\))"
+# Messages quote names in four ways, and word processors have curly ones.
 _QUOTES: Final = str.maketrans(dict.fromkeys("'\"`\u00b4\u2018\u2019\u201c\u201d"))
 _MARKS: Final = (
     (b"\xff\xfe\x00\x00", "utf-32"),

@@ -29,6 +29,7 @@ INSTALLED: Final = 4
 
 _INSTALLED: Final = "Successfully installed "
 _SATISFIED: Final = "Requirement already satisfied: "
+# pip lists what it removes in the same form as what it installs.
 _GONE: Final = ("Found existing installation: ", "Uninstalling ", "Successfully uninstalled ", "- ")
 _OF_ANOTHER: Final = re.compile(r"\b(?:requires?|depends? on|needs)\b[^;]*$", re.IGNORECASE)
 _HAS: Final = re.compile(r"\(you have ([^\s()]+)\)")
@@ -44,10 +45,12 @@ _PAIR: Final = re.compile(
     r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=\d))"
     rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.\d)"
 )
+# `a 2.0 requires b>=1,<2`, and METADATA's `b (>=1)`.
 _BOUND: Final = re.compile(
     r"(?<![^\s:])(?P<who>[\w.+-]+) requires? (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[\w,-]*\])? ?"
     r"\(?(?P<specifier>(?:[<>=!~]=?=? ?[\w.*+]+)(?:, ?[<>=!~]=?=? ?[\w.*+]+)*)"
 )
+# torch.utils.collect_env writes the label apart from the version.
 _BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): (\d{1,2}\.\d|none)")
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
@@ -69,6 +72,7 @@ def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
     """Return one pin a project, in the order of the text: the most trusted, of several the last."""
     best: dict[str, Pin] = {}
     for pin in _all_pins(text, _Namer(matrix)):
+        # Later lines are of a later state of the same environment.
         known = best.get(pin.name)
         if known is None or pin.trust >= known.trust:
             best[pin.name] = pin
@@ -142,6 +146,8 @@ class _Namer:
             names = self._matrix.names
             self._projects[word] = names.find(word) or names.imports.get(word)
         project = self._projects[word]
+        # An alias such as `fa2` or `pytorch` beside a number may be prose, unless the number is one
+        # of its releases.
         if project is None or canonical(word) == project or is_sure:
             return project
         return project if version.partition("+")[0] in self._matrix.versions(project) else None
@@ -174,6 +180,7 @@ def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
         elif plain.startswith(_SATISFIED):
             yield from _satisfied(plain.removeprefix(_SATISFIED), number, namer)
         elif plain:
+            # URLs have the plus sign of a local version escaped.
             yield from _pairs(
                 plain[:LONGEST].replace("%2B", "+").replace("%2b", "+"), number, namer
             )
@@ -201,6 +208,8 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
     for match in _PAIR.finditer(line):
         version = _FILE_ENDS.sub("", match["version"])
         name = namer.known(match["name"], version, is_sure=_is_sure(line, match))
+        # `torch2.5.1` without anything between is a part of wheels' names (`cu12torch2.5cxx11abi`),
+        # and a version only if there is such a release.
         if not match["between"] and (name is None or not namer.has(name, version)):
             continue
         if name is None or not _is_version(version):
@@ -228,11 +237,13 @@ def _trust(line: str, match: re.Match[str]) -> int:
     before, after = line[: match.start()], line[match.end() :]
     if line.startswith(_GONE):
         return REQUESTED
+    # uv prints `+ torch==2.5.1` and `- torch==2.4.0`.
     if before == "+ ":  # uv
         return INSTALLED
     if match["between"].startswith("=="):
         if before.endswith("you require "):
             return REQUESTED
+        # `xformers requires torch==2.5.1`: another package's requirement is not what is installed.
         if _OF_ANOTHER.search(before):
             return 0
         return REQUESTED if before or after.lstrip()[:1] not in ("", "#", ";") else LISTED

@@ -1,10 +1,9 @@
-"""What a repository wants, from all that is in it, and the lock that gives it that.
+"""What a repository requires, from all that is in it, and the lock for that.
 
-    read ─> Repository ─> queries ─> solve ─> resolutions, or the no
+    read ─> Repository ─> queries ─> solve ─> resolutions, or why there are none
 
-Who does what: `read` puts together what `select_files` chooses of its files, what `code` (with
-`imports` and `notebooks`), `images` and `wheel_urls` find, and `hints` of the machine;
-`rules` is the data that they read by. `relax` lets limits go where nothing fits, `update_lock`
-holds what an older lock has, `git` dates it, `report` says what was read. Files of
-requirements are read by `cudalock.projects`.
+`read` joins what `select_files` chooses of its files and what `code` (with `imports` and
+`notebooks`), `images`, `wheel_urls` and `hints` find; `rules` is the data that they read by.
+`relax` drops limits if there is no solution, `update_lock` pins what an older lock has, `git` dates
+it, `report` describes what was read. Files of requirements are read by `cudalock.projects`.
 """

@@ -22,13 +22,14 @@ _SKIPPED: Final = {
     *("build", "dist"),
 }
 _ASIDE: Final = {"test", "tests", "testing", "doc", "docs", "benchmark", "benchmarks", "conftest"}
-"""Folders whose code is about the repository and not of it: what they import is told."""
+"""Folders whose code tests or describes the repository: what it imports is reported, not
+required."""
 _BUILD: Final = {"setup.py"}
-"""Run by who builds the repository, with what it needs for that."""
+"""Run by whoever builds the repository, with the requirements of the build."""
 
 
 class Used(NamedTuple):
-    """A component that the code imports. `optional` where it may do without."""
+    """A component that the code imports. `optional` if it runs without."""
 
     component: str
     module: str
@@ -71,17 +72,17 @@ class Code:
 def read_code(
     root: Path, imports: Mapping[str, str], elsewhere: Collection[Path] = frozenset()
 ) -> Code:
-    """What the Python files and notebooks under `root` use; `imports` maps modules to components.
+    """Return what Python files and notebooks under `root` use; `imports` maps modules to
+    components.
 
     The repository's own modules are no components, and what the folders `elsewhere` use is
-    optional: they have files of their own that say what they want. Raises BadFile if `root` cannot
-    be read.
+    optional: they have files of their own that require it. Raises BadFile if `root` cannot be read.
     """
     return _Scan(root, imports, elsewhere).read()
 
 
 def submodules(root: Path) -> set[Path]:
-    """The folders of a repository that are repositories of others, by its .gitmodules."""
+    """Return the folders of a repository that are git submodules, by its .gitmodules."""
     try:
         text = (root / ".gitmodules").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -90,7 +91,7 @@ def submodules(root: Path) -> set[Path]:
 
 
 class _Scan:
-    """One walk over a repository."""
+    """The state of one walk over a repository."""
 
     def __init__(self, root: Path, imports: Mapping[str, str], elsewhere: Collection[Path]) -> None:
         self.root = root
@@ -120,6 +121,7 @@ class _Scan:
         if not self.root.is_dir():
             raise BadFile(f"`{self.root}` is not a directory")
         for folder, folders, names in os.walk(self.root):
+            # A virtual environment inside the repository imports everything that it has installed.
             if "pyvenv.cfg" in names or "conda-meta" in folders:
                 folders.clear()
                 continue
@@ -144,6 +146,7 @@ class _Scan:
         if len(content) > MAX_BYTES:
             self.notes.append(f"{name} was not read: it has more than {MAX_BYTES} bytes")
             return
+        # A script's own folder comes first in sys.path: `import triton` is a triton.py beside it.
         beside = own | {sibling.stem for sibling in path.parent.glob("*.py")}
         aside = path.name in _BUILD or _is_aside(name) or self._is_elsewhere(Path(name))
         if path.suffix == ".ipynb":
@@ -194,7 +197,8 @@ class _Scan:
                 yield Used(component, imported.module, name, imported.line, cell, optional)
 
     def _component(self, module: str) -> str | None:
-        """The component whose import name is the longest start of a dotted name."""
+        """Return the component whose import name is the longest start of a dotted name."""
+        # `google.protobuf` and `google.cloud` are of different projects.
         while module:
             if module in self.imports:
                 return self.imports[module]
@@ -203,10 +207,11 @@ class _Scan:
 
 
 def _own_modules(root: Path, paths: Iterable[Path]) -> frozenset[str]:
-    """The modules that the repository itself has at its top: in the root, and in `src`."""
+    """Return the top-level modules of the repository itself: in the root, and in `src`."""
     own = set()
     for path in paths:
         parts = path.relative_to(root).parts
+        # The src layout is an import root of its own.
         if parts[0] == "src" and len(parts) > 1:
             parts = parts[1:]
         if len(parts) == 1:

@@ -1,6 +1,6 @@
-"""What a repository says of the machine it is for: Python, platform, glibc, CUDA, the framework.
+"""What a repository shows about its machine: Python, platform, glibc, CUDA, the framework.
 
-A hint gives way to a flag and to a pin; where several speak of one thing the first of ORDER counts.
+A flag and a pin override a hint; of several about one thing the first kind of ORDER counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RUNTIME: Final = re.compile(r"^python-(3\.\d{1,2}(?:\.\d{1,3})?)[ \t]*$", re.M)
 
 
 class Hint(NamedTuple):
-    """One thing said of the machine. `part` is one of PARTS, `kind` one of ORDER."""
+    """One hint about the machine. `part` is one of PARTS, `kind` one of ORDER."""
 
     part: str
     value: str
@@ -41,7 +41,7 @@ class Hint(NamedTuple):
 
 
 def version_files(root: Path) -> Iterator[Hint]:
-    """What `.python-version` and `runtime.txt` say."""
+    """Yield the hints of `.python-version` and `runtime.txt` (Heroku's)."""
     name = ".python-version"
     if (root / name).is_file():
         python = read_file(root / name).python
@@ -85,8 +85,8 @@ def _holds(hint: Hint, environment: Mapping[str, str] | None) -> bool:
 
 
 def python_within(limits: Sequence[str], here: str) -> str | None:
-    """The Python to take where only ranges are stated: the one at hand if they allow it, else the
-    nearest that they do, the newer of two; None where they allow none."""
+    """Return the Python if only ranges are stated: the given one if they allow it, else the nearest
+    that they allow, the newer of two; None if they allow none."""
     specifier = SpecifierSet(",".join(limits))
     if specifier.contains(here, prereleases=True):
         return here
@@ -98,6 +98,8 @@ def python_within(limits: Sequence[str], here: str) -> str | None:
 
 def _allows(specifier: SpecifierSet, python: str) -> bool:
     """Whether some patch release of a Python is allowed."""
+    # `>=3.10.4` and `!=3.11.0` leave most of a minor version: a few patch releases are enough to
+    # see.
     return any(specifier.contains(f"{python}.{patch}") for patch in (0, 5, 10, 15, 20))
 
 

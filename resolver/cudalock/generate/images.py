@@ -1,4 +1,4 @@
-"""Base images: what the name of one says of the machine."""
+"""Base images: what the name of one shows about the machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from cudalock.targets.accelerators import CUDA
 if TYPE_CHECKING:
     from cudalock.generate.rules import Image, Rules
 
+# A host has a dot or a port, as Docker tells `ghcr.io/x` from the user `x` of its own hub.
 _HOST: Final = re.compile(r"[^/]*[.:][^/]*/|localhost/")
 _LIBRARY: Final = "library/"
 
 
 class Base(NamedTuple):
-    """What an image's name says; None where it says nothing."""
+    """What an image's name shows; None where it shows nothing."""
 
     platform: str
     python: str | None = None
@@ -28,10 +29,10 @@ class Base(NamedTuple):
 
 
 def read_image(text: str, rules: Rules) -> Base | None:
-    """What the rules know of `nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04`; None for no such image.
+    """Return what the rules have on `nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04`; None if nothing.
 
     A registry's host before the name and a digest after it do not count. A tag that no pattern
-    matches says the platform alone.
+    matches shows only the platform.
     """
     name, tag = _parts(text)
     image = rules.images.get(name)
@@ -47,6 +48,7 @@ def _parts(text: str) -> tuple[str, str]:
     plain = text.strip().partition("@")[0]
     plain = _HOST.sub("", plain, count=1) if _HOST.match(plain) else plain
     name, _, tag = plain.partition(":")
+    # `docker.io/library/python` is `python`.
     return name.removeprefix(_LIBRARY), tag
 
 
@@ -71,7 +73,8 @@ def _glibc(image: Image, release: str | None, rules: Rules) -> str | None:
 
 
 def _minor(version: str | None) -> str | None:
-    """`12.4` of `12.4.1`: a build is made for a minor release, and the image has one of its own."""
+    """Return `12.4` of `12.4.1`: builds are for a minor release, and the image has its own
+    patch."""
     return ".".join(version.split(".")[:2]) if version else None
 
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FORGIVEN: Final = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
-"""Who catches one of these goes on without the module."""
+"""Code that catches one of these goes on without the module."""
 
 
 class Import(NamedTuple):
-    """A module that is imported, by its dotted name; `optional` where the code may do without:
-    inside `try` that catches the failure, under `if`, or for a type checker."""
+    """A module that is imported, by its dotted name; `optional` if the code runs without it: inside
+    `try` that catches the failure, under `if`, or for a type checker."""
 
     module: str
     line: int
@@ -23,7 +23,7 @@ class Import(NamedTuple):
 
 
 def imports_of(source: bytes | str) -> list[Import]:
-    """Every absolute import, in the order of the source.
+    """Return every absolute import, in the order of the source.
 
     Raises ValueError, in a sentence, for what Python cannot parse.
     """
@@ -47,6 +47,7 @@ def _imports(tree: ast.AST) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             imports += [Import(alias.name, node.lineno, optional) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
+            # A relative import is of the repository itself.
             if node.level == 0 and node.module:
                 imports.append(Import(node.module, node.lineno, optional))
         else:
@@ -55,12 +56,14 @@ def _imports(tree: ast.AST) -> Iterator[Import]:
 
 
 def _children(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """What is inside a node, each with whether the code may do without it."""
+    """Yield the children of a node, each with whether the code may do without it."""
     if isinstance(node, ast.Try):
         loose = any(map(_catches_absence, node.handlers))
+        # The fallback after `except ImportError` is a choice too: one of both modules is enough.
         parts = ((node.body, loose), (node.handlers, loose), (node.orelse, loose))
         for body, is_loose in (*parts, (node.finalbody, False)):
             yield from ((child, is_loose) for child in body)
+    # `if TYPE_CHECKING:`, `if args.use_flash:`, `if sys.platform == "win32":` need not be true.
     elif isinstance(node, ast.If):
         is_main = _is_main(node.test)
         for child in (*node.body, *node.orelse):
@@ -77,7 +80,7 @@ def _catches_absence(handler: ast.ExceptHandler) -> bool:
 
 
 def _is_main(test: ast.expr) -> bool:
-    """`if __name__ == "__main__"`: a program's own body is no choice."""
+    """Whether it is `if __name__ == "__main__"`: a program's main part is no option."""
     return (
         isinstance(test, ast.Compare)
         and isinstance(test.left, ast.Name)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# `!pip` runs a shell, `%pip` the magic for the kernel's own environment.
 _COMMAND: Final = re.compile(r"^\s*[!%]{1,2}\s*(.*)$")
 _INSTALLS: Final = re.compile(r"\b(?:pip3?|conda|mamba|micromamba)\s+install\b")
+# `name?` and `name??` show help in IPython, and are no Python.
 _MAGIC: Final = re.compile(r"^\s*[!%?]|^[^#\n]*\?\??\s*$")
+# The whole cell goes to a shell.
 _SHELL_CELL: Final = re.compile(r"^%%(?:bash|sh|shell|script\s+(?:ba)?sh)\b")
 _PYTHON_CELL: Final = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
-"""Magics that run the cell they stand above."""
+"""Magics that run the cell below them as Python."""
 
 
 class Cell(NamedTuple):
@@ -40,8 +43,9 @@ class Notebook(NamedTuple):
 
 
 def read_notebook(content: bytes) -> Notebook:
-    """The code cells. Raises ValueError, in a sentence, for what is no notebook."""
+    """Read the code cells. Raises ValueError, with a sentence, for an invalid notebook."""
     try:
+        # Windows' editors write a byte order mark, which json refuses.
         document = json.loads(content.decode("utf-8-sig"))
         sources = list(_sources(document))
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
@@ -58,14 +62,16 @@ def _sources(document: dict[str, Any]) -> Iterator[tuple[int, str]]:
     for number, cell in enumerate(document["cells"], 1):
         if cell.get("cell_type") == "code":
             source = cell.get("source", "")
+            # nbformat allows a list of lines as well as a string.
             yield number, source if isinstance(source, str) else "".join(source)
 
 
 def _parted(source: str) -> tuple[str, list[tuple[int, str]]]:
-    """A cell's Python, and its lines for the shell with their numbers."""
+    """Return a cell's Python, and its lines for the shell with their numbers."""
     lines = source.splitlines()
     if lines and _SHELL_CELL.match(lines[0]):
         return "", list(enumerate(lines[1:], 2))
+    # `%%writefile`, `%%html` and the like: the cell is text of something else.
     if lines and lines[0].startswith("%%") and lines[0].split()[0] not in _PYTHON_CELL:
         return "", []
     python, shell = [], []
@@ -73,7 +79,7 @@ def _parted(source: str) -> tuple[str, list[tuple[int, str]]]:
         if not _MAGIC.match(line):
             python.append(line)
             continue
-        # Something has to stand there, or an `if` above would have no body.
+        # Something has to be there, or an `if` above would have no body.
         python.append(line[: len(line) - len(line.lstrip())] + "pass")
         if command := _COMMAND.match(line):
             shell.append((number, command[1]))

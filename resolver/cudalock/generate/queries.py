@@ -1,7 +1,7 @@
-"""From what a repository says to the questions that are solved.
+"""From what a repository requires to the queries that are solved.
 
-Flags come first, then `[tool.cudalock]`, then the repository's hints, then this machine. What the
-hints say of CUDA and the framework is given up where the pins leave no room for it.
+Flags come first, then `[tool.cudalock]`, then the repository's hints, then this machine. Hints
+about CUDA and the framework are dropped if the pins contradict them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from cudalock.matrix.universe import Universe
 
 SOFT = (*ACCELERATORS, "framework")
-"""The parts whose hints are given up, one, the other, then both, where there is no answer."""
+"""The parts whose hints are dropped, one, the other, then both, if there is no solution."""
 
 
 class Said(NamedTuple):
-    """What is said besides the repository: by flags, by `[tool.cudalock]`, by this machine.
+    """What flags, `[tool.cudalock]` and this machine state besides the repository.
 
-    `machines` are the targets of `[tool.cudalock]`, as flags would state each; where there are some
-    the repository's hints of Python and platform fill only what they leave open.
+    `machines` are the targets of `[tool.cudalock]`, as flags would state each; if there are some,
+    the repository's hints about Python and platform fill only what they leave open.
     """
 
     request: Request = Request()
@@ -42,9 +42,9 @@ class Said(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One way to ask: the questions, the hints that they heed, and sentences to tell.
+    """One way to put the query: the queries, the hints that they follow, and notes about them.
 
-    `given_up` are the hints that are not heeded, because with them there was no answer.
+    `given_up` are the dropped hints: with them there was no solution.
     """
 
     questions: tuple[Query, ...]
@@ -57,7 +57,7 @@ class Ask(NamedTuple):
 
 
 class Asker:
-    """Makes the questions of one repository."""
+    """Makes the queries of one repository."""
 
     def __init__(self, repository: Repository, said: Said, universe: Universe) -> None:
         self.repository = repository
@@ -77,11 +77,12 @@ class Asker:
         self._chosen = chosen_hints(repository.hints, self._environment())
 
     def asks(self) -> Iterator[Ask]:
-        """The ways to ask, the one that heeds most first.
+        """Yield the ways to put the query, the one that follows most hints first.
 
-        Raises a UsageError of some kind for a question that is wrong.
+        Raises a UsageError of some kind for an invalid query.
         """
         soft = {part: hints_of_part for part in SOFT if (hints_of_part := self._soft(part))}
+        # Lazy: the next way is tried only if this one has no solution.
         for dropped in _subsets(tuple(soft)):
             given_up = tuple(hint for part in dropped for hint in soft[part][:1])
             hints = [hint for part in soft if part not in dropped for hint in soft[part][:1]]
@@ -120,6 +121,8 @@ class Asker:
             defaults = self._with_python(defaults, chosen.get("python", []))
         if request.platform or defaults.platform:
             return defaults
+        # A wheel's URL is of one platform; other wheels of the same project for other platforms do
+        # not make the repository need a lock for each.
         platforms = chosen.get("platform", [])
         if platforms and platforms[0].kind == "wheel":
             platforms = self._first(platforms)
@@ -128,6 +131,7 @@ class Asker:
             platform=tuple(dict.fromkeys(hint.value for hint in platforms))
         )
         glibc = self._first(chosen.get("glibc", []))
+        # glibc comes from a base image, and an image of another platform has another one.
         is_linux = defaults.platform == (likeliest(LINUX).flag,)
         if glibc and is_linux and not (request.glibc or defaults.glibc):
             self.heeded += glibc
@@ -144,6 +148,7 @@ class Asker:
                 raise BadTarget(
                     f"{hint.origin}: {error.message}", hints=["--python 3.11"]
                 ) from None
+            # A .python-version of long ago beside a newer requires-python; uv refuses that pair.
             if python_within(ranges, version) == version:
                 self.heeded.append(hint)
                 return defaults._replace(python=(hint.value,))
@@ -165,14 +170,14 @@ class Asker:
             raise BadTarget(f"no Python known here is in {stated}", hints=["--python 3.11"])
         if python != here:
             self.heeded.append(limits[0]._replace(value=python))
-            # Found and not stated: another Python of the range is the first thing to suggest.
+            # Detected, not stated: another Python of the range is the first thing to suggest.
             self._here = Here(
                 lambda: (python, False), self._here.platform, self._here.gpus_and_driver
             )
         return defaults
 
     def _first(self, hints: list[Hint]) -> list[Hint]:
-        """The first, with a note where others say something else."""
+        """Return the first hint, with a note if others contradict it."""
         if len({hint.value for hint in hints}) > 1:
             listed = ", ".join(f"{hint.value} ({hint.origin})" for hint in hints[1:])
             self.notes.append(
@@ -187,6 +192,7 @@ class Asker:
             for machine in self._machines
             for target in _targets(self._request, machine, self.universe, self._here)
         ]
+        # Hints about CUDA often have a marker, which does not hold on a target without it.
         able = [target for target in targets if target.accelerators]
         return (able or targets)[0].marker_environment()
 
@@ -205,6 +211,7 @@ class Asker:
             find(requested.name) == framework and requested.specifier
             for requested in self._request.projects
         )
+        # A framework version that the matrix does not have would be refused as an unknown pin.
         project = self.universe.project(framework)
         hints = [hint for hint in hints if project is not None and hint.value in project]
         framework_text = self._request.framework or self._machines[0].framework
@@ -212,7 +219,7 @@ class Asker:
 
 
 def _joined(defaults: Request, machine: Request) -> Request:
-    """The defaults with a machine in the place of theirs."""
+    """Return the defaults with a machine instead of theirs."""
     if machine == Request():
         return defaults
     return defaults._replace(
@@ -225,15 +232,15 @@ def _joined(defaults: Request, machine: Request) -> Request:
 
 
 def _without_markers_notes(question: Query) -> Query:
-    """Without the sentences about lines for other machines: a repository may have dozens, and they
-    are there for a reason."""
+    """Drop the notes about lines for other machines: a repository may have dozens of them, all
+    meant."""
     goal, target = question
     notes = tuple(note for note in goal.notes if not isinstance(note, OtherTarget))
     return replace(goal, notes=notes), target
 
 
 def _targets(request: Request, defaults: Request, universe: Universe, here: Here) -> list[Target]:
-    """The targets alone, of a question that may yet turn out to be wrong."""
+    """Return the targets alone, of a query that may turn out to be invalid later."""
     anything = Request(
         projects=(RequestedProject(universe.matrix.framework or ""),),
         python=request.python,
@@ -262,7 +269,7 @@ def _is_cuda(text: str) -> bool:
 
 
 def _subsets(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Nothing, each alone, then all."""
+    """Return the empty set, each part individually, then all."""
     subsets: list[tuple[str, ...]] = [(), *((part,) for part in parts)]
     return subsets if len(parts) < 2 else [*subsets, parts]
 

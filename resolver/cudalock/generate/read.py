@@ -1,6 +1,6 @@
-"""A repository, read: what it asks for, what it says of the machine, and what was left out.
+"""A repository, read: what it requires, what it shows about its machine, and what was left out.
 
-Each part says where it was read. Nothing of the repository is run.
+Each part has the place where it was read. Nothing of the repository is run.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
 _WANTED: Final = ("requirement", "installed")
 """The roles of entries that are wanted themselves; others only limit them."""
+# `py3.11_cuda12.4_cudnn9.1.0_0` of the channel pytorch, `cuda118py310h...` of conda-forge.
 _BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
 
 
 class FileRead(NamedTuple):
-    """A file that was found, how many entries it had, and why it was not read if it was not."""
+    """A file of the repository, its number of entries, and why it was not read if it was not."""
 
     name: str
     kind: str
@@ -50,18 +51,18 @@ class FileRead(NamedTuple):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it says what another part of the repository wants."""
+        """Whether it has the requirements of another part of the repository."""
         return self.kind != "dockerfile" and self.part is not None
 
 
 class LeftOut(NamedTuple):
-    """An entry that is not part of the question, where it stands, and why."""
+    """An entry that is not part of the query, with its place and the reason."""
 
     origin: str
     text: str
     why: str
     of_choice: bool = False
-    """whether it is another extra or group, or what was excluded: what was asked for, then"""
+    """whether the user chose so: it is in another extra or group, or was excluded"""
 
     def __str__(self) -> str:
         return f"{self.origin}: `{self.text}` is left out: {self.why}"
@@ -69,8 +70,8 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What a repository wants. `inferred` are components that its code needs and no file names;
-    `optional` those that the code can do without."""
+    """What a repository requires. `inferred` are components that its code needs and no file names;
+    `optional` those that the code runs without."""
 
     root: Path
     files: tuple[FileRead, ...] = ()
@@ -89,26 +90,26 @@ class Repository:
 
 
 class Choice(NamedTuple):
-    """What of a repository is read: its extras and groups, and the names that are left out."""
+    """Which parts of a repository are read: extras and groups, and names to leave out."""
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     stack_only: bool = False
-    """whether what the matrix does not hold is left out"""
+    """whether projects outside the matrix are left out"""
 
 
 def read_repository(path: Path, matrix: Matrix, choice: Choice | None = None) -> Repository:
-    """The repository in a folder, or what a single file of one says.
+    """Read the repository in a folder, or a single file of one.
 
-    Raises BadFile for what is not there or cannot be read, and for a file that no line of could be
-    understood.
+    Raises BadFile for what does not exist or cannot be read, and for a file of which no line could
+    be understood.
     """
     return _Reading(path, matrix, choice or Choice()).read()
 
 
 class _Reading:
-    """One repository while it is read."""
+    """The state of reading one repository."""
 
     def __init__(self, path: Path, matrix: Matrix, choice: Choice) -> None:
         if not path.exists():
@@ -128,11 +129,12 @@ class _Reading:
         self.inputs: list[Path] = []
         self.own: set[str] = set()
         self.seen: set[tuple[str, int]] = set()
-        """the places of entries that were read, since files include one another"""
+        """the places of entries that were read: two files may include the same third one"""
         self.excluded = {matrix.names.find(name) or canonical(name) for name in choice.exclude}
 
     def read(self) -> Repository:
         read = list(self._project_files())
+        # Before any entry is taken: an extra may name the project that another file describes.
         self.own = {
             file_read.project for _, file in read for file_read in file.files() if file_read.project
         }
@@ -170,8 +172,10 @@ class _Reading:
                 kind = None if self.single else chosen_file.kind
                 file = read_file(chosen_file.path, kind=kind)
                 read.append((chosen_file, file))
+                # The file itself is the first of its own `files()`.
                 nested |= {self._shown(inner.name) for inner in file.files()} - {chosen_file.name}
         known = {chosen_file.name for chosen_file, _ in read}
+        # What another file includes is read there, in its place and with its role.
         for chosen_file, file in read:
             if chosen_file.name not in nested:
                 yield chosen_file, file
@@ -194,7 +198,7 @@ class _Reading:
         return [Chosen(self.single, self.single.name, kind_of_named(str(self.single)))]
 
     def _members(self, file: ProjectFile, known: set[str]) -> Iterator[tuple[Chosen, ProjectFile]]:
-        """The pyproject.toml of each member of a workspace."""
+        """Yield the pyproject.toml of each member of a workspace."""
         folder = Path(file.name).parent
         none = {path for pattern in file.no_members for path in _inside(folder, pattern)}
         for pattern in file.members:
@@ -208,7 +212,7 @@ class _Reading:
                     yield Chosen(inner, name, "pyproject"), read_file(inner)
 
     def _code(self) -> Code:
-        """What the code uses; what that of other parts does is said, and is theirs to want."""
+        """Read the code; what that of other parts of the repository imports is optional here."""
         parts = {Path(file.name).parent for file in self.files if file.is_elsewhere}
         return read_code(self.root, self.matrix.names.imports, parts | submodules(self.root))
 
@@ -229,8 +233,8 @@ class _Reading:
         self.notes += [f"{name}: {note}" for note in file.notes]
 
     def _take_problems(self, file: ProjectFile) -> None:
-        """A line that installers refuse is refused, and so is a file of which nothing could be
-        read: a limit may be lost in it. What else was not understood is told."""
+        """Raise for a line that installers refuse, and for a file of which nothing could be read: a
+        limit may be lost in it. Note everything else that was not understood."""
         for problem in file.problems:
             message = f"{self._at(problem.place.file, problem.place.line)}: {problem.message}"
             on_problem = BY_NAME[file.kind].on_problem
@@ -239,10 +243,11 @@ class _Reading:
             self.notes.append(message)
 
     def _at(self, file: str, line: int) -> str:
+        # Relative and with slashes, so that a lock made on Windows has the same bytes.
         return f"{self._shown(file)}:{line}"
 
     def _wanted_groups(self, file: ProjectFile) -> frozenset[str | None]:
-        """The groups that are wanted of a file: those asked for, with what they include."""
+        """Return the groups that are taken from a file: the requested ones, with their includes."""
         requested = [f"extra:{canonical(name)}" for name in self.choice.extras]
         requested += [f"group:{canonical(name)}" for name in self.choice.groups]
         return frozenset([None]).union(*map(file.wanted_with, requested))
@@ -254,14 +259,16 @@ class _Reading:
         marker: str | None,
         groups: frozenset[str | None],
     ) -> bool:
-        """Whether the entry became part of the question."""
+        """Take an entry, and return whether it became part of the query."""
         place = (declared.place.file, declared.place.start)
+        # A lock beside its source is what is being made, not what is required.
         if place in self.seen or declared.role == "locked":
             return False
         self.seen.add(place)
         origin = self._at(declared.place.file, declared.place.line)
         if declared.problem is not None:
             self.notes.append(f"{origin}: `{declared.text}`: {declared.problem}")
+        # Every stage of a Dockerfile counts, since nobody can request one.
         is_stage = (declared.group or "").startswith("stage:")
         if declared.group not in groups and not is_stage:
             kind, _, name = (declared.group or "").partition(":")
@@ -269,6 +276,7 @@ class _Reading:
             return False
         if declared.manager == "conda":
             return self._take_conda(declared, origin)
+        # `pip install --upgrade pip setuptools` in a Dockerfile.
         if file.kind == "dockerfile" and self._is_tool(declared):
             return False
         return self._take_project(declared, origin, _both(declared.marker, marker))
@@ -280,9 +288,11 @@ class _Reading:
         self.left_out.append(LeftOut(origin, text, why, of_choice))
 
     def _take_project(self, declared: Declared, origin: str, marker: str | None) -> bool:
+        # `-e .` and `app[cu124]` are the repository itself.
         if declared.name in self.own or declared.url in (".", "./"):
             self._leave_out(origin, declared, "it is of this repository", of_choice=True)
             return False
+        # The name of the matrix, which knows renamed projects.
         project = self.matrix.names.find(declared.name) or declared.name
         if project in self.excluded:
             self._leave_out(origin, declared, "as `--exclude` says")
@@ -307,6 +317,8 @@ class _Reading:
         self._index_hint(declared.index, origin, marker)
         return True
 
+    # A constraint may have no extras, and a wheel by URL counts as a pin of its version.
+
     def _why_no_wheel(self, declared: Declared) -> str:
         if not declared.name:
             return "it is an address, and what is there is not known"
@@ -318,6 +330,7 @@ class _Reading:
         )
 
     def _take_conda(self, declared: Declared, origin: str) -> bool:
+        # `pytorch-cuda=12.4` is a choice of CUDA, `cpuonly` of none, and `pip` a tool.
         known = self.rules.conda.get(declared.name)
         version = re.search(r"\d+\.\d+", declared.specifier)
         if known is not None and known.means == CUDA.name and version:
@@ -376,25 +389,28 @@ class _Reading:
                 origin = self._at(option.place.file, option.place.line)
                 self._hint(CUDA.name, option.value, origin, "index", None)
         yield from self._source_hints(file)
-        # The last image of a Dockerfile is the one that runs.
+        # The last stage of a Dockerfile is the image that runs.
         for image in reversed(file.base_images):
             yield from self._of_image(image.value, self._at(image.place.file, image.place.line))
 
     def _source_hints(self, file: ProjectFile) -> Iterator[Hint]:
-        """Where uv is to take a project from an index of builds for one CUDA release."""
+        """Yield hints from projects that uv takes from an index of builds for one CUDA release."""
         for source in file.sources:
             index = file.index_named(source.index) if source.index else None
+            # A source for an extra or group counts only where that is requested.
             if index is not None and source.extra is None and source.group is None:
                 origin = self._at(source.place.file, source.place.line)
                 self._index_hint(index.url, origin, source.marker)
+        # Makes a generator of it even though no hint is yielded here.
         yield from ()
 
     def _index_hint(self, url: str | None, origin: str, marker: str | None) -> None:
-        """An index of builds for one CUDA release says which is meant."""
+        """Note the CUDA release of an index that has builds for one release only."""
         known = next(
             (
                 index
                 for index in self.matrix.indexes.values()
+                # People write the URL with and without a slash at the end.
                 if index.url and url and url.rstrip("/") == index.url.rstrip("/")
             ),
             None,
@@ -441,12 +457,13 @@ class _Reading:
                     self._index_hint(index.url, line.origin, None)
 
     def _is_tool(self, declared: Declared) -> bool:
-        """Whether it is there to install the others."""
+        """Whether a project is installed only to install others."""
         return declared.name in self.rules.tools and not declared.specifier
 
     def _inferred(self, code: Code) -> tuple[tuple[Used, ...], tuple[Used, ...]]:
-        """The components that are needed and not named, and those that need not be there: each
+        """Return the components that are imported and not required, and the optional ones: each
         once, where it is imported first."""
+        # Constraints do not count: a file may limit what it never requires.
         named = {self.matrix.names.find(requested.name) for requested in self.requirements}
         named |= self.excluded | self.own
         needed: dict[str, Used] = {}
@@ -463,7 +480,8 @@ class _Reading:
 
 
 def _inside(folder: Path, pattern: str) -> Iterator[Path]:
-    """What a glob finds in a folder, and never beside it."""
+    """Yield what a glob matches inside a folder, never outside of it."""
+    # `members = ["../../*"]` would read files outside the repository.
     if not (Path(pattern).is_absolute() or ".." in Path(pattern).parts):
         yield from folder.glob(pattern)
 

@@ -1,9 +1,9 @@
-"""The fewest limits to let go so that the rest can hold together, and what takes their place.
+"""Drop the fewest limits so that there is a solution, and find what replaces them.
 
-What is wanted is said apart from its limits: `torch==2.5.1` is the requirement `torch` and a limit
-on it, so that letting a limit go leaves the project wanted. Of the sets of limits that hit every
-conflict the cheapest is tried (an implicit hitting set): when it leaves no conflict, none is
-smaller. What was let go then gets the version nearest to what its limit said.
+A requirement and its limit are two things: `torch==2.5.1` is the requirement `torch` and a limit on
+it, so that without the limit the project is still required. Of the sets of limits that hit every
+conflict the cheapest is tried (an implicit hitting set): if it leaves no conflict, none is smaller.
+Each dropped limit then yields to the version nearest to what it allowed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 MOST_CORES: Final = 60
-"""After so many conflicts the search for the smallest set is given up."""
+"""After so many conflicts the search for the smallest set stops."""
 MOST_LISTED: Final = 8
-"""So many releases of a project that only an index has are tried."""
+"""So many releases of a project that only an index has are tried: each may take a request."""
 MOST_LIMITS: Final = 6
-"""More limits than these are not let go at once: then the files are of another time."""
+"""More limits than these are not dropped: then the files are of another time."""
 
 
 class Limit(NamedTuple):
-    """A limit on one project, where it was said, and where it holds; `weight` is what it costs to
-    let it go."""
+    """A limit on one project, with its place and its marker; `weight` is what dropping it costs."""
 
     name: str
     specifier: str
@@ -56,7 +55,7 @@ class Limit(NamedTuple):
 
 
 class Loosened(NamedTuple):
-    """A limit that was let go, and the version that the project is then held to."""
+    """A dropped limit, and the version that replaces it."""
 
     limit: Limit
     version: str | None
@@ -67,21 +66,21 @@ class Loosened(NamedTuple):
 
 
 class Relaxed(NamedTuple):
-    """Questions that have an answer, and what was let go to that end."""
+    """Queries that have a solution, and the limits that were dropped for it."""
 
     questions: tuple[Query, ...]
     loosened: tuple[Loosened, ...]
     held: Mapping[str, str]
-    """project to the version that it is held to in place of what was let go"""
+    """project to the version that it is pinned at instead of the dropped limit"""
 
 
 def relax(
     questions: Sequence[Query], limits: Sequence[Limit], universe: Universe
 ) -> Relaxed | None:
-    """The questions, whose own limits are absolute, with all of `limits` but the fewest.
+    """Return the queries, whose own limits are absolute, with all of `limits` but the fewest.
 
-    Several limits of equal number are told apart by weight, then by name. None where even without
-    any of the limits there is no answer, or where the search was given up.
+    Of sets of the same size weight decides, then the name. None if there is no solution even
+    without any of the limits, or if the search stopped early.
     """
     return _Relaxing(questions, limits, universe).relax()
 
@@ -101,6 +100,7 @@ class _Relaxing:
             return None
         remaining = [limit for limit in self.limits if limit not in let_go]
         pinned: dict[str, str] = {}
+        # The heaviest first: those that follow have to fit the versions chosen before them.
         for limit in sorted(
             let_go, key=lambda limit_dropped: (-limit_dropped.weight, limit_dropped.text)
         ):
@@ -116,6 +116,7 @@ class _Relaxing:
     # -- which ----------------------------------------------------------------------------------
 
     def _smallest(self) -> frozenset[Limit] | None:
+        # Wide: it has the candidates that limits rule out, so one problem serves any set of them.
         conflicts = [
             (Conflict(Problem(goal, target, self.universe, wide=True)), self._elements(target))
             for goal, target in self._with(self.limits, {})
@@ -129,13 +130,14 @@ class _Relaxing:
             core = self._a_core(conflicts, let_go)
             if core is None:
                 return let_go
+            # A conflict without limits cannot be relaxed.
             if not core:
                 return None
             conflicts_found.append(core)
         return None
 
     def _elements(self, target: Target) -> dict[Element, list[Limit]]:
-        """The limits by the elements that they are in the question of a target."""
+        """Return the limits by the elements that they are in the query of a target."""
         limits_by_element: dict[Element, list[Limit]] = {}
         for limit in self.limits:
             if limit.applies(target):
@@ -147,8 +149,10 @@ class _Relaxing:
         conflicts: Sequence[tuple[Conflict, dict[Element, list[Limit]]]],
         let_go: frozenset[Limit],
     ) -> frozenset[Limit] | None:
-        """The limits in some conflict that is left; None where there is no conflict left."""
+        """Return the limits of some remaining conflict; None if there is none."""
         for conflict, elements in conflicts:
+            # One element has the same limit from several files: it is gone only if all of them are
+            # dropped.
             off = {
                 element for element, limits in elements.items() if all(x in let_go for x in limits)
             }
@@ -167,8 +171,10 @@ class _Relaxing:
     def _nearest(
         self, limit: Limit, remaining: Sequence[Limit], pinned: Mapping[str, str]
     ) -> str | None:
-        """The version nearest to what the limit allows with which every target has an answer."""
+        """Return the version nearest to what the limit allows for which every target has a
+        solution."""
         project = self.universe.project(limit.name)
+        # A window: the project is listed by an index, release by release.
         if project is not None and project.window is not None:
             return self._nearest_listed(limit, remaining, pinned)
         searches = [
@@ -183,13 +189,14 @@ class _Relaxing:
         having = [versions for versions in candidates if versions is not None]
         common = set.intersection(*having) if having else set()
         dear = None
+        # What the rest costs without this limit: a nearer version may cost no more than that.
         free = self._price(remaining, pinned)
         for version in _by_distance(limit.specifier, common, self.universe.versions(limit.name)):
             if all(
                 search.is_possible_at(name, version)
                 for search, name in zip(searches, names, strict=True)
             ):
-                # A warning, or a wheel that may not exist, is a price for being near.
+                # A warning, or an unconfirmed wheel, is a price for being near.
                 price = self._price(remaining, {**pinned, limit.name: version})
                 if price is not None and (free is None or price <= free):
                     return version
@@ -199,12 +206,13 @@ class _Relaxing:
     def _nearest_listed(
         self, limit: Limit, remaining: Sequence[Limit], pinned: Mapping[str, str]
     ) -> str | None:
-        """The same for a project that an index lists, whose releases are asked for one by one."""
+        """Like `_nearest`, for a project of an index, whose releases are queried one by one."""
         targets = [target for _, target in self.questions if limit.applies(target)]
         versions = [
             version
             for version in self.universe.versions(limit.name)
             if not is_prerelease(version)
+            # Versions that the limit allows were part of the conflict.
             and not accepts(_public(limit.specifier), version)
             and all(self._has_wheel(limit.name, version, target) for target in targets)
         ]
@@ -215,7 +223,7 @@ class _Relaxing:
         return None
 
     def _has_wheel(self, name: str, version: str, target: Target) -> bool:
-        """Whether a release lists a wheel for a target: its metadata is not asked for."""
+        """Whether a release lists a wheel for a target, without a request for its metadata."""
         project = self.universe.project(name)
         if project is None:
             return False
@@ -227,7 +235,8 @@ class _Relaxing:
         )
 
     def _price(self, limits: Sequence[Limit], pinned: Mapping[str, str]) -> tuple[int, int] | None:
-        """How many warnings and flawed wheels the best answer has; None where there is none."""
+        """Return how many warnings and unconfirmed wheels the best solution has; None without
+        one."""
         answers = [
             Search(Problem(goal, target, self.universe)).best()
             for goal, target in self._with(limits, pinned)
@@ -244,14 +253,15 @@ class _Relaxing:
         return sum(len(answer.off) for answer in solved), len(flawed)
 
     def _with(self, limits: Sequence[Limit], pinned: Mapping[str, str]) -> tuple[Query, ...]:
-        """The questions with these limits, and projects held at versions."""
+        """Return the queries with these limits, and projects pinned at versions."""
         return tuple(pinned_query(query, limits, pinned) for query in self.questions)
 
 
 def pinned_query(question: Query, limits: Sequence[Limit], pinned: Mapping[str, str]) -> Query:
-    """A question with the limits that apply to its target, and projects held at versions."""
+    """Return a query with the limits that apply to its target, and projects pinned at versions."""
     goal, target = question
     texts = [limit.text for limit in limits if limit.applies(target)]
+    # As constraints: a pin of a project that a target does not need must not add it.
     texts += [f"{name}=={version}" for name, version in sorted(pinned.items())]
     return replace(goal, constraints=tuple(dict.fromkeys((*goal.constraints, *texts)))), target
 
@@ -267,18 +277,19 @@ def _cost(limits: frozenset[Limit]) -> tuple[int, list[tuple[str, str]]]:
 
 
 def _by_distance(specifier: str, versions: set[str], known: Sequence[str]) -> Iterator[str]:
-    """Versions, those nearest to what a specifier allows first."""
+    """Yield versions, those nearest to what a specifier allows first."""
     public = _public(specifier)
     allowed = [version for version in {*versions, *known} if accepts(public, version)]
+    # A pin of a version that does not exist allows none: then its own number is the centre.
     yield from nearest_first(versions, allowed or _named(public), known)
 
 
 def _public(specifier: str) -> str:
-    """A specifier without local versions: another build of a version is nearer than any other."""
+    """Return a specifier without local versions: another build is nearer than another version."""
     return ",".join(clause.partition("+")[0] for clause in specifier.split(","))
 
 
 def _named(specifier: str) -> list[str]:
-    """The lowest version that a specifier names."""
+    """Return the lowest version that a specifier names."""
     texts = [clause.strip("<>=!~ ").removesuffix(".*") for clause in specifier.split(",")]
     return sorted(filter(None, texts), key=parse_version)[:1]

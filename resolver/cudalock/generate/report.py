@@ -1,4 +1,4 @@
-"""What was read of a repository, for people and for programs."""
+"""What was read of a repository, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "cudalock.generate/1"
 SHOWN: Final = 8
-"""So many of a kind are told one by one in a summary."""
+"""So many of a kind are listed in a summary, and the rest counted."""
 
 _NOUNS: Final = {
     **{name: row.title for name, row in ACCELERATORS.items()},
@@ -29,7 +29,7 @@ _NOUNS: Final = {
 
 
 def summary(repository: Repository, ask: Ask) -> Iterator[str]:
-    """What was read, inferred and left out, and what it says of the machine: a line each."""
+    """Yield a line each on what was read, inferred and left out, and on the machine."""
     yield f"read: {_read(repository)}"
     if repository.inferred:
         yield f"inferred: {_shortened([_used(row) for row in repository.inferred])}"
@@ -72,14 +72,15 @@ def _shortened(parts: Sequence[str]) -> str:
 
 
 def lock_notes(repository: Repository, answer: Answerable, lock: Lock) -> tuple[str, ...]:
-    """What whoever reads the lock has to know: limits let go, hints not heeded, and what the lock
-    does not hold."""
+    """Return what readers of the lock have to know: dropped limits, ignored hints, and what the
+    lock does not have."""
     versions = {pin.name: pin.version for pin in lock.pins}
     notes = [
         str(dropped._replace(version=dropped.version or versions.get(dropped.limit.name)))
         for dropped in answer.loosened
     ]
     notes += [f"ignored {_hint(dropped)}: it contradicts the pins" for dropped in answer.given_up]
+    # What the user excluded needs no repeating in each lock.
     notes += [str(dropped) for dropped in repository.left_out if not dropped.of_choice]
     return tuple(dict.fromkeys(notes))
 
@@ -88,7 +89,7 @@ def lock_notes(repository: Repository, answer: Answerable, lock: Lock) -> tuple[
 
 
 def reading(repository: Repository) -> Iterator[str]:
-    """What was read and from where, for `--dry-run`, whether it has an answer or not."""
+    """Yield what was read and from where, for `--dry-run`, with or without a solution."""
     for file in repository.files:
         yield _file_line(file)
     code = repository.code
@@ -104,7 +105,7 @@ def reading(repository: Repository) -> Iterator[str]:
 
 
 def asking(repository: Repository, answer: Answerable) -> Iterator[str]:
-    """What will be asked, and what it takes of the repository's hints."""
+    """Yield the queries, and the repository's hints that they follow."""
     for hint in repository.hints:
         heeded = "" if hint in answer.ask.heeded else " (not taken)"
         yield f"hint: {hint.part} {hint.value}, {hint.origin}{heeded}"
@@ -133,7 +134,7 @@ def _requested_lines(key: str, requested_projects: Sequence[RequestedProject]) -
 
 
 def as_json(repository: Repository, answer: Answerable, matrix_version: str) -> dict[str, Any]:
-    """The same as a value of the schema `cudalock.generate/1`."""
+    """Return the same as JSON of the schema `cudalock.generate/1`."""
     return {
         "schema": SCHEMA,
         "matrix": matrix_version,

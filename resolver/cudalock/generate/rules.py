@@ -1,7 +1,7 @@
-"""How the files of a repository read: `matrix/repositories.toml`, typed.
+"""How to read the files of a repository: `matrix/repositories.toml`, typed.
 
-What an image's name says, what a conda package is on the package index, and whom a requirements
-file is for are knowledge, and so they are data.
+What an image's name shows, what a conda package is on the package index, and for whom a
+requirements file is are facts, and so they are data.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class CondaName(NamedTuple):
 
 
 class Audience(NamedTuple):
-    """Whom a requirements file is for: a group, or the machines of a platform or accelerator."""
+    """For whom a requirements file is: a group, or the machines of a platform or accelerator."""
 
     group: str | None = None
     platform: str | None = None
@@ -56,7 +56,7 @@ class Audience(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything that the file says."""
+    """All rules of the file."""
 
     images: Mapping[str, Image] = field(default_factory=dict)
     glibc: Mapping[str, str] = field(default_factory=dict)
@@ -68,11 +68,12 @@ class Rules:
 
 
 def read_rules(directory: Path) -> Rules:
-    """The rules of a matrix; none where it has no such file.
+    """Read the rules of a matrix; none if it has no such file.
 
     Raises MatrixError naming the key that is wrong.
     """
     path = directory / FILE
+    # A matrix of a user (`--matrix`) may leave the file out.
     if not path.is_file():
         return Rules()
     try:
@@ -104,6 +105,7 @@ def _rules(tables: dict[str, Any]) -> Rules:
 def _image(row: dict[str, Any]) -> Image:
     tags = tuple(map(re.compile, row["tags"]))
     for tag in tags:
+        # A misspelled group would silently give no hint.
         if unknown := set(tag.groupindex) - set(PARTS):
             raise KeyError(f"image.tags: {', '.join(sorted(unknown))}")
     musl = re.compile(row["musl"]) if "musl" in row else None
@@ -115,6 +117,7 @@ def _image(row: dict[str, Any]) -> Image:
 def _conda(name: str, row: dict[str, Any]) -> CondaName:
     if row.get("tool") or "means" in row:
         return CondaName(None, row.get("means"))
+    # Most packages have the same name in both worlds.
     return CondaName(row.get("is", canonical(name)), None)
 
 

@@ -1,4 +1,4 @@
-"""A lock made anew with the least change: what it holds stays held, unless it no longer can be."""
+"""Re-resolve a lock with the least change: each pin stays unless it no longer can."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """What a lock holds, and the command that made it, as its header says."""
+    """The pins of a lock, and the command in its header."""
 
     pins: tuple[Limit, ...]
     command: str | None
 
 
 def read_held(path: Path, matrix: Matrix) -> Held:
-    """The pins of a lock. Raises BadFile for a file that is none."""
+    """Read the pins of a lock. Raises BadFile for a file that has none."""
     file = read_file(path)
     pins = [pin for declared in file.declared if (pin := _pin(declared, matrix)) is not None]
     if not pins:
@@ -46,6 +46,7 @@ def read_held(path: Path, matrix: Matrix) -> Held:
 def _pin(declared: Declared, matrix: Matrix) -> Limit | None:
     origin = f"{Path(declared.place.file).name}:{declared.place.line}"
     version = declared.version
+    # A pylock.toml may have no version for a URL wheel, and its file name has the local version.
     wheels = [
         wheel for url in _addresses(declared) if (wheel := find_wheel(url, matrix)) is not None
     ]
@@ -63,10 +64,10 @@ def _addresses(declared: Declared) -> Iterable[str]:
 def hold(
     questions: Sequence[Query], pins: Sequence[Limit], free: frozenset[str], universe: Universe
 ) -> tuple[Query, ...]:
-    """The questions with as many of a lock's pins as still hold, what was asked for first.
+    """Return the queries with as many pins of a lock as possible, of requested projects first.
 
-    Projects of `free` are not held: each takes the version that it would have without the lock, and
-    the pins give way to that.
+    Projects of `free` are not pinned: each takes the version that it would have without the lock,
+    and the pins yield to that.
     """
     return _Holding(questions, universe).hold(pins, free)
 
@@ -88,10 +89,11 @@ class _Holding:
             for goal, target in self.questions
             for name in Problem(goal, target, self.universe).goal_names
         }
+        # The framework decides about all others, so its pin is the last to yield.
         return pin.name != self.matrix.framework, pin.name not in requested, pin.name
 
     def _lifted(self, free: frozenset[str]) -> list[Limit]:
-        """The versions that free projects have where nothing is held."""
+        """Return the versions of free projects if nothing is pinned."""
         lifted = []
         for goal, target in self.questions if free else ():
             answer = find(goal, target, self.universe)
@@ -111,7 +113,7 @@ class _Holding:
 
 
 def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
-    """What is different in a lock from what was held, a sentence each, by name."""
+    """Return the differences between pins and a lock, a sentence each, by name."""
     before: dict[str, set[str]] = {}
     for pin in pins:
         before.setdefault(pin.name, set()).add(pin.specifier.removeprefix("=="))
@@ -127,7 +129,7 @@ def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
 
 
 def _public(versions: set[str] | None) -> list[str]:
-    """Without local versions: METADATA and file names do not agree about them."""
+    """Return versions without local parts, about which METADATA and file names do not agree."""
     return sorted({version.partition("+")[0] for version in versions or ()})
 
 

@@ -1,4 +1,4 @@
-"""Wheels that a repository names by address, and what the matrix knows of them."""
+"""Wheels that a repository names by URL, and what the matrix has on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class KnownWheel(NamedTuple):
     """A wheel of the matrix: its project, its version with the build's local label, and what its
-    tags say of the machine, None where they leave it open."""
+    tags show about the machine, None where they leave it open."""
 
     project: str
     version: str
@@ -25,7 +25,7 @@ class KnownWheel(NamedTuple):
 
 
 def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
-    """The matrix's row for the file that an address leads to; None where it has none."""
+    """Return the matrix's row for the file of a URL; None if it has none."""
     file = file_of(url)
     try:
         name, version, _, _ = parse_wheel_filename(file)
@@ -36,6 +36,8 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
         return None
     for build in project.release(version.public).builds:
         for wheel in build.wheels:
+            # By the whole file name: a version has wheels for several torch releases and both C++
+            # ABIs.
             if wheel.file(version.public, build.local) == file:
                 minor = minor_of(wheel.tags)
                 python = None if minor is None else f"3.{minor}"
@@ -44,11 +46,13 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
 
 
 def _platform(tags: str) -> str | None:
-    """The platform of a wheel as `--platform` takes it, None where several systems take it."""
+    """Return the platform of a wheel as `--platform` takes it, None if several systems accept
+    it."""
     rows = [PLATFORMS[name] for name in of_wheel_tags(tags)]
     systems = {row.system for row in rows}
     if len(systems) != 1:
         return None
+    # A wheel for several platforms of one system, as macOS' universal2: the likeliest is meant.
     return rows[0].flag if len(rows) == 1 else likeliest(systems.pop()).flag
 
 

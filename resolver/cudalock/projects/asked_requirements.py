@@ -1,7 +1,7 @@
-"""What the files of `-r` and `-c` ask of a solve.
+"""Requirements and constraints from the files of `-r` and `-c`.
 
-Index options are noted and not followed, since a lock names the indexes its pins need. Paths,
-addresses and version control are refused: there is nothing to choose about them.
+Index options are reported and not followed, since a lock names the indexes its pins need. Paths,
+URLs and version control are refused: they leave no version to choose.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Lines:
-    """What the files asked for, in order: requirements, constraints, and sentences to tell."""
+    """The requirements and constraints of files, in order, and sentences about what was ignored."""
 
     requirements: list[RequestedProject] = field(default_factory=list)
     constraints: list[RequestedProject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def extend(self, other: Lines) -> None:
-        """Adds what another file asked for."""
+        """Add those of another file."""
         self.requirements += other.requirements
         self.constraints += other.constraints
         self.notes += other.notes
 
 
 def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> Lines:
-    """Everything `file` and the files it names ask for; `-` is standard input.
+    """Return the lines of `file` and the files it names; `-` is standard input.
 
-    `stdin` stands in for standard input. Raises BadFile naming file and line for what cannot be
-    read or used, and BadSpecifier for a line that is no requirement.
+    `stdin` are bytes to use for it. Raises BadFile naming file and line for what cannot be read or
+    used, and BadSpecifier for an invalid requirement.
     """
+    # The option decides the kind: pip parses whatever `-r` names as requirements.
     root_file = read_file(file, stdin, kind="constraints" if constraint else "requirements")
     if root_file.problems and is_package_list(root_file.text):
         raise BadFile(
@@ -57,7 +58,8 @@ def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> 
 
 
 def _check(file: ProjectFile) -> None:
-    """Raises for the first line that is wrong, or leaves nothing to choose."""
+    """Raise for the first line that is wrong, or that leaves no version to choose."""
+    # An option that is not followed cannot be wrong.
     noted = {option.place for option in file.options}
     for problem in file.problems:
         # Text in another encoding than it says makes lines wrong that may be right.
@@ -71,6 +73,7 @@ def _check(file: ProjectFile) -> None:
     errors += [
         (declared.place.start, _refused(declared)) for declared in file.declared if declared.url
     ]
+    # By line: the first thing to fix, whichever of the two kinds of error it is.
     for _, error in sorted(errors, key=lambda positioned: positioned[0])[:1]:
         raise error
 
@@ -98,6 +101,8 @@ def _requested(declared: Declared) -> RequestedProject:
 
 
 def _note(option: Option, file: ProjectFile) -> str:
+    # `--index-url=URL` is one word; the URL may hold credentials, so only the option's name is
+    # shown.
     written = file.text[option.place.start : option.place.end].replace("=", " ").split()[0]
     return (
         f"{option.place.file}:{option.place.line}: `{written}` is not followed: "

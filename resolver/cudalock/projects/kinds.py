@@ -61,6 +61,8 @@ KINDS: Final = (
     FileKind("uv-lock", r"uv\.lock", "locks.uv", megabytes=8, is_lock=True),
     FileKind("poetry-lock", r"poetry\.lock", "locks.poetry", megabytes=8, is_lock=True),
     FileKind("pdm-lock", r"pdm\.lock", "locks.pdm", megabytes=8, is_lock=True),
+    # `environment.yml` is conda's own name; `conda-env.yaml`, `env-gpu.yml` and
+    # `gpu_environment.yaml` are in public repositories.
     FileKind(
         "environment",
         r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
@@ -69,6 +71,7 @@ KINDS: Final = (
         declares=True,
         on_problem="refuse-empty",
     ),
+    # `gpu.Dockerfile`, `Dockerfile.cuda`, and Podman's `Containerfile`.
     FileKind(
         "dockerfile",
         r"(.*\.)?(dockerfile|containerfile)([-_.].*)?",
@@ -131,6 +134,7 @@ def kind_of(name: str | PurePath) -> str | None:
     for kind in KINDS:
         if re.fullmatch(kind.pattern, lower):
             return kind.name
+    # `requirements/dev.txt`: the name alone means nothing, and any other `dev.txt` may be prose.
     if lower.endswith((".txt", ".in")) and path.parent.name.lower() in ("requirements", "reqs"):
         return "requirements"
     return None
@@ -145,8 +149,10 @@ def kind_of_named(name: str) -> str:
     if name == STDIN:
         return "requirements"
     kind = kind_of(name)
+    # pip reads `-r NAME` of any name as requirements; Rye calls its locks requirements.lock.
     if kind is None and PurePath(name).suffix.lower() in (".txt", ".in", ".lock", ""):
         kind = "requirements"
+    # `conda env create -f` takes a file of any name.
     if kind is None and PurePath(name).suffix.lower() in (".yml", ".yaml"):
         kind = "environment"
     if kind is None:

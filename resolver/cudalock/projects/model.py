@@ -1,11 +1,11 @@
-"""What the files of a repository say they need, in one model for every kind of file.
+"""What the files of a repository require, in one model for every kind of file.
 
-A reader turns a file into a `ProjectFile`; whoever checks or generates asks nothing else. Nothing
-is lost on the way back: each entry knows the characters that it stands in, and a `ProjectFile`
-knows how its text becomes its bytes again, so that a pin can be rewritten and all else stays.
+A reader turns a file into a `ProjectFile`, and commands look at nothing else. Each entry knows its
+span of characters, and a `ProjectFile` knows how its text becomes bytes again: a pin can be
+rewritten while every other byte stays.
 
-A file that cannot be understood in places is no error: what could be read is there, and `problems`
-has a sentence for each place that could not.
+A file that is partly wrong raises nothing: what could be read is there, and `problems` has a
+sentence for each span that could not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVERY_CODE: Final = "*"
-"""Stands in `Declared.ignored` for a comment that names no code."""
+"""In `Declared.ignored`: a comment that names no code, and silences all."""
 
 
 class Place(NamedTuple):
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 class LockedFile(NamedTuple):
     """A file that a lock lists for a project: its name, where it is, its hashes and its size.
 
-    `url` is an address or a path, None where the lock has but a name. A hash is `sha256:...`.
+    `url` is a URL or a path, None where the lock has only a name. A hash is `sha256:...`.
     """
 
     name: str
@@ -50,10 +50,10 @@ class LockedFile(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A requirement of one entry of a lock for another: its name, and as much as tells it apart.
+    """A requirement of one entry of a lock for another: a name, and what narrows it to one entry.
 
-    It counts where `marker` holds, and, with an `extra`, where that extra of the first one is
-    wanted. `extras` are those wanted of the other.
+    It counts where `marker` holds, and, with an `extra`, where that extra of the first entry is
+    requested. `extras` are those that it requests of the other.
     """
 
     name: str
@@ -67,19 +67,19 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One project that a file asks for, limits or locks, in one place.
+    """One project that a file requires, constrains or locks, at one span.
 
-    `name` is canonical, and empty for an address whose project cannot be told. `text` is the entry
-    as it is written at `place`, without the options that may follow it.
+    `name` is canonical, and empty for a URL whose project is unknown. `text` is the entry as it is
+    written at `place`, without the options that may follow it.
 
-    `role` is "requirement" (wanted), "constraint" (only limits what others want: `-c`, uv's
-    constraints), "override" (stands in the place of what metadata asks for), "locked" (an entry
-    of a lock that a tool wrote) or "installed" (an entry of a list of installed packages).
+    `role` is "requirement", "constraint" (only limits what others require: `-c`, uv's constraints),
+    "override" (replaces what metadata requires), "locked" (an entry of a lock that a tool wrote) or
+    "installed" (an entry of a list of installed packages).
 
-    `syntax` says how `version_place` is written, for who rewrites it:
+    `syntax` is how `version_place` is written, for whoever rewrites it:
 
-    - "pep508": a PEP 440 specifier; an empty place is where one may be put in
-    - "url": an address, a path or a version control address
+    - "pep508": a PEP 440 specifier; into an empty span one may be inserted
+    - "url": a URL, a path or a version control URL
     - "poetry": Poetry's constraints, the whole value (`^2.5`)
     - "conda": conda's, with the operator (`=2.5.1`, `==2.5.1=py311_cuda`, ` >=2.4`)
     - "toml": a value of some other key
@@ -127,6 +127,8 @@ class Declared:
     @property
     def version(self) -> str | None:
         """The version, where exactly one is asked for (`==2.5.1`, `===2.5.1`)."""
+        # `==2.5.*` is a range, and `==2.5.1,!=2.5.2` has more than a version to it. PEP 440's `===`
+        # compares text, so its version may be any.
         operator = "===" if self.specifier.startswith("===") else "=="
         version = self.specifier.removeprefix(operator).strip()
         exact = self.specifier.startswith("==") and not set(version) & set(",*")
@@ -141,8 +143,8 @@ class DeclaredIndex(NamedTuple):
     """An index, or a folder or page of links, that a file names.
 
     `kind` is "index-url", "extra-index-url", "find-links" or, for one that entries refer to,
-    "named". `url` is as written. An `explicit` one serves only what refers to it; the `default`
-    one stands in the place of the package index. `priority` is Poetry's word.
+    "named". `url` is as written. An `explicit` one serves only what refers to it; the `default` one
+    replaces the package index. `priority` is Poetry's word.
     """
 
     url: str
@@ -185,17 +187,17 @@ class Option(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A value that a file states once, with its place: a Python range, a version, an image."""
+    """A value that a file states, with its span: a Python range, a version, an image."""
 
     value: str
     place: Place
 
 
 class Problem(NamedTuple):
-    """A place of a file that could not be understood, and why, in a sentence.
+    """A span of a file that could not be understood, and why, in a sentence.
 
     ``is_requirement``: a requirement is wrong, and not the file around it. ``is_encoding``: the
-    text is in another encoding than it says, which makes lines wrong that may be right.
+    text is not in the encoding that it declares, so that its other problems may be none.
     """
 
     place: Place
@@ -215,8 +217,8 @@ class Encoding(NamedTuple):
 class ProjectFile:
     """One file, read. `name` is as it was given, "standard input" for `-`.
 
-    `kind` is one of KINDS in `projects.files`. `declared` are in the order of the file. A file that
-    `-r` or `-c` names is in `nested`, at most once, with `role` set to what it is there for.
+    `kind` is a name in `projects.kinds`. `declared` are in the order of the file. A file that `-r`
+    or `-c` names is in `nested`, at most once for each role.
     """
 
     name: str
@@ -276,8 +278,8 @@ class ProjectFile:
             yield from file.files()
 
     def everything(self) -> Iterator[Declared]:
-        """What this file and those it names declare, as an installer reads them: what a nested file
-        says stands where the file is named."""
+        """Yield the entries of this file and of those it names, in the order in which pip reads
+        them: a nested file's entries come where the file is named."""
         waiting = list(self.nested)
         for declared in self.declared:
             while waiting and (waiting[0].named_at or declared.place).start < declared.place.start:
@@ -288,12 +290,14 @@ class ProjectFile:
 
     def wanted_with(self, group: str | None) -> frozenset[str | None]:
         """The groups whose entries are wanted where this one is, itself and everyone's included."""
+        # A group that others include is in their sets as well; its own is the smallest, since each
+        # of theirs has all of it.
         sets = [groups for groups in self.together if group is not None and group in groups]
         return min(sets, key=len, default=frozenset([None, group]))
 
     @property
     def index_url(self) -> str | None:
-        """What stands in the place of the package index; the last one said counts, as with pip."""
+        """The URL that replaces the package index; the last one counts, as in pip."""
         urls = [
             index for index in self._all_indexes() if index.kind == "index-url" or index.default
         ]
@@ -302,6 +306,7 @@ class ProjectFile:
     @property
     def extra_index_urls(self) -> tuple[str, ...]:
         """The other indexes that every project may come from."""
+        # uv and Poetry look for every project on a named index too, unless it is explicit.
         return tuple(
             index.url
             for index in self._all_indexes()
@@ -336,6 +341,8 @@ class ProjectFile:
 
         Line ends are those of the text: a rewrite keeps them by leaving them alone.
         """
+        # An untouched text gives back the very bytes, so `--fix` changes no line that it does not
+        # mean.
         written = self.text if text is None else text
         return self.encoding.bom + written.encode(self.encoding.codec)
 

@@ -1,4 +1,4 @@
-"""The one way in: any file of a repository, read; and which files of a repository there are."""
+"""The one way to read a file of a repository, and to find which files it has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MAX_FILES: Final = 500
 
 
 def find_files(directory: Path) -> list[Path]:
-    """The files of a repository that `check` reads, by path. Environments and the like are skipped.
+    """Return the files of a repository that `check` reads, by path; skip environments and the like.
 
     Raises BadFile for a directory that cannot be read.
     """
@@ -45,9 +45,12 @@ def find_files(directory: Path) -> list[Path]:
         raise BadFile(f"`{directory}` is not a directory")
     paths: list[Path] = []
     for folder, folders, names in os.walk(directory):
+        # The marker files of venv and conda: environments have any name, and thousands of files.
         if "pyvenv.cfg" in names or "conda-meta" in folders:
             folders.clear()
             continue
+        # In place: os.walk enters only what is left in the list. Sorted: findings come in this
+        # order, and an operating system lists folders in any.
         folders[:] = sorted(
             each for each in folders if each not in _SKIPPED and not each.startswith(".")
         )
@@ -66,11 +69,11 @@ def _is_checked(path: Path) -> bool:
 def read_file(
     file: str | PurePath, stdin: bytes | None = None, *, kind: str | None = None
 ) -> ProjectFile:
-    """What a file says; `-` is standard input, for which `stdin` may stand in.
+    """Read a file; `-` is standard input, for which `stdin` are bytes to use instead.
 
-    `kind` overrules what the name means. Where the name says nothing, a list of installed packages
-    is told from a requirements file by its content. Raises BadFile for a file that cannot be read
-    at all, is too large, or is of no known kind; what is wrong within it is in `problems`.
+    `kind` overrides what the name means. If the name says nothing, a list of installed packages is
+    told from a requirements file by its content. Raises BadFile for a file that cannot be read at
+    all, is too large, or is of no known kind; what is wrong within it is in `problems`.
     """
     name = str(file)
     known = kind or kind_of_named(name)
@@ -82,6 +85,7 @@ def read_file(
 def _content(name: str, stdin: bytes | None) -> bytes:
     try:
         if name == STDIN:
+            # A byte more than allowed shows that a file is too large, without reading all of it.
             return sys.stdin.buffer.read(LARGEST + 1) if stdin is None else stdin
         with Path(name).open("rb") as opened:
             return opened.read(LARGEST + 1)
@@ -110,6 +114,7 @@ class _Reading:
         if self.is_open and not above and is_package_list(text.text):
             kind = _LIST
         identity = _identity(name)
+        # With the role: a file that is named with `-r` and with `-c` is read as both.
         self.seen.add((identity, constraint))
 
         def nested(inner: str, is_constraint: bool, start: int, end: int) -> ProjectFile | None:
@@ -127,14 +132,19 @@ class _Reading:
         self, name: str, inner: str, constraint: bool, above: tuple[str, ...]
     ) -> ProjectFile | str | None:
         """A file that another one names; a sentence if it cannot be read, None if it has been."""
+        # A scheme has two letters at least: `C://reqs.txt` is a path of Windows.
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", inner):
             return f"`{inner}` is on the network, and only local files are read"
+        # pip takes such a name as relative to the file that has it, not to the working directory.
         path = inner if name == STDIN else str(Path(name).parent / inner)
         identity = _identity(path)
+        # `a/../b.txt` is `b.txt` only if `a` is not a symlink: then `..` is beside the link's
+        # target.
         if _identity(os.path.normpath(path)) == identity:
             path = os.path.normpath(path)
         if identity in above:
             return f"`{inner}` includes itself"
+        # Bounds on what a repository can make a check read.
         if len(above) >= _MAX_DEPTH or len(self.seen) >= _MAX_FILES:
             return f"`{inner}` is not read: too many files include one another"
         if (identity, constraint) in self.seen:
@@ -144,6 +154,8 @@ class _Reading:
                 return f"`{inner}` is not a file"
             content = _content(path, None)
             kind = kind_of(path)
+            # Like pip, which parses whatever is named as requirements, except that a pylock.toml is
+            # a lock.
             if kind is None or not BY_NAME[kind].is_included:
                 kind = "constraints" if constraint else "requirements"
             return self.read(path, content, kind, constraint, above)
@@ -155,7 +167,8 @@ class _Reading:
 
 
 def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
-    """The file with these problems, and without the addresses that cannot be taken apart."""
+    """Return the file with these problems, and without the URLs that cannot be split."""
+    # `http://[::1` makes urllib raise ValueError, and everything after this splits URLs freely.
     places: list[tuple[Place, str | None]] = [
         (declared.place, declared.url) for declared in file.declared
     ]
@@ -184,7 +197,7 @@ def _identity(name: str) -> str:
 def _read(
     kind: str, text: Text, encoding: Encoding, constraint: bool, nested: Nested
 ) -> ProjectFile:
-    """What the reader of a kind makes of a text; its module is imported only now."""
+    """Read a text with the reader of its kind, whose module is imported only now."""
     row = BY_NAME[kind]
     read = import_module(f"cudalock.projects.{row.module}").read
     options: dict[str, Any] = {"nested": nested} if row.names_files else {}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """The tables of the array at a path; a problem for what is none, or has no name."""
+    """Yield the tables of the array at a path; note a problem for one that is invalid or
+    unnamed."""
     for place, table in file.items(*key):
         if not isinstance(table, dict):
             file.problem(place, "expected a table")
@@ -31,8 +32,9 @@ def tables(file: TomlFile, *key: str) -> Iterator[tuple[Key, dict[str, Any]]]:
 
 
 def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
-    """The entry with its name, version and place; the rest is the lock's own way."""
+    """Return the entry with its name, version and span; each lock's own reader adds the rest."""
     place = _place(file, key, package)
+    # A package from a folder or a repository may have no version in a lock.
     version = package.get("version")
     specifier = f"=={version}" if version else ""
     is_known = is_specifier(specifier)
@@ -49,30 +51,34 @@ def locked(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Declared:
 
 
 def _place(file: TomlFile, key: Key, package: Mapping[str, Any]) -> Place:
-    """From the name to the version, which every tool writes below it; else the name alone."""
+    """Return the span from the name to the version, which tools write next; else of the name."""
     name = file.node((*key, "name"))
     end = name
     if "version" in package:
         version = file.node((*key, "version"))
+        # Not farther: another order of keys would make a span that has a whole list of files.
         end = version if name.end < version.start < name.end + 200 else name
     return file.text.place(name.key_start, end.end + int(end.is_string))
 
 
 def locked_file(table: object) -> LockedFile | None:
-    """A file of a lock, whichever of the usual keys it has; None where it has no name."""
+    """Read a file of a lock, whichever of the usual keys it has; None without a name."""
     if not isinstance(table, dict):
         return None
     url = string(table, "url") or string(table, "path")
+    # poetry.lock and pdm.lock have `file`, pylock.toml `name`, and uv.lock `filename` where the URL
+    # is the package's source.
     name = string(table, "file") or string(table, "filename") or string(table, "name")
     name = name or file_of(url or "")
     size = table.get("size")
     if not name:
         return None
+    # bool is a subclass of int, and `size = true` is no size.
     return LockedFile(name, url, tuple(hashes(table)), size if type(size) is int else None)
 
 
 def hashes(table: Mapping[str, Any]) -> Iterator[str]:
-    """The hashes of a file: `hash = "sha256:..."`, or a table of them."""
+    """Yield the hashes of a file: `hash = "sha256:..."`, or a table of them as in pylock.toml."""
     if isinstance(table.get("hash"), str):
         yield table["hash"]
     digests = table.get("hashes")
@@ -88,7 +94,7 @@ def files_of(tables: object) -> tuple[LockedFile, ...]:
 
 
 def hashes_of(files: tuple[LockedFile, ...]) -> tuple[str, ...]:
-    """The hashes of all files, sorted, each once."""
+    """Return the hashes of all files, sorted, without duplicates."""
     return tuple(sorted({digest for file in files for digest in file.hashes}))
 
 

@@ -1,4 +1,4 @@
-"""Which entries of a lock a machine needs, as an installer walks the lock."""
+"""Which entries of a lock a machine needs, followed along its requirements like an installer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NEVER: Final = "python_version == '0'"
 def entries_for(
     file: ProjectFile, environment: Mapping[str, str], fork: str | None = None
 ) -> list[Declared]:
-    """The entries that count where these PEP 508 marker values hold, in the order of the file.
+    """Return the entries that count for these PEP 508 marker values, in the order of the file.
 
-    Every extra and group of the project itself counts as wanted. Of those that exclude each other,
-    the file's forks, one at most is: the one that is named, and beside it no other.
+    Every extra and group of the project itself is requested. Of those that conflict, the file's
+    forks, at most one is: the given one, and without one none of them.
     """
 
     def holds(marker: str | None) -> bool:
@@ -38,7 +38,9 @@ def entries_for(
     by_name: dict[str, list[Declared]] = {}
     for package in here:
         by_name.setdefault(package.name, []).append(package)
+    # By id: the hash of an entry is made of all its files.
     reached: set[int] = set()
+    # With the extras: an entry is followed again for requirements of other extras.
     visited: set[tuple[int, tuple[str, ...]]] = set()
     waiting: list[Edge] = [
         edge
@@ -50,10 +52,12 @@ def entries_for(
         if not holds(edge.marker):
             continue
         for package in _packages_of(edge, by_name):
+            # Locks have cycles: torch 2.0 requires triton 2.0, which requires torch.
             key = id(package), edge.extras
             if key not in visited:
                 visited.add(key)
                 reached.add(id(package))
+                # Requirements of an extra count only along an edge that requests it.
                 waiting += [e for e in package.requires if e.extra in (None, *edge.extras)]
     return [package for package in here if id(package) in reached]
 
@@ -70,8 +74,11 @@ def _packages_of(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[
 
 @lru_cache(maxsize=4096)
 def _in_fork(marker: str, fork: str | None) -> str:
-    """A marker that asks for no extra: which fork is wanted is known, and all else is wanted."""
+    """Return a marker that names no extra: the fork is given, and every other extra is
+    requested."""
 
+    # uv writes conflicts into markers as extras with a name of its own, which no PEP 508
+    # environment has. Text is replaced, since a marker is evaluated for one extra at a time.
     def answer(match: re.Match[str]) -> str:
         name = match[2] or match[3] or ""
         if not _FORK.match(name):

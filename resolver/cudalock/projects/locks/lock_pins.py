@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LockedPin:
-    """One pin of a lock, as far as its file says it.
+    """One pin of a lock, as far as its file has it.
 
-    Either `version` is what a requirement says, or `file` is the wheel that an address or path
-    (`url`) leads to. `hashes` are sha256 digests, sorted; `index` is the address of an index.
+    Either `version` is what a requirement pins, or `file` is the wheel that a URL or path (`url`)
+    leads to. `hashes` are sha256 digests, sorted; `index` is the URL of an index.
     """
 
     name: str
@@ -32,15 +32,15 @@ class LockedPin:
 
 
 def read_pins(file: ProjectFile) -> tuple[LockedPin, ...]:
-    """The pins of a lock, in the order of the file: its exact requirements, and its addresses.
+    """Return the pins of a lock, in the order of the file: exact requirements, and URLs.
 
-    Of a uv project `file.sources` says under which markers a pin comes from where.
+    For a uv project `file.sources` has the marker under which a pin comes from an index.
     """
     return tuple(pin for declared in file.declared if (pin := _pin(declared)) is not None)
 
 
 def read_command(file: ProjectFile) -> Said | None:
-    """The command that makes a lock of cudalock's again, with its place; None for another file."""
+    """Return the command that makes a cudalock lock again, with its span; None for another file."""
     match = find_command(file.text)
     if match is None:
         return None
@@ -50,6 +50,7 @@ def read_command(file: ProjectFile) -> Said | None:
 
 def _pin(declared: Declared) -> LockedPin | None:
     hashes = tuple(sorted(digest.removeprefix("sha256:") for digest in declared.hashes))
+    # A range pins nothing, so a requirements file that people wrote has no pins here.
     if declared.url is None and declared.version is None:
         return None
     return LockedPin(

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
     from cudalock.projects.model import Declared, ProjectFile
 
+# Comments that cudalock writes below a pin where the format has no field for a URL or digest.
 _FROM = re.compile(r"^[ \t]+# from (\S+)[ \t\r]*$", re.MULTILINE)
 _DIGEST = re.compile(r"^[ \t]+# sha256 ([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A wheel of a lock: its file, or, where the lock has but a version, its digests.
+    """A wheel of a lock: its file, or, where the lock has only a version, its digests.
 
-    `url` is None for one whose address has to be looked up at an index.
+    `url` is None for one that has to be looked up at an index.
     """
 
     project: str
@@ -45,7 +46,7 @@ class LockedWheels:
 
 
 def read(path: Path) -> LockedWheels:
-    """The wheels of a lock. Raises BadFile for a file that is no such lock."""
+    """Read the wheels of a lock. Raises BadFile for a file that is no such lock."""
     is_toml = path.suffix.lower() == ".toml"
     file = read_file(path, kind="pylock" if is_toml else "requirements")
     if is_toml:
@@ -56,6 +57,7 @@ def read(path: Path) -> LockedWheels:
 def _of_requirements(file: ProjectFile) -> LockedWheels:
     for problem in file.problems:
         raise BadFile(f"{problem.place}: {problem.message}: not a line of a lockfile")
+    # Comments belong to the entry above them, up to the next one.
     pins = list(file.declared)
     ends = [pin.place.start for pin in pins[1:]] + [len(file.text)]
     wheels = tuple(
@@ -71,11 +73,13 @@ def _locked_wheel(pin: Declared, below: str) -> Wanted:
     digests = digests or _first(_DIGEST, below)
     if pin.url is not None and "://" in pin.url:
         return Wanted(pin.name, file_of(pin.url), pin.url, digests)
+    # A file in a folder (`--wheels`): the comment has the URL that it was downloaded from.
     if pin.url is not None and pin.url.endswith(".whl"):
         url = next(iter(_first(_FROM, below)), None)
         return Wanted(pin.name, file_of(pin.url), url, digests)
     if pin.version is not None and digests:
         return Wanted(pin.name, None, None, digests)
+    # A version without a digest may be any of a dozen builds.
     if pin.version is not None:
         raise BadFile(
             f"{pin.place.file}:{pin.place.line}: `{pin.text}` does not say which wheel it "
@@ -100,6 +104,8 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
         raise BadFile(f"`{path}` is not a valid pylock.toml: {error}") from None
     for package in document.packages:
         tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
+        # A renamed wheel, such as flash-attn's release files, is an `archive` of the lock: pip
+        # refuses it among `wheels`, where file name and metadata have to agree.
         places: list[PackageWheel | PackageArchive] = list(package.wheels or ())
         if package.archive is not None:
             places.append(package.archive)

@@ -36,12 +36,13 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
 
 
 def _requires_python(file: TomlFile) -> Said | None:
-    """The range of the only target, if there is but one."""
+    """Return the range of the only target, if there is only one."""
     texts = [
         Said(text["requires_python"], file.place((*key, "requires_python")))
         for key, text in file.items("metadata", "targets")
         if isinstance(text, dict) and isinstance(text.get("requires_python"), str)
     ]
+    # Each target has a range of its own, and an entry does not name its target.
     return texts[0] if len(texts) == 1 and is_specifier(texts[0].value) else None
 
 
@@ -73,6 +74,7 @@ def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
 
 def _group(package: dict[str, Any]) -> str | None:
     groups = package.get("groups")
+    # `default` is PDM's name for the project's own requirements.
     if not isinstance(groups, list) or not groups or "default" in groups:
         return None
     return f"group:{canonical(str(groups[0]))}"

@@ -1,4 +1,4 @@
-"""poetry.lock, from the versions of Poetry that are about."""
+"""poetry.lock, of every version of Poetry that is in use."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MAIN: Final = "main"
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says. An older lock tells what a machine needs by reaching alone, and does not
-    say from where: then everything that nothing else requires is a root."""
+    """Read the file. A lock from before Poetry 2 has neither markers nor roots: its entries count
+    by following requirements, and everything that nothing else requires is a root."""
     file = TomlFile(text)
     older = _older_files(file)
     packages = list(tables(file, "package"))
@@ -51,7 +51,7 @@ def _requires_python(file: TomlFile) -> Said | None:
 
 
 def _older_files(file: TomlFile) -> dict[str, tuple[LockedFile, ...]]:
-    """The files by project, as locks up to version 1.1 list them."""
+    """Return the files by project, which locks up to version 1.1 list at their end."""
     by_name = file.table("metadata").get("files")
     if not isinstance(by_name, dict):
         return {}
@@ -66,6 +66,7 @@ def _package(
     source = package.get("source")
     source = source if isinstance(source, dict) else {}
     kind, address = string(source, "type"), string(source, "url")
+    # `legacy` is Poetry's word for an index that is not the package index.
     index = address if kind in (None, "legacy") else None
     if address is not None and index is None:
         address = f"{kind}+{address}" if kind in ("git", "hg", "svn") else address
@@ -84,6 +85,7 @@ def _package(
 def _group(package: dict[str, Any]) -> str | None:
     groups = package.get("groups")
     if not isinstance(groups, list):
+        # `category` (main, dev) is what locks had before Poetry 1.5.
         category = string(package, "category")
         groups = [category] if category else []
     if _MAIN in groups or not groups or not isinstance(groups[0], str):
@@ -92,9 +94,11 @@ def _group(package: dict[str, Any]) -> str | None:
 
 
 def _marker(package: dict[str, Any]) -> str | None:
-    """Where an entry holds: a marker, or one for each group."""
+    """Return where an entry counts: its marker, or the markers of its groups."""
     markers = package.get("markers")
     if isinstance(markers, dict):
+        # Poetry leaves out groups whose requirement has no marker, and there the entry always
+        # counts.
         groups = package.get("groups")
         everywhere = isinstance(groups, list) and not set(map(str, groups)) <= set(markers)
         markers = None if everywhere else " or ".join(f"({marker})" for marker in markers.values())
@@ -106,5 +110,7 @@ def _edges(package: dict[str, Any]) -> Iterator[Edge]:
     for name, constraints in dependencies.items() if isinstance(dependencies, dict) else ():
         for constraint in constraints if isinstance(constraints, list) else [constraints]:
             table = constraint if isinstance(constraint, dict) else {}
+            # Requirements of an extra: Poetry lists them as optional, whether the extra is
+            # requested or not.
             if table.get("optional") is not True:
                 yield Edge(canonical(name), string(table, "markers"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says. What packaging has against it is a problem."""
+    """Read the file; what packaging reports about it is a problem."""
     file = TomlFile(text)
     file_read = ProjectFile(
         text.name,
@@ -46,6 +46,7 @@ def _validate(file: TomlFile) -> None:
         Pylock.from_dict(file.data)
     except PylockValidationError as error:
         key = _key(error.context or "")
+        # Our own sentence about this span is more precise.
         if file.place(key) not in {problem.place for problem in file.problems}:
             file.problem(key, error.message.partition("\n")[0])
     except (RecursionError, ValueError, TypeError, AttributeError):
@@ -54,7 +55,7 @@ def _validate(file: TomlFile) -> None:
 
 
 def _key(context: str) -> Key:
-    """The path that packaging names as `packages[3].wheels[0].url`."""
+    """Return the path of what packaging calls `packages[3].wheels[0].url`."""
     parts = context.replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdecimal() else part for part in parts if part)
 
@@ -82,8 +83,9 @@ def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
 
 
 def _address(package: dict[str, Any]) -> str | None:
-    """Where an entry that is no release of an index is from."""
+    """Return the URL or path of an entry that is no release of an index."""
     for kind in ("archive", "directory", "vcs"):
+        # The type is part of a version control URL for pip: `git+https://...`.
         table = package.get(kind)
         if isinstance(table, dict) and (url := string(table, "url") or string(table, "path")):
             return f"{table.get('type')}+{url}" if kind == "vcs" else url

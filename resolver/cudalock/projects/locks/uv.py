@@ -1,4 +1,4 @@
-"""uv.lock. Which of its entries a machine needs is said by the requirements between them."""
+"""uv.lock. Which of its entries a machine needs follows from the requirements between them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.toml import Key
 
 _OWN: Final = ("virtual", "editable")
-"""Sources of the projects that the lock was made for."""
+"""Sources of the projects that are locked."""
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says. The projects that it was made for are no entries, but its roots."""
+    """Read the file. The projects that are locked are not entries, but roots."""
     file = TomlFile(text)
     packages = list(tables(file, "package"))
     own = [(key, package) for key, package in packages if _is_own(package)]
@@ -55,6 +55,7 @@ def _is_own(package: dict[str, Any]) -> bool:
 
 
 def _is_here(package: dict[str, Any]) -> bool:
+    # Other members of a workspace have their folder there.
     return any(_source(package).get(kind) == "." for kind in _OWN)
 
 
@@ -65,6 +66,7 @@ def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
     markers = [
         marker for marker in resolution_markers if isinstance(marker, str) and is_marker(marker)
     ]
+    # A package that is locked in several versions has the markers of each in `resolution-markers`.
     joined = " or ".join(f"({marker})" for marker in markers) if len(markers) > 1 else None
     address = string(source, "url") or string(source, "path") or string(source, "directory")
     if address is None and (git := string(source, "git")):
@@ -81,7 +83,7 @@ def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:
 
 
 def _forks(file: TomlFile) -> Iterator[str]:
-    """The extras and groups that exclude one another, as markers name them."""
+    """Yield the extras and groups that conflict, as markers name them."""
     for rivals in as_list(file.data.get("conflicts")):
         for rival in as_list(rivals):
             if isinstance(rival, dict) and isinstance(rival.get("package"), str):
@@ -92,18 +94,20 @@ def _forks(file: TomlFile) -> Iterator[str]:
 
 def _overridden(file: TomlFile) -> Iterator[str]:
     manifest = file.data.get("manifest")
+    # An override replaces what metadata requires, so a pin that breaks a requirement is meant.
     for override in as_list(manifest.get("overrides")) if isinstance(manifest, dict) else ():
         if isinstance(override, dict) and isinstance(override.get("name"), str):
             yield canonical(override["name"])
 
 
 def _fork(kind: str, package: str, name: str) -> str:
+    # The length of the package's name tells where it ends: names have dashes too.
     return f"{kind}-{len(package)}-{package}-{name}"
 
 
 def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
-    """The requirements of a project that the lock was made for: its extras and groups keep their
-    name where some of them exclude another. Else all of them are wanted."""
+    """Yield the requirements of a locked project. Extras and groups keep their name if some
+    conflict; else all of them are requested."""
     kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
     for dependency in as_list(package.get("dependencies")):
         yield from _edge(dependency, None)
@@ -116,7 +120,7 @@ def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:
-    """The requirements of an entry: its own, those of its extras, and of its groups."""
+    """Yield the requirements of an entry: its own, those of its extras, and of its groups."""
     for dependency in as_list(package.get("dependencies")):
         yield from _edge(dependency, None)
     for kind in ("optional-dependencies", "dev-dependencies"):

@@ -25,7 +25,7 @@ _PYTHON: Final = "python"
 
 
 def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
-    """What the file says."""
+    """Read the file."""
     reader = _Environment(text, nested)
     reader.read()
     pip = reader.pip
@@ -49,7 +49,7 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
 
 
 class _Environment:
-    """One file on its way."""
+    """The state of reading one file."""
 
     def __init__(self, text: Text, nested: Nested | None) -> None:
         self.text = text
@@ -65,7 +65,7 @@ class _Environment:
             root = compose(self.text.text)
         except BadYaml as error:
             if not _DEPENDENCIES.search(self.text.text):
-                return  # a template or settings of something else, under a name that is common
+                return  # A template or settings of something else: the file name is a common one.
             self._problem(error.start, error.start, f"this is not YAML: {error}")
             return
         for key, node in root.pairs():
@@ -87,11 +87,14 @@ class _Environment:
     def _conda(self, node: YamlNode) -> None:
         start, end = node.start, node.end
         spec_text = self.text.text[start:end]
+        # Offsets count in the text; what YAML unescapes or folds has none, and is no spec anyway.
         spec = conda_versions.parse(spec_text) if spec_text == node.value else None
         if spec is None:
             self._problem(start, end, f"invalid conda package spec `{node.value}`")
             return
         place = self.text.place(start, end)
+        # All behind the name, so that a rewrite replaces version and build together: a build string
+        # belongs to one version.
         where = self.text.place(start + spec.version[0], start + spec.version[1])
         if spec.name.lower() == _PYTHON:
             self._python(spec, where)
@@ -116,6 +119,7 @@ class _Environment:
         if not spec.specifier:
             return
         self.requires_python = Said(spec.specifier, place)
+        # `python=3.11` was translated to `==3.11.*`; of a range nobody knows what conda takes.
         if spec.specifier.startswith("==") and "," not in spec.specifier:
             self.python = Said(spec.specifier[2:].removesuffix(".*"), place)
 
@@ -127,7 +131,7 @@ class _Environment:
                 pieces = tuple((offset, start + where) for offset, where in line.pieces)
                 self.pip.read_line(LogicalLine(line.text, pieces, start + line.end))
         else:
-            # Text that YAML folds or escapes has places as a whole only.
+            # Text that YAML folds or unescapes has a span as a whole only.
             self._folded(node.value, start, end)
 
     def _folded(self, command: str, start: int, end: int) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.text import Text
 
 _INSTRUCTION: Final = re.compile(r"[ \t]*([A-Za-z]+)(?=[ \t\\`]|$)", re.M)
+# `# escape=` is a directive of Docker, which Dockerfiles for Windows set to a backtick so that
+# paths may have backslashes.
 _DIRECTIVE: Final = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*(\S)", re.I)
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*([\"']?)([A-Za-z0-9_.-]+)\1")
 _INDEXES: Final = {
@@ -31,6 +33,7 @@ _INDEXES: Final = {
     "PIP_FIND_LINKS": "find-links",
     "UV_FIND_LINKS": "find-links",
 }
+# A group's set has every stage that it starts from: the square of their number.
 _MOST_STAGES: Final = 200
 _BACKEND: Final = "UV_TORCH_BACKEND"
 
@@ -45,7 +48,7 @@ class Instruction(NamedTuple):
 
 @dataclass(slots=True)
 class _Stage:
-    """What one `FROM` begins."""
+    """One stage: a `FROM` and what follows it."""
 
     name: str | None
     parent: int | None
@@ -55,7 +58,7 @@ class _Stage:
 
 
 def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
-    """What the file says. With stages that do not follow from one another, each is a group."""
+    """Read the file. If stages do not all follow from one another, each is a group."""
     reader = _Dockerfile(text, nested)
     reader.read()
     return ProjectFile(
@@ -75,11 +78,12 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
 
 
 class _Dockerfile:
-    """One file on its way."""
+    """The state of reading one file."""
 
     def __init__(self, text: Text, nested: Nested | None) -> None:
         self.text = text
         self.nested_reader = nested
+        # Docker reads directives at the top only; further down the same line is a comment.
         first = _DIRECTIVE.match(text.text)
         self.escape = first[1] if first and first[1] in "\\`" else "\\"
         self.arguments: dict[str, str] = {}
@@ -113,6 +117,7 @@ class _Dockerfile:
 
     def together(self) -> tuple[frozenset[str | None], ...]:
         """Each stage with those that it starts from."""
+        # In a chain of stages all installs end up in one image, and groups would only confuse.
         if not self._has_branches:
             return ()
         return tuple(
@@ -146,6 +151,7 @@ class _Dockerfile:
         return [word for command in commands_read for word in command]
 
     def _from(self, instruction: Instruction) -> None:
+        # Docker replaces in `FROM` only what `ARG` before the first `FROM` defines.
         words = self._words(instruction, self.arguments)
         flags = [word.value for word in words if word.value.startswith("--")]
         words = [word for word in words if not word.value.startswith("--")]
@@ -154,7 +160,9 @@ class _Dockerfile:
         named = len(words) > 2 and words[1].value.lower() == "as"
         name = words[2].value.lower() if named else None
         image = words[0]
+        # Docker compares stage names without case.
         parent = self.names.get(image.value.lower())
+        # A stage that starts from another inherits its environment variables.
         variables = dict(self.stages[parent].variables) if parent is not None else {}
         self.stages.append(_Stage(name, parent, variables))
         if name is not None:
@@ -162,6 +170,7 @@ class _Dockerfile:
         platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
         # Without `--platform` an image is of the machine that builds it: Linux, most likely.
         self.platforms.append((of_docker(platform) or likeliest(LINUX)).flag)
+        # `FROM $BASE` without a default depends on the command line of the build.
         if parent is None and image.known:
             self.images.append(Said(image.value, self.text.place(image.start, image.end)))
 
@@ -175,13 +184,15 @@ class _Dockerfile:
             if equals and word.known:
                 self._variables[name] = value
                 self._setting(name, value, word)
+            # `ARG NAME` alone brings the value from before the first `FROM` into a stage.
             elif instruction.name == "ARG" and not equals and name in self.arguments:
                 self._variables[name] = self.arguments[name]
 
     def _setting(self, name: str, value: str, word: Word) -> None:
-        """Variables that pip and uv take for options."""
+        """Note the variables that pip and uv read as options."""
         place = self.text.place(word.start, word.end)
         if name in _INDEXES:
+            # pip and uv take several URLs in one variable, separated by blanks.
             self.indexes += [DeclaredIndex(url, _INDEXES[name], place) for url in value.split()]
         elif name == _BACKEND:
             self.options.append(Option("--torch-backend", value, place))
@@ -191,6 +202,7 @@ class _Dockerfile:
         commands_read = commands(
             self.text.text, start, instruction.end, self._variables, self.escape
         )
+        # The exec form, a JSON list, is run without a shell: nothing in it is split or replaced.
         listed = list(_listed(self.text.text, start, instruction.end))
         for command in [listed] if listed else commands_read:
             installed = install_command.read(command, self.text, self.nested_reader)
@@ -214,6 +226,8 @@ def instructions(text: str, escape: str = "\\") -> Iterator[Instruction]:
             position = end + 1
             continue
         end = _instruction_end(text, position, escape)
+        # Lines of a here-document are a script or a file's content, and may begin like
+        # instructions.
         if match[1].upper() in ("RUN", "COPY"):
             end = _after_heredocs(text, match.end(), end)
         yield Instruction(match[1].upper(), match.end(), end)
@@ -228,6 +242,7 @@ def _instruction_end(text: str, position: int, escape: str) -> int:
     while goes_on and position < len(text):
         end = _line_end(text, position)
         line = text[position:end].strip()
+        # Docker drops comment lines in a continued instruction and, with a warning, empty lines.
         is_gap = not line or line.startswith("#")
         goes_on = is_gap or line.endswith(escape)
         position = end + 1
@@ -236,6 +251,8 @@ def _instruction_end(text: str, position: int, escape: str) -> int:
 
 def _after_heredocs(text: str, start: int, end: int) -> int:
     for heredoc in _HEREDOC.finditer(text, start, end):
+        # `<<-` removes tabs before the word that closes it. Without that word it is open to the
+        # end.
         close = re.compile(rf"^\t*{re.escape(heredoc[2])}[ \t]*\r?$", re.M).search(text, end)
         end = close.end() if close else len(text)
     return end
@@ -259,6 +276,7 @@ def _listed(text: str, start: int, end: int) -> Iterator[Word]:
         return
     for quoted in re.finditer(r'"((?:[^"\\]|\\.)*)"', text[start:end]):
         first, last = start + quoted.start(1), start + quoted.end(1)
+        # With an escape the value is shorter than its text, so offsets in it mean nothing.
         exact = "\\" not in quoted[1]
         yield Word(quoted[1].replace('\\"', '"'), first, last, True, exact)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.toml_file import TomlFile
 
 _PDM: Final = ("tool", "pdm")
+# PDM writes editable dependencies as pip's option, which is no requirement of PEP 508.
 _EDITABLE: Final = ("-e ", "--editable ")
 
 
@@ -30,7 +31,7 @@ def declared(file: TomlFile) -> list[Declared]:
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
-    """The entries of `[[tool.pdm.source]]`. One called `pypi` stands in the package index's place.
+    """The entries of `[[tool.pdm.source]]`. One called `pypi` replaces the package index.
 
     A source with `include_packages` serves those alone.
     """
@@ -49,7 +50,7 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
-    """The projects that a source says it is for. Patterns (`torch*`) are left out."""
+    """The projects that sources are for. Patterns (`torch*`) are left out."""
     for key, source in file.items(*_PDM, "source"):
         packages = source.get("include_packages") if isinstance(source, dict) else None
         for position, name in enumerate(as_list(packages)):

@@ -24,8 +24,8 @@ _VERSION_CONTROL: Final = ("git", "hg", "svn")
 
 
 def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
-    """The entries of every group. What is `known` from `[project]` is only given its source here,
-    as Poetry has it."""
+    """The entries of every group. An entry of `[project]` (`known`) only gets its source from here,
+    as in Poetry."""
     extras = _extras(file)
     urls = {each.name: each.url for each in indexes(file)}
     requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
@@ -33,6 +33,8 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     for group in file.table(*_POETRY, "group"):
         key = (*_POETRY, "group", group, "dependencies")
         requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
+    # Since Poetry 2 requirements are in [project], and an entry of the same name in
+    # [tool.poetry.dependencies] only adds the source.
     added = {each.name: each for each in requirements if each.group is None or each.group in extras}
     result = [replace(e, index=added[e.name].index) if e.name in added else e for e in known]
     names = {each.name for each in known}
@@ -58,7 +60,7 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
     """The entries of `[[tool.poetry.source]]`."""
     for key, source in file.items(*_POETRY, "source"):
         if not isinstance(source, dict) or not isinstance(source.get("url"), str):
-            # Poetry knows the package index by its name, and needs no address for it.
+            # `name = "PyPI"` is enough for the package index, whose URL Poetry knows.
             continue
         priority = source.get("priority") if isinstance(source.get("priority"), str) else None
         yield DeclaredIndex(
@@ -66,6 +68,7 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
             "named",
             file.place((*key, "url")),
             name=source["name"] if isinstance(source.get("name"), str) else None,
+            # `default = true` is from before Poetry 1.5, `priority = "default"` from before 2.0.
             explicit=priority == "explicit",
             default=priority == "default" or source.get("default") is True,
             priority=priority,
@@ -73,7 +76,7 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 
 
 def _extras(file: TomlFile) -> dict[str, str]:
-    """The group that an optional dependency is in: its first extra's."""
+    """The group of each optional dependency: its first extra."""
     extra_of: dict[str, str] = {}
     for extra in file.table(*_POETRY, "extras"):
         for _, name in file.items(*_POETRY, "extras", extra):
@@ -90,6 +93,7 @@ def _table(
     urls: Mapping[str | None, str],
 ) -> Iterator[Declared]:
     for name, constraint in file.table(*key).items():
+        # Poetry writes the Python range among the dependencies.
         if canonical(name) == "python":
             continue
         if not is_name(name):
@@ -97,6 +101,8 @@ def _table(
             continue
         constraints: list[tuple[Key, Any]] = [((*key, name), constraint)]
         if isinstance(constraint, list):
+            # Several constraints for one project, each with its own `python`, `platform` or
+            # `markers`.
             constraints = list(file.items(*key, name))
         for place, constraint_at in constraints:
             if isinstance(constraint_at, str):
@@ -104,6 +110,9 @@ def _table(
                     file, name, place, {"version": constraint_at}, place, group, urls
                 )
             elif isinstance(constraint_at, dict):
+                # Poetry puts optional dependencies into extras, which only the main group has. One
+                # that no extra names is never installed: `extra:` is a group that nobody can
+                # request.
                 optional = constraint_at.get("optional") is True and group is None
                 where = extras.get(canonical(name), "extra:") if optional else group
                 yield _requirement(
@@ -184,8 +193,10 @@ def _marker(file: TomlFile, key: Key, strings: Mapping[str, str]) -> str | None:
     if "python" in strings and (python := python_marker(strings["python"])) is not None:
         markers.append(python)
     if "platform" in strings and is_name(strings["platform"]):
+        # Values of sys_platform are in lower case; `Windows` and `Darwin` are platform_system's.
         variable = "sys_platform" if system_of(strings["platform"]) else "platform_system"
         markers.append(f'{variable} == "{strings["platform"]}"')
     if len(markers) < 2:
         return next(iter(markers), None)
+    # `and` binds tighter than `or`.
     return " and ".join(f"({marker})" if " or " in marker else marker for marker in markers)

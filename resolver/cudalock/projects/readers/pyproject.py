@@ -1,4 +1,4 @@
-"""pyproject.toml: what a project says it needs, to pip, uv, Poetry, PDM and cudalock."""
+"""pyproject.toml: what a project requires, for pip, uv, Poetry, PDM and cudalock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cudalock.projects.syntax.toml_file import TomlFile, as_list
 from cudalock.versions import canonical
 
 _MANY: Final = 500
-"""Groups of a file that nobody wrote by hand; what each includes is then left alone."""
+"""Groups of a file that nobody wrote by hand; their includes are ignored."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says."""
+    """Read the file."""
     file = TomlFile(text)
     declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
     declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
+    # Poetry 2 takes the name and the Python range from [project] first, and so do we.
     name = file.string("project", "name") or file.string("tool", "poetry", "name")
     project = canonical(name) if name else None
     read = ProjectFile(
@@ -55,6 +56,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         conflicts=tuple(uv_tables.conflicts(file)),
         together=_together(file, declared, project),
     )
+    # Last, since a source names an index and a group, which have to be read by then.
     requirements = tuple(uv_tables.sent(declared, read))
     return replace(read, declared=requirements, problems=tuple(dict.fromkeys(file.problems)))
 
@@ -68,10 +70,11 @@ def _project(file: TomlFile) -> list[Declared]:
 
 
 def _notes(file: TomlFile) -> Iterator[str]:
-    """Where requirements are that the file leaves to its build backend."""
+    """Sentences on where requirements are that the file leaves to its build backend."""
     for _, field in file.items("project", "dynamic"):
         if field not in ("dependencies", "optional-dependencies"):
             continue
+        # setuptools: `dependencies = {file = "requirements.txt"}`, or a list of files.
         files = file.table("tool", "setuptools", "dynamic").get(field)
         files = files.get("file") if isinstance(files, dict) else None
         if isinstance(files, str):
@@ -83,7 +86,7 @@ def _notes(file: TomlFile) -> Iterator[str]:
 
 
 def _groups(file: TomlFile) -> list[Declared]:
-    """Every group's own entries. One that another includes is not told again for it."""
+    """Every group's own entries. One that another group includes is not repeated for it."""
     requirements = []
     names = {canonical(name) for name in file.table("dependency-groups")}
     for name in file.table("dependency-groups"):
@@ -91,6 +94,7 @@ def _groups(file: TomlFile) -> list[Declared]:
             if isinstance(text, str):
                 requirement = file.requirement(key, group=f"group:{canonical(name)}")
                 requirements += [requirement] if requirement is not None else []
+            # PEP 735 has nothing else in a group, and tools refuse the whole file for it.
             elif not isinstance(text, dict) or not isinstance(text.get("include-group"), str):
                 file.problem(key, "it is neither a requirement nor `include-group`")
             elif canonical(text["include-group"]) not in names:
@@ -101,7 +105,8 @@ def _groups(file: TomlFile) -> list[Declared]:
 def _together(
     file: TomlFile, declared: list[Declared], project: str | None
 ) -> tuple[frozenset[str | None], ...]:
-    """Main with each group that brings others or is brought, and with those that it brings."""
+    """Return a set for each group that includes others or is included, with all that it
+    includes."""
     includes: dict[str, set[str]] = {}
     for name, members in file.table("dependency-groups").items():
         for member in as_list(members):
@@ -113,6 +118,7 @@ def _together(
         if requirement.group is not None and requirement.name == project and requirement.extras:
             included = includes.setdefault(requirement.group, set())
             included |= {f"extra:{extra}" for extra in requirement.extras}
+    # Each group has a set of all that it includes: the square of their number.
     if len(includes) > _MANY:
         return ()
     groups = set(includes).union(*includes.values())
@@ -133,6 +139,7 @@ def _included(group: str, includes: dict[str, set[str]]) -> set[str]:
 
 def _targets(file: TomlFile) -> tuple[Said, ...]:
     key = ("tool", "cudalock", "targets")
+    # One target may be written without a list.
     if isinstance(file.table(*key[:-1]).get("targets"), str):
         single = file.said(*key)
         return (single,) if single else ()

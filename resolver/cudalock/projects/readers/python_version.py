@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Encoding
     from cudalock.projects.syntax.text import Text
 
+# pyenv takes `3.11` and `3.11.9`, uv also `cpython-3.12` and `3.13t`, the free-threaded build.
+# Other implementations (`pypy3.10-7.3`) are not CPython, and match nothing.
 _VERSION: Final = re.compile(
     r"^[ \t]*(?:c?python-?|cp)?(3\.\d+(?:\.\d+)?t?)(?=[ \t\r]*(?:#|$))", re.M
 )
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """The first version of CPython that the file names."""
+    """The first version of CPython that the file names: pyenv runs `python` with the first."""
     match = _VERSION.search(text.text)
     python = Said(match[1], text.place(*match.span(1))) if match else None
     return ProjectFile(text.name, "python-version", text.text, encoding, python=python)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Encoding
     from cudalock.projects.syntax.text import Text
 
+# configparser takes `:` as well as `=` between key and value.
 _KEY: Final = re.compile(r"([^\s=:#;][^=:]*?)[ \t]*[=:]")
 _OPTIONS: Final = "options"
 _EXTRAS: Final = "options.extras_require"
 
 
 class _Field(NamedTuple):
-    """One line of a key's value, with its place; `single` for a value that has but this line."""
+    """One line of a key's value, with its offset; `single` for a value of one line."""
 
     section: str
     key: str
@@ -32,7 +33,7 @@ class _Field(NamedTuple):
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says. Values that setuptools takes from other files are told in `dynamic`."""
+    """Read the file. What setuptools takes from other files is in `dynamic`."""
     declared: list[Declared] = []
     problems: list[Problem] = []
     python: Said | None = None
@@ -47,6 +48,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
             name = canonical(field.text)
         elif (group := _group(field)) is None:
             continue
+        # `install_requires = file: requirements.txt`, which setuptools reads; `attr:` runs code.
         elif field.text.startswith(("file:", "attr:")):
             dynamic.append("dependencies" if not group else "optional-dependencies")
             notes.append(f"`{field.key}` comes from `{field.text}`")
@@ -75,9 +77,10 @@ def _group(field: _Field) -> str | None:
 
 
 def _requirements(text: Text, field: _Field, problems: list[Problem]) -> Iterator[Declared]:
-    """The requirements of a line. A value of one line is a list with semicolons, as setuptools has
-    it."""
+    """Yield the requirements of a line. setuptools reads a value of one line as a list with
+    semicolons."""
     position = field.start
+    # A marker has a semicolon too, so it needs a value of several lines, in setuptools as well.
     for part in field.text.split(";") if field.single else [field.text]:
         text_part = part.strip()
         start = position + len(part) - len(part.lstrip())
@@ -99,10 +102,13 @@ def _fields(text: str) -> Iterator[_Field]:
     rows: list[tuple[str, int]] = []
     offset = 0
     for line in text.splitlines(keepends=True):
+        # configparser leaves ` # why` in a value; setuptools drops it when it parses the
+        # requirement.
         bare = line.split(" #", 1)[0].rstrip()
         start, offset = offset, offset + len(line)
         if not bare.strip() or bare.lstrip()[0] in "#;":
             continue
+        # An indented line continues the value above it.
         if bare[0].isspace() and key:
             rows.append((bare, start))
             continue
@@ -111,7 +117,9 @@ def _fields(text: str) -> Iterator[_Field]:
         if bare.startswith("["):
             section = bare.strip("[] \t").lower()
         elif match := _KEY.match(bare):
+            # setuptools accepts keys with a dash for those with an underscore.
             key = match[1].lower().replace("-", "_")
+            # The key is replaced by blanks, so that offsets in the row are offsets in the line.
             rows = [(" " * match.end() + bare[match.end() :], start)]
     yield from _field_of_rows(section, key, rows)
 

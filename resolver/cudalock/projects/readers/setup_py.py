@@ -1,4 +1,4 @@
-"""setup.py, read and never run: the literal lists that it hands to `setup()`."""
+"""setup.py, parsed and never run: the literal lists that it passes to `setup()`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMPUTED: Final = "is computed in part, and nothing of a repository is run"
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says in so many words. What it computes is in `dynamic`."""
+    """Read the file's literals. Names of fields that it computes are in `dynamic`."""
     module = _parse(text)
     if isinstance(module, Problem):
         return ProjectFile(text.name, "setup-py", text.text, encoding, problems=(module,))
@@ -29,18 +29,21 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
 
 def _parse(text: Text) -> ast.Module | Problem:
     try:
+        # Old files have `"\d"` and `is "x"`, of which the parser warns on standard error.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text.text)
     except SyntaxError as error:
         start = text.offset(error.lineno or 1, error.offset or 1)
         return Problem(text.place(start, start), f"this is not Python: {error.msg}")
+    # A NUL is a ValueError, brackets nested too deeply one of the others, depending on the Python.
     except (ValueError, RecursionError, MemoryError):
         return Problem(text.place(0, 0), "this is not Python that can be read")
 
 
 class _Setup:
-    """One file on its way. `values` are those of names that are assigned once, at the top."""
+    """The state of reading one file. `values` are those of names that are assigned at the top
+    level."""
 
     def __init__(self, text: Text, module: ast.Module) -> None:
         self.text = text
@@ -50,6 +53,7 @@ class _Setup:
         self.call: ast.Call | None = None
         for statement in module.body:
             self._note(statement)
+        # Anywhere, since `setup()` is often in `if __name__ == "__main__":` or a function.
         for node in ast.walk(module):
             if isinstance(node, ast.Call) and _called(node) == "setup":
                 self.call = node
@@ -59,6 +63,7 @@ class _Setup:
             target = statement.targets[0]
             if isinstance(target, ast.Name):
                 self.values[target.id] = statement.value
+        # `REQUIRES += [...]` under no condition; below an `if`, assignments are not seen at all.
         elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             name = statement.target.id
             if name in self.values and isinstance(statement.op, ast.Add):
@@ -66,6 +71,7 @@ class _Setup:
 
     def read(self, encoding: Encoding) -> ProjectFile:
         keywords = {key.arg: key.value for key in self.call.keywords} if self.call else {}
+        # `setup(**kwargs)`: whatever it has, dependencies may be among it.
         if self.call is not None and None in keywords:
             self.computed.append("dependencies")
         declared = list(self._requirements("dependencies", keywords.get("install_requires"), None))
@@ -93,7 +99,8 @@ class _Setup:
         )
 
     def _resolved(self, node: ast.expr | None) -> ast.expr | None:
-        """What a name stands for, as far as assignments of names to names go."""
+        """Return what a name stands for, following assignments of names to names."""
+        # Ten steps: `a = b` and `b = a` would go on for ever.
         for _ in range(10):
             if not isinstance(node, ast.Name) or node.id not in self.values:
                 break
@@ -109,6 +116,7 @@ class _Setup:
     def _requirements(
         self, field: str, node: ast.expr | None, group: str | None
     ) -> Iterator[Declared]:
+        # The depth bounds sums such as `x += x`, each of which doubles the list.
         for constant in self._constants(field, node, 20):
             yield from self._requirement(constant, group)
 
@@ -124,16 +132,18 @@ class _Setup:
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and depth:
             yield from self._constants(field, node.left, depth - 1)
             yield from self._constants(field, node.right, depth - 1)
+        # `extras_require=None` is as good as none; anything else that is no literal is computed.
         elif node is not None and not (isinstance(node, ast.Constant) and node.value is None):
             self.computed.append(field)
 
     def _requirement(self, node: ast.Constant, group: str | None) -> Iterator[Declared]:
-        """The requirements of a string, one a line."""
+        """Yield the requirements of a string, one a line."""
         start, end = self._span(node, str(node.value))
         exact = self.text.text[start:end] == node.value
         position = 0
         for line in str(node.value).splitlines(keepends=True):
             offset, position = position, position + len(line)
+            # setuptools takes `torch  # why` in a string of several lines.
             text = line.partition(" #")[0].strip()
             if not text or text.startswith("#"):
                 continue
@@ -152,11 +162,15 @@ class _Setup:
             yield entry(parsed, written, place, where if exact else None, ignored, group=group)
 
     def _span(self, node: ast.expr, text: str) -> tuple[int, int]:
-        """Where a string stands: what is between its quotes, if that is the value itself."""
+        """Return the span between a string's quotes, if that text is the value; else of the
+        literal."""
+        # ast counts columns in bytes of UTF-8.
         start = self.text.offset_of_byte(node.lineno, node.col_offset)
         end = self.text.offset_of_byte(node.end_lineno or node.lineno, node.end_col_offset or 0)
         written = self.text.text[start:end]
         inside = written.find(text)
+        # Eight characters at most are quotes and prefix (`rb"""..."""`). More means that literals
+        # are joined or have escapes, and `find` met the value by chance.
         if inside >= 0 and len(written) - len(text) <= 8:
             return start + inside, start + inside + len(text)
         return start, end

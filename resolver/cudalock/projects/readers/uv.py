@@ -22,8 +22,9 @@ _KINDS: Final = ("index", "url", "path", "git")
 
 
 def declared(file: TomlFile) -> list[Declared]:
-    """What uv's own lists ask for, limit and override."""
+    """The requirements, constraints and overrides of uv's own lists."""
     return [
+        # What uv had before PEP 735's groups; it takes the list as a part of the group `dev`.
         *file.requirements(*_UV, "dev-dependencies", group="group:dev"),
         *file.requirements(*_UV, "constraint-dependencies", role="constraint"),
         *file.requirements(*_UV, "override-dependencies", role="override"),
@@ -31,12 +32,13 @@ def declared(file: TomlFile) -> list[Declared]:
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
-    """The indexes for all of uv, then those that only `uv pip` heeds."""
+    """The indexes for all of uv, then those that only `uv pip` reads."""
     for key, index in file.items(*_UV, "index"):
         if not isinstance(index, dict) or not isinstance(index.get("url"), str):
             file.problem(key, "an index needs a `url`")
             continue
         name = index.get("name")
+        # A `flat` index is a folder or page of links, as for pip's `--find-links`.
         kind = "find-links" if index.get("format") == "flat" else "named"
         yield DeclaredIndex(
             index["url"],
@@ -62,12 +64,12 @@ def _plain(file: TomlFile, key: tuple[str, ...], kind: str) -> Iterator[Declared
 
 
 def no_index(file: TomlFile) -> bool:
-    """Whether uv is told to ask no index."""
+    """Whether uv may query no index."""
     return file.table(*_UV).get("no-index") is True
 
 
 def options(file: TomlFile) -> Iterator[Option]:
-    """Flags of `uv pip` that say which CUDA is meant."""
+    """Flags of `uv pip` that choose a CUDA build."""
     key = (*_UV, "pip", "torch-backend")
     setting = file.said(*key)
     if setting is not None:
@@ -85,7 +87,7 @@ def sources(file: TomlFile) -> Iterator[Source]:
             if not isinstance(table, dict):
                 file.problem(place, "expected a table")
             elif isinstance(marker := table.get("marker"), str) and not is_marker(marker):
-                # told, and left out: where it holds nobody knows
+                # Left out and reported: nobody knows on which machines such a source counts.
                 file.problem((*place, "marker"), f"invalid marker `{marker}`")
             else:
                 yield _source(file, canonical(name), place, table)
@@ -116,7 +118,7 @@ def members(file: TomlFile) -> tuple[str, ...]:
 
 
 def no_members(file: TomlFile) -> tuple[str, ...]:
-    """The globs of the folders that are no members though they look like some."""
+    """The globs of folders that `members` matches and that are not members."""
     return _globs(file, "exclude")
 
 
@@ -126,7 +128,7 @@ def _globs(file: TomlFile, key: str) -> tuple[str, ...]:
 
 
 def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
-    """The sets of extras and groups that are never wanted together."""
+    """The sets of extras and groups of which no two are requested together."""
     for _, members in file.items(*_UV, "conflicts"):
         names = set()
         for member in as_list(members):
@@ -137,9 +139,11 @@ def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
 
 
 def sent(requirements: Iterable[Declared], file: ProjectFile) -> Iterator[Declared]:
-    """The entries with the index or address that the sources give them, where it is always one."""
+    """The entries with the index or URL of their source, where it is the same on every machine."""
     for requirement in requirements:
         matching = file.sources_for(requirement)
+        # With several sources, or a marker, it depends on the target: `sources_for` decides it
+        # later.
         if len(matching) != 1 or matching[0].marker is not None or requirement.url is not None:
             yield requirement
         else:
@@ -148,10 +152,12 @@ def sent(requirements: Iterable[Declared], file: ProjectFile) -> Iterator[Declar
 
 def _sent(requirement: Declared, source: Source, file: ProjectFile) -> Declared:
     if source.index is not None:
+        # An unknown name is no error: the members of a workspace use indexes of its root's file.
         index = file.index_named(source.index)
         return replace(requirement, index=index.url) if index else requirement
     address = source.url or source.path or (source.git and f"git+{source.git}")
     if not address:
         return requirement
+    # Only a URL has a version to rewrite; of a path or a repository nobody knows another.
     where: Place | None = source.value_place if source.url else None
     return replace(requirement, url=address, version_place=where, syntax="url")

@@ -1,7 +1,7 @@
-"""conda's package specs, with their versions as PEP 440 specifiers where that can be said.
+"""conda's package specs, with their versions as PEP 440 specifiers where that is possible.
 
-`name=2.5` means any 2.5, `name==2.5` and `name=2.5=BUILD` that one; `name >=2.4,<2.6` is as in PEP
-440. What only conda can say (`|`, versions that are none for PEP 440) has no specifier.
+`name=2.5` means any 2.5, `name==2.5` and `name=2.5=BUILD` exactly that; `name >=2.4,<2.6` is as in
+PEP 440. What only conda has (`|`, versions that PEP 440 does not allow) has no specifier.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 
 from cudalock.projects.syntax.pep508 import is_specifier
 
+# `conda-forge::pytorch`, `conda-forge/linux-64::pytorch`; conda's grammar has a namespace between
+# the colons.
 _HEAD: Final = re.compile(r"\s*(?:([^\s:\[\]=<>]+)(?::[^\s:]*)?::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
+# conda's long form: `pytorch[version='>=2.4', build=*cuda*]`.
 _BRACKET: Final = re.compile(
     r"(version|build|channel)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^\s,'\"\]]+))"
 )
@@ -19,7 +22,7 @@ _LONGEST: Final = 500
 
 
 class Spec(NamedTuple):
-    """A spec taken apart; `specifier` is None where PEP 440 cannot say it.
+    """A spec in its parts; `specifier` is None where PEP 440 has none for it.
 
     `version` is the span of all that follows the name.
     """
@@ -32,8 +35,9 @@ class Spec(NamedTuple):
 
 
 def parse(text: str) -> Spec | None:
-    """The spec; None for what is none."""
+    """Parse a spec; None for an invalid one."""
     head = _HEAD.match(text)
+    # A spec is a line; longer text is something else, and the patterns backtrack.
     if head is None or len(text) > _LONGEST:
         return None
     start, end = head.end(), len(text.rstrip())
@@ -59,8 +63,11 @@ def _split(text: str) -> tuple[str, str | None]:
     stripped = text.strip()
     operator = re.match(r"[=<>!~]*", stripped)
     begin = operator.end() if operator else 0
+    # conda ignores blanks around commas and behind operators, but one before the build separates
+    # it.
     joined = re.sub(r"\s*,\s*", ",", stripped[begin:].strip())
     joined = re.sub(r"([<>=!~]=?)\s+", r"\1", joined)
+    # A build belongs to one version, so behind a comma `=` is an operator again.
     version, separator, build = joined.partition("=") if "," not in joined else (joined, "", "")
     if not separator:
         version, separator, build = joined.partition(" ")
@@ -69,7 +76,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 def _specifier(version: str, has_build: bool) -> str | None:
-    """A version as conda has it in PEP 440's words; None where those do not reach."""
+    """Translate a version of conda to PEP 440; None if that is impossible."""
     if version in ("", "*", "=*", "==*"):
         return ""
     clauses = [_clause(part.strip(), has_build) for part in version.split(",")]
@@ -84,6 +91,7 @@ def _clause(clause: str, has_build: bool) -> str | None:
     if match is None:
         return None
     operator, version, star = match[1] or "", match[2], match[3]
+    # conda: one `=` is a prefix match, unless a build follows: then version and build are exact.
     if operator == "=" and not has_build:
         return f"=={version}.*"
     if operator in ("", "=", "==", "!="):

@@ -27,6 +27,7 @@ class LogicalLine(NamedTuple):
 
     def at(self, offset: int) -> int:
         """Where in the file a character of the line is."""
+        # The largest second element, so that a piece that begins at this very offset is found.
         piece = self.pieces[bisect_right(self.pieces, (offset, 1 << 62)) - 1]
         return piece[1] + offset - piece[0]
 
@@ -45,10 +46,12 @@ def logical_lines(text: str) -> Iterator[LogicalLine]:
     """The lines that are not empty, in order."""
     parts: list[tuple[str, int]] = []
     offset = 0
+    # splitlines as pip has it: form feeds and U+2028 end a line as well.
     for physical in text.splitlines(keepends=True):
         line = physical.splitlines()[0]
         is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
+            # pip strips all backslashes at the end, not one.
             parts.append((line.rstrip("\\"), offset))
         else:
             parts.append((line, offset))
@@ -64,6 +67,7 @@ def _joined(parts: list[tuple[str, int]], ends_in_comment: bool) -> Iterator[Log
     comment = ""
     last, where = parts[-1]
     end = where + len(last)
+    # pip joins the lines before a comment, and drops the comment.
     if ends_in_comment:
         comment = last
         parts = parts[:-1]
@@ -73,6 +77,7 @@ def _joined(parts: list[tuple[str, int]], ends_in_comment: bool) -> Iterator[Log
     bare = joined.strip()
     if not bare:
         return
+    # Blanks at the start are cut, so offsets in the line begin that much later in the file.
     lead = len(joined) - len(joined.lstrip())
     pieces = []
     position = -lead
@@ -95,6 +100,7 @@ def words(line: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
 
     A quote that is not closed goes to the end of the line.
     """
+    # pip splits options with shlex, which raises for an open quote; here the rest is one word.
     position, end = start, len(line)
     while position < end:
         if line[position].isspace():

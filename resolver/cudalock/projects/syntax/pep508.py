@@ -1,7 +1,7 @@
 """One requirement as PEP 508 has it, with the places of its parts.
 
-Most requirements are simple and are read here, in a microsecond or two; what is not is judged by
-`packaging`, whose word on right and wrong is the last.
+Most requirements are simple and are parsed here, three times as fast; packaging decides about all
+others, and about what is right and wrong.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _CLAUSE: Final = re.compile(
     r"|(?:[<>]=?)\s*[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
     r"|~=\s*[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?)"
 )
-"""A clause that is right beyond doubt."""
+"""A clause that packaging accepts for certain."""
 
 
 class Parsed(NamedTuple):
     """The parts of a requirement; `name` as written. A span is of the text that was parsed.
 
-    `version` is the span of specifier or address, empty and after name and extras where there is
-    none. With a `problem` the other fields hold what could be read all the same.
+    `version` is the span of the specifier or URL, empty and after name and extras where there is
+    none. With a `problem` the other fields hold what could be parsed nevertheless.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Parsed(NamedTuple):
 
 
 def parse(text: str) -> Parsed:
-    """The requirement; what is wrong with it is in `problem`."""
+    """Parse a requirement; what is wrong with it is in `problem`."""
     head = _NAME.match(text)
     if head is None:
         return Parsed("", (), "", None, None, (0, 0), _reason(text) or "it has no name")
@@ -68,6 +68,7 @@ def parse(text: str) -> Parsed:
     version = (
         (start, stop) if text_part else (_insertion(text, position), _insertion(text, position))
     )
+    # packaging takes three times as long, and a lock has thousands of requirements.
     specifier = _specifier(text_part)
     if doubtful or specifier is None or not (marker is None or is_marker(marker)):
         single = _SINGLE.fullmatch(text_part)
@@ -93,7 +94,7 @@ def _with_url(
 
 
 def _bare(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without blanks and the parentheses that old requirements have."""
+    """Return the span without blanks and without the parentheses of old metadata: `torch (>=2)`."""
     while start < end and text[start].isspace():
         start += 1
     while start < end and text[end - 1].isspace():
@@ -109,14 +110,14 @@ def _bare(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _insertion(text: str, position: int) -> int:
-    """Where a specifier goes: right after name and extras."""
+    """Return where a specifier goes: right after name and extras."""
     while position and text[position - 1].isspace():
         position -= 1
     return position
 
 
 def _specifier(text: str) -> str | None:
-    """The specifier without blanks; None for one that is not right beyond doubt."""
+    """Return the specifier without blanks; None if packaging has to decide about it."""
     if not text:
         return ""
     clauses = [clause.strip() for clause in text.split(",")]
@@ -143,7 +144,7 @@ def is_marker(text: str) -> bool:
 
 
 def may_hold(marker: str, environment: Mapping[str, str]) -> bool:
-    """Whether a marker holds; one that cannot be told does."""
+    """Whether a marker holds; one that cannot be evaluated does."""
     return _may_hold(marker, tuple(environment.items()))
 
 
@@ -151,6 +152,7 @@ def may_hold(marker: str, environment: Mapping[str, str]) -> bool:
 def _may_hold(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
     try:
         return holds(marker, {"extra": "", **dict(environment)})
+    # `sys_platform ~= "x"` is valid by PEP 508's grammar, and has no meaning.
     except (ValueError, RecursionError):
         return True
 
@@ -177,6 +179,7 @@ def _reason(text: str) -> str | None:
         parse_requirement(text)
     except InvalidRequirement as error:
         return str(error).splitlines()[0] if str(error) else "it cannot be read"
+    # packaging parses nested parentheses of a marker by recursion.
     except RecursionError:
         return "its marker is nested too deeply"
     return None

@@ -1,4 +1,4 @@
-"""`pip install` and `uv pip install` as they stand in a Dockerfile."""
+"""`pip install` and `uv pip install` in a Dockerfile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.shell import Word
     from cudalock.projects.syntax.text import Text
 
+# `pip3.11`, `/opt/venv/bin/pip`, `pip.exe`. Of `python -m pip` and `uv pip` pip is the last word.
 _PIP: Final = re.compile(r"(?:.*[/\\])?pip[0-9.]*(?:\.exe)?")
 _REQUIREMENT_LIKE: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?\s*(?:[=<>!~;@]|$)"
@@ -38,6 +39,7 @@ _FILES: Final = {
 }
 _EDITABLE: Final = {"-e", "--editable"}
 _TOLD: Final = {"--torch-backend", "--only-binary", "--no-binary", "--exclude-newer"}
+# Options whose value is the next word: without them `--timeout 100` would read as a project.
 _WITH_VALUE: Final = frozenset(
     """
     -t --target --platform --python-version --implementation --abi --root --prefix --src
@@ -49,12 +51,13 @@ _WITH_VALUE: Final = frozenset(
     --build-constraint --group --extra --allow-insecure-host
     """.split()  # noqa: SIM905 (a list of so many words is a page)
 )
+# `RUN echo "pip install torch"` in a Dockerfile prints advice.
 _NOT_RUN: Final = {"echo", "printf"}
 
 
 @dataclass(slots=True)
 class Installed:
-    """What one command installs, and from where."""
+    """The requirements, indexes and options of one command."""
 
     declared: list[Declared] = field(default_factory=list)
     indexes: list[DeclaredIndex] = field(default_factory=list)
@@ -64,9 +67,9 @@ class Installed:
 
 
 def read(words: list[Word], text: Text, nested: Nested | None = None) -> Installed | None:
-    """What a command installs; None for one that is no `pip install`.
+    """Read a command; None for one that is not `pip install`.
 
-    An index in the place of the package index serves this command alone, so it is its entries'.
+    An index that replaces the package index serves this command alone, so its entries get it.
     """
     arguments = _arguments(words)
     if arguments is None:
@@ -77,7 +80,7 @@ def read(words: list[Word], text: Text, nested: Nested | None = None) -> Install
 
 
 def _arguments(words: list[Word]) -> list[Word] | None:
-    """The words after `pip install`, whatever runs pip and with whichever flags."""
+    """Return the words after `pip install`, whatever runs pip and with whichever flags."""
     before = ""
     if words and words[0].value in _NOT_RUN:
         return None
@@ -90,7 +93,7 @@ def _arguments(words: list[Word]) -> list[Word] | None:
 
 
 class _Command:
-    """One command on its way. A word is read as a line of a requirements file is."""
+    """The state of reading one command. A word is read like a line of a requirements file."""
 
     def __init__(self, text: Text, nested: Nested | None) -> None:
         self.text = text
@@ -110,12 +113,14 @@ class _Command:
                 self._requirement(word, False)
 
     def _flag(self, word: Word) -> str | None:
-        """An option; its name, if its value is the next word."""
+        """Read an option; return its name if its value is the next word."""
         name, equals, value = word.value.partition("=")
         if equals:
             start = word.end - len(value) if word.exact else word.start
             self._option(name, word._replace(start=start, value=value), value)
             return None
+        # pip takes `-rrequirements.txt` as optparse does; `--index-url` begins like `-i` and is
+        # none.
         short = word.value[:2]
         if short in ("-i", "-f", "-r", "-c", "-e") and len(word.value) > 2 and word.value[1] != "-":
             value = word.value[2:]
@@ -127,9 +132,11 @@ class _Command:
 
     def _option(self, name: str, word: Word, value: str) -> None:
         place = self.text.place(word.start, word.end)
+        # `--index-url $URL`: nobody knows it without running the build.
         if not word.known:
             return
         if name in _INDEXES:
+            # uv takes several URLs in one value.
             urls = value.split() or [value]
             self.installed.indexes += [DeclaredIndex(url, _INDEXES[name], place) for url in urls]
         elif name in _FILES and self.nested_reader is not None:
@@ -142,6 +149,7 @@ class _Command:
 
     def _requirement(self, word: Word, editable: bool) -> None:
         text = word.value.strip()
+        # `.`, `$EXTRA_ARGS` and globs of wheels are arguments of pip too, and name no project.
         if not text or (
             not editable and not is_address(text) and not _REQUIREMENT_LIKE.match(text)
         ):
@@ -155,6 +163,7 @@ class _Command:
         elif word.exact:
             self.installed.declared.append(requirement)
         else:
+            # A quoted or continued word has no offsets within it, only a span.
             written = self.text.text[word.start : word.end]
             place = self.text.place(word.start, word.end)
             self.installed.declared.append(
@@ -162,6 +171,8 @@ class _Command:
             )
 
     def result(self) -> Installed:
+        # Only the last counts for pip; explicit, since the other commands of the file do not use
+        # it.
         own = [index for index in self.installed.indexes if index.kind == "index-url"]
         if own:
             self.installed.declared = [

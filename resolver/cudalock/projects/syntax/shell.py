@@ -1,8 +1,8 @@
 """The words of shell commands in a Dockerfile, with their places.
 
-Only as much of the shell is understood as install commands use: quotes, escaped line ends,
-variables with known values, and what separates commands. A word that needs more is marked as not
-known, and never guessed at.
+Only as much of the shell is understood as install commands use: quotes, continued lines, variables
+with known values, and what separates commands. A word that needs more is marked as not known, and
+never guessed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _VARIABLE: Final = re.compile(
 )
 
 _LONGEST: Final = 10_000
-"""A variable can be made of twice itself, again and again."""
+"""Characters of a variable's value: one can be made of twice itself, again and again."""
 
 
 class Word(NamedTuple):
-    """A word: what the shell makes of it, and where it is, quotes excluded where they surround it.
+    """A word: its value to the shell, and its span, without the quotes that surround it.
 
-    `known` is false for one with a part that only running it would tell. `exact` says that the
-    characters at its place are its value.
+    `known` is false for one with a part that only the shell knows. `exact` means that the
+    characters of its span are its value.
     """
 
     value: str
@@ -39,7 +39,7 @@ class Word(NamedTuple):
 def commands(
     text: str, start: int, end: int, variables: Mapping[str, str], escape: str = "\\"
 ) -> Iterator[list[Word]]:
-    """The commands between two places, each as its words. Redirections and their files are left
+    """Yield the commands of a span, each as its words. Redirections and their files are left
     out."""
     words: list[Word] = []
     position = start
@@ -49,10 +49,13 @@ def commands(
             position += 1
         elif gap := _continuation(text, position, end, escape):
             position = gap
+        # Only at the start of a word: `git+URL#egg=name` was read to its end.
         elif text[position] == "#":
             position = _line_end(text, position, end)
         elif separator := _SEPARATOR.match(text, position, end):
             position = separator.end()
+            # `2>&1` and `> log.txt`: what follows is a file or a descriptor. `&&` and `&` end a
+            # command.
             if separator[0][-1] in "<>&" and separator[0] not in ("&&", "&"):
                 skips = True
                 continue
@@ -75,6 +78,7 @@ def _word(
     position, quote, known = start, "", True
     while position < end:
         letter = text[position]
+        # In single quotes a backslash means nothing.
         gap = _continuation(text, position, end, escape) if quote != "'" else None
         if gap is not None:
             position = gap
@@ -92,6 +96,7 @@ def _word(
             known = known and value is not None and len(value) < _LONGEST
             letters.append(value or "" if known else "")
         else:
+            # A backtick runs a command, unless single quotes surround it.
             known = known and (letter != "`" or quote == "'")
             letters.append(letter)
             position += 1
@@ -102,10 +107,12 @@ def _word(
 def _is_fused(text: str, position: int, letters: list[str]) -> bool:
     """Whether `<` or `>` is part of an unquoted requirement (`torch>=2`): a shell would write a
     file `=2`, but what its author meant is plain."""
+    # Not `torch> log`: only with an equals sign is there a specifier that the author meant.
     return text[position] in "<>" and bool(letters) and text[position + 1 : position + 2] == "="
 
 
 def _placed(text: str, value: str, start: int, end: int, known: bool) -> Word:
+    # Only quotes around the whole word can be left out of its span: `"torch"==2.5` has them inside.
     if text[start] in "'\"" and end - start >= 2 and text[end - 1] == text[start]:
         start, end = start + 1, end - 1
     return Word(value, start, end, known, known and text[start:end] == value)
@@ -116,6 +123,7 @@ def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str 
     match = _VARIABLE.match(text, start)
     if match is None:
         return None, start + 1
+    # `${NAME:-default}` has a value even where the variable has none.
     name = match[1] or match[3]
     return variables.get(name, match[2]), match.end()
 
@@ -126,9 +134,11 @@ def _continuation(text: str, position: int, end: int, escape: str) -> int | None
     if text[position] != escape:
         return None
     after = position + 1
+    # Dockerfiles often have blanks after the backslash, which Docker ignores.
     while after < end and text[after] in " \t\r":
         after += 1
     if after >= end or text[after] != "\n":
+        # A backslash at the end of the file continues into nothing.
         return end if after >= end else None
     after += 1
     while after < end:

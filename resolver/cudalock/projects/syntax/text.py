@@ -1,4 +1,4 @@
-"""A file's text with its places: which line and column a character is in, and back to bytes."""
+"""A file's text with lines and columns, and its encoding."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 from cudalock.projects.model import EVERY_CODE, Encoding, Place, Problem
 
+# The marks of UTF-32 first: that of UTF-16 is how the one of UTF-32 begins.
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -17,12 +18,14 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING: Final = re.compile(rb"coding[:=]\s*([-\w.]+)")
+# A comment may silence several codes; the bound keeps a search for `]` within a line.
 _IGNORE: Final = re.compile(r"#\s*cudalock:\s*ignore(?!\w)(?:\[([^\]\n]{0,1000})\])?")
+# As editors count lines: form feeds and U+2028, where splitlines breaks too, are no line ends.
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
 class Text:
-    """The text of one file, and what its places are called."""
+    """The text of one file, with offsets as lines and columns."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
@@ -31,7 +34,7 @@ class Text:
         self._ignores: dict[int, frozenset[str]] | None = None
 
     def place(self, start: int, end: int) -> Place:
-        """The place of the characters from `start` to `end`."""
+        """Return the characters from `start` to `end` as a Place."""
         line = self.line(start)
         return Place(self.name, line, start - self._line_starts()[line - 1] + 1, start, end)
 
@@ -75,26 +78,30 @@ class Text:
 
 
 def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]]:
-    """The text of a file, and how to write it again.
+    """Decode a file, and note how to encode it again.
 
-    A byte order mark and, as Python has it, a `coding:` comment are heeded. Text that is not what
-    it says, or UTF-8, is read byte by byte, with a problem that names the place: nothing in it is
-    lost when it is written again.
+    A byte order mark and, as in Python, a `coding:` comment count. Text that is not in the encoding
+    that it declares, or UTF-8, is read byte by byte, with a problem that names the offset: nothing
+    in it is lost when it is written again.
     """
     bom, codec = _announced(content)
     body = content[len(bom) :]
     try:
         text, problem = body.decode(codec), None
+        # ISO-2022-JP, for one, has several byte sequences for a text: `--fix` could not give back
+        # the bytes of lines that it does not touch.
         if text.encode(codec) != body:
             raise UnicodeDecodeError(codec, body, 0, 1, "another text has the same bytes")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         start = error.start
+        # Latin-1 has a character for each byte, so the file survives a rewrite.
         text, problem = body.decode("latin-1"), f"this is not {codec} text (byte {start})"
         codec = "latin-1"
     decoded = Text(name, text)
     problems = []
     if problem is not None:
         problems.append(Problem(decoded.place(start, start + 1), problem, is_encoding=True))
+    # NUL is valid UTF-8, and in no file that people write: this is a binary file.
     elif "\0" in text:
         start = text.index("\0")
         problems.append(
@@ -114,10 +121,12 @@ def _announced(content: bytes) -> tuple[bytes, str]:
     for mark, codec in _BOMS:
         if content.startswith(mark):
             return mark, codec
+    # PEP 263 looks at the first two lines; pip does so for requirements files.
     for line in content.split(b"\n", 2)[:2]:
         if line.startswith(b"#") and (match := _CODING.search(line)):
             try:
                 codec = codecs.lookup(match[1].decode("ascii")).name
+                # Codecs such as `hex` and `rot13` are registered too, and do not decode to text.
                 b"".decode(codec)
             except (LookupError, ValueError):
                 break

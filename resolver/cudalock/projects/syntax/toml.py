@@ -1,8 +1,8 @@
 """Where the values of a TOML document are written.
 
-The document is read by the standard library's parser, which says what it means and whether it is
-right; this walks the same text once more, and says where each value of it stands. So nothing here
-has to judge, and what it finds is tested against what the parser found.
+The standard library's parser reads the document: it decides what the document means and whether it
+is valid. This module walks the same text again for the spans of its values. It judges nothing, and
+a test compares what it finds with what the parser found.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _BASIC: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _LITERAL: Final = re.compile(r"'[^'\n]*'")
 _MULTI_BASIC: Final = re.compile(r'"""(?:[^"\\]|\\.|"(?!"")|""(?!"))*"{3,5}', re.S)
 _MULTI_LITERAL: Final = re.compile(r"'''(?:[^']|'(?!'')|''(?!'))*'{3,5}")
+# A date and its time may be separated by a blank: `2026-11-21 07:32:00`.
 _OTHER: Final = re.compile(r"[^\s,\]\}#]+(?: [0-9][^\s,\]\}#]*)?")
 _ESCAPE: Final = re.compile(
     r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\r?\n[ \t\r\n]*|.)|\r\n", re.S
@@ -28,6 +29,7 @@ _ESCAPE: Final = re.compile(
 _LINE_END: Final = re.compile(r"\r\n")
 
 
+# tomllib copies the parts of a key for each of its parents.
 _MOST_PARTS: Final = 100
 
 
@@ -45,14 +47,14 @@ class Node(NamedTuple):
 
 
 class TooDeep(ValueError):
-    """A key of so many parts that the parser would need the square of their number in memory."""
+    """A key of so many parts that parsing it takes the square of their number in memory."""
 
 
 class Places:
-    """The places of a document's values, by key path; numbers are positions in arrays.
+    """The spans of a document's values, by key path; numbers are positions in arrays.
 
-    Raises TooDeep, and ValueError, IndexError or RecursionError for what is no TOML. Of what else
-    is no TOML it takes notice nowhere.
+    Raises TooDeep, and ValueError, IndexError or RecursionError for some invalid TOML; other
+    invalid TOML is not noticed.
     """
 
     def __init__(self, text: str) -> None:
@@ -63,21 +65,23 @@ class Places:
         self._walk()
 
     def node(self, *key: str | int) -> Node | None:
-        """Where a value stands; None for a table that only its subtables make."""
+        """Return the span of a value; None for a table that only its subtables make."""
         return self.nodes.get(key)
 
     def span(self, node: Node, start: int, end: int) -> tuple[int, int]:
-        """Where in the text some characters of a string's value are."""
+        """Return where in the text some characters of a string's value are."""
         first = self._at(node, start, after=end > start)
         return first, max(first, self._at(node, end, after=False))
 
     def _at(self, node: Node, offset: int, after: bool) -> int:
-        """Where in the text a character of a string's value begins; `after` what stands for nothing
-        there, or before it."""
+        """Return where in the text a character of a string's value begins; with `after`, behind
+        what stands for nothing there, else before it."""
         index, source = 0, node.start
+        # A literal string has no escapes, but TOML reads CRLF in any string of several lines as one
+        # LF.
         pattern = _LINE_END if node.is_literal else _ESCAPE
         for match in pattern.finditer(self.text, node.start, node.end):
-            # a backslash at the end of a line stands for nothing
+            # A backslash at the end of a line removes the line end and the blanks after it.
             is_nothing = match[0][0] == "\\" and match[0][1].isspace()
             index += match.start() - source
             source = match.start()
@@ -105,6 +109,8 @@ class Places:
         keys = self._keys()
         self._position += 2 if is_array else 1
         prefix: Key = ()
+        # A header below an array of tables, `[a.b]` after `[[a]]`, belongs to the array's last
+        # table.
         for key in keys[:-1]:
             prefix = (*prefix, key)
             if prefix in self._counts:
@@ -162,7 +168,7 @@ class Places:
         if text.startswith(text[start] * 3, start):
             self._match(_MULTI_LITERAL if literal else _MULTI_BASIC)
             inner = start + 3
-            # a line end right after the quotes is not part of the value
+            # A line end right after the quotes is not part of the value.
             inner += 2 if text.startswith("\r\n", inner) else int(text.startswith("\n", inner))
             end = self._position - 3
         else:
@@ -181,6 +187,7 @@ class Places:
             self._value((*key, count), self._position)
             count += 1
             self._skip(_BLANK)
+            # A comma may follow the last value; a missing one is the parser's to report.
             if self.text[self._position] == ",":
                 self._position += 1
         self._position += 1
@@ -214,7 +221,7 @@ class Places:
 
 
 def _unescaped(quoted: str) -> str:
-    """A key in double quotes, as the parser reads it."""
+    """Return a key in double quotes as the parser reads it."""
     (key,) = toml.loads(f"{quoted} = 0")
     return key
 

@@ -1,4 +1,4 @@
-"""A TOML file whose values know their places, for the readers of each kind of TOML file."""
+"""A TOML file whose values have spans, for the readers of each kind of TOML file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TomlFile:
-    """A document, its places, and what was found wrong with it. It is empty if it is not TOML."""
+    """A document, the spans of its values, and its problems. It is empty if it is invalid TOML."""
 
     def __init__(self, text: Text) -> None:
         self.text = text
@@ -27,13 +27,13 @@ class TomlFile:
 
     def _load(self) -> dict[str, Any]:
         try:
-            # first, since it says of what the parser would choke on that it is too deep
+            # First: the parser would run out of memory for keys that this finds too deep.
             self.places = _places(self.text.text)
             return toml.loads(self.text.text)
         except RecursionError:
             message = "it is nested too deeply"
         except ValueError as error:
-            # integers of too many digits are a ValueError that is no TOMLDecodeError
+            # int() refuses more than 4,300 digits with a ValueError that is no TOMLDecodeError.
             message = str(error)
         self.problems.append(Problem(self.text.place(0, 0), f"this is not TOML: {message}"))
         return {}
@@ -89,11 +89,12 @@ class TomlFile:
     # -- places -----------------------------------------------------------------------------------
 
     def node(self, key: Key) -> Node:
-        """Where a value stands, or the nearest thing above it that stands somewhere."""
+        """Return the span of a value, or of the nearest table or array above it that has one."""
         while key:
             if (found := self.places.nodes.get(key)) is not None:
                 return found
             key = key[:-1]
+        # The document itself: nothing of the path is written.
         return Node(0, 0, 0)
 
     def place(self, key: Key) -> Place:
@@ -104,10 +105,11 @@ class TomlFile:
     def pair_place(self, key: Key) -> Place:
         """The place of a value together with its key."""
         node = self.node(key)
+        # The span of a string ends before its closing quote; that of the pair includes it.
         return self.text.place(node.key_start, node.end + int(node.is_string))
 
     def problem(self, key: Key, message: str) -> None:
-        """Notes what is wrong with a value."""
+        """Note what is wrong with a value."""
         name = ".".join(str(part) for part in key)
         self.problems.append(Problem(self.place(key), f"{name}: {message}"))
 
@@ -162,12 +164,12 @@ class TomlFile:
 
 
 def as_list(node: object) -> list[Any]:
-    """The value where it is a list, else an empty one."""
+    """Return a value that is a list, else an empty list."""
     return node if isinstance(node, list) else []
 
 
 def _places(text: str) -> Places:
-    """Where the values stand; nowhere for what is no TOML, of which the parser will say more."""
+    """Return the spans of values; none for invalid TOML, which the parser reports better."""
     try:
         return Places(text)
     except TooDeep:

@@ -1,7 +1,7 @@
-"""A YAML document as a tree whose nodes know where they stand.
+"""A YAML document as a tree whose nodes have spans.
 
-The tree is built from the parser's events and not by its composer: that one calls itself for each
-level, and a file of a million brackets would end the process.
+The tree is built from the parser's events and not by its composer, which calls itself for each
+level: a file of a million brackets would end the process.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# An environment.yml has four levels; the readers of the tree may call themselves for each.
 _DEEPEST: Final = 100
 
 
 class BadYaml(ValueError):
-    """Text that is no YAML: what is wrong, and at which character."""
+    """Invalid YAML: what is wrong, and at which character."""
 
     def __init__(self, message: str, start: int = 0) -> None:
         super().__init__(message)
@@ -51,6 +52,7 @@ def compose(text: str) -> YamlNode:
     """The first document of a text. Raises BadYaml for what is none, or nested too deeply."""
     import yaml
 
+    # libyaml's parser is twenty times as fast, and not in every build of PyYAML.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     anchors: dict[str, YamlNode] = {}
     root = YamlNode("sequence", 0, len(text))
@@ -62,6 +64,8 @@ def compose(text: str) -> YamlNode:
             if isinstance(event, yaml.CollectionEndEvent):
                 above.pop()
             elif isinstance(event, yaml.AliasEvent):
+                # The anchored node itself, not a copy: a few lines of aliases to lists of aliases
+                # would otherwise make a tree of billions.
                 if (anchored := anchors.get(event.anchor or "")) is not None:
                     above[-1].inner.append(anchored)
             elif isinstance(event, yaml.NodeEvent):
@@ -76,6 +80,7 @@ def compose(text: str) -> YamlNode:
     except yaml.MarkedYAMLError as error:
         start = error.problem_mark.index if error.problem_mark else 0
         raise BadYaml(error.problem or "it cannot be read", min(start, len(text))) from None
+    # Of bytes that YAML does not allow the reader reports no mark.
     except yaml.YAMLError as error:
         raise BadYaml((str(error).splitlines() or ["it cannot be read"])[0]) from None
     return root.inner[0] if root.inner else YamlNode("scalar", 0, 0)
@@ -91,6 +96,7 @@ def _node(event: object) -> YamlNode:
     if isinstance(event, yaml.MappingStartEvent):
         return YamlNode("mapping", start, end)
     if isinstance(event, yaml.ScalarEvent):
+        # Block scalars have a style too (`|`, `>`), and no quotes.
         quoted = event.style in ("'", '"')
         return YamlNode("scalar", start + quoted, end - quoted, event.value)
     return YamlNode("sequence", start, end)
