@@ -81,6 +81,8 @@ class SinglePinJudge:
             yield self._empty_range(pin, str(versions[0]), str(versions[-1]))
             return
         version = parse_version(pinned)
+        if version < versions[0] and not self._has_facts_of(pin.name, pinned):
+            return
         if version < versions[0] or version > versions[-1]:
             yield self._not_known(pin, f"{versions[0]} to {versions[-1]}")
             return
@@ -94,6 +96,17 @@ class SinglePinJudge:
         near = PinWheels(any_version, project, self._target, self._matrix).nearest(pinned)
         sentence = f"{pin.name} {pinned} does not exist"
         yield self._defect("CL101", pin, sentence, fix=_alternatives(pin.name, near))
+
+    def _has_facts_of(self, name: str, version: str) -> bool:
+        """Whether anything of the stack hangs on a version: its rank in a goal, or a fact.
+
+        What is older than the matrix, and older than all that its facts are about, is like a
+        project that the matrix does not have.
+        """
+        component = self._matrix.component(name)
+        return component.rank is not None or any(
+            accepts(fact.versions, version) for fact in component.facts
+        )
 
     def _is_complete(self, name: str) -> bool:
         """Whether the matrix has every version between its oldest and its newest.
