@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
+from cudalock.conflicts.no_wheel import source_only_steps
 from cudalock.conflicts.pin_reasons import PinExplainer, PinReasons
-from cudalock.conflicts.step import IndexTrouble, Step, render
+from cudalock.conflicts.step import IndexTrouble, NoWheel, SourceOnly, Step, render
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution
+from cudalock.matrix.sources import UNUSABLE
+from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from cudalock.goals import Goal
+    from cudalock.matrix.sources import SourceState
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -29,11 +35,18 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
     requirements = ", ".join(goal.requirements) or "this goal"
-    suggestions = tuple(suggest(goal, target, universe, cores))
     conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
+    sources = tuple(_sources(conflict.problem, {step for steps in conflicts for step in steps}))
+    refused = _refused(
+        conflict.problem, [*(step for steps in conflicts for step in steps), *sources]
+    )
+    suggestions = tuple(suggest(goal, target, universe, cores, refused))
     # The universe may report of a project what the steps of a core say already.
     lines = {render(step) for steps in conflicts for step in steps}
-    troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in lines)
+    troubles: tuple[Step, ...] = (
+        *(step for step in sources if render(step) not in lines),
+        *(IndexTrouble(text) for text in universe.troubles() if text not in lines),
+    )
     explanation = Explanation(
         headline=f"no compatible versions found for {requirements} on {target.label}",
         elements=tuple(dict.fromkeys(element for core in cores for element in core.elements)),
@@ -41,6 +54,32 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
         suggestions=suggestions,
     )
     return NoSolution(explanation, hints=map(str, suggestions))
+
+
+def _sources(problem: Problem, shown: set[Step]) -> Iterator[SourceOnly]:
+    """Yield why projects that have no wheel at all are not built, unless a step shows it."""
+    explained = {step.releases.name for step in shown if isinstance(step, SourceOnly)}
+    for name, versions in problem.universe.source_only.items():
+        refused = problem.refused_sources.get(name, {})
+        by_build: dict[SourceState | None, list[Candidate]] = {}
+        for version in versions if name not in explained else ():
+            if version in refused:
+                by_build.setdefault(refused[version], []).append(Candidate(name, version))
+        yield from source_only_steps(name, by_build)
+
+
+def _refused(problem: Problem, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return the projects of the steps whose source distributions would be built if allowed."""
+    names = {step.releases.name for step in steps if isinstance(step, SourceOnly | NoWheel)}
+    return tuple(sorted(names & _buildable(problem)))
+
+
+def _buildable(problem: Problem) -> set[str]:
+    return {
+        name
+        for name, refused in problem.refused_sources.items()
+        if any(build.kind != UNUSABLE for build in refused.values())
+    }
 
 
 __all__ = [

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.pylock import Package, PackageWheel, Pylock
+    from packaging.version import Version
 
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
 
@@ -173,8 +174,8 @@ def _package(
     indexes: Mapping[str, str | None],
     folder: str | None,
 ) -> Package:
-    from packaging.pylock import Package, PackageArchive
-    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.pylock import Package, PackageArchive, PackageSdist
+    from packaging.utils import canonicalize_name
 
     wheel = pin.wheel
     where: dict[str, Any] = {}
@@ -185,18 +186,31 @@ def _package(
         where["wheels"] = [
             _wheel(locked_wheel, addresses, folder)
             for locked_wheel in pin.wheels
-            if locked_wheel.sha256 is not None
-        ]
+            if locked_wheel.sha256 is not None and not locked_wheel.is_source
+        ] or None
+        if pin.archive is not None:
+            where["sdist"] = PackageSdist(**_place(pin.archive, addresses, folder))
     if wheel.index is not None and not wheel.renamed and indexes.get(wheel.index):
         where["index"] = indexes[wheel.index]
     return Package(
         name=canonicalize_name(pin.name),
-        version=parse_wheel_filename(wheel.file)[1],
+        version=_version(wheel),
         marker=parse_marker(pin.marker) if pin.marker else None,
         dependencies=list(_dependencies(pin, lock)) or None,
         tool=_package_tool(pin, folder),
         **where,
     )
+
+
+def _version(wheel: LockedWheel) -> Version:
+    """Return the version in a file's name."""
+    from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+    if not wheel.is_source:
+        return parse_wheel_filename(wheel.file)[1]
+    # packaging knows the two endings of PEP 625 and before; older archives have others.
+    stem = re.sub(r"\.(tgz|tar\.\w+)$", ".tar.gz", wheel.file)
+    return parse_sdist_filename(stem)[1]
 
 
 def _wheel(
@@ -237,8 +251,6 @@ def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
 
 def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
     """Yield the packages that a pin requires, with what distinguishes pins of one name."""
-    from packaging.utils import parse_wheel_filename
-
     here = set(targets_of(pin, lock))
     for name in pin.requires:
         namesakes = [namesake for namesake in lock.pins if namesake.name == name]
@@ -248,7 +260,7 @@ def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
             elif here & set(targets_of(other, lock)):
                 dependency = {
                     "name": name,
-                    "version": str(parse_wheel_filename(other.wheel.file)[1]),
+                    "version": str(_version(other.wheel)),
                 }
                 if (
                     other.marker

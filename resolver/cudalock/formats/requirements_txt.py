@@ -10,7 +10,9 @@ What is written was tried with both. Three of their habits shape it:
   of PyTorch's mirrors old releases of common packages, and uv would look no further), and wheels
   that a name and version cannot tell apart are written as addresses.
 - Both fall back to building an sdist, which for a CUDA extension is an hour of compiling or a
-  failure. `--only-binary :all:` stops that.
+  failure. `--only-binary :all:` stops that, and `--no-binary NAME` below it excepts a name: with it
+  both take the sdist. A name that has wheels for some targets of the lock and an sdist for others
+  cannot have either, so `--only-binary` then names all the others.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     )
     header += [f"# with {tool}: {command}" for tool, command in commands]
     if wheels is not None:
-        flags = ["--no-index", "--only-binary :all:"]
+        flags = ["--no-index", *_binary_lines(lock)]
         places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
     else:
         flags = list(_option_lines(lock, options.index_url, options.extra_index_urls))
@@ -133,7 +135,21 @@ def _option_lines(
     for url in dict.fromkeys(_named(url).rstrip("/") for url in urls):
         if url != (first or "").rstrip("/"):
             yield f"--extra-index-url {url}"
+    yield from _binary_lines(lock)
+
+
+def _binary_lines(lock: Lock) -> Iterator[str]:
+    """Yield the options by which an installer builds the pins of source distributions alone."""
+    built = dict.fromkeys(pin.name for pin in lock.built)
+    wheels = {pin.name for pin in lock.pins for wheel in pin.wheels if not wheel.is_source}
+    if any(name in wheels for name in built):
+        for name in dict.fromkeys(pin.name for pin in lock.pins):
+            if name not in built:
+                yield f"--only-binary {name}"
+        return
     yield "--only-binary :all:"
+    for name in built:
+        yield f"--no-binary {name}"
 
 
 def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:

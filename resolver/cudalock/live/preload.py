@@ -58,7 +58,8 @@ class Preparation:
                 return set()
             count = self._projects.window if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(requirement.specifier)), count))
-            if count > 1:
+            # Of a source distribution the whole archive is downloaded: one is enough beforehand.
+            if count > 1 and not any(build.is_source for build in builds[:1]):
                 map_parallel(lambda build: build.is_readable, builds)
             requires = builds[0].requires if builds else ()
         except NetworkError:
@@ -72,10 +73,16 @@ class Preparation:
         for version in reversed(project.versions):
             is_asked = accepts(specifier, version)
             if is_asked and not (project.has_final and parse_version(version).is_prerelease):
-                for build in project.release(version).builds:
-                    fits = fits_any(build.tags, self._tags)
-                    if fits and (build.python is None or accepts(build.python, python)):
-                        yield build
+                release = project.release(version)
+                fitting = [
+                    build
+                    for build in release.builds
+                    if fits_any(build.tags, self._tags)
+                    and (build.python is None or accepts(build.python, python))
+                ]
+                yield from fitting or (
+                    build for build in release.source_builds if not build.is_presumed
+                )
 
     def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
         for text in requires:

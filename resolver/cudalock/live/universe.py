@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from cudalock.errors import GaveUp, NetworkError
 from cudalock.indexes.parallel import map_parallel
 from cudalock.live.preload import Preparation
-from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
+from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_plain
+from cudalock.live.sources import SdistBuild, SourcedProject
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
 from cudalock.text import counted
@@ -20,12 +22,13 @@ from cudalock.versions import canonical, parse_requirement, parse_version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cudalock.indexes.listings import File
+    from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import Metadata, Unreadable
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.indexes.transport import Traffic
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Attempt, Result
+    from cudalock.sdists import SourceMetadata
     from cudalock.targets import Target
 
 WIDEST: Final = WINDOW * 16
@@ -63,6 +66,9 @@ class LiveUniverse:
         self._was_extended = False
         self._lost_extras: set[str] = set()
         self._prepared: set[tuple[frozenset[str], Target, int]] = set()
+        self._built: set[str] = set()
+        self._pinned: set[tuple[str, str]] = set()
+        self._sourced: dict[int, SourcedProject] = {}
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
         self.window = WINDOW
@@ -152,10 +158,11 @@ class LiveUniverse:
         """
         matrix_project = self.matrix.project(name)
         if name in self._whole and matrix_project is not None:
-            return self._whole_project(matrix_project)
+            return self._with_sources(self._whole_project(matrix_project))
         if matrix_project is not None:
             is_merged = self._everything or self._filled or name in self._named
-            return self._merged(matrix_project) if is_merged else matrix_project
+            merged = self._merged(matrix_project) if is_merged else matrix_project
+            return self._with_sources(merged)
         if not self._opened or self.matrix.component(name).is_virtual:
             return None
         live_project = self._find(name)
@@ -167,6 +174,8 @@ class LiveUniverse:
         """The wheel's address; None on the package index, whose addresses are looked up."""
         if isinstance(build, LiveBuild) and build.index != PACKAGE_INDEX:
             return build.address(wheel)
+        if isinstance(build, SdistBuild):
+            return build.url() if build.index != PACKAGE_INDEX else None
         return self.matrix.url(build, wheel, version)
 
     def versions(self, name: str) -> list[str]:
@@ -179,6 +188,65 @@ class LiveUniverse:
         if build.builder is None and build.index in self.indexes:
             return self.indexes[build.index].trust
         return self.matrix.trust(build)
+
+    # -- source distributions -----------------------------------------------------------------
+
+    def build_sources(self, names: Iterable[str]) -> None:
+        """Look up the source archives of these projects, if they are in the matrix."""
+        self._built.update(names)
+
+    def read_source(self, name: str, url: str, file: File, version: str) -> SourceMetadata:
+        """What a source archive states, read once. Raises NetworkError."""
+        from cudalock.indexes.listings import with_credentials_of
+        from cudalock.indexes.sources import read_source_file
+
+        where = with_credentials_of(url, file.url)
+        web = self._package_indexes().web
+        try:
+            metadata = read_source_file(web, file, where, name, version, offline=self._offline)
+        except NetworkError as error:
+            if not self._offline:
+                raise
+            self._raise([f"{name} ({file.name})"], error)
+        self.note_extras(metadata.requires or ())
+        return metadata
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Whether the goal names this very release."""
+        return (name, version) in self._pinned
+
+    def _note_pins(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            requirement = parse_requirement(text)
+            for clause in requirement.specifier:
+                if clause.operator == "==" and not clause.version.endswith(".*"):
+                    name = canonical(requirement.name)
+                    self._pinned.add((name, str(parse_version(clause.version))))
+
+    def _with_sources(self, project: Project) -> Project:
+        """The project with its source archives, where those may be built."""
+        if project.name not in self._built and not self.matrix.component(project.name).sdists:
+            return project
+        with self._lock:
+            key = id(project)
+            if key not in self._sourced:
+                listing = partial(self._index_page, project.name)
+                self._sourced[key] = SourcedProject(project, self, listing)
+            return self._sourced[key]
+
+    def _index_page(self, name: str) -> tuple[str, Listing] | None:
+        indexes = self._package_indexes()
+        url = indexes.urls[0]
+        try:
+            listing = indexes.listing(url, name)
+        except NetworkError:
+            # The matrix has its wheels, and offline that is all there is.
+            if not self._offline:
+                raise
+            return None
+        return (url, listing) if listing is not None else None
+
+    # -- index pages --------------------------------------------------------------------------
 
     def _listed(self, name: str) -> LiveProject | None:
         with self._lock:
@@ -278,7 +346,7 @@ class LiveUniverse:
             (name, text)
             for name, version in pinned
             if (project := self.project(name)) is not None and version in project
-            for build in project.release(version).builds[:1]
+            for build in described(project.release(version))[:1]
             for text in build.requires
         ]
         required: set[str] = set()
@@ -302,17 +370,20 @@ class LiveUniverse:
         for name, project in sorted(self._live.items()):
             if project is None:
                 sentences.append(f"{name} is in no package index that was asked")
-            elif versions := project.source_only:
-                shown = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
-                sentences.append(
-                    f"{name} {shown} has no wheel, only a source distribution that would have to"
-                    " be compiled"
-                )
             elif project.unreadable:
                 sentences.append(_unreadable(project))
             elif project.unread:
                 sentences.append(_unserved(project))
         return tuple(sentences)
+
+    @property
+    def source_only(self) -> dict[str, tuple[str, ...]]:
+        """The releases that were looked at, oldest first, of projects that have no wheel at all."""
+        return {
+            name: tuple(versions)
+            for name, project in sorted(self._live.items())
+            if project is not None and (versions := project.source_only)
+        }
 
     def _is_live(self, name: str, version: str) -> bool:
         project = self._live.get(name) or self._merged_projects.get(name)
@@ -379,6 +450,7 @@ class LiveUniverse:
         self._filled = True
         self._merged_projects.clear()
         self._whole_projects.clear()
+        self._sourced.clear()
         return True
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
@@ -480,7 +552,7 @@ class LiveUniverse:
     def _as_held(self, project: LiveProject, file: File) -> Metadata | None:
         """The metadata of a wheel that the matrix holds, without its extras, which were looked for
         and are not known."""
-        from cudalock.indexes.metadata import Metadata
+        from cudalock.indexes.metadata import Metadata, Unreadable
 
         matrix_project = self.matrix.project(project.name)
         version = project.version_of(file)
@@ -502,6 +574,7 @@ class LiveUniverse:
         if unasked := self._noted(sorted(texts)):
             self._raise(unasked, None)
         self._was_extended = False
+        self._note_pins(texts)
         for text in texts:
             requirement = parse_requirement(text)
             self._asked_extras.setdefault(canonical(requirement.name), set()).update(

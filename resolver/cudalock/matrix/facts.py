@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from cudalock.matrix.sources import SourceFact
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.versions import FactId, ProjectName
@@ -342,6 +343,8 @@ class Component(NamedTuple):
     libraries: Mapping[str, Libraries] = {}
     """by system: `windows`, `linux`"""
     trials: tuple[Trial, ...] = ()
+    sdists: tuple[SourceFact, ...] = ()
+    """what its source distributions compile, where the archive alone does not show it"""
 
     @property
     def is_virtual(self) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
     CUDA_OPTION,
@@ -46,9 +47,15 @@ from cudalock.versions import (
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
+    from cudalock.matrix.releases import Build, Release
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Ranker, Target
     from cudalock.targets.accelerators import Library
+
+SOURCE_COST: Final = 4
+"""How much of a window a source distribution takes: it is downloaded, and not only its metadata."""
+
+COMPUTED: Final = SourceState(UNKNOWN, "its requirements are computed when it is built")
 
 TRUST_ACCEPTED: Final = {
     "official": ("own",),
@@ -78,6 +85,9 @@ class Problem:
         self.policy = policy
         self.gave_up = False
         """whether a search over this problem reached its limit, so that "no" is not proven"""
+        self.refused_sources: dict[str, dict[str, SourceState]] = {}
+        """why source distributions were not candidates, by project and version"""
+        universe.build_sources(goal.allow_build)
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
@@ -95,6 +105,7 @@ class Problem:
         other._markers = self._markers
         other._metadata_requirements = self._metadata_requirements
         other._filled_demands = self._filled_demands
+        other.refused_sources = self.refused_sources
         return other
 
     # -- the goal ---------------------------------------------------------------------
@@ -193,12 +204,15 @@ class Problem:
                 project.cut()
                 continue
             has_candidate = False
+            cost = 1
             for candidate in self._make_candidates(name, version, screen):
                 # PEP 592: a yanked release is for those who pin it exactly.
                 if is_pinned or not candidate.is_yanked:
                     has_candidate = True
+                    if candidate.build is not None and candidate.build.is_source:
+                        cost = SOURCE_COST
                     yield candidate
-            counts[is_allowed] += has_candidate
+            counts[is_allowed] += has_candidate and cost
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Read the metadata of these releases in parallel: the search is likely to need them."""
@@ -240,6 +254,75 @@ class Problem:
             candidate = Candidate(name, version, release, build, wheel)
             if (self.wide or self._passes(candidate, roots)) and build.is_readable:
                 yield candidate
+        yield from self._source_candidates(name, version, release, roots)
+
+    def _source_candidates(
+        self, name: str, version: str, release: Release, roots: tuple[Requirement, ...]
+    ) -> Iterator[Candidate]:
+        """Yield the source distribution of a release without a wheel for the target."""
+        # What is in the way of the goal is not worth a download.
+        is_possible = all(root.may_accept(version) for root in roots)
+        if not is_possible or self._has_wheel(release):
+            return
+        for build in release.source_builds:
+            candidate = Candidate(name, version, release, build, build.wheel(0))
+            # Filters first: the others may cost a download.
+            if not self.wide and not self._passes(candidate, roots):
+                continue
+            refusal = self.source_refusal(name, version, build)
+            # The archive may state a range of Pythons that the index page does not have.
+            if refusal is None and (self.wide or self._passes(candidate, roots)):
+                yield candidate
+            elif refusal is not None:
+                self.refused_sources.setdefault(name, {})[version] = refusal
+
+    def _has_wheel(self, release: Release) -> bool:
+        exact = self._fit.ranker(NOTHING)
+        return any(
+            best_wheel(build, exact) is not None
+            and (build.python is None or accepts(build.python, self._python))
+            for build in release.builds
+        )
+
+    def source_refusal(self, name: str, version: str, build: Build) -> SourceState | None:
+        """Return why a source distribution is not built; None if it is. Raises NetworkError."""
+        is_allowed = name in self.goal.allow_build
+        stated = self._stated_source(name, version)
+        if is_allowed or (stated is not None and stated.kind == PURE):
+            if build.is_readable:
+                return None
+            state = build.source_build(must_read=True)
+            return state if state is not None and state.kind == UNUSABLE else COMPUTED
+        state = stated or build.source_build()
+        if state is None or state.kind != PURE:
+            return state
+        return None if build.is_readable else COMPUTED
+
+    def source_of(self, name: str, release: Release) -> SourceState | None:
+        """Return how a release without a wheel would be built; None where nobody can tell."""
+        for build in release.source_builds:
+            refusal = self.source_refusal(name, release.version, build)
+            return SourceState(PURE) if refusal is None else refusal
+        return self._stated_source(name, release.version)
+
+    def source_build(self, candidate: Candidate) -> SourceState | None:
+        """Return how the source distribution of a candidate is built; None for a wheel.
+
+        Raises NetworkError.
+        """
+        build = candidate.build
+        if build is None or not build.is_source or candidate.version is None:
+            return None
+        stated = self._stated_source(candidate.name, candidate.version)
+        return stated or build.source_build(must_read=True)
+
+    def _stated_source(self, name: str, version: str) -> SourceState | None:
+        """Return what is curated about the source distribution of a release."""
+        for row in self.matrix.component(name).sdists:
+            holds_here = row.when is None or self.marker_holds(row.when)
+            if holds_here and accepts(row.versions, version):
+                return row.build
+        return None
 
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
         """Return whether the goal, and the filters that are not left out, allow a candidate."""
@@ -407,6 +490,8 @@ class Problem:
         ``row`` has the values of each label that the demand names, in its order.
         """
         key = (id(demand), row)
+        if demand.verb == "requires" and demand.template.name in self.goal.skip:
+            return None
         if key not in self._filled_demands:
             names = demand.template.label_names
             labels = {name: label for name, label in zip(names, row, strict=True) if label}
@@ -433,6 +518,8 @@ class Problem:
             yield Requirement(candidate.name, (specifier,), "requires", origin)
         for text in texts:
             name = leading_name(text)
+            if name in self.goal.skip:
+                continue
             if not self._requires_here(text, candidate.extras):
                 continue
             specifiers, extras = _specifiers_and_extras(text)
@@ -516,6 +603,8 @@ class Problem:
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             pins = self.matrix.toolkits.pins(*self.goal.toolkit, self.target.platform)
             for name, version in pins.items():
+                if name in self.goal.skip:
+                    continue
                 yield Requirement(name, (f"=={version}",), "requires", TOOLKIT_OPTION)
         for library in LIBRARIES.values():
             specifier = self.goal.of(library)

@@ -14,9 +14,12 @@ from cudalock.urls import file_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packaging.pylock import PackageArchive, PackageWheel
+    from packaging.pylock import PackageArchive, PackageSdist, PackageWheel
 
     from cudalock.projects.model import Declared, ProjectFile
+
+ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz")
+"""Endings of source distributions."""
 
 # Comments that cudalock writes below a pin where the format has no field for a URL or digest.
 _FROM = re.compile(r"^[ \t]+# from (\S+)[ \t\r]*$", re.MULTILINE)
@@ -74,7 +77,7 @@ def _locked_wheel(pin: Declared, below: str) -> Wanted:
     if pin.url is not None and "://" in pin.url:
         return Wanted(pin.name, file_of(pin.url), pin.url, digests)
     # A file in a folder (`--wheels`): the comment has the URL that it was downloaded from.
-    if pin.url is not None and pin.url.endswith(".whl"):
+    if pin.url is not None and pin.url.endswith((".whl", *ARCHIVES)):
         url = next(iter(_first(_FROM, below)), None)
         return Wanted(pin.name, file_of(pin.url), url, digests)
     if pin.version is not None and digests:
@@ -106,11 +109,10 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
         tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
         # A renamed wheel, such as flash-attn's release files, is an `archive` of the lock: pip
         # refuses it among `wheels`, where file name and metadata have to agree.
-        places: list[PackageWheel | PackageArchive] = list(package.wheels or ())
-        if package.archive is not None:
-            places.append(package.archive)
+        places: list[PackageWheel | PackageArchive | PackageSdist] = list(package.wheels or ())
+        places += [place for place in (package.archive, package.sdist) if place is not None]
         if not places:
-            raise BadFile(f"`{path}`: {package.name} has no wheel")
+            raise BadFile(f"`{path}`: {package.name} has no file")
         for place in places:
             url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
             file = file_of(place.url or place.path or "")
