@@ -11,6 +11,7 @@ from cudalock.check.static import static_findings
 from cudalock.check.targets import completed, describe, likely
 from cudalock.compat.judge import Judge
 from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.same_files import CODE as SAME_FILES
 from cudalock.compat.stack import Stack
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
@@ -77,16 +78,21 @@ class _Checker:
             declared.name for declared in file.everything() if declared.name in self.stack
         }
 
+        sharers = universe.matrix.file_sharers
+        self._judged = self._names | {
+            declared.name for declared in file.everything() if declared.name in sharers
+        }
+
     def _groups(self) -> list[str | None]:
-        return self._lines.groups(self._names) if self._names else []
+        return self._lines.groups(self._judged) if self._judged else []
 
     def _judge(self, target: Target, group: str | None, lines: set[int] | None = None) -> Judged:
         """What is found on a target; of the errors only those that concern some lines, where they
         are given: the others hold on a target that was seen before."""
         pins = self._lines.on(target, group)
-        if not any(project.name in self.stack for project in pins):
+        if not any(pin.name in self._judged for pin in pins):
             return Judged(target, group, tuple(pins), ())
-        clashes = self._judgement(target).judge(pins)
+        clashes = [_as_offered(clash) for clash in self._judgement(target).judge(pins)]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
@@ -107,7 +113,7 @@ class _Checker:
         waiting = {
             id(declared)
             for declared in self.file.everything()
-            if declared.name in self._names and declared.group in (None, group)
+            if declared.name in self._judged and declared.group in (None, group)
         }
         for target in targets:
             if not waiting:
@@ -245,6 +251,17 @@ class _Checker:
         if is_vendor_library(name) or name in {pin.project for pin in self.file.files()}:
             return True
         return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
+
+
+def _as_offered(clash: PinConflict) -> PinConflict:
+    """A conflict of files as a warning, where an extra or group adds what everyone has already.
+
+    `onnxruntime` for all, and an extra with `onnxruntime-gpu`: it is meant in the place of it.
+    """
+    groups = {pin.origin.group for pin in clash.members if isinstance(pin.origin, Declared)}
+    if clash.finding.code != SAME_FILES or len(groups) < 2:
+        return clash
+    return clash._replace(finding=replace(clash.finding, severity="warning"))
 
 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:

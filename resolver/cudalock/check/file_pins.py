@@ -31,7 +31,7 @@ class Lines:
         self.file = file
         self._matrix = matrix
         self._places = places = Places(matrix)
-        self._names = matrix.projects
+        self._names = matrix.projects | matrix.file_sharers.keys()
         self._everywhere = places.of_file(file)
         self._has_nightlies = has_nightlies(file)
         self._owners = {id(declared): each for each in file.files() for declared in each.declared}

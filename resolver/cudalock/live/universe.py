@@ -552,7 +552,7 @@ class LiveUniverse:
     def _as_held(self, project: LiveProject, file: File) -> Metadata | None:
         """The metadata of a wheel that the matrix holds, without its extras, which were looked for
         and are not known."""
-        from cudalock.indexes.metadata import Metadata, Unreadable
+        from cudalock.indexes.metadata import Metadata
 
         matrix_project = self.matrix.project(project.name)
         version = project.version_of(file)
