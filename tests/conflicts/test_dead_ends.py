@@ -118,5 +118,5 @@ def test_what_only_a_search_shows_is_told_with_the_target(tmp_path: Path) -> Non
             ClosedUniverse(small(tmp_path, projects)),
         )
     lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
-    assert lines == ["the goal requires a", "the target has glibc 2.28"]
+    assert lines == ["the goal requires a", "the target is assumed to have glibc 2.28"]
     assert "--glibc 2.31" in caught.value.hints[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.check.file_pins import Lines
 from cudalock.check.static import static_findings
-from cudalock.check.targets import completed, describe, likely
+from cudalock.check.targets import NEWER_GLIBC, completed, describe, likely, newer
 from cudalock.compat.judge import Judge
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.same_files import CODE as SAME_FILES
@@ -145,7 +145,23 @@ class _Checker:
                 )
             ]
             other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None
-        return other or judged, lines
+        return other or self._without_assumed_glibc(judged, lines) or judged, lines
+
+    def _without_assumed_glibc(self, judged: Judged, lines: set[int]) -> Judged | None:
+        """The judgement with a newer glibc where the assumed one is the reason for an error, and a
+        newer one leaves others; None where it is no reason."""
+        by_glibc: list[PinConflict] = []
+        for newer_target in newer([judged.target]) if judged.target.assumes_glibc else ():
+            by_glibc = [
+                clash
+                for clash in judged.errors
+                if clash.target_dependent
+                and self._may_work(newer_target, judged.group, [clash], lines)
+            ]
+            if by_glibc:
+                self._note(judged, by_glibc, [newer_target], lines)
+                return self._judge(newer_target, judged.group, lines)
+        return None
 
     def _better(
         self, targets: list[Target], judged: Judged, fixed: Sequence[PinConflict], lines: set[int]
@@ -193,12 +209,10 @@ class _Checker:
                     for member in targets
                     if self._may_work(member, bad.group, [clash], lines)
                 ]
-                says = f"holds on {describe(good)}, and not on {describe([bad.target])}"
                 note = Finding(
                     "CL002",
                     "note",
-                    f"{' and '.join(member.text for member in clash.members)} {says}: "
-                    f"{clash.finding.sentence}",
+                    _where_it_holds(clash, good, bad.target),
                     clash.finding.facts,
                     place=place,
                     members=clash.finding.members,
@@ -262,6 +276,15 @@ def _as_offered(clash: PinConflict) -> PinConflict:
     if clash.finding.code != SAME_FILES or len(groups) < 2:
         return clash
     return clash._replace(finding=replace(clash.finding, severity="warning"))
+
+
+def _where_it_holds(clash: PinConflict, good: Sequence[Target], bad: Target) -> str:
+    """A sentence on the targets that some pins hold on, beside one that they do not hold on."""
+    if bad.assumes_glibc and all(target.glibc == NEWER_GLIBC for target in good):
+        return f"{clash.finding.sentence}; `--glibc` states another"
+    pins = " and ".join(member.text for member in clash.members)
+    says = f"holds on {describe(good)}, and not on {describe([bad])}"
+    return f"{pins} {says}: {clash.finding.sentence}"
 
 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:

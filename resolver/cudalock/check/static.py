@@ -9,8 +9,9 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from cudalock.check.targets import completed, is_allowed, likely
+from cudalock.check.targets import NEWER_GLIBC, completed, is_allowed, likely
 from cudalock.compat.pins import PinnedProject
+from cudalock.compat.single import describe_misfit
 from cudalock.compat.stack import Stack
 from cudalock.compat.wheels import PinWheels, wheel_tags
 from cudalock.errors import BadTarget
@@ -56,6 +57,8 @@ def static_findings(
                     yield replace(finding, severity="note")
                 yield from _markers(declared)
                 yield from _wheel_pythons(declared, file)
+            else:
+                yield from _wheel_misfits(declared, file, targets)
         for source in included.sources:
             if source.name in stack:
                 yield from _source_markers(source)
@@ -164,6 +167,30 @@ def _wheel_pythons(declared: Declared, file: ProjectFile) -> Iterator[Finding]:
             f"which requires-python `{stated.value}` allows"
         )
         yield _finding("CL402", says, declared.place, "a marker on `python_version`", declared.name)
+
+
+def _wheel_misfits(
+    declared: Declared, file: ProjectFile, targets: Sequence[Target]
+) -> Iterator[Finding]:
+    """A wheel's address that a stated target cannot take; those of the stack are judged with it."""
+    name = file_of(declared.url) if declared.url and declared.role != "locked" else ""
+    tags = wheel_tags(name)
+    if tags is None:
+        return
+    for stated in targets:
+        usual = [
+            target
+            for target in completed(stated, file)
+            if target.glibc != NEWER_GLIBC or "glibc" in target.stated
+        ]
+        reached = [
+            target
+            for target in usual
+            if declared.marker is None or may_hold(declared.marker, target.marker_environment())
+        ]
+        if reached and not any(target.tags().rank(tags) is not None for target in reached):
+            says = f"{name} is not for {describe_misfit(reached[0], tags)}"
+            yield _finding("CL401", says, declared.place, member=declared.name)
 
 
 # -- sources ------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def conflict_finding(
     is incompatible with the target.
     """
     target, universe, matrix = problem.target, problem.universe, problem.matrix
-    conflict = Conflict(problem)
+    conflict = Conflict(problem, is_closed=True)
     core = conflict.core()
     texts = list(dict.fromkeys(pin.text for pin in pins))
     clause = f"{' and '.join(texts)} {verb if len(texts) == 1 else 'are incompatible'}"

@@ -11,8 +11,10 @@ from cudalock.compat.wheels import (
     ReleaseBuild,
     is_on_an_index,
     is_on_the_package_index,
+    oldest_glibc,
     wheel_tags,
 )
+from cudalock.conflicts.step import describe_glibc
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -220,8 +222,15 @@ class SinglePinJudge:
 
     def _no_wheel(self, pin: PinnedProject, wheels: PinWheels) -> PinConflict:
         near = wheels.nearest(pin.version or wheels.versions[0])
-        sentence = f"{_named(pin)} has no wheel for {self._where()}"
-        return self._defect("CL103", pin, sentence, fix=_alternatives(pin.name, near))
+        fix = _alternatives(pin.name, near)
+        glibc = wheels.oldest_glibc()
+        if glibc is None:
+            sentence = f"{_named(pin)} has no wheel for {self._where()}"
+            return self._defect("CL103", pin, sentence, fix=fix)
+        if self._target.assumes_glibc:
+            fix = f"`--glibc {glibc}` if the target has it{f', or {fix}' if fix else ''}"
+        sentence = f"{_named(pin)} has no wheel for {describe_glibc(self._target, glibc)}"
+        return self._defect("CL103", pin, sentence, fix=fix)
 
     def _cpu_by_default(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """A framework pin without a label that resolves to a CPU build on the package index."""
@@ -309,7 +318,7 @@ class SinglePinJudge:
         release_build = wheels.with_file(file)
         tags = wheel_tags(file)
         if tags is not None and self._target.tags().rank(tags) is None:
-            sentence = f"{file} is not for {self._where()}"
+            sentence = f"{file} is not for {describe_misfit(self._target, tags)}"
             return [self._defect("CL401", pin, sentence)], None
         if release_build is None:
             # A lockfile may name a file that is not in the matrix, of a version that is.
@@ -357,7 +366,7 @@ class SinglePinJudge:
     # -- words ----------------------------------------------------------------------------------
 
     def _where(self) -> str:
-        return f"{self._target.platform_label} with Python {self._target.python_text}"
+        return _with_python(self._target)
 
     def _facts_about(self, version: str, name: str, labels: Labels) -> Iterator[Fact]:
         """The facts outside the resolver's scope about a version with these labels."""
@@ -390,6 +399,16 @@ class SinglePinJudge:
             members=(pin.name,),
         )
         return PinConflict(finding, (pin,), target_dependent=finding.rule.target_dependent)
+
+
+def describe_misfit(target: Target, tags: str) -> str:
+    """Return a target, as a clause, by the part of it that rules out a wheel with these tags."""
+    glibc = oldest_glibc(target, [tags])
+    return describe_glibc(target, glibc) if glibc else _with_python(target)
+
+
+def _with_python(target: Target) -> str:
+    return f"{target.platform_label} with Python {target.python_text}"
 
 
 def _kind(label: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS
-from cudalock.targets.tags import fits_any
+from cudalock.targets.tags import fits_any, glibc_floor
 from cudalock.versions import (
     accepts,
     below_and_above,
@@ -101,6 +101,20 @@ class PinWheels:
             return False
         return fits_any(release_build.build.tags, self._tags)
 
+    def oldest_glibc(self) -> str | None:
+        """Return the oldest glibc that a reachable wheel for the target's Python and platform runs
+        on; None if there is no such wheel, or if it runs on any."""
+        return oldest_glibc(
+            self.target,
+            (
+                tags
+                for release_build in self.release_builds()
+                if self.is_reachable(release_build)
+                and accepts(release_build.build.python or "", self._python)
+                for tags in release_build.build.tags
+            ),
+        )
+
     def first(self, *tests: Callable[[ReleaseBuild], bool]) -> ReleaseBuild | None:
         """Return the first build that passes each test, of the newest version that has one."""
         return next(
@@ -150,6 +164,18 @@ def has_file(build: Build, version: str, file: str) -> bool:
         file.endswith(f"-{tags}.whl") and build.wheel(row).file(version, build.local) == file
         for row, tags in enumerate(build.tags)
     )
+
+
+def oldest_glibc(target: Target, tag_sets: Iterable[str]) -> str | None:
+    """Return the oldest glibc that one of several wheels, given by their tags, runs on.
+
+    Only wheels count whose Python and platform fit the target. None if there is none, or if the
+    tags of one promise nothing.
+    """
+    family = target.family_tags()
+    floors = [glibc_floor(tags) for tags in tag_sets if family.rank(tags) is not None]
+    known = [floor for floor in floors if floor is not None]
+    return f"2.{min(known)}" if known and len(known) == len(floors) else None
 
 
 def wheel_tags(file: str) -> str | None:

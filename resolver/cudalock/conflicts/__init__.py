@@ -8,18 +8,32 @@ query down to a minimal impossible part, :mod:`explanation` turns that into the 
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
 from cudalock.conflicts.no_wheel import source_only_steps
 from cudalock.conflicts.pin_reasons import PinExplainer, PinReasons
-from cudalock.conflicts.step import IndexTrouble, NoWheel, SourceOnly, Step, render
-from cudalock.conflicts.suggestions import Suggestion, suggest
-from cudalock.errors import NoSolution
+from cudalock.conflicts.step import (
+    FactSays,
+    GoalRequires,
+    IndexTrouble,
+    NoWheel,
+    SourceOnly,
+    Step,
+    TargetHas,
+    UnknownProject,
+    render,
+)
+from cudalock.conflicts.suggestions import Suggestion, find_newer_glibc, newer_glibcs, suggest
+from cudalock.errors import GaveUp, NetworkError, NoSolution
 from cudalock.matrix.sources import UNUSABLE
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
+from cudalock.targets import DEFAULT_GLIBC
+from cudalock.versions import version_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,13 +48,27 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     """Return the error to raise for a goal that has no solution on a target."""
     conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
-    requirements = ", ".join(goal.requirements) or "this goal"
     conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
-    sources = tuple(_sources(conflict.problem, {step for steps in conflicts for step in steps}))
-    refused = _refused(
-        conflict.problem, [*(step for steps in conflicts for step in steps), *sources]
+    newer_glibc = None
+    blamed = list(_blames_glibc(conflicts))
+    if blamed and target.assumes_glibc:
+        # What cannot be found out leaves the assumption as the reason, with its name.
+        with suppress(GaveUp, NetworkError):
+            newer_glibc = find_newer_glibc(goal, target, universe, max(blamed, key=version_order))
+            if newer_glibc is None:
+                newest = replace(target, glibc=newer_glibcs(target)[-1])
+                others = Conflict(Problem(goal, newest, universe, wide=True))
+                real = others.cores()
+                reasons = [CoreExplainer(others, core).steps() for core in real]
+                if _are_reasons(reasons):
+                    conflict, cores, conflicts = others, real, reasons
+    requirements = ", ".join(goal.requirements) or "this goal"
+    shown = {step for steps in conflicts for step in steps}
+    sources = tuple(_sources(conflict.problem, shown))
+    refused = _refused(conflict.problem, [*shown, *sources])
+    suggestions = tuple(
+        suggest(goal, target, universe, cores, refused=refused, newer_glibc=newer_glibc)
     )
-    suggestions = tuple(suggest(goal, target, universe, cores, refused))
     # The universe may report of a project what the steps of a core say already.
     lines = {render(step) for steps in conflicts for step in steps}
     troubles: tuple[Step, ...] = (
@@ -80,6 +108,25 @@ def _buildable(problem: Problem) -> set[str]:
         for name, refused in problem.refused_sources.items()
         if any(build.kind != UNUSABLE for build in refused.values())
     }
+
+
+def _are_reasons(conflicts: Iterable[Iterable[Step]]) -> bool:
+    """Whether an explanation says why, and not only what was asked or is not known."""
+    steps = [step for steps in conflicts for step in steps]
+    return any(not isinstance(step, GoalRequires) for step in steps) and not any(
+        isinstance(step, UnknownProject) for step in steps
+    )
+
+
+def _blames_glibc(conflicts: Iterable[Iterable[Step]]) -> Iterator[str]:
+    """The glibcs that the steps of an explanation say are needed; the default where none does."""
+    for step in (step for steps in conflicts for step in steps):
+        if isinstance(step, NoWheel) and "glibc" in step.parts:
+            yield step.glibc or DEFAULT_GLIBC
+        elif (isinstance(step, TargetHas) and step.part == "glibc") or (
+            isinstance(step, FactSays) and any(part.part == "glibc" for part in step.parts)
+        ):
+            yield DEFAULT_GLIBC
 
 
 __all__ = [

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cudalock.resolution.elements import LIBRARY_OPTIONS, TOOLKIT_OPTION, Element, ElementKind
+from cudalock.resolution.elements import (
+    LIBRARY_OPTIONS,
+    TARGET_GLIBC,
+    TOOLKIT_OPTION,
+    Element,
+    ElementKind,
+)
 from cudalock.resolution.minimal import minimal_conflict
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -39,11 +45,22 @@ class Core:
 class Conflict:
     """Finds the cores of an impossible goal. One wide network serves every query."""
 
-    def __init__(self, problem: Problem) -> None:
-        """`problem` is a wide one: only those tell which element rules a candidate out."""
+    def __init__(self, problem: Problem, *, is_closed: bool = False) -> None:
+        """`problem` is a wide one: only those tell which element rules a candidate out.
+
+        `is_closed` says that no index could add to what the problem has, so that "impossible" of
+        any part of it is the truth.
+        """
         self.problem = problem
         self.search = Search(problem)
-        self.elements = tuple(sorted(self._elements(), key=self._importance))
+        self._all = frozenset(self._elements())
+        self.elements = tuple(sorted(self._all, key=self._importance))
+        """those that a core is made of"""
+        # An assumption is no reason where there is a real one: without it the conflict is the same.
+        if is_closed and problem.target.assumes_glibc and TARGET_GLIBC in self._all:
+            real = tuple(element for element in self.elements if element != TARGET_GLIBC)
+            if not self.is_possible(real):
+                self.elements = real
 
     def _elements(self) -> Iterable[Element]:
         # A soft fact costs a warning and rules nothing out, so it is part of no conflict.
@@ -66,9 +83,14 @@ class Conflict:
         is_aside = kind == "fact" and matrix.fact(id).component not in central
         return _ORDER.index(kind), is_aside, element
 
+    @property
+    def ignored(self) -> frozenset[Element]:
+        """The elements that no core is made of: an assumption that changes nothing."""
+        return self._all.difference(self.elements)
+
     def is_possible(self, elements: Iterable[Element]) -> bool:
         """Return whether the query has a solution with only these elements."""
-        return self.search.is_possible(frozenset(self.elements).difference(elements))
+        return self.search.is_possible(self._all.difference(elements))
 
     def core(self, without: frozenset[Element] = frozenset()) -> Core | None:
         """Return a minimal core of the query less `without`; None where that has a solution."""
@@ -78,7 +100,7 @@ class Conflict:
         needed = set(minimal_conflict(candidates, self.is_possible))
         return Core(
             tuple(element for element in candidates if element in needed),
-            (self.search.elements | frozenset(self.elements)) - needed,
+            (self.search.elements | self._all) - needed,
         )
 
     def _unreachable_cores(self) -> list[Core]:

@@ -19,6 +19,7 @@ from cudalock.conflicts.step import (
     GoalWantsToolkit,
     MetadataRequires,
     NamedVersions,
+    NoWheel,
     PublishedBy,
     Step,
     TargetHas,
@@ -78,7 +79,11 @@ class CoreExplainer:
         self._problem = conflict.problem
         self._network = conflict.search.network
         self._core = core
-        self._dead_ends = DeadEnds(conflict.problem, is_single=len(core.elements) == 1)
+        self._dead_ends = DeadEnds(
+            conflict.problem,
+            is_single=len(core.elements) == 1,
+            ignored=conflict.ignored,
+        )
 
     def steps(self) -> tuple[Step, ...]:
         """Return the steps of the propagation that led to the conflict.
@@ -104,7 +109,12 @@ class CoreExplainer:
                 steps += self._dead_ends.path_from(id)
             elif kind == "option" and empty is None:
                 steps.append(self._option(id, ""))
-            elif kind == "target" and empty is None and not self._is_shown_by_glibc(id):
+            elif (
+                kind == "target"
+                and empty is None
+                and not self._is_shown_by_glibc(id)
+                and not any(isinstance(step, NoWheel) and id in step.parts for step in steps)
+            ):
                 steps.append(TargetHas(id, self._problem.target))
         steps += self._advice()
         return unique(steps)

@@ -8,22 +8,27 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.step import (
+    BuilderRejected,
     MetadataRequires,
     NamedVersions,
     NoSuchBuild,
     NoWheel,
+    PublishedBy,
     SourceOnly,
     Step,
     UnknownProject,
     Yanked,
 )
 from cudalock.matrix.sources import PURE, SourceState
+from cudalock.resolution.elements import BUILDERS_OPTION, EXCLUDE_NEWER_OPTION, ids_of
 from cudalock.resolution.model import Candidate
-from cudalock.targets.tags import minor_of
+from cudalock.targets.tags import glibc_floor, minor_of
 from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
 
 if TYPE_CHECKING:
+    from cudalock.resolution.elements import Element
     from cudalock.resolution.problem import Problem
+    from cudalock.targets import Target
 
 MOST_HOPS: Final = 4
 """Requirements on the path to a project without a wheel. A longer path is not a helpful reason."""
@@ -47,11 +52,14 @@ def source_only_steps(
 class DeadEnds:
     """Finds projects without a wheel, and the requirements that lead to them."""
 
-    def __init__(self, problem: Problem, *, is_single: bool) -> None:
+    def __init__(
+        self, problem: Problem, *, is_single: bool, ignored: frozenset[Element] = frozenset()
+    ) -> None:
         """`is_single`: one requirement is impossible by itself, so that its newest release shows
-        why as well as all of them."""
+        why as well as all of them. `ignored` are elements that are no reason."""
         self._problem = problem
         self._is_single = is_single
+        self._ignored = ignored
         self._dead_ends: dict[tuple[str, str, int, frozenset[str]], tuple[Step, ...] | None] = {}
 
     def never_installable(self, component: str, text: str) -> Iterator[Step]:
@@ -139,17 +147,32 @@ class DeadEnds:
     def _first_at(self, name: str, version: str) -> Candidate | None:
         """The first candidate of a version that the target and the options allow."""
         for candidate in self._problem.candidates_at(name, version):
-            if next(iter(self._problem.missed_filters(candidate)), None) is None:
+            if not any(self._missed(candidate)):
                 return candidate
         return None
 
+    def _missed(self, candidate: Candidate) -> Iterator[frozenset[Element]]:
+        """The sets of elements that rule a candidate out, those apart that are no reason."""
+        missed = self._problem.missed_filters(candidate)
+        return (elements for elements in missed if self._ignored.isdisjoint(elements))
+
     def _not_for_target(self, name: str, versions: list[str]) -> tuple[Step, ...] | None:
-        """That no wheel of these versions is for the target; None for no versions."""
+        """Why no wheel of these versions can be had; None for no versions."""
         if not versions:
             return None
-        lost = [Candidate(name, version) for version in versions]
-        glibc = ("glibc",) if self._problem.target.glibc else ()
-        return (self.no_wheel(name, lost, ["platform", "python", *glibc]),)
+        lost = [
+            candidate
+            for version in versions
+            for candidate in self._problem.candidates_at(name, version)
+        ]
+        elements = _fewest([list(self._missed(candidate)) for candidate in lost])
+        if EXCLUDE_NEWER_OPTION in elements:
+            return (PublishedBy(str(self._problem.goal.exclude_newer)),)
+        if BUILDERS_OPTION in elements:
+            return (BuilderRejected(name, self._problem.goal.builders),)
+        parts = sorted(ids_of(elements, "target")) or ["platform", "python"]
+        lost = lost or [Candidate(name, version) for version in versions]
+        return (self.no_wheel(name, lost, parts),)
 
     def _dead_requirement(
         self, candidate: Candidate, hops: int, extras: frozenset[str]
@@ -177,9 +200,34 @@ class DeadEnds:
 
     def no_wheel(self, component: str, lost: list[Candidate], parts: list[str]) -> NoWheel:
         """Return the step that candidates have no wheel for these parts of the target."""
+        target = self._problem.target
         pythons = _pythons(lost) if parts == ["python"] else ()
+        glibc = _oldest_glibc(lost, target) if "glibc" in parts else None
         releases = NamedVersions.of(component, lost)
-        return NoWheel(releases, self._problem.target, tuple(parts), pythons)
+        return NoWheel(releases, target, tuple(parts), pythons, glibc)
+
+
+def _fewest(options: list[list[frozenset[Element]]]) -> frozenset[Element]:
+    """The fewest elements that rule out every candidate, by the sets that rule out each."""
+    every = {elements for sets in options for elements in sets}
+    for elements in sorted(every, key=lambda elements: (len(elements), sorted(elements))):
+        if all(any(missed <= elements for missed in sets) for sets in options):
+            return elements
+    return frozenset(element for sets in options for element in min(sets, key=len, default=()))
+
+
+def _oldest_glibc(candidates: list[Candidate], target: Target) -> str | None:
+    """The oldest glibc that a wheel of these candidates runs on, whose other tags fit a target."""
+    tags = target.family_tags()
+    wheels = [
+        wheel
+        for candidate in candidates
+        if candidate.build
+        for wheel in candidate.build.tags
+        if tags.rank(wheel) is not None
+    ]
+    floors = [floor for wheel in wheels if (floor := glibc_floor(wheel)) is not None]
+    return f"2.{min(floors)}" if floors else None
 
 
 def _pythons(candidates: list[Candidate]) -> tuple[int, ...]:

@@ -166,13 +166,15 @@ class PinRequires:
 class NoWheel:
     """NamedVersions without a wheel for some parts of the target.
 
-    `pythons` are the minor versions of CPython 3 that there are wheels for, where that is told.
+    `pythons` are the minor versions of CPython 3 that there are wheels for, and `glibc` the oldest
+    that there is one for, where these are told.
     """
 
     releases: NamedVersions
     target: Target
     parts: tuple[str, ...]
     pythons: tuple[int, ...] = ()
+    glibc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +357,8 @@ def _source_only(step: SourceOnly) -> str:
 
 def _target_has(step: TargetHas) -> str:
     target = step.target
+    if step.part == "glibc" and target.assumes_glibc:
+        return f"the target is assumed to have glibc {target.glibc}"
     by_part = {
         "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
         "driver": f"the target's driver is {target.driver}",
@@ -384,11 +388,19 @@ def _no_wheel(step: NoWheel) -> str:
     if step.parts == ("python",):
         only = f": only for Python {_python_span(step.pythons)}" if step.pythons else ""
         return f"{step.releases} has no wheel for Python {target.python_text}{only}"
+    if "glibc" in step.parts:
+        return f"{step.releases} has no wheel for {describe_glibc(target, step.glibc)}"
     where = target.platform_label
     if step.parts != ("platform",):
-        is_glibc = "glibc" in step.parts
-        where += f" with glibc {target.glibc}" if is_glibc else f" with Python {target.python_text}"
+        where += f" with Python {target.python_text}"
     return f"{step.releases} has no wheel for {where}"
+
+
+def describe_glibc(target: Target, needed: str | None) -> str:
+    """Return a Linux target whose glibc is too old, as a clause, with the oldest that will do."""
+    assumed = " (assumed)" if target.assumes_glibc else ""
+    only = f": only for glibc {needed} or newer" if needed else ""
+    return f"{target.platform_label} with glibc {target.glibc}{assumed}{only}"
 
 
 def _python_span(minors: tuple[int, ...]) -> str:

@@ -21,6 +21,8 @@ from cudalock.resolution.elements import (
     Element,
     ids_of,
 )
+from cudalock.resolution.find import find
+from cudalock.resolution.machine import glibc_needed
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
@@ -77,25 +79,61 @@ def suggest(
     target: Target,
     universe: Universe,
     cores: Sequence[Core],
+    *,
     refused: Sequence[str] = (),
+    newer_glibc: str | None = None,
 ) -> list[Suggestion]:
     """Return at most three changes that help, the smallest first; pairs where one is not enough.
 
     What the user left to defaults comes first: stating it costs nothing. `cores` are those of the
-    goal on the target, `refused` the projects whose source distributions are not built.
+    goal on the target, `refused` the projects whose source distributions are not built, and
+    `newer_glibc` one with which the goal has a solution, if one is known.
     """
-    advisor = Advisor(universe)
+    advisor = Advisor(universe, newer_glibc=newer_glibc)
     suggestions = [*advisor.about_sources(goal, target, refused)]
     suggestions = (suggestions + advisor.suggest(goal, target, cores))[:SHOWN]
     return [suggestion._replace(flags=universe.flags) for suggestion in suggestions]
 
 
+def find_newer_glibc(
+    goal: Goal, target: Target, universe: Universe, needed: str | None
+) -> str | None:
+    """Return a glibc with which a goal has a solution, in place of the assumed one; None for none.
+
+    That is the one `needed` by the explanation, or else the oldest usual one. Raises GaveUp and
+    NetworkError.
+    """
+    newer = newer_glibcs(target)
+    # Each may take an index to tell: the newest tells whether any will do.
+    for glibc in dict.fromkeys((needed if needed in newer else newer[-1], newer[-1])):
+        resolution = find(goal, replace(target, glibc=glibc), universe)
+        if resolution is None:
+            continue
+        if glibc == needed or universe.is_open:
+            return glibc if glibc == needed else glibc_needed(resolution) or glibc
+        return next(
+            older
+            for older in newer
+            if older == glibc or find(goal, replace(target, glibc=older), universe) is not None
+        )
+    return None
+
+
+def newer_glibcs(target: Target) -> list[str]:
+    """Return the usual glibcs that are newer than a target's, the oldest first."""
+    if target.glibc is None:
+        return []
+    assumed = parse_version(target.glibc)
+    return [glibc for glibc in GLIBCS if parse_version(glibc) > assumed]
+
+
 class Advisor:
     """Tries changes of goals and targets with one matrix."""
 
-    def __init__(self, universe: Universe) -> None:
+    def __init__(self, universe: Universe, *, newer_glibc: str | None = None) -> None:
         self._universe = universe
         self._matrix = universe.matrix
+        self._newer_glibc = newer_glibc
 
     def suggest(self, goal: Goal, target: Target, cores: Sequence[Core]) -> list[Suggestion]:
         """Return the first suggestion of each group, as `suggest` describes."""
@@ -133,13 +171,17 @@ class Advisor:
         # From what costs the user nothing (a default, a detected GPU) to what costs most (a project
         # less). One change has to fix every core, so those of the first are enough to try.
         elements = cores[0].elements
+        if self._newer_glibc is not None:
+            yield iter([_on_glibc(goal, target, self._newer_glibc)])
         if len(target.gpus) > 1 and TARGET_GPU in elements:
             yield self._solved(_for_one_gpu(goal, target))
         unstated = {part for part in ("python", "platform") if part not in target.stated}
         if unstated and any(part in elements for part in UNSTATED_PARTS):
             yield self._solved(_targets(goal, target, unstated))
-        if TARGET_GLIBC in elements and "glibc" not in target.stated:
-            yield self._solved(_newer_glibcs(goal, target))
+        is_stated = "glibc" in target.stated or self._newer_glibc is not None
+        if TARGET_GLIBC in elements and not is_stated:
+            newer = (_on_glibc(goal, target, glibc) for glibc in newer_glibcs(target))
+            yield self._solved(newer)
         yield self._solved(_without_own_machine(goal, target, elements))
         for text in ids_of(elements, "goal"):
             if parse_requirement(text).specifier:
@@ -310,11 +352,8 @@ def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion
             yield Suggestion(where, goal, other)
 
 
-def _newer_glibcs(goal: Goal, target: Target) -> Iterator[Suggestion]:
-    """Linux with a newer glibc than the default."""
-    for glibc in GLIBCS:
-        if target.glibc and parse_version(glibc) > parse_version(target.glibc):
-            yield Suggestion(f"with glibc {glibc}", goal, replace(target, glibc=glibc))
+def _on_glibc(goal: Goal, target: Target, glibc: str) -> Suggestion:
+    return Suggestion(f"with glibc {glibc}", goal, replace(target, glibc=glibc))
 
 
 def _without_own_machine(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.lock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin, ReplacedRequirement
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
-from cudalock.targets.tags import glibc_floor
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -259,49 +259,17 @@ def _sentence(row: ReplacedRequirement) -> str:
 
 
 def _needs(resolution: Resolution) -> Iterator[str]:
-    bounds = _machine_bounds(resolution)
+    bounds = machine_bounds(resolution)
     # Several pins may each need a driver; the highest floor is enough for all.
-    drivers = list(_lower_bounds(bounds["driver"]))
+    drivers = list(lower_bounds(bounds["driver"]))
     if drivers:
         yield f"driver >= {max(drivers, key=parse_version)}"
-    if resolution.target.is_linux:
-        libcs = [*_lower_bounds(bounds["glibc"]), *_glibcs_of_wheels(resolution)]
-        if libcs:
-            yield f"glibc >= {max(libcs, key=parse_version)}"
+    glibc = glibc_needed(resolution, bounds["glibc"])
+    if glibc is not None:
+        yield f"glibc >= {glibc}"
     gpus = _gpu_range(bounds["gpu"], resolution.matrix.gpus.capabilities)
     if gpus and resolution.target.accelerators:
         yield gpus
-
-
-def _machine_bounds(resolution: Resolution) -> dict[str, list[tuple[str, ...]]]:
-    """Return the specifiers that facts about the pins set for the machine, by virtual component.
-
-    Those of one tuple are alternatives: a machine has to be in one of them.
-    """
-    problem = Problem(resolution.goal, resolution.target, resolution.universe)
-    bounds: dict[str, list[tuple[str, ...]]] = {"driver": [], "glibc": [], "gpu": []}
-    for requirement in problem.machine_requirements(
-        [*resolution.pins.values(), *resolution.virtual_candidates]
-    ):
-        if requirement.name in bounds:
-            bounds[requirement.name].append(requirement.specifiers)
-    return bounds
-
-
-def _lower_bounds(bounds: list[tuple[str, ...]]) -> Iterator[str]:
-    for specifiers in bounds:
-        for specifier in specifiers:
-            for clause in specifier_set(specifier):
-                if clause.operator == ">=":
-                    yield clause.version
-
-
-def _glibcs_of_wheels(resolution: Resolution) -> Iterator[str]:
-    """Yield for each pin the oldest glibc that a tag of the chosen wheel promises to run on."""
-    for candidate in resolution.pins.values():
-        floor = glibc_floor(candidate.wheel.tags) if candidate.wheel else None
-        if floor is not None:
-            yield f"2.{floor}"
 
 
 def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:

@@ -6,7 +6,8 @@ environment or file changes about that, :mod:`network` and :mod:`propagation` st
 take part in no answer, :mod:`cost` says what is better, :mod:`choices` translates the rest into
 choices, which :mod:`provider` lets resolvelib settle and, where that meets dead ends,
 :mod:`pinning` by learned :mod:`clauses`. :mod:`search` walks it all from the best on.
-:mod:`unreachable` sees beforehand what no search would find.
+:mod:`unreachable` sees beforehand what no search would find, and :mod:`machine` says what a
+resolution needs of the machine.
 
 The values are in :mod:`model`, the parts of a query in :mod:`elements`. What makes it quick:
 :mod:`bulk` asks of a whole domain at once, :mod:`wheels` leaves out beforehand what fits no build

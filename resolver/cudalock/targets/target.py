@@ -142,7 +142,7 @@ class Target:
     def flags(self) -> list[str]:
         """Return the command-line flags that state this target in full, in a fixed order."""
         flags = ["--python", self.python_text, "--platform", self._platform_flag]
-        if self.is_linux and self.glibc not in (None, DEFAULT_GLIBC):
+        if self.is_linux and not self.assumes_glibc:
             flags += ["--glibc", str(self.glibc)]
         for gpu in self.gpus:
             flags += ["--gpu", gpu]
