@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
-from cudalock.versions import accepts, canonical
+from cudalock.versions import accepts, canonical, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -315,7 +315,7 @@ _NO_MODULE: Final = re.compile(
 )
 _FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
-_NUMBER: Final = r"\d+(?:\.\d+)*(?:[.+\w]*\w)?"
+_NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*(?:[.+\w]*\w)?"
 _REQUIRED: Final = re.compile(
     rf"(?P<name>[A-Za-z][\w.-]*) ?(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}"
     rf"(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*) is required\b.*?\bfound (?:[A-Za-z][\w.-]*==)?"
@@ -331,7 +331,7 @@ _BUT_HAVE: Final = re.compile(
     r" but you(?:'ll)? have (?:[\w.-]+ )(?P<found>[\w.+!]+)"
 )
 _DEPENDS: Final = re.compile(
-    r"(?P<who>[\w.-]+) (?P<who_version>\d[\w.+!]*) depends on (?P<name>[\w.-]+)"
+    r"(?P<who>[\w.-]+) (?P<who_version>[0-9][\w.+!]*) depends on (?P<name>[\w.-]+)"
     r"(?P<specifier>[<>=!~][^\s;]*)"
 )
 _REQUESTED: Final = re.compile(r"The user requested (?P<name>[\w.-]+)==(?P<version>[\w.+!]+)")
@@ -349,8 +349,8 @@ _UV: Final = re.compile(
     r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
 )
 _ARCHIVE: Final = re.compile(
-    r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.+!]*?)"
-    r"\.(?:tar\.gz|zip)"
+    r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)"
+    r"-(?P<version>[0-9][\w.+!]*?)\.(?:tar\.gz|zip)"
 )
 _COLLECTING: Final = re.compile(r"^\s*Collecting (?P<name>[A-Za-z0-9][\w-]*)")
 _TREE: Final = re.compile(r"Obtaining file://\S*/(?P<name>[A-Za-z][\w-]*)")
@@ -370,7 +370,7 @@ _SYMBOL: Final = re.compile(
     r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
     r" (?P<symbol>_?_Z\w+)"
 )
-_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1\d)\S*: cannot open")
+_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1[0-9])\S*: cannot open")
 _PROCEDURE: Final = "The specified procedure could not be found"
 """What Windows says of a missing symbol."""
 _FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tensor)")
@@ -648,7 +648,7 @@ class _StatementReader:
 def _excludes(specifier: str, version: str) -> bool:
     """Return whether a version is outside of a specifier; not for what cannot be read."""
     try:
-        return not SpecifierSet(specifier).contains(Version(version), prereleases=True)
+        return not specifier_set(specifier).contains(parse_version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
 
@@ -656,7 +656,7 @@ def _excludes(specifier: str, version: str) -> bool:
 def is_version(text: str) -> bool:
     """Return whether a text is a PEP 440 version."""
     try:
-        Version(text)
+        parse_version(text)
     except InvalidVersion:
         return False
     return True

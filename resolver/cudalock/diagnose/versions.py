@@ -6,11 +6,17 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.versions import canonical, leading_name, parse_requirement
+from cudalock.versions import (
+    canonical,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,20 +41,20 @@ _HAS: Final = re.compile(r"\(you have ([^\s()]+)\)")
 _FOUND: Final = re.compile(r"\(([^\s()]+)\)\s*$")
 
 _VERSION: Final = (
-    r"\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?(?:\.?post\d+)?(?:\.?dev\d+)?"
+    r"[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc)[0-9]+)?(?:\.?post[0-9]+)?(?:\.?dev[0-9]+)?"
     r"(?:\+[A-Za-z0-9]+(?:[._][A-Za-z0-9]+)*)?"
 )
 _PAIR: Final = re.compile(
     r"(?<![\w.+-])(?P<name>[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*?)"
     r"(?P<between>==['\"]?|(?:\.__version__)?['\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
-    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=\d))"
-    rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.\d)"
+    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
+    rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.[0-9])"
 )
 _BOUND: Final = re.compile(
     r"(?<![^\s:])(?P<who>[\w.+-]+) requires? (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[\w,-]*\])? ?"
     r"\(?(?P<specifier>(?:[<>=!~]=?=? ?[\w.*+]+)(?:, ?[<>=!~]=?=? ?[\w.*+]+)*)"
 )
-_BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): (\d{1,2}\.\d|none)")
+_BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): ([0-9]{1,2}\.[0-9]|none)")
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
 
@@ -245,7 +251,7 @@ def _trust(line: str, match: re.Match[str]) -> int:
 
 def _is_specifier(text: str) -> bool:
     try:
-        SpecifierSet(text)
+        specifier_set(text)
     except InvalidSpecifier:
         return False
     return True
@@ -253,7 +259,7 @@ def _is_specifier(text: str) -> bool:
 
 def _is_version(text: str) -> bool:
     try:
-        Version(text)
+        parse_version(text)
     except InvalidVersion:
         return False
     return True

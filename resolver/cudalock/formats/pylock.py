@@ -28,7 +28,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded
-from cudalock.versions import parse_marker
+from cudalock.versions import parse_marker, parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,7 +95,6 @@ def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand,
 def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None = None) -> Pylock:
     """Return the document of packaging. Raises as `render` does."""
     from packaging.pylock import Pylock
-    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
@@ -107,7 +106,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
         environments=[
             parse_marker(marker) for marker in dict.fromkeys(map(full_marker, lock.targets))
         ],
-        requires_python=SpecifierSet(requires_python(lock.targets)),
+        requires_python=specifier_set(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
         tool={"cudalock": _facts(lock)},
@@ -168,7 +167,7 @@ def _package(
     folder: str | None,
 ) -> Package:
     from packaging.pylock import Package, PackageArchive
-    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.utils import canonicalize_name
 
     wheel = pin.wheel
     where: dict[str, Any] = {}
@@ -185,7 +184,7 @@ def _package(
         where["index"] = indexes[wheel.index]
     return Package(
         name=canonicalize_name(pin.name),
-        version=parse_wheel_filename(wheel.file)[1],
+        version=parse_wheel_name(wheel.file)[1],
         marker=parse_marker(pin.marker) if pin.marker else None,
         dependencies=list(_dependencies(pin, lock)) or None,
         tool=_package_tool(pin, folder),
@@ -231,7 +230,6 @@ def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
 
 def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
     """Yield the packages that a pin requires, with what distinguishes pins of one name."""
-    from packaging.utils import parse_wheel_filename
 
     here = set(targets_of(pin, lock))
     for name in pin.requires:
@@ -242,7 +240,7 @@ def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
             elif here & set(targets_of(other, lock)):
                 dependency = {
                     "name": name,
-                    "version": str(parse_wheel_filename(other.wheel.file)[1]),
+                    "version": str(parse_wheel_name(other.wheel.file)[1]),
                 }
                 if (
                     other.marker

@@ -50,7 +50,7 @@ def last_commit(root: Path, files: Sequence[Path]) -> str | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     day = done.stdout.strip()
-    return day if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
+    return day if re.fullmatch(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]", day) else None
 
 
 def commit_day(root: Path, files: Sequence[Path]) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Declared
 
 _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
-_BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
+_BUILD_CUDA: Final = re.compile(r"cuda_?([0-9]{2}\.?[0-9])")
 
 
 class FileRead(NamedTuple):
@@ -315,7 +315,7 @@ class _Reading:
 
     def _take_conda(self, declared: Declared, origin: str) -> bool:
         known = self.rules.conda.get(declared.name)
-        version = re.search(r"\d+\.\d+", declared.specifier)
+        version = re.search(r"[0-9]+\.[0-9]+", declared.specifier)
         if known is not None and known.means == CUDA.name and version:
             self._hint(CUDA.name, version[0], origin, "environment", None)
             return False

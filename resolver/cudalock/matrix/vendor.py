@@ -109,7 +109,7 @@ class Gpus:
     def find(self, text: str) -> str | None:
         """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known."""
         plain = _plain(text)
-        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
+        capability = re.fullmatch(r"(?:sm|cc|compute)?([0-9]{1,2})\.?([0-9])", plain)
         if capability:
             dotted = f"{capability[1]}.{capability[2]}"
             return dotted if dotted in self.capabilities else None
@@ -117,7 +117,7 @@ class Gpus:
 
     def _find_number(self, plain: str) -> str | None:
         """Return the capability of the GPUs that a number alone may mean, `3090`, if it is one."""
-        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
+        if not re.fullmatch(r"[0-9]{4}(?:ti|super)*", plain):
             return None
         capabilities = {
             capability
@@ -153,10 +153,10 @@ class Distributions:
         """
         plain = re.sub(r"[\s_-]", "", text.lower())
         # A point release has the glibc of its release: `ubuntu22.04.3`.
-        plain = re.sub(r"(?<=\d)(\.\d\d)\.\d+$", r"\1", plain)
+        plain = re.sub(r"(?<=[0-9])(\.[0-9][0-9])\.[0-9]+$", r"\1", plain)
         if not plain[:1].isalpha():
             return None
-        with_release = re.compile(rf"{re.escape(plain)}[\d.]+")
+        with_release = re.compile(rf"{re.escape(plain)}[0-9.]+")
         releases = [name for name in self._glibc_by_name if with_release.fullmatch(name)]
         if releases:
             raise BadTarget(
@@ -186,4 +186,4 @@ def _is_named(text: str, name: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cudalock.projects.syntax.text import Text
 
 _VERSION: Final = re.compile(
-    r"^[ \t]*(?:c?python-?|cp)?(3\.\d+(?:\.\d+)?t?)(?=[ \t\r]*(?:#|$))", re.M
+    r"^[ \t]*(?:c?python-?|cp)?(3\.[0-9]{1,2}(?:\.[0-9]{1,3})?t?)(?=[ \t\r]*(?:#|$))", re.M
 )
 
 
