@@ -6,24 +6,29 @@ Windows' rules are tables of what Windows makes of a name, a path or a variable,
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from cudalock import files
 from cudalock.cli import main
 from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
+from cudalock.indexes import client
+from cudalock.versions import parse_marker, parse_requirement, parse_version, specifier_set
 from tests.files import write
 from tests.paths import RESOLVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PACKAGE = RESOLVER / "cudalock"
 
@@ -283,3 +288,350 @@ def test_a_file_that_a_virus_scanner_holds_is_replaced_a_moment_later(
     refused = iter([PermissionError(13, "read-only")])
     with pytest.raises(PermissionError):
         files.replace_patiently(write(source), target, "posix")
+
+
+# -- numbers and digits ---------------------------------------------------------------------------
+
+LONG = "9" * 5_000
+"""Python refuses to convert it."""
+
+NUMBERS = {
+    "long": LONG,
+    "long part": f"2.{LONG}",
+    "full width": "\uff12.\uff15.\uff11",
+    "superscript": "2.5\u00b2",
+    "long path": "x/" * 5_000,
+    "surrogate": "2.5\udcff",
+}
+"""Texts for an option, each of a kind that once ended in an internal error."""
+
+
+def options() -> list[tuple[str, str]]:
+    """`(command, option)` for each option of each command that takes a text."""
+    context = click.Context(main)
+    found = []
+    commands: list[tuple[str, click.Command]] = []
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            inner = click.Context(command)
+            commands += [
+                (f"{name} {sub}", one)
+                for sub in command.list_commands(inner)
+                if (one := command.get_command(inner, sub)) is not None
+            ]
+        else:
+            commands.append((name, command))
+    for name, command in commands:
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not (parameter.is_flag or parameter.count):
+                found.append((name, max(parameter.opts, key=len)))
+    return found
+
+
+GOALS = {
+    "solve": ["torch"],
+    "explain": ["torch"],
+    "why-not": ["torch==2.5.1", "flash-attn"],
+    "check": ["-"],
+    "diagnose": ["-"],
+    "fetch": ["lock.txt", "-d", "wheels"],
+    "matrix show": ["torch"],
+}
+LEFT_OUT = {"matrix update", "matrix export"}
+"""Commands that would ask the network, or write pages for minutes."""
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [pair for pair in options() if pair[0] not in LEFT_OUT],
+    ids=lambda text: text.replace(" ", "-"),
+)
+def test_no_text_for_an_option_is_an_internal_error(
+    command: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(client, "BACK_OFF", 0)
+    write(tmp_path / "requirements.txt", "torch==2.5.1\n")
+    write(tmp_path / "lock.txt", "six==1.17.0 --hash=sha256:" + "0" * 64 + "\n")
+    words = [*command.split(), *GOALS.get(command, [])]
+    network = {"fetch"}
+    for kind, text in NUMBERS.items():
+        offline = ["--index-url", "http://127.0.0.1:9/"] if command in network else []
+        result = run(*words, *offline, option, text, stdin="torch==2.5.1\n")
+        assert result.exit_code in (0, 1, 2, 3), f"{option} {kind}: {result.output}"
+
+
+TEXTS = [
+    f"torch=={LONG}",
+    f"torch>={LONG}",
+    f"torch=={LONG}.*",
+    f"torch==2.5.1+{LONG}",
+    f"torch==2.5.1; python_version > '{LONG}'",
+    f"torch[{LONG}]==2.5.1",
+    f"https://127.0.0.1:9/torch-{LONG}-py3-none-any.whl",
+    f"torch @ https://127.0.0.1:9/torch-{LONG}-cp311-cp311-win_amd64.whl",
+    "torch==\uff12.\uff15",
+    "torch==2.5.1; python_version > '\uff13'",
+    "torch==2.5.1; " + "(" * 3_000 + "python_version > '3'" + ")" * 3_000,
+    f"flash-attn {LONG}",
+    f"torch 2.5.1 on macos {LONG}",
+    f"torch on glibc 2.{LONG}",
+    f"torch py3.{LONG}",
+    f"torch cu{LONG}",
+    f"torch cuda {LONG}",
+    f"rtx {LONG}",
+    f"torch driver {LONG}",
+    "torch py\uff13.\uff11\uff11",
+    "torch cu\uff11\uff12\uff14",
+    "\u212a \u0131 \u017f",
+]
+
+
+def test_no_text_of_a_setting_is_an_internal_error_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ('"a\\u0000"', '["\\u0000"]', LONG, '"' + LONG + '"', "1979-05-27", "nan"):
+        for key in ("matrix", "python", "torch", "builders", "gpu", "exclude-newer"):
+            write(tmp_path / "pyproject.toml", f"[tool.cudalock]\n{key} = {text}\n")
+            result = run("solve", "torch", "--offline")
+            assert result.exit_code in (0, 1, 2), f"{key} = {text[:20]}: {result.output[-500:]}"
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_no_number_in_a_goal_or_a_file_is_an_internal_error(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = f"torch==2.5.1\n{text}\n"
+    write(tmp_path / "requirements.txt", lines)
+    write(
+        tmp_path / "project" / "pyproject.toml",
+        f'[project]\nname = "x"\nversion = "1"\ndependencies = [{text!a}]\n'.replace("\\x00", ""),
+    )
+    for words in (
+        ["solve", text, "--offline", "--platform", "linux", "--python", "3.11"],
+        ["explain", text, "--platform", "linux", "--python", "3.11"],
+        ["why-not", "torch==2.5.1", text],
+        ["check", "requirements.txt"],
+        ["check", "project/pyproject.toml"],
+        ["solve", "-r", "requirements.txt", "--offline"],
+        ["diagnose", "-"],
+        ["generate", "project", "--offline"],
+    ):
+        result = run(*words, stdin=lines)
+        assert result.exit_code in (0, 1, 2, 3), f"{words}: {result.output[-500:]}"
+
+
+DOCUMENTS = {
+    "pylock.toml": [
+        f'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "torch"\nversion = "{LONG}"',
+        f'lock-version = "1.0"\ncreated-by = "x"\nx = {LONG}',
+        "a = " + "[" * 10_000,
+        "[" + "a." * 10_000 + "a]",
+    ],
+    "pyproject.toml": [
+        f'[project]\nname = "x"\nrequires-python = ">={LONG}"\ndependencies = ["torch"]',
+        f"[project]\nname = {LONG}",
+        f"[tool.poetry.dependencies]\npython = '^{LONG}'\ntorch = '^{LONG}'\nx = '~\uff11'",
+        "[tool.uv]\na = " + "{a=" * 5_000,
+    ],
+    "uv.lock": [
+        f'version = {LONG}\n[[package]]\nname = "torch"\nversion = "{LONG}"',
+        f'requires-python = ">={LONG}"\n[[package]]\nname = "torch"\nversion = "\uff12"',
+    ],
+    "poetry.lock": [
+        f'[[package]]\nname = "torch"\nversion = "{LONG}"\n[metadata]\npython-versions="^{LONG}"'
+    ],
+    "environment.yml": [
+        f"dependencies:\n - python={LONG}\n - pytorch={LONG}\n - pip:\n   - torch=={LONG}",
+        f"dependencies: {LONG}",
+        "dependencies: " + "[" * 5_000,
+        "a: &a [*a, *a]\ndependencies: *a",
+    ],
+    "Pipfile": [f'[packages]\ntorch = "=={LONG}"'],
+    "Pipfile.lock": ["[" * 100_000, f'{{"default": {{"torch": {{"version": "=={LONG}"}}}}}}', LONG],
+    "setup.cfg": [f"[options]\npython_requires = >={LONG}\ninstall_requires =\n  torch=={LONG}"],
+    "setup.py": [
+        f"from setuptools import setup\nsetup(install_requires=['torch=={LONG}'])",
+        f"x = {LONG}",
+        "x = " + "(" * 5_000,
+        "x = " + "-" * 50_000 + "1",
+    ],
+    "Dockerfile": [f"FROM nvidia/cuda:{LONG}\nRUN pip install torch=={LONG}"],
+    "requirements.txt": [f"--index-url https://[\ntorch=={LONG} --hash=sha256:{LONG}\n-r {LONG}"],
+    ".python-version": [LONG, f"3.{LONG}", "\uff13.11", "3.11." + LONG],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [(name, number) for name, texts in DOCUMENTS.items() for number in range(len(texts))],
+)
+def test_no_number_or_nesting_in_a_file_is_an_internal_error(
+    name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, DOCUMENTS[name][number] + "\n")
+    for words in (
+        ["check", name],
+        ["check"],
+        ["generate", ".", "--offline"],
+        ["solve", "torch", "--offline"],
+        ["fetch", name, "-d", "wheels", "--index-url", "http://127.0.0.1:9/"],
+        ["solve", "-r", name, "--offline"],
+        ["solve", "torch", "--offline", "-o", name],
+    ):
+        result = run(*words)
+        assert result.exit_code in (0, 1, 2, 3), f"{words}: {result.output[-500:]}"
+
+
+DEEP = "(" * 5_000 + "python_version > '3'" + ")" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "reason"),
+    [
+        (parse_version, LONG, "long"),
+        (specifier_set, f"=={LONG}", "long"),
+        (parse_requirement, f"x=={LONG}", "long"),
+        (parse_requirement, f"x; python_version > '{LONG}'", "long"),
+        (parse_marker, f"python_version > '{LONG}'", "long"),
+        (parse_requirement, f"x; {DEEP}", "nested"),
+        (parse_marker, DEEP, "nested"),
+    ],
+    ids=range(7),
+)
+def test_what_packaging_would_fail_at_later_is_refused_where_it_is_read(
+    parse: Callable[[str], object], text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse(text)
+
+
+PARSERS = {
+    *("Version", "SpecifierSet", "Specifier", "Requirement", "Marker"),
+    *("parse_wheel_filename", "parse_sdist_filename"),
+}
+
+
+def test_versions_and_their_like_are_parsed_in_one_place() -> None:
+    """There numbers are bounded. A constant is no text from outside."""
+    faults = []
+    for name, tree in trees():
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("packaging.")
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                is_constant = all(isinstance(word, ast.Constant) for word in node.args)
+                if node.func.id in PARSERS & imported and not is_constant:
+                    faults.append(f"{name}:{node.lineno} {node.func.id}")
+    allowed = {"versions.py": 4, "indexes/rows.py": 1}
+    """What the functions themselves call, and the file names of source distributions."""
+    counts = Counter(fault.partition(":")[0] for fault in faults)
+    assert counts == allowed, faults
+
+
+def test_digits_in_patterns_are_those_of_ascii() -> None:
+    r"""`\d` accepts the digits of every script, and what they write is no version."""
+    faults = [
+        f"{name}:{node.lineno}"
+        for name, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\\d" in node.value
+    ]
+    assert not faults
+
+
+# -- pipes, devices and names ---------------------------------------------------------------------
+
+NAMED_FILES = {
+    "check": ["check", "{}"],
+    "requirements": ["solve", "torch", "-r", "{}", "--offline"],
+    "constraints": ["solve", "torch", "-c", "{}", "--offline"],
+    "fetch": ["fetch", "{}", "-d", "wheels"],
+    "diagnose": ["diagnose", "{}"],
+    "doctor": ["doctor", "--lock", "{}", "--python", sys.executable],
+    "python": ["solve", "torch", "--python", "{}", "--offline"],
+    "generate": ["generate", "{}", "--offline"],
+    "activate": ["activate", "--python", "{}"],
+}
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("case", NAMED_FILES)
+@pytest.mark.parametrize("name", ["pipe.txt", "uv.lock", "/dev/tty", "/dev/zero"])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
+    case: str, name: str, tmp_path: Path
+) -> None:
+    if not name.startswith("/"):
+        os.mkfifo(tmp_path / name)
+    words = [word.replace("{}", name) for word in NAMED_FILES[case]]
+    command = [sys.executable, "-m", "cudalock", *words]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode in (1, 2), ended.stderr.decode()
+    assert b"Traceback" not in ended.stderr
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", ".python-version", "runtime.txt", ".gitmodules", "requirements.txt"]
+)
+@pytest.mark.parametrize(
+    "words", [["solve", "torch", "--offline"], ["generate", "--offline"], ["check"]], ids=" ".join
+)
+def test_nor_one_in_the_repository(name: str, words: list[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    command = [sys.executable, "-m", "cudalock", *words]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode in (0, 1, 2), ended.stderr.decode()
+
+
+@POSIX_ONLY
+def test_the_pipe_of_a_shell_is_read(tmp_path: Path) -> None:
+    """`check <(command)` is a pipe that somebody writes to."""
+    command = f"{sys.executable} -m cudalock solve -r <(sleep 0.3; echo torch==9.9.9)"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    standard = subprocess.run(
+        ["bash", "-c", f"echo torch==9.9.9 | {sys.executable} -m cudalock solve -r /dev/stdin"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "named pipe" not in ended.stderr + standard.stderr
+    assert "9.9.9" in ended.stderr
+    assert "9.9.9" in standard.stderr
+
+
+@pytest.mark.parametrize("error", [errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EIO])
+def test_what_the_system_says_of_a_file_is_a_sentence(
+    error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(error, os.strerror(error), str(path))
+
+    monkeypatch.setattr("cudalock.environment.find_layout", refuse)
+    result = run("doctor", "--python", "x" * 400)
+    assert result.exit_code == 2
+    assert result.output.startswith("error: cannot use `xxx")
+    assert len(result.output) < 400

@@ -5,8 +5,10 @@ What depends on the system takes `os.name` as an argument: Windows' rules are te
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -146,6 +148,44 @@ def replace_patiently(source: Path, target: Path, os_name: str = os.name) -> Non
         else:
             return
     source.replace(target)
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+SMALL: Final = 4 << 20
+"""Bytes: no settings file is larger."""
+
+_OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
+
+
+def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
+
+    Raises OSError, also for a device, and for a named pipe: nobody may ever write to it.
+    """
+    name = os.fspath(path)
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    # Opening a named pipe waits until somebody writes to it.
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        if not stat.S_ISREG(mode) and name != os.devnull:
+            if not name.startswith(_OF_THE_SHELL):
+                kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
+                raise OSError(errno.EINVAL, f"it is {kind}, not a file", name)
+            os.set_blocking(descriptor, True)
+        return file.read(limit + 1)
+
+
+def read_small(path: str | os.PathLike[str], limit: int = SMALL) -> bytes:
+    """Return the bytes of a file. Raises OSError as `read_limited` does, and for a larger one."""
+    content = read_limited(path, limit)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", os.fspath(path))
+    return content
 
 
 # -- programs and the environment -----------------------------------------------------------------

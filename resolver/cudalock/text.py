@@ -26,6 +26,16 @@ def either(words: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def read_number(text: str, digits: int = 18) -> int | None:
+    """Return the number that plain digits write; None for other text, and for more digits.
+
+    `str.isdigit` accepts a superscript, which `int` does not, and `int` digits of other scripts.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= digits:
+        return int(text)
+    return None
+
+
 def yanked_clause(reason: str) -> str:
     """Return `was yanked` with the reason, of which the matrix has `yanked` where none is given."""
     return "was yanked" if reason == "yanked" else f"was yanked: {reason}"

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from threading import Lock
-from typing import NewType
+from typing import Final, NewType
 
-from packaging.markers import Marker
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 ProjectName = NewType("ProjectName", str)
 """A project's canonical name (PEP 503): `flash-attn`."""
@@ -31,6 +31,13 @@ FullVersion = NewType("FullVersion", str)
 Url = NewType("Url", str)
 """An absolute URL."""
 
+LONGEST_NUMBER: Final = 100
+"""Digits of a number in a version. Python converts at most 4,300, and 640 where it is told so."""
+
+NUMBER: Final = rf"[0-9]{{1,{LONGEST_NUMBER}}}"
+"""A number of a version as a regular expression."""
+
+_LONG_NUMBER: Final = re.compile(rf"[0-9]{{{LONGEST_NUMBER + 1}}}")
 _LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 _LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 _PARSING = Lock()
@@ -41,11 +48,11 @@ _SLIPS = (
     # `>=7.2.0<8.0.0`
     (re.compile(r"(?<=[\w*])\s*(?=[<>=!~])"), ","),
     # `!=~5.0`
-    (re.compile(r"!=~\s*(\d+(?:\.\d+)*)"), r"!=\1.*"),
+    (re.compile(r"!=~\s*([0-9]+(?:\.[0-9]+)*)"), r"!=\1.*"),
     # `!=3.0*`
-    (re.compile(r"(?<=\d)\*"), ".*"),
+    (re.compile(r"(?<=[0-9])\*"), ".*"),
     # `>=1.8.*`
-    (re.compile(r"(>=|<=|<|>|~=)(\s*\d+(?:\.\d+)*)(?:\.(?:\*|x))+"), r"\1\2"),
+    (re.compile(r"(>=|<=|<|>|~=)(\s*[0-9]+(?:\.[0-9]+)*)(?:\.(?:\*|x))+"), r"\1\2"),
     # `>dev`
     (re.compile(r"(>=?)\s*dev\b"), r"\g<1>0.dev0"),
 )
@@ -61,24 +68,49 @@ def canonical(name: str) -> ProjectName:
     return ProjectName(canonicalize_name(name))
 
 
+def has_long_number(text: str) -> bool:
+    """Return whether a text has a number that is too long for a version.
+
+    packaging accepts it in a specifier, a requirement or a marker, and fails when it is compared.
+    """
+    return len(text) > LONGEST_NUMBER and _LONG_NUMBER.search(text) is not None
+
+
 @cache
 def specifier_set(text: str) -> SpecifierSet:
     """Parse a specifier. Raises InvalidSpecifier."""
+    if has_long_number(text):
+        raise InvalidSpecifier("a number of the specifier is too long")
     return SpecifierSet(text)
 
 
 @cache
 def parse_requirement(text: str) -> ParsedRequirement:
     """Parse a PEP 508 requirement. Raises InvalidRequirement."""
-    with _PARSING:
-        return ParsedRequirement(text)
+    try:
+        with _PARSING:
+            requirement = ParsedRequirement(text)
+        # A URL may have any number.
+        is_long = has_long_number(text) and has_long_number(
+            f"{requirement.specifier} {requirement.marker}"
+        )
+    except RecursionError:
+        raise InvalidRequirement("its marker is nested too deeply") from None
+    if is_long:
+        raise InvalidRequirement("a number of the requirement is too long")
+    return requirement
 
 
 @cache
 def parse_marker(text: str) -> Marker:
     """Parse a PEP 508 marker. Raises InvalidMarker."""
-    with _PARSING:
-        return Marker(text)
+    if has_long_number(text):
+        raise InvalidMarker("a number of the marker is too long")
+    try:
+        with _PARSING:
+            return Marker(text)
+    except RecursionError:
+        raise InvalidMarker("it is nested too deeply") from None
 
 
 def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
@@ -86,13 +118,29 @@ def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
 
     Raises InvalidMarker, UndefinedComparison and UndefinedEnvironmentName.
     """
-    return marker is None or parse_marker(marker).evaluate(dict(environment))
+    try:
+        return marker is None or parse_marker(marker).evaluate(dict(environment))
+    except RecursionError:
+        raise InvalidMarker("it is nested too deeply") from None
 
 
 @cache
 def parse_version(text: str) -> Version:
     """Parse a PEP 440 version. Raises InvalidVersion."""
+    if has_long_number(text):
+        raise InvalidVersion("a number of the version is too long")
     return Version(text)
+
+
+def parse_wheel_name(file: str) -> tuple[ProjectName, Version]:
+    """Return the project and version that a wheel's file name states.
+
+    Raises InvalidWheelFilename.
+    """
+    if has_long_number(file):
+        raise InvalidWheelFilename("a number of the file name is too long")
+    name, version, _, _ = parse_wheel_filename(file)
+    return ProjectName(name), version
 
 
 @cache

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
-from cudalock.files import stays_inside, write_atomically
+from cudalock.files import read_small, stays_inside, write_atomically
+from cudalock.text import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -132,9 +133,10 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     parts = {other.project for other in matrix.file_copies} - {project}
     for part in sorted(parts):
         there = inventory.find(part)
-        numbers = there.public.split(".")[:2] if there else []
-        if all(number.isdigit() for number in numbers):
-            versions = matrix.toolkits.versions(project, tuple(map(int, numbers)))
+        release = there.public.split(".")[:2] if there else []
+        numbers = [number for number in map(read_number, release) if number is not None]
+        if len(numbers) == 2:
+            versions = matrix.toolkits.versions(project, tuple(numbers))
             if versions:
                 return f"{project}=={versions[0]}"
     return project
@@ -193,9 +195,9 @@ class _Record(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Record:
         try:
-            document = json.loads(path.read_bytes())
+            document = json.loads(read_small(path))
             record = cls(dict(document["files"]), list(document["folders"]))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise BadFile(f"`{path}` cannot be read: {error}") from None
         if not all(stays_inside(str(name)) for name in (*record.files, *record.folders)):
             raise BadFile(f"`{path}` names files outside its folder")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from cudalock.errors import HashMismatch, SourceMissing
 from cudalock.files import distribution_name
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.versions import parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def choose_wheel(place: FileCopy, target: Target, matrix: Matrix) -> WheelFile:
     Raises SourceMissing where the matrix lists none.
     """
     project, tags = matrix.project(place.project), target.tags()
-    fitting = SpecifierSet(place.versions)
+    fitting = specifier_set(place.versions)
     for version in reversed(project.versions if project else []):
         release = project.release(version) if project else None
         if release is None or version not in fitting or release.yanked:
@@ -55,11 +55,11 @@ def in_folder(folder: Path, place: FileCopy, target: Target, matrix: Matrix) -> 
     """
     from cudalock.indexes.downloads import digest_of
 
-    fitting, tags = SpecifierSet(place.versions), target.tags()
+    fitting, tags = specifier_set(place.versions), target.tags()
     files = []
     for path in folder.glob("*.whl"):
         try:
-            name, version, _, _ = parse_wheel_filename(path.name)
+            name, version = parse_wheel_name(path.name)
         except InvalidWheelFilename:
             continue
         rank = tags.rank(path.stem.split("-", 2)[2])

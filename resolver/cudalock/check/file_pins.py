@@ -15,6 +15,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -207,14 +208,14 @@ class Lines:
 @lru_cache(maxsize=1024)
 def _is_comparable(specifier: str) -> bool:
     """Whether all its versions are: `===` may stand before anything."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import InvalidVersion
 
     if "===" not in specifier:
         return True
     try:
         for clause in specifier.split(","):
             if clause.strip().startswith("==="):
-                Version(clause.strip().removeprefix("==="))
+                parse_version(clause.strip().removeprefix("==="))
     except InvalidVersion:
         return False
     return True
@@ -243,12 +244,12 @@ def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
 
 def _version_of(file: str) -> str | None:
     """The version that a wheel's name carries."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import InvalidVersion
 
     if wheel_tags(file) is None:
         return None
     try:
-        return str(Version(file.split("-")[1].replace("_", "-")))
+        return str(parse_version(file.split("-")[1].replace("_", "-")))
     except InvalidVersion:
         return None
 

@@ -17,6 +17,7 @@ from cudalock.targets import (
     parse_platform,
 )
 from cudalock.text import either
+from cudalock.versions import specifier_set
 
 if TYPE_CHECKING:
     from cudalock.projects.model import ProjectFile
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 NEWER_GLIBC: Final = "2.39"
 """Of a Linux that nobody says more of, where the oldest usual one is too old: Ubuntu 24.04's."""
 
-_MINOR: Final = re.compile(r"3\.(\d{1,2})")
+_MINOR: Final = re.compile(r"3\.([0-9]{1,2})")
 
 
 def likely(file: ProjectFile) -> Iterator[Target]:
@@ -100,10 +101,10 @@ def _pythons(file: ProjectFile) -> Iterator[str]:
 
 def is_allowed(requires_python: str, python: str) -> bool:
     """Whether some patch release of a Python minor is inside a range; so it is in a bad one."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import InvalidSpecifier
 
     try:
-        allowed = SpecifierSet(requires_python)
+        allowed = specifier_set(requires_python)
     except InvalidSpecifier:
         return True
     return any(allowed.contains(f"{python}.{patch}") for patch in range(25))

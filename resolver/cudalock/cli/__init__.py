@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from cudalock.errors import CudalockError, OutputError, UsageError
+from cudalock.errors import BadFile, CudalockError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,9 +143,9 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
 
     if isinstance(error, click.ClickException):
         error = _of_click(error)
-    elif isinstance(error, OSError) and error.filename is None:
+    elif isinstance(error, OSError):
         # Help and versions are written by click; results go through console.emit.
-        error = _of_stream(error)
+        error = _of_stream(error) if error.filename is None else _of_file(error)
     if isinstance(error, CudalockError):
         tell(error_text(error))
         sys.exit(error.exit_status)
@@ -165,6 +166,17 @@ def _of_click(error: click.ClickException) -> UsageError:
 
 def _of_stream(error: OSError) -> OutputError:
     return OutputError(f"cannot write to standard output: {error.strerror or error}")
+
+
+_SHOWN: Final = 200
+"""Characters of a file's name in a message: the longest are those that no file system takes."""
+
+
+def _of_file(error: OSError) -> BadFile:
+    name = os.fsdecode(error.filename) if not isinstance(error.filename, int) else "a file"
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+    reason = error.strerror or type(error).__name__
+    return BadFile(f"cannot use `{shown}`: {reason[:1].lower()}{reason[1:]}")
 
 
 def _internal(error: Exception, *, verbose: bool) -> CudalockError:

@@ -12,6 +12,7 @@ import click
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
+from cudalock.files import read_limited
 from cudalock.targets import LIKELY, PLATFORMS
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
@@ -30,6 +31,8 @@ _NAMED: Final = 8
 """Versions that are listed of those that were read."""
 _WIDEST: Final = 160
 """Characters of a line that are quoted."""
+_LARGEST: Final = 64 << 20
+"""Bytes of a text."""
 _FILES: Final = (".log", ".txt", ".out", ".err")
 
 _PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
@@ -97,6 +100,15 @@ def diagnose(
         ctx.exit(NothingFound.exit_status)
 
 
+def _bounded(content: bytes, name: str) -> bytes:
+    if len(content) > _LARGEST:
+        raise BadFile(
+            f"`{name}` is larger than {_LARGEST >> 20} MiB",
+            hints=["`tail -n 1000 FILE | cudalock diagnose -`: the error is near the end"],
+        )
+    return content
+
+
 def _read(words: tuple[str, ...]) -> str:
     from cudalock.diagnose import decode
 
@@ -106,15 +118,16 @@ def _read(words: tuple[str, ...]) -> str:
                 "no text to explain",
                 hints=['`cudalock diagnose "message"`', "`... | cudalock diagnose -`"],
             )
-        return decode(sys.stdin.buffer.read())
+        return decode(_bounded(sys.stdin.buffer.read(_LARGEST + 1), "standard input"))
     text = " ".join(words)
     try:
-        is_file = len(words) == 1 and "\n" not in text and Path(text).is_file()
+        is_file = len(words) == 1 and "\n" not in text and Path(text).exists()
+        is_file = is_file and not Path(text).is_dir()
     except (OSError, ValueError):  # too long for a name, say
         is_file = False
     if is_file:
         try:
-            return decode(Path(text).read_bytes())
+            return decode(_bounded(read_limited(text, _LARGEST), text))
         except OSError as error:
             raise BadFile(f"`{text}` cannot be read: {error.strerror or error}") from None
     if len(words) == 1 and "\n" not in text and _is_folder(text):

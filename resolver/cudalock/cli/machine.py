@@ -74,7 +74,7 @@ def targets_of(phrases: Iterable[str], universe: Universe) -> list[Target]:
     targets = []
     for phrase in phrases:
         # A bare `3.11` is a Python here; in a phrase of a goal it has to be `py3.11`.
-        plain = re.sub(r"(?<![\w.+])(3\.\d{1,2}(?:\.\d+)?t?)(?![\w.])", r"py\1", phrase)
+        plain = re.sub(r"(?<![\w.+])(3\.[0-9]{1,2}(?:\.[0-9]+)?t?)(?![\w.])", r"py\1", phrase)
         targets += read_targets(Request(words=(plain,)), universe)
     return targets
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.errors import BadFile, UnknownName, UsageError
+from cudalock.files import read_small
 from cudalock.names import nearest
 from cudalock.targets.facets import FACETS
 from cudalock.text import did_you_mean
@@ -122,10 +123,12 @@ def refuse_programs(pythons: Iterable[str], where: str) -> None:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode("utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadFile(f"`{path}` cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise BadFile(f"`{path}` cannot be read: {error}") from error
     if TABLE not in text:
         # Most have no such table, and need not be parsed, nor be right.
@@ -152,6 +155,8 @@ def _converted(key: str, setting: object, option: click.Option) -> object:
     if not all(isinstance(text, str) for text in texts):
         # 3.10 as a number is 3.1: it has to be text.
         raise BadFile(f'{where} has to be text: write it in quotes, such as "3.11"')
+    if any("\0" in str(text) for text in texts):
+        raise BadFile(f"{where} has a character that no file name and no version has")
     try:
         converted = [option.type.convert(text, option, None) for text in texts]
     except click.BadParameter as error:

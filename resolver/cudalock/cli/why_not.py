@@ -41,7 +41,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
     from cudalock.solving import solve
 
     # `why-not torch 2.6.0 ...` without quotes: the shell has split the pin.
-    if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?\d", goal[0]):
+    if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?[0-9]", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
     parsed = OptionValues(ctx, ProjectSettings.read())
     universe = open_matrix(parsed.text("matrix"))
@@ -69,7 +69,7 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     from cudalock.goals import Request, read_request
 
     try:
-        words = pin if re.fullmatch(r"[\w.-]+ [v\d<>=!~]\S*", pin) else str(parse_requirement(pin))
+        words = pin if re.fullmatch(r"[\w.-]+ [v0-9<>=!~]\S*", pin) else str(parse_requirement(pin))
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise BadSpecifier(

@@ -272,5 +272,5 @@ def unique(steps: Iterable[Step]) -> tuple[Step, ...]:
 def _lowest(requirement: str) -> tuple[tuple[Version, str], str]:
     """A key to sort requirements by: the lowest version that each names."""
     # `torch==2.4.0 or torch==2.5.0` sorts by 2.4.0, and `torch>=2.4,<3` as well.
-    versions = re.findall(r"(?<=[=<>~])\d+(?:\.\d+)*", requirement)
+    versions = re.findall(r"(?<=[=<>~])[0-9]+(?:\.[0-9]+)*", requirement)
     return min(map(version_order, versions), default=version_order("0")), requirement

@@ -148,4 +148,4 @@ class Attempts:
 
 def _minor(version: str) -> tuple[int, ...]:
     numbers = version.partition("+")[0].split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdigit())
+    return tuple(int(number) for number in numbers if number.isdecimal())

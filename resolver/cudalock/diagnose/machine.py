@@ -20,27 +20,27 @@ LONGEST: Final = 20_000
 _PYTHON: Final = re.compile(
     r"(?<![a-z0-9])(?:"
     r"c?python(?:\.exe)?(?: version)?['\" :=/\\-]{0,3}v?"
-    r"(?P<dotted>3\.\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\d)"
-    r"|(?:cp|cpython-|python|py)3(?P<minor>\d{1,2})(?![\d.]))",
+    r"(?P<dotted>3\.[0-9]{1,2}(?:\.[0-9]{1,2})?)(?![0-9.]*[0-9])"
+    r"|(?:cp|cpython-|python|py)3(?P<minor>[0-9]{1,2})(?![0-9.]))",
 )
 # `built for Python 3.10 (you have 3.11.4)`: the second one is installed.
-_HAS: Final = re.compile(r"\(you have (3\.\d{1,2}\.\d{1,2})\)")
+_HAS: Final = re.compile(r"\(you have (3\.[0-9]{1,2}\.[0-9]{1,2})\)")
 
 # torch prints `CUDA capability sm_120`, nvidia-smi and others `compute capability 8.6`.
 _CAPABILITY: Final = re.compile(
-    r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?(\d{1,2}\.\d|\d{2,3})\b"
+    r"(?:compute|cuda) capability(?: is)?[ :=]{1,3}(?:sm_?)?([0-9]{1,2}\.[0-9]|[0-9]{2,3})\b"
 )
 # Not `sm_80` in a file's name or path, which says what the file is built for.
-_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?(\d{2,3})[af]?(?![a-z0-9])")
+_ARCHITECTURE: Final = re.compile(r"(?<![a-z0-9_./\\-])sm_?([0-9]{2,3})[af]?(?![a-z0-9])")
 _DRIVER: Final = re.compile(
-    r"driver(?: version)?(?: is)?[ :=]{1,3}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)"
+    r"driver(?: version)?(?: is)?[ :=]{1,3}([0-9]{3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?)(?![0-9.]*[0-9])"
 )
-_DRIVER_CUDA: Final = re.compile(r"\(found version (\d{1,2})0(\d)0\)")
+_DRIVER_CUDA: Final = re.compile(r"\(found version ([0-9]{1,2})0([0-9])0\)")
 """`cudaDriverGetVersion` prints 1000 times the major and 10 times the minor version: 12020."""
 # ldd, `platform.libc_ver()`, and gcc's `--with-glibc-version`.
 _GLIBC: Final = re.compile(
-    r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.\d\d)"
-    r"(?![\d.]*\d)"
+    r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.[0-9][0-9])"
+    r"(?![0-9.]*[0-9])"
 )
 _UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
 """A line with one of these names a wheel that is built for another machine."""

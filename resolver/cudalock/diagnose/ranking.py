@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import SpecifierSet
-
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
-from cudalock.versions import accepts, holds, may_accept
+from cudalock.versions import accepts, holds, may_accept, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +171,7 @@ class Evidence:
 
 def _needs_patch(specifiers: tuple[str, ...]) -> bool:
     return any(
-        clause.version.count(".") > 1 for text in specifiers for clause in SpecifierSet(text)
+        clause.version.count(".") > 1 for text in specifiers for clause in specifier_set(text)
     )
 
 

@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
-from cudalock.versions import accepts, canonical
+from cudalock.versions import accepts, canonical, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -317,7 +317,7 @@ _NO_MODULE: Final = re.compile(
 # The package folder in a frame's path is the import name of the project.
 _FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
-_NUMBER: Final = r"\d+(?:\.\d+)*(?:[.+\w]*\w)?"
+_NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*(?:[.+\w]*\w)?"
 # transformers: `tokenizers>=0.14,<0.15 is required for a normal functioning of this module, but
 # found tokenizers==0.13.3`.
 _REQUIRED: Final = re.compile(
@@ -338,7 +338,7 @@ _BUT_HAVE: Final = re.compile(
 )
 # pip's resolver: `a 1.0 depends on b<2`, and above it `The user requested b==2.1`.
 _DEPENDS: Final = re.compile(
-    r"(?P<who>[\w.-]+) (?P<who_version>\d[\w.+!]*) depends on (?P<name>[\w.-]+)"
+    r"(?P<who>[\w.-]+) (?P<who_version>[0-9][\w.+!]*) depends on (?P<name>[\w.-]+)"
     r"(?P<specifier>[<>=!~][^\s;]*)"
 )
 _REQUESTED: Final = re.compile(r"The user requested (?P<name>[\w.-]+)==(?P<version>[\w.+!]+)")
@@ -359,8 +359,8 @@ _UV: Final = re.compile(
     r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
 )
 _ARCHIVE: Final = re.compile(
-    r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.+!]*?)"
-    r"\.(?:tar\.gz|zip)"
+    r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)"
+    r"-(?P<version>[0-9][\w.+!]*?)\.(?:tar\.gz|zip)"
 )
 _COLLECTING: Final = re.compile(r"^\s*Collecting (?P<name>[A-Za-z0-9][\w-]*)")
 _TREE: Final = re.compile(r"Obtaining file://\S*/(?P<name>[A-Za-z][\w-]*)")
@@ -382,7 +382,7 @@ _SYMBOL: Final = re.compile(
     r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
     r" (?P<symbol>_?_Z\w+)"
 )
-_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1\d)\S*: cannot open")
+_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1[0-9])\S*: cannot open")
 _PROCEDURE: Final = "The specified procedure could not be found"
 """What Windows says of a missing symbol."""
 # Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
@@ -671,7 +671,7 @@ class _StatementReader:
 def _excludes(specifier: str, version: str) -> bool:
     """Return whether a version is outside of a specifier; not for what cannot be read."""
     try:
-        return not SpecifierSet(specifier).contains(Version(version), prereleases=True)
+        return not specifier_set(specifier).contains(parse_version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
 
@@ -679,7 +679,7 @@ def _excludes(specifier: str, version: str) -> bool:
 def is_version(text: str) -> bool:
     """Return whether a text is a PEP 440 version."""
     try:
-        Version(text)
+        parse_version(text)
     except InvalidVersion:
         return False
     return True

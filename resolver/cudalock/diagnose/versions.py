@@ -6,11 +6,17 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.versions import canonical, leading_name, parse_requirement
+from cudalock.versions import (
+    canonical,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,14 +42,14 @@ _HAS: Final = re.compile(r"\(you have ([^\s()]+)\)")
 _FOUND: Final = re.compile(r"\(([^\s()]+)\)\s*$")
 
 _VERSION: Final = (
-    r"\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?(?:\.?post\d+)?(?:\.?dev\d+)?"
+    r"[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc)[0-9]+)?(?:\.?post[0-9]+)?(?:\.?dev[0-9]+)?"
     r"(?:\+[A-Za-z0-9]+(?:[._][A-Za-z0-9]+)*)?"
 )
 _PAIR: Final = re.compile(
     r"(?<![\w.+-])(?P<name>[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*?)"
     r"(?P<between>==['\"]?|(?:\.__version__)?['\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
-    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=\d))"
-    rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.\d)"
+    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
+    rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.[0-9])"
 )
 # `a 2.0 requires b>=1,<2`, and METADATA's `b (>=1)`.
 _BOUND: Final = re.compile(
@@ -51,7 +57,7 @@ _BOUND: Final = re.compile(
     r"\(?(?P<specifier>(?:[<>=!~]=?=? ?[\w.*+]+)(?:, ?[<>=!~]=?=? ?[\w.*+]+)*)"
 )
 # torch.utils.collect_env writes the label apart from the version.
-_BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): (\d{1,2}\.\d|none)")
+_BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): ([0-9]{1,2}\.[0-9]|none)")
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
 
@@ -256,7 +262,7 @@ def _trust(line: str, match: re.Match[str]) -> int:
 
 def _is_specifier(text: str) -> bool:
     try:
-        SpecifierSet(text)
+        specifier_set(text)
     except InvalidSpecifier:
         return False
     return True
@@ -264,7 +270,7 @@ def _is_specifier(text: str) -> bool:
 
 def _is_version(text: str) -> bool:
     try:
-        Version(text)
+        parse_version(text)
     except InvalidVersion:
         return False
     return True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from cudalock.doctor.fixes import changing, solving
 from cudalock.findings import Finding
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _is_a_version(text: str) -> bool:
     try:
-        Version(text)
+        parse_version(text)
     except InvalidVersion:
         return False
     return True

@@ -7,14 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
-
 from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
 from cudalock.targets.facets import COMPONENTS, FACETS
-from cudalock.versions import accepts, holds
+from cudalock.versions import accepts, holds, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -150,7 +148,7 @@ def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
         there = subject.matrix.component(clause.name).is_virtual
         return demand.verb == "requires" and not there
     return not all(
-        any(SpecifierSet(text).contains(version, prereleases=True) for text in clause.specifiers)
+        any(specifier_set(text).contains(version, prereleases=True) for text in clause.specifiers)
         for version in versions
     )
 

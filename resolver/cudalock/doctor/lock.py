@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from cudalock.errors import BadFile
 from cudalock.findings import Finding
 from cudalock.urls import file_of
-from cudalock.versions import accepts, holds
+from cudalock.versions import accepts, holds, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ def _is_met(pin: Declared, installed: Installed | None) -> bool:
         return False
     if pin.specifier:
         try:
-            version = Version(installed.version)
+            version = parse_version(installed.version)
         except InvalidVersion:
             return pin.version == installed.version
         if not accepts(pin.specifier, str(version)):

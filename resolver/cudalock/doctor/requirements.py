@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
-from cudalock.versions import canonical, holds, parse_requirement
+from cudalock.versions import canonical, holds, parse_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,7 +156,7 @@ def _missing_by_fact(
 
 def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Finding]:
     try:
-        allowed = SpecifierSet(installed.requires_python or "")
+        allowed = specifier_set(installed.requires_python or "")
     except InvalidSpecifier:
         return
     if not allowed.contains(subject.markers["python_full_version"], prereleases=True):
@@ -198,7 +198,7 @@ def _replacement(
         ):
             continue
         if holds(replacement.when, subject.markers) and _fits(
-            SpecifierSet(replacement.of_versions), installed
+            specifier_set(replacement.of_versions), installed
         ):
             return replacement
     return None
@@ -206,6 +206,6 @@ def _replacement(
 
 def _fits(specifier: SpecifierSet, installed: Installed) -> bool:
     try:
-        return specifier.contains(Version(installed.version), prereleases=True)
+        return specifier.contains(parse_version(installed.version), prereleases=True)
     except InvalidVersion:
         return True

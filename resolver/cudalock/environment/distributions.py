@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from cudalock.versions import canonical
+from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,10 +175,10 @@ def _read_files(folder: Path) -> Installed | Damaged:
 
 def _normalised(version: str) -> str:
     """As PEP 440 has it; what it does not cover stays as it is."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import InvalidVersion
 
     try:
-        return str(Version(version))
+        return str(parse_version(version))
     except InvalidVersion:
         return version
 
@@ -211,5 +211,5 @@ def _origin(text: str | None) -> Origin | None:
         match = re.fullmatch(r"sha256=([0-9a-f]{64})", archive.get("hash", ""))
         editable = bool(record.get("dir_info", {}).get("editable", False))
         return Origin(str(record["url"]), sha256 or (match[1] if match else None), editable)
-    except (ValueError, AttributeError, TypeError, LookupError):
+    except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
         return None

@@ -241,7 +241,9 @@ def _read_smi(
         capability_text = row.get("compute_cap", "")
         name = model_name(row["name"])
         known = (
-            capability_text if re.fullmatch(r"\d+\.\d+", capability_text) else capability_of(name)
+            capability_text
+            if re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", capability_text)
+            else capability_of(name)
         )
         gpus.append(Gpu(name, known))
         driver = driver or read_driver(row["driver_version"])
@@ -250,5 +252,5 @@ def _read_smi(
 
 def read_driver(text: str) -> str | None:
     """The version in what a driver calls itself; None where it names none."""
-    match = re.match(r"\d{3}(?:\.\d+){0,2}(?!\d)", text.strip())
+    match = re.match(r"[0-9]{3}(?:\.[0-9]{1,9}){0,2}(?![0-9])", text.strip())
     return match[0] if match else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
-from cudalock.files import expanded
+from cudalock.files import expanded, read_small
 from cudalock.targets import LINUX, PLATFORMS, WINDOWS, Target, this_platform
 from cudalock.targets.detect import is_a_tools, machine_of_python, platform_of, read_glibc
 from cudalock.targets.platforms import likeliest, of_wheel_tags
@@ -250,7 +250,7 @@ def _ask(
     shared = "shared" if shares and kind not in ("embedded", "conda") else "alone"
     try:
         return _Answer(**json.loads(run(executable, _QUESTION, own, shared)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 
@@ -285,7 +285,7 @@ def _is_prefix(folder: Path) -> bool:
 def _settings(prefix: Path) -> dict[str, str] | None:
     """What pyvenv.cfg says, by its keys in lower case; None where there is none."""
     try:
-        text = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+        text = read_small(prefix / "pyvenv.cfg").decode("utf-8", "replace")
     except OSError:
         return None
     pairs = (line.partition("=") for line in text.splitlines())
@@ -320,7 +320,7 @@ def _from_files(
             f"`{prefix}` cannot be read as an environment: its {lacks} cannot be found,"
             " and it has no interpreter that runs here"
         )
-    threads = any(re.fullmatch(r"python3\.\d+t", folder.parent.name) for folder in folders)
+    threads = any(re.fullmatch(r"python3\.[0-9]+t", folder.parent.name) for folder in folders)
     python, free_threaded = checked_python(version, threads)
     platform, glibc, macos = _platform(folders)
     return Layout(
@@ -356,7 +356,7 @@ def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> 
     )
     for name in ("python3*._pth", "python3*.dll"):
         texts += [f"3.{path.stem.removeprefix('python3')}" for path in sorted(prefix.glob(name))]
-    matches = (re.match(r"3\.\d{1,2}(?:\.\d{1,3})?", text) for text in texts)
+    matches = (re.match(r"3\.[0-9]{1,2}(?:\.[0-9]{1,3})?", text) for text in texts)
     return next((match[0] for match in matches if match), None)
 
 
@@ -385,7 +385,7 @@ def _platforms_of_wheels(folders: list[Path]) -> list[str]:
     names: set[str] = set()
     for folder in folders:
         for file in folder.glob("*.dist-info/WHEEL"):
-            text = file.read_text(encoding="utf-8", errors="replace")
+            text = read_small(file).decode("utf-8", "replace") if file.is_file() else ""
             for tags in re.findall(r"(?m)^Tag:[ \t]*(\S+)", text):
                 if not tags.endswith(f"-{ANY}"):
                     names.update(of_wheel_tags(tags))

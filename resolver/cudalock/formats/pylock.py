@@ -28,7 +28,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded
-from cudalock.versions import parse_marker
+from cudalock.versions import parse_marker, parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,7 +102,6 @@ def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand,
 def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None = None) -> Pylock:
     """Return the document of packaging. Raises as `render` does."""
     from packaging.pylock import Pylock
-    from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
     complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
@@ -114,7 +113,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
         environments=[
             parse_marker(marker) for marker in dict.fromkeys(map(full_marker, lock.targets))
         ],
-        requires_python=SpecifierSet(requires_python(lock.targets)),
+        requires_python=specifier_set(requires_python(lock.targets)),
         created_by="cudalock",
         packages=[_package(pin, complete, addresses, indexes, wheels) for pin in complete.pins],
         tool={"cudalock": _facts(lock)},
@@ -204,10 +203,10 @@ def _package(
 
 def _version(wheel: LockedWheel) -> Version:
     """Return the version in a file's name."""
-    from packaging.utils import parse_sdist_filename, parse_wheel_filename
+    from packaging.utils import parse_sdist_filename
 
     if not wheel.is_source:
-        return parse_wheel_filename(wheel.file)[1]
+        return parse_wheel_name(wheel.file)[1]
     # packaging knows the two endings of PEP 625 and before; older archives have others.
     stem = re.sub(r"\.(tgz|tar\.\w+)$", ".tar.gz", wheel.file)
     return parse_sdist_filename(stem)[1]

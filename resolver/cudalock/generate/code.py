@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadFile
+from cudalock.files import read_limited, read_small
 from cudalock.generate.imports import Import, imports_of
 from cudalock.generate.notebooks import Command, read_notebook
 
@@ -84,7 +85,7 @@ def read_code(
 def submodules(root: Path) -> set[Path]:
     """Return the folders of a repository that are git submodules, by its .gitmodules."""
     try:
-        text = (root / ".gitmodules").read_text(encoding="utf-8")
+        text = read_small(root / ".gitmodules").decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return set()
     return {Path(path) for path in re.findall(r"(?m)^\s*path\s*=\s*(\S.*?)\s*$", text)}
@@ -138,8 +139,7 @@ class _Scan:
             # A pipe or a device would be waited for.
             if not path.is_file():
                 return
-            with path.open("rb") as opened:
-                content = opened.read(MAX_BYTES + 1)
+            content = read_limited(path, MAX_BYTES)
         except OSError as error:
             self.notes.append(f"{name} was not read: {error.strerror or error}")
             return

@@ -56,7 +56,7 @@ def last_commit(root: Path, files: Sequence[Path]) -> str | None:
         return None
     day = done.stdout.strip()
     # The day becomes part of messages and of the lock's header, so nothing else may pass.
-    return day if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
+    return day if re.fullmatch(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]", day) else None
 
 
 def commit_day(root: Path, files: Sequence[Path]) -> str:

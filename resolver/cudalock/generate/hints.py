@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.specifiers import SpecifierSet
 
+from cudalock.files import read_small
 from cudalock.projects.read import read_file
 from cudalock.targets import LIKELY_PYTHONS, SYSTEMS, platforms_of_markers
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.platforms import likeliest
-from cudalock.versions import holds
+from cudalock.versions import holds, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ PARTS: Final = ("python", "platform", "glibc", *ACCELERATORS, "framework")
 ORDER: Final = ("version file", "index", "wheel", "environment", "image", "limit")
 """Where hints come from, the nearest to an install first."""
 
-_RUNTIME: Final = re.compile(r"^python-(3\.\d{1,2}(?:\.\d{1,3})?)[ \t]*$", re.M)
+_RUNTIME: Final = re.compile(r"^python-(3\.[0-9]{1,2}(?:\.[0-9]{1,3})?)[ \t]*$", re.M)
 
 
 class Hint(NamedTuple):
@@ -48,7 +49,7 @@ def version_files(root: Path) -> Iterator[Hint]:
         if python is not None:
             yield Hint("python", python.value, f"{name}:{python.place.line}", "version file")
     try:
-        text = (root / "runtime.txt").read_text(encoding="utf-8")[:1000]
+        text = read_small(root / "runtime.txt").decode("utf-8")[:1000]
     except (OSError, UnicodeDecodeError):
         return
     if match := _RUNTIME.search(text):
@@ -87,7 +88,7 @@ def _holds(hint: Hint, environment: Mapping[str, str] | None) -> bool:
 def python_within(limits: Sequence[str], here: str) -> str | None:
     """Return the Python if only ranges are stated: the given one if they allow it, else the nearest
     that they allow, the newer of two; None if they allow none."""
-    specifier = SpecifierSet(",".join(limits))
+    specifier = specifier_set(",".join(limits))
     if specifier.contains(here, prereleases=True):
         return here
     allowed = [minor for minor in LIKELY_PYTHONS if _allows(specifier, minor)]

@@ -36,7 +36,7 @@ _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for s
 _WANTED: Final = ("requirement", "installed")
 """The roles of entries that are wanted themselves; others only limit them."""
 # `py3.11_cuda12.4_cudnn9.1.0_0` of the channel pytorch, `cuda118py310h...` of conda-forge.
-_BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
+_BUILD_CUDA: Final = re.compile(r"cuda_?([0-9]{2}\.?[0-9])")
 
 
 class FileRead(NamedTuple):
@@ -332,7 +332,7 @@ class _Reading:
     def _take_conda(self, declared: Declared, origin: str) -> bool:
         # `pytorch-cuda=12.4` is a choice of CUDA, `cpuonly` of none, and `pip` a tool.
         known = self.rules.conda.get(declared.name)
-        version = re.search(r"\d+\.\d+", declared.specifier)
+        version = re.search(r"[0-9]+\.[0-9]+", declared.specifier)
         if known is not None and known.means == CUDA.name and version:
             self._hint(CUDA.name, version[0], origin, "environment", None)
             return False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from cudalock.targets.platforms import PLATFORMS, likeliest, of_wheel_tags
 from cudalock.targets.tags import minor_of
 from cudalock.urls import file_of
+from cudalock.versions import parse_wheel_name
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -28,7 +29,7 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
     """Return the matrix's row for the file of a URL; None if it has none."""
     file = file_of(url)
     try:
-        name, version, _, _ = parse_wheel_filename(file)
+        name, version = parse_wheel_name(file)
     except InvalidWheelFilename:
         return None
     project = matrix.project(str(name))

@@ -143,15 +143,17 @@ def _shortest(specifier: str | None) -> str | None:
     """
     if specifier is None:
         return None
-    if match := re.fullmatch(r"==(\d+(?:\.\d+)?)\.\*", specifier):
+    if match := re.fullmatch(r"==([0-9]+(?:\.[0-9]+)?)\.\*", specifier):
         return match[1]
-    match = re.fullmatch(r"==(\d+\.\d+\.\d+(?:\.\d+|\.?post\d+)*(?:\+[a-z0-9.]+)?)", specifier)
+    match = re.fullmatch(
+        r"==([0-9]+\.[0-9]+\.[0-9]+(?:\.[0-9]+|\.?post[0-9]+)*(?:\+[a-z0-9.]+)?)", specifier
+    )
     return match[1] if match else specifier
 
 
 def _shortest_of(library: Library, specifier: str | None) -> str | None:
     """`9.1` for `==9.1.*`: fewer numbers than a release has read back as a series."""
-    match = re.fullmatch(r"==(\d+(?:\.\d+)*)(\.\*)?", specifier or "")
+    match = re.fullmatch(r"==([0-9]+(?:\.[0-9]+)*)(\.\*)?", specifier or "")
     if match is None:
         return specifier
     is_release = match[1].count(".") + 1 == library.numbers

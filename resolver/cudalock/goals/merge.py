@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import InvalidRequirement
-from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
 from cudalock.text import did_you_mean
-from cudalock.versions import canonical, holds, parse_requirement
+from cudalock.versions import canonical, holds, parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +74,7 @@ def _too_old(request: RequestedProject, versions: Sequence[str]) -> str | None:
     for clause in clauses(request.specifier) if versions and request.loose is None else ():
         version = clause.removeprefix("==")
         is_exact = clause == f"=={version}" and not version.endswith(".*") and "+" not in version
-        if is_exact and Version(version) < Version(versions[0]):
+        if is_exact and parse_version(version) < parse_version(versions[0]):
             return version
     return None
 

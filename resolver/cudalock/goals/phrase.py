@@ -47,15 +47,16 @@ _LONGEST_NAME = 5
 # The name of a project by PEP 508.
 _PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
 # `2.5.1`, `v2.5`, `2.5.*`, `2.8.0.post2`, `2.6.0rc1`; a local version is read beside it.
-_VERSION = r"v?\d+(?:\.\d+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)\d+)+)?"
+_VERSION = r"v?[0-9]+(?:\.[0-9]+)*(?:\.\*|(?:[._-]?(?:post|rc|dev|a|b)[0-9]+)+)?"
 # `>=2.4`; the local version comes last because `+` alone joins two parts: "torch==2.5.1+fa2".
 _RANGE = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[^\s,;+&<>=!~]+(?:\+[a-z0-9.]+)?"
 _RANGES = rf"{_RANGE}(?:\s*,\s*{_RANGE})*"
 # `py3.11`, `cp311`, `python3.12.4`, `3.13t`, and `3.11.x` as CI matrices write it.
 _PYTHON_WORD = (
-    r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.(?:\d+|[x*]))?t?|3\.\d{1,2}(?:(?:\.\d+)?t|\.[x*]))"
+    r"(?:(?:python|py|cp)-?3\.?[0-9]{1,2}(?:\.(?:[0-9]{1,3}|[x*]))?t?"
+    r"|3\.[0-9]{1,2}(?:(?:\.[0-9]{1,3})?t|\.[x*]))"
 )
-_PYTHON_ALONE = r"3\.(?:[89]|1\d)(?:\.\d+)?"
+_PYTHON_ALONE = r"3\.(?:[89]|1[0-9])(?:\.[0-9]{1,3})?"
 """A version that stands alone and is nothing's but Python's."""
 # An argument with one of these may be a requirement: `a[b]`, `a>=1`, `a @ URL`, `a; marker`.
 _PIP = r"[\[<>=!~@;]"
@@ -333,7 +334,7 @@ class _Reader:
 
     def _read_count(self, tokens: list[_Token]) -> int:
         """Read a number of GPUs, "2 x H100". The number is dropped: a lock for one works on two."""
-        if not re.fullmatch(r"\d{1,2}", tokens[0].text):
+        if not re.fullmatch(r"[0-9]{1,2}", tokens[0].text):
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
         used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.find)
@@ -345,7 +346,7 @@ class _Reader:
         # "on Windows 3.11" and "for a 4090": no component has such a version on its own.
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"\d{4}", text) and self.known.matrix.gpus.find(text):
+        elif re.fullmatch(r"[0-9]{4}", text) and self.known.matrix.gpus.find(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(

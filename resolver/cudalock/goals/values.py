@@ -6,11 +6,12 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadSpecifier, UnknownVersion
 from cudalock.targets.accelerators import AUTO, CPU, FOREIGN
+from cudalock.versions import NUMBER, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ BUILDERS = ("official", "known", "any")
 LATEST = frozenset({"latest", "newest"})
 _OPERATOR = r"[<>=!~]"
 # `2.5`, `v2.5.1` as tags have it, `2.5.*`.
-_PLAIN = r"(?i)v?(\d+(?:\.\d+)*)(\.\*)?"
+_PLAIN = rf"(?i)v?({NUMBER}(?:\.{NUMBER})*)(\.\*)?"
 
 
 LISTING = "a listing"
@@ -79,14 +80,14 @@ def check_exact(
 
 def clauses(specifier: str) -> list[str]:
     """Return the clauses of a PEP 440 specifier, sorted, each normalised."""
-    return sorted(str(clause) for clause in SpecifierSet(specifier))
+    return sorted(str(clause) for clause in specifier_set(specifier))
 
 
 def satisfying(specifier: str, known: Sequence[str]) -> list[str]:
     """Return the known public versions that a specifier accepts, its local versions aside."""
     # Whether a build with this local version exists depends on the target: the resolver checks it.
     public = ",".join(_without_local(clause) for clause in clauses(specifier))
-    return list(SpecifierSet(public).filter(known, prereleases=True))
+    return list(specifier_set(public).filter(known, prereleases=True))
 
 
 def _matches(specifier: str, known: Sequence[str]) -> bool:
@@ -113,7 +114,7 @@ def _plain_specifier(project: str, text: str) -> str:
         is_release = match[1].count(".") >= 2 and not match[2]
         return f"=={match[1]}" if is_release else f"=={match[1]}.*"
     try:
-        return f"=={Version(text)}"
+        return f"=={parse_version(text)}"
     except InvalidVersion:
         return _specifier(project, text)
 
@@ -122,10 +123,10 @@ def _post_releases(specifier: str, known: Sequence[str]) -> bool:
     version = _without_local(specifier).removeprefix("==")
     if not re.fullmatch(_PLAIN, version):
         return False
-    base = Version(version)
+    base = parse_version(version)
     return any(
         release.is_postrelease and release.release == base.release
-        for release in map(Version, known)
+        for release in map(parse_version, known)
     )
 
 
@@ -133,14 +134,16 @@ def _unknown(
     project: str, text: str, specifier: str, known: Sequence[str], matrix_version: str | None
 ) -> UnknownVersion:
     if matrix_version == LISTING:
-        near = _neighbours(Version(_without_local(specifier)[2:]), sorted(map(Version, known)))
+        near = _neighbours(
+            parse_version(_without_local(specifier)[2:]), sorted(map(parse_version, known))
+        )
         return UnknownVersion(
             f"`{project}` {text} does not exist on the package index",
             hints=[f"`{project}=={version}`" for version in near],
         )
     edition = f" of {matrix_version}" if matrix_version else ""
-    base = Version(_without_local(specifier).removeprefix("==").removesuffix(".*"))
-    versions = sorted(map(Version, known))
+    base = parse_version(_without_local(specifier).removeprefix("==").removesuffix(".*"))
+    versions = sorted(map(parse_version, known))
     if base > versions[-1]:
         return UnknownVersion(
             f"`{project}` {text} is newer than all releases in the matrix{edition}:"
@@ -218,7 +221,7 @@ def parse_library(library: Library, text: str) -> str:
     BadSpecifier.
     """
     word = text.strip()
-    match = re.fullmatch(r"(\d+(?:\.\d+)*)(\.\*)?", word)
+    match = re.fullmatch(rf"({NUMBER}(?:\.{NUMBER})*)(\.\*)?", word)
     count = match[1].count(".") + 1 if match else 0
     if match and count == library.numbers and not match[2]:
         return f"=={word}"
@@ -238,7 +241,7 @@ def parse_toolkit(text: str) -> tuple[str, tuple[str, ...]]:
     parts = sorted({part.strip() for part in listed.split(",") if part.strip()})
     well_formed = all(re.fullmatch(r"[a-z][a-z0-9_-]*", part) for part in parts)
     if (
-        not re.fullmatch(r"\d+(\.\d+){0,2}", version)
+        not re.fullmatch(rf"{NUMBER}(\.{NUMBER}){{0,2}}", version)
         or not well_formed
         or bool(colon) != bool(parts)
     ):
@@ -264,8 +267,8 @@ def parse_date(text: str) -> str:
 def parse_driver(text: str) -> str:
     """Return a driver version, `550.54`, as it was written. Raises BadSpecifier."""
     # NVIDIA calls a branch of its drivers R550.
-    word = re.sub(r"(?i)^[rv](?=\d)", "", text.strip())
-    if not re.fullmatch(r"\d{3}(\.\d+){0,2}", word):
+    word = re.sub(r"(?i)^[rv](?=[0-9])", "", text.strip())
+    if not re.fullmatch(rf"[0-9]{{3}}(\.{NUMBER}){{0,2}}", word):
         raise BadSpecifier(f"invalid driver version `{text}`", hints=["--driver 550.54"])
     return word
 

@@ -27,6 +27,7 @@ from cudalock.errors import NetworkError
 from cudalock.files import expanded, home
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.indexes.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
+from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -179,8 +180,9 @@ def _is_of_the_cache(error: Exception) -> bool:
 def _asked_wait(response: httpx.Response) -> float:
     """The seconds that `Retry-After` asks for; 0 without it."""
     retry_after = response.headers.get("Retry-After", "").strip()
-    if retry_after.isdigit():
-        return float(retry_after)
+    seconds = read_number(retry_after)
+    if seconds is not None:
+        return float(seconds)
     with suppress(ValueError, TypeError):
         until = parsedate_to_datetime(retry_after)
         if until.tzinfo is None:

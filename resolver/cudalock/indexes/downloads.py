@@ -12,6 +12,7 @@ import httpx
 from cudalock.errors import HashMismatch, OutputError
 from cudalock.files import replace_patiently
 from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
+from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ class _Download:
         return unreachable(self._url, status_of(response))
 
     def _write(self, response: httpx.Response, start: int) -> None:
-        length = response.headers.get("Content-Length", "")
-        total = start + int(length) if length.isdigit() else None
+        length = read_number(response.headers.get("Content-Length", ""))
+        total = None if length is None else start + length
         tag = response.headers.get("ETag", "")
         if tag.startswith('"') and tag.isascii():
             self._tag.write_text(tag, encoding="ascii")

@@ -15,6 +15,7 @@ import httpx
 
 from cudalock.errors import NetworkError
 from cudalock.indexes.client import status_of, unreachable
+from cudalock.text import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[A
     try:
         document = response.json()
         return list(_assets([document] if is_one else document))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
 
 
@@ -109,12 +110,14 @@ def _is_limit(response: httpx.Response) -> bool:
 
 
 def _limited(response: httpx.Response, has_token: bool) -> NetworkError:
-    reset = response.headers.get("x-ratelimit-reset", "")
+    # 11 digits are the year 5138.
+    reset = read_number(response.headers.get("x-ratelimit-reset", ""), 11)
+    seconds = read_number(response.headers.get("retry-after", ""))
     until = ""
-    if reset.isdigit() and len(reset) < 12:
-        until = f" until {datetime.fromtimestamp(int(reset), timezone.utc):%Y-%m-%d %H:%M} UTC"
-    elif response.headers.get("retry-after", "").isdigit():
-        until = f" for {response.headers['retry-after']} s"
+    if reset is not None:
+        until = f" until {datetime.fromtimestamp(reset, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    elif seconds is not None:
+        until = f" for {seconds} s"
     hints = () if has_token else ("a token in GITHUB_TOKEN is allowed more requests",)
     return NetworkError(f"GitHub's API allows no more requests{until}", hints=hints)
 

@@ -94,7 +94,7 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         # It calls `get`, and nothing else that it would have of a fetcher.
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
-        status = re.search(r"\((\d{3})\)", str(error))
+        status = re.search(r"\(([0-9]{3})\)", str(error))
         if status and int(status[1]) in (404, absent_statuses().get(urlsplit(url).hostname)):
             return None
         raise unreachable(url, error) from None
@@ -135,7 +135,11 @@ def _files(page: IndexPage) -> Iterator[File]:
     """
     if page.content_type.lower().startswith(_JSON):
         base = page.link.url_without_fragment
-        yield from (_of_row(row, base) for row in json.loads(page.content)["files"] if row["url"])
+        try:
+            document = json.loads(page.content)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        yield from (_of_row(row, base) for row in document["files"] if row["url"])
         return
     parser = IndexHTMLParser()
     parser.feed(page.content.decode(page.encoding or "utf-8"))

@@ -14,6 +14,7 @@ from packaging.metadata import parse_email
 
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
+from cudalock.text import read_number
 from cudalock.versions import (
     canonical,
     parse_requirement,
@@ -163,10 +164,10 @@ class RemoteFile(io.RawIOBase):
                     if response.status_code in (200, 403, 404, 410, 416, 501):
                         raise NoRanges
                     raise unreachable(self._url, status_of(response))
-                total = response.headers.get("Content-Range", "").rpartition("/")[2]
-                if not total.isdigit():
+                total = read_number(response.headers.get("Content-Range", "").rpartition("/")[2])
+                if total is None:
                     raise NoRanges
-                return response.read(), int(total)
+                return response.read(), total
         except httpx.HTTPError as error:
             raise unreachable(self._url, error) from None
 

@@ -18,13 +18,13 @@ from cudalock.indexes.listings import File, Listing
 from cudalock.targets.platforms import of_wheel_tag
 from cudalock.targets.pythons import OLDEST_MINOR
 from cudalock.targets.tags import ANY, TAG_ARCHES, TAG_SYSTEMS, split_platform_tag
-from cudalock.versions import canonical
+from cudalock.versions import canonical, has_long_number, parse_version
 
 Row = dict[str, Any]
 """A release as an index file has it."""
 
 _WHEEL: Final = re.compile(
-    r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:\d[^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
+    r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:[0-9][^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
 )
 
 
@@ -122,7 +122,7 @@ def is_kept(tags: str) -> bool:
 
 
 def _takes(python: str, abi: str) -> bool:
-    match = re.fullmatch(r"(py|cp)3(\d*)", python)
+    match = re.fullmatch(r"(py|cp)3([0-9]{0,3})", python)
     if match is None:
         return False
     if match[1] == "py" or abi == "abi3":
@@ -138,12 +138,14 @@ def wheel_parts(name: str) -> dict[str, str] | None:
 
 def _version(text: str) -> Version | None:
     try:
-        return Version(text)
+        return parse_version(text)
     except InvalidVersion:
         return None
 
 
 def _sdist_version(name: str, project: str) -> Version | None:
+    if has_long_number(name):
+        return None
     try:
         found, version = parse_sdist_filename(name)
     except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):

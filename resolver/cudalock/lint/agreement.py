@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
@@ -21,7 +20,7 @@ from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import fits_any
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
-from cudalock.versions import accepts, canonical, holds, parse_requirement
+from cudalock.versions import accepts, canonical, holds, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 PYTHON: Final = LIKELY_PYTHONS[0]
 """Markers about Python are read for this one: a pin that holds for it must exist."""
-_CUDA: Final = re.compile(r"\d+\.\d+(\.\d+)?")
+_CUDA: Final = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
 
 
 class _Machine(NamedTuple):
@@ -205,7 +204,7 @@ def _pair(framework: str, version: str, build: Build) -> Iterator[str]:
         return
     for requirement in filter(None, map(_requirement, build.requires)):
         if canonicalize_name(requirement.name) == framework and not requirement.marker:
-            public = SpecifierSet(re.sub(r"\+[\w.]+", "", str(requirement.specifier)))
+            public = specifier_set(re.sub(r"\+[\w.]+", "", str(requirement.specifier)))
             if not public.contains(version, prereleases=True):
                 yield f"is built for {framework} {version}, and requires {requirement}"
 
@@ -304,13 +303,13 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
 def gpus(matrix: Matrix) -> Iterator[Defect]:
     """A GPU has a compute capability."""
     for name, capability in matrix.gpus.by_name.items():
-        if not re.fullmatch(r"\d{1,2}\.\d", capability):
+        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", capability):
             yield Defect("gpus.json", f"gpus[{name!r}]", f"{capability!r} is no compute capability")
 
 
 def header(matrix: Matrix) -> Iterator[Defect]:
     """The matrix has a version that is a date, and a framework."""
-    if not re.fullmatch(r"20\d\d\.\d\d\.\d\d(\.\d+)?", matrix.version):
+    if not re.fullmatch(r"20[0-9][0-9]\.[0-9][0-9]\.[0-9][0-9](\.[0-9]+)?", matrix.version):
         yield Defect("matrix.toml", "version", f"is no date: {matrix.version!r}")
     if matrix.framework is None:
         yield Defect("components", "role", "no component has the role `framework`")

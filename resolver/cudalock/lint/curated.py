@@ -7,14 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from packaging.markers import InvalidMarker
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from cudalock.lint.defects import Defect, of_fact
 from cudalock.lint.rows import releases
 from cudalock.matrix.facts import BASES, DIST, EFFECTS, NONE, VERSION
 from cudalock.matrix.releases import PLACE
-from cudalock.versions import accepts, parse_marker
+from cudalock.versions import accepts, parse_marker, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ SYMPTOM: Final = 6
 """Signs that a symptom has at least."""
 SCOPES: Final = ("solve", "environment")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_DAY: Final = re.compile(r"20\d\d-\d\d-\d\d")
+_DAY: Final = re.compile(r"20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 
 
 def ids(matrix: Matrix) -> Iterator[Defect]:
@@ -105,7 +105,7 @@ def clauses(matrix: Matrix) -> Iterator[Defect]:
                 fillings |= set(clause.specifiers) - {NONE} if clause else set()
             for text in sorted(fillings):
                 try:
-                    SpecifierSet(text)
+                    specifier_set(text)
                 except InvalidSpecifier as error:
                     yield of_fact(fact, demand.verb, str(error))
 

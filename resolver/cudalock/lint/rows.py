@@ -9,14 +9,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import InvalidRequirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import InvalidSpecifier
+from packaging.utils import InvalidWheelFilename, canonicalize_name
+from packaging.version import InvalidVersion
 
 from cudalock.errors import MatrixError
 from cudalock.lint.defects import Defect, of_project, of_release
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
-from cudalock.versions import parse_requirement
+from cudalock.versions import parse_requirement, parse_version, parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ PLACE_KEYS: Final = frozenset(("index", "builder", "tag", "local", "renamed", "w
 BUILD_KEYS: Final = PLACE_KEYS | {"labels", "python", "requires", "known", "source", "warning"}
 TRUSTS: Final = ("own", "known", "other")
 
-_DAY: Final = re.compile(r"20\d\d-\d\d-\d\d")
+_DAY: Final = re.compile(r"20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _ADDRESS: Final = re.compile(r"https://[^ {}]+/[^ {}+/]+\.whl")
 
@@ -60,7 +60,7 @@ def _order(project: Project) -> Iterator[Defect]:
     if not project.versions:
         yield of_project(project, "releases", "is empty")
     try:
-        versions = [Version(version) for version in project.versions]
+        versions = [parse_version(version) for version in project.versions]
     except InvalidVersion as error:
         yield of_project(project, "releases", str(error))
         return
@@ -106,7 +106,7 @@ def _metadata(release: Release, row: dict[str, Any], position: int | None) -> It
         if says := _misspelt(text):
             yield of_release(release, f"{text!r}{says}", position)
     try:
-        SpecifierSet(row.get("python", ""))
+        specifier_set(row.get("python", ""))
     except InvalidSpecifier as error:
         yield of_release(release, f"`python`: {error}", position)
 
@@ -143,11 +143,11 @@ def _wheels(
         if wheel.sha256 is not None and not _SHA256.fullmatch(wheel.sha256):
             yield f"{file}: {wheel.sha256!r} is no sha256"
         try:
-            name, parsed, _, _ = parse_wheel_filename(file)
+            name, parsed = parse_wheel_name(file)
         except InvalidWheelFilename as error:
             yield str(error)
             continue
-        if parsed != Version(version):
+        if parsed != parse_version(version):
             yield f"{file} is of version {parsed}"
         if name != release.project and len(row) < 3:
             yield f"{file} is of {name}"

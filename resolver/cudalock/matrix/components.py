@@ -27,7 +27,7 @@ from cudalock.matrix.facts import (
 )
 from cudalock.matrix.sources import COMPILES, PURE, SourceFact, SourceState
 from cudalock.targets.facets import COMPONENTS
-from cudalock.versions import FactId, ProjectName
+from cudalock.versions import FactId, ProjectName, specifier_set
 
 
 def read_component(table: Mapping[str, Any], file: str) -> Component:
@@ -118,11 +118,10 @@ def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _check_template(template: ClauseTemplate) -> None:
-    from packaging.specifiers import SpecifierSet
 
     clause = template.fill(dict.fromkeys(template.label_names, ("1.0",)))
     for specifier in clause.specifiers if clause else ():
-        SpecifierSet(specifier)
+        specifier_set(specifier)
 
 
 def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) -> Fact:

@@ -109,7 +109,7 @@ class Gpus:
     def find(self, text: str) -> str | None:
         """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known."""
         plain = _plain(text)
-        capability = re.fullmatch(r"(?:sm|cc|compute)?(\d{1,2})\.?(\d)", plain)
+        capability = re.fullmatch(r"(?:sm|cc|compute)?([0-9]{1,2})\.?([0-9])", plain)
         if capability:
             dotted = f"{capability[1]}.{capability[2]}"
             return dotted if dotted in self.capabilities else None
@@ -117,7 +117,7 @@ class Gpus:
 
     def _find_number(self, plain: str) -> str | None:
         """Return the capability of the GPUs that a number alone may mean, `3090`, if it is one."""
-        if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
+        if not re.fullmatch(r"[0-9]{4}(?:ti|super)*", plain):
             return None
         capabilities = {
             capability
@@ -201,7 +201,7 @@ class Distributions:
 
 def _split_release(plain: str) -> tuple[str, str]:
     """Split `ubuntu22.04` before its first digit; a text without digits has no release."""
-    match = re.fullmatch(r"([a-z]+)(\d[\d.]*(?:sp\d+)?)?", plain)
+    match = re.fullmatch(r"([a-z]+)([0-9][0-9.]*(?:sp[0-9]+)?)?", plain)
     return (match[1], match[2] or "") if match else ("", "")
 
 
@@ -222,4 +222,4 @@ def _is_named(text: str, name: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
+from cudalock.files import read_limited
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
 from cudalock.projects.syntax.package_list import is_package_list
@@ -87,8 +88,7 @@ def _content(name: str, stdin: bytes | None) -> bytes:
         if name == STDIN:
             # A byte more than allowed shows that a file is too large, without reading all of it.
             return sys.stdin.buffer.read(LARGEST + 1) if stdin is None else stdin
-        with Path(name).open("rb") as opened:
-            return opened.read(LARGEST + 1)
+        return read_limited(name, LARGEST)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise BadFile(f"`{name}` cannot be read: {reason or error}") from None

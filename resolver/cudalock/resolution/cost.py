@@ -175,4 +175,4 @@ def _minor(cuda: str) -> tuple[int, ...]:
 
 @cache
 def _numbers(tag: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", tag))
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,100}", tag))

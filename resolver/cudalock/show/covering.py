@@ -95,5 +95,5 @@ def has_code_for(archs: tuple[str, ...], capability: str) -> bool:
 
 def natural(text: str) -> list[tuple[int, str]]:
     """A key that sorts `torch-2.9` before `torch-2.10`."""
-    parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    parts = re.split(r"([0-9]{1,100})", text)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

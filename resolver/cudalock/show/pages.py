@@ -21,6 +21,7 @@ from cudalock.targets import PLATFORMS, newest_driver
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.text import counted
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -307,7 +308,7 @@ def _version_page(
         (
             known_version
             for known_version in project.versions
-            if str(Version(known_version)) == public
+            if str(parse_version(known_version)) == public
         ),
         None,
     )
@@ -399,14 +400,14 @@ def _tables_about(matrix: Matrix, name: str) -> tuple[str, ...]:
 
 def _parsed(version: str) -> Version:
     try:
-        return Version(version)
+        return parse_version(version)
     except InvalidVersion:
         raise BadSpecifier(f"invalid version `{version}`") from None
 
 
 def _plain(local: str | None) -> str | None:
     """A local label as Version spells it: lower case, dots for dashes."""
-    return Version(f"0+{local}").local if local else None
+    return parse_version(f"0+{local}").local if local else None
 
 
 def _unknown_version(name: str, version: str, known: list[str]) -> UnknownVersion:

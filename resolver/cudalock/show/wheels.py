@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.releases import Build
 
-_PYTHON = re.compile(r"3\.(\d+)(t?)")
+_PYTHON = re.compile(r"3\.([0-9]{1,3})(t?)")
 
 
 def tags_on(builds: Iterable[Build], platform: str | None) -> Iterator[str]:

@@ -57,8 +57,8 @@ class Accelerator(NamedTuple):
 CUDA: Final = Accelerator(
     name="cuda",
     title="CUDA",
-    version_word=r"(?:cuda|cu)?[- =]?(\d+(?:\.\d+)*)(?:\.[*x])?",
-    phrase_word=r"cu\d{2,3}|(?:cu|cuda)-?\d+(?:\.\d+)+|cuda-?\d+",
+    version_word=r"(?:cuda|cu)?[- =]?([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.[*x])?",
+    phrase_word=r"cu[0-9]{2,3}|(?:cu|cuda)-?[0-9]+(?:\.[0-9]+)+|cuda-?[0-9]+",
     vendor="NVIDIA",
     vendor_prefix="nvidia-",
     machine_parts=("gpu", "driver"),
@@ -77,7 +77,7 @@ LIBRARIES: Final = {
 }
 """The libraries of all accelerators, by name."""
 
-FOREIGN: Final = r"rocm[\d.]*|xpu"
+FOREIGN: Final = r"rocm[0-9.]*|xpu"
 """A regular expression for builds of the framework for accelerators that have no row."""
 
 

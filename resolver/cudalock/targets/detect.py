@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadTarget
+from cudalock.files import read_small
 from cudalock.targets.platforms import LINUX, MACOS, of_machine
 from cudalock.targets.pythons import (
     PYTHON,
@@ -120,7 +121,7 @@ def _python_on_path(
 def _pinned_python(directory: Path) -> tuple[str, bool] | None:
     """Return the first version in `.python-version`; a path there is not run."""
     try:
-        lines = (directory / ".python-version").read_text(encoding="utf-8").splitlines()
+        lines = read_small(directory / ".python-version").decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     # pyenv allows several versions and comments; the first version is its default.
@@ -208,5 +209,5 @@ def _this_glibc() -> str | None:
 
 def read_glibc(text: str | None) -> str | None:
     """Return `2.39` for the `glibc 2.39` of os.confstr; None for anything else."""
-    match = re.match(r"glibc (\d+\.\d+)", text or "")
+    match = re.match(r"glibc ([0-9]{1,3}\.[0-9]{1,3})", text or "")
     return match[1] if match else None

@@ -61,7 +61,7 @@ MACOS: Final = System(
     "posix",
     fallback="macos-x86_64",
     traces=r"/users/|macosx|\.dylib\b",
-    mentions=r"\bmacos\b|\bmac ?os ?x?\b|\bmac \d\d\.|\bdarwin\b|macbook|\bosx\b|apple-darwin"
+    mentions=r"\bmacos\b|\bmac ?os ?x?\b|\bmac [0-9][0-9]\.|\bdarwin\b|macbook|\bosx\b|apple-darwin"
     r"|/library/frameworks/|/opt/homebrew/|\bfor the mps device",
 )
 LINUX: Final = System(
@@ -70,7 +70,7 @@ LINUX: Final = System(
     "Linux",
     "posix",
     traces=r"/usr/|/home/|/opt/|linux-gnu|manylinux|linux_x86_64|/lib/python3|\blib\w+\.so\b",
-    mentions=r"\bubuntu|\bcentos|\bdebian|\bfedora|\bred ?hat|\beuleros|\bso\.\d|\.so\b|glibc",
+    mentions=r"\bubuntu|\bcentos|\bdebian|\bfedora|\bred ?hat|\beuleros|\bso\.[0-9]|\.so\b|glibc",
 )
 SYSTEMS: Final = (WINDOWS, MACOS, LINUX)
 """In the order to look for their traces: what Windows prints is the surest sign, and a `.so` the
@@ -222,7 +222,7 @@ _ROWS: Final = (
         conda="osx-64",
         spellings=("x86_64-apple-darwin",),
         machines=("x86_64",),
-        mentions=r"x86_64-apple-darwin|macos\S*-x86_64|macosx[-_.\d]*x86_64|\bintel mac",
+        mentions=r"x86_64-apple-darwin|macos\S*-x86_64|macosx[-_.0-9]*x86_64|\bintel mac",
         # The last torch wheels for Intel Macs are older than uv's default, 13.0.
         macos="13.0",
     ),
@@ -251,12 +251,12 @@ SPELLINGS: Final = {
 
 _ARCHES: Final = "|".join(row.arch for row in _ROWS if row.system is LINUX)
 # uv's targets: `x86_64-manylinux_2_28`.
-_MANYLINUX_TRIPLE: Final = rf"({_ARCHES})-manylinux_2_(\d{{1,2}})"
+_MANYLINUX_TRIPLE: Final = rf"({_ARCHES})-manylinux_2_([0-9]{{1,2}})"
 # pip's platform tags: `manylinux_2_28_x86_64`.
-_MANYLINUX_TAG: Final = rf"manylinux_2_(\d{{1,2}})_({_ARCHES})"
+_MANYLINUX_TAG: Final = rf"manylinux_2_([0-9]{{1,2}})_({_ARCHES})"
 # The older spelling of glibc 2.17, on either side of the processor.
 _MANYLINUX_NAMED: Final = rf"(?:({_ARCHES})-)?manylinux2014(?:_({_ARCHES}))?"
-_MACOS_TAG: Final = r"macosx_(\d{1,2})_(\d{1,2})_(arm64|x86_64)"
+_MACOS_TAG: Final = r"macosx_([0-9]{1,2})_([0-9]{1,2})_(arm64|x86_64)"
 _WSL: Final = r"\bwsl ?[12]?\b|microsoft-standard"
 """Linux on a machine whose Windows the text names as well."""
 _MUSL: Final = r"musl|alpine"
@@ -361,7 +361,7 @@ def check_glibc(glibc: str | None) -> None:
     """Raise BadTarget unless `glibc` is None or a version such as `2.28`."""
     if glibc is None:
         return
-    if not re.fullmatch(r"2\.\d{1,2}", glibc):
+    if not re.fullmatch(r"2\.[0-9]{1,2}", glibc):
         raise BadTarget(f"invalid glibc version `{glibc}`", hints=[f"--glibc {DEFAULT_GLIBC}"])
 
 

@@ -26,9 +26,9 @@ FIRST_FREE_THREADED: Final = "3.13"
 """The first CPython with a build without the global interpreter lock (PEP 703)."""
 
 # `3.11`, `py3.11`, `cpython-3.12.4`, `3.11.x`, `3.13t` for a free-threaded build.
-PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.(\d{1,2})(?:\.(\d{1,3})|\.[x*])?(t?)"
+PYTHON = r"(?i)(?:py|python|cp|cpython)?[- ]?(3)\.([0-9]{1,2})(?:\.([0-9]{1,3})|\.[x*])?(t?)"
 # `cp311`, as wheel tags write it. The empty group stands for the patch version.
-_PYTHON_TAG = r"(?i)(?:py|cp|python)(3)(\d{1,2})()(t?)"
+_PYTHON_TAG = r"(?i)(?:py|cp|python)(3)([0-9]{1,2})()(t?)"
 
 
 _VERSION_CODE = (
@@ -70,7 +70,7 @@ def _python_guesses(word: str) -> list[str]:
     several = [part.strip() for part in word.split(",")]
     if len(several) > 1 and all(map(is_version, several)):
         return [" --python ".join(several)]
-    digits = re.fullmatch(r"3(\d{1,2})", word)
+    digits = re.fullmatch(r"3([0-9]{1,2})", word)
     return [f"3.{digits[1]}"] if digits else [LIKELY_PYTHONS[0]]
 
 

@@ -194,7 +194,7 @@ def glibc_floor(tags: str) -> int | None:
 
     None for a wheel without a manylinux tag, which promises nothing.
     """
-    minors = [int(minor) for minor in re.findall(r"manylinux_2_(\d+)_", tags)]
+    minors = [int(minor) for minor in re.findall(r"manylinux_2_([0-9]{1,2})_", tags)]
     minors += [minor for minor, name in _NAMED_MANYLINUX.items() if name in tags]
     return min(minors, default=None)
 
@@ -215,7 +215,7 @@ def python_of(tags: str) -> str:
     `3.11`, `3.13t` (free-threaded), `3.9+` (stable ABI, from 3.9 on) or `any` (no CPython tag).
     """
     python, abi, _ = tags.split("-")[-3:]
-    match = re.fullmatch(r"cp3(\d+)", python)
+    match = re.fullmatch(r"cp3([0-9]{1,3})", python)
     if match is None:
         return ANY
     if abi.startswith("abi3"):
@@ -228,5 +228,5 @@ def minor_of(tags: str) -> int | None:
 
     None for a wheel that several Pythons take: pure, or with the stable ABI.
     """
-    match = re.search(r"\bcp3(\d+)-cp3\d+", tags)
+    match = re.search(r"\bcp3([0-9]{1,3})-cp3[0-9]+", tags)
     return int(match[1]) if match else None

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from packaging.version import Version
-
 from cudalock.errors import NetworkError
 from cudalock.indexes.listings import read_listing, with_credentials_of
 from cudalock.indexes.metadata import Metadata, read_metadata
@@ -22,7 +20,9 @@ from cudalock.indexes.rows import listed_row, releases_of, wheel_parts
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.targets import LINUX, PLATFORMS
 from cudalock.targets.tags import ANY
+from cudalock.text import read_number
 from cudalock.update.merge import LISTED, Listed, system_of
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,9 +110,11 @@ def is_wanted(version: str, held: Project | None) -> bool:
     pre-release nor older than all that is held. So there is no gap, and what is not between the
     oldest and the newest does not exist."""
     if held is None or not held.versions:
-        return not Version(version).is_prerelease
-    parsed = Version(version)
-    return version in held or (not parsed.is_prerelease and parsed >= Version(held.versions[0]))
+        return not parse_version(version).is_prerelease
+    parsed = parse_version(version)
+    return version in held or (
+        not parsed.is_prerelease and parsed >= parse_version(held.versions[0])
+    )
 
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:
@@ -190,8 +192,8 @@ def _read(files: list[File], metadata: ReadMetadata) -> Iterator[tuple[File, Met
 
 def _python_order(file: File) -> tuple[int, str]:
     python = (wheel_parts(file.name) or {"tags": "--"})["tags"].split("-")[-3]
-    digits = re.sub(r"\D", "", python)
-    return (int(digits[1:] or 0) if digits else 0, file.name)
+    digits = re.sub(r"[^0-9]", "", python)
+    return (read_number(digits[1:]) or 0, file.name)
 
 
 def _first(key: tuple[str, tuple[str, str], int]) -> tuple[str, int, tuple[str, str], int]:

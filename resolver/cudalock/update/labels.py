@@ -9,14 +9,14 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.markers import Marker
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
-from cudalock.versions import accepts, parse_requirement
+from cudalock.versions import accepts, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class LabelRules:
         self._matrix = matrix
         for position, row in enumerate(matrix.labels):
             try:
-                SpecifierSet(row.get("for", ""))
+                specifier_set(row.get("for", ""))
                 _ = row["projects"], row["label"]
                 _ = row.get("value") or row.get("pins") or (row["floor"], row["extra"])
             except (InvalidSpecifier, LookupError) as error:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cudalock.formats.python_ranges import Bound, bounds_of, dotted, joined
@@ -98,7 +97,7 @@ def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[s
 
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
     """Return the extras that the goal requests, by project."""
-    requirements = map(Requirement, lock.goal.requirements)
+    requirements = map(parse_requirement, lock.goal.requirements)
     return {
         canonicalize_name(requirement.name): set(requirement.extras)
         for requirement in requirements

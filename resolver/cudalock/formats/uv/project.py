@@ -37,12 +37,13 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 from tomlkit.exceptions import TOMLKitError
 
 from cudalock import toml
 from cudalock.errors import BadFile, Contradiction
+from cudalock.files import read_small
 from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import plan as uv_plan
@@ -50,7 +51,7 @@ from cudalock.formats.uv.record import BLOCK, SIGN, Record
 from cudalock.formats.uv.toml_lists import edited, list_text, quoted
 from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import with_urls
-from cudalock.versions import parse_marker, parse_requirement
+from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.targets import Target
@@ -134,10 +135,12 @@ def remarks(options: WriteOptions) -> Iterator[str]:
 def read_existing(path: Path) -> str | None:
     """Return the text of a project file with its line ends, None if there is no file."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_small(path).decode("utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadFile(f"`{path}` cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise BadFile(f"`{path}` cannot be read: {error}") from None
 
 
@@ -290,7 +293,7 @@ class _Edit:
                 self.new.note(key, needed)
             return
         try:
-            range = SpecifierSet(present)
+            range = specifier_set(present)
         except (InvalidSpecifier, TypeError):
             raise self._bad(f"project.{key}", f"invalid version range `{present}`") from None
         for target in self.lock.targets:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Declared, Edge, ProjectFile
 
 _EXTRA: Final = re.compile(r"extra\s*([!=])=\s*(?:'([^']*)'|\"([^\"]*)\")")
-_FORK: Final = re.compile(r"(extra|group)-\d+-")
+_FORK: Final = re.compile(r"(extra|group)-[0-9]+-")
 """How uv writes an extra or a group that excludes another: `extra-3-app-cpu`."""
 _ALWAYS: Final = "python_version != '0'"
 _NEVER: Final = "python_version == '0'"

@@ -9,6 +9,7 @@ from cudalock.projects.locks.entries import files_of, hashes_of, locked, string,
 from cudalock.projects.model import Declared, Edge, ProjectFile
 from cudalock.projects.syntax.pep508 import is_marker
 from cudalock.projects.syntax.toml_file import TomlFile, as_list
+from cudalock.text import read_number
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def _validate(file: TomlFile) -> None:
 def _key(context: str) -> Key:
     """Return the path of what packaging calls `packages[3].wheels[0].url`."""
     parts = context.replace("[", ".").replace("]", "").split(".")
-    return tuple(int(part) if part.isdecimal() else part for part in parts if part)
+    return tuple(
+        part if (number := read_number(part)) is None else number for part in parts if part
+    )
 
 
 def _package(file: TomlFile, key: Key, package: dict[str, Any]) -> Declared:

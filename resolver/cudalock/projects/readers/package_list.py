@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Encoding
     from cudalock.projects.syntax.text import Text
 
-_PYTHON: Final = re.compile(r"^Python version: (3\.\d{1,2})\b", re.MULTILINE)
+_PYTHON: Final = re.compile(r"^Python version: (3\.[0-9]{1,2})\b", re.MULTILINE)
 _SYSTEM: Final = re.compile(r"^OS: (.{1,200})$", re.MULTILINE)
 _SUBDIR: Final = re.compile(r"^# platform: ([\w-]{1,40})\s*$", re.MULTILINE)
 

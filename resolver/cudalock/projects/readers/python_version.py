@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # pyenv takes `3.11` and `3.11.9`, uv also `cpython-3.12` and `3.13t`, the free-threaded build.
 # Other implementations (`pypy3.10-7.3`) are not CPython, and match nothing.
 _VERSION: Final = re.compile(
-    r"^[ \t]*(?:c?python-?|cp)?(3\.\d+(?:\.\d+)?t?)(?=[ \t\r]*(?:#|$))", re.M
+    r"^[ \t]*(?:c?python-?|cp)?(3\.[0-9]{1,2}(?:\.[0-9]{1,3})?t?)(?=[ \t\r]*(?:#|$))", re.M
 )
 
 

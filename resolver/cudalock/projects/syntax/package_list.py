@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME: Final = r"(?P<name>_?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
-_VERSION: Final = r"(?P<version>v?\d[A-Za-z0-9.!+_-]*)"
+_VERSION: Final = r"(?P<version>v?[0-9][A-Za-z0-9.!+_-]*)"
 _REST: Final = r"(?:[ \t]+(?P<rest>\S.*?))?[ \t]*"
 
 _TABLE_HEAD: Final = re.compile(r"[#\s]*(?:Package|Name)[ \t]+Version(?:[ \t]+(?P<columns>.*))?")
@@ -30,7 +30,7 @@ _EXPLICIT: Final = re.compile(
     r"(?:#\S*)?[ \t]*"
 )
 _COLLECTED: Final = re.compile(
-    rf"\[(?P<tool>pip\d?|conda)\][ \t]+{_NAME}(?:==|[ \t]+){_VERSION}{_REST}"
+    rf"\[(?P<tool>pip[0-9]?|conda)\][ \t]+{_NAME}(?:==|[ \t]+){_VERSION}{_REST}"
 )
 _SHOWN_NAME: Final = re.compile(rf"Name: {_NAME}\s*")
 _SHOWN_VERSION: Final = re.compile(rf"Version: {_VERSION}\s*")
@@ -164,7 +164,7 @@ def _listed(
 
 def _is_build(word: str) -> bool:
     """Whether a word is a conda build string: `py310h5eee18b_0`, `pypi_0`."""
-    return re.fullmatch(r"(?:[\w.*]*_)?\d+", word) is not None
+    return re.fullmatch(r"(?:[\w.*]*_)?[0-9]+", word) is not None
 
 
 def _of_json(text: str) -> Iterator[ListedPackage]:

@@ -12,7 +12,14 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cudalock.projects.model import Declared, Place
-from cudalock.versions import canonical, holds, parse_marker, parse_requirement
+from cudalock.versions import (
+    NUMBER,
+    canonical,
+    holds,
+    parse_marker,
+    parse_requirement,
+    specifier_set,
+)
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
 _EXTRAS: Final = re.compile(r"\[([^\]]*)\]\s*")
@@ -21,10 +28,10 @@ _SINGLE: Final = re.compile(r"=\s*([0-9][\w.+*]*)")
 """A version after one equals sign, as conda has it."""
 _URL: Final = re.compile(r"@\s*(\S+)\s*")
 _CLAUSE: Final = re.compile(
-    r"(?:(?:[=!]=)\s*[0-9]+(?:\.[0-9]+)*(?:\.\*|(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
-    r"(?:\+[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)?)"
-    r"|(?:[<>]=?)\s*[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
-    r"|~=\s*[0-9]+(?:\.[0-9]+)+(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?)"
+    rf"(?:(?:[=!]=)\s*{NUMBER}(?:\.{NUMBER})*(?:\.\*|(?:(?:a|b|rc|\.post|\.dev){NUMBER})?"
+    r"(?:\+[A-Za-z0-9]{1,100}(?:\.[A-Za-z0-9]{1,100})*)?)"
+    rf"|(?:[<>]=?)\s*{NUMBER}(?:\.{NUMBER})*(?:(?:a|b|rc|\.post|\.dev){NUMBER})?"
+    rf"|~=\s*{NUMBER}(?:\.{NUMBER})+(?:(?:a|b|rc|\.post|\.dev){NUMBER})?)"
 )
 """A clause that packaging accepts for certain."""
 
@@ -138,7 +145,7 @@ def is_marker(text: str) -> bool:
 
     try:
         parse_marker(text)
-    except (InvalidMarker, RecursionError):
+    except InvalidMarker:
         return False
     return True
 
@@ -152,8 +159,7 @@ def may_hold(marker: str, environment: Mapping[str, str]) -> bool:
 def _may_hold(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
     try:
         return holds(marker, {"extra": "", **dict(environment)})
-    # `sys_platform ~= "x"` is valid by PEP 508's grammar, and has no meaning.
-    except (ValueError, RecursionError):
+    except ValueError:
         return True
 
 
@@ -162,10 +168,10 @@ def is_specifier(text: str) -> bool:
     """Whether this is a PEP 440 specifier, the empty one included."""
     if _specifier(text) is not None:
         return True
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import InvalidSpecifier
 
     try:
-        SpecifierSet(text)
+        specifier_set(text)
     except InvalidSpecifier:
         return False
     return True
@@ -179,9 +185,6 @@ def _reason(text: str) -> str | None:
         parse_requirement(text)
     except InvalidRequirement as error:
         return str(error).splitlines()[0] if str(error) else "it cannot be read"
-    # packaging parses nested parentheses of a marker by recursion.
-    except RecursionError:
-        return "its marker is nested too deeply"
     return None
 
 

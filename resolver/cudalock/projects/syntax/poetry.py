@@ -8,6 +8,7 @@ from typing import Final
 from packaging.version import InvalidVersion, Version
 
 from cudalock.projects.syntax.pep508 import is_specifier
+from cudalock.versions import parse_version
 
 _CLAUSE: Final = re.compile(r"(\^|~=|~|===?|=|!=|<>|<=?|>=?)?\s*([^\s,|^~=!<>]+)\s*")
 _LONGEST: Final = 500
@@ -65,7 +66,7 @@ def _clause(operator: str, version: str) -> str | None:
     if wild and operator in ("", "=", "==", "!=", "^", "~"):
         return f"{'!=' if operator == '!=' else '=='}{wild[1]}.*"
     try:
-        parsed = Version(version)
+        parsed = parse_version(version)
     except InvalidVersion:
         return None
     if operator == "^":

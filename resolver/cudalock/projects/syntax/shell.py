@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_SEPARATOR: Final = re.compile(r"&&|\|\||[;|&\n]|\d*>{1,2}&?|<{1,3}")
+_SEPARATOR: Final = re.compile(r"&&|\|\||[;|&\n]|[0-9]*>{1,2}&?|<{1,3}")
 _VARIABLE: Final = re.compile(
     r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}$]*))?\}|([A-Za-z_][A-Za-z0-9_]*))"
 )
