@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
     from cudalock.matrix.universe import Universe
+    from cudalock.mirrors import Mirrors
 
 
 def check_destination(options: OutputOptions) -> None:
@@ -92,7 +93,7 @@ def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
 
     folder = Path(options.wheels) if options.wheels else None
     with progress(quiet=options.quiet) as advance:
-        return with_hashes(lock, keep=folder, progress=advance)
+        return with_hashes(lock, keep=folder, progress=advance, mirrors=options.mirrors)
 
 
 def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
@@ -111,7 +112,9 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         kind.check_name(write.filename)
     if options.wheels:
         return write._replace(wheels=_folder(options.wheels, output, kind))
-    return write._replace(addresses=_addresses(lock, write)) if kind.needs_urls else write
+    if kind.needs_urls:
+        return write._replace(addresses=_addresses(lock, write, options.mirrors))
+    return write
 
 
 def _folder(wheels: str, output: Path | None, kind: Format) -> str:
@@ -122,7 +125,7 @@ def _folder(wheels: str, output: Path | None, kind: Format) -> str:
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: WriteOptions) -> Mapping[str, FileUrl]:
+def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
     from cudalock.lock.wheels import wheels_without_url
 
     missing = len(wheels_without_url(lock))
@@ -131,7 +134,13 @@ def _addresses(lock: Lock, write: WriteOptions) -> Mapping[str, FileUrl]:
     from cudalock.indexes.package_index import find_addresses
 
     try:
-        return find_addresses(lock, write.index_url, write.extra_index_urls, offline=write.offline)
+        return find_addresses(
+            lock,
+            write.index_url,
+            write.extra_index_urls,
+            offline=write.offline,
+            mirrors=mirrors,
+        )
     except NetworkError:
         if not write.offline:
             raise

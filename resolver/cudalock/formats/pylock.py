@@ -27,7 +27,7 @@ from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
-from cudalock.urls import encoded
+from cudalock.urls import encoded, without_credentials
 from cudalock.versions import parse_marker
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
 
     complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
     _demand_hashes(complete)
-    indexes = {index.id: index.url for index in lock.indexes}
+    indexes = {index.id: without_credentials(index.url or "") or None for index in lock.indexes}
     indexes[PACKAGE_INDEX] = next((marker.index for marker in addresses.values()), None)
     return Pylock(
         lock_version=Version("1.0"),
@@ -218,7 +218,8 @@ def _place(
     if folder is not None:
         place["path"] = f"{folder}/{wheel.file}"
     else:
-        place["url"] = encoded(wheel.url or "")
+        # No installer expands a variable here.
+        place["url"] = without_credentials(encoded(wheel.url or ""))
     size = wheel.size if address is None else address.size
     if size is not None:
         place["size"] = size

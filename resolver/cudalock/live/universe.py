@@ -227,7 +227,9 @@ class LiveUniverse:
             if self._indexes is None:
                 from cudalock.indexes.package_index import PackageIndexes
 
-                self._indexes = PackageIndexes(*self._given, offline=self._offline)
+                self._indexes = PackageIndexes(
+                    *self._given, offline=self._offline, mirrors=self.matrix.mirrors
+                )
             return self._indexes
 
     def _id_of(self, url: str) -> str:
