@@ -5,6 +5,7 @@ A flag that is given wins over `[tool.cudalock]` of pyproject.toml, that over th
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -330,6 +331,8 @@ class OutputOptions:
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     mirrors: Mirrors = NO_MIRRORS
+    environment: str | None = None
+    """where the lock will be installed as far as that is known: `--python`, else what is active"""
     live: bool = False
     offline: bool = False
     quiet: bool = False
@@ -357,6 +360,7 @@ class OutputOptions:
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
             mirrors=mirrors,
+            environment=_environment(parsed.texts("python")),
             live=parsed.is_set("live"),
             offline=parsed.is_set("offline"),
             quiet=parsed.is_set("quiet"),
@@ -411,6 +415,14 @@ def _index_url(stated: str | None, mirrors: Mirrors) -> str | None:
     default = default_index_url()
     mirrored = mirrors.url(stated or default)
     return stated if mirrored == (stated or default) else mirrored
+
+
+def _environment(pythons: Sequence[str]) -> str | None:
+    from cudalock.targets.pythons import is_version
+
+    named = [text for text in pythons if not is_version(text)]
+    active = [path for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if (path := os.environ.get(name))]
+    return next(iter([*named, *active]), None)
 
 
 def _format(parsed: OptionValues, output: str | None) -> str:

@@ -7,7 +7,7 @@ from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cudalock.errors import Contradiction, NetworkError, OutputError
+from cudalock.errors import Contradiction, CudalockError, NetworkError, OutputError
 from cudalock.formats import Format, WriteOptions, load_format
 from cudalock.text import shell_word
 
@@ -162,6 +162,37 @@ def _deliver(text: str, output: str | None) -> None:
         emit(text)
 
 
+def _install_line(commands: Mapping[str, str], needed: str, pip: str | None) -> str:
+    """Return how to install a file that older pips cannot read; `pip` is the one that is there."""
+    from cudalock.versions import parse_version
+
+    if pip is None:
+        return f"{commands['pip']} (pip {needed} or newer), or {commands['uv']}"
+    if parse_version(pip) < parse_version(needed):
+        return f"{commands['uv']} (this environment's pip {pip} cannot: it takes pip {needed})"
+    return commands["pip"]
+
+
+def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
+    """Return the version of pip where the lock will be installed; None if that is not known."""
+    if options.environment is None:
+        return None
+    from cudalock.environment import find_layout
+    from cudalock.environment.installer import pip_version
+    from cudalock.targets.pythons import minor_pair
+
+    try:
+        layout = find_layout(Path(options.environment))
+    except CudalockError:
+        return None
+    there = layout.target
+    is_meant = any(
+        target.platform == there.platform and minor_pair(target.python) == minor_pair(there.python)
+        for target in lock.targets
+    )
+    return pip_version(layout) if is_meant else None
+
+
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.console import summary, tell
 
@@ -170,9 +201,12 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     shown = kind.install_commands(lock, write._replace(filename=path))
     commands = {known.tool: known.command for known in shown}
     install = commands.get("pip", commands.get("uv"))
+    if kind.pip_needed and len(commands) > 1:
+        install = _install_line(commands, kind.pip_needed, _pip_there(lock, options))
     if install is not None and path is None:
         install = f"save the lock with `-o {kind.filename}`, then {install}"
-    tell(summary(lock, install=install))
+    left_out = kind.all_hashes and options.hashes == "auto"
+    tell(summary(lock, install=install, without_hashes=left_out, verbose=options.verbose))
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if options.verbose:

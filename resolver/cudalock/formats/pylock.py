@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
 
 FILE: Final = "pylock.toml"
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?:Z|(?P<zone>[+-]\d\d:\d\d))?"
+)
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 
 
@@ -223,7 +227,28 @@ def _place(
     size = wheel.size if address is None else address.size
     if size is not None:
         place["size"] = size
+    uploaded = _moment(address.uploaded_at) if address is not None else None
+    if uploaded is not None:
+        place["upload_time"] = uploaded
     return place
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return what an index says of the time of an upload; None for nothing, or what is no time.
+
+    pip's `--uploaded-prior-to` needs it for every wheel, and refuses a lock without it.
+    """
+    # Python 3.10 reads neither `Z` nor any number of digits of a second.
+    match = _MOMENT.fullmatch(text or "")
+    if match is None:
+        return None
+    zone = match["zone"] or "+00:00"
+    microseconds = f"{match['fraction'] or ''}000000"[:6]
+    try:
+        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}.{microseconds}{zone}")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
@@ -340,5 +365,6 @@ FORMAT: Final = Format(
     needs_urls=True,
     paths_from_file=True,
     check_name=check_name,
+    pip_needed="26.1",
     beside=_beside,
 )

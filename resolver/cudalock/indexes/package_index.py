@@ -181,7 +181,7 @@ def find_addresses(
 
 
 def _address(file: File, index: str) -> FileUrl:
-    return FileUrl(file.url, file.sha256, file.size, without_credentials(index))
+    return FileUrl(file.url, file.sha256, file.size, without_credentials(index), file.uploaded_at)
 
 
 __all__ = ["PackageIndexes", "default_index_url", "find_addresses"]

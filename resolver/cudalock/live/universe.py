@@ -13,6 +13,7 @@ from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
+from cudalock.text import NamesNote
 from cudalock.urls import without_credentials
 from cudalock.versions import canonical, parse_requirement, parse_version
 
@@ -242,18 +243,19 @@ class LiveUniverse:
             self.indexes.setdefault(id, Index(id, without_credentials(url).rstrip("/"), "own"))
         return id
 
-    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str | NamesNote, ...]:
         """Which pins are the index's and not the matrix's, and what the index could not tell."""
         pinned = list(pins)
         live = {name for name, version in pinned if self._is_live(name, version)}
-        notes = []
+        notes: list[str | NamesNote] = []
         for name, version in pinned:
             project = self._live.get(name) or self._whole_projects.get(name)
             for extra in sorted(self._asked_extras.get(name, ())):
                 if isinstance(project, LiveProject) and project.lacks_extra(version, extra):
                     notes.append(f"{name} {version} has no extra `{extra}`")
         if live:
-            notes.append(f"from a live listing, not from the matrix: {', '.join(sorted(live))}")
+            says = "from a live listing, not from the matrix"
+            notes.append(NamesNote(says, tuple(sorted(live))))
         if self._left_out:
             passed_over = ", ".join(
                 f"{name} {self._left_out[name]}" for name in sorted(self._left_out)
