@@ -16,6 +16,7 @@ import pytest
 
 from cudalock.cli.console import emit, error_text, progress, summary, tell, wants_colour, write_text
 from cudalock.errors import OutputError, UsageError
+from cudalock.text import NamesNote
 from tests.local_index import build_wheel
 from tests.paths import RESOLVER
 from tests.sample_locks import CU124, lock, pin, warning
@@ -78,10 +79,36 @@ class TestSummary:
             "warning: cafe is slow [flash-attn-turing]",
             f"warning: {FLASH.name}: Needs a new driver.",
             f"warning: {FLASH.name} is derived from a build script, it may not exist",
-            "warning: no hash is published for flash-attn",
+            "warning: no hash is published for flash-attn; see `--fetch-hashes`",
             "needs: driver >= 525.60.13, glibc >= 2.17",
             "note: A note.",
         ]
+
+    @pytest.mark.parametrize(
+        ("others", "cost"),
+        [
+            (0, ""),
+            (1, ", so those of 1 package are left out: pip needs all or none"),
+            (170, ", so those of 170 packages are left out: pip needs all or none"),
+        ],
+    )
+    def test_what_one_wheel_without_a_hash_costs(self, others: int, cost: str) -> None:
+        flash = pin(
+            FLASH.without_digest(), version="2.7.4.post1", builder=BUILDER, url="https://x/"
+        )
+        made = lock(flash, *(pin(build_wheel(f"p{n:03}", "1.0")) for n in range(others)))
+        line = f"warning: no hash is published for flash-attn{cost}; see `--fetch-hashes`"
+        assert line in summary(made, without_hashes=True).splitlines()
+        assert "left out" not in summary(made)
+
+    @pytest.mark.parametrize("number", [1, 8, 9, 90])
+    def test_many_names_are_counted_unless_all_are_wanted(self, number: int) -> None:
+        names = tuple(f"p{n:02}" for n in range(number))
+        made = lock(pin(NUMPY), notes=(NamesNote("from a live listing", names),))
+        told = f"note: from a live listing: {', '.join(names)}"
+        counted = f"note: from a live listing: {number} packages (`-v` names them)"
+        assert summary(made, verbose=True).splitlines()[-1] == told
+        assert summary(made).splitlines()[-1] == (told if number <= 8 else counted)
 
     def test_a_long_goal_is_cut(self) -> None:
         made = lock(*(pin(build_wheel(f"p{n:02}", "1.0")) for n in range(12)), cuda=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -45,6 +46,29 @@ def did_you_mean(names: Iterable[str]) -> list[str]:
     """Return the hint that proposes similar names: one sentence, or nothing without names."""
     proposals = [f"`{name}`" for name in names]
     return [f"did you mean {' or '.join(proposals)}?"] if proposals else []
+
+
+NAMED: Final = 8
+"""How many names a summary of a few lines has in one of them."""
+
+
+@dataclass(frozen=True)
+class NamesNote:
+    """A sentence that ends in names, of which there may be a hundred."""
+
+    says: str
+    names: tuple[str, ...]
+    noun: str = "package"
+
+    def __str__(self) -> str:
+        return f"{self.says}: {', '.join(self.names)}"
+
+    @property
+    def brief(self) -> str:
+        """The sentence for a screen: a count in place of the names, unless they are few."""
+        if len(self.names) <= NAMED:
+            return str(self)
+        return f"{self.says}: {counted(len(self.names), self.noun)} (`-v` names them)"
 
 
 # -- characters ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -253,6 +254,77 @@ def test_it_installs(tool: str, tmp_path: Path) -> None:
         "numpy",
         "torch",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-08-18T10:11:12.123456Z", "2024-08-18 10:11:12.123456+00:00"),
+        ("2024-08-18T10:11:12Z", "2024-08-18 10:11:12+00:00"),
+        ("2024-08-18T10:11:12.5Z", "2024-08-18 10:11:12.500000+00:00"),
+        ("2024-08-18T10:11:12.1234567890Z", "2024-08-18 10:11:12.123456+00:00"),
+        ("2024-08-18T12:11:12+02:00", "2024-08-18 10:11:12+00:00"),
+        ("2024-08-18 10:11:12", "2024-08-18 10:11:12+00:00"),
+        # A day is no moment, and nothing is made up.
+        ("2024-08-18", None),
+        ("2024-13-18T10:11:12Z", None),
+        ("0001-01-01T00:00:00+12:00", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_upload_times_are_those_of_the_index(text: str | None, moment: str | None) -> None:
+    rendered = render(lock(pin(NUMPY)), {NUMPY.name: replace(ADDRESS, uploaded_at=text)})
+    (wheel,) = read(rendered).packages[0].wheels or ()
+    assert wheel.upload_time == (moment and datetime.fromisoformat(moment))
+    assert ("upload-time" in rendered) == (moment is not None)
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "is_taken"),
+    [("2024-08-18T10:11:12Z", True), ("2025-01-01T00:00:00Z", False), (None, False)],
+)
+def test_pip_knows_what_was_uploaded_when(
+    uploaded: str | None, is_taken: bool, tmp_path: Path
+) -> None:
+    with LocalIndex() as index:
+        url = index.release("/files/", NUMPY)
+        address = FileUrl(url, NUMPY.sha256, None, index.url("/main/"), uploaded)
+        text = render(lock(pin(NUMPY), target=Target(HERE, "linux-x86_64")), {NUMPY.name: address})
+        text = text.replace('sys_platform == "linux"', f'sys_platform == "{sys.platform}"')
+        (tmp_path / "pylock.toml").write_text(text, encoding="utf-8")
+        command = ["pip", "install", "--dry-run", "--ignore-installed", "-r", "pylock.toml"]
+        environment = clean_environment(tmp_path, index.url("/none/"))
+        done = run_tool([*command, "--uploaded-prior-to", "2024-12-01"], tmp_path, environment)
+    assert (done.returncode == 0) == is_taken, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pip", "line"),
+    [
+        ("26.1", "pip install -r pylock.toml"),
+        ("27.0.dev1", "pip install -r pylock.toml"),
+        ("23.2.1", "uv pip install -r pylock.toml (this environment's pip 23.2.1 cannot: "),
+        (None, "pip install -r pylock.toml (pip 26.1 or newer), or uv pip install -r pylock.toml"),
+    ],
+)
+def test_the_install_line_is_one_that_the_environment_can_run(
+    pip: str | None, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = make_environment(tmp_path, clean_environment(tmp_path, "http://127.0.0.1:9/"))
+    (packages,) = (tmp_path / "env").rglob("site-packages")
+    if pip:
+        (packages / f"pip-{pip}.dist-info").mkdir()
+    monkeypatch.setenv("VIRTUAL_ENV", environment["VIRTUAL_ENV"])
+    monkeypatch.chdir(tmp_path)
+    words = ["solve", "--torch", "2.9.1", "--wheels", "w", "--offline", "-o", "pylock.toml"]
+    result = CliRunner().invoke(main, [*words, "--no-detect"])
+    assert result.exit_code == 0, result.output
+    assert f"install: {line}" in result.stderr
+    # About another machine's pip nothing is known.
+    result = CliRunner().invoke(main, [*words, "--platform", "windows"])
+    assert "(pip 26.1 or newer), or uv pip install" in result.stderr
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])

@@ -37,6 +37,8 @@ class Places:
 
     def of(self, url: str) -> frozenset[str] | None:
         """The indexes that an address means; ANYWHERE for one that is not known."""
+        # Of a mirrored index either address is it: a file may name the original.
+        url = self._matrix.mirrors.url(url)
         known = self._by_url.get(_plain(url))
         if known is not None:
             return known

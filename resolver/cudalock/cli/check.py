@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
-from cudalock.cli.options import TargetOptions, target_options
+from cudalock.cli.options import TargetOptions, index_map_option, target_options
 from cudalock.cli.settings import ProjectSettings
-from cudalock.cli.universe import open_matrix
+from cudalock.cli.universe import MirroredMatrices, open_matrix
 from cudalock.errors import Contradiction
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
@@ -46,6 +46,7 @@ MAX_ROUNDS = 4
 @click.option("--format", type=click.Choice(FORMATS), help="Output format (default: text).")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
 @click.option("--offline", is_flag=True, help="Do not use the network; check never does.")
+@index_map_option
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
 @click.pass_context
@@ -60,6 +61,7 @@ def check(
     format: str | None,
     output: str | None,
     matrix: str | None,
+    index_map: tuple[str, ...],
     quiet: bool,
     **_flags: Any,
 ) -> None:
@@ -77,20 +79,20 @@ def check(
     """
     from cudalock.findings import is_failure
 
+    settings = ProjectSettings.read()
     universe = open_matrix(matrix)
+    mirrored = MirroredMatrices(universe.matrix, index_map or settings.index_map, matrix)
     names = list(files) or _files_here()
     changes = Changes([], [])
     if fresh:
-        findings = _stale(names, universe)
+        findings = _stale(names, mirrored)
     elif fix and STDIN in names:
         raise Contradiction(
             "`--fix` cannot be combined with `-`: standard input cannot be rewritten"
         )
     else:
-        targets = _targets(
-            TargetOptions.of(ctx, ProjectSettings.read()), universe, here=here, quiet=quiet
-        )
-        findings = _checked(names, universe, targets, changes, fix=fix)
+        targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
+        findings = _checked(names, mirrored, targets, changes, fix=fix)
     _deliver(findings, universe.matrix, format or "text", output)
     if not quiet:
         _report(names, findings, changes)
@@ -115,7 +117,7 @@ class Changes(NamedTuple):
 
 def _checked(
     names: Sequence[str],
-    universe: Universe,
+    mirrored: MirroredMatrices,
     targets: Sequence[Target],
     changes: Changes,
     *,
@@ -124,6 +126,7 @@ def _checked(
     """Return the findings of all files, each once, and add to `changes`."""
     from cudalock.check import check_file
     from cudalock.check.fix_text import rewrite
+    from cudalock.matrix.universe import ClosedUniverse
     from cudalock.projects.read import read_file
 
     # Read once, since `-` may be given twice.
@@ -131,14 +134,15 @@ def _checked(
     unique: dict[tuple[object, ...], Finding] = {}
     for name in names:
         file = read_file(name, stdin)
-        stated = targets or _own_targets(file, universe)
+        matrix = mirrored.of(file)
+        stated = targets or _own_targets(file, ClosedUniverse(matrix))
         if fix:
-            findings = _fixed(file, universe.matrix, stated, changes.made)
+            findings = _fixed(file, matrix, stated, changes.made)
         else:
-            checked = check_file(file, universe.matrix, stated)
+            checked = check_file(file, matrix, stated)
             findings = checked.findings
             if name != STDIN:
-                for rewritten in rewrite(checked, universe.matrix):
+                for rewritten in rewrite(checked, matrix):
                     changes.possible.extend(rewritten.changes)
         for finding in findings:
             # A file that two others include with `-r` is checked twice.
@@ -208,10 +212,10 @@ def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
 # -- locks --------------------------------------------------------------------------------------
 
 
-def _stale(names: Sequence[str], universe: Universe) -> list[Finding]:
+def _stale(names: Sequence[str], mirrored: MirroredMatrices) -> list[Finding]:
     from cudalock.cli.fresh import stale
 
-    return [finding for name in names for finding in stale(name, universe)]
+    return [finding for name in names for finding in stale(name, mirrored)]
 
 
 # -- what to show -------------------------------------------------------------------------------

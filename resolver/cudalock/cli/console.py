@@ -20,7 +20,7 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
-from cudalock.text import ascii_line, ascii_text, counted, listed, one_line
+from cudalock.text import NamesNote, ascii_line, ascii_text, counted, listed, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,20 +34,29 @@ _KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|needs|install):",
 _COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 
 
-def summary(lock: Lock, *, install: str | None = None) -> str:
+def summary(
+    lock: Lock,
+    *,
+    install: str | None = None,
+    without_hashes: bool = False,
+    verbose: bool = False,
+) -> str:
     """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
 
-    `install` is how to install it, for a last line.
+    `install` is how to install it, for a last line. `without_hashes` is whether the wheels that
+    have a hash were written without it. `verbose` names what else is only counted.
     """
-    lines = [ascii_line(line) for line in _summary_lines(lock)]
+    lines = [ascii_line(line) for line in _summary_lines(lock, without_hashes=without_hashes)]
     # Notes contain paths and commands, which have to keep their letters.
-    lines += [one_line(f"note: {note}") for note in lock.notes]
+    for note in lock.notes:
+        brief = note.brief if isinstance(note, NamesNote) and not verbose else note
+        lines.append(one_line(f"note: {brief}"))
     if install is not None:
         lines.append(one_line(f"install: {install}"))
     return "\n".join(lines)
 
 
-def _summary_lines(lock: Lock) -> Iterator[str]:
+def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     from cudalock.lock import origin
     from cudalock.lock.sources import pure_names
 
@@ -57,7 +66,7 @@ def _summary_lines(lock: Lock) -> Iterator[str]:
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
     if builders:
         yield f"builders: {listed(builders)}"
-    yield from _warning_lines(lock)
+    yield from _warning_lines(lock, without_hashes=without_hashes)
     if names := pure_names(lock):
         yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
     yield f"needs: {listed(lock.needs)}"
@@ -76,7 +85,7 @@ def _headline(lock: Lock) -> str:
     return listed(named)
 
 
-def _warning_lines(lock: Lock) -> list[str]:
+def _warning_lines(lock: Lock, *, without_hashes: bool) -> list[str]:
     from cudalock.lock import DERIVED
     from cudalock.lock.sources import warning_lines
 
@@ -87,7 +96,10 @@ def _warning_lines(lock: Lock) -> list[str]:
     warnings += lock.replaced
     if lock.unhashed:
         names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
-        warnings.append(f"no hash is published for {names}")
+        others = len(lock.pins) - len(lock.unhashed)
+        cost = f", so those of {counted(others, 'package')} are left out: pip needs all or none"
+        also = cost if without_hashes and others else ""
+        warnings.append(f"no hash is published for {names}{also}; see `--fetch-hashes`")
     return [f"warning: {warning}" for warning in warnings]
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.options import index_map_option, read_index_map
+from cudalock.cli.settings import ProjectSettings
 from cudalock.files import distribution_name
 
 if TYPE_CHECKING:
@@ -22,9 +24,15 @@ if TYPE_CHECKING:
 @click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Folder for the wheels.")
 @click.option("--index-url", metavar="URL", help="Package index to use.")
 @click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable.")
+@index_map_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
 def fetch(
-    lock: str, folder: str, index_url: str | None, extra_index_url: tuple[str, ...], quiet: bool
+    lock: str,
+    folder: str,
+    index_url: str | None,
+    extra_index_url: tuple[str, ...],
+    index_map: tuple[str, ...],
+    quiet: bool,
 ) -> None:
     """Download every wheel of LOCK into DIR, for machines without a network.
 
@@ -42,14 +50,19 @@ def fetch(
     from cudalock.projects.locks.locked_wheels import read
 
     locked = read(Path(lock))
+    mirrors = read_index_map(index_map or ProjectSettings.read().index_map, None)
     indexes = PackageIndexes(
-        index_url or locked.index_url, (*extra_index_url, *locked.extra_index_urls)
+        index_url or locked.index_url,
+        (*extra_index_url, *locked.extra_index_urls),
+        mirrors=mirrors,
     )
     lines = []
-    with indexes, Web() as web, progress(quiet=quiet) as advance:
+    with indexes, Web(secrets=mirrors.secrets) as web, progress(quiet=quiet) as advance:
         for file, url, sha256 in _all_locations(locked, indexes, Path(folder)):
             target = Path(folder) / file
-            digest = download(web, url, target, sha256, progress=advance) if url else sha256
+            digest = (
+                download(web, mirrors.url(url), target, sha256, progress=advance) if url else sha256
+            )
             lines.append(f"{digest}  {target.as_posix()}\n")
     emit("".join(lines))
     if not quiet:

@@ -11,6 +11,7 @@ from cudalock.cli.console import tell
 from cudalock.cli.rerun import rerun
 from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
+from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.locks.lock_pins import read_command
 from cudalock.projects.read import read_file
 from cudalock.urls import file_of
@@ -18,8 +19,8 @@ from cudalock.urls import file_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cudalock.cli.universe import MirroredMatrices
     from cudalock.lock import Lock
-    from cudalock.matrix.universe import Universe
     from cudalock.projects.model import Place, ProjectFile
 
 CODE = "CL601"
@@ -36,7 +37,7 @@ class Pinned(NamedTuple):
         return f"{self.name}=={self.version}" if self.version[0].isdigit() else self.version
 
 
-def stale(name: str, universe: Universe) -> list[Finding]:
+def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
     """Return a finding for each pin that differs from what the lock's command produces today.
 
     A file without a recorded command is reported on standard error, and is not a finding.
@@ -51,7 +52,7 @@ def stale(name: str, universe: Universe) -> list[Finding]:
         tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
         return []
     try:
-        lock = rerun(command, name, universe)
+        lock = rerun(command, name, ClosedUniverse(mirrored.of(file)))
     except (CudalockError, click.ClickException) as error:
         says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]

@@ -5,6 +5,7 @@ A flag that is given wins over `[tool.cudalock]` of pyproject.toml, that over th
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -17,6 +18,7 @@ from cudalock.errors import Contradiction, UsageError
 from cudalock.formats import FORMATS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
+from cudalock.mirrors import NO_MIRRORS
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
 from cudalock.targets.facets import FACETS
@@ -25,6 +27,8 @@ from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from cudalock.mirrors import Mirrors
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -155,6 +159,14 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+index_map_option: Callable[[Any], Any] = click.option(
+    "--index-map",
+    metavar="ORIGINAL=MIRROR",
+    multiple=True,
+    help="Use a mirror for every URL that begins so. ORIGINAL is a URL, or a name such as pytorch."
+    " Repeatable.",
+)
+
 _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--format",
@@ -178,6 +190,7 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable."
     ),
+    index_map_option,
     click.option(
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
@@ -326,6 +339,9 @@ class OutputOptions:
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+    mirrors: Mirrors = NO_MIRRORS
+    environment: str | None = None
+    """where the lock will be installed as far as that is known: `--python`, else what is active"""
     live: bool = False
     offline: bool = False
     quiet: bool = False
@@ -339,6 +355,7 @@ class OutputOptions:
         means no format.
         """
         output = parsed.text("output")
+        mirrors = read_index_map(parsed.texts("index_map"), parsed.text("matrix"))
         return cls(
             format=_format(parsed, output),
             output=None if output == "-" else output,
@@ -349,8 +366,10 @@ class OutputOptions:
             urls=parsed.is_set("urls"),
             wheels=parsed.text("wheels"),
             matrix=parsed.text("matrix"),
-            index_url=parsed.text("index_url"),
-            extra_index_urls=parsed.texts("extra_index_url"),
+            index_url=_index_url(parsed.text("index_url"), mirrors),
+            extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
+            mirrors=mirrors,
+            environment=_environment(parsed.texts("python")),
             live=parsed.is_set("live"),
             offline=parsed.is_set("offline"),
             quiet=parsed.is_set("quiet"),
@@ -374,9 +393,45 @@ class OutputOptions:
             words += ["--index-url", without_credentials(self.index_url)]
         for url in self.extra_index_urls:
             words += ["--extra-index-url", without_credentials(url)]
+        words += self.mirrors.words
         if self.wheels:
             words += ["--wheels", Path(self.wheels).as_posix()]
         return words
+
+
+def read_index_map(texts: Iterable[str], matrix: str | None) -> Mirrors:
+    """Return the mirrors that `--index-map` states. Raises UsageError and Contradiction."""
+    stated = tuple(texts)
+    if not stated:
+        return NO_MIRRORS
+    from cudalock.indexes.package_index import default_index_url
+    from cudalock.matrix.matrix import origins_of
+    from cudalock.matrix.releases import PACKAGE_INDEX
+    from cudalock.mirrors import read_mirrors
+
+    return read_mirrors(stated, {**origins_of(matrix), PACKAGE_INDEX: default_index_url()})
+
+
+def _index_url(stated: str | None, mirrors: Mirrors) -> str | None:
+    """Return the package index to use and to name in the lock.
+
+    A mirror of the one that installers use by themselves has to be named, as if it were stated.
+    """
+    if not mirrors:
+        return stated
+    from cudalock.indexes.package_index import default_index_url
+
+    default = default_index_url()
+    mirrored = mirrors.url(stated or default)
+    return stated if mirrored == (stated or default) else mirrored
+
+
+def _environment(pythons: Sequence[str]) -> str | None:
+    from cudalock.targets.pythons import is_version
+
+    named = [text for text in pythons if not is_version(text)]
+    active = [path for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if (path := os.environ.get(name))]
+    return next(iter([*named, *active]), None)
 
 
 def _format(parsed: OptionValues, output: str | None) -> str:

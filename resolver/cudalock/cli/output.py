@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cudalock.errors import Contradiction, NetworkError, OutputError
+from cudalock.errors import Contradiction, CudalockError, NetworkError, OutputError
 from cudalock.files import relative
 from cudalock.formats import Format, WriteOptions, load_format
 from cudalock.text import shell_word
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
     from cudalock.matrix.universe import Universe
+    from cudalock.mirrors import Mirrors
 
 
 def check_destination(options: OutputOptions) -> None:
@@ -92,7 +93,7 @@ def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
 
     folder = Path(options.wheels) if options.wheels else None
     with progress(quiet=options.quiet) as advance:
-        return with_hashes(lock, keep=folder, progress=advance)
+        return with_hashes(lock, keep=folder, progress=advance, mirrors=options.mirrors)
 
 
 def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
@@ -111,7 +112,9 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         kind.check_name(write.filename)
     if options.wheels:
         return write._replace(wheels=_folder(options.wheels, output, kind))
-    return write._replace(addresses=_addresses(lock, write)) if kind.needs_urls else write
+    if kind.needs_urls:
+        return write._replace(addresses=_addresses(lock, write, options.mirrors))
+    return write
 
 
 def _folder(wheels: str, output: Path | None, kind: Format) -> str:
@@ -122,7 +125,7 @@ def _folder(wheels: str, output: Path | None, kind: Format) -> str:
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: WriteOptions) -> Mapping[str, FileUrl]:
+def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
     from cudalock.lock.wheels import wheels_without_url
 
     missing = len(wheels_without_url(lock))
@@ -131,7 +134,13 @@ def _addresses(lock: Lock, write: WriteOptions) -> Mapping[str, FileUrl]:
     from cudalock.indexes.package_index import find_addresses
 
     try:
-        return find_addresses(lock, write.index_url, write.extra_index_urls, offline=write.offline)
+        return find_addresses(
+            lock,
+            write.index_url,
+            write.extra_index_urls,
+            offline=write.offline,
+            mirrors=mirrors,
+        )
     except NetworkError:
         if not write.offline:
             raise
@@ -153,6 +162,37 @@ def _deliver(text: str, output: str | None) -> None:
         emit(text)
 
 
+def _install_line(commands: Mapping[str, str], needed: str, pip: str | None) -> str:
+    """Return how to install a file that older pips cannot read; `pip` is the one that is there."""
+    from cudalock.versions import parse_version
+
+    if pip is None:
+        return f"{commands['pip']} (pip {needed} or newer), or {commands['uv']}"
+    if parse_version(pip) < parse_version(needed):
+        return f"{commands['uv']} (this environment's pip {pip} cannot: it takes pip {needed})"
+    return commands["pip"]
+
+
+def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
+    """Return the version of pip where the lock will be installed; None if that is not known."""
+    if options.environment is None:
+        return None
+    from cudalock.environment import find_layout
+    from cudalock.environment.installer import pip_version
+    from cudalock.targets.pythons import minor_pair
+
+    try:
+        layout = find_layout(Path(options.environment))
+    except CudalockError:
+        return None
+    there = layout.target
+    is_meant = any(
+        target.platform == there.platform and minor_pair(target.python) == minor_pair(there.python)
+        for target in lock.targets
+    )
+    return pip_version(layout) if is_meant else None
+
+
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.console import summary, tell
 
@@ -161,9 +201,12 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     shown = kind.install_commands(lock, write._replace(filename=path))
     commands = {known.tool: known.command for known in shown}
     install = commands.get("pip", commands.get("uv"))
+    if kind.pip_needed and len(commands) > 1:
+        install = _install_line(commands, kind.pip_needed, _pip_there(lock, options))
     if install is not None and path is None:
         install = f"save the lock with `-o {kind.filename}`, then {install}"
-    tell(summary(lock, install=install))
+    left_out = kind.all_hashes and options.hashes == "auto"
+    tell(summary(lock, install=install, without_hashes=left_out, verbose=options.verbose))
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if options.verbose:

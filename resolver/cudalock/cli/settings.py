@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TABLE: Final = "tool.cudalock"
 TARGETS: Final = "targets"
 """The one key of the table that is no option: the targets of `check` and `generate`."""
+INDEX_MAP: Final = "index-map"
 FLAGS_ONLY: Final = frozenset({"force"})
 """Options that nobody but the user at the keyboard sets: a cloned repository has a table too."""
 
@@ -42,17 +43,10 @@ class ProjectSettings:
     def defaults(self, command: click.Command) -> dict[str, Any]:
         """Return the values by the command's parameter names. A key is an option without dashes.
 
-        Raises UnknownName for a key that is none of its options, BadFile for a value that the
-        option does not take.
+        A key that only other commands have is ignored. Raises UnknownName for a key that is no
+        option, BadFile for a value that the option does not take.
         """
-        options = {
-            flag.removeprefix("--"): parameter
-            for parameter in command.params
-            if isinstance(parameter, click.Option)
-            # Every spelling of an option is a key: `python` and `python-version`.
-            for flag in parameter.opts
-            if flag.startswith("--")
-        }
+        options = _options_of(command)
         defaults: dict[str, Any] = {}
         for key, setting in self.table.items():
             # No option: `check` and `generate` read it themselves.
@@ -63,6 +57,8 @@ class ProjectSettings:
                     f"pyproject.toml: [{TABLE}] {key} is not a setting: give `--{key}` each time"
                 )
             option = options.get(key)
+            if option is None and key in _options_of_all():
+                continue
             if option is None or option.name is None:
                 near = nearest(key, options)
                 raise UnknownName(
@@ -91,6 +87,16 @@ class ProjectSettings:
         return flags
 
     @property
+    def index_map(self) -> tuple[str, ...]:
+        """The texts of `--index-map`. Raises BadFile for anything else there."""
+        setting = self.table.get(INDEX_MAP, ())
+        texts = _pairs(setting) if isinstance(setting, dict) else setting
+        texts = [texts] if isinstance(texts, str) else texts
+        if not all(isinstance(text, str) for text in texts):
+            raise BadFile(f"pyproject.toml: [{TABLE}] {INDEX_MAP} has to map a URL to a URL")
+        return tuple(texts)
+
+    @property
     def targets(self) -> list[str]:
         """The phrases of `targets`, each a platform and a Python: "linux 3.11".
 
@@ -103,6 +109,27 @@ class ProjectSettings:
                 f'pyproject.toml: [{TABLE}] {TARGETS} has to be a list, such as ["linux 3.11"]'
             )
         return phrases
+
+
+def _options_of(command: click.Command) -> dict[str, click.Option]:
+    """Return a command's options by each of their spellings: `python` and `python-version`."""
+    return {
+        flag.removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in parameter.opts
+        if flag.startswith("--")
+    }
+
+
+def _options_of_all() -> set[str]:
+    """Return the spellings of the options of every command, where a command line is running."""
+    context = click.get_current_context(silent=True)
+    group = context.find_root().command if context is not None else None
+    if context is None or not isinstance(group, click.Group):
+        return set()
+    commands = [group.get_command(context, name) for name in group.list_commands(context)]
+    return {key for command in commands if command is not None for key in _options_of(command)}
 
 
 def refuse_programs(pythons: Iterable[str], where: str) -> None:
@@ -144,6 +171,11 @@ def _table(path: Path) -> dict[str, Any]:
     return table
 
 
+def _pairs(table: Mapping[str, object]) -> list[object]:
+    """Return a table as `index-map` reads best, { ORIGINAL = MIRROR }, as the option's texts."""
+    return [f"{name}={text}" if isinstance(text, str) else text for name, text in table.items()]
+
+
 def _converted(key: str, setting: object, option: click.Option) -> object:
     """Return the value as the option's type makes it of a flag's text."""
     where = f"pyproject.toml: [{TABLE}] {key}"
@@ -151,6 +183,8 @@ def _converted(key: str, setting: object, option: click.Option) -> object:
         if not isinstance(setting, bool):
             raise BadFile(f"{where} has to be true or false")
         return setting
+    if isinstance(setting, dict) and option.multiple:
+        setting = _pairs(setting)
     texts = setting if isinstance(setting, list) and option.multiple else [setting]
     if not all(isinstance(text, str) for text in texts):
         # 3.10 as a number is 3.1: it has to be text.

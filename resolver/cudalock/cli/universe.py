@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cudalock.errors import Contradiction
+from cudalock.cli.options import read_index_map, read_recorded
+from cudalock.errors import Contradiction, CudalockError
+from cudalock.mirrors import FLAG, NO_MIRRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cudalock.cli.options import OutputOptions
     from cudalock.live import LiveUniverse
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import ClosedUniverse
+    from cudalock.mirrors import Mirrors
+    from cudalock.projects.model import ProjectFile
 
 
-def load_matrix(directory: str | None) -> Matrix:
-    """Return the matrix that `--matrix` names, else the one in use.
+def load_matrix(directory: str | None, mirrors: Mirrors = NO_MIRRORS) -> Matrix:
+    """Return the matrix that `--matrix` names, else the one in use, with its URLs mirrored.
 
     A damaged user matrix is reported on standard error, and not used.
     """
     from cudalock.cli.console import warn
     from cudalock.matrix.matrix import Matrix
 
-    return Matrix.load(directory, warn)
+    return Matrix.load(directory, warn, mirrors)
 
 
 def open_matrix(directory: str | None) -> ClosedUniverse:
@@ -44,7 +50,7 @@ def open_universe(options: OutputOptions) -> LiveUniverse:
     if options.live and options.offline:
         raise Contradiction("`--live` cannot be combined with `--offline`")
     universe = LiveUniverse(
-        load_matrix(options.matrix),
+        load_matrix(options.matrix, options.mirrors),
         options.index_url,
         options.extra_index_urls,
         everything=options.live,
@@ -66,3 +72,38 @@ def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:
         warn(f"{address} cannot be read: using its cached page")
     if verbose and universe.traffic is not None:
         tell(f"network: {universe.traffic}")
+
+
+class MirroredMatrices:
+    """The matrix as each file needs it: with the mirrors that its lock was made with, else with
+    those that are stated."""
+
+    def __init__(self, matrix: Matrix, stated: Sequence[str], directory: str | None) -> None:
+        """`stated` are the texts of `--index-map`, `directory` is that of `--matrix`.
+
+        Raises UsageError and Contradiction for mirrors that are none.
+        """
+        self._directory = directory
+        self._stated = read_index_map(stated, directory)
+        self._matrices = {matrix.mirrors: matrix}
+        self._plain = matrix
+
+    def of(self, file: ProjectFile) -> Matrix:
+        """Return the matrix to judge a file by."""
+        mirrors = self._recorded(file) or self._stated
+        if mirrors not in self._matrices:
+            self._matrices[mirrors] = self._plain.mirrored(mirrors)
+        return self._matrices[mirrors]
+
+    def _recorded(self, file: ProjectFile) -> Mirrors:
+        from cudalock.projects.locks.lock_pins import read_command
+
+        command = read_command(file)
+        if command is None or FLAG not in command.value:
+            return NO_MIRRORS
+        try:
+            recorded = read_recorded(command.value).context.params
+            return read_index_map(recorded.get("index_map") or (), self._directory)
+        except (CudalockError, click.ClickException, ValueError):
+            # A command that was edited by hand says nothing about the pins.
+            return NO_MIRRORS

@@ -26,6 +26,15 @@ def install_command(layout: Layout, inventory: Inventory) -> str:
     return f"python -m pip --python {where} install"
 
 
+def pip_version(layout: Layout) -> str | None:
+    """Return the version of the environment's own pip, read from the name of its metadata; None
+    where it has none."""
+    for folder in layout.site_packages:
+        for found in sorted(folder.glob("pip-*.dist-info")):
+            return found.name.removeprefix("pip-").removesuffix(".dist-info")
+    return None
+
+
 def refusal(layout: Layout) -> tuple[str, str] | None:
     """Why pip installs nothing there, and the command that makes an environment where it does; None
     where it installs."""

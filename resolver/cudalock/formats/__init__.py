@@ -88,6 +88,10 @@ class Format(NamedTuple):
     """whether paths in the file start at the file; else where the installer runs"""
     check_name: Callable[[str], None] = _no_check
     """Raise OutputError for a file name that installers do not accept."""
+    all_hashes: bool = False
+    """whether one wheel without a hash leaves those of all others out of the file"""
+    pip_needed: str | None = None
+    """the oldest pip that reads it; None for any"""
     beside: Callable[[str], str] | None = _beside
     """Return a name of the same format for a lock beside a file of this name; None for none."""
     made_from: str | None = None

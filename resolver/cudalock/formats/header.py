@@ -57,7 +57,7 @@ def header_lines(
         yield f"# {key}: {ascii_line(text)}"
     # Notes contain paths and commands, which have to keep their letters.
     for note in dict.fromkeys(lock.notes):
-        yield f"# note: {one_line(note)}"
+        yield f"# note: {one_line(str(note))}"
 
 
 def _remarks(

@@ -75,7 +75,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "replaced": list(lock.replaced),
         "replacements": [replacement._asdict() for replacement in lock.replacements],
         "stack": list(lock.stack),
-        "notes": list(lock.notes),
+        "notes": list(map(str, lock.notes)),
         "installer": lock.installer,
     }
 

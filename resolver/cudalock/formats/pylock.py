@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
-from cudalock.urls import encoded
+from cudalock.urls import encoded, without_credentials
 from cudalock.versions import parse_marker, parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
 
 FILE: Final = "pylock.toml"
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?:Z|(?P<zone>[+-]\d\d:\d\d))?"
+)
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 
 
@@ -106,7 +110,7 @@ def as_pylock(lock: Lock, addresses: Mapping[str, FileUrl], wheels: str | None =
 
     complete = _addressed(split_by_wheel(lock) if wheels is not None else lock, addresses, wheels)
     _demand_hashes(complete)
-    indexes = {index.id: index.url for index in lock.indexes}
+    indexes = {index.id: without_credentials(index.url or "") or None for index in lock.indexes}
     indexes[PACKAGE_INDEX] = next((marker.index for marker in addresses.values()), None)
     return Pylock(
         lock_version=Version("1.0"),
@@ -231,11 +235,33 @@ def _place(
     if folder is not None:
         place["path"] = f"{folder}/{wheel.file}"
     else:
-        place["url"] = encoded(wheel.url or "")
+        # No installer expands a variable here.
+        place["url"] = without_credentials(encoded(wheel.url or ""))
     size = wheel.size if address is None else address.size
     if size is not None:
         place["size"] = size
+    uploaded = _moment(address.uploaded_at) if address is not None else None
+    if uploaded is not None:
+        place["upload_time"] = uploaded
     return place
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return what an index says of the time of an upload; None for nothing, or what is no time.
+
+    pip's `--uploaded-prior-to` needs it for every wheel, and refuses a lock without it.
+    """
+    # Python 3.10 reads neither `Z` nor any number of digits of a second.
+    match = _MOMENT.fullmatch(text or "")
+    if match is None:
+        return None
+    zone = match["zone"] or "+00:00"
+    microseconds = f"{match['fraction'] or ''}000000"[:6]
+    try:
+        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}.{microseconds}{zone}")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
@@ -350,5 +376,6 @@ FORMAT: Final = Format(
     needs_urls=True,
     paths_from_file=True,
     check_name=check_name,
+    pip_needed="26.1",
     beside=_beside,
 )

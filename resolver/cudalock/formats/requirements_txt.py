@@ -190,4 +190,4 @@ def _named(url: str) -> str:
     return without_credentials(url, keep_variables=True)
 
 
-FORMAT: Final = Format(render, FILE, install_commands)
+FORMAT: Final = Format(render, FILE, install_commands, all_hashes=True)

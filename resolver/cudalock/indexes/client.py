@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import httpx
 
@@ -31,7 +32,7 @@ from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 TIMEOUT: Final = 30.0
 """Seconds without a byte."""
@@ -71,7 +72,9 @@ class Web(httpx.Client):
         offline: bool = False,
         stale: bool = True,
         deadline: float = DEADLINE,
+        secrets: Sequence[tuple[str, str]] = (),
     ) -> None:
+        """`secrets` are beginnings of addresses, each with the `user:password` for it."""
         settings = settings or read_pip_settings()
         self.traffic = Traffic()
         self.stood_in: set[str] = set()
@@ -92,7 +95,7 @@ class Web(httpx.Client):
                 },
                 timeout=TIMEOUT,
                 follow_redirects=True,
-                auth=_Credentials(),
+                auth=_Credentials(secrets),
                 headers={"User-Agent": "cudalock"},
             )
         except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:
@@ -192,9 +195,11 @@ def _asked_wait(response: httpx.Response) -> float:
 
 
 class _Credentials(httpx.Auth):
-    """Those of the address, else those that the netrc file has for its host."""
+    """Those of the address, else those that are given for its beginning, else those that the netrc
+    file has for its host. Variables in them, `${TOKEN}`, are expanded as pip does."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Sequence[tuple[str, str]] = ()) -> None:
+        self._secrets = secrets
         self._netrc: httpx.Auth | None = None
         named = os.environ.get("NETRC")
         own = (home() / ".netrc", home() / "_netrc")
@@ -208,13 +213,21 @@ class _Credentials(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """httpx's hook."""
         url = request.url
-        if url.userinfo:
-            basic = httpx.BasicAuth(url.username, url.password)
+        plain = without_credentials(str(url))
+        given = next((secret for start, secret in self._secrets if plain.startswith(start)), None)
+        if url.userinfo or given:
+            user, _, password = (given or url.userinfo.decode("ascii")).partition(":")
+            basic = httpx.BasicAuth(_expanded(unquote(user)), _expanded(unquote(password)))
             yield from basic.auth_flow(request)
         elif self._netrc is not None:
             yield from self._netrc.auth_flow(request)
         else:
             yield request
+
+
+def _expanded(text: str) -> str:
+    """Return a text with the variables that are set; others stay, as with pip."""
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda name: os.environ.get(name[1], name[0]), text)
 
 
 def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:

@@ -21,6 +21,7 @@ from cudalock.indexes.downloads import download
 from cudalock.indexes.github_releases import release_assets
 from cudalock.indexes.package_index import PackageIndexes
 from cudalock.lock.wheels import all_wheels, wheels_of_targets
+from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def with_hashes(
     *,
     keep: Path | None = None,
     progress: Progress = lambda file, done, total: None,
+    mirrors: Mirrors = NO_MIRRORS,
 ) -> Lock:
     """The lock with a digest for each wheel that some target takes and that has an address.
 
@@ -49,8 +51,8 @@ def with_hashes(
         for wheel in wheels_of_targets(pin, lock)
         if wheel.sha256 is None and wheel.url is not None
     }
-    digests = _listed(lock, bare)
-    with Web() as web:
+    digests = _listed(lock, bare, mirrors)
+    with Web(secrets=mirrors.secrets) as web:
         digests |= _published(web, {file: bare[file] for file in set(bare) - set(digests)})
         computed = sorted(set(bare) - set(digests))
         for file in computed:
@@ -77,11 +79,11 @@ def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
     )
 
 
-def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
+def _listed(lock: Lock, wheels: dict[str, LockedWheel], mirrors: Mirrors) -> dict[str, str]:
     """What the lock's indexes list. An index that cannot be asked is no failure: its file can."""
     urls = {index.id: index.url for index in lock.indexes if index.url}
     digests: dict[str, str] = {}
-    with PackageIndexes() as indexes:
+    with PackageIndexes(mirrors=mirrors) as indexes:
         for file, wheel in wheels.items():
             if wheel.index in urls:
                 project = canonical(file.partition("-")[0])

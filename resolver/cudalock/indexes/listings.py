@@ -41,7 +41,8 @@ class File(NamedTuple):
     """One file of a listing. What a listing does not say is None, and `url` has no credentials.
 
     `yanked` is the reason, "" for none given. `metadata` is the sha256 under which METADATA is
-    offered beside the file, "" for an offer without a digest. `uploaded` is a day.
+    offered beside the file, "" for an offer without a digest. `uploaded` is a day, `uploaded_at`
+    the moment as the index writes it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class File(NamedTuple):
     yanked: str | None = None
     uploaded: str | None = None
     metadata: str | None = None
+    uploaded_at: str | None = None
 
     @property
     def is_wheel(self) -> bool:
@@ -185,6 +187,7 @@ def _file(url: str, **said: Any) -> File:
         said["sha256"] = digest[1]
     for key in ("sha256", "metadata"):
         said[key] = said.get(key) and said[key].lower()
+    said["uploaded_at"] = said["uploaded"]
     said["uploaded"] = said["uploaded"] and said["uploaded"][:10]
     # pip takes no notice of a Requires-Python that it cannot read.
     said["python"] = readable_specifier(said["python"] or "") or None

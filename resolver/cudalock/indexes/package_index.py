@@ -17,6 +17,7 @@ from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.pip_config import read_pip_settings
 from cudalock.lock import FileUrl
 from cudalock.lock.wheels import wheels_without_url
+from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ class PackageIndexes:
         extra_index_urls: Sequence[str] = (),
         *,
         offline: bool = False,
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
         settings = read_pip_settings()
-        main = index_url or settings.index_url or PackageFinder().sources[0]["url"]
-        urls = [main, *extra_index_urls, *settings.extra_index_urls]
+        main = index_url or settings.index_url or default_index_url()
+        urls = map(mirrors.url, [main, *extra_index_urls, *settings.extra_index_urls])
         self.urls = [url for url in dict.fromkeys(urls) if url.startswith(("http:", "https:"))]
-        self.web = Web(settings, offline=offline)
+        self.web = Web(settings, offline=offline, secrets=mirrors.secrets)
+        self._mirrors = mirrors
         self._listings: dict[tuple[str, str], Listing | None] = {}
 
     def __enter__(self) -> Self:
@@ -123,8 +126,16 @@ class PackageIndexes:
         """
         key = (index, project)
         if key not in self._listings:
-            self._listings[key] = read_listing(self.web, index, project)
+            listing = read_listing(self.web, index, project)
+            self._listings[key] = listing and self._mirrored(listing)
         return self._listings[key]
+
+    def _mirrored(self, listing: Listing) -> Listing:
+        """A mirror's page may still lead to the files of the original."""
+        if not self._mirrors:
+            return listing
+        files = (file._replace(url=self._mirrors.url(file.url)) for file in listing.files)
+        return listing._replace(files=tuple(files))
 
     @property
     def _places(self) -> str:
@@ -141,12 +152,19 @@ class PackageIndexes:
                     yield _address(each, url)
 
 
+def default_index_url() -> str:
+    """The address of the package index that installers use unless they are told another."""
+    url: str = PackageFinder().sources[0]["url"]
+    return url
+
+
 def find_addresses(
     lock: Lock,
     index_url: str | None = None,
     extra_index_urls: Sequence[str] = (),
     *,
     offline: bool = False,
+    mirrors: Mirrors = NO_MIRRORS,
 ) -> dict[str, FileUrl]:
     """For each wheel of the lock whose address the matrix lacks: its address, by file name.
 
@@ -154,7 +172,7 @@ def find_addresses(
     listing that was not asked for before.
     """
     missing = wheels_without_url(lock)
-    with PackageIndexes(index_url, extra_index_urls, offline=offline) as indexes:
+    with PackageIndexes(index_url, extra_index_urls, offline=offline, mirrors=mirrors) as indexes:
         indexes.prepare(project for project, _ in missing)
         return {
             wheel.file: indexes.find(project, wheel.file, wheel.sha256)
@@ -163,7 +181,7 @@ def find_addresses(
 
 
 def _address(file: File, index: str) -> FileUrl:
-    return FileUrl(file.url, file.sha256, file.size, without_credentials(index))
+    return FileUrl(file.url, file.sha256, file.size, without_credentials(index), file.uploaded_at)
 
 
-__all__ = ["PackageIndexes", "find_addresses"]
+__all__ = ["PackageIndexes", "default_index_url", "find_addresses"]

@@ -15,7 +15,7 @@ from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_
 from cudalock.live.sources import SdistBuild, SourcedProject
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
-from cudalock.text import counted
+from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
 from cudalock.versions import canonical, parse_requirement, parse_version
 
@@ -296,7 +296,9 @@ class LiveUniverse:
             if self._indexes is None:
                 from cudalock.indexes.package_index import PackageIndexes
 
-                self._indexes = PackageIndexes(*self._given, offline=self._offline)
+                self._indexes = PackageIndexes(
+                    *self._given, offline=self._offline, mirrors=self.matrix.mirrors
+                )
             return self._indexes
 
     def _id_of(self, url: str) -> str:
@@ -309,11 +311,11 @@ class LiveUniverse:
             self.indexes.setdefault(id, Index(id, without_credentials(url).rstrip("/"), "own"))
         return id
 
-    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str | NamesNote, ...]:
         """Which pins are the index's and not the matrix's, and what the index could not tell."""
         pinned = list(pins)
         live = {name for name, version in pinned if self._is_live(name, version)}
-        notes = []
+        notes: list[str | NamesNote] = []
         for name, version in pinned:
             project = self._live.get(name) or self._whole_projects.get(name)
             for extra in sorted(self._asked_extras.get(name, ())):
@@ -325,7 +327,8 @@ class LiveUniverse:
                     " 440: pip 24.1 and later refuse it, uv and earlier ones take it"
                 )
         if live:
-            notes.append(f"from a live listing, not from the matrix: {', '.join(sorted(live))}")
+            says = "from a live listing, not from the matrix"
+            notes.append(NamesNote(says, tuple(sorted(live))))
         if self._left_out:
             passed_over = ", ".join(
                 f"{name} {self._left_out[name]}" for name in sorted(self._left_out)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.sources import SourceState
     from cudalock.targets import Target
+    from cudalock.text import NamesNote
 
 GOAL: Final = "goal"
 """The entry of `Pin.via` for the goal itself."""
@@ -36,6 +37,8 @@ class FileUrl:
     sha256: str | None
     size: int | None
     index: str
+    uploaded_at: str | None = None
+    """when the index received it, in ISO 8601 as the index writes it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ class Lock:
     pins: tuple[Pin, ...]
     needs: tuple[str, ...]
     warnings: tuple[LockWarning, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str | NamesNote, ...]
     indexes: tuple[Index, ...]
     builders: tuple[str, ...]
     cuda: str | None

@@ -29,12 +29,15 @@ from cudalock.matrix.store import (
     read_tables,
 )
 from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
+from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from cudalock.mirrors import Mirrors
 
 EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
@@ -79,9 +82,15 @@ class Matrix:
     """The facts and releases of one folder. Make one with :meth:`load`."""
 
     def __init__(
-        self, directory: Path, tables: Tables, user_matrix: UserMatrix | None = None
+        self,
+        directory: Path,
+        tables: Tables,
+        user_matrix: UserMatrix | None = None,
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
         header = tables[HEADER]
+        self.mirrors = mirrors
+        """every URL below is that of a mirror, if there is one"""
         self.directory = directory
         self.user_matrix = user_matrix
         self._tables = tables
@@ -92,7 +101,7 @@ class Matrix:
         self.indexes: dict[str, Index] = {
             row["id"]: Index(
                 row["id"],
-                row.get("url"),
+                mirrors.url(row["url"]) if "url" in row else None,
                 row.get("trust", "own"),
                 row.get(CUDA.name),
                 tuple(row.get("projects", ())),
@@ -105,7 +114,7 @@ class Matrix:
             row["id"]: Builder(
                 row["id"],
                 row["project"],
-                row["url"],
+                _mirrored_template(row["url"], mirrors),
                 row["trust"],
                 bool(row.get("renamed", False)),
                 row.get("source", ""),
@@ -121,7 +130,10 @@ class Matrix:
 
     @classmethod
     def load(
-        cls, path: Path | str | None = None, warn: Callable[[str], None] = warnings.warn
+        cls,
+        path: Path | str | None = None,
+        warn: Callable[[str], None] = warnings.warn,
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> Matrix:
         """Load the matrix in the folder `path`.
 
@@ -136,11 +148,17 @@ class Matrix:
         try:
             version = tables[HEADER]["version"]
             user_matrix = find_user_matrix(version, warn) if path is None else None
-            return cls(directory, tables, user_matrix)
+            return cls(directory, tables, user_matrix, mirrors)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
             ) from None
+
+    def mirrored(self, mirrors: Mirrors) -> Matrix:
+        """Return this matrix as if mirrors were the sources of what they mirror."""
+        if mirrors == self.mirrors:
+            return self
+        return Matrix(self.directory, self._tables, self.user_matrix, mirrors)
 
     @property
     def described(self) -> str:
@@ -163,7 +181,7 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            self._projects[name] = read_project(path) if path.is_file() else None
+            self._projects[name] = read_project(path, self.mirrors) if path.is_file() else None
         return self._projects[name]
 
     def versions(self, name: str) -> list[str]:
@@ -218,6 +236,9 @@ class Matrix:
         if name not in self._components:
             file = f"{name}.toml"
             table = self._tables.get(file)
+            if table and self.mirrors:
+                # In one go: sources and fixes, and whatever else names a URL.
+                table = json.loads(self.mirrors.text(json.dumps(table)))
             component = read_component(table, file) if table else Component(name)
             shared = self._shared_facts.get(name, ())
             if shared:
@@ -401,6 +422,27 @@ class Matrix:
         except (OSError, ValueError) as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         return table
+
+
+def origins_of(path: str | None) -> Mapping[str, str]:
+    """Return the URLs that a mirror may stand for, by the names that a matrix has for them.
+
+    `path` is as in `Matrix.load`, and so is what is raised.
+    """
+    directory = data_directory() if path is None or path == EMBEDDED else Path(path)
+    header = read_tables(directory)[HEADER]
+    rows = [*header.get("index", ()), *header.get("origin", ())]
+    return {row["id"]: row["url"] for row in rows if "url" in row}
+
+
+def _mirrored_template(template: str, mirrors: Mirrors) -> str:
+    """Return a URL with `{tag}` and `{file}` in it, mirrored; braces of a variable are doubled."""
+    mirrored = mirrors.url(template)
+    if mirrored == template:
+        return template
+    host, separator, path = mirrored.partition("@")
+    secret = host.replace("{", "{{").replace("}", "}}") + separator if separator else ""
+    return secret + (path if separator else host)
 
 
 def _inverted(tables: Tables, key: str) -> dict[str, str]:

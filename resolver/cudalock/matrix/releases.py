@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import Labels
 from cudalock.matrix.sources import SourceState
+from cudalock.mirrors import NO_MIRRORS, Mirrors
 
 PACKAGE_INDEX: Final = "pypi"
 """The id of the default package index, whose URL the installer knows."""
@@ -316,12 +317,13 @@ class Project:
         return (self.release(version) for version in self._lines)
 
 
-def read_project(path: Path) -> Project:
-    """Read an index file. Raises MatrixError if the file is damaged."""
+def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
+    """Read an index file, with its URLs mirrored. Raises MatrixError if the file is damaged."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+    text = mirrors.text(text)
     head, separator, body = text.partition('"releases": {\n')
     end = body.rstrip()
     if not separator or not end.endswith("}\n}"):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index, Matrix
     from cudalock.matrix.releases import Build, Project, Wheel
     from cudalock.targets import Target
+    from cudalock.text import NamesNote
 
 Result = TypeVar("Result")
 
@@ -107,7 +108,7 @@ class Universe(Protocol):
     def troubles(self) -> tuple[str, ...]:
         """Return, as sentences, which projects were wanted from an index and cannot be had."""
 
-    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str | NamesNote, ...]:
         """Return, as sentences, what to know about where pins (name and version) come from."""
 
 
@@ -164,5 +165,5 @@ class ClosedUniverse:
     def troubles(self) -> tuple[str, ...]:
         return ()
 
-    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def notes(self, pins: Iterable[tuple[str, str]]) -> tuple[str | NamesNote, ...]:
         return ()

@@ -129,7 +129,7 @@ def sources(
 
     def place(pin: Pin) -> tuple[str, str] | None:
         if by_address(pin, options):
-            return "url", encoded(pin.wheel.url or "")
+            return "url", without_credentials(encoded(pin.wheel.url or ""))
         return ("index", indexes[pin.wheel.index or ""]) if pin.wheel.index in indexes else None
 
     groups: dict[tuple[str, str], list[Target]] = {}

@@ -51,6 +51,7 @@ from cudalock.formats.uv.record import BLOCK, SIGN, Record
 from cudalock.formats.uv.toml_lists import edited, list_text, quoted
 from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import with_urls
+from cudalock.urls import without_credentials
 from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
@@ -401,7 +402,10 @@ class _Edit:
         names = {}
         for index in self.lock.indexes:
             if index.id in used and index.url:
-                index_table = {"name": index.uv_name or index.id, "url": index.url}
+                index_table = {
+                    "name": index.uv_name or index.id,
+                    "url": without_credentials(index.url),
+                }
                 # Explicit: only the projects that sources send there come from this index.
                 names[index.id] = self._set_index(present, {**index_table, "explicit": True})
         user_indexes = list(uv_plan.given_indexes(self.options))
