@@ -1,7 +1,7 @@
-"""The values of the curated half: facts, and what else component files say.
+"""The values of the curated half: facts, and whatever else component files have.
 
-A fact belongs to a component, covers a range of its versions and some of its wheels, and says what
-must hold beside them. Everything it can say is data; see ``matrix/README.md``.
+A fact belongs to a component, covers a range of its versions and some of its wheels, and states
+what must hold beside them. All of it is data; see ``matrix/README.md``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BASES: Final = (
     "unverified",
 )
 VERSION: Final = "version"
-"""What a template calls the component's own version."""
+"""The name of the component's own version in a template."""
 DIST: Final = "dist"
 """The key of a fact's `where` for facts about source distributions: `dist = "sdist"`."""
 NONE: Final = "none"
@@ -78,6 +78,7 @@ class ClauseTemplate(NamedTuple):
         Raises ValueError if a string is not a clause, or a list names more than one component.
         """
         texts = [alternatives] if isinstance(alternatives, str) else list(alternatives)
+        # A list that names two components would be a choice between packages, which no clause has.
         matches = [re.match(CLAUSE, text) for text in texts]
         if not matches or any(match is None for match in matches):
             raise ValueError(f"not a requirement: {alternatives!r}")
@@ -108,6 +109,7 @@ def _fill(pattern: str, labels: Labels) -> list[str] | None:
         return None
     if NONE in versions:
         return [NONE]
+    # A row with several values of one label, each a specifier: a clause names one label at most.
     before, after = pattern[: match.start()], pattern[match.end() :]
     return [before + _shape(version, match[2]) + after for version in versions]
 
@@ -180,6 +182,7 @@ class Observation(NamedTuple):
         """Read an `observed` table. Raises ValueError for an unknown key or a wrong type."""
         fields: dict[str, Any] = {}
         for key, observed in table.items():
+            # A misspelled key would make an observation that always holds.
             kind = _OBSERVED.get(key)
             is_valid = kind is not None and isinstance(observed, kind)
             if not is_valid or not _is_severity(key, observed):

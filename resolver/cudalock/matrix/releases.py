@@ -64,6 +64,7 @@ class Build:
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
     ) -> None:
+        # A local name, since this runs for thousands of rows.
         get = row.get
         self._row = row
         self.dist = dist
@@ -121,6 +122,7 @@ class Build:
 
     def wheel(self, position: int) -> Wheel:
         """Return one wheel: building thousands of them would cost more than reading the file."""
+        # Only what differs from the rule is in the row's third column.
         row = self.rows[position]
         exceptions = row[2] if len(row) > 2 else {}
         return Wheel(row[0], row[1], exceptions.get("dist", self.dist), exceptions.get("size"))
@@ -169,6 +171,7 @@ class Release:
     @property
     def yanked(self) -> str | None:
         """Why it was yanked (PEP 592); None if it was not."""
+        # PEP 592 allows a yank without a reason.
         yanked = self._table.get("yanked")
         return ("yanked" if yanked is True else str(yanked)) if yanked else None
 
@@ -192,6 +195,7 @@ class Release:
         """Return one build. Raises MatrixError for a damaged row."""
         build = self._builds[position]
         if build is None:
+            # PEP 427: the distribution's name in a file name has underscores.
             python, dist = self._table.get("python"), self.project.replace("-", "_")
             try:
                 build = Build(self._rows[position], python, self._requires, dist)
@@ -260,6 +264,8 @@ class Project:
         if release is None:
             try:
                 line = self._lines[version]
+                # The line is the text of a JSON object's member, with a comma unless it is the
+                # last.
                 table = json.loads(line[line.index("{") :].rstrip(","))
                 release = Release(self.name, version, table)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -271,10 +277,13 @@ class Project:
 
     def mentions(self, name: str) -> bool:
         """Return whether some row may name a project, by the text alone: parsing takes longer."""
+        # The quote begins a string of the row; a longer name with the same start is a false alarm
+        # at most.
         return any(f'"{name}' in line for line in self._lines.values())
 
     def mentions_extra(self, extra: str) -> bool:
         """Return whether some row has requirements of an extra, by the text alone."""
+        # Quotes are escaped, since the row is JSON.
         return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
 
     def __iter__(self) -> Iterator[Release]:
@@ -289,6 +298,8 @@ def read_project(path: Path) -> Project:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None
     head, separator, body = text.partition('"releases": {\n')
     end = body.rstrip()
+    # No newline at the end of JSON, but the two closing braces: a file that was cut short lacks
+    # them.
     if not separator or not end.endswith("}\n}"):
         raise MatrixError(path.name, "releases", "is not an index file, or was cut short")
     try:
@@ -298,6 +309,7 @@ def read_project(path: Path) -> Project:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
     lines: dict[str, str] = {}
     for line in end[:-3].splitlines():
+        # PEP 440 versions are short; the bound keeps a damaged line from being searched whole.
         end_of_version = line.find('": {', 1, 80)
         if line[:1] != '"' or end_of_version < 0 or not line.endswith(("}", "},")):
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")

@@ -57,6 +57,8 @@ def read_tables(directory: Path) -> Tables:
             content = path.read_bytes()
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        # A component file without a copy was added by hand, or its user edits it: it counts at
+        # once.
         compiled_from, table = compiled.get(path.name, ("", {}))
         is_fresh = compiled_from == _text_checksum(content)
         tables[path.name] = table if is_fresh else _parse(path.name, content)
@@ -115,6 +117,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     from cudalock import toml
 
     try:
+        # Through JSON, so that a parsed table and a compiled one are equal: TOML has dates.
         table: dict[str, Any] = json.loads(
             json.dumps(toml.loads(content.decode("utf-8")), default=str)
         )
@@ -156,6 +159,7 @@ class UserMatrix:
             content = b""
         if checksum(content) == expected:
             return path
+        # Each file is warned about once, and its embedded version is used from now on.
         del self.files[name]
         self.is_damaged = True
         self._warn(damage(path))
@@ -181,6 +185,7 @@ def find_user_matrix(
         user_matrix = UserMatrix(root / current, manifest, warn)
         is_newer = version_key(user_matrix.version) > version_key(embedded)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        # The name comes from the user's disk, where anything may have been written over it.
         warn(damage(root / (current[:80] or CURRENT)))
         return None
     return user_matrix if is_newer else None

@@ -81,6 +81,7 @@ def find_definition(matrix: Matrix, name: str) -> Definition:
     Raises UsageError, naming the nearest, where there is none.
     """
     definitions = read_definitions(matrix)
+    # `matrix table torch_cuda` and `matrix table "torch cuda"` mean torch-cuda.
     plain = name.lower().replace("_", "-").replace(" ", "-")
     if plain in definitions:
         return definitions[plain]

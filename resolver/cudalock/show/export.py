@@ -45,6 +45,7 @@ def _index(index: Index) -> dict[str, Any]:
 def export_csv(matrix: Matrix) -> str:
     """One row a wheel: COLUMNS, then a column for each label, `label.cuda`."""
     rows = list(_rows(matrix))
+    # Labels differ from project to project, so the columns follow from the rows.
     labels = sorted({key for row in rows for key in row} - set(COLUMNS))
     text = io.StringIO()
     writer = csv.DictWriter(text, (*COLUMNS, *labels), restval="", lineterminator="\n")

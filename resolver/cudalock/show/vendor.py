@@ -1,4 +1,4 @@
-"""The vendor's tables as rows: what a CUDA release is as pip packages, cuDNN, drivers, GPUs."""
+"""NVIDIA's tables as rows: the packages of a CUDA release, cuDNN, drivers, GPUs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def _toolkits(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
 
 
 def part_of(project: str, extras: Mapping[str, list[str]]) -> str | None:
-    """The extra of the toolkit that stands for a package: the one with the fewest others."""
+    """Return the extra of the toolkit for a package: the one with the fewest others."""
     parts = [part for part, projects in extras.items() if project in projects]
+    # A package is in `all` and in those of others that need it: the extra in its name is its own.
     return min(parts, key=lambda part: (part not in project, len(extras[part]), part), default=None)
 
 
