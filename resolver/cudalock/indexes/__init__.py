@@ -1,8 +1,8 @@
-"""What is asked over the network, and nothing else: the one place that sees httpx and unearth.
+"""Everything that is queried over the network: the one package that imports httpx and unearth.
 
-Who does what: `client` is the client and `transport` what its requests go through, `pip_config`
-says how, `cache` where answers are kept, `parallel` asks several at once. `listings` is what an
-index lists, `rows` the same as rows of the matrix, `metadata` what a wheel requires,
-`package_index` where a wheel is, `github_releases` what a builder publishes, `downloads` brings
-files, `digests` their hashes. `live` is the matrix with what an index has laid over it.
+`client` is the client and `transport` what its requests go through, `pip_config` configures it,
+`cache` has the folder of its cache, `parallel` queries several servers at once. `listings` reads
+what an index lists, `rows` turns that into rows of the matrix, `metadata` reads what a wheel
+requires, `package_index` finds a wheel, `github_releases` reads what a builder publishes,
+`downloads` brings files and `digests` their hashes.
 """

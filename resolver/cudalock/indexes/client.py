@@ -1,8 +1,8 @@
 """One HTTP client for everything: cached on disk, patient, polite, and configured as pip is.
 
-An answer is kept as its server allows (hishel follows RFC 9111) and asked about again by its ETag.
-When a server cannot be reached, what it said before stands in. Wheels and parts of files pass by
-the cache; the cache never holds credentials.
+A response is kept as long as its server allows (hishel follows RFC 9111) and revalidated by its
+ETag. If a server cannot be reached, its last response is used. Wheels and parts of files bypass the
+cache; the cache never has credentials.
 
 :class:`Web` tries again and falls back on the cache; :mod:`~cudalock.indexes.transport` is what its
 requests go through.
@@ -40,7 +40,7 @@ BACK_OFF = 0.5
 """Seconds before the second attempt; twice that before the third."""
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds: a server that asks for more patience is not asked again."""
+"""Seconds: a server that requires more patience is not queried again."""
 
 ONCE: Final = {"attempts": 1}
 """Extensions of a request whose sender tries again itself."""
@@ -50,7 +50,7 @@ DOWNLOAD: Final = {**ONCE, "download": True}
 the clock."""
 
 TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""The statuses of a server that may answer soon."""
+"""The statuses of a server that may respond soon."""
 
 
 class Web(httpx.Client):
@@ -86,6 +86,7 @@ class Web(httpx.Client):
                 verify=_certificates(settings.cert),
                 proxy=proxy,
                 mounts={
+                    # pip's `--trusted-host` means no verification for that host alone.
                     f"all://{host}": self._layers(httpx.HTTPTransport(verify=False, proxy=proxy))
                     for host in settings.trusted_hosts
                 },
@@ -109,6 +110,7 @@ class Web(httpx.Client):
             wait = BACK_OFF * 2 ** (attempt - 1)
             try:
                 response = self._send_uncorrupted(request, **options)
+            # Other errors, such as an invalid URL, would be the same again.
             except httpx.TransportError:
                 if attempt == attempts:
                     cached = self._in_its_stead(request, **options)
@@ -118,6 +120,7 @@ class Web(httpx.Client):
             else:
                 if response.status_code not in TRY_AGAIN:
                     return response
+                # A server that asks for patience knows better than our own back-off.
                 wait = max(wait, _asked_wait(response))
                 if attempt == attempts or wait > LONGEST_WAIT:
                     return self._in_its_stead(request, **options) or response
@@ -126,7 +129,7 @@ class Web(httpx.Client):
         raise AssertionError("the last attempt returns or raises")
 
     def _send_uncorrupted(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """One attempt. What the cache garbled is asked for anew, past it."""
+        """Make one attempt. What the cache damaged is requested again, past it."""
         try:
             return super().send(request, **options)
         except httpx.DecodingError:
@@ -140,7 +143,7 @@ class Web(httpx.Client):
         return super().send(request, **options)
 
     def _in_its_stead(self, request: httpx.Request, **options: Any) -> httpx.Response | None:
-        """What the cache has, however old, where a server cannot be asked."""
+        """Return what the cache has, however old, if a server cannot be reached."""
         if self._stale and not passes_by(request):
             with suppress(httpx.HTTPError):
                 cached = self._send_cached_only(request, **options)
@@ -177,10 +180,11 @@ def _is_of_the_cache(error: Exception) -> bool:
 
 
 def _asked_wait(response: httpx.Response) -> float:
-    """The seconds that `Retry-After` asks for; 0 without it."""
+    """Return the seconds of `Retry-After`; 0 without it."""
     retry_after = response.headers.get("Retry-After", "").strip()
     if retry_after.isdigit():
         return float(retry_after)
+    # RFC 9110 allows a date as well as seconds.
     with suppress(ValueError, TypeError):
         until = parsedate_to_datetime(retry_after)
         if until.tzinfo is None:
@@ -190,7 +194,7 @@ def _asked_wait(response: httpx.Response) -> float:
 
 
 class _Credentials(httpx.Auth):
-    """Those of the address, else those that the netrc file has for its host."""
+    """The credentials of the URL, else those that the netrc file has for its host."""
 
     def __init__(self) -> None:
         self._netrc: httpx.Auth | None = None
@@ -216,7 +220,7 @@ class _Credentials(httpx.Auth):
 
 
 def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
-    """A file of certificates as httpx wants it; True keeps its own. Raises ssl.SSLError."""
+    """Return a file of certificates as httpx takes it; True keeps its own. Raises ssl.SSLError."""
     file = certificate_path or os.environ.get("SSL_CERT_FILE")
     if file and Path(file).is_file():
         return ssl.create_default_context(cafile=file)
@@ -224,7 +228,8 @@ def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
 
 
 def _unusable(error: Exception) -> NetworkError:
-    """For what is said of a setting, which may hold a password."""
+    """Return the error for an invalid setting, which may contain a password."""
+    # httpx quotes the proxy's URL.
     reason = re.sub(r"(?<=//)[^/@\s]*@", "", str(error))
     return NetworkError(
         f"a proxy, trusted host or certificate file that is set cannot be used: {reason}"

@@ -1,7 +1,7 @@
-"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes of a
+"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes for a
 release's files, else that of the file itself.
 
-A file is streamed one time: its digest is kept in the user's cache, under the address.
+A file is downloaded once: its digest is kept in the user's cache, under the URL.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def with_hashes(
     keep: Path | None = None,
     progress: Progress = lambda file, done, total: None,
 ) -> Lock:
-    """The lock with a digest for each wheel that some target takes and that has an address.
+    """Return the lock with a digest for each wheel that some target takes and that has a URL.
 
-    Files go into the folder `keep` and stay there, else into the cache and are removed. A note says
-    which digests nobody publishes. Raises NetworkError or OutputError.
+    Files go into the folder `keep` and stay there, else into the cache and are removed. A note
+    names the files whose digest nobody publishes. Raises NetworkError or OutputError.
     """
     bare = {
         wheel.file: wheel
@@ -77,7 +77,7 @@ def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
 
 
 def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
-    """What the lock's indexes list. An index that cannot be asked is no failure: its file can."""
+    """Return the digests on the lock's indexes. A failing index is no failure: the file remains."""
     urls = {index.id: index.url for index in lock.indexes if index.url}
     digests: dict[str, str] = {}
     with PackageIndexes() as indexes:
@@ -91,8 +91,9 @@ def _listed(lock: Lock, wheels: dict[str, LockedWheel]) -> dict[str, str]:
 
 
 def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
-    """What GitHub says of the files of a release. An answer that cannot be had is no failure: the
-    file can be asked itself."""
+    """Return GitHub's digests of the files of a release. A failing API is no failure: the file
+    remains."""
+    # One request a release, since the API without a token allows 60 an hour.
     releases: dict[tuple[str, str], set[str]] = {}
     for wheel in wheels.values():
         if match := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
@@ -108,6 +109,7 @@ def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
 
 
 def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress) -> str:
+    # By the URL: a file's name says nothing about who built it.
     url = wheel.url or ""
     key = hashlib.sha256(url.encode()).hexdigest()
     note = cache_folder() / "digests" / key
