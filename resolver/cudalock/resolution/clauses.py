@@ -55,7 +55,7 @@ class Chooser(Protocol):
 
 
 class _Step(NamedTuple):
-    """One entry of the trail: what narrowed the choices of a name, and what they were."""
+    """One entry of the trail: what narrowed the choices of a name, and what they were before."""
 
     name: str
     before: int
@@ -97,6 +97,8 @@ class Learner:
         if self._level > ASSUMED:
             self._added.append((self._level, clause))
         for name, mask in clause.terms.items():
+            # A term of one choice is found by the choice itself: most clauses have one, "this
+            # release requires".
             if mask > 0 and not mask & (mask - 1):
                 self._single.setdefault((name, mask), []).append(clause)
             else:
@@ -110,6 +112,7 @@ class Learner:
         """
         self._begin()
         most += self.dead_ends
+        # A contradiction before any choice: nothing is possible under the assumptions.
         if self._start(assumed) is not None:
             return None
         while True:
@@ -129,6 +132,7 @@ class Learner:
     def _start(self, assumed: Mapping[str, int]) -> Clause | None:
         """What contradicts the assumptions, if anything does."""
         for clause in self._alone:
+            # Clauses of one name hold from the start, and nothing would ever trigger them.
             if (dead_end := self._apply(clause)) is not None:
                 return dead_end
         if (dead_end := self._propagate()) is not None:
@@ -163,7 +167,7 @@ class Learner:
             self.add(clause)
             return self._apply(clause)
         chosen = {each: self._allowed[each] for each in self._chosen_at}
-        # All of them first: they are told one time.
+        # Add all of them before applying one: they are given only once.
         clauses = list(self._choices.clauses_of(name, bit, chosen))
         for clause in clauses:
             self.add(clause)
@@ -171,8 +175,10 @@ class Learner:
             if (dead_end := self._apply(clause)) is not None:
                 return dead_end
         allowed = self._allowed[name]
+        # A clause has ruled the choice out; the loop in `search` chooses again.
         if not allowed & bit:
             return None
+        # A choice that was forced needs no level of its own: there is nothing to go back on.
         if allowed != bit:
             self._level += 1
             self._narrow(name, bit, None)
@@ -249,7 +255,7 @@ class Learner:
         terms = dead_end.terms
         while True:
             since = {name: self._since(name, mask) for name, mask in terms.items()}
-            # What holds for ever need not be said.
+            # What holds for ever needs no mention in a clause.
             since = {
                 name: place
                 for name, place in since.items()
@@ -268,11 +274,15 @@ class Learner:
                 if ~cause.terms[last] & ~terms[last]:
                     others.append(self._since(last, rest))
             before = max((self._trail[place].level for place in others if place >= 0), default=0)
+            # An assumption has no cause to resolve with. The terms contradict the assumptions,
+            # which is learned for the next search.
             if step.level == ASSUMED:
                 if cause is None:
                     self._go_back(FOR_EVER)
                     self.add(Clause(terms))
                     return None
+            # The first unique implication point: only one choice of this level is left in the
+            # clause.
             elif cause is None or before < step.level:
                 clause = Clause(terms)
                 self._go_back(max(before, ASSUMED))

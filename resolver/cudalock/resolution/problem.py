@@ -95,6 +95,7 @@ class Problem:
         other._markers = self._markers
         other._metadata_requirements = self._metadata_requirements
         other._filled_demands = self._filled_demands
+        # Not shared: facts in force and refusals, which depend on `off`.
         return other
 
     # -- the goal ---------------------------------------------------------------------
@@ -127,6 +128,7 @@ class Problem:
         """Raise UnknownName for an extra whose requirements are not in the matrix: a lock without
         them would look complete."""
         project = self.universe.project(name)
+        # The matrix has only the extras that something requires.
         for extra in sorted(extras):
             if project is None or not project.mentions_extra(extra):
                 raise UnknownName(
@@ -185,6 +187,8 @@ class Problem:
             return
         specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
         is_pinned = pins_exactly(specifiers)
+        # Two windows: an explanation looks at releases that the goal rules out, but not at all of
+        # them.
         counts = {True: 0, False: 0}
         for version in reversed(project.versions):
             is_allowed = all(may_accept(specifier, version) for specifier in specifiers)
@@ -229,6 +233,7 @@ class Problem:
             return
         project = self.universe.project(name)
         if project is None or (
+            # PEP 440: pre-releases only where a specifier names one, or where nothing else exists.
             is_prerelease(version) and project.has_final and not names_prerelease(specifiers)
         ):
             return
@@ -257,6 +262,7 @@ class Problem:
         if not is_accepted and policy.option_applies(BUILDERS_OPTION, name):
             yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
+        # A release without a known day may be newer than the limit.
         is_newer = limit is not None and (release.uploaded is None or release.uploaded > limit)
         if is_newer and policy.option_applies(EXCLUDE_NEWER_OPTION, name):
             yield frozenset([EXCLUDE_NEWER_OPTION])
@@ -279,12 +285,14 @@ class Problem:
     @cached_property
     def _tags(self) -> Ranker:
         if self.wide:
+            # A wide problem takes any wheel, and names what is wrong with it as refusals.
             return self._fit.ranker(frozenset(WHEEL_FACETS))
         return self._fit.ranker(self.off)
 
     def is_fixed(self, owner: str, other: str) -> bool:
         """See :meth:`Policy.is_fixed <cudalock.resolution.policy.Policy.is_fixed>`."""
         policy = self.policy
+        # Asked for each demand of each candidate: the usual case is decided without a call.
         return policy is not FROM_SCRATCH and policy.is_fixed(owner, other, self.target_values)
 
     # -- what a candidate requires ------------------------------------------------------------
@@ -406,6 +414,8 @@ class Problem:
 
         ``row`` has the values of each label that the demand names, in its order.
         """
+        # By identity: demands live as long as the matrix, and their hash would be computed each
+        # time.
         key = (id(demand), row)
         if key not in self._filled_demands:
             names = demand.template.label_names
@@ -424,11 +434,13 @@ class Problem:
             return
         texts: Iterable[str] = candidate.build.requires
         if names is not None:
+            # Before parsing: of a torch wheel's thirty requirements the network has two or three.
             texts = [text for text in texts if leading_name(text) in names]
             if not texts and not candidate.extras:
                 return
         origin = Element("metadata", str(candidate))
         if candidate.extras:
+            # An extra belongs to the very wheel, label included.
             specifier = f"=={candidate.full_version}"
             yield Requirement(candidate.name, (specifier,), "requires", origin)
         for text in texts:
@@ -457,6 +469,7 @@ class Problem:
         base = self._evaluate(text, "")
         if not extras:
             return base
+        # `base` holds without any extra, so the project itself has that requirement already.
         return not base and any(self._evaluate(text, extra) for extra in extras)
 
     def _evaluate(self, text: str, extra: str) -> bool:
@@ -492,6 +505,7 @@ class Problem:
     @cached_property
     def soft_elements(self) -> frozenset[Element]:
         """The facts that may be dropped, at the price of a warning each."""
+        # `--strict`: warnings are as bad as conflicts.
         if self.goal.strict:
             return frozenset()
         facts = self.matrix.facts.values()
@@ -506,6 +520,7 @@ class Problem:
             yield Requirement(CUDA.name, (), "conflicts", CUDA_OPTION)
         elif wish is not None:
             yield Requirement(CUDA.name, (wish,), "requires", CUDA_OPTION)
+        # A GPU target means CUDA, unless the goal pins a build such as 2.5.1+cpu.
         elif CUDA.name in self.target.accelerators and not self.pins_a_build:
             yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
 
@@ -552,6 +567,7 @@ class Problem:
 
     def target_accepts(self, requirement: Requirement) -> bool:
         """Return whether each version of a target's component is accepted; an unknown one is."""
+        # Several GPUs: a fact has to hold for each of them.
         return all(map(requirement.accepts, self.target_values.get(requirement.name, ())))
 
     @cached_property
@@ -574,6 +590,7 @@ class Problem:
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
+        # Markers and requirements share one cache, whose key is a requirement's text.
         return self._evaluate(f"x; {marker}", "")
 
 

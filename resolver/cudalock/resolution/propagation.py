@@ -44,6 +44,7 @@ class Domain:
     def __init__(self, name: str, candidates: Iterable[Candidate]) -> None:
         self.name = name
         self.candidates: tuple[Candidate, ...] = (Candidate(name, None), *candidates)
+        # One bit each, and absence is bit 0.
         self.all = (1 << len(self.candidates)) - 1
         self._masks: dict[str, int] = {}
         self._places: dict[Candidate, int] = {}
@@ -80,6 +81,7 @@ class Domain:
         mask = self._masks.get(specifier)
         if mask is None:
             mask = 0
+            # Only specifiers with a label tell builds of a version apart.
             versions = self._full_versions() if "+" in specifier else self.versions
             for version, positions in versions.items():
                 if accepts(specifier, version):
@@ -207,12 +209,14 @@ def _apply(table: Table, alive: Alive) -> list[Strike]:
     strikes = []
     unsupported = 0
     for group, accepted in table.groups:
+        # A candidate none of whose accepted partners is left can be in no solution.
         if not accepted & others:
             unsupported |= group
     if owners & unsupported:
         kept = owners & ~unsupported
         strikes.append(Strike(table.owner, table, owners, kept))
         alive[table.owner] = owners = kept
+    # Only if every owner left requires something: absence, for one, allows anything of the other.
     if owners and not owners & ~table.covered:
         useful = 0
         for group, accepted in table.groups:

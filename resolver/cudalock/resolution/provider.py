@@ -130,6 +130,7 @@ class DeadEndCounter(BaseReporter[Requirement, Candidate, str]):
         self._left = RESOLVELIB_DEAD_ENDS
 
     def rejecting_candidate(self, criterion: Any, candidate: Candidate) -> None:
+        # resolvelib has no bound on dead ends, so its reporter raises.
         self._left -= 1
         if self._left < 0:
             raise ResolutionTooDeep(RESOLVELIB_DEAD_ENDS)
