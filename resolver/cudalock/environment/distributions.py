@@ -44,7 +44,7 @@ class Installed:
     folder: Path
     """its *.dist-info (or *.egg-info)"""
     tags: tuple[str, ...] = ()
-    """what WHEEL says, `cp311-cp311-win_amd64`; none for what was no wheel"""
+    """the tags in WHEEL, `cp311-cp311-win_amd64`; empty for what was no wheel"""
     build_tag: str | None = None
     requires: tuple[str, ...] = ()
     """Requires-Dist"""

@@ -102,7 +102,7 @@ class Layout:
     runs: bool = False
     """whether the interpreter answered"""
     include: Path | None = None
-    """where it says that its C headers are, whether or not they are there"""
+    """where its C headers belong, whether or not they are there"""
     free_threaded: bool = False
     glibc: str | None = None
     macos: str | None = None

@@ -56,7 +56,7 @@ _PYTHON_WORD = (
     r"(?:(?:python|py|cp)-?3\.?\d{1,2}(?:\.(?:\d+|[x*]))?t?|3\.\d{1,2}(?:(?:\.\d+)?t|\.[x*]))"
 )
 _PYTHON_ALONE = r"3\.(?:[89]|1\d)(?:\.\d+)?"
-"""A version that stands alone and is nothing's but Python's."""
+"""A bare version that can only be Python's."""
 # An argument with one of these may be a requirement: `a[b]`, `a>=1`, `a @ URL`, `a; marker`.
 _PIP = r"[\[<>=!~@;]"
 

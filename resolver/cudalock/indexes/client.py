@@ -57,10 +57,10 @@ class Web(httpx.Client):
     """An `httpx.Client` that follows redirects.
 
     Proxy and certificates are pip's, else those of the environment's variables; NetworkError is
-    raised for what is none. Credentials come from the address itself, else from the netrc file. A
-    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` the cache
-    alone answers. Without `stale` a failure is one, though the cache could stand in; `stood_in` has
-    the addresses where it did.
+    raised for invalid ones. Credentials come from the URL itself, else from the netrc file. A
+    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` only the
+    cache responds. Without `stale` a failure is raised even if the cache has an older response;
+    `stood_in` has the URLs for which that was used.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Web(httpx.Client):
 
 
 def _is_of_the_cache(error: Exception) -> bool:
-    """Whether an error that is none of httpx's comes from reading the cache's file."""
+    """Whether an error that does not come from httpx comes from reading the cache's file."""
     import sqlite3
 
     return isinstance(error, sqlite3.Error | RuntimeError | OSError)
@@ -237,12 +237,12 @@ def _unusable(error: Exception) -> NetworkError:
 
 
 def status_of(response: httpx.Response) -> str:
-    """`404 Not Found`: why an answer is none."""
+    """Return `404 Not Found`: why a response is an error."""
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
 def unreachable(url: str, error: Exception | str) -> NetworkError:
-    """The error for an address that could not be asked."""
+    """Return the error for a URL that could not be read."""
     reason = str(error) or type(error).__name__
     return NetworkError(f"cannot read {without_credentials(url)}: {' '.join(reason.split())}")
 

@@ -66,7 +66,7 @@ def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
 
 
 def release_assets(web: httpx.Client, repository: str, tag: str) -> list[Asset]:
-    """Every file of one release; `tag` is as in an address, encoded. Raises NetworkError."""
+    """Return every file of one release; `tag` is as in a URL, encoded. Raises NetworkError."""
     url = f"{_base()}/repos/{repository}/releases/tags/{tag}"
     return _read(_ask(web, url), url, is_one=True)
 

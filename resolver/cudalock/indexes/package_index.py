@@ -103,9 +103,9 @@ class PackageIndexes:
         map_parallel(lambda project: self.listing(self.urls[0], project), project_names)
 
     def published(self, index: str, project: str, file: str) -> str | None:
-        """The sha256 that an index, by its address, lists for a file; None where it lists none.
+        """Return the sha256 that an index (its URL) lists for a file; None if it lists none.
 
-        Raises NetworkError if the index cannot be asked.
+        Raises NetworkError if the index cannot be queried.
         """
         files = self._files(index, project)
         return next(
@@ -118,9 +118,9 @@ class PackageIndexes:
         )
 
     def listing(self, index: str, project: str) -> Listing | None:
-        """An index's files of a project; None where it does not have the project.
+        """Return an index's files of a project; None if it does not have the project.
 
-        Raises NetworkError if the index cannot be asked.
+        Raises NetworkError if the index cannot be queried.
         """
         key = (index, project)
         if key not in self._listings:

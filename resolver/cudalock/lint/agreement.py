@@ -1,4 +1,4 @@
-"""Lints of the rows against each other and against the facts: pins, pairs, labels, the vendor's
+"""Lints of the rows against each other and against the facts: pins, pairs, labels, NVIDIA's
 tables."""
 
 from __future__ import annotations
@@ -286,7 +286,7 @@ def _holds(fact: Fact, machine: _Machine) -> bool:
 
 
 def toolkits(matrix: Matrix) -> Iterator[Defect]:
-    """What a CUDA release names as pip packages exists; what differs from METADATA says why."""
+    """The pip packages of each CUDA release exist; a difference from METADATA has its reason."""
     machines = {platform: Target(PYTHON, platform).tags() for platform in LIKELY_WITH_GPU}
     for release, row in matrix.toolkits.releases.items():
         key = f"releases[{release!r}]"

@@ -175,7 +175,7 @@ class Observation(NamedTuple):
     shadowed: str | None = None
     """the variable whose folders hide the environment's CUDA libraries"""
     severity: Literal["error", "warning", "note"] | None = None
-    """where the finding is less than the fact's effect says"""
+    """if the finding is less severe than the fact's effect"""
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Observation:
@@ -210,7 +210,7 @@ class Fact(NamedTuple):
     says: str
     """what goes wrong, as the end of a sentence that begins with the component"""
     effect: str
-    """one of :data:`EFFECTS`; a solution never goes against a fact that says `breaks`"""
+    """one of :data:`EFFECTS`; a solution never violates a fact whose effect is `breaks`"""
     basis: str
     """how it is known, one of :data:`BASES`"""
     source: tuple[str, ...]
@@ -230,13 +230,13 @@ class Fact(NamedTuple):
     refuses: bool = False
     """whether the wheels it is about cannot be used at all"""
     scope: str = "solve"
-    """`environment` for what no solve can decide: doctor and diagnose alone use it"""
+    """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()
     """texts of error messages, for diagnose"""
     claims: tuple[str, ...] = ()
     """texts: no other fact is searched for in a line that has one of them"""
     decides: bool = False
-    """whether its message is the cause even where other messages stand in the same text"""
+    """whether its message is the cause even if there are other messages in the same text"""
     cure: Cure = "versions"
     fix: str | None = None
     mends: tuple[str, ...] = ()
@@ -262,7 +262,7 @@ class NameAlias(NamedTuple):
     when: str | None
     """a PEP 508 marker; None for everywhere"""
     fact: str | None
-    """the id of the fact that says so"""
+    """the id of the fact that it rests on"""
 
 
 class Replacement(NamedTuple):

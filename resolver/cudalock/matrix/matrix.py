@@ -42,11 +42,11 @@ class Index:
     cuda: str | None = None
     """the CUDA minor of all its builds, `none` for builds without CUDA; None if they differ"""
     projects: tuple[str, ...] = field(default=(), compare=False)
-    """what an update asks it about; empty for the default index, which is asked about all"""
+    """the projects for which an update queries it; empty for the default index, queried for all"""
     uv_name: str | None = field(default=None, compare=False)
     """what a uv project calls it; None for its id"""
     absent_status: int | None = field(default=None, compare=False)
-    """the HTTP status that says that it lacks a project, beside 404"""
+    """the HTTP status that means that it lacks a project, beside 404"""
 
 
 class Builder(NamedTuple):
@@ -63,7 +63,7 @@ class Builder(NamedTuple):
     """whether the file name has a local version label that METADATA does not have"""
     source: str
     listed: bool = True
-    """whether an update asks for its files; not if they have moved, or are gone"""
+    """whether an update queries its files; not if they have moved, or are gone"""
 
 
 class Matrix:

@@ -22,7 +22,7 @@ KNOWN: Final = ("metadata", "listed", "seen", "derived")
 or derived from a build script, in which case the wheel may not exist."""
 
 PLACE: Final = ("index", "builder", "tag", "local")
-"""The keys of a row that say where its wheels are; facts may name these like labels."""
+"""The keys of a row for where its wheels are; facts may name these like labels."""
 
 
 class Wheel(NamedTuple):
@@ -222,7 +222,7 @@ class Project:
     __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
 
     has_final: bool = True
-    """whether some release is final; a project of pre-releases alone is used with those"""
+    """whether some release is final; of other projects the pre-releases count"""
 
     def __init__(
         self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
@@ -253,7 +253,7 @@ class Project:
         return version in self._lines
 
     def cut(self) -> None:
-        """Record that a search passed over releases that the window does not show."""
+        """Record that a search ignored releases that the window does not show."""
 
     def release(self, version: str) -> Release:
         """Return a release.

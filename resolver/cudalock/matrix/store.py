@@ -98,7 +98,7 @@ def compile_switches(directory: Path) -> str:
 
 
 def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Read the compiled copy; empty if there is none, or none that can be read."""
+    """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
         compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(
             (directory / COMPILED).read_bytes()
@@ -197,7 +197,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def checksum(content: bytes) -> str:
-    """Tell a file from a damaged or an older one; it guards against accidents, not attacks."""
+    """Return a checksum that changes with the file; it guards against accidents, not attacks."""
     return f"{len(content)}-{zlib.crc32(content):08x}"
 
 

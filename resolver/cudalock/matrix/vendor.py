@@ -1,4 +1,4 @@
-"""The vendor's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
+"""NVIDIA's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Toolkits:
         )
 
     def versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
-        """Return the versions of a vendor's project that belong to a CUDA minor, newest first.
+        """Return the versions of one of NVIDIA's projects for a CUDA minor, newest first.
 
         `minor` is `(12, 4)`.
         """
@@ -96,7 +96,7 @@ class Toolkits:
 
 
 class Gpus:
-    """The vendor's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
+    """NVIDIA's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
 
     def __init__(self, by_name: Mapping[str, str], capabilities: Iterable[str]) -> None:
         self.by_name = by_name
@@ -119,7 +119,7 @@ class Gpus:
         return self._by_plain_name.get(plain) or self._find_number(plain)
 
     def _find_number(self, plain: str) -> str | None:
-        """Return the capability of the GPUs that a number alone may mean, `3090`, if it is one."""
+        """Return the capability of the GPUs that a bare number means, `3090`, if they agree."""
         if not re.fullmatch(r"\d{4}(?:ti|super)*", plain):
             return None
         capabilities = {

@@ -73,7 +73,7 @@ def minor(version: str) -> str:
 
 
 def unique(texts: Iterable[str]) -> tuple[str, ...] | None:
-    """Each value once, in natural order; None where there is none."""
+    """Return each value once, in natural order; None if there is none."""
     return tuple(sorted(set(texts), key=natural)) or None
 
 
@@ -142,9 +142,11 @@ def _requires(row: Row, options: Mapping[str, Any]) -> Cell:
 def requirements_of(
     matrix: Matrix, build: Build, platform: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Name and specifier of each requirement that holds on a platform for a Python with a wheel.
+    """Yield name and specifier of each requirement that holds on a platform for a Python with a
+    wheel.
 
-    An exact one is its version alone. The parts of a CUDA toolkit stand as the packages they are.
+    An exact one is only its version. The parts of a CUDA toolkit appear as the packages that they
+    are.
     """
     # `3.9+` stands for abi3 wheels; the marker is evaluated for the oldest Python they run on.
     pythons = [python.rstrip("+") for python in pythons_on([build], platform) if python != ANY]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
 
 ANY_PYTHON: Final = LIKELY_PYTHONS[0]
-"""For markers that ask for a platform alone."""
+"""The Python for markers that are about platforms only."""
 
 
 def marker_holds(marker: str | None, platform: str | None, python: str | None = None) -> bool:
@@ -88,7 +88,7 @@ def shuts_out(fact: Fact, component: str, version: str) -> bool:
 def has_code_for(archs: tuple[str, ...], capability: str) -> bool:
     """Whether one of these architectures is machine code for a compute capability.
 
-    `8.0+PTX` counts for 8.x alone: its PTX is compiled on a newer GPU, the CUDA libraries beside
+    `8.0+PTX` counts for 8.x only: its PTX is compiled on a newer GPU, but the CUDA libraries beside
     it are not.
     """
     ranges = [gpu_range(arch.removesuffix("+PTX")) for arch in archs]

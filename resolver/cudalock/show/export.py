@@ -24,7 +24,8 @@ VENDOR_TABLES: Final = ("cudnn", "drivers", "gpus", "toolkits")
 
 
 def export_json(matrix: Matrix) -> str:
-    """Facts, releases and the vendor's tables as one JSON document, in the order of the matrix."""
+    """Return facts, releases and NVIDIA's tables as one JSON document, in the order of the
+    matrix."""
     document = {
         "schema": SCHEMA,
         "matrix": matrix.version,

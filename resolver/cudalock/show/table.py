@@ -63,7 +63,7 @@ class Table:
         return "\n".join(map(plain_line, lines)) + "\n"
 
     def lines(self, width: int | None = None) -> list[str]:
-        """The columns alone, without title and notes."""
+        """Return only the columns, without title and notes."""
         grid = [[column.title for column in self.columns], *self._words(empty="-")]
         sizes = _sizes(grid, width)
         lines: list[str] = []

@@ -98,7 +98,7 @@ def _framework_archs(matrix: Matrix) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _span(versions: list[str]) -> str | None:
-    """The first and the last of versions that stand in order."""
+    """Return the first and the last of ordered versions."""
     if not versions:
         return None
     return versions[0] if versions[0] == versions[-1] else f"{versions[0]} to {versions[-1]}"

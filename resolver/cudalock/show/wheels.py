@@ -1,4 +1,4 @@
-"""What wheel tags say: for which platforms and Pythons a build has wheels."""
+"""The platforms and Pythons for which a build has wheels, from wheel tags."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ def read_builder(
 ) -> Published:
     """Return every wheel of these projects among a builder's release files.
 
-    `is_held` tells, of project, version, tag and file, whether a row has it: then a name that no
-    pattern reads does no harm. Raises NetworkError where the releases cannot be listed, or lie
-    elsewhere by now.
+    `is_held` is whether a row has a wheel, by project, version, tag and file: then a name that no
+    pattern matches does no harm. Raises NetworkError if the releases cannot be listed, or have
+    moved.
     """
     repository = repository_of(builder.url)
     if repository is None:

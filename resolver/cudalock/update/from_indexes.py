@@ -77,8 +77,8 @@ def read_index(
     """Return every release that an index lists of a project, as far as `is_wanted`.
 
     With `anew` METADATA is read even of wheels in the matrix. Raises NetworkError if the index
-    cannot be queried, or lists no wheel of a project of which the matrix has some there: that is no
-    listing to believe.
+    cannot be queried, or lists no wheel of a project of which the matrix has some there: such a
+    listing is not trusted.
     """
     listing = read_listing(web, address, project)
     if listing is None:

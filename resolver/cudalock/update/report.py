@@ -87,7 +87,7 @@ class Report(NamedTuple):
         yield f"asked: {self.traffic}"
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON; `traffic` alone differs from run to run."""
+        """Return the same as JSON; only `traffic` differs from run to run."""
         return {
             "schema": SCHEMA,
             "was": self.was,
