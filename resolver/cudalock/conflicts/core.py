@@ -40,7 +40,7 @@ class Conflict:
     """Finds the cores of an impossible goal. One wide network serves every query."""
 
     def __init__(self, problem: Problem) -> None:
-        """`problem` is a wide one: only those tell which element rules a candidate out."""
+        """`problem` is a wide one: only those know which element rules a candidate out."""
         self.problem = problem
         self.search = Search(problem)
         self.elements = tuple(sorted(self._elements(), key=self._importance))

@@ -47,11 +47,11 @@ class Chooser(Protocol):
         """The least of them is chosen for first."""
 
     def best(self, name: str, allowed: int) -> tuple[int, int]:
-        """The bit of the best choice, 0 where there is none, and those that turned out to be no
+        """Return the bit of the best choice, 0 if there is none, and those that turned out to be no
         choices at all."""
 
     def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterable[Clause]:
-        """What has to be known before a choice is made, and was not told before."""
+        """Yield what has to be known before a choice is made, and was not yielded before."""
 
 
 class _Step(NamedTuple):
@@ -105,8 +105,8 @@ class Learner:
                 self._several.setdefault(name, {}).setdefault(mask, []).append(clause)
 
     def search(self, assumed: Mapping[str, int], most: int) -> dict[str, int] | None:
-        """The bit chosen for each name that is present, in the order they were chosen in; None
-        where there is no such choice.
+        """Return the bit chosen for each name that is present, in the order of choosing; None if
+        nothing is possible.
 
         Raises TooLong after ``most`` dead ends.
         """
@@ -159,8 +159,8 @@ class Learner:
     # -- choosing ---------------------------------------------------------------------------------
 
     def _choose(self, name: str) -> Clause | None:
-        """Choose the best, unless what it asks for is known to be impossible: then that is noted,
-        and nothing is chosen. What is then impossible is returned."""
+        """Choose the best, unless what it requires is known to be impossible: then that is noted,
+        nothing is chosen, and the violated clause is returned."""
         bit, no_choices = self._choices.best(name, self._allowed[name])
         if no_choices:
             clause = Clause({name: no_choices})
@@ -313,7 +313,7 @@ class Learner:
 
 
 def _resolved(terms: Mapping[str, int], cause: Mapping[str, int], name: str) -> dict[str, int]:
-    """What cannot be together whatever is chosen for a name, by two clauses that speak of it."""
+    """Resolve two clauses on a name: return what cannot be together whatever is chosen for it."""
     found = {each: mask for each, mask in terms.items() if each != name}
     for each, mask in cause.items():
         if each != name:

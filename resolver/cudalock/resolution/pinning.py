@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class ClauseSearch:
-    """Searches the choices of one problem as often as it takes, and keeps what it learned.
+    """Searches the choices of one problem as often as necessary, and remembers what it learned.
 
-    Each search may see a part of the network alone.
+    Each search may see only a part of the network.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -91,7 +91,7 @@ class ClauseSearch:
 
 
 class Reconsidered(Exception):
-    """A release that was passed over for being yanked is pinned now."""
+    """A release that was ignored for being yanked is pinned now."""
 
 
 class Identifier(NamedTuple):
@@ -124,7 +124,7 @@ class Clauses:
         self._with: dict[str, list[str]] = {}
         """the identifiers with extras, by the one without"""
         self._kept_back: dict[str, list[tuple[dict[str, int], Requirement]]] = {}
-        """what is asked of projects that nobody requires so far"""
+        """what is required of projects that nobody requires so far"""
         self._told: set[tuple[str, int]] = set()
         self._tied: set[tuple[str, int]] = set()
 
@@ -136,7 +136,7 @@ class Clauses:
             yield from self._of_requirement({}, requirement)
 
     def wanted(self, options: tuple[Requirement, ...]) -> Iterator[Clause]:
-        """What others ask of the projects that options require."""
+        """Yield what others require of the projects that options require."""
         for requirement in options:
             yield from self._note(Identifier(requirement.name))
 
@@ -235,7 +235,7 @@ class Clauses:
                 yield clause
 
     def _note(self, identifier: Identifier) -> Iterator[Clause]:
-        """Remember that somebody requires it; what others ask of it is told from then on."""
+        """Remember that somebody requires it; from then on what others require of it counts."""
         text = str(identifier)
         if text in self._identifiers:
             return
@@ -285,7 +285,7 @@ class Clauses:
     # -- candidates -------------------------------------------------------------------------------
 
     def _candidates(self, identifier: Identifier, bit: int) -> list[Candidate]:
-        """What a bit stands for: several builds, of which one is still to be chosen, or one."""
+        """Return what a bit means: several builds, of which one is still to be chosen, or one."""
         base, extras, version = identifier
         place = bit.bit_length() - 1
         if self._choices.is_member(base):

@@ -512,7 +512,7 @@ class Problem:
         return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
 
     def cuda_requirements(self) -> Iterator[Requirement]:
-        """Yield what the goal requires of the framework's CUDA: some, unless it says otherwise."""
+        """Yield what the goal requires of the framework's CUDA: any, unless it states otherwise."""
         if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
             return
         wish = self.goal.cuda

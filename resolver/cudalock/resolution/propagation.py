@@ -29,7 +29,7 @@ Alive = dict[str, int]
 
 
 def meeting(requirement: Requirement, inside: Callable[[str], int]) -> int:
-    """What meets a requirement, as bits; `inside` says what is inside one specifier."""
+    """Return what meets a requirement, as bits; `inside` returns what is inside one specifier."""
     if requirement.kind == "conflicts":
         return ABSENT
     mask = 0
@@ -97,11 +97,12 @@ class Domain:
 
 
 class Table:
-    """What one fact, or the metadata, of ``owner`` asks of ``other``, candidate by candidate.
+    """The requirements of ``owner`` on ``other``, by one fact or by metadata, candidate by
+    candidate.
 
     ``groups`` are pairs (candidates of owner, candidates of other that they accept); ``covered`` is
-    every candidate of owner that asks anything. ``element`` is the fact or option that asks, None
-    for metadata, which cannot be left out.
+    every candidate of owner with a requirement. ``element`` is the fact or option, None for
+    metadata, which cannot be left out.
     """
 
     __slots__ = ("covered", "element", "groups", "other", "owner")
