@@ -50,7 +50,7 @@ _BOUND: Final = re.compile(
     r"(?<![^\s:])(?P<who>[\w.+-]+) requires? (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[\w,-]*\])? ?"
     r"\(?(?P<specifier>(?:[<>=!~]=?=? ?[\w.*+]+)(?:, ?[<>=!~]=?=? ?[\w.*+]+)*)"
 )
-# torch.utils.collect_env writes the label apart from the version.
+# torch.utils.collect_env prints it; builds of the default index have no label in their version.
 _BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): (\d{1,2}\.\d|none)")
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 

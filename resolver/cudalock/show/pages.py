@@ -411,7 +411,7 @@ def _parsed(version: str) -> Version:
 
 def _plain(local: str | None) -> str | None:
     """A local label as Version spells it: lower case, dots for dashes."""
-    # An index writes `cu12-torch2.5`, and PEP 440 reads it as `cu12.torch2.5`.
+    # A builder writes `cu12torch2.5cxx11abiFALSE`, which is in lower case to PEP 440.
     return Version(f"0+{local}").local if local else None
 
 
