@@ -36,7 +36,7 @@ VAGUE = {
 MOST_VAGUE = 0.02
 """The share of all names bound in the package that may be vague."""
 
-COMMENTS = (1.3, 6.0)
+COMMENTS = (3.0, 6.0)
 """The fewest and the most comments for a hundred lines of code, over the whole package."""
 
 PLAIN = {

@@ -43,17 +43,18 @@ class Wanted(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What was done: the files that are new, or gone; and those that were left alone."""
+    """The result: the files that are new, or gone; and those that were left as they are."""
 
     files: tuple[Path, ...]
     left: tuple[Path, ...] = ()
 
 
 def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
-    """The places of an environment that want something, there or not.
+    """Return the places of an environment where a package needs files, whether they are there or
+    not.
 
-    Raises NotNeeded where the package that would look brings it all along, NothingFound where
-    there is no such package.
+    Raises NotNeeded if the package that looks for them brings them along, NothingFound if there is
+    no such package.
     """
     copies, brought = [], []
     for base in layout.site_packages:

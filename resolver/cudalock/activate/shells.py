@@ -113,7 +113,7 @@ def _powershell(activation: Activation) -> str:
 
 
 def _cmd(activation: Activation) -> str:
-    """Each line stands alone: `for /f` runs them one by one."""
+    """Each line is a complete command: `for /f` runs them one by one."""
     if not activation.is_windows:
         raise UsageError(
             "cmd is a shell of Windows, and this environment is not", hints=["--shell bash"]
@@ -164,9 +164,9 @@ _KINDS: Final = {"pwsh": "powershell", "powershell": "powershell", "cmd": "cmd",
 
 
 def guess_shell(*, is_windows: bool) -> str:
-    """The shell that cudalock was started from, as a key of :data:`SHELLS`.
+    """Return the shell that cudalock was started from, as a key of :data:`SHELLS`.
 
-    Where it cannot be told, PowerShell on Windows and a POSIX shell elsewhere.
+    If it is unknown, PowerShell on Windows and a POSIX shell elsewhere.
     """
     import shellingham
 

@@ -49,9 +49,9 @@ def choose_wheel(place: FileCopy, target: Target, matrix: Matrix) -> WheelFile:
 
 
 def in_folder(folder: Path, place: FileCopy, target: Target, matrix: Matrix) -> Path | None:
-    """A wheel in a folder that has the place's files, the newest; None where there is none.
+    """Return the newest wheel in a folder that has the place's files; None if there is none.
 
-    Raises HashMismatch for one that is not what was published under its name.
+    Raises HashMismatch for one that differs from what was published under its name.
     """
     from cudalock.indexes.downloads import digest_of
 
@@ -87,8 +87,8 @@ def _published(project: str, version: str, file: str, matrix: Matrix) -> str | N
 
 
 def missing(wheel: WheelFile, prefix: str) -> SourceMissing:
-    """The error for a wheel that may not be asked for: it names the wheel and how to have it, for
-    the environment at `prefix`."""
+    """Return the error for a wheel that may not be queried: it names the wheel and how to get it,
+    for the environment at `prefix`."""
     platform = wheel.file.removesuffix(".whl").rpartition("-")[2]
     return SourceMissing(
         f"the files are in `{wheel.file}`, which is not at hand",

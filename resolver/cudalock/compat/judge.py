@@ -76,7 +76,7 @@ class Judge:
         *,
         verb: str = "cannot be installed",
     ) -> None:
-        """`verb` is what a finding says of one pin that is incompatible with the target."""
+        """`verb` is the word of a finding for one pin that is incompatible with the target."""
         self.target = target
         self.universe = universe
         self.matrix = universe.matrix
@@ -303,7 +303,7 @@ class Judge:
         return conflicts, compatible
 
     def _core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
-        """A minimal set of incompatible pins; of the stack alone, where that is enough."""
+        """Return a minimal set of incompatible pins; of the stack alone, if that is enough."""
         # A conflict within the stack is the one to report: it needs no dependency to explain it.
         members = [pin for pin in pins if pin.name in self.stack]
         is_enough = len(members) < len(pins) and not self.query.is_possible(members)

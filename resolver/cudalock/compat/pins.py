@@ -26,9 +26,9 @@ class PinnedProject(NamedTuple):
     required: bool = True
     """False for a constraint: it counts only if something requires the project"""
     names_sources: bool = True
-    """False where nothing says where it comes from, as in a file of constraints"""
+    """False if nothing states where it comes from, as in a file of constraints"""
     has_build_recipe: bool = False
-    """whether the file says how to build it where there is no wheel"""
+    """whether the file has build options for it, for when there is no wheel"""
     has_sdist: bool = False
     """whether a source distribution is listed beside the pin, as in a lockfile"""
     origin: object = None

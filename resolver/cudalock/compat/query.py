@@ -68,7 +68,7 @@ class PinPolicy(Policy):
 
 
 class PinQuery:
-    """Asks whether pins are compatible on one target, and counts how often."""
+    """Queries whether pins are compatible on one target, and counts the queries."""
 
     def __init__(
         self,

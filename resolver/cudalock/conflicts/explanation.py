@@ -1,4 +1,4 @@
-"""Why there is no answer: the core's steps, from what was asked to where it clashes."""
+"""Why there is no solution: the core's steps, from the requirement to the conflict."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class PinExplainer:
             yield PassedOver(tuple(version for version, _, _ in group), why, fact)
 
     def _against(self, name: str, version: str) -> tuple[str, str | None]:
-        """Why no wheel of a version was chosen, and the id of the fact that says so."""
+        """Why no wheel of a version was chosen, and the id of the fact behind it."""
         candidates = self._problem.candidates_at(name, version)
         if not candidates:
             return "it has no wheel, or is a pre-release", None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 CLASHES: Final = ("CL201", "CL202", "CL203", "CL204")
-"""The codes that can be told of versions alone; a text says too little of wheels and indexes."""
+"""The codes that versions alone can show; a text has too little about wheels and indexes."""
 
 
 def find_clashes(

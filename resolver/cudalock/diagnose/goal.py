@@ -132,8 +132,8 @@ def _is_of_versions(fact: Fact) -> bool:
 def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
     """Return whether another wheel of the same version can be the fix.
 
-    So it is where wheels of one release are built for one torch or CUDA each, and the text does
-    not say which of them is installed; and where an installer found none.
+    That is so if wheels of one release are built for one torch or CUDA each, and the text does not
+    show which of them is installed; and if an installer found none.
     """
     if isinstance(best.statement, NoCandidate):
         return not best.statement.offered

@@ -47,7 +47,7 @@ _UNFIT: Final = ("is not a supported wheel", "incompatible with the current plat
 
 
 class Clues(NamedTuple):
-    """The machine as flags would say it; None is unknown."""
+    """The machine as flags would state it; None is unknown."""
 
     python: str | None = None
     platform: str | None = None
@@ -106,7 +106,7 @@ def _gpu(folded: str, matrix: Matrix) -> str | None:
 
 
 def _oldest_driver(folded: str, matrix: Matrix) -> str | None:
-    """Return the driver that came with the CUDA version that the driver says it can run."""
+    """Return the driver that came with the newest CUDA version that the driver reports."""
     match = _DRIVER_CUDA.search(folded)
     if match is None:
         return None

@@ -26,7 +26,7 @@ _SHORT_ALIAS: Final = 4
 
 
 class Evidence:
-    """What a text says of versions and of the machine, to compare facts with."""
+    """What a text shows about versions and the machine, to compare facts with."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Evidence:
 
     def _of_framework(self) -> dict[str, str]:
         """Return the versions of virtual components that the framework's build fixes: the label of
-        torch 2.5.1+cu121 says CUDA 12.1."""
+        torch 2.5.1+cu121 means CUDA 12.1."""
         framework = self._matrix.framework or ""
         public, _, local = self._pins.get(framework, "").partition("+")
         project = self._matrix.project(framework)

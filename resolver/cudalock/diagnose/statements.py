@@ -30,7 +30,7 @@ _LINES: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What one message says of one project."""
+    """What one message states about one project."""
 
     project: str
     """a project name"""
@@ -286,7 +286,7 @@ class WrongCuda(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldDriver(Statement):
-    """The driver says which CUDA version it can run, which is older than what runs."""
+    """The driver reports the newest CUDA version that it can run, which is older than what runs."""
 
     cuda: str
 
@@ -384,14 +384,14 @@ _SYMBOL: Final = re.compile(
 )
 _CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1[0-9])\S*: cannot open")
 _PROCEDURE: Final = "The specified procedure could not be found"
-"""What Windows says of a missing symbol."""
+"""Windows' message for a missing symbol."""
 # Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
 _FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tensor)")
 _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)")
 
 
 def read_statements(text: Text, versions: Mapping[str, str], matrix: Matrix) -> Iterator[Statement]:
-    """Yield what the messages in a text say. `versions` is project name to version."""
+    """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, matrix)
     for number, line in reader.lines:
         if line.strip():
@@ -574,7 +574,7 @@ class _StatementReader:
             return
 
     def of_builds(self) -> Iterator[Statement]:
-        """Yield what is built from source, which stands on more than one line."""
+        """Yield what is built from source, which takes more than one line to see."""
         name, version, number = self._archive()
         for at, line in self.lines:
             match = _UNPACKED.search(line[:LONGEST]) if "pip-install-" in line else None

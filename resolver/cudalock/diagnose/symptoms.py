@@ -35,7 +35,7 @@ class Match(NamedTuple):
     last_line: int
     """the last line with the message"""
     weight: int
-    """the literal characters of the matching symptoms: a longer message says more"""
+    """the literal characters of the matching symptoms: a longer message is better evidence"""
     statement: Statement | None = None
     is_named: bool = True
     """whether the text or the message names the component: else it is a guess"""
@@ -71,8 +71,8 @@ class Match(NamedTuple):
 def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], bool]) -> list[Match]:
     """Return the facts with a symptom in the text, with the line of the longest.
 
-    `is_name` tells whether a word is a project: `No module named triton` is not about a project
-    whose name only begins so.
+    `is_name` is whether a word is a project: `No module named triton` is not about a project whose
+    name only begins like that.
     """
     # Facts are walked twice, and may come from a generator.
     facts = list(facts)

@@ -18,11 +18,12 @@ _MARKS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )
 _LOOKED_AT: Final = 4096
-"""Bytes that are looked at to tell the encoding."""
+"""Bytes that are looked at to find the encoding."""
 
 
 def decode(content: bytes) -> str:
-    """Return the text of a file: UTF-8, or what its first bytes say (PowerShell saves UTF-16)."""
+    """Return the text of a file: UTF-8, or the encoding of its first bytes (PowerShell saves
+    UTF-16)."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     return content.decode(encoding or _without_a_mark(content), errors="replace")
 

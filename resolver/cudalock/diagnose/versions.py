@@ -143,9 +143,9 @@ class _Namer:
         self._projects: dict[str, str | None] = {}
 
     def known(self, word: str, version: str, *, is_sure: bool = False) -> str | None:
-        """Return the matrix's project; None for a word that is none.
+        """Return the matrix's project; None for any other word.
 
-        `is_sure`: the text says that the word is a package, so that an unknown version of an alias
+        `is_sure`: the text shows that the word is a package, so that an unknown version of an alias
         (`pytorch 1.7.1`) counts too.
         """
         if word not in self._projects:
@@ -231,8 +231,8 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
 
 
 def _is_sure(line: str, match: re.Match[str]) -> bool:
-    """Return whether the text says that the word is a package: `PyTorch version: 1.9.0`,
-    `pytorch==1.7.1`, or `pytorch     1.7.1` at the start of a line, as lists have it."""
+    """Return whether the text shows that the word is a package: `PyTorch version: 1.9.0`,
+    `pytorch==1.7.1`, or `pytorch     1.7.1` at the start of a line, as in a list."""
     between = match["between"]
     is_listed = match.start() == 0 and between.isspace() and len(between) > 1
     return is_listed or between.startswith("==") or "version" in between.lower()

@@ -1,10 +1,11 @@
 """Whether an environment is healthy: read from its files, and judged by the matrix.
 
-Who does what, to a :class:`~cudalock.compat.installed.ExaminedEnvironment`: `duplicates` looks at
-the distributions themselves, `files` at what they installed, `requirements` at their METADATA,
-`clashes` puts what is held to the engine, `facts` sees which environment facts hold, `libraries`
-which CUDA libraries are found first, `driver` whether the driver answers, `lock` how it differs
-from a lock, `fixes` are those that mend, and `imports` alone runs anything.
+Each module examines one thing of an :class:`~cudalock.compat.installed.ExaminedEnvironment`:
+`duplicates` the distributions themselves, `files` what they installed, `requirements` their
+METADATA, `clashes` their versions with the engine, `facts` which environment facts hold,
+`libraries` which CUDA libraries are found first, `driver` whether the driver answers, `lock` the
+differences from a lock. `fixes` has the commands that fix something, and only `imports` runs
+anything.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ EXAMINATIONS: Final[tuple[Callable[[ExaminedEnvironment], Iterator[Finding]], ..
     folders.examine,
     files.examine,
 )
-"""What needs no more than to be read. The better explained comes first: what it says of some
-members is not said of them again."""
+"""The examinations that only read. Those that explain best come first: what one reports about some
+members is not repeated."""
 
 
 def examine(subject: ExaminedEnvironment) -> list[Finding]:
-    """All findings, the worst first. Reads files, and runs nothing."""
+    """Return all findings, the worst first. Reads files, and runs nothing."""
     return arrange(finding for look in EXAMINATIONS for finding in look(subject))
 
 
 def arrange(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, the worst first, less those that an earlier one says better."""
+    """Return the findings, the worst first, without those that an earlier one explains better."""
     findings_left: list[Finding] = []
     clashing: list[frozenset[str]] = []
     for finding in findings:

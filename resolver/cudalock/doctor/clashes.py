@@ -1,4 +1,4 @@
-"""Whether the stack that is installed goes together, and with the machine: by the engine."""
+"""Whether the installed stack is compatible, with itself and with the machine: by the engine."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict
 
 ALONE: Final = frozenset(["CL102"])
-"""What counts of the findings about one thing alone. It is installed, so how it could be had is no
-question any more; but it may have been withdrawn since."""
+"""The codes that count among findings about a single pin. It is installed, so where to get it is no
+question any more; but it may have been yanked since."""
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """Clashes among what is installed, by metadata and by fact, and with GPU, driver and glibc.
+    """Yield conflicts among what is installed, by metadata and by fact, and with GPU, driver and
+    glibc.
 
-    Each that can be mended says with which command: that was judged as well.
+    Each that can be fixed has the command, which was judged as well.
     """
     yield from _not_known(subject)
     pins = [
@@ -48,7 +49,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """A build of one's own, a nightly: what goes with it nobody knows here, and that is said."""
+    """Yield a note for a build of one's own or a nightly: nothing is known about it."""
     for installed in subject.stack():
         is_central = (
             installed.name == subject.matrix.framework or installed.name in subject.matrix.ranked
@@ -75,7 +76,8 @@ def _is_a_version(text: str) -> bool:
 
 
 def _not_the_same(clashes: list[PinConflict], subject: ExaminedEnvironment) -> list[PinConflict]:
-    """Less those for which the machine is blamed by a fact that the framework's own clash has."""
+    """Return the conflicts without those that blame the machine by a fact of the framework's
+    own."""
     ids = {
         fact
         for conflict in clashes
@@ -91,13 +93,13 @@ def _not_the_same(clashes: list[PinConflict], subject: ExaminedEnvironment) -> l
 
 
 def _is_of_framework(clash: PinConflict, subject: ExaminedEnvironment) -> bool:
-    """Whether it is about the framework alone."""
+    """Whether it is about the framework individually."""
     return [member.name for member in clash.members] == [subject.matrix.framework]
 
 
 def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) -> str | None:
-    """The command that mends a framework which does not suit the machine: with another one its
-    libraries change as well, and whatever was built for it."""
+    """Return the command that fixes a framework which does not suit the machine: another one brings
+    other libraries, and needs other builds of whatever was built for it."""
     framework = subject.framework
     if framework is None or not any(_is_of_framework(conflict, subject) for conflict in clashes):
         return None
@@ -107,6 +109,7 @@ def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) ->
 def _fix(clash: PinConflict, subject: ExaminedEnvironment) -> str | None:
     if not clash.changes:
         return clash.finding.fix
+    # Another framework brings other libraries, so everything beside it is solved again.
     for change in clash.changes:
         if change.old.name == subject.matrix.framework:
             return solving(subject, f"{change.old.name}{change.specifier}", change.old.name)

@@ -1,4 +1,4 @@
-"""What the folders themselves show: what is damaged, there twice, or made for another Python."""
+"""What the folders themselves show: damaged, duplicate, or built for another Python."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What became of the files: those that are gone, those that two distributions wrote, and those that
-none did."""
+"""The installed files: those that are missing, those that two distributions wrote, and those that
+no distribution has."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Record = dict[str, str]
 """The files of a distribution with their digests, by the path below site-packages."""
 
 _LIBRARIES: Final = (".so", ".dll", ".pyd", ".dylib", ".exe", "/__init__.py")
-"""What an import, or the work after it, fails without."""
+"""Files without which an import, or the work after it, fails."""
 
 _STRAY: Final = frozenset(
     ["tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"]
 )
-"""Folders that many publishers put beside their package by mistake, and nobody imports."""
+"""Folders that many publishers put beside their package by mistake, and that nobody imports."""
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -40,10 +40,10 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def read_record(installed: Installed) -> Record:
-    """What RECORD says that was put below site-packages; empty where there is none.
+    """Return the files below site-packages that RECORD has; empty if there is none.
 
     RECORD of a large package has ten thousand lines, and few of its paths are quoted: so it is
-    taken apart by hand.
+    parsed by hand.
     """
     try:
         text = (installed.folder / "RECORD").read_text(encoding="utf-8", errors="replace")
@@ -59,7 +59,8 @@ def read_record(installed: Installed) -> Record:
 
 
 def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """Members of the stack of which files are gone, by a virus scanner or a careful hand."""
+    """Yield a finding for each member of the stack that lost files, to a virus scanner for
+    instance."""
     for installed in subject.stack():
         if _lacks_record(installed):
             yield Finding(
@@ -71,6 +72,7 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
                 members=(installed.name,),
             )
         base = str(installed.site_packages)
+        # os.path and not pathlib: torch has ten thousand files.
         gone = [path for path in records[installed.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
         if gone:
             worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
@@ -84,18 +86,21 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
 
 
 def _lacks_record(installed: Installed) -> bool:
-    """Whether pip installed it, and what it wrote down then is gone."""
+    """Whether pip installed it, and its RECORD is missing."""
     folder = installed.folder
+    # Debian ships its packages without RECORD on purpose, so that pip leaves them alone.
     by_pip = installed.installer == "pip" and folder.suffix == ".dist-info"
     return by_pip and not (folder / "RECORD").exists()
 
 
 def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """Distributions that wrote the same files, and not alike: what came last is there."""
+    """Yield a finding for distributions that wrote different files at one path: the last one is
+    there."""
     owners: dict[str, tuple[Installed, str]] = {}
     shared: dict[tuple[str, str], list[str]] = {}
     for installed in subject.inventory.distributions:
         for path, digest in records[installed.name].items():
+            # RECORD has no digest for itself and for compiled files.
             if not digest or not _is_imported(path):
                 continue
             owner, other = owners.setdefault(
@@ -118,7 +123,7 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
 
 
 def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
-    """Which of two is to stay: the one that something requires, if it is one of them."""
+    """Return which of two stays: the one that something requires, if that is only one of them."""
     required = {
         requirement.name
         for each in subject.inventory.distributions
@@ -133,7 +138,7 @@ def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
 
 
 def _is_imported(path: str) -> bool:
-    """Whether it lies where something may look for it, and not among strays."""
+    """Whether a file is where something may look for it, and is no stray."""
     first, slash, _ = path.partition("/")
     return (
         first not in _STRAY and not first.endswith(".dist-info") and (bool(slash) or _is_py(path))
@@ -145,7 +150,7 @@ def _is_py(path: str) -> bool:
 
 
 def _of_nobody(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """Packages of the stack that are there, and that no distribution has installed."""
+    """Yield a finding for each package of the stack that no distribution has installed."""
     if not all(records.values()):
         return  # whose files those without a RECORD are is not known
     owned = {path.partition("/")[0] for record in records.values() for path in record}

@@ -1,6 +1,6 @@
-"""The commands that mend something: what installs a distribution, and what solves the whole anew.
+"""The commands that fix something: those that install a distribution, and those that solve again.
 
-A `solve` is shown only if it has an answer.
+A `solve` is shown only if it has a solution.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 
 def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
-    """Installs one thing as a judge would have it, and leaves everything else."""
+    """Return the command that installs one thing as a judge found it, and leaves everything
+    else."""
     installed = subject.inventory.find(change.old.name)
+    # pip takes torch 2.6.0+cpu for `torch==2.6.0`, and would install nothing.
     hidden = not change.url and installed and installed.satisfies(change.specifier.lstrip("="))
     words = [*(["--force-reinstall"] if hidden else []), change.text]
     url = subject.universe.indexes[change.index_id].url if change.index_id else None
@@ -33,13 +35,13 @@ def changing(change: PinChange, subject: ExaminedEnvironment) -> str:
 
 
 def adding(text: str, subject: ExaminedEnvironment) -> str:
-    """Installs what is missing, and what that requires."""
+    """Return the command that installs what is missing, with its dependencies."""
     return f"`{install_command(subject.layout, subject.inventory)} {shell_word(text)}`"
 
 
 def completing(text: str, subject: ExaminedEnvironment) -> str | None:
-    """Solves for a requirement beside all that is there; None for what the matrix does not have,
-    and where nothing fits."""
+    """Return the `solve` for a requirement beside everything that is installed; None for a project
+    outside the matrix, or if nothing fits."""
     # Imported here: most environments lack nothing.
     from cudalock.keep import ALL, KeepRequest, keep_command, lock_additions
 
@@ -55,13 +57,14 @@ def completing(text: str, subject: ExaminedEnvironment) -> str | None:
 
 
 def again(installed: Installed, subject: ExaminedEnvironment) -> str:
-    """Installs the same version once more, from where it is for this Python."""
+    """Return the command that installs the same version again, from its place for this Python."""
     words = ["--force-reinstall", f"{installed.name}=={installed.version}"]
     urls = {
         subject.universe.indexes[build.index].url
         for build in subject.builds(installed)
         if build.index
     }
+    # A wheel of another Python was installed by force, so its URL is the wrong one.
     if installed.wheel_file and installed.origin and not subject.is_foreign(installed):
         words[1] = f"{installed.name} @ {installed.origin.url}"
     elif len(urls) == 1 and (url := urls.pop()):
@@ -70,9 +73,9 @@ def again(installed: Installed, subject: ExaminedEnvironment) -> str:
 
 
 def solving(subject: ExaminedEnvironment, *framework: str) -> str | None:
-    """Solves for the framework, by the first of these requirements that has an answer, and for the
-    projects that go by it: for all of them, else for those that have a wheel there. None where
-    there is no answer."""
+    """Return the `solve` for the framework, by the first of these requirements with a solution, and
+    for the projects built for it: for all of them, else for those that have a wheel there. None
+    without a solution."""
     ranked = [
         installed
         for installed in subject.stack()
@@ -101,7 +104,7 @@ def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution
 
 
 def _stated(subject: ExaminedEnvironment) -> list[str]:
-    """The machine, where the command would not find it by itself."""
+    """Return options for the machine, if the command would not detect it by itself."""
     if subject.machine_probed and not subject.machine_overridden:
         return []
     target = subject.target

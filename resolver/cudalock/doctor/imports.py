@@ -1,4 +1,4 @@
-"""The one examination that runs something: each member of the stack is imported, and tried.
+"""The one examination that runs something: it imports each member of the stack, and tries it.
 
 Each import and each trial has a process of its own, of the environment's Python, with a time limit
 and with the variables that the user's programs have.
@@ -32,7 +32,7 @@ SECONDS: Final = 180.0
 """For one process; the first import of a large package from a slow disk takes a minute."""
 
 LINES: Final = 3
-"""How many of the last lines of an error are told."""
+"""How many of the last lines of an error are shown."""
 
 
 _TAIL: Final = 65_536
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     """How a process ended."""
 
     status: int | None
-    """None: it was ended for being late"""
+    """None: it was stopped at the time limit"""
     output: str
     """what it wrote on standard error"""
 
@@ -51,9 +51,9 @@ class Outcome(NamedTuple):
 def examine(
     subject: ExaminedEnvironment, run: Callable[[Path, str], Outcome] | None = None
 ) -> Iterator[Finding]:
-    """A finding for each member that cannot be imported, and for each trial that fails.
+    """Yield a finding for each member that cannot be imported, and for each trial that fails.
 
-    Where the same error stops several, it is told of the first: the framework comes first.
+    If the same error stops several, it is reported of the first: the framework comes first.
     """
     interpreter = subject.layout.interpreter
     if interpreter is None or not subject.layout.runs:
@@ -89,7 +89,7 @@ def _of_one(
 
 
 def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
-    """What a project is imported as: its own names, or those of the one that it stands for."""
+    """Return what a project is imported as: its own names, or those of the project it replaces."""
     own = matrix.component(name).imports
     stood_for = (
         component.imports
@@ -100,7 +100,7 @@ def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
 
 
 def _stack_members(subject: ExaminedEnvironment) -> list[Installed]:
-    """What of the stack has an import name, the framework first."""
+    """Return the members of the stack with an import name, the framework first."""
     stack = Stack(subject.universe)
     members = [
         installed
@@ -148,7 +148,7 @@ def _applies(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -
 
 
 def reason(outcome: Outcome) -> str:
-    """Why a process failed, in one line: the end of its traceback, or the signal."""
+    """Return why a process failed, in one line: the end of its traceback, or the signal."""
     if outcome.status is None:
         return f"no end within {SECONDS:g} seconds"
     lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
@@ -160,9 +160,10 @@ def reason(outcome: Outcome) -> str:
 
 
 def _last_words(lines: list[str]) -> str:
-    """What was written before the end, and where that was, the innermost call first."""
+    """Return what was written before the end, and where, the innermost call first."""
     fatal = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
     last_lines = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
+    # faulthandler's traceback has the most recent call first.
     where = [line for line in lines[fatal[-1] if fatal else len(lines) :] if "File " in line][:1]
     return "; ".join([*last_lines, *where]) or "".join(lines[-1:])
 
@@ -172,7 +173,7 @@ _EXCEPTION = r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b.*"
 
 
 def _message(lines: list[str]) -> list[str]:
-    """From the last line that begins an exception; else the last lines."""
+    """Return the lines from the last one that begins an exception; else the last lines."""
     starts = [at for at, line in enumerate(lines) if re.fullmatch(_EXCEPTION, line)]
     return lines[starts[-1] :][:LINES] if starts else lines[-LINES:]
 
@@ -189,10 +190,13 @@ def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
         try:
             with errors.open("wb") as output:
                 process = subprocess.Popen(
+                    # faulthandler prints a traceback even for a segmentation fault, as of a wheel
+                    # of another ABI.
                     [str(interpreter), "-X", "faulthandler", str(program)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=output,
+                    # A folder of the user's may have a torch.py, which would hide torch.
                     cwd=folder,
                     start_new_session=True,
                 )
@@ -203,7 +207,7 @@ def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """Its status; None where it had to be ended, with all that it started."""
+    """Return the status; None if it was stopped, with all that it started."""
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -213,12 +217,13 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
             process.kill()
         else:
             with suppress(OSError):
+                # The whole group: torch starts workers that would outlive their parent.
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def _tail(path: Path) -> str:
-    """The end of a file, as much as an error needs."""
+    """Return the end of a file, as much as an error needs."""
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - _TAIL))

@@ -1,5 +1,5 @@
-"""The CUDA libraries of the environment: whether others are found before them, and whether what
-looks for files finds them."""
+"""The CUDA libraries of the environment: whether others are found before them, and whether they are
+where packages look for them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from cudalock.compat.installed import ExaminedEnvironment
 
 VARIABLES = {True: "PATH", False: "LD_LIBRARY_PATH"}
-"""Where libraries are looked for, by whether it is Windows."""
+"""Where a system looks for libraries, by whether it is Windows."""
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """What is shadowed, and what is missing where a package looks for it."""
+    """Yield what is shadowed, and what is missing where a package looks for it."""
     yield from _shadowed(subject)
     yield from _not_placed(subject)
 
 
 def _shadowed(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """One finding for each folder whose libraries come before the environment's own."""
+    """Yield a finding for each folder whose libraries come before the environment's own."""
     variable = VARIABLES[subject.layout.is_windows]
     own = find_libraries(subject.layout, subject.matrix).folders
     names = {name for folder in own for name in _libraries(folder, subject)}
@@ -42,6 +42,7 @@ def _shadowed(subject: ExaminedEnvironment) -> Iterator[Finding]:
         if any(observation.shadowed == variable for observation in fact.observed)
     )
     earlier: set[str] = set()
+    # The first folder with a library wins, so later ones shadow nothing more.
     for folder in _searched(subject, variable):
         names_here = sorted((_libraries(folder, subject) & names) - earlier)
         earlier.update(names_here)
@@ -77,6 +78,7 @@ def _libraries(folder: Path, subject: ExaminedEnvironment) -> set[str]:
         names = [path.name for path in folder.iterdir()]
     except OSError:
         return set()
+    # Windows finds DLLs whatever their case.
     fold = str.lower if subject.layout.is_windows else str
     return {
         fold(name)

@@ -1,4 +1,4 @@
-"""How what is installed differs from a lock."""
+"""The differences between an environment and a lock."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ ROLES = ("requirement", "locked", "installed")
 def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding]:
     """A finding for each pin of the lock, for this target, that is not what is installed.
 
-    What is installed besides is the environment's own business. Raises BadFile for a file without
-    a pin.
+    Packages that the lock does not have are no finding. Raises BadFile for a file without a pin.
     """
     pins = [each for each in file.declared if each.role in ROLES and each.name]
     if not any(each.version or each.url for each in pins):
@@ -41,6 +40,7 @@ def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding
             pins_by_name.setdefault(pin.name, []).append(pin)
     for name, several in sorted(pins_by_name.items()):
         installed = subject.inventory.find(name)
+        # Of pins for several targets two may hold here, where a marker cannot be evaluated.
         if not any(_is_met(pin, installed) for pin in several):
             yield _finding(several, installed, file)
 
@@ -66,7 +66,7 @@ def _is_met(pin: Declared, installed: Installed | None) -> bool:
 
 
 def _same_file(pin: Declared, installed: Installed) -> bool:
-    """Whether it is the file of the pin, where both say from which it is."""
+    """Whether the installed file is the pin's, if both are known."""
     locked_file = file_of(pin.url or "")
     if not locked_file.endswith(".whl"):
         return True

@@ -1,5 +1,4 @@
-"""Whether what is installed requires what is installed: by its own METADATA, as far as that is
-right."""
+"""Whether what is installed has what it requires: by its own METADATA, as far as that is right."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """One requirement of one distribution, as it counts there."""
+    """One requirement of one distribution, as it counts in this environment."""
 
     by: Installed
     name: str
@@ -34,8 +33,8 @@ class Wanted(NamedTuple):
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
-    """What is missing, and what has another version than is required. Only the CUDA stack's own
-    troubles are errors."""
+    """Yield what is missing, and what has another version than is required. Only problems of the
+    CUDA stack are errors."""
     stack = Stack(subject.universe)
     missing: dict[str, list[Wanted]] = {}
     requirements_by_name = {
@@ -67,8 +66,8 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 def _other(
     requirement: Wanted, all_requirements: Iterable[list[Wanted]], subject: ExaminedEnvironment
 ) -> str:
-    """The command for a version that all who require a project accept; where there can be none, who
-    else has to change."""
+    """Return the command for a version that everyone who requires a project accepts; if there is
+    none, who else has to change."""
     both = SpecifierSet()
     for other in (
         other for several in all_requirements for other in several if other.name == requirement.name
@@ -89,8 +88,8 @@ def _may_hold(specifiers: SpecifierSet) -> bool:
 
 
 def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
-    """An error where the stack is concerned; the vendor's packages are of it where they are used,
-    and not where they were left over."""
+    """Return an error if the stack is concerned; NVIDIA's packages are part of it where something
+    requires them, and not where they were left over."""
     concerned = {
         name
         for requirement in several
@@ -113,7 +112,8 @@ def _missing(
     used: frozenset[str],
     subject: ExaminedEnvironment,
 ) -> Finding:
-    """One finding for what is missing, whoever requires it; the narrowest requirement is told."""
+    """Return one finding for what is missing, whoever requires it, with the narrowest
+    requirement."""
     several = sorted(
         several,
         key=lambda requirement: (not requirement.specifier, requirement.by.name not in stack),
@@ -132,7 +132,7 @@ def _missing(
 def _missing_by_fact(
     reported: frozenset[str], stack: Stack, subject: ExaminedEnvironment
 ) -> Iterator[Finding]:
-    """What METADATA leaves out, and a fact knows to be needed."""
+    """Yield what METADATA does not require although a fact knows that it is needed."""
     for installed in subject.stack():
         facts = subject.matrix.component(installed.name).facts if installed.name in stack else ()
         for fact in facts:
@@ -170,7 +170,7 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
 
 
 def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:
-    """The requirements that hold there, without extras; what a fact replaces is replaced."""
+    """Yield the requirements that hold there, without extras and with replacements by facts."""
     for text in installed.requires:
         try:
             requirement = parse_requirement(text)

@@ -1,8 +1,8 @@
 """What is installed and plugged in here.
 
 `layout` finds an environment's folders and its Python, `distributions` reads what is installed,
-`gpu` asks the driver, `libraries` finds CUDA's, `installer` has the command that installs. Nothing
-of an environment is ever imported; an interpreter is asked about itself, isolated.
+`gpu` queries the driver, `libraries` finds CUDA's, `installer` has the command that installs.
+Nothing of an environment is ever imported; an interpreter is run to describe itself, isolated.
 """
 
 from __future__ import annotations

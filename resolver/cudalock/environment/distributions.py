@@ -1,4 +1,4 @@
-"""What is installed in an environment: read from its *.dist-info folders, and nothing imported."""
+"""What is installed in an environment: read from its *.dist-info folders, without importing it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One installed distribution, as its own files tell of it."""
+    """One installed distribution, by its own files."""
 
     name: str
     """canonical"""
@@ -44,7 +44,7 @@ class Installed:
     folder: Path
     """its *.dist-info (or *.egg-info)"""
     tags: tuple[str, ...] = ()
-    """what WHEEL says, `cp311-cp311-win_amd64`; none for what was no wheel"""
+    """the tags in WHEEL, `cp311-cp311-win_amd64`; empty for what was no wheel"""
     build_tag: str | None = None
     requires: tuple[str, ...] = ()
     """Requires-Dist"""
@@ -63,8 +63,8 @@ class Installed:
         return self.version.partition("+")[2] or None
 
     def satisfies(self, version: str) -> bool:
-        """Whether an installer that is asked for exactly this version leaves it as it is: a label
-        that is not asked for makes no difference to it."""
+        """Whether an installer leaves it in place if exactly this version is requested: without a
+        label in the request, any label will do."""
         return self.version == version or ("+" not in version and self.public == version)
 
     @property
@@ -82,7 +82,7 @@ class Installed:
 
 
 class Damaged(NamedTuple):
-    """A folder that looks like a distribution and cannot be read as one."""
+    """A folder named like a distribution that cannot be read as one."""
 
     folder: Path
     reason: str
@@ -103,8 +103,8 @@ class Inventory(NamedTuple):
 
 
 def read_inventory(site_packages: Iterable[Path]) -> Inventory:
-    """What the folders hold, each found in the order of the path. Never raises for their content:
-    what cannot be read is told as damaged."""
+    """Read what the folders have, in the order of the path. Never raises for their content: what
+    cannot be read is in `damaged`."""
     by_name: dict[str, Installed] = {}
     hidden: list[Installed] = []
     damaged: list[Damaged] = []
@@ -115,6 +115,7 @@ def read_inventory(site_packages: Iterable[Path]) -> Inventory:
                 damaged.append(read)
                 continue
             there = by_name.get(read.name)
+            # The first folder of sys.path wins; in one folder, what was installed last.
             if there is None or _is_later(read, there):
                 by_name[read.name] = read
             if there is not None:
@@ -157,6 +158,7 @@ def _read_files(folder: Path) -> Installed | Damaged:
     distribution = _open(folder)
     message = distribution.metadata
     name, version = _first(message, "Name"), _first(message, "Version")
+    # METADATA may have anything, and a name becomes part of commands.
     if not name or not version or not re.fullmatch(_NAME, name.strip()):
         return Damaged(folder, "has no METADATA with a name and a version")
     wheel = _wheel_message(distribution.read_text("WHEEL"))
@@ -164,8 +166,10 @@ def _read_files(folder: Path) -> Installed | Damaged:
         name=canonical(name.strip()),
         version=_normalised(version.strip()),
         folder=folder,
+        # An invalid tag tells nothing about the Python that the wheel is for.
         tags=tuple(tag for tag in map(str, wheel.get_all("Tag", ())) if tag.count("-") >= 2),
         build_tag=wheel.get("Build"),
+        # None, not empty, for a distribution without Requires-Dist.
         requires=tuple(distribution.requires or ()),
         requires_python=_first(message, "Requires-Python"),
         installer=(distribution.read_text("INSTALLER") or "").strip() or None,
@@ -208,6 +212,7 @@ def _origin(text: str | None) -> Origin | None:
         record = json.loads(text)
         archive = record.get("archive_info", {})
         sha256 = archive.get("hashes", {}).get("sha256")
+        # PEP 610 deprecated `hash` for `hashes`, and older installers write only the former.
         match = re.fullmatch(r"sha256=([0-9a-f]{64})", archive.get("hash", ""))
         editable = bool(record.get("dir_info", {}).get("editable", False))
         return Origin(str(record["url"]), sha256 or (match[1] if match else None), editable)

@@ -1,4 +1,4 @@
-"""The command that installs into an environment, as its kind has it."""
+"""The command that installs into an environment of a certain kind."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ _UV_KINDS = ("uv", "uv tool")
 
 
 def install_command(layout: Layout, inventory: Inventory) -> str:
-    """`PATH -m pip install`; where the environment has no pip of its own, uv's, or that of another
-    Python."""
+    """Return `PATH -m pip install`; without a pip in the environment, uv's command, or another
+    Python's pip."""
     where = shell_word(str(layout.interpreter or "python"))
+    # pipx shares one pip between its environments, which `-m pip` finds.
     if inventory.find("pip") is not None or layout.kind == "pipx" or layout.interpreter is None:
         return f"{where} -m pip install"
+    # uv makes environments without pip.
     if layout.kind in _UV_KINDS:
         return f"uv pip install --python {where}"
+    # pip installs into another environment with `--python` since 22.3.
     return f"python -m pip --python {where} install"
 
 
@@ -36,8 +39,8 @@ def pip_version(layout: Layout) -> str | None:
 
 
 def refusal(layout: Layout) -> tuple[str, str] | None:
-    """Why pip installs nothing there, and the command that makes an environment where it does; None
-    where it installs."""
+    """Return why pip refuses to install there, and the command for an environment where it does
+    not; None if it installs."""
     if not layout.managed:
         return None
     why = f"`{layout.prefix}` is managed by its system, and pip installs nothing there"
@@ -45,5 +48,6 @@ def refusal(layout: Layout) -> tuple[str, str] | None:
 
 
 def installing(layout: Layout, inventory: Inventory, words: Iterable[str]) -> str:
-    """The whole command for these requirements, options and addresses."""
+    """Return the whole command for these requirements, options and URLs."""
+    # What is named was solved or installed before; pip would add dependencies of its own choice.
     return " ".join([install_command(layout, inventory), "--no-deps", *map(shell_word, words)])

@@ -1,8 +1,9 @@
-"""Where an environment keeps what is installed in it, and which Python it is: read, never imported.
+"""Where an environment keeps what is installed in it, and which Python it has: read, never
+imported.
 
-An interpreter that runs here is asked. One that cannot (a Windows tree looked at from Linux, a
-broken link) leaves the files that its kind of environment always has: pyvenv.cfg, conda-meta, a
-python3XX._pth, the names of the folders.
+An interpreter that runs here is run to describe itself. Of others (a Windows tree on Linux, a
+broken link) the files are read that their kind always has: pyvenv.cfg, conda-meta, a
+python3XX._pth, the names of folders.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ INTERPRETERS: Final = (
 )
 """Where an environment keeps its interpreter."""
 
+# `python_embeded` is how ComfyUI's portable build spells it.
 FOLDERS: Final = (".venv", "venv", "env", "python_embeded", "python_embedded", "python")
 """The environments that a project's folder, or a portable program's, may hold."""
 
@@ -70,7 +72,7 @@ print(json.dumps({
 
 
 class _Answer(NamedTuple):
-    """What an interpreter says to that."""
+    """What an interpreter prints for that."""
 
     implementation: str
     version: str
@@ -104,7 +106,7 @@ class Layout:
     runs: bool = False
     """whether the interpreter answered"""
     include: Path | None = None
-    """where it says that its C headers are, whether or not they are there"""
+    """where its C headers belong, whether or not they are there"""
     free_threaded: bool = False
     glibc: str | None = None
     macos: str | None = None
@@ -122,13 +124,13 @@ class Layout:
 
     @property
     def target(self) -> Target:
-        """The environment as a target; of its GPU and driver it says nothing."""
+        """The environment as a target, without GPU and driver."""
         return Target(self.python, self.platform, self.free_threaded, self.glibc, self.macos)
 
 
 def find_layout(path: Path) -> Layout:
-    """The environment that `path` means: its folder, its interpreter, its site-packages, or a
-    project or portable program that holds one. Raises BadTarget where there is none."""
+    """Return the environment that `path` means: its folder, its interpreter, its site-packages, or
+    a project or portable program that has one. Raises BadTarget if there is none."""
     path = Path(os.path.abspath(expanded(path)))  # noqa: PTH100 (a venv's python is a link)
     try:
         return _find(path)
@@ -139,6 +141,7 @@ def find_layout(path: Path) -> Layout:
 def _find(path: Path) -> Layout:
     if path.is_file():
         return _of_interpreter(path)
+    # The folder itself first: an environment may have a folder `env` or `python` inside.
     if _is_programs(path) and _is_marked(path.parent):
         return _of_prefix(path.parent)
     for folder in (path, *(path / name for name in FOLDERS)):
@@ -157,11 +160,11 @@ def active_layout(
     directory: Path | None = None,
     own: Path | None = None,
 ) -> Layout:
-    """The environment meant when none is named. Raises BadTarget where there is none.
+    """Return the environment to use if none is named. Raises BadTarget if there is none.
 
     That of VIRTUAL_ENV or CONDA_PREFIX, else `.venv` in `directory` (the current one), else the
-    environment `own` that cudalock runs in unless that was made for it alone (pipx, uvx), else the
-    `python` of PATH.
+    environment `own` in which cudalock is installed unless it has it for itself (pipx, uvx), else
+    the `python` of PATH.
     """
     active = [environ[name] for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if environ.get(name)]
     beside = (directory or Path()) / ".venv"
@@ -170,6 +173,8 @@ def active_layout(
         if _is_prefix(prefix):
             return find_layout(prefix)
     return _on_path(environ)
+
+    # Debian and macOS have no `python`.
 
 
 def _on_path(environ: Mapping[str, str]) -> Layout:
@@ -215,6 +220,7 @@ def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
     answer = _ask(executable, prefix, settings, kind) if executable else None
     if answer is None:
         return _from_files(prefix, kind, settings, executable)
+    # PyPy and GraalPy have ABIs of their own.
     if answer.implementation != "CPython":
         raise BadTarget(
             f"`{executable}` is {answer.implementation}: CUDA wheels are made for CPython"
@@ -243,9 +249,10 @@ def _of_prefix(prefix: Path, executable: Path | None = None) -> Layout:
 def _ask(
     executable: Path, prefix: Path, settings: Mapping[str, str] | None, kind: str
 ) -> _Answer | None:
-    """What the interpreter says of itself, None where it cannot be run."""
+    """Return what the interpreter prints about itself, None if it cannot be run."""
     # Without `site` a venv's interpreter takes the prefix of the Python it was made from.
     own = str(prefix) if settings is not None else ""
+    # A Python that is no venv reads the user's packages too; a venv does with this setting only.
     shares = settings is None or settings.get("include-system-site-packages") == "true"
     shared = "shared" if shares and kind not in ("embedded", "conda") else "alone"
     try:
@@ -283,7 +290,7 @@ def _is_prefix(folder: Path) -> bool:
 
 
 def _settings(prefix: Path) -> dict[str, str] | None:
-    """What pyvenv.cfg says, by its keys in lower case; None where there is none."""
+    """Return the settings of pyvenv.cfg, by their keys in lower case; None if there is none."""
     try:
         text = read_small(prefix / "pyvenv.cfg").decode("utf-8", "replace")
     except OSError:
@@ -293,6 +300,7 @@ def _settings(prefix: Path) -> dict[str, str] | None:
 
 
 def _kind(prefix: Path, settings: Mapping[str, str] | None) -> str:
+    # The most special first: pipx and uv make venvs, and uv's tools are uv environments.
     marks = {
         "pipx": (prefix / "pipx_metadata.json").is_file(),
         "uv tool": (prefix / "uv-receipt.toml").is_file(),
@@ -305,7 +313,7 @@ def _kind(prefix: Path, settings: Mapping[str, str] | None) -> str:
 
 
 def _path_file(prefix: Path) -> Path | None:
-    """The python3XX._pth that makes a Python an embedded one."""
+    """Return the python3XX._pth that makes a Python an embedded one."""
     return next(iter(sorted(prefix.glob("python3*._pth"))), None)
 
 
@@ -320,6 +328,7 @@ def _from_files(
             f"`{prefix}` cannot be read as an environment: its {lacks} cannot be found,"
             " and it has no interpreter that runs here"
         )
+    # `lib/python3.13t` is a free-threaded Python's.
     threads = any(re.fullmatch(r"python3\.[0-9]+t", folder.parent.name) for folder in folders)
     python, free_threaded = checked_python(version, threads)
     platform, glibc, macos = _platform(folders)
@@ -361,8 +370,8 @@ def _version(prefix: Path, settings: Mapping[str, str], folders: list[Path]) -> 
 
 
 def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
-    """A Windows tree has `Lib/site-packages`; any other is what its wheels were made for, else this
-    machine's."""
+    """Return the platform: a Windows tree has `Lib/site-packages`; any other has that of its
+    wheels, else this machine's."""
     of_wheels = _platforms_of_wheels(folders)
     if folders[0].parent.name.lower() == "lib":
         platforms = [name for name in of_wheels if PLATFORMS[name].system is WINDOWS]
@@ -372,15 +381,16 @@ def _platform(folders: list[Path]) -> tuple[str, str | None, str | None]:
     platforms = [name for name in of_wheels if PLATFORMS[name].system is not WINDOWS]
     if platforms and platform not in platforms:
         return platforms[0], None, None
+    # A tree with `lib/python3.x` on Windows was copied from another machine.
     if PLATFORMS[platform].system is WINDOWS:
         return likeliest(LINUX).name, None, None
     return platform, glibc, macos
 
 
 def _platforms_of_wheels(folders: list[Path]) -> list[str]:
-    """The platforms that the installed wheels were made for, by their tags, in the table's order.
+    """Return the platforms of the installed wheels, by their tags, in the table's order.
 
-    A pure wheel says nothing.
+    A pure wheel has none.
     """
     names: set[str] = set()
     for folder in folders:

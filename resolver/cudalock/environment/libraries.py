@@ -1,8 +1,8 @@
 """The folders in which an environment keeps the CUDA libraries that pip installed.
 
-NVIDIA's cuda-pathfinder finds and loads one library by its name, for the process and on the path
-that it runs in. The folders of another environment, for a shell and for the programs started from
-it, it does not tell; its table of folders is what a test compares ours with.
+NVIDIA's cuda-pathfinder finds and loads one library by its name, for the process and on the path in
+which it runs. It cannot find the folders of another environment, for a shell and for programs that
+the shell starts; its table of folders is what a test compares ours with.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def find_libraries(layout: Layout, matrix: Matrix) -> Found:
-    """The library folders of an environment; none where pip installed no CUDA library."""
+    """Return the library folders of an environment; none if pip installed no CUDA library."""
     where = matrix.libraries(layout.platform.partition("-")[0])
     if where is None:
         return Found((), None)
@@ -37,7 +37,7 @@ def find_libraries(layout: Layout, matrix: Matrix) -> Found:
 
 
 def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
-    """The same below given folders."""
+    """Return the same below given folders."""
     folders: dict[Path, None] = {}
     roots = []
     for base in site_packages:
@@ -54,7 +54,7 @@ def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
 
 
 def _runtime_first(folders: list[Path], root: Path | None) -> list[Path]:
-    """What comes with the runtime moves to the front, and nothing else moves."""
+    """Return the folders with the runtime's first, and otherwise in their order."""
     return sorted(folders, key=lambda folder: root is None or root not in folder.parents)
 
 
@@ -66,7 +66,7 @@ def _holds(folder: Path, patterns: tuple[str, ...]) -> bool:
 
 
 def _root(base: Path, where: facts.Libraries) -> Path | None:
-    """Two folders below site-packages: `nvidia/cuda_runtime`, `nvidia/cu13`."""
+    """Return two folders below site-packages: `nvidia/cuda_runtime`, `nvidia/cu13`."""
     for pattern in where.runtime:
         runtimes = sorted(base.glob(pattern))
         if runtimes:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class WriteOptions(NamedTuple):
-    """What the command line says about writing a lock. Each format reads what concerns it."""
+    """The options of the command line about writing a lock. Each format reads those that concern
+    it."""
 
     hashes: str = "auto"
     """auto (all, or none if one is missing), require or off"""
@@ -32,7 +33,7 @@ class WriteOptions(NamedTuple):
     filename: str | None = None
     """the name of the file to write, without its folder; None for standard output"""
     addresses: Mapping[str, FileUrl] = {}
-    """by wheel file name, the addresses that the matrix lacks"""
+    """by wheel file name, the URLs that the matrix lacks"""
     urls: bool = False
     """whether a wheel with a URL is written as that URL"""
     wheels: str | None = None

@@ -50,7 +50,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
     """Return the file's text.
 
     Raises HashesMissing for a wheel without a digest, OutputError for a file name that installers
-    do not take, NetworkError for a wheel without an address.
+    do not accept, NetworkError for a wheel without a URL.
     """
     filename, wheels = options.filename or FILE, options.wheels
     check_name(filename)

@@ -59,7 +59,7 @@ class NotebookLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What the code of a repository says."""
+    """What the code of a repository uses and installs."""
 
     used: tuple[Used, ...] = ()
     installs: tuple[NotebookLine, ...] = ()

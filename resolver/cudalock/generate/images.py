@@ -48,7 +48,7 @@ def _parts(text: str) -> tuple[str, str]:
     plain = text.strip().partition("@")[0]
     plain = _HOST.sub("", plain, count=1) if _HOST.match(plain) else plain
     name, _, tag = plain.partition(":")
-    # `docker.io/library/python` is `python`.
+    # `library/python` is the official image `python`.
     return name.removeprefix(_LIBRARY), tag
 
 

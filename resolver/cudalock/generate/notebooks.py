@@ -21,7 +21,7 @@ _PYTHON_CELL: Final = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")
 
 
 class Cell(NamedTuple):
-    """The Python of a cell, with the lines that are none left empty. `number` counts from 1."""
+    """The Python of a cell, with all other lines left empty. `number` counts from 1."""
 
     number: int
     source: str

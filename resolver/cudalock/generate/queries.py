@@ -49,7 +49,7 @@ class Ask(NamedTuple):
 
     questions: tuple[Query, ...]
     asked: tuple[RequestedProject, ...]
-    """all that was asked for, each with its origin"""
+    """all requested projects, each with its origin"""
     constraints: tuple[RequestedProject, ...]
     heeded: tuple[Hint, ...]
     notes: tuple[str, ...]
@@ -115,7 +115,7 @@ class Asker:
     # -- the machine --------------------------------------------------------------------------
 
     def _with_machine(self, request: Request, defaults: Request) -> Request:
-        """The defaults with what the repository says of Python and platform."""
+        """Return the defaults with the repository's Python and platform."""
         chosen = chosen_hints(self.repository.hints)
         if not (request.python or defaults.python):
             defaults = self._with_python(defaults, chosen.get("python", []))
@@ -240,7 +240,7 @@ def _without_markers_notes(question: Query) -> Query:
 
 
 def _targets(request: Request, defaults: Request, universe: Universe, here: Here) -> list[Target]:
-    """Return the targets alone, of a query that may turn out to be invalid later."""
+    """Return only the targets, of a query that may turn out to be invalid later."""
     anything = Request(
         projects=(RequestedProject(universe.matrix.framework or ""),),
         python=request.python,

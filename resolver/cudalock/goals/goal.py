@@ -137,9 +137,9 @@ def _split(requirement: str) -> tuple[str, str]:
 
 
 def _shortest(specifier: str | None) -> str | None:
-    """`2.5` for `==2.5.*` and `2.5.1` for `==2.5.1`; what needs its operator keeps it.
+    """Return `2.5` for `==2.5.*` and `2.5.1` for `==2.5.1`; other specifiers keep their operator.
 
-    One number alone reads back as a prefix too, but `==2.5` does not: it is one release.
+    A bare number reads back as a prefix too, but `==2.5` does not: it is one release.
     """
     if specifier is None:
         return None

@@ -1,4 +1,4 @@
-"""What is asked over the network, and nothing else: the one place that sees httpx and unearth.
+"""Everything that is queried over the network: the one package that imports httpx and unearth.
 
 Who does what: `client` is the client and `transport` what its requests go through, `pip_config`
 says how, `cache` where answers are kept, `parallel` asks several at once. `listings` is what an

@@ -1,4 +1,4 @@
-"""Where what was asked may be kept: the user's cache, or the folder that a variable names."""
+"""The folder of the cache: the user's, or the one that a variable names."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
 
 def cache_folder() -> Path:
-    """The folder, which need not exist."""
+    """Return the folder, which need not exist."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named)
     from platformdirs import user_cache_path
 
-    # For a user without a folder platformdirs leaves the `~`, which would be made right here.
+    # For a user without a home platformdirs leaves the `~`, and the folder would be made right
+    # here.
     folder = user_cache_path("cudalock", appauthor=False)
     return folder if folder.is_absolute() else home() / "cudalock"
 
 
 def remember(note: Path, text: str) -> None:
-    """Keep a text in the cache, whole or not at all. A disk that will not have it is no failure:
-    the cache is a convenience."""
+    """Write a text into the cache, whole or not at all. A disk that refuses is no failure: the
+    cache is a convenience."""
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, text.encode("utf-8"))

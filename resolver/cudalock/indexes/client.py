@@ -1,8 +1,8 @@
 """One HTTP client for everything: cached on disk, patient, polite, and configured as pip is.
 
-An answer is kept as its server allows (hishel follows RFC 9111) and asked about again by its ETag.
-When a server cannot be reached, what it said before stands in. Wheels and parts of files pass by
-the cache; the cache never holds credentials.
+A response is kept as long as its server allows (hishel follows RFC 9111) and revalidated by its
+ETag. If a server cannot be reached, its last response is used. Wheels and parts of files bypass the
+cache; the cache never has credentials.
 
 :class:`Web` tries again and falls back on the cache; :mod:`~cudalock.indexes.transport` is what its
 requests go through.
@@ -42,7 +42,7 @@ BACK_OFF = 0.5
 """Seconds before the second attempt; twice that before the third."""
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds: a server that asks for more patience is not asked again."""
+"""Seconds: a server that requires more patience is not queried again."""
 
 ONCE: Final = {"attempts": 1}
 """Extensions of a request whose sender tries again itself."""
@@ -52,17 +52,17 @@ DOWNLOAD: Final = {**ONCE, "download": True}
 the clock."""
 
 TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""The statuses of a server that may answer soon."""
+"""The statuses of a server that may respond soon."""
 
 
 class Web(httpx.Client):
     """An `httpx.Client` that follows redirects.
 
     Proxy and certificates are pip's, else those of the environment's variables; NetworkError is
-    raised for what is none. Credentials come from the address itself, else from the netrc file. A
-    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` the cache
-    alone answers. Without `stale` a failure is one, though the cache could stand in; `stood_in` has
-    the addresses where it did.
+    raised for invalid ones. Credentials come from the URL itself, else from the netrc file. A
+    request that fails for the moment is made again, ATTEMPTS times in all. With `offline` only the
+    cache responds. Without `stale` a failure is raised even if the cache has an older response;
+    `stood_in` has the URLs for which that was used.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Web(httpx.Client):
                 verify=_certificates(settings.cert),
                 proxy=proxy,
                 mounts={
+                    # pip's `--trusted-host` means no verification for that host alone.
                     f"all://{host}": self._layers(httpx.HTTPTransport(verify=False, proxy=proxy))
                     for host in settings.trusted_hosts
                 },
@@ -113,6 +114,7 @@ class Web(httpx.Client):
             wait = BACK_OFF * 2 ** (attempt - 1)
             try:
                 response = self._send_uncorrupted(request, **options)
+            # Other errors, such as an invalid URL, would be the same again.
             except httpx.TransportError:
                 if attempt == attempts:
                     cached = self._in_its_stead(request, **options)
@@ -122,6 +124,7 @@ class Web(httpx.Client):
             else:
                 if response.status_code not in TRY_AGAIN:
                     return response
+                # A server that asks for patience knows better than our own back-off.
                 wait = max(wait, _asked_wait(response))
                 if attempt == attempts or wait > LONGEST_WAIT:
                     return self._in_its_stead(request, **options) or response
@@ -130,7 +133,7 @@ class Web(httpx.Client):
         raise AssertionError("the last attempt returns or raises")
 
     def _send_uncorrupted(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """One attempt. What the cache garbled is asked for anew, past it."""
+        """Make one attempt. What the cache damaged is requested again, past it."""
         try:
             return super().send(request, **options)
         except httpx.DecodingError:
@@ -144,7 +147,7 @@ class Web(httpx.Client):
         return super().send(request, **options)
 
     def _in_its_stead(self, request: httpx.Request, **options: Any) -> httpx.Response | None:
-        """What the cache has, however old, where a server cannot be asked."""
+        """Return what the cache has, however old, if a server cannot be reached."""
         if self._stale and not passes_by(request):
             with suppress(httpx.HTTPError):
                 cached = self._send_cached_only(request, **options)
@@ -174,14 +177,14 @@ class Web(httpx.Client):
 
 
 def _is_of_the_cache(error: Exception) -> bool:
-    """Whether an error that is none of httpx's comes from reading the cache's file."""
+    """Whether an error that does not come from httpx comes from reading the cache's file."""
     import sqlite3
 
     return isinstance(error, sqlite3.Error | RuntimeError | OSError)
 
 
 def _asked_wait(response: httpx.Response) -> float:
-    """The seconds that `Retry-After` asks for; 0 without it."""
+    """Return the seconds of `Retry-After`; 0 without it."""
     retry_after = response.headers.get("Retry-After", "").strip()
     seconds = read_number(retry_after)
     if seconds is not None:
@@ -231,7 +234,7 @@ def _expanded(text: str) -> str:
 
 
 def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
-    """A file of certificates as httpx wants it; True keeps its own. Raises ssl.SSLError."""
+    """Return a file of certificates as httpx takes it; True keeps its own. Raises ssl.SSLError."""
     file = certificate_path or os.environ.get("SSL_CERT_FILE")
     if file and Path(file).is_file():
         return ssl.create_default_context(cafile=file)
@@ -239,7 +242,8 @@ def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
 
 
 def _unusable(error: Exception) -> NetworkError:
-    """For what is said of a setting, which may hold a password."""
+    """Return the error for an invalid setting, which may contain a password."""
+    # httpx quotes the proxy's URL.
     reason = re.sub(r"(?<=//)[^/@\s]*@", "", str(error))
     return NetworkError(
         f"a proxy, trusted host or certificate file that is set cannot be used: {reason}"
@@ -247,12 +251,12 @@ def _unusable(error: Exception) -> NetworkError:
 
 
 def status_of(response: httpx.Response) -> str:
-    """`404 Not Found`: why an answer is none."""
+    """Return `404 Not Found`: why a response is an error."""
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
 def unreachable(url: str, error: Exception | str) -> NetworkError:
-    """The error for an address that could not be asked."""
+    """Return the error for a URL that could not be read."""
     reason = str(error) or type(error).__name__
     return NetworkError(f"cannot read {without_credentials(url)}: {' '.join(reason.split())}")
 

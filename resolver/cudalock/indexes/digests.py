@@ -1,7 +1,7 @@
-"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes of a
+"""Hashes that the matrix lacks: those that an index lists by now, or that GitHub publishes for a
 release's files, else that of the file itself.
 
-A file is streamed one time: its digest is kept in the user's cache, under the address.
+A file is downloaded once: its digest is kept in the user's cache, under the URL.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def with_hashes(
     progress: Progress = lambda file, done, total: None,
     mirrors: Mirrors = NO_MIRRORS,
 ) -> Lock:
-    """The lock with a digest for each wheel that some target takes and that has an address.
+    """Return the lock with a digest for each wheel that some target takes and that has a URL.
 
-    Files go into the folder `keep` and stay there, else into the cache and are removed. A note says
-    which digests nobody publishes. Raises NetworkError or OutputError.
+    Files go into the folder `keep` and stay there, else into the cache and are removed. A note
+    names the files whose digest nobody publishes. Raises NetworkError or OutputError.
     """
     bare = {
         wheel.file: wheel
@@ -94,8 +94,9 @@ def _listed(lock: Lock, wheels: dict[str, LockedWheel], mirrors: Mirrors) -> dic
 
 
 def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
-    """What GitHub says of the files of a release. An answer that cannot be had is no failure: the
-    file can be asked itself."""
+    """Return GitHub's digests of the files of a release. A failing API is no failure: the file
+    remains."""
+    # One request a release, since the API without a token allows 60 an hour.
     releases: dict[tuple[str, str], set[str]] = {}
     for wheel in wheels.values():
         if match := re.fullmatch(_RELEASE_FILE, wheel.url or ""):
@@ -111,6 +112,7 @@ def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
 
 
 def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress) -> str:
+    # By the URL: a file's name says nothing about who built it.
     url = wheel.url or ""
     key = hashlib.sha256(url.encode()).hexdigest()
     note = cache_folder() / "digests" / key

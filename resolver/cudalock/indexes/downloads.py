@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 5
 CHUNK: Final = 1 << 18
+# A server that compresses on the way would break offsets, lengths and digests.
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
 
 
@@ -37,12 +38,12 @@ def download(
     progress: Progress = lambda file, done, total: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Bring a file to `target` and return its sha256. One that is there and right is kept.
+    """Download a file to `target` and return its sha256. A file that is there and right is kept.
 
-    What was begun before is resumed, in a hidden file beside the target; a failure leaves that and
-    nothing else. `progress` is told the file's name, the bytes that are there, and of how many.
+    An earlier attempt is resumed, in a hidden file beside the target; a failure leaves that file
+    and nothing else. `progress` is called with the file's name, the bytes so far, and the total.
 
-    Raises HashMismatch, NetworkError after ATTEMPTS, or OutputError for a disk that will not do.
+    Raises HashMismatch, NetworkError after ATTEMPTS, or OutputError for a disk that refuses.
     """
     try:
         present = digest_of(target) if target.is_file() else None
@@ -55,7 +56,7 @@ def download(
 
 
 class _Download:
-    """One file on its way. `part` holds what is there, `tag` what the server calls that version."""
+    """The state of one download. `part` has the bytes so far, `tag` the server's ETag for them."""
 
     def __init__(self, web: Web, url: str, target: Path, progress: Progress) -> None:
         self._web = web
@@ -83,7 +84,8 @@ class _Download:
         return digest
 
     def _begin(self, sha256: str | None) -> bool:
-        """Whether there is something to resume: only what a digest or the server can vouch for."""
+        """Return whether there is something to resume: only what a digest or the server can vouch
+        for."""
         if self._part.is_file() and (sha256 is not None or self._tag.is_file()):
             return True
         self._discard()
@@ -103,7 +105,8 @@ class _Download:
             sleep(0.5 * 2**attempt)
 
     def _stream(self) -> NetworkError | None:
-        """One attempt: None when all is there, the failure if another attempt may help."""
+        """Make one attempt: None if the file is complete, the failure if another attempt may
+        help."""
         done = self._part.stat().st_size if self._part.is_file() else 0
         try:
             with self._web.stream(
@@ -115,6 +118,8 @@ class _Download:
                     return self._restart(response, done)
                 if response.status_code not in (200, 206):
                     raise unreachable(self._url, status_of(response))
+                # 200 to a Range request is the whole file from its start, as after a change of the
+                # file.
                 self._write(response, done if response.status_code == 206 else 0)
         except httpx.TransportError as error:
             return unreachable(self._url, error)
@@ -126,12 +131,13 @@ class _Download:
         if not done:
             return _IDENTITY
         headers = {**_IDENTITY, "Range": f"bytes={done}-"}
+        # If-Range: the server sends the rest only if the file is the same as before.
         with suppress(FileNotFoundError):
             headers["If-Range"] = self._tag.read_text(encoding="ascii")
         return headers
 
     def _restart(self, response: httpx.Response, done: int) -> NetworkError | None:
-        """The server has no such range: all was there already, or it is another file."""
+        """Handle a refused range: the file was complete already, or it is another one."""
         if response.headers.get("Content-Range") == f"bytes */{done}":
             return None
         self._discard()
@@ -156,7 +162,7 @@ class _Download:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of a file."""
+    """Return the sha256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

@@ -1,7 +1,7 @@
-"""What a repository publishes as release files, by GitHub's API: every page, with digests.
+"""The release files of a repository, by GitHub's API: every page, with digests.
 
-The API answers 60 requests an hour without a token, so GITHUB_TOKEN or GH_TOKEN is sent along where
-the environment has one. GITHUB_API_URL moves it, as in GitHub's own Actions.
+The API allows 60 requests an hour without a token, so GITHUB_TOKEN or GH_TOKEN is sent along if the
+environment has one. GITHUB_API_URL replaces the API's URL, as in GitHub's own Actions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PER_PAGE: Final = 30
-"""Releases a page: some have hundreds of files, and an answer may be some megabytes as it is."""
+"""Releases a page: some have hundreds of files, and a page has megabytes as it is."""
+# A server that links its pages in a circle would be queried for ever.
 MOST_PAGES: Final = 1000
 TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
 
@@ -42,16 +43,16 @@ class Asset(NamedTuple):
 
 
 def repository_of(template: str) -> str | None:
-    """`owner/name` of a builder whose addresses are those of GitHub releases, else None."""
+    """Return `owner/name` of a builder whose URLs are those of GitHub releases, else None."""
     match = _TEMPLATE.match(template)
     return match[1] if match else None
 
 
 def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
-    """Every file of every published release, newest release first.
+    """Return every file of every published release, newest release first.
 
-    Raises NetworkError where a page cannot be had, is no answer of the API, or no more requests are
-    allowed: a list that lacks pages is none.
+    Raises NetworkError if a page cannot be read, is no response of the API, or no more requests are
+    allowed: a list that lacks pages would make files look deleted.
     """
     base = _base()
     url: str | None = f"{base}/repos/{repository}/releases?per_page={PER_PAGE}"
@@ -66,7 +67,7 @@ def list_assets(web: httpx.Client, repository: str) -> list[Asset]:
 
 
 def release_assets(web: httpx.Client, repository: str, tag: str) -> list[Asset]:
-    """Every file of one release; `tag` is as in an address, encoded. Raises NetworkError."""
+    """Return every file of one release; `tag` is as in a URL, encoded. Raises NetworkError."""
     url = f"{_base()}/repos/{repository}/releases/tags/{tag}"
     return _read(_ask(web, url), url, is_one=True)
 
@@ -76,7 +77,7 @@ def _base() -> str:
 
 
 def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[Asset]:
-    """The files of an answer: a page of releases, or one release."""
+    """Return the files of a response: a page of releases, or one release."""
     try:
         document = response.json()
         return list(_assets([document] if is_one else document))
@@ -101,7 +102,7 @@ def _ask(web: httpx.Client, url: str) -> httpx.Response:
 
 
 def _is_limit(response: httpx.Response) -> bool:
-    """GitHub says 403 for what is forbidden as well as for too many requests."""
+    """Whether the limit was reached: GitHub uses 403 for that and for what is forbidden."""
     return (
         response.status_code == httpx.codes.TOO_MANY_REQUESTS
         or response.headers.get("x-ratelimit-remaining") == "0"
@@ -114,6 +115,7 @@ def _limited(response: httpx.Response, has_token: bool) -> NetworkError:
     reset = read_number(response.headers.get("x-ratelimit-reset", ""), 11)
     seconds = read_number(response.headers.get("retry-after", ""))
     until = ""
+    # fromtimestamp raises for years beyond 9999.
     if reset is not None:
         until = f" until {datetime.fromtimestamp(reset, timezone.utc):%Y-%m-%d %H:%M} UTC"
     elif seconds is not None:
@@ -123,7 +125,7 @@ def _limited(response: httpx.Response, has_token: bool) -> NetworkError:
 
 
 def _next(response: httpx.Response, base: str) -> str | None:
-    """The next page, on the same host only: the request carries a token."""
+    """Return the URL of the next page, on the same host only: the request carries a token."""
     url = response.links.get("next", {}).get("url")
     if url is None:
         return None
@@ -136,9 +138,11 @@ def _assets(page: Any) -> Iterator[Asset]:
     if not isinstance(page, list):
         raise TypeError("not a list of releases")
     for release in page:
+        # Drafts are visible to the token's owner alone.
         if release.get("draft"):
             continue
         for asset in release["assets"]:
+            # `starter` is an upload that broke off.
             if asset.get("state", "uploaded") != "uploaded":
                 continue
             yield Asset(

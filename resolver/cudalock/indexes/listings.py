@@ -1,7 +1,7 @@
-"""What an index lists of a project: its files, as either kind of listing (HTML, JSON) says it.
+"""The files that an index lists of a project, from either kind of listing (HTML, JSON).
 
-unearth fetches both. A page that is no listing, as the login page of a proxy, is told from an empty
-one.
+unearth fetches both. A page that is no listing, such as the login page of a proxy, is distinguished
+from an empty one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ARCHIVES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".egg", ".exe
 
 
 class File(NamedTuple):
-    """One file of a listing. What a listing does not say is None, and `url` has no credentials.
+    """One file of a listing. What a listing does not have is None, and `url` has no credentials.
 
     `yanked` is the reason, "" for none given. `metadata` is the sha256 under which METADATA is
     offered beside the file, "" for an offer without a digest. `uploaded` is a day, `uploaded_at`
@@ -70,9 +70,9 @@ class Listing(NamedTuple):
 
 
 def read_listing(web: Web, index: str, project: str) -> Listing | None:
-    """An index's files of a project; None where it does not have the project.
+    """Return an index's files of a project; None if it does not have the project.
 
-    Raises NetworkError if the index cannot be asked, or answers with something else.
+    Raises NetworkError if the index cannot be queried, or responds with something else.
     """
     url = f"{index.rstrip('/')}/{project}/"
     page = _page(web, url)
@@ -96,6 +96,7 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         # It calls `get`, and nothing else that it would have of a fetcher.
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
+        # unearth has the status in its message only.
         status = re.search(r"\(([0-9]{3})\)", str(error))
         if status and int(status[1]) in (404, absent_statuses().get(urlsplit(url).hostname)):
             return None
@@ -120,7 +121,7 @@ def absent_statuses() -> Mapping[str | None, int]:
 
 
 class _Anew:
-    """What asks past the cache."""
+    """A fetcher that bypasses the cache."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
@@ -130,10 +131,10 @@ class _Anew:
 
 
 def _files(page: IndexPage) -> Iterator[File]:
-    """Raises ValueError for a page that is no listing.
+    """Yield the files. Raises ValueError for a page that is no listing.
 
-    unearth's own reading of a page drops the sizes of one kind and the days of the other, and takes
-    each address apart several times, which counts where a page has thousands.
+    unearth's own parsing of a page drops the sizes of one kind and the days of the other, and
+    splits each URL several times, which takes long for a page of thousands.
     """
     if page.content_type.lower().startswith(_JSON):
         base = page.link.url_without_fragment
@@ -147,13 +148,15 @@ def _files(page: IndexPage) -> Iterator[File]:
     parser.feed(page.content.decode(page.encoding or "utf-8"))
     base = parser.base_url or page.link.url_without_fragment
     files = [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
+    # An empty page is a listing; a page of links that lead to no file is a login page or the like.
     if files and not any(file.name.endswith(_ARCHIVES) for file in files):
         raise ValueError("no link leads to a file")
     yield from files
 
 
 def _of_row(row: dict[str, Any], base: str) -> File:
-    """A file as the JSON of an index has it (PEP 691, PEP 700)."""
+    """Return a file of an index's JSON (PEP 691, PEP 700)."""
+    # PEP 714: `core-metadata` replaced `data-dist-info-metadata`, which an index's bug had broken.
     offer = row.get("core-metadata", row.get("data-dist-info-metadata"))
     size, yanked = row.get("size"), row.get("yanked")
     return _file(
@@ -168,7 +171,7 @@ def _of_row(row: dict[str, Any], base: str) -> File:
 
 
 def _of_anchor(anchor: dict[str, str | None], base: str) -> File:
-    """The same for a link in the HTML of one (PEP 503, PEP 592, PEP 714)."""
+    """Return a file of a link in an index's HTML (PEP 503, PEP 592, PEP 714)."""
     offer = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata"))
     kind, _, digest = (offer or "").partition("=")
     return _file(
@@ -181,7 +184,7 @@ def _of_anchor(anchor: dict[str, str | None], base: str) -> File:
 
 
 def _file(url: str, **said: Any) -> File:
-    """A file by its address and what is said of it; the address may say the digest."""
+    """Return a file by its URL and its other fields; the URL may have the digest."""
     plain, _, fragment = url.partition("#")
     if not said.get("sha256") and (digest := _DIGEST.search(fragment)):
         said["sha256"] = digest[1]
@@ -196,7 +199,7 @@ def _file(url: str, **said: Any) -> File:
 
 
 def with_credentials_of(index: str, url: str) -> str:
-    """The address of a file with the credentials of its index, if it is at the same place."""
+    """Return the URL of a file with the credentials of its index, if both are on the same host."""
     whole, parts = urlsplit(index), urlsplit(url)
     user, at, host = whole.netloc.rpartition("@")
     if not at or (whole.scheme, host) != (parts.scheme, parts.netloc):

@@ -1,7 +1,8 @@
 """Where a package index has a wheel: looked up in its live listing, by file name and digest.
 
-The matrix cannot hold these addresses: they contain digests of their own and cannot be derived.
-unearth reads both kinds of listing, HTML and JSON. Listings are asked one time each, a few at once.
+The matrix cannot contain these URLs: they contain digests of their own and cannot be derived.
+unearth reads both kinds of listing, HTML and JSON. Each listing is requested once, several in
+parallel.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 class PackageIndexes:
     """The package index and further ones, in order: those given, else those pip is configured for.
 
-    Indexes in folders (`file:`) are passed over: their addresses mean nothing on another machine.
-    With `offline` only listings that were asked for before are there.
+    Indexes in folders (`file:`) are ignored: their URLs mean nothing on another machine. With
+    `offline` only listings that were requested before are there.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class PackageIndexes:
         self.web.close()
 
     def find(self, project: str, file: str, sha256: str | None) -> FileUrl:
-        """The address of a wheel of which name and digest are known.
+        """Return the URL of a wheel with a known name and digest.
 
-        Without a digest it is the first index's alone: nothing would tell it from another's file
+        Without a digest only the first index counts: nothing would distinguish another index's file
         of the same name. Raises HashMismatch if an index has the name with another digest only,
-        NetworkError if none has it or cannot be asked.
+        NetworkError if none has it or can be queried.
         """
         other_hashes = []
         places = self.urls if sha256 is not None else self.urls[:1]
@@ -98,16 +99,16 @@ class PackageIndexes:
         return list(by_digest.values())
 
     def prepare(self, projects: Iterable[str]) -> None:
-        """Ask the first index for these projects, several at once."""
+        """Query the first index for these projects, in parallel."""
         if not self.urls:
             return
         project_names = sorted(set(projects))
         map_parallel(lambda project: self.listing(self.urls[0], project), project_names)
 
     def published(self, index: str, project: str, file: str) -> str | None:
-        """The sha256 that an index, by its address, lists for a file; None where it lists none.
+        """Return the sha256 that an index (its URL) lists for a file; None if it lists none.
 
-        Raises NetworkError if the index cannot be asked.
+        Raises NetworkError if the index cannot be queried.
         """
         files = self._files(index, project)
         return next(
@@ -120,9 +121,9 @@ class PackageIndexes:
         )
 
     def listing(self, index: str, project: str) -> Listing | None:
-        """An index's files of a project; None where it does not have the project.
+        """Return an index's files of a project; None if it does not have the project.
 
-        Raises NetworkError if the index cannot be asked.
+        Raises NetworkError if the index cannot be queried.
         """
         key = (index, project)
         if key not in self._listings:
@@ -166,10 +167,10 @@ def find_addresses(
     offline: bool = False,
     mirrors: Mirrors = NO_MIRRORS,
 ) -> dict[str, FileUrl]:
-    """For each wheel of the lock whose address the matrix lacks: its address, by file name.
+    """Return the URL of each wheel of the lock that the matrix has none for, by file name.
 
     Raises HashMismatch, naming both digests, or NetworkError. With `offline` that is raised for a
-    listing that was not asked for before.
+    listing that was not requested before.
     """
     missing = wheels_without_url(lock)
     with PackageIndexes(index_url, extra_index_urls, offline=offline, mirrors=mirrors) as indexes:

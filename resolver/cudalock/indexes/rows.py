@@ -23,16 +23,17 @@ from cudalock.versions import canonical, has_long_number, parse_version
 Row = dict[str, Any]
 """A release as an index file has it."""
 
+# By hand, since packaging's parser normalizes: a row has to give back the very file name.
 _WHEEL: Final = re.compile(
     r"(?P<dist>[^-]+)-(?P<version>[^-+]+)(?:\+(?P<local>[^-]+))?-(?P<tags>(?:[0-9][^-]*-)?[^-]+-[^-]+-[^-]+)\.whl"
 )
 
 
 def releases_of(listing: Listing) -> dict[str, list[File]]:
-    """The files of each release by its version, oldest first.
+    """Return the files of each release by its version, oldest first.
 
-    A version is spelled as in the names of its wheels. Only wheels that some supported platform
-    and Python can take are there, and source distributions; names that are none are passed over.
+    A version is spelled as in the names of its wheels. Only wheels that some supported platform and
+    Python accept are there, and source distributions; invalid names are ignored.
     """
     files_by_version: dict[Version, list[File]] = {}
     spelled: dict[Version, str] = {}
@@ -58,7 +59,7 @@ def releases_of(listing: Listing) -> dict[str, list[File]]:
 
 
 def listed_row(files: list[File]) -> Row:
-    """What the listing says of a release as a whole."""
+    """Return what the listing has for a release as a whole."""
     row: Row = {}
     wheels = [file for file in files if file.is_wheel]
     days = [file.uploaded for file in files if file.uploaded]
@@ -67,6 +68,7 @@ def listed_row(files: list[File]) -> Row:
     python = next((file.python for file in wheels or files if file.python), None)
     if python:
         row["python"] = python
+    # An index yanks files; a release counts as yanked only if all of them are.
     if all(file.yanked is not None for file in files):
         row["yanked"] = files[0].yanked or True
     if not wheels:
@@ -101,20 +103,20 @@ def _rows(project: str, files: Iterable[File]) -> list[list[Any]]:
 
 
 def system_of(file: File) -> tuple[int, int]:
-    """Which system and machine a wheel is for, as something that sorts: Linux on x86_64 first."""
+    """Return the system and machine of a wheel, as a sort key: Linux on x86_64 first."""
     platform = file.name.removesuffix(".whl").rpartition("-")[2].partition(".")[0]
     system, arch = split_platform_tag(platform)
     return TAG_SYSTEMS.index(system or ANY), TAG_ARCHES.index(arch) if arch else 0
 
 
 def representative(files: Collection[File]) -> File:
-    """The wheel to read metadata of: one that offers it, the newest of its kind by name."""
+    """Return the wheel to read metadata of: one that offers it, the newest of its kind by name."""
     return max(files, key=lambda file: (file.metadata is not None, file.name))
 
 
 @cache
 def is_kept(tags: str) -> bool:
-    """Whether some supported Python on some supported platform takes such a wheel."""
+    """Whether some supported Python on some supported platform accepts such a wheel."""
     python, abi, platform = tags.split("-")[-3:]
     return any(of_wheel_tag(tag) for tag in platform.split(".")) and any(
         _takes(python_tag, one) for python_tag in python.split(".") for one in abi.split(".")
@@ -125,13 +127,14 @@ def _takes(python: str, abi: str) -> bool:
     match = re.fullmatch(r"(py|cp)3([0-9]{0,3})", python)
     if match is None:
         return False
+    # py3 and abi3 wheels run on every later Python.
     if match[1] == "py" or abi == "abi3":
         return True
     return bool(match[2]) and int(match[2]) >= OLDEST_MINOR
 
 
 def wheel_parts(name: str) -> dict[str, str] | None:
-    """`dist`, `version`, `local` and `tags` of a wheel's name, as they are spelled."""
+    """Return `dist`, `version`, `local` and `tags` of a wheel's name, as they are spelled."""
     match = _WHEEL.fullmatch(name)
     return match.groupdict() if match else None
 

@@ -34,8 +34,8 @@ LARGEST_CACHED: Final = 64 << 20
 CACHE_SIZE: Final = 1 << 30
 
 UNSAID: Final = 600
-"""Seconds for which an answer is fresh that says nothing of it: what the package index itself
-allows its listings."""
+"""Seconds for which a response is fresh that has no lifetime: what the package index itself allows
+its listings."""
 
 AT_ONCE: Final = 8
 """Requests to one host at the same time."""
@@ -48,8 +48,8 @@ _AUTHORIZATION: Final = "authorization"
 
 
 class Traffic:
-    """What was asked so far. `cached` answers cost no body: fresh ones, and those that a server
-    confirmed; `requests` and `received` (bytes) are what went over the wire."""
+    """Counts of what was requested so far. `cached` responses cost no body: fresh ones, and those
+    that a server confirmed; `requests` and `received` (bytes) are what went over the wire."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

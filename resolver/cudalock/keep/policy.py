@@ -1,4 +1,4 @@
-"""Tell the resolver to take what is preserved as it is."""
+"""Make the resolver take what is preserved as it is."""
 
 from __future__ import annotations
 
@@ -77,8 +77,11 @@ class KeepPolicy(Policy):
         return version is None or not meets(requirement.specifiers, version)
 
     def is_fixed(self, owner: str, other: str, machine: Container[str]) -> bool:
-        """Return whether both are there already: preserved, of the machine, or fixed by the build
-        of a preserved framework. What that build fixes is still asked: nothing else tells it."""
+        """Return whether both are decided already: preserved, of the machine, or fixed by the build
+        of a preserved framework.
+
+        What that build fixes is still evaluated: nothing else knows it.
+        """
         if owner == self._framework and other != owner and other not in machine:
             return other in self._pins
         return self._is_there(owner, machine) and self._is_there(other, machine)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from cudalock.keep.commands import KeepRequest
 
 ALL: Final = "all"
-"""The word that stands for everything installed."""
+"""The word for everything installed."""
 
 
 class Preserved(NamedTuple):
-    """What a request wants to stay."""
+    """The packages that a request preserves."""
 
     known: tuple[PinnedProject, ...]
     """every installed project whose version the matrix has, the most important first"""

@@ -1,10 +1,9 @@
 """Semantic checks of a matrix: each lint is a small function that yields what is wrong and where.
 
-    rows ── each generated row by itself
-    curated ── each fact by itself, and that it covers something
-    agreement ── rows against each other, against the facts and the vendor's tables
+    rows ── each generated row by itself curated ── each fact by itself, and that it covers
+    something agreement ── rows against each other, against the facts and NVIDIA's tables
 
-A rule about data is one function here, with its name in the LINTS of its module; what it finds are
+A rule about data is one function here, with its name in the LINTS of its module; it yields
 `defects`.
 """
 
@@ -24,7 +23,7 @@ LINTS: Final[tuple[Lint, ...]] = (*rows.LINTS, *curated.LINTS, *agreement.LINTS)
 
 
 def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
-    """Everything wrong with a matrix, by file; empty where nothing is.
+    """Return everything wrong with a matrix, by file; empty if nothing is.
 
     A file so damaged that it cannot be read is a defect like the others.
     """
@@ -39,8 +38,9 @@ def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
 
 
 def new_defects(before: Matrix, after: Matrix) -> list[Defect]:
-    """What is wrong with a matrix and was not with the one that it was made from."""
+    """Return the defects of a matrix that the one it was made from does not have."""
     defects = lint(after)
+    # A matrix without defects needs no comparison, which takes as long again.
     known = set(lint(before)) if defects else set()
     return [defect for defect in defects if defect not in known]
 

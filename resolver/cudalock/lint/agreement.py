@@ -1,4 +1,4 @@
-"""Lints of the rows against each other and against the facts: pins, pairs, labels, the vendor's
+"""Lints of the rows against each other and against the facts: pins, pairs, labels, NVIDIA's
 tables."""
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ class _Machine(NamedTuple):
 
 
 def _installs(tags: Tags, build: Build) -> bool:
-    """Whether a wheel of a build has one of the tags; a name that is none has another lint."""
+    """Whether a wheel of a build has one of the tags; an invalid file name has a lint of its
+    own."""
     return fits_any((tag for tag in build.tags if tag.count("-") >= 2), tags)
 
 
 @cache
 def _asks(text: str, platform: str) -> bool:
-    """Whether a requirement's marker holds on a platform, no extra wanted."""
+    """Whether a requirement's marker holds on a platform, without extras."""
     requirement = _requirement(text)
     marker = requirement.marker if requirement else None
     environment = Target(PYTHON, platform).marker_environment()
@@ -67,7 +68,7 @@ def _asks(text: str, platform: str) -> bool:
 
 @cache
 def _requirement(text: str) -> Requirement | None:
-    """None for what cannot be parsed, which has another lint."""
+    """Parse a requirement; None for an invalid one, which has a lint of its own."""
     try:
         return parse_requirement(text)
     except InvalidRequirement:
@@ -75,7 +76,7 @@ def _requirement(text: str) -> Requirement | None:
 
 
 def _machines() -> list[_Machine]:
-    """Those that the framework has wheels for."""
+    """Return the machines that the framework has wheels for."""
     targets = [Target(PYTHON, platform) for platform, row in PLATFORMS.items() if row.likelihood]
     return [
         _Machine(target.platform, {**target.marker_environment(), "extra": ""}, target.tags())
@@ -84,9 +85,10 @@ def _machines() -> list[_Machine]:
 
 
 def pins(matrix: Matrix) -> Iterator[Defect]:
-    """What a build of the framework pins is held, and has a wheel for the platform."""
+    """What a build of the framework pins is in the matrix, with a wheel for the platform."""
     machines = _machines()
     for release in _framework(matrix):
+        # Once for each sentence: the same pin of ten builds is one thing to fix.
         counts: dict[str, int] = {}
         for position, build in enumerate(release.builds):
             for machine in machines:
@@ -98,8 +100,8 @@ def pins(matrix: Matrix) -> Iterator[Defect]:
 
 
 def lacking(matrix: Matrix) -> set[str]:
-    """The projects of which something is missing that a build of the framework pins, or a ranked
-    project requires: the names that `pins` and `names` speak of."""
+    """Return the projects that are missing although a build of the framework pins them, or a ranked
+    project requires them: the names in the defects of `pins` and `names`."""
     machines = _machines()
     names: set[str] = {name for name, _ in _names(matrix, machines)}
     for release in _framework(matrix):
@@ -132,12 +134,13 @@ def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[
 
 def _is_pin(requirement: Requirement) -> bool:
     exact = [str(specifier) for specifier in requirement.specifier if specifier.operator == "=="]
+    # `==12.*` is a range, which several releases can meet.
     return bool(exact) and not exact[0].endswith("*")
 
 
 def names(matrix: Matrix) -> Iterator[Defect]:
-    """Every name that a wheel of a ranked project requires is held, so that a goal of the stack
-    solves without a network."""
+    """Every name that a wheel of a ranked project requires is in the matrix, so that a goal of the
+    stack solves without a network."""
     for name, release in sorted(
         _names(matrix, _machines()), key=lambda named_release: named_release[0]
     ):
@@ -159,7 +162,7 @@ def _names(matrix: Matrix, machines: list[_Machine]) -> list[tuple[str, Release]
 
 
 def framework_labels(matrix: Matrix) -> Iterator[Defect]:
-    """A build of the framework says its CUDA release, and its default build exists."""
+    """A build of the framework has its CUDA release, and its default build exists."""
     for release in _framework(matrix):
         made_with = set()
         for position, build in enumerate(release.builds):
@@ -178,10 +181,10 @@ def framework_labels(matrix: Matrix) -> Iterator[Defect]:
 
 
 def companions(matrix: Matrix) -> Iterator[Defect]:
-    """A row that is made for one framework release says so alike everywhere.
+    """A row that is built for one framework release states the same one everywhere.
 
     Its label, its own requirement and the CUDA release of its index agree, and that release of the
-    framework is held.
+    framework is in the matrix.
     """
     framework = matrix.framework or ""
     companion = matrix.project(framework)
@@ -204,6 +207,8 @@ def _pair(framework: str, version: str, build: Build) -> Iterator[str]:
         return
     for requirement in filter(None, map(_requirement, build.requires)):
         if canonicalize_name(requirement.name) == framework and not requirement.marker:
+            # Labels name releases without a local version, and `torch==2.5.1+cu124` would contain
+            # none of them.
             public = specifier_set(re.sub(r"\+[\w.]+", "", str(requirement.specifier)))
             if not public.contains(version, prereleases=True):
                 yield f"is built for {framework} {version}, and requires {requirement}"
@@ -223,9 +228,9 @@ def _begins(version: str, prefix: str) -> bool:
 
 
 def contradictions(matrix: Matrix) -> Iterator[Defect]:
-    """No row pins what a hard fact about that very row rules out: one of the two is wrong.
+    """No row pins what a hard fact about that very row excludes: one of the two is wrong.
 
-    A requirement that some fact replaces is let off, for it was known to be wrong.
+    A requirement that some fact replaces is exempt, since it was known to be wrong.
     """
     machines = _machines()
     for component in matrix.components.values():
@@ -280,7 +285,7 @@ def _holds(fact: Fact, machine: _Machine) -> bool:
 
 
 def toolkits(matrix: Matrix) -> Iterator[Defect]:
-    """What a CUDA release names as pip packages exists; what differs from METADATA says why."""
+    """The pip packages of each CUDA release exist; a difference from METADATA has its reason."""
     machines = {platform: Target(PYTHON, platform).tags() for platform in LIKELY_WITH_GPU}
     for release, row in matrix.toolkits.releases.items():
         key = f"releases[{release!r}]"
@@ -301,7 +306,7 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
 
 
 def gpus(matrix: Matrix) -> Iterator[Defect]:
-    """A GPU has a compute capability."""
+    """Each GPU has a compute capability."""
     for name, capability in matrix.gpus.by_name.items():
         if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", capability):
             yield Defect("gpus.json", f"gpus[{name!r}]", f"{capability!r} is no compute capability")
@@ -322,7 +327,8 @@ def header(matrix: Matrix) -> Iterator[Defect]:
 
 
 def reading_rules(matrix: Matrix) -> Iterator[Defect]:
-    """The patterns of file names and the rules of labels can be read, and name what is held."""
+    """The patterns of file names and the rules of labels can be parsed, and name projects there
+    are."""
     for make in (Patterns, LabelRules):
         try:
             make(matrix)

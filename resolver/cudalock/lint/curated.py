@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
 
 SYMPTOM: Final = 6
-"""Signs that a symptom has at least."""
+"""Letters that a symptom has at least."""
 SCOPES: Final = ("solve", "environment")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _DAY: Final = re.compile(r"20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 
 
 def ids(matrix: Matrix) -> Iterator[Defect]:
-    """Ids are unique and spelt alike."""
+    """Ids are unique and spelled alike."""
     facts = list(_facts(matrix))
     times = Counter(fact.id for fact in facts)
     for fact in facts:
@@ -42,12 +42,13 @@ def ids(matrix: Matrix) -> Iterator[Defect]:
 
 
 def sources(matrix: Matrix) -> Iterator[Defect]:
-    """A fact says what it rests on, since when, and in words that others have too."""
+    """A fact has its basis, a source and a date, in the words of the other facts."""
     for fact in _facts(matrix):
         if not all(fact.source):
             yield of_fact(fact, "source", "is empty")
         if not _DAY.fullmatch(fact.checked):
             yield of_fact(fact, "checked", f"is no date: {fact.checked!r}")
+        # Messages go on after `says`, with what to do or another fact.
         if fact.says.endswith("."):
             yield of_fact(fact, "says", "ends with a full stop")
         for key, text, known in (
@@ -66,7 +67,7 @@ def sources(matrix: Matrix) -> Iterator[Defect]:
 def ranges(matrix: Matrix) -> Iterator[Defect]:
     """A range hits a real release, and `where` a real build of one.
 
-    A fact about environments is let off: what is found there may be older than what is offered.
+    A fact about environments is exempt: what is installed may be older than what is offered.
     """
     for fact in _facts(matrix):
         project = matrix.project(fact.component)
@@ -91,6 +92,7 @@ def clauses(matrix: Matrix) -> Iterator[Defect]:
     known = {*matrix.components, *matrix.projects, *matrix.file_sharers}
     for fact in _facts(matrix):
         project = matrix.project(fact.component)
+        # A component without rows is checked once, with no labels at all.
         rows: list[Build | None] = [None]
         if project is not None:
             rows = [build for release in project for build in release.builds]
@@ -100,6 +102,7 @@ def clauses(matrix: Matrix) -> Iterator[Defect]:
                 yield of_fact(fact, demand.verb, f"names `{template.name}`, which is not known")
             fillings: set[str] = set()
             for build in rows:
+                # The component's own version is a label of every row; any will do for parsing.
                 labels = {**(build.labels if build else {}), VERSION: ("1.0",)}
                 clause = template.fill(labels)
                 fillings |= set(clause.specifiers) - {NONE} if clause else set()
@@ -111,7 +114,7 @@ def clauses(matrix: Matrix) -> Iterator[Defect]:
 
 
 def labels(matrix: Matrix) -> Iterator[Defect]:
-    """A label that a fact names is on some row: a misspelt one would apply nowhere, silently."""
+    """A label that a fact names is on some row: a misspelled one would apply nowhere, silently."""
     label_names = {
         label for release in releases(matrix) for build in release.builds for label in build.labels
     }
@@ -123,6 +126,7 @@ def labels(matrix: Matrix) -> Iterator[Defect]:
             for demand in (*fact.beside, *fact.of_machine)
             for label in demand.template.label_names
         }
+        # dist, index, builder and the like are keys of a row, which facts may name as labels.
         for label in sorted((used_names | set(fact.where)) - label_names - {VERSION, DIST, *PLACE}):
             yield of_fact(fact, "where", f"names the label `{label}`, which no row has")
 
@@ -136,7 +140,7 @@ def symptoms(matrix: Matrix) -> Iterator[Defect]:
 
 
 def platform_aliases(matrix: Matrix) -> Iterator[Defect]:
-    """What stands for a name or a requirement rests on a fact and exists."""
+    """What replaces a name or a requirement has a fact, and exists."""
     for component in matrix.components.values():
         file = f"{component.name}.toml"
         for alias in component.alias_of:
@@ -150,7 +154,7 @@ def platform_aliases(matrix: Matrix) -> Iterator[Defect]:
 
 
 def aliases(matrix: Matrix) -> Iterator[Defect]:
-    """An alias means one component."""
+    """An alias is of one component."""
     owners: dict[str, set[str]] = {}
     for component in matrix.components.values():
         for alias in component.aliases:

@@ -37,7 +37,7 @@ _ADDRESS: Final = re.compile(r"https://[^ {}]+/[^ {}+/]+\.whl")
 
 
 def index_files(matrix: Matrix) -> Iterator[Defect]:
-    """An index file is JSON and lines, named for its project, its versions in order."""
+    """An index file is JSON with a release a line, named for its project, its versions in order."""
     for project in projects(matrix):
         path = matrix.file(f"index/{project.file}")
         try:
@@ -51,6 +51,7 @@ def index_files(matrix: Matrix) -> Iterator[Defect]:
             yield of_project(project, "retrieved", f"is no date: {project.retrieved!r}")
         if not project.sources:
             yield of_project(project, "sources", "is empty")
+        # The reader finds releases by line, JSON by braces: both have to see the same ones.
         if list(table["releases"]) != project.versions:
             yield of_project(project, "releases", "is laid out otherwise than a release a line")
         yield from _order(project)
@@ -74,10 +75,11 @@ def _order(project: Project) -> Iterator[Defect]:
 
 
 def release_rows(matrix: Matrix) -> Iterator[Defect]:
-    """A release and its builds have known keys, and what they hold can be parsed."""
+    """A release and its builds have known keys, and values that can be parsed."""
     for release, row in _tables(matrix):
         if unknown := sorted(row.keys() - RELEASE_KEYS):
             yield of_release(release, f"has the unknown key {unknown[0]!r}")
+        # A release with one build on the default index has `wheels`, every other one `builds`.
         if ("wheels" in row) == ("builds" in row):
             yield of_release(release, "needs either `wheels` or `builds`")
         if "uploaded" in row and not _DAY.fullmatch(row["uploaded"]):
@@ -113,8 +115,10 @@ def _metadata(release: Release, row: dict[str, Any], position: int | None) -> It
 
 @cache
 def _misspelt(text: str) -> str | None:
-    """What is wrong with a requirement; one and the same is in hundreds of rows."""
+    """Return what is wrong with a requirement; the same one is in hundreds of rows."""
     try:
+        # One spelling, so that equal requirements are equal texts: merging and caches compare
+        # those.
         same = str(parse_requirement(text)) == text
     except InvalidRequirement as error:
         return f": {_first_line(error)}"
@@ -122,7 +126,7 @@ def _misspelt(text: str) -> str | None:
 
 
 def wheel_files(matrix: Matrix) -> Iterator[Defect]:
-    """File names parse and are of the release, digests are digests, no file is there twice."""
+    """File names parse and are of the release, digests are valid, and no file has two rows."""
     for release in releases(matrix):
         occurrences: Counter[tuple[str | None, ...]] = Counter()
         for position, build in enumerate(release.builds):
@@ -139,6 +143,7 @@ def _wheels(
     version = f"{release.version}+{build.local}" if build.local else release.version
     for row, wheel in zip(build.rows, build.wheels, strict=True):
         file = wheel.file(release.version, build.local)
+        # The same file name on two indexes is a different file.
         occurrences[build.index, build.builder, build.tag, file] += 1
         if wheel.sha256 is not None and not _SHA256.fullmatch(wheel.sha256):
             yield f"{file}: {wheel.sha256!r} is no sha256"
@@ -149,6 +154,8 @@ def _wheels(
             continue
         if parsed != parse_version(version):
             yield f"{file} is of version {parsed}"
+        # A third column names the distribution where a file name has another, as triton for Windows
+        # did.
         if name != release.project and len(row) < 3:
             yield f"{file} is of {name}"
     if build.tags != sorted(build.tags):
@@ -156,7 +163,7 @@ def _wheels(
 
 
 def places(matrix: Matrix) -> Iterator[Defect]:
-    """Builds name indexes and builders that exist and have addresses."""
+    """Builds name indexes and builders that exist and have URLs."""
     for release in releases(matrix):
         for position, build in enumerate(release.builds):
             try:
@@ -172,6 +179,7 @@ def _place(matrix: Matrix, release: Release, build: Build) -> str | None:
         return f"its trust {trust!r} is none of {', '.join(TRUSTS)}"
     for wheel in build.wheels[:1]:
         url = matrix.url(build, wheel, release.version)
+        # The default index' file URLs contain digests, so a row has none.
         if (url is None) != (build.index == PACKAGE_INDEX):
             return "its address is not known"
         if url is not None and not _ADDRESS.fullmatch(url):
@@ -180,7 +188,7 @@ def _place(matrix: Matrix, release: Release, build: Build) -> str | None:
 
 
 def projects(matrix: Matrix) -> Iterator[Project]:
-    """Every project held, by name. Raises MatrixError for a damaged file."""
+    """Yield every project of the matrix, by name. Raises MatrixError for a damaged file."""
     for name in sorted(matrix.projects):
         project = matrix.project(name)
         if project is not None:
@@ -188,7 +196,7 @@ def projects(matrix: Matrix) -> Iterator[Project]:
 
 
 def releases(matrix: Matrix) -> Iterator[Release]:
-    """Every release of every project."""
+    """Yield every release of every project."""
     for project in projects(matrix):
         yield from project
 
@@ -196,6 +204,7 @@ def releases(matrix: Matrix) -> Iterator[Release]:
 def _tables(matrix: Matrix) -> Iterator[tuple[Release, dict[str, Any]]]:
     for project in projects(matrix):
         path = matrix.file(f"index/{project.file}")
+        # Read again, since a Release hides the keys that it does not know.
         table = json.loads(path.read_text(encoding="utf-8"))["releases"]
         for release in project:
             yield release, table[release.version]

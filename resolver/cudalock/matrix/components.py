@@ -78,7 +78,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
 
 
 def check_component(table: Mapping[str, Any], file: str) -> None:
-    """Parse every range, marker and template of a component file; loading it does not.
+    """Parse every range, marker and template of a component file; reading one does not.
 
     Raises MatrixError naming file and key for the first that is malformed.
     """
@@ -119,6 +119,7 @@ def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _check_template(template: ClauseTemplate) -> None:
 
+    # Any value will do: what a label puts in is a version, and the pattern around it is checked.
     clause = template.fill(dict.fromkeys(template.label_names, ("1.0",)))
     for specifier in clause.specifiers if clause else ():
         specifier_set(specifier)
@@ -146,6 +147,7 @@ def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) ->
         versions=table.get("for", ""),
         where={label: _strings(patterns) for label, patterns in table.get("where", {}).items()},
         when=table.get("when"),
+        # A demand on the machine (gpu, driver, python) is decided by the target, not by the search.
         beside=tuple(demand for demand in demands if demand.template.name not in COMPONENTS),
         of_machine=tuple(demand for demand in demands if demand.template.name in COMPONENTS),
         refuses=bool(table.get("refuses", False)),

@@ -1,7 +1,7 @@
-"""The values of the curated half: facts, and what else component files say.
+"""The values of the curated half: facts, and whatever else component files have.
 
-A fact belongs to a component, covers a range of its versions and some of its wheels, and says what
-must hold beside them. Everything it can say is data; see ``matrix/README.md``.
+A fact belongs to a component, covers a range of its versions and some of its wheels, and states
+what must hold beside them. All of it is data; see ``matrix/README.md``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BASES: Final = (
     "unverified",
 )
 VERSION: Final = "version"
-"""What a template calls the component's own version."""
+"""The name of the component's own version in a template."""
 DIST: Final = "dist"
 """The key of a fact's `where` for facts about source distributions: `dist = "sdist"`."""
 NONE: Final = "none"
@@ -79,6 +79,7 @@ class ClauseTemplate(NamedTuple):
         Raises ValueError if a string is not a clause, or a list names more than one component.
         """
         texts = [alternatives] if isinstance(alternatives, str) else list(alternatives)
+        # A list that names two components would be a choice between packages, which no clause has.
         matches = [re.match(CLAUSE, text) for text in texts]
         if not matches or any(match is None for match in matches):
             raise ValueError(f"not a requirement: {alternatives!r}")
@@ -109,6 +110,7 @@ def _fill(pattern: str, labels: Labels) -> list[str] | None:
         return None
     if NONE in versions:
         return [NONE]
+    # A row with several values of one label, each a specifier: a clause names one label at most.
     before, after = pattern[: match.start()], pattern[match.end() :]
     return [before + _shape(version, match[2]) + after for version in versions]
 
@@ -174,13 +176,14 @@ class Observation(NamedTuple):
     shadowed: str | None = None
     """the variable whose folders hide the environment's CUDA libraries"""
     severity: Literal["error", "warning", "note"] | None = None
-    """where the finding is less than the fact's effect says"""
+    """if the finding is less severe than the fact's effect"""
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Observation:
         """Read an `observed` table. Raises ValueError for an unknown key or a wrong type."""
         fields: dict[str, Any] = {}
         for key, observed in table.items():
+            # A misspelled key would make an observation that always holds.
             kind = _OBSERVED.get(key)
             is_valid = kind is not None and isinstance(observed, kind)
             if not is_valid or not _is_severity(key, observed):
@@ -208,7 +211,7 @@ class Fact(NamedTuple):
     says: str
     """what goes wrong, as the end of a sentence that begins with the component"""
     effect: str
-    """one of :data:`EFFECTS`; a solution never goes against a fact that says `breaks`"""
+    """one of :data:`EFFECTS`; a solution never violates a fact whose effect is `breaks`"""
     basis: str
     """how it is known, one of :data:`BASES`"""
     source: tuple[str, ...]
@@ -228,13 +231,13 @@ class Fact(NamedTuple):
     refuses: bool = False
     """whether the wheels it is about cannot be used at all"""
     scope: str = "solve"
-    """`environment` for what no solve can decide: doctor and diagnose alone use it"""
+    """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()
     """texts of error messages, for diagnose"""
     claims: tuple[str, ...] = ()
     """texts: no other fact is searched for in a line that has one of them"""
     decides: bool = False
-    """whether its message is the cause even where other messages stand in the same text"""
+    """whether its message is the cause even if there are other messages in the same text"""
     cure: Cure = "versions"
     fix: str | None = None
     mends: tuple[str, ...] = ()
@@ -262,7 +265,7 @@ class NameAlias(NamedTuple):
     when: str | None
     """a PEP 508 marker; None for everywhere"""
     fact: str | None
-    """the id of the fact that says so"""
+    """the id of the fact that it rests on"""
 
 
 class Replacement(NamedTuple):

@@ -54,11 +54,11 @@ class Index:
     cuda: str | None = None
     """the CUDA minor of all its builds, `none` for builds without CUDA; None if they differ"""
     projects: tuple[str, ...] = field(default=(), compare=False)
-    """what an update asks it about; empty for the default index, which is asked about all"""
+    """the projects for which an update queries it; empty for the default index, queried for all"""
     uv_name: str | None = field(default=None, compare=False)
     """what a uv project calls it; None for its id"""
     absent_status: int | None = field(default=None, compare=False)
-    """the HTTP status that says that it lacks a project, beside 404"""
+    """the HTTP status that means that it lacks a project, beside 404"""
 
 
 class Builder(NamedTuple):
@@ -75,7 +75,7 @@ class Builder(NamedTuple):
     """whether the file name has a local version label that METADATA does not have"""
     source: str
     listed: bool = True
-    """whether an update asks for its files; not if they have moved, or are gone"""
+    """whether an update queries its files; not if they have moved, or are gone"""
 
 
 class Matrix:
@@ -167,6 +167,7 @@ class Matrix:
 
         kind = "refreshed" if self.user_matrix else "embedded"
         year, month, day = (int(part) for part in self.version.split(".")[:3])
+        # A clock that is behind would make a negative age.
         age = max(0, (date.today() - date(year, month, day)).days)
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
@@ -194,6 +195,7 @@ class Matrix:
         """The canonical names of all projects in the matrix."""
         files = files_in(self.directory / "index", ".json")
         names = {file.removesuffix(".json") for file in files}
+        # A user's update may have projects that the embedded matrix lacks.
         if self.user_matrix:
             paths = (name.partition("/") for name in self.user_matrix.files)
             names |= {file.removesuffix(".json") for folder, _, file in paths if folder == "index"}
@@ -213,6 +215,7 @@ class Matrix:
 
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
         """Return the URL of a wheel; None on the default index, whose URLs cannot be derived."""
+        # A local version has a plus sign, which a URL has to escape.
         file = quote(wheel.file(version, build.local))
         if build.builder is not None:
             return self._builder(build.builder).url.format(tag=build.tag or "", file=file)
@@ -307,6 +310,7 @@ class Matrix:
     @cached_property
     def facts(self) -> dict[str, Fact]:
         """Every fact by its id. Raises MatrixError for an id used twice."""
+        # Locks and hints name a fact by its id.
         facts: dict[str, Fact] = {}
         others = {name: self.component(name) for name in self._shared_facts}
         for component in {**self.components, **others}.values():
@@ -387,6 +391,7 @@ class Matrix:
         Without a release the package of each CUDA major, the newest first.
         """
         by_cuda = self.component(library).by_cuda
+        # The newest first: a goal without CUDA release gets the newest library.
         majors = [cuda.split(".")[0]] if cuda else sorted(by_cuda, key=int, reverse=True)
         return [by_cuda[major] for major in majors if major in by_cuda]
 

@@ -24,7 +24,7 @@ KNOWN: Final = ("metadata", "listed", "seen", "derived")
 or derived from a build script, in which case the wheel may not exist."""
 
 PLACE: Final = ("index", "builder", "tag", "local")
-"""The keys of a row that say where its wheels are; facts may name these like labels."""
+"""The keys of a row for where its wheels are; facts may name these like labels."""
 
 
 class Wheel(NamedTuple):
@@ -76,6 +76,7 @@ class Build:
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
     ) -> None:
+        # A local name, since this runs for thousands of rows.
         get = row.get
         self._row = row
         self.dist = dist
@@ -146,6 +147,7 @@ class Build:
 
     def wheel(self, position: int) -> Wheel:
         """Return one wheel: building thousands of them would cost more than reading the file."""
+        # Only what differs from the rule is in the row's third column.
         row = self.rows[position]
         exceptions = row[2] if len(row) > 2 else {}
         return Wheel(
@@ -200,6 +202,7 @@ class Release:
     @property
     def yanked(self) -> str | None:
         """Why it was yanked (PEP 592); None if it was not."""
+        # PEP 592 allows a yank without a reason.
         yanked = self._table.get("yanked")
         return ("yanked" if yanked is True else str(yanked)) if yanked else None
 
@@ -228,6 +231,7 @@ class Release:
         """Return one build. Raises MatrixError for a damaged row."""
         build = self._builds[position]
         if build is None:
+            # PEP 427: the distribution's name in a file name has underscores.
             python, dist = self._table.get("python"), self.project.replace("-", "_")
             try:
                 build = Build(self._rows[position], python, self._requires, dist)
@@ -254,7 +258,7 @@ class Project:
     __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
 
     has_final: bool = True
-    """whether some release is final; a project of pre-releases alone is used with those"""
+    """whether some release is final; of other projects the pre-releases count"""
 
     def __init__(
         self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
@@ -285,7 +289,7 @@ class Project:
         return version in self._lines
 
     def cut(self) -> None:
-        """Record that a search passed over releases that the window does not show."""
+        """Record that a search ignored releases that the window does not show."""
 
     def release(self, version: str) -> Release:
         """Return a release.
@@ -296,6 +300,8 @@ class Project:
         if release is None:
             try:
                 line = self._lines[version]
+                # The line is the text of a JSON object's member, with a comma unless it is the
+                # last.
                 table = json.loads(line[line.index("{") :].rstrip(","))
                 release = Release(self.name, version, table)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -307,10 +313,13 @@ class Project:
 
     def mentions(self, name: str) -> bool:
         """Return whether some row may name a project, by the text alone: parsing takes longer."""
+        # The quote begins a string of the row; a longer name with the same start is a false alarm
+        # at most.
         return any(f'"{name}' in line for line in self._lines.values())
 
     def mentions_extra(self, extra: str) -> bool:
         """Return whether some row has requirements of an extra, by the text alone."""
+        # Quotes are escaped, since the row is JSON.
         return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
 
     def __iter__(self) -> Iterator[Release]:
@@ -326,6 +335,8 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     text = mirrors.text(text)
     head, separator, body = text.partition('"releases": {\n')
     end = body.rstrip()
+    # No newline at the end of JSON, but the two closing braces: a file that was cut short lacks
+    # them.
     if not separator or not end.endswith("}\n}"):
         raise MatrixError(path.name, "releases", "is not an index file, or was cut short")
     try:
@@ -335,6 +346,7 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
     lines: dict[str, str] = {}
     for line in end[:-3].splitlines():
+        # PEP 440 versions are short; the bound keeps a damaged line from being searched whole.
         end_of_version = line.find('": {', 1, 80)
         if line[:1] != '"' or end_of_version < 0 or not line.endswith(("}", "},")):
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")

@@ -58,6 +58,8 @@ def read_tables(directory: Path) -> Tables:
             content = path.read_bytes()
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        # A component file without a copy was added by hand, or its user edits it: it counts at
+        # once.
         compiled_from, table = compiled.get(path.name, ("", {}))
         is_fresh = compiled_from == _text_checksum(content)
         tables[path.name] = table if is_fresh else _parse(path.name, content)
@@ -109,7 +111,7 @@ def compile_switches(directory: Path) -> str:
 
 
 def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Read the compiled copy; empty if there is none, or none that can be read."""
+    """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
         compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(
             (directory / COMPILED).read_bytes()
@@ -128,6 +130,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     from cudalock import toml
 
     try:
+        # Through JSON, so that a parsed table and a compiled one are equal: TOML has dates.
         table: dict[str, Any] = json.loads(
             json.dumps(toml.loads(content.decode("utf-8")), default=str)
         )
@@ -171,6 +174,7 @@ class UserMatrix:
             content = b""
         if checksum(content) == expected:
             return path
+        # Each file is warned about once, and its embedded version is used from now on.
         del self.files[name]
         self.is_damaged = True
         self._warn(damage(path))
@@ -196,6 +200,7 @@ def find_user_matrix(
         user_matrix = UserMatrix(root / current, manifest, warn)
         is_newer = version_key(user_matrix.version) > version_key(embedded)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        # The name comes from the user's disk, where anything may have been written over it.
         warn(damage(root / (current[:80] or CURRENT)))
         return None
     return user_matrix if is_newer else None
@@ -207,7 +212,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def checksum(content: bytes) -> str:
-    """Tell a file from a damaged or an older one; it guards against accidents, not attacks."""
+    """Return a checksum that changes with the file; it guards against accidents, not attacks."""
     return f"{len(content)}-{zlib.crc32(content):08x}"
 
 

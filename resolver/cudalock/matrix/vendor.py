@@ -1,4 +1,4 @@
-"""The vendor's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
+"""NVIDIA's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class Toolkits:
         }
 
     def _unknown_release(self, release: str) -> UnknownVersion:
+        # A release candidate is never what somebody means by 12.4.
         newest_first = [known for known in self.releases if "rc" not in known][::-1]
         patches = [known for known in newest_first if known.startswith(f"{release}.")]
         major = release.partition(".")[0]
@@ -71,7 +72,7 @@ class Toolkits:
         )
 
     def versions(self, project: str, minor: tuple[int, ...]) -> list[str]:
-        """Return the versions of a vendor's project that belong to a CUDA minor, newest first.
+        """Return the versions of one of NVIDIA's projects for a CUDA minor, newest first.
 
         `minor` is `(12, 4)`.
         """
@@ -85,6 +86,7 @@ class Toolkits:
     def _versions_by_minor(self) -> dict[tuple[str, tuple[int, ...]], list[str]]:
         by_minor: dict[tuple[str, tuple[int, ...]], list[str]] = {}
         numbers = {release: _numbers(release) for release in self.releases}
+        # Later patch releases first: within a minor release the newest library is preferred.
         for release in sorted(numbers, key=lambda known: numbers[known], reverse=True):
             for project, version in self.releases[release]["pins"].items():
                 versions = by_minor.setdefault((project, numbers[release][:2]), [])
@@ -94,7 +96,7 @@ class Toolkits:
 
 
 class Gpus:
-    """The vendor's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
+    """NVIDIA's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
 
     def __init__(self, by_name: Mapping[str, str], capabilities: Iterable[str]) -> None:
         self.by_name = by_name
@@ -109,6 +111,7 @@ class Gpus:
     def find(self, text: str) -> str | None:
         """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known."""
         plain = _plain(text)
+        # `sm_120`, `cc12.0` and `compute_89`, without their separators.
         capability = re.fullmatch(r"(?:sm|cc|compute)?([0-9]{1,2})\.?([0-9])", plain)
         if capability:
             dotted = f"{capability[1]}.{capability[2]}"
@@ -124,6 +127,7 @@ class Gpus:
             for name, capability in self._by_plain_name.items()
             if re.fullmatch(rf"[a-z]+{plain}", name)
         }
+        # Only if all GPUs of that number agree: there are an M6000, a P6000 and an RTX A6000.
         return capabilities.pop() if len(capabilities) == 1 else None
 
     @cached_property
@@ -172,6 +176,7 @@ class Distributions:
         Raises BadTarget for a name that needs a release after it, `ubuntu`, and for a release of
         which the glibc is not in the matrix.
         """
+        # People write `Ubuntu 22.04`, `ubuntu-22.04` and `ubuntu22.04`.
         plain = re.sub(r"[\s_-]", "", text.lower())
         if glibc := self._glibc(plain):
             return glibc
@@ -213,6 +218,7 @@ def model_name(name: str) -> str:
 def _plain(text: str) -> str:
     """Return what people agree on of a GPU's name: `rtx4090` of `NVIDIA GeForce RTX 4090`."""
     without_noise = re.sub(r"[^a-z0-9.]", "", _NOISE.sub(" ", text.lower()))
+    # A name that is nothing but a brand, `Quadro`, stays: the empty name would match everything.
     return without_noise or re.sub(r"[^a-z0-9.]", "", text.lower())
 
 

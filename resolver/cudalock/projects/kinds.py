@@ -36,7 +36,7 @@ class FileKind(NamedTuple):
     is_checked: bool = True
     """whether `check` without arguments looks for it"""
     declares: bool = False
-    """whether it says what a repository wants, so that `generate` looks beside it"""
+    """whether it has the requirements of a repository, so that `generate` looks beside it"""
     on_problem: str = "skip"
     """what `generate` does about an entry that cannot be read: `refuse` the file, `refuse-empty`
     (only where nothing else of it can be read), or `skip` the entry"""
@@ -122,7 +122,7 @@ LARGEST: Final = max(kind.megabytes for kind in KINDS) * MEGABYTE
 """Bytes."""
 
 _TEMPLATES: Final = (".jinja", ".jinja2", ".j2", ".tmpl", ".template", ".dockerignore", ".md")
-"""Endings of files that are no such file yet, or only speak of one."""
+"""Endings of files that are made into such a file, or only describe one."""
 
 
 def kind_of(name: str | PurePath) -> str | None:

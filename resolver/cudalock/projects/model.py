@@ -90,16 +90,16 @@ class Declared:
     text: str
     place: Place
     specifier: str = ""
-    """PEP 440, translated where the file has another syntax; empty where nothing is said"""
+    """PEP 440, translated where the file has another syntax; empty for no specifier"""
     marker: str | None = None
     """PEP 508, as it is written"""
     extras: tuple[str, ...] = ()
     url: str | None = None
-    """the address or path, where the entry is one: of a wheel, archive, folder or repository"""
+    """the URL or path of an entry that has one: of a wheel, archive, folder or repository"""
     hashes: tuple[str, ...] = ()
     """as `sha256:...`"""
     index: str | None = None
-    """the address of the index that the file says it comes from"""
+    """the URL of the index that the file names for it"""
     group: str | None = None
     """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile"""
     role: str = "requirement"
@@ -120,13 +120,13 @@ class Declared:
     files: tuple[LockedFile, ...] = ()
     """of a locked entry"""
     requires: tuple[Edge, ...] = ()
-    """of a locked entry, where the lock says it"""
+    """of a locked entry, if the lock has them"""
     problem: str | None = None
     """why specifier or marker could not be understood; they are empty then"""
 
     @property
     def version(self) -> str | None:
-        """The version, where exactly one is asked for (`==2.5.1`, `===2.5.1`)."""
+        """The version, if exactly one is required (`==2.5.1`, `===2.5.1`)."""
         # `==2.5.*` is a range, and `==2.5.1,!=2.5.2` has more than a version to it. PEP 440's `===`
         # compares text, so its version may be any.
         operator = "===" if self.specifier.startswith("===") else "=="
@@ -236,7 +236,7 @@ class ProjectFile:
     environments: tuple[Said, ...] = ()
     """markers of the environments that it is limited to"""
     platforms: tuple[str, ...] = ()
-    """the platforms that it says it is for, as `--platform` takes them"""
+    """the platforms that it is for, as `--platform` takes them"""
     base_images: tuple[Said, ...] = ()
     """of a Dockerfile, with build arguments put in"""
     targets: tuple[Said, ...] = ()
@@ -253,23 +253,23 @@ class ProjectFile:
     named_at: Place | None = None
     """of a nested file, where the file above names it"""
     roots: tuple[Edge, ...] | None = None
-    """what a lock was made for, where it tells only by reaching which entries a machine needs; see
-    `projects.reach`"""
+    """what a lock was made for, if only its requirements show which entries a machine needs; see
+    `projects.locks.graph`"""
     forks: tuple[str, ...] = ()
     """the extras and groups of a lock that exclude one another, as its markers name them"""
     overridden: frozenset[str] = frozenset()
-    """the projects of a lock that are as its maker wanted them, whatever metadata says"""
+    """the projects of a lock that its maker overrode, whatever metadata requires"""
     project: str | None = None
     """the canonical name of the project that the file describes"""
     members: tuple[str, ...] = ()
     """globs of the folders of a workspace's other projects"""
     no_members: tuple[str, ...] = ()
-    """globs of those that are none, though one of `members` has them"""
+    """globs of folders that are not members, though one of `members` matches them"""
     together: tuple[frozenset[str | None], ...] = ()
-    """where a group brings others (an include, an extra of extras, a stage that starts from one):
-    the sets that are wanted together; the smallest with a group in it is that group's"""
+    """where a group includes others (an include, an extra of extras, a stage that starts from one):
+    the sets that are requested together; the smallest with a group in it is that group's"""
     conflicts: tuple[frozenset[str], ...] = ()
-    """groups (`extra:cpu`, `extra:cu124`) of which no two are ever wanted together"""
+    """groups (`extra:cpu`, `extra:cu124`) of which no two are ever requested together"""
 
     def files(self) -> Iterator[ProjectFile]:
         """This file, then those it names, in order."""
@@ -289,7 +289,8 @@ class ProjectFile:
             yield from file.everything()
 
     def wanted_with(self, group: str | None) -> frozenset[str | None]:
-        """The groups whose entries are wanted where this one is, itself and everyone's included."""
+        """Return the groups that are requested where this one is, with itself and the main
+        requirements."""
         # A group that others include is in their sets as well; its own is the smallest, since each
         # of theirs has all of it.
         sets = [groups for groups in self.together if group is not None and group in groups]

@@ -1,7 +1,7 @@
-"""What facts, metadata and filters say of a whole domain at once.
+"""What facts, metadata and filters require of a whole domain at once.
 
-A domain may hold thousands of wheels, but they differ in few values: so each question is asked once
-for each distinct value of a label, a version or a tag set, and answered with a set of candidates.
+A domain may have thousands of wheels, but they differ in few values: so each query is made once for
+each distinct value of a label, a version or a tag set, and the result is a set of candidates.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Columns:
-    """One domain of a problem, seen by columns."""
+    """One domain of a problem, by columns."""
 
     def __init__(self, problem: Problem, domain: Domain) -> None:
         self._problem = problem
@@ -31,14 +31,15 @@ class Columns:
         self._facts: list[tuple[Fact, int]] | None = None
 
     def facts(self) -> list[tuple[Fact, int]]:
-        """The facts in force about some candidate, each with the candidates it is about."""
+        """The facts in force about some candidate, each with the candidates that it is about."""
         if self._facts is None:
             facts = self._problem.facts_in_force(self.domain.name)
             self._facts = [(fact, owners) for fact in facts if (owners := self._covered(fact))]
         return self._facts
 
     def beside(self) -> Iterator[tuple[Fact, Requirement, int]]:
-        """What facts ask of other components, each with the candidates that ask it."""
+        """Yield what facts require of other components, each with the candidates that it is
+        about."""
         for fact, owners in self.facts():
             for demand in fact.beside:
                 for requirement, asking in self._filled(fact, demand, owners):
@@ -46,11 +47,14 @@ class Columns:
                         yield fact, requirement, asking
 
     def metadata(self, names: frozenset[str]) -> Iterator[tuple[Requirement, int]]:
-        """What metadata requires of the projects in ``names``, with the candidates it is of."""
+        """Yield what metadata requires of the projects in ``names``, with the candidates it is
+        of."""
         by_list: dict[Hashable, int] = {}
         example: dict[Hashable, Candidate] = {}
         for position, candidate in self.domain.real():
             if candidate.build is not None:
+                # By identity: a release shares one tuple among its builds, and hashing a hundred
+                # texts is slow. The version counts too, since replacements by facts depend on it.
                 key: Hashable = (id(candidate.build.requires), candidate.version)
                 by_list[key] = by_list.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
@@ -59,7 +63,7 @@ class Columns:
                 yield requirement, owners
 
     def refusals(self) -> Iterator[tuple[frozenset[Element], int]]:
-        """The sets of elements that together rule candidates out, with the candidates."""
+        """Yield the sets of elements that together rule candidates out, with the candidates."""
         for fact, owners in self.facts():
             element = fact_element(fact.id)
             if fact.refuses and not self._problem.is_fixed(self.domain.name, self.domain.name):
@@ -69,6 +73,7 @@ class Columns:
                     settled = self._problem.is_fixed(self.domain.name, requirement.name)
                     if not settled and not self._problem.target_accepts(requirement):
                         yield frozenset([element, Element("target", requirement.name)]), asking
+        # Only a wide problem still has the candidates that the goal and the target rule out.
         if self._problem.wide:
             yield from self._filtered()
 
@@ -79,6 +84,8 @@ class Columns:
             build = candidate.build
             if build is not None:
                 rest = self._problem.filter_key(candidate)
+                # Everything that the filters look at: wheels that agree in it are ruled out
+                # together.
                 key: Hashable = (build.index, build.builder, build.python, *rest, *build.tags)
                 groups[key] = groups.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
@@ -95,13 +102,15 @@ class Columns:
         return owners
 
     def _filled(self, fact: Fact, demand: Demand, owners: int) -> Iterator[tuple[Requirement, int]]:
-        """A demand for each combination of the labels it names."""
+        """Yield a demand for each combination of the labels that it names."""
         combinations: list[tuple[tuple[tuple[str, ...], ...], int]] = [((), owners)]
         for name in demand.template.label_names:
             combinations = [
                 ((*chosen, values), asking & mask)
                 for chosen, asking in combinations
                 for values, mask in self._column(name).items()
+                # Combinations that no candidate has are most of them: torch releases times CUDA
+                # releases.
                 if asking & mask
             ]
         for values, asking in combinations:
@@ -110,7 +119,7 @@ class Columns:
                 yield requirement, asking
 
     def _column(self, name: str) -> dict[tuple[str, ...], int]:
-        """The candidates by their values of a label; those without it are left out."""
+        """Return the candidates by their values of a label, without those that have none."""
         column = self._labels.get(name)
         if column is None:
             if name == VERSION:

@@ -37,7 +37,7 @@ _FALLING: Final = ("<", "<=")
 
 
 LOOSE: Final = 2
-"""The urgency of a project of the closure whose newest version may be taken."""
+"""The urgency of a project of the closure that can take its newest version."""
 
 
 def identify(name: str, extras: frozenset[str]) -> str:
@@ -46,7 +46,7 @@ def identify(name: str, extras: frozenset[str]) -> str:
 
 
 class Choices:
-    """What one problem has to choose from beside its network."""
+    """What one problem has to choose from, beside its network."""
 
     def __init__(self, problem: Problem, network: Network, ranking: Ranking) -> None:
         self.problem = problem
@@ -57,35 +57,38 @@ class Choices:
         self._extended: dict[tuple[Candidate, frozenset[str]], Candidate] = {}
         self._accepted: dict[tuple[str, tuple[str, ...], Verb], int] = {}
         self.has_reconsidered = False
-        """whether a release that was passed over for being yanked has been pinned since"""
+        """whether a release that was ignored for being yanked has been pinned since"""
 
     # -- what is required -------------------------------------------------------------------------
 
     def roots(self) -> Iterator[Requirement]:
-        """What the goal and the target require, whatever is chosen."""
+        """Yield what the goal and the target require, whatever is chosen."""
         yield from self.problem.roots
         for requirement, _ in self.problem.fixed_requirements:
             yield requirement
 
     def options(self, cuda: str | None) -> tuple[Requirement, ...]:
-        """What options require beside a framework built with a CUDA release."""
+        """Return what options require beside a framework built with a CUDA release."""
         return tuple(self.problem.option_requirements(cuda))
 
     def required_by(self, candidate: Candidate) -> Iterator[Requirement]:
-        """What a candidate requires: by its metadata, by facts, and what the goal wants of CUDA.
+        """Yield what a candidate requires: by its metadata, by facts, and what the goal requires of
+        CUDA.
 
-        With extras it is what the extras add, and first of all the project itself.
+        With extras that is what the extras add, and first of all the project itself.
         """
         if candidate.is_absent:
             return
         yield from self.problem.metadata_requirements(candidate)
+        # Facts hold for the project; the entry with extras would only repeat them.
         if not candidate.extras:
             yield from self.problem.fact_requirements(candidate)
             if candidate.name == self.problem.matrix.framework:
                 yield from self.problem.cuda_requirements()
 
     def accepted(self, requirement: Requirement) -> int:
-        """The choices of a project that meet a requirement, or of which a build may meet it."""
+        """Return the choices of a project that meet a requirement, or of which a build may meet
+        it."""
         name = requirement.name
         domain = self.domains.get(name)
         if domain is not None:
@@ -100,6 +103,8 @@ class Choices:
         if accepted is None:
             releases = self.releases(name)
             accepted = self._accepted[key] = releases.accepted(requirement)
+            # PEP 592: a yanked release counts once somebody pins it, also if that turns up late in
+            # a search.
             if requirement.kind == "requires" and pins_exactly(requirement.specifiers):
                 self.has_reconsidered |= releases.pin(accepted)
         return accepted
@@ -114,12 +119,13 @@ class Choices:
         """How early a project is chosen for; the least comes first.
 
         The members of the network in the order of the cost vector, then the closure: what has one
-        version left, what has an upper bound, then the rest. Bound ones late in a large closure
-        would have the same conflict found again and again.
+        version left, what has an upper bound, then the rest. If bound projects came late in a large
+        closure, the same conflict would be found again and again.
         """
         order = self._order.get(name)
         if order is not None:
             return (-1, *order)
+        # At most one bit: the classic test for a power of two, or zero.
         if not allowed & (allowed - 1):
             return (0, 0, "")
         releases = self._releases.get(name) or self.releases(name)
@@ -139,6 +145,7 @@ class Choices:
 
     def builds(self, name: str, bit: int, cuda: str | None) -> list[Candidate]:
         """The candidates of one release of the closure, the best first."""
+        # One candidate needs no ranking, and nearly all of the closure has one.
         offered = self.releases(name).offered(bit)
         if len(offered) == 1:
             return [*offered]
@@ -162,6 +169,7 @@ class Releases:
         self._problem = problem
         self._project: Project | None = problem.universe.project(name)
         self.versions: Sequence[str] = self._project.versions if self._project else ()
+        # From bit 1 on: bit 0 is ABSENT.
         self._place = {version: place for place, version in enumerate(self.versions, 1)}
         self._masks: dict[str, int] = {}
         self._offered: dict[int, tuple[Candidate, ...]] = {}
@@ -182,7 +190,7 @@ class Releases:
 
     @cached_property
     def newest(self) -> int:
-        """The newest version that is not too early to be taken."""
+        """The newest version that is not a pre-release, unless the project has no other."""
         may_be_early = self._project is None or not self._project.has_final
         for version in reversed(self.versions):
             if may_be_early or not is_prerelease(version):
@@ -196,8 +204,8 @@ class Releases:
         return meeting(requirement, self._inside)
 
     def pin(self, mask: int) -> bool:
-        """Note that somebody requires these versions by their number, yanked or not; return whether
-        one of them was passed over before for being yanked."""
+        """Note that somebody requires exactly these versions, yanked or not; return whether one of
+        them was ignored before for being yanked."""
         self._pinned |= mask
         was_passed_over = bool(mask & self._passed_over)
         self._passed_over &= ~mask
@@ -214,11 +222,13 @@ class Releases:
 
     def _inside_clause(self, operator: str, version: str, text: str) -> int:
         if operator in _RISING or operator in _FALLING:
-            # Of versions in their order, those that are inside stand at one end.
+            # In the order of versions, those inside lie at one end: a dozen comparisons instead of
+            # hundreds.
             rising = operator in _RISING
             place = bisect_left(self.versions, True, key=lambda each: accepts(text, each) is rising)
             below = (2 << place) - 2
             return ~below & ~ABSENT if rising else below
+        # Most pins are found by their text; `==2.5` of 2.5.0 is not.
         if operator == "==" and (exact := self.bit(version)):
             return exact
         return sum(
@@ -228,8 +238,8 @@ class Releases:
     # -- what is offered --------------------------------------------------------------------------
 
     def best(self, allowed: int, cuda: str | None) -> tuple[int, int]:
-        """The bit of the best release, 0 where there is none, and those that turned out to be no
-        choices at all. Yanked releases are for those who pin them."""
+        """Return the bit of the best release, 0 without one, and those that turned out to be no
+        choices. Yanked releases are for requirements that pin them."""
         none = yanked = 0
         for bit, offered in self.in_order(allowed, cuda):
             if not offered:
@@ -241,13 +251,14 @@ class Releases:
             else:
                 self._passed_over |= bit
                 none |= bit
+        # Only now: a yanked release is taken if nothing else is left.
         return yanked, none if yanked else allowed
 
     def in_order(
         self, allowed: int, cuda: str | None
     ) -> Iterator[tuple[int, tuple[Candidate, ...]]]:
-        """The releases with their candidates, the best first; those that are not looked at, since
-        enough others were, have none."""
+        """Yield the releases with their candidates, the best first; those that are not looked at,
+        since enough others were, have none."""
         there = allowed & ((2 << len(self.versions)) - 2)
         for bit in self._in_order(there, cuda):
             if bit not in self._offered:
@@ -255,8 +266,8 @@ class Releases:
             yield bit, self._offered_now(bit)
 
     def _look_ahead(self, mask: int) -> None:
-        """Where one release after another turned out to be of no use, the next ones are asked for
-        at once: each doubling of what was looked at, so that little is asked in vain."""
+        """Read the next releases in parallel if one after another was of no use: each time as many
+        as were looked at so far, so that few are read in vain."""
         if self._project is None or self._project.window is None or self._viable < READ_AHEAD_AFTER:
             return
         following = [
@@ -271,6 +282,7 @@ class Releases:
         if cuda not in self._first:
             better = better_versions(self._problem, self.name, cuda)
             self._first[cuda] = tuple(filter(None, map(self.bit, better)))
+        # What the cost vector prefers, such as an installed version, comes before the newest.
         for bit in self._first[cuda]:
             if bit & mask:
                 yield bit

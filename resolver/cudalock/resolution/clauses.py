@@ -47,15 +47,15 @@ class Chooser(Protocol):
         """The least of them is chosen for first."""
 
     def best(self, name: str, allowed: int) -> tuple[int, int]:
-        """The bit of the best choice, 0 where there is none, and those that turned out to be no
+        """Return the bit of the best choice, 0 if there is none, and those that turned out to be no
         choices at all."""
 
     def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterable[Clause]:
-        """What has to be known before a choice is made, and was not told before."""
+        """Yield what has to be known before a choice is made, and was not yielded before."""
 
 
 class _Step(NamedTuple):
-    """One entry of the trail: what narrowed the choices of a name, and what they were."""
+    """One entry of the trail: what narrowed the choices of a name, and what they were before."""
 
     name: str
     before: int
@@ -97,19 +97,22 @@ class Learner:
         if self._level > ASSUMED:
             self._added.append((self._level, clause))
         for name, mask in clause.terms.items():
+            # A term of one choice is found by the choice itself: most clauses have one, "this
+            # release requires".
             if mask > 0 and not mask & (mask - 1):
                 self._single.setdefault((name, mask), []).append(clause)
             else:
                 self._several.setdefault(name, {}).setdefault(mask, []).append(clause)
 
     def search(self, assumed: Mapping[str, int], most: int) -> dict[str, int] | None:
-        """The bit chosen for each name that is present, in the order they were chosen in; None
-        where there is no such choice.
+        """Return the bit chosen for each name that is present, in the order of choosing; None if
+        nothing is possible.
 
         Raises TooLong after ``most`` dead ends.
         """
         self._begin()
         most += self.dead_ends
+        # A contradiction before any choice: nothing is possible under the assumptions.
         if self._start(assumed) is not None:
             return None
         while True:
@@ -129,6 +132,7 @@ class Learner:
     def _start(self, assumed: Mapping[str, int]) -> Clause | None:
         """What contradicts the assumptions, if anything does."""
         for clause in self._alone:
+            # Clauses of one name hold from the start, and nothing would ever trigger them.
             if (dead_end := self._apply(clause)) is not None:
                 return dead_end
         if (dead_end := self._propagate()) is not None:
@@ -155,15 +159,15 @@ class Learner:
     # -- choosing ---------------------------------------------------------------------------------
 
     def _choose(self, name: str) -> Clause | None:
-        """Choose the best, unless what it asks for is known to be impossible: then that is noted,
-        and nothing is chosen. What is then impossible is returned."""
+        """Choose the best, unless what it requires is known to be impossible: then that is noted,
+        nothing is chosen, and the violated clause is returned."""
         bit, no_choices = self._choices.best(name, self._allowed[name])
         if no_choices:
             clause = Clause({name: no_choices})
             self.add(clause)
             return self._apply(clause)
         chosen = {each: self._allowed[each] for each in self._chosen_at}
-        # All of them first: they are told one time.
+        # Add all of them before applying one: they are given only once.
         clauses = list(self._choices.clauses_of(name, bit, chosen))
         for clause in clauses:
             self.add(clause)
@@ -171,8 +175,10 @@ class Learner:
             if (dead_end := self._apply(clause)) is not None:
                 return dead_end
         allowed = self._allowed[name]
+        # A clause has ruled the choice out; the loop in `search` chooses again.
         if not allowed & bit:
             return None
+        # A choice that was forced needs no level of its own: there is nothing to go back on.
         if allowed != bit:
             self._level += 1
             self._narrow(name, bit, None)
@@ -249,7 +255,7 @@ class Learner:
         terms = dead_end.terms
         while True:
             since = {name: self._since(name, mask) for name, mask in terms.items()}
-            # What holds for ever need not be said.
+            # What holds for ever needs no mention in a clause.
             since = {
                 name: place
                 for name, place in since.items()
@@ -268,11 +274,15 @@ class Learner:
                 if ~cause.terms[last] & ~terms[last]:
                     others.append(self._since(last, rest))
             before = max((self._trail[place].level for place in others if place >= 0), default=0)
+            # An assumption has no cause to resolve with. The terms contradict the assumptions,
+            # which is learned for the next search.
             if step.level == ASSUMED:
                 if cause is None:
                     self._go_back(FOR_EVER)
                     self.add(Clause(terms))
                     return None
+            # The first unique implication point: only one choice of this level is left in the
+            # clause.
             elif cause is None or before < step.level:
                 clause = Clause(terms)
                 self._go_back(max(before, ASSUMED))
@@ -303,7 +313,7 @@ class Learner:
 
 
 def _resolved(terms: Mapping[str, int], cause: Mapping[str, int], name: str) -> dict[str, int]:
-    """What cannot be together whatever is chosen for a name, by two clauses that speak of it."""
+    """Resolve two clauses on a name: return what cannot be together whatever is chosen for it."""
     found = {each: mask for each, mask in terms.items() if each != name}
     for each, mask in cause.items():
         if each != name:

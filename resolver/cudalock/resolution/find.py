@@ -33,6 +33,7 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, target, universe)
         resolution = best_resolution(problem)
+        # More releases of an index would be read, and searched again, for nothing.
         is_final = resolution is None and _is_hopeless(problem)
         return Attempt(resolution, resolution is not None, is_final)
 

@@ -46,6 +46,7 @@ def find_joint(queries: Sequence[tuple[Goal, Target]], universe: Universe) -> Jo
     Raises Unsolvable for the first target that has none; GaveUp.
     """
     queries, notes = _without_accelerated(queries, universe)
+    # Each by itself first: if one has no solution, its own conflict is the best explanation.
     separate = [_find(goal, target, universe) for goal, target in queries]
     if len(separate) == 1:
         return JointResolution(tuple(separate), tuple(notes))
@@ -80,6 +81,7 @@ def _without_accelerated(
     If one target can have CUDA, a bare `flash-attn` and `--cuda` are meant for such targets only: a
     Mac in the same lock gets a torch of its own.
     """
+    # Without any GPU target, `--cuda` on a Mac is a mistake to report.
     is_mixed = any(target.accelerators for _, target in queries)
     reduced, notes = [], []
     for goal, target in queries:
@@ -132,6 +134,7 @@ class _CommonVersions:
 
         Versions are tried newest first, the most important project in the outermost loop.
         """
+        # From all shared names down: giving up the least important first.
         for count in range(len(names), 0, -1):
             if all(self._common_versions(name, {}) for name in names[:count]):
                 pins = self._extend({}, names[:count])
@@ -169,6 +172,7 @@ def _share_closure(queries: list[tuple[Goal, Target]], universe: Universe) -> li
     resolutions = [_find(goal, target, universe) for goal, target in queries]
     tried: set[str] = set()
     while True:
+        # Each name once: another name's agreement may make it differ again, and then it stays.
         name = next((name for name in _differing(resolutions) if name not in tried), None)
         if name is None:
             return resolutions
@@ -199,6 +203,7 @@ def _agreeing(
     """
     pinned = [(_with_pins(goal, {name: version}), target) for goal, target in queries]
     agreeing = []
+    # A target without the project has nothing to agree on.
     for (goal, target), before in zip(pinned, resolutions, strict=True):
         if _version(before, name) in ("", version):
             agreeing.append(before)

@@ -25,12 +25,15 @@ def minimal_conflict(
     def needed(background: list[_Item], is_larger: bool, rest: list[_Item]) -> list[_Item]:
         # What of the rest is needed beside the background; ``is_larger``: since it was last known
         # to be possible.
+        # If the part added last made it impossible by itself, nothing of the rest is needed.
         if is_larger and not is_possible(background):
             return []
         if len(rest) == 1:
             return rest
         half = len(rest) // 2
         first, second = rest[:half], rest[half:]
+        # The second half is narrowed beside all of the first: so more of the first stays in the
+        # conflict.
         of_second = needed(background + first, bool(first), second)
         of_first = needed(background + of_second, bool(of_second), first)
         return of_first + of_second

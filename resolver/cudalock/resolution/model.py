@@ -47,6 +47,7 @@ class Requirement(NamedTuple):
         if self.kind == "conflicts":
             return False
         return not self.specifiers or any(
+            # PEP 440: a specifier without a local version accepts every build of the version.
             accepts(specifier, candidate.full_version if "+" in specifier else candidate.version)
             for specifier in self.specifiers
         )
@@ -55,6 +56,7 @@ class Requirement(NamedTuple):
         """Return whether some build of a public version may meet it."""
         if self.kind == "conflicts":
             return False
+        # A label is a build's, so of the public version nobody knows yet.
         return not self.specifiers or any(
             "+" in specifier or accepts(specifier, version) for specifier in self.specifiers
         )

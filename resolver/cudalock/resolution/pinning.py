@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class ClauseSearch:
-    """Searches the choices of one problem as often as it takes, and keeps what it learned.
+    """Searches the choices of one problem as often as necessary, and remembers what it learned.
 
-    Each search may see a part of the network alone.
+    Each search may see only a part of the network.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -47,6 +47,7 @@ class ClauseSearch:
         found in as much time as there is, which the problem then remembers."""
         problem = self._choices.problem
         most = problem.policy.max_dead_ends or DEAD_ENDS
+        # An index may have more releases to show, and then the search begins again anyway.
         if not problem.universe.is_whole:
             most = min(QUICK_DEAD_ENDS, most)
         options = self._choices.options(cuda)
@@ -90,7 +91,7 @@ class ClauseSearch:
 
 
 class Reconsidered(Exception):
-    """A release that was passed over for being yanked is pinned now."""
+    """A release that was ignored for being yanked is pinned now."""
 
 
 class Identifier(NamedTuple):
@@ -123,7 +124,7 @@ class Clauses:
         self._with: dict[str, list[str]] = {}
         """the identifiers with extras, by the one without"""
         self._kept_back: dict[str, list[tuple[dict[str, int], Requirement]]] = {}
-        """what is asked of projects that nobody requires so far"""
+        """what is required of projects that nobody requires so far"""
         self._told: set[tuple[str, int]] = set()
         self._tied: set[tuple[str, int]] = set()
 
@@ -135,12 +136,13 @@ class Clauses:
             yield from self._of_requirement({}, requirement)
 
     def wanted(self, options: tuple[Requirement, ...]) -> Iterator[Clause]:
-        """What others ask of the projects that options require."""
+        """Yield what others require of the projects that options require."""
         for requirement in options:
             yield from self._note(Identifier(requirement.name))
 
     def assumed(self, alive: Alive, options: tuple[Requirement, ...]) -> dict[str, int]:
         """What holds for one search."""
+        # Absence stays possible: whether a member is needed follows from clauses.
         found = {name: mask | ABSENT for name, mask in alive.items()}
         for requirement in options:
             accepted = self._accepted(requirement)
@@ -152,6 +154,7 @@ class Clauses:
     def urgency(self, name: str, allowed: int) -> tuple[object, ...]:
         """See :class:`~cudalock.resolution.clauses.Chooser`; of equals, what was met first."""
         base, extras, version = self._identifiers[name]
+        # Builds right after their release: until then the release's requirements are unknown.
         if version:
             return (-2, 0, "", 0, bool(extras), name)
         return (*self._choices.urgency(base, allowed), self._places[base], bool(extras), name)
@@ -173,12 +176,14 @@ class Clauses:
 
     def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
         """See :class:`~cudalock.resolution.clauses.Chooser`."""
+        # First: a tie may be new although the choice itself was explained before.
         yield from self._ties(name, bit, chosen)
         if (name, bit) in self._told:
             return
         self._told.add((name, bit))
         identifier = self._identifiers[name]
         candidates = self._candidates(identifier, bit)
+        # Requirements differ from build to build, so first one has to be chosen.
         if len(candidates) > 1:
             build = identifier._replace(version=candidates[0].version or "")
             self._builds[str(build)] = candidates
@@ -194,6 +199,7 @@ class Clauses:
         """A project with extras is the project itself."""
         base = str(self._identifiers[name]._replace(extras=frozenset()))
         pairs = [(base, each) for each in self._with.get(name, ())] if name == base else []
+        # The project was chosen before somebody required its extras.
         if name != base and base in chosen:
             pairs.append((base, name))
             bit = chosen[base]
@@ -229,7 +235,7 @@ class Clauses:
                 yield clause
 
     def _note(self, identifier: Identifier) -> Iterator[Clause]:
-        """Remember that somebody requires it; what others ask of it is told from then on."""
+        """Remember that somebody requires it; from then on what others require of it counts."""
         text = str(identifier)
         if text in self._identifiers:
             return
@@ -266,6 +272,7 @@ class Clauses:
             meeting = [
                 place for place, each in enumerate(candidates, 1) if requirement.accepts(each)
             ]
+            # No build of this version has the label.
             if not meeting:
                 accepted &= ~bit
             elif len(meeting) < len(candidates):
@@ -278,7 +285,7 @@ class Clauses:
     # -- candidates -------------------------------------------------------------------------------
 
     def _candidates(self, identifier: Identifier, bit: int) -> list[Candidate]:
-        """What a bit stands for: several builds, of which one is still to be chosen, or one."""
+        """Return what a bit means: several builds, of which one is still to be chosen, or one."""
         base, extras, version = identifier
         place = bit.bit_length() - 1
         if self._choices.is_member(base):

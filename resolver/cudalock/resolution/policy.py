@@ -20,8 +20,8 @@ class Policy:
     """
 
     reads_aliases: bool = True
-    """Whether a name means the project that stands for it on the target (`triton` is
-    `triton-windows` on Windows), as it does in a goal."""
+    """Whether a name means its alias on the target (`triton` is `triton-windows` on Windows), as it
+    does in a goal."""
 
     favourites: Mapping[str, str] = {}
     """Project name to the public version that is taken before newer ones where nothing else
@@ -52,9 +52,9 @@ class Policy:
         return True
 
     def is_fixed(self, owner: str, other: str, machine: Container[str]) -> bool:
-        """Return whether what facts about one component ask of another is decided already.
+        """Return whether what facts about one component require of another is decided already.
 
-        With the same name twice: whether the component may be had at all. ``machine`` are the
+        With the same name twice: whether the component may be installed at all. ``machine`` are the
         parts of the target that are known, such as `gpu`.
         """
         return False

@@ -105,6 +105,7 @@ class Problem:
         other._markers = self._markers
         other._metadata_requirements = self._metadata_requirements
         other._filled_demands = self._filled_demands
+        # Not shared: facts in force and refusals, which depend on `off`.
         other.refused_sources = self.refused_sources
         return other
 
@@ -138,6 +139,7 @@ class Problem:
         """Raise UnknownName for an extra whose requirements are not in the matrix: a lock without
         them would look complete."""
         project = self.universe.project(name)
+        # The matrix has only the extras that something requires.
         for extra in sorted(extras):
             if project is None or not project.mentions_extra(extra):
                 raise UnknownName(
@@ -196,6 +198,8 @@ class Problem:
             return
         specifiers = [specifier for root in self.roots_of(name) for specifier in root.specifiers]
         is_pinned = pins_exactly(specifiers)
+        # Two windows: an explanation looks at releases that the goal rules out, but not at all of
+        # them.
         counts = {True: 0, False: 0}
         for version in reversed(project.versions):
             is_allowed = all(may_accept(specifier, version) for specifier in specifiers)
@@ -243,6 +247,7 @@ class Problem:
             return
         project = self.universe.project(name)
         if project is None or (
+            # PEP 440: pre-releases only where a specifier names one, or where nothing else exists.
             is_prerelease(version) and project.has_final and not names_prerelease(specifiers)
         ):
             return
@@ -340,6 +345,7 @@ class Problem:
         if not is_accepted and policy.option_applies(BUILDERS_OPTION, name):
             yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
+        # A release without a known day may be newer than the limit.
         is_newer = limit is not None and (release.uploaded is None or release.uploaded > limit)
         if is_newer and policy.option_applies(EXCLUDE_NEWER_OPTION, name):
             yield frozenset([EXCLUDE_NEWER_OPTION])
@@ -362,12 +368,14 @@ class Problem:
     @cached_property
     def _tags(self) -> Ranker:
         if self.wide:
+            # A wide problem takes any wheel, and names what is wrong with it as refusals.
             return self._fit.ranker(frozenset(WHEEL_FACETS))
         return self._fit.ranker(self.off)
 
     def is_fixed(self, owner: str, other: str) -> bool:
         """See :meth:`Policy.is_fixed <cudalock.resolution.policy.Policy.is_fixed>`."""
         policy = self.policy
+        # Asked for each demand of each candidate: the usual case is decided without a call.
         return policy is not FROM_SCRATCH and policy.is_fixed(owner, other, self.target_values)
 
     # -- what a candidate requires ------------------------------------------------------------
@@ -489,6 +497,8 @@ class Problem:
 
         ``row`` has the values of each label that the demand names, in its order.
         """
+        # By identity: demands live as long as the matrix, and their hash would be computed each
+        # time.
         key = (id(demand), row)
         if demand.verb == "requires" and demand.template.name in self.goal.skip:
             return None
@@ -509,11 +519,13 @@ class Problem:
             return
         texts: Iterable[str] = candidate.build.requires
         if names is not None:
+            # Before parsing: of a torch wheel's thirty requirements the network has two or three.
             texts = [text for text in texts if leading_name(text) in names]
             if not texts and not candidate.extras:
                 return
         origin = Element("metadata", str(candidate))
         if candidate.extras:
+            # An extra belongs to the very wheel, label included.
             specifier = f"=={candidate.full_version}"
             yield Requirement(candidate.name, (specifier,), "requires", origin)
         for text in texts:
@@ -544,6 +556,7 @@ class Problem:
         base = self._evaluate(text, "")
         if not extras:
             return base
+        # `base` holds without any extra, so the project itself has that requirement already.
         return not base and any(self._evaluate(text, extra) for extra in extras)
 
     def _evaluate(self, text: str, extra: str) -> bool:
@@ -579,13 +592,14 @@ class Problem:
     @cached_property
     def soft_elements(self) -> frozenset[Element]:
         """The facts that may be dropped, at the price of a warning each."""
+        # `--strict`: warnings are as bad as conflicts.
         if self.goal.strict:
             return frozenset()
         facts = self.matrix.facts.values()
         return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
 
     def cuda_requirements(self) -> Iterator[Requirement]:
-        """Yield what the goal requires of the framework's CUDA: some, unless it says otherwise."""
+        """Yield what the goal requires of the framework's CUDA: any, unless it states otherwise."""
         if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
             return
         wish = self.goal.cuda
@@ -593,6 +607,7 @@ class Problem:
             yield Requirement(CUDA.name, (), "conflicts", CUDA_OPTION)
         elif wish is not None:
             yield Requirement(CUDA.name, (wish,), "requires", CUDA_OPTION)
+        # A GPU target means CUDA, unless the goal pins a build such as 2.5.1+cpu.
         elif CUDA.name in self.target.accelerators and not self.pins_a_build:
             yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
 
@@ -641,6 +656,7 @@ class Problem:
 
     def target_accepts(self, requirement: Requirement) -> bool:
         """Return whether each version of a target's component is accepted; an unknown one is."""
+        # Several GPUs: a fact has to hold for each of them.
         return all(map(requirement.accepts, self.target_values.get(requirement.name, ())))
 
     @cached_property
@@ -663,6 +679,7 @@ class Problem:
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
+        # Markers and requirements share one cache, whose key is a requirement's text.
         return self._evaluate(f"x; {marker}", "")
 
 

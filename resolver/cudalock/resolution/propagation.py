@@ -29,7 +29,7 @@ Alive = dict[str, int]
 
 
 def meeting(requirement: Requirement, inside: Callable[[str], int]) -> int:
-    """What meets a requirement, as bits; `inside` says what is inside one specifier."""
+    """Return what meets a requirement, as bits; `inside` returns what is inside one specifier."""
     if requirement.kind == "conflicts":
         return ABSENT
     mask = 0
@@ -44,6 +44,7 @@ class Domain:
     def __init__(self, name: str, candidates: Iterable[Candidate]) -> None:
         self.name = name
         self.candidates: tuple[Candidate, ...] = (Candidate(name, None), *candidates)
+        # One bit each, and absence is bit 0.
         self.all = (1 << len(self.candidates)) - 1
         self._masks: dict[str, int] = {}
         self._places: dict[Candidate, int] = {}
@@ -80,6 +81,7 @@ class Domain:
         mask = self._masks.get(specifier)
         if mask is None:
             mask = 0
+            # Only specifiers with a label tell builds of a version apart.
             versions = self._full_versions() if "+" in specifier else self.versions
             for version, positions in versions.items():
                 if accepts(specifier, version):
@@ -95,11 +97,12 @@ class Domain:
 
 
 class Table:
-    """What one fact, or the metadata, of ``owner`` asks of ``other``, candidate by candidate.
+    """The requirements of ``owner`` on ``other``, by one fact or by metadata, candidate by
+    candidate.
 
     ``groups`` are pairs (candidates of owner, candidates of other that they accept); ``covered`` is
-    every candidate of owner that asks anything. ``element`` is the fact or option that asks, None
-    for metadata, which cannot be left out.
+    every candidate of owner with a requirement. ``element`` is the fact or option, None for
+    metadata, which cannot be left out.
     """
 
     __slots__ = ("covered", "element", "groups", "other", "owner")
@@ -207,12 +210,14 @@ def _apply(table: Table, alive: Alive) -> list[Strike]:
     strikes = []
     unsupported = 0
     for group, accepted in table.groups:
+        # A candidate none of whose accepted partners is left can be in no solution.
         if not accepted & others:
             unsupported |= group
     if owners & unsupported:
         kept = owners & ~unsupported
         strikes.append(Strike(table.owner, table, owners, kept))
         alive[table.owner] = owners = kept
+    # Only if every owner left requires something: absence, for one, allows anything of the other.
     if owners and not owners & ~table.covered:
         useful = 0
         for group, accepted in table.groups:

@@ -1,7 +1,7 @@
 """The first driver: resolvelib, over the choices of :mod:`~cudalock.resolution.choices`.
 
-It settles what has few dead ends, as nearly everything that the matrix holds does. An identifier
-is a project's name, with its extras in brackets where they are required, or a virtual component.
+It resolves what has few dead ends, as nearly everything in the matrix has. An identifier is a
+project's name, with its extras in brackets where they are required, or a virtual component.
 """
 
 from __future__ import annotations
@@ -130,6 +130,7 @@ class DeadEndCounter(BaseReporter[Requirement, Candidate, str]):
         self._left = RESOLVELIB_DEAD_ENDS
 
     def rejecting_candidate(self, criterion: Any, candidate: Candidate) -> None:
+        # resolvelib has no bound on dead ends, so its reporter raises.
         self._left -= 1
         if self._left < 0:
             raise ResolutionTooDeep(RESOLVELIB_DEAD_ENDS)

@@ -83,10 +83,12 @@ class Search:
 
     def best(self) -> Solution | None:
         """Return the best solution, or None if there is none or none was found: see `gave_up`."""
+        # Without warnings first: almost every goal has such a solution.
         strict = self._without(NOTHING)
         if strict is not None:
             return strict
         soft = self.problem.soft_elements
+        # A goal that is impossible even without soft facts needs no search for those to drop.
         if not soft or not self.is_possible():
             return None
         return self._drop_fewest(soft & self.elements)
@@ -224,6 +226,7 @@ class Search:
             yield "", alive
             return
         domain = self.network.domains[name]
+        # Absence possible: something in the goal has releases that need no framework.
         if alive[name] & ABSENT:
             allowed = ~ABSENT
             if self._does_without_framework(alive, off):
@@ -269,6 +272,7 @@ class Search:
         """Return points 3 to 6 of the best: as few doubtful wheels as possible, then the best build
         of the framework and the best components."""
         doubtful = [name for name, mask in alive.items() if mask & self._doubtful[name]]
+        # By number of unconfirmed wheels: one more is worse than any version.
         for doubts in range(len(doubtful) + 1):
             solutions = []
             for allowed in combinations(doubtful, doubts):

@@ -40,8 +40,8 @@ class _Walk:
         return project is not None and project.window is not None
 
     def has_none(self, requirement: Requirement, hops: int) -> bool:
-        """Return whether no release that a requirement allows can be pinned, as far as so many
-        steps tell."""
+        """Return whether no release that a requirement allows can be pinned, as far as that many
+        steps show."""
         key = (requirement.name, requirement.specifiers, requirement.extras, hops)
         if key not in self._impossible:
             self._impossible[key] = self._look(requirement, hops)

@@ -1,7 +1,7 @@
 """What a solution of part of a query shows about other parts of it.
 
-To narrow a conflict down, a query is asked some thirty times with ever other elements left out. Of
-each solution it is seen here which elements it goes against: every query without those has that
+To narrow a conflict down, a query is solved some thirty times with ever other elements left out.
+For each solution it is computed which elements it violates: every query without those has that
 solution, and need not be searched.
 """
 

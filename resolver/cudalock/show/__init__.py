@@ -4,11 +4,11 @@
     matrix ─> rules ─> Rules
     matrix ─> show  ─> a page
 
-`definitions` reads which rows and columns a table has (`matrix/tables.toml`), `cells` says what a
-column shows of a release, `vendor` makes rows of the vendor's tables, `wheels` reads tags,
-`covering` asks which facts apply. `making` fills a table, `pages` has the pages, `export` writes
-all of it for other programs. Each value has `text()` for people and `document()` for programs, and
-they say the same.
+`definitions` reads which rows and columns a table has (`matrix/tables.toml`), `cells` computes what
+a column shows of a release, `vendor` makes rows of NVIDIA's tables, `wheels` reads tags, `covering`
+finds the facts that apply. `making` fills a table, `pages` has the pages, `export` writes
+everything for other programs. Each value has `text()` for people and `document()` for programs,
+with the same content.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class Row:
         refusing = [
             fact
             for fact in facts_of(self.matrix, release.project, release.version, platform)
+            # A soft fact only warns, and one for `check` or `doctor` rules no build out.
             if fact.refuses and fact.is_hard and fact.scope == "solve"
         ]
         return [
@@ -72,7 +73,7 @@ def minor(version: str) -> str:
 
 
 def unique(texts: Iterable[str]) -> tuple[str, ...] | None:
-    """Each value once, in natural order; None where there is none."""
+    """Return each value once, in natural order; None if there is none."""
     return tuple(sorted(set(texts), key=natural)) or None
 
 
@@ -120,6 +121,8 @@ def _builds(row: Row, options: Mapping[str, Any]) -> Cell:
 def _place(build: Build) -> str:
     cuda = [minor(cuda_version) for cuda_version in build.row(CUDA.name) if cuda_version != NONE]
     if build.index == PACKAGE_INDEX and cuda:
+        # An index of PyTorch's has its CUDA release in its name; the default index has builds of
+        # any.
         return f"{PACKAGE_INDEX} ({', '.join(cuda)})"
     return build.builder or build.index or ""
 
@@ -139,10 +142,13 @@ def _requires(row: Row, options: Mapping[str, Any]) -> Cell:
 def requirements_of(
     matrix: Matrix, build: Build, platform: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Name and specifier of each requirement that holds on a platform for a Python with a wheel.
+    """Yield name and specifier of each requirement that holds on a platform for a Python with a
+    wheel.
 
-    An exact one is its version alone. The parts of a CUDA toolkit stand as the packages they are.
+    An exact one is only its version. The parts of a CUDA toolkit appear as the packages that they
+    are.
     """
+    # `3.9+` stands for abi3 wheels; the marker is evaluated for the oldest Python they run on.
     pythons = [python.rstrip("+") for python in pythons_on([build], platform) if python != ANY]
     for text in build.requires:
         try:
@@ -150,9 +156,11 @@ def requirements_of(
         except InvalidRequirement:
             continue
         marker = str(requirement.marker) if requirement.marker else None
+        # A wheel for any Python has none of its own to evaluate markers with.
         if not any(marker_holds(marker, platform, python) for python in pythons or [ANY_PYTHON]):
             continue
         yield canonical(requirement.name), exact(str(requirement.specifier)) or "any"
+        # Since 2.13 torch requires `cuda-toolkit[cublas,...]` where it pinned each library before.
         yield from _toolkit_parts(matrix, requirement, platform)
 
 
@@ -173,6 +181,7 @@ def _toolkit_parts(
 def exact(specifier: str) -> str:
     """`==3.1.0` as `3.1.0`; any other specifier as it is."""
     plain = specifier.removeprefix("==")
+    # `==3.1.*` and `==3.1,!=3.1.2` are ranges, which a version alone would not show.
     return specifier if "," in plain or "*" in plain else plain
 
 

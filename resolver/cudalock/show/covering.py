@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
 
 ANY_PYTHON: Final = LIKELY_PYTHONS[0]
-"""For markers that ask for a platform alone."""
+"""The Python for markers that are about platforms only."""
 
 
 def marker_holds(marker: str | None, platform: str | None, python: str | None = None) -> bool:
@@ -30,6 +30,7 @@ def marker_holds(marker: str | None, platform: str | None, python: str | None = 
 
 @cache
 def _environment(platform: str, python: str) -> Mapping[str, str]:
+    # `3.13t`: the free-threaded build is a tag, and to markers the same Python.
     return Target(
         python.rstrip("t"), platform, free_threaded=python.endswith("t")
     ).marker_environment()
@@ -55,12 +56,12 @@ def facts_of(matrix: Matrix, component: str, version: str, platform: str | None)
 
 
 def demands_of(fact: Fact) -> tuple[Demand, ...]:
-    """Everything a fact asks for, of other components and of the machine."""
+    """Return everything a fact requires or forbids, of other components and of the machine."""
     return fact.beside + fact.of_machine
 
 
 def demand_texts(fact: Fact) -> Iterator[tuple[str, str]]:
-    """Verb and clause of each thing a fact asks for, as the TOML file has them."""
+    """Yield verb and clause of each demand of a fact, as the TOML file has them."""
     for demand in demands_of(fact):
         template = demand.template
         shown = [f"{template.name}{_spaced(pattern)}" for pattern in template.patterns]
@@ -73,12 +74,13 @@ def _spaced(pattern: str) -> str:
 
 
 def shuts_out(fact: Fact, component: str, version: str) -> bool:
-    """Whether a fact, whatever the build, does not go with a version of another component."""
+    """Whether a fact, whatever the build, is incompatible with a version of another component."""
     return any(
         not any(accepts(pattern, version) for pattern in demand.template.patterns)
         for demand in demands_of(fact)
         if demand.template.name == component
         and demand.verb != "conflicts"
+        # With a label it depends on the build, of which this knows none.
         and not demand.template.label_names
     )
 
@@ -86,7 +88,7 @@ def shuts_out(fact: Fact, component: str, version: str) -> bool:
 def has_code_for(archs: tuple[str, ...], capability: str) -> bool:
     """Whether one of these architectures is machine code for a compute capability.
 
-    `8.0+PTX` counts for 8.x alone: its PTX is compiled on a newer GPU, the CUDA libraries beside
+    `8.0+PTX` counts for 8.x only: its PTX is compiled on a newer GPU, but the CUDA libraries beside
     it are not.
     """
     ranges = [gpu_range(arch.removesuffix("+PTX")) for arch in archs]

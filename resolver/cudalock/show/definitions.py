@@ -43,7 +43,7 @@ class Definition:
     title: str
     columns: tuple[Column, ...]
     options: tuple[Mapping[str, Any], ...]
-    """for each column, what else its entry says"""
+    """the other keys of each column"""
     of: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     platform: str | None = None
@@ -55,7 +55,7 @@ class Definition:
 
 
 def read_definitions(matrix: Matrix) -> dict[str, Definition]:
-    """Every table by its name, in the order of the file; none where there is no such file.
+    """Return every table by its name, in the order of the file; empty if there is no such file.
 
     Raises MatrixError naming the key that is wrong.
     """
@@ -76,11 +76,12 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
 
 
 def find_definition(matrix: Matrix, name: str) -> Definition:
-    """The table of that name, however it is spelt.
+    """Return the table of that name, however it is spelled.
 
-    Raises UsageError, naming the nearest, where there is none.
+    Raises UsageError, naming the nearest, if there is none.
     """
     definitions = read_definitions(matrix)
+    # `matrix table torch_cuda` and `matrix table "torch cuda"` mean torch-cuda.
     plain = name.lower().replace("_", "-").replace(" ", "-")
     if plain in definitions:
         return definitions[plain]

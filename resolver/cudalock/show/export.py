@@ -24,7 +24,8 @@ VENDOR_TABLES: Final = ("cudnn", "drivers", "gpus", "toolkits")
 
 
 def export_json(matrix: Matrix) -> str:
-    """Facts, releases and the vendor's tables as one JSON document, in the order of the matrix."""
+    """Return facts, releases and NVIDIA's tables as one JSON document, in the order of the
+    matrix."""
     document = {
         "schema": SCHEMA,
         "matrix": matrix.version,
@@ -45,6 +46,7 @@ def _index(index: Index) -> dict[str, Any]:
 def export_csv(matrix: Matrix) -> str:
     """One row a wheel: COLUMNS, then a column for each label, `label.cuda`."""
     rows = list(_rows(matrix))
+    # Labels differ from project to project, so the columns follow from the rows.
     labels = sorted({key for row in rows for key in row} - set(COLUMNS))
     text = io.StringIO()
     writer = csv.DictWriter(text, (*COLUMNS, *labels), restval="", lineterminator="\n")

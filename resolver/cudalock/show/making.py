@@ -101,6 +101,8 @@ def _groups(builds: list[Build], by: tuple[str, ...]) -> list[list[Build]]:
         return [builds] if builds else []
     groups: dict[tuple[str, ...], list[Build]] = {}
     for build in builds:
+        # By minor release: patch releases of CUDA are compatible, and made lines that differ in
+        # nothing.
         key = tuple(", ".join(map(minor, build.row(name))) for name in by)
         groups.setdefault(key, []).append(build)
     return [groups[key] for key in sorted(groups, key=lambda key: [natural(part) for part in key])]
@@ -111,6 +113,7 @@ def _chosen(
 ) -> list[tuple[Cell, ...]]:
     try:
         chosen = [row for row in rows if _fits(str(row[0]), version)]
+    # packaging's errors for versions and specifiers are ValueErrors.
     except ValueError:
         raise BadSpecifier(
             f"`{version}` is neither a version nor a range", hints=['2.5, or ">=2.4,<2.6"']
@@ -127,6 +130,7 @@ def _chosen(
 def _fits(label: str, version: str) -> bool:
     if any(sign in version for sign in OPERATORS):
         return accepts(version, label)
+    # `2.5` shows all of 2.5, since people who look up a table seldom know the patch release.
     return label == version or label.startswith(f"{version}.")
 
 

@@ -274,11 +274,13 @@ def show(matrix: Matrix, name: str, version: str | None = None) -> Page:
     page_title = f"{name} {version}" if version else name
     try:
         component = find_name(matrix, name)
+    # After the components: `show "RTX 5090"`, where a GPU is no component.
     except UnknownName:
         gpu = matrix.gpus.find(page_title)
         if gpu is not None:
             return _gpu_page(matrix, page_title, gpu)
         near = nearest(page_title, matrix.gpus.names)
+        # A typo of a component is likelier, unless there is a number as in every GPU's name.
         if not near or not any(letter.isdigit() for letter in page_title):
             raise
         hints = [f'cudalock matrix show "{suggestion}"' for suggestion in near]
@@ -304,6 +306,7 @@ def _version_page(
 ) -> VersionPage:
     requested = _parsed(version)
     public = requested.public
+    # By PEP 440 equality: `2.5` is 2.5.0, and the matrix writes one of them.
     match = next(
         (
             known_version
@@ -337,6 +340,7 @@ def _virtual_page(matrix: Matrix, component: Component, version: str) -> Virtual
             except UnknownVersion:
                 continue
     covering = tuple(facts_of(matrix, component.name, version, None))
+    # `550` is a series of drivers: a fact excludes it only if it excludes the newest of them.
     full_version = newest_driver(version) if component.name == "driver" else version
     refusing = _refusing(matrix, component.name, full_version)
     return VirtualPage(matrix, component, version, covering, refusing, tuple(tables))
@@ -369,6 +373,7 @@ def _gpu_builds(matrix: Matrix, capability: str) -> Table:
     project = matrix.project(matrix.framework) if matrix.framework else None
     rows = []
     for release in reversed(list(project or ())):
+        # `8.0+PTX` is no machine code for a newer GPU, see has_code_for.
         fitting = [b for b in release.builds if has_code_for(b.row("archs"), capability)]
         cells = [
             unique(
@@ -407,6 +412,7 @@ def _parsed(version: str) -> Version:
 
 def _plain(local: str | None) -> str | None:
     """A local label as Version spells it: lower case, dots for dashes."""
+    # A builder writes `cu12torch2.5cxx11abiFALSE`, which is in lower case to PEP 440.
     return parse_version(f"0+{local}").local if local else None
 
 
@@ -480,6 +486,7 @@ def _places(release: Release) -> Iterator[str]:
     for place in sorted(places, key=natural):
         builds = places[place]
         known = [word for word in KNOWN if any(build.known == word for build in builds)]
+        # The usual case, METADATA, is not worth a word in each line.
         how = "" if known == [KNOWN[0]] else f" ({', '.join(known)})"
         yield f"{place} {sum(len(build.rows) for build in builds)}{how}"
 

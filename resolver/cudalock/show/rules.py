@@ -22,7 +22,7 @@ SCHEMA: Final = "cudalock.rules/1"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Facts by component and id. `about` is the component they were asked for."""
+    """Facts by component and id. `about` is the component that was requested."""
 
     matrix: str
     components: dict[str, Component]
@@ -153,11 +153,12 @@ def find_name(matrix: Matrix, word: str) -> str:
 
 
 def known_words(matrix: Matrix) -> dict[str, str]:
-    """Every word for a component or project; a name comes before an alias of another."""
+    """Return every word for a component or project; a name wins over an alias of another."""
     words: dict[str, str] = {}
     for name, component in matrix.components.items():
         for word in (*component.imports, *component.aliases):
             words[canonical(word.replace(" ", "-"))] = name
+    # Last, so that names overwrite aliases.
     words.update((name, name) for name in (*matrix.projects, *matrix.components))
     return words
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Cell = str | tuple[str, ...] | None
-"""One value, several, or nothing known."""
+"""A value, several, or None where nothing is known."""
 
 GAP: Final = "  "
+# Narrower columns break package names and versions apart.
 NARROWEST: Final = 20
 SCHEMA: Final = "cudalock.table/1"
 
@@ -62,7 +63,7 @@ class Table:
         return "\n".join(map(plain_line, lines)) + "\n"
 
     def lines(self, width: int | None = None) -> list[str]:
-        """The columns alone, without title and notes."""
+        """Return only the columns, without title and notes."""
         grid = [[column.title for column in self.columns], *self._words(empty="-")]
         sizes = _sizes(grid, width)
         lines: list[str] = []
@@ -79,6 +80,7 @@ class Table:
         """A pipe table, with its title above and its notes below."""
         grid = [[column.title for column in self.columns], ["---"] * len(self.columns)]
         grid += self._words(empty="")
+        # A bar would begin another cell of the Markdown table.
         rows = [
             f"| {' | '.join(word.replace('|', chr(92) + '|') for word in row)} |" for row in grid
         ]
@@ -130,6 +132,7 @@ def plain_line(line: str) -> str:
 
 def json_text(document: dict[str, Any]) -> str:
     """The same bytes for the same document, in ASCII."""
+    # Sorted, so that two documents can be compared line by line.
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The vendor's tables as rows: what a CUDA release is as pip packages, cuDNN, drivers, GPUs."""
+"""NVIDIA's tables as rows: the packages of a CUDA release, cuDNN, drivers, GPUs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def _toolkits(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
 
 
 def part_of(project: str, extras: Mapping[str, list[str]]) -> str | None:
-    """The extra of the toolkit that stands for a package: the one with the fewest others."""
+    """Return the extra of the toolkit for a package: the one with the fewest others."""
     parts = [part for part, projects in extras.items() if project in projects]
+    # A package is in `all` and in those of others that need it: the extra in its name is its own.
     return min(parts, key=lambda part: (part not in project, len(extras[part]), part), default=None)
 
 
@@ -97,7 +98,7 @@ def _framework_archs(matrix: Matrix) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _span(versions: list[str]) -> str | None:
-    """The first and the last of versions that stand in order."""
+    """Return the first and the last of ordered versions."""
     if not versions:
         return None
     return versions[0] if versions[0] == versions[-1] else f"{versions[0]} to {versions[-1]}"

@@ -1,4 +1,4 @@
-"""What wheel tags say: for which platforms and Pythons a build has wheels."""
+"""The platforms and Pythons for which a build has wheels, from wheel tags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PYTHON = re.compile(r"3\.([0-9]{1,3})(t?)")
 
 
 def tags_on(builds: Iterable[Build], platform: str | None) -> Iterator[str]:
-    """The tags of every wheel of the builds that installs on a platform, or anywhere."""
+    """Yield the tags of each wheel of the builds that installs on a platform, or anywhere."""
     for build in builds:
         for tags in build.tags:
             if platform is None or platform in of_wheel_tags(tags):
@@ -36,6 +36,7 @@ def pythons_on(builds: Iterable[Build], platform: str | None) -> list[str]:
 
 def _python_order(python: str) -> tuple[bool, int, str]:
     match = _PYTHON.match(python)
+    # Pythons that are no `3.N`, such as any, come last.
     return (match is None, int(match[1]) if match else 0, python)
 
 
@@ -43,6 +44,7 @@ def python_ranges(pythons: Iterable[str]) -> list[str]:
     """`3.9`, `3.10`, `3.11` as `3.9-3.11`, a free-threaded run after the others."""
     plain = [match for match in map(_PYTHON.fullmatch, pythons) if match]
     ranges: list[str] = []
+    # PEP 703's builds have tags of their own, and gaps of their own.
     for suffix in ("", "t"):
         minors = sorted(int(match[1]) for match in plain if match[2] == suffix)
         ranges += [_range(run, suffix) for run in _runs(minors)]

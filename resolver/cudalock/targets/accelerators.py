@@ -10,10 +10,10 @@ import re
 from typing import Final, NamedTuple
 
 CPU: Final = "cpu"
-"""What a goal says for builds without any accelerator."""
+"""The word of a goal for builds without any accelerator."""
 
 AUTO: Final = "auto"
-"""What a goal says for the accelerator that the target can have, which is the default."""
+"""The word of a goal for the accelerator that the target can have, which is the default."""
 
 
 class Library(NamedTuple):
@@ -39,7 +39,7 @@ class Accelerator(NamedTuple):
     """a regular expression for a version as people and local versions write it, in lower case; the
     first group is the number, with or without its dots"""
     phrase_word: str
-    """a regular expression for the same as a word of a goal, where a bare number is none"""
+    """a regular expression for the same as a word of a goal, where a bare number is not enough"""
     vendor: str
     """the maker, for people"""
     vendor_prefix: str

@@ -104,7 +104,7 @@ class Platform(NamedTuple):
     accelerators: tuple[str, ...] = ()
     """names of the accelerators that builds are made for there"""
     likelihood: int | None = None
-    """1 for the platform to try first where nobody says which; None: only where it is named"""
+    """1 for the platform to try first if none is named; None: only where it is named"""
     traces: str = ""
     """a regular expression for what only its programs print, in lower case"""
     mentions: str = ""
@@ -236,11 +236,11 @@ LIKELY: Final = tuple(
         (row.name for row in _ROWS if row.likelihood), key=lambda n: PLATFORMS[n].likelihood or 0
     )
 )
-"""The names of the platforms to try where nobody says which, the most common first."""
+"""The names of the platforms to try if none is named, the most common first."""
 
 LIKELY_WITH_GPU: Final = tuple(name for name in LIKELY if PLATFORMS[name].accelerators)[:2]
-"""Where a GPU or a driver is likely when nobody says which platform. Not Linux on aarch64, though
-CUDA is made for it: those who have such a server say so."""
+"""The platforms on which a GPU or a driver is likely if none is named. Not Linux on aarch64, though
+CUDA is built for it: users of such servers name it."""
 
 SPELLINGS: Final = {
     **{name: name for name in PLATFORMS},

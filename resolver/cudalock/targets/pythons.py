@@ -18,7 +18,7 @@ PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 """The CPython minors that the matrix knows, oldest first. The only list of them."""
 
 LIKELY_PYTHONS: Final = ("3.11", "3.12", "3.10", "3.13", "3.9", "3.14", "3.8")
-"""In the order to try them where nobody says which: the one with most wheels first."""
+"""In the order to try them if none is named: the one with most wheels first."""
 
 OLDEST_MINOR: Final = int(PYTHONS[0].split(".")[1])
 

@@ -191,10 +191,8 @@ class Target:
 
 
 def platforms_of_markers(markers: Iterable[str]) -> list[Platform]:
-    """Return the platforms on which one of the PEP 508 markers holds, with the likeliest Python.
-
-    A text that is no marker is passed over.
-    """
+    """Return the platforms on which one of the PEP 508 markers holds, with the likeliest Python. An
+    invalid marker is ignored."""
     from packaging.markers import InvalidMarker
 
     from cudalock.versions import holds

@@ -1,6 +1,6 @@
 """`matrix update --digests`: the sha256 of wheels that have none published, from their bytes.
 
-A row says that its digest was computed, and when. One that comes out otherwise later, or that its
+A row has the day on which its digest was computed. A digest that differs later, or that the
 publisher lists otherwise, is an alarm: the row keeps the first, and the command fails.
 """
 
@@ -36,7 +36,7 @@ UNRANKED: Final = 1 << 16
 
 
 class Subject(NamedTuple):
-    """A wheel to compute the digest of: its row, and where its file is."""
+    """A wheel to compute the digest of: its row, and the URL of its file."""
 
     project: str
     version: str
@@ -54,11 +54,11 @@ def compute_digests(
     today: str,
     progress: Progress = lambda source, done, total: None,
 ) -> Report:
-    """Stream so many wheels and record their sha256 with the day.
+    """Download so many wheels and record their sha256 with the day.
 
-    First those that have no digest, by the order of `names` or else of rank, the newest release
-    first; then, where too few lack one, those computed longest ago, to see whether they still are
-    what they were. Raises UnknownName for a project that is not held, OutputError.
+    First those without a digest, by the order of `names` or else of rank, the newest release first;
+    then, if too few lack one, those computed longest ago, to see whether they are still the same.
+    Raises UnknownName for a project that is not in the matrix, OutputError.
     """
     project_names = [canonical(name) for name in names] or _by_rank(matrix)
     files: dict[str, IndexFile] = {}
@@ -98,7 +98,7 @@ def compute_digests(
 
 
 class _Computed(NamedTuple):
-    """What came of some wheels: what changed, each digest in a sentence, and what failed."""
+    """The results for some wheels: changes, a sentence for each digest, and failures."""
 
     changes: list[Change]
     told: list[str]
@@ -108,8 +108,9 @@ class _Computed(NamedTuple):
 def _compute_all(
     web: Web, subjects: Sequence[Subject], stage: Path, today: str, progress: Progress
 ) -> _Computed:
-    """Each wheel brought in turn, and taken away again."""
+    """Download each wheel in turn, and remove it again."""
     computed = _Computed([], [], [])
+    # Wheels of torch have gigabytes: one at a time, on the disk that the result goes to.
     scratch = Path(tempfile.mkdtemp(dir=stage))
     for number, subject in enumerate(subjects, 1):
         try:
@@ -125,25 +126,27 @@ def _compute_all(
 
 
 def _compute(web: Web, subject: Subject, target: Path, today: str) -> Change | None:
-    """Set the digest of a row, and say what that changed; None where it is as it was today."""
+    """Set the digest of a row, and return what that changed; None if it was computed today."""
     try:
         digest = download(web, subject.url, target)
     finally:
         target.unlink(missing_ok=True)
     row = subject.row
     change = Change(subject.project, subject.version)
+    # The row keeps the first digest: a file that changed under its name may be an attack.
     if row[1] is not None and row[1] != digest:
         return change._replace(rehashed=(f"{subject.file} (sha256 {digest} now)",))
     if row[1] is not None and row[2][COMPUTED] == today:
         return None
     columns = {**(row[2] if len(row) > 2 else {}), COMPUTED: today}
+    # The size is recorded only as long as no digest tells one file from another.
     columns.pop("size", None)
     row[:] = [row[0], digest, columns]
     return change._replace(changed=(subject.file,))
 
 
 def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
-    """Wheels without a digest, then those whose digest was computed, the longest ago first."""
+    """Return wheels without a digest, then those computed longest ago."""
     without, computed = [], []
     for name, file in files.items():
         for version in sorted(file.releases, key=Version, reverse=True):
@@ -157,7 +160,7 @@ def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
 def _of_release(
     matrix: Matrix, name: str, version: str, table: dict[str, Any]
 ) -> Iterator[Subject]:
-    """Those known best come first: a derived one may not exist."""
+    """Yield wheels that are known to exist first: a derived one may not."""
     project = matrix.project(name)
     builds = project.release(version).builds if project else ()
     rows = [row["wheels"] for row in table.get("builds", ())] or [table.get("wheels", [])]

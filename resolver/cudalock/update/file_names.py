@@ -1,4 +1,5 @@
-"""How the file names of builders read: patterns of matrix.toml, which a new builder may add to."""
+"""How to read the file names of builders: patterns of matrix.toml, which a new builder may
+extend."""
 
 from __future__ import annotations
 
@@ -28,10 +29,11 @@ class Pattern(NamedTuple):
     follows: tuple[str, ...]
 
     def read(self, local: str, tags: str) -> dict[str, str] | None:
-        """The labels that a local version says; None where the pattern does not fit it."""
+        """Return the labels that a local version states; None if the pattern does not match it."""
         match = self.local.fullmatch(local)
         if match is None:
             return None
+        # `torch__major` and `torch__minor` are parts of one label, in the order of their names.
         parts: dict[str, list[str]] = {}
         for group, text in sorted(match.groupdict().items()):
             label = group.partition(_PART)[0]
@@ -46,7 +48,7 @@ class Pattern(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a file name says, and which labels the framework's builds say in its stead."""
+    """The labels in a file name, and those that follow from the framework's builds."""
 
     labels: Mapping[str, str]
     follows: tuple[str, ...]
@@ -64,7 +66,7 @@ class Patterns:
         self._followed = cache(self._follow)
 
     def read(self, local: str | None, tags: str) -> Reading | None:
-        """What a wheel was made with, by its local version; None where no pattern fits."""
+        """Return the labels of a wheel by its local version; None if no pattern matches."""
         for pattern in self._patterns:
             labels = pattern.read(local or "", tags)
             if labels is not None:
@@ -77,8 +79,8 @@ class Patterns:
         return None
 
     def _follow(self, said: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> dict[str, str]:
-        """The values that the framework's builds agree on: those of that version and CUDA release,
-        or of every CUDA release where it has none for that one."""
+        """Return the values on which the framework's builds agree: those of that version and CUDA
+        release, or of every CUDA release if there is none for that one."""
         labels, framework = dict(said), self._matrix.framework
         project = self._matrix.project(framework) if framework else None
         if not names or framework is None or project is None or framework not in labels:
@@ -96,6 +98,7 @@ class Patterns:
         labels_by_name = {
             name: {build.row(name) for build in builds if build.row(name)} for name in names
         }
+        # A label on which builds disagree stays absent: a guess would be taken for a fact.
         return {
             name: next(iter(said))[0] for name, said in labels_by_name.items() if len(said) == 1
         }

@@ -1,4 +1,4 @@
-"""The files of the generated half: read as tables, a release a line, put in place whole."""
+"""The files of the generated half: read as tables, a release a line, and put in place whole."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class IndexFile(NamedTuple):
     releases: dict[str, Any]
 
     def text(self) -> str:
-        """The file's bytes, as text: the same for the same rows."""
+        """Return the file's text: the same for the same rows."""
+        # A release a line, so that a diff of two matrices shows which releases changed.
         lines = ",\n".join(
             f'"{version}": {json.dumps(table, separators=(",", ":"))}'
             for version, table in self.releases.items()
@@ -50,7 +51,8 @@ class IndexFile(NamedTuple):
 
 
 def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
-    """What is held of a project; None where it is not. Raises MatrixError for a damaged file."""
+    """Return the rows of a project; None if there is none. Raises MatrixError for a damaged
+    file."""
     project_rows = matrix.project(project)
     if project_rows is None:
         return None
@@ -59,7 +61,7 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
 
 
 def copy_matrix(matrix: Matrix, folder: Path) -> None:
-    """All files of a matrix, its refreshed ones in their places."""
+    """Copy all files of a matrix, those of the user's update in their places."""
     folder.mkdir(parents=True)
     for source in sorted(matrix.directory.iterdir()):
         if source.name in GENERATED or source.name.startswith("."):
@@ -88,13 +90,15 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Line ends are part of the checksums, which have to be the same on Windows.
         path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def with_version(folder: Path, version: str) -> None:
-    """Give a whole matrix its version, and compile it anew."""
+    """Write the version into a whole matrix, and compile it again."""
     header = folder / HEADER
     lines = header.read_text(encoding="utf-8").split("\n")
+    # Only this line: the header is written by people, with comments.
     lines = [f'version = "{version}"' if line.startswith("version =") else line for line in lines]
     header.write_text("\n".join(lines), encoding="utf-8", newline="\n")
     (folder / COMPILED).write_text(compile_tables(folder), encoding="utf-8", newline="\n")
@@ -117,10 +121,11 @@ def _remove_abandoned(stage: Path) -> None:
 
 @contextmanager
 def stage_beside(output: Path | None) -> Iterator[Path]:
-    """A scratch folder on the disk that the result goes to; gone afterwards.
+    """Make a scratch folder on the disk that the result goes to, and remove it afterwards.
 
-    Raises OutputError, also for what the disk says while it is in use.
+    Raises OutputError, also for errors of the disk while it is in use.
     """
+    # Renaming a folder works within one disk only, and the temporary folder may be on another.
     place = output.absolute().parent if output is not None else data_folder() / USER_FOLDER
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -137,10 +142,10 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
 
 
 def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> str:
-    """Give a staged matrix its version and put it in place; returns where it is.
+    """Write the version into a staged matrix and put it in place; return where it is.
 
-    Raises OutputError, also where another update has been put there since `matrix` was read: what
-    that one brought would be lost.
+    Raises OutputError, also if another update was put there since `matrix` was read: its rows would
+    be lost.
     """
     if output is None or output.exists():
         now = Matrix.load(output, warn=lambda damage: None)
@@ -157,10 +162,10 @@ def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> s
 
 
 def put_in_place(stage: Path, target: Path) -> None:
-    """Make `target` what `stage` is. A new folder appears whole, by one renaming.
+    """Make `target` the same as `stage`. A new folder appears whole, by one renaming.
 
-    In one that is there, a checkout say, each file that differs is replaced whole, the generated
-    ones before the header that gives them their version. Nothing else there is touched. Raises
+    In a folder that exists, a checkout say, each file that differs is replaced whole, the generated
+    ones before the header that has their version. Nothing else there is touched. Raises
     OutputError.
     """
     try:
@@ -181,6 +186,7 @@ def put_in_place(stage: Path, target: Path) -> None:
 def _replace(source: Path, target: Path) -> None:
     content = source.read_bytes()
     with suppress(OSError):
+        # Git on Windows checks files out with CRLF.
         if target.read_bytes().replace(b"\r\n", b"\n") == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,11 +194,11 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
-    """Lay the generated half of a staged matrix over the embedded one, for this user.
+    """Install the generated half of a staged matrix over the embedded one, for this user.
 
-    Only what differs from the embedded files is kept. The folder is made beside its place, and the
-    last thing written is its name, in one renaming; whatever is interrupted before leaves the old
-    one in use. Raises OutputError.
+    Only files that differ from the embedded ones are kept. The folder is made beside its place, and
+    its name is written last, by one renaming: an interruption before leaves the old one in use.
+    Raises OutputError.
     """
     root = data / USER_FOLDER
     new_folder, folder = stage.parent / "refreshed", root / version
@@ -223,15 +229,16 @@ def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -
 
 
 def drop_user_matrix(data: Path) -> None:
-    """Take what a user refreshed out of use: it is damaged, or older than the embedded matrix."""
+    """Remove a user's update: it is damaged, or older than the embedded matrix."""
     root = data / USER_FOLDER
     with suppress(OSError):
+        # The name first: without it the folders are not in use.
         (root / CURRENT).unlink(missing_ok=True)
         _clean(root)
 
 
 def _clean(root: Path, keep: str | None = None) -> None:
-    """Remove other versions; a hidden folder is another update's, under way."""
+    """Remove other versions; a hidden folder belongs to another update in progress."""
     for other in root.iterdir():
         if other.is_dir() and other.name != keep and not other.name.startswith("."):
             shutil.rmtree(other, ignore_errors=True)

@@ -23,15 +23,15 @@ SOURCE: Final = "files of the GitHub releases"
 
 
 class Published(NamedTuple):
-    """A builder's wheels by project and version; `unread` are files whose names say nothing."""
+    """A builder's wheels by project and version; `unread` are files that no pattern matches."""
 
     wheels: dict[str, dict[str, list[Listed]]]
     unread: list[str]
 
 
 def is_listed(builder: Builder) -> bool:
-    """Whether the builder's files can be listed: those of GitHub releases can, where they still
-    are."""
+    """Whether the builder's files can be listed: those of GitHub releases, as long as they
+    exist."""
     return builder.listed and repository_of(builder.url) is not None
 
 
@@ -42,11 +42,11 @@ def read_builder(
     patterns: Patterns,
     is_held: Callable[[str, str, str | None, str], bool],
 ) -> Published:
-    """Every wheel of these projects among a builder's release files.
+    """Return every wheel of these projects among a builder's release files.
 
-    `is_held` tells, of project, version, tag and file, whether a row has it: then a name that no
-    pattern reads does no harm. Raises NetworkError where the releases cannot be listed, or lie
-    elsewhere by now.
+    `is_held` is whether a row has a wheel, by project, version, tag and file: then a name that no
+    pattern matches does no harm. Raises NetworkError if the releases cannot be listed, or have
+    moved.
     """
     repository = repository_of(builder.url)
     if repository is None:
@@ -58,6 +58,7 @@ def read_builder(
         project = canonical(parts["dist"]) if parts else ""
         if parts is None or project not in projects or not is_kept(parts["tags"]):
             continue
+        # GitHub redirects a renamed repository: its files then have URLs that no row has.
         if unquote(asset.url) != unquote(builder.url.format(tag=asset.tag, file=asset.name)):
             moved = True
             continue
@@ -85,6 +86,7 @@ def _wheel(
         tag=asset.tag,
         sha256=asset.sha256,
         size=asset.size,
+        # The name is written down only if it is not the project's own: `flash_attn` of flash-attn.
         dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
         labels=labels,
         known="listed",
@@ -93,7 +95,7 @@ def _wheel(
 
 
 def held_files(matrix: Matrix, builder: Builder) -> set[tuple[str, str, str | None, str]]:
-    """Project, version, tag and file of each wheel that is held of a builder."""
+    """Return project, version, tag and file of each wheel that the matrix has of a builder."""
     return {
         (release.project, release.version, build.tag, wheel.file(release.version, build.local))
         for name in matrix.projects

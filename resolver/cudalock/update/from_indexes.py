@@ -1,9 +1,9 @@
-"""What a package index lists of a project, as wheels to be merged: the default index and
-PyTorch's, which has one for each CUDA release.
+"""The wheels of a project on a package index: the default index and PyTorch's, which has one for
+each CUDA release.
 
 METADATA is read of two wheels for each platform of a build, those for the oldest and the newest
-Python: where they agree, the others do; else of each. A wheel that is held with the same digest is
-not read again, for it never changes.
+Python: if they agree, all agree; else it is read of each. A wheel that the matrix has with the same
+digest is not read again, since it never changes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ReadMetadata = Callable[["File"], "Metadata | None"]
 
 
 class _Context(NamedTuple):
-    """What reading a release needs to know of its project and place."""
+    """The project, the index and the rules that reading a release needs."""
 
     project: str
     place: Index
@@ -56,7 +56,8 @@ class _Context(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The wheels of one release in one place; `said` is what the default index says of it all."""
+    """The wheels of one release on one index; `said` has what the default index has on the
+    release."""
 
     version: str
     wheels: tuple[Listed, ...]
@@ -73,11 +74,11 @@ def read_index(
     *,
     anew: bool = False,
 ) -> list[Found]:
-    """Every release that an index lists of a project, as far as `is_wanted`.
+    """Return every release that an index lists of a project, as far as `is_wanted`.
 
-    With `anew` METADATA is read even of wheels that are held. Raises NetworkError where the index
-    cannot be asked, or lists no wheel of a project of which wheels there are held: that is no
-    listing to believe.
+    With `anew` METADATA is read even of wheels in the matrix. Raises NetworkError if the index
+    cannot be queried, or lists no wheel of a project of which the matrix has some there: such a
+    listing is not trusted.
     """
     listing = read_listing(web, address, project)
     if listing is None:
@@ -91,6 +92,7 @@ def read_index(
     known = {} if anew else _known(held, index)
 
     def metadata(file: File) -> Metadata | None:
+        # A digest is of these very bytes, whose METADATA the matrix has.
         if file.sha256 in known:
             build = known[file.sha256]
             return Metadata(project, "", build.python, build.requires)
@@ -106,9 +108,9 @@ def read_index(
 
 
 def is_wanted(version: str, held: Project | None) -> bool:
-    """Whether a listed release belongs in the matrix: what is held does, and what is neither a
-    pre-release nor older than all that is held. So there is no gap, and what is not between the
-    oldest and the newest does not exist."""
+    """Whether a listed release belongs in the matrix: those that it has do, and those that are
+    neither a pre-release nor older than all of them. So there is no gap, and a version between the
+    oldest and the newest that the matrix lacks does not exist."""
     if held is None or not held.versions:
         return not parse_version(version).is_prerelease
     parsed = parse_version(version)
@@ -118,7 +120,7 @@ def is_wanted(version: str, held: Project | None) -> bool:
 
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:
-    """The files that lie in the index's own folder: a variant's page lists others' as well."""
+    """Yield the files in the index's own folder: its page lists files of other indexes as well."""
     folder = urlsplit(index.url).path.rstrip("/") if index.url else None
     for file in listing.files:
         path = unquote(urlsplit(file.url).path)
@@ -127,9 +129,9 @@ def _own(listing: Listing, index: Index) -> Iterator[File]:
 
 
 def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
-    """A release, METADATA read for each build and platform: it may differ between them.
+    """Return a release, with METADATA read for each build and platform, which may differ.
 
-    Of the default index `said` is what holds for the release as a whole; its requirements are those
+    For the default index `said` has what is true for the whole release; its requirements are those
     of the wheels for the first platform of the list.
     """
     index, held = context.place, context.held
@@ -139,8 +141,10 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
     for key in sorted(groups, key=_first):
         for file, read in _read(groups[key], context.metadata):
             requires = _without(read.requires, context.extras) if read else None
+            # In the same order everywhere: METADATA of one release lists requirements in several.
             if base is None or (requires is not None and set(requires) == set(base)):
                 base = requires = base if base is not None else requires
+            # The default index states requires-python in its listing; PyTorch's indexes do not.
             python = None if index.id == PACKAGE_INDEX else (read.python if read else None)
             labels_from = read.requires if read else None
             wheels.append(_wheel(context, version, file, requires, python, labels_from))
@@ -159,8 +163,8 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
 def _groups(
     files: Iterable[File], held: Release | None, index: Index
 ) -> dict[tuple[str, tuple[str, str], int], list[File]]:
-    """The wheels whose METADATA is the same by all that is known: those of a platform, and apart
-    from each other those of held builds that differ."""
+    """Return the wheels that have the same METADATA as far as is known: those of a platform, with
+    builds of the matrix that differ apart."""
     builds: dict[tuple[str | None, str], int] = {}
     kinds: dict[tuple[str, ...], int] = {}
     for build in held.builds if held else ():
@@ -178,7 +182,7 @@ def _groups(
 
 
 def _read(files: list[File], metadata: ReadMetadata) -> Iterator[tuple[File, Metadata | None]]:
-    """Each file with its metadata, of which as little as possible is read."""
+    """Yield each file with its metadata, of which as little as possible is read."""
     ordered = sorted(files, key=_python_order)
     ends = {file.name: metadata(file) for file in (ordered[0], ordered[-1])}
     first, last = ends[ordered[0].name], ends[ordered[-1].name]
@@ -192,12 +196,13 @@ def _read(files: list[File], metadata: ReadMetadata) -> Iterator[tuple[File, Met
 
 def _python_order(file: File) -> tuple[int, str]:
     python = (wheel_parts(file.name) or {"tags": "--"})["tags"].split("-")[-3]
+    # By number: as text, cp310 comes before cp39.
     digits = re.sub(r"[^0-9]", "", python)
     return (read_number(digits[1:]) or 0, file.name)
 
 
 def _first(key: tuple[str, tuple[str, str], int]) -> tuple[str, int, tuple[str, str], int]:
-    """The order of builds: the platform that most wheels are for comes first."""
+    """Return a key for the order of builds: the platform that most wheels are for comes first."""
     local, system, known = key
     place = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
     return (local, place, system, known)
@@ -230,6 +235,7 @@ def _wheel(
 
 
 def _without(requires: Iterable[str], extras: frozenset[str] | None) -> tuple[str, ...]:
+    # A new project brings all its extras; of others the matrix has only those that are required.
     return tuple(
         requirement
         for requirement in requires
@@ -238,7 +244,7 @@ def _without(requires: Iterable[str], extras: frozenset[str] | None) -> tuple[st
 
 
 def _known(held: Project | None, index: Index) -> dict[str, Build]:
-    """The builds whose METADATA was read, by the digests of their wheels."""
+    """Return the builds whose METADATA was read, by the digests of their wheels."""
     builds_by_hash: dict[str, Build] = {}
     for release in held or ():
         for build in release.builds:
@@ -248,7 +254,7 @@ def _known(held: Project | None, index: Index) -> dict[str, Build]:
 
 
 def _extras(held: Project | None) -> frozenset[str] | None:
-    """The extras that the matrix keeps of a project; None where it is not held, for all."""
+    """Return the extras that the matrix has of a project; None for a new project, for all."""
     if held is None:
         return None
     requires = (text for release in held for build in release.builds for text in build.requires)

@@ -1,6 +1,6 @@
-"""Labels of a new row where a sourced rule gives them: `[[label]]` in matrix.toml.
+"""Labels of a new row by rules with a source: `[[label]]` in matrix.toml.
 
-What no rule gives stays absent, and a fact that names it does not apply to the row.
+A label that no rule gives stays absent, and a fact that names it does not apply to the row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 _PYTHON: Final = LIKELY_PYTHONS[0]
-"""Markers about Python are read for this one; the rules ask about platforms."""
+"""Markers about Python are evaluated for this one; the rules are about platforms."""
 
 
 class LabelRules:
@@ -49,6 +49,7 @@ class LabelRules:
         listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
         if listed is not None:
             labels[CUDA.name] = listed
+        # METADATA that was not read is unknown, which is not the same as having no pins.
         pins = None if requires is None else pinned(requires, tags)
         for row in self._matrix.labels:
             if _applies(row, project, version, index, tags):
@@ -100,7 +101,7 @@ def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
 
 
 def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
-    """What requirements pin exactly on the platforms of a wheel, local versions left out."""
+    """Return what requirements pin exactly on the platforms of a wheel, without local versions."""
     environments = [
         {**Target(_PYTHON, platform).marker_environment(), "extra": ""}
         for platform in of_wheel_tags(tags)
@@ -108,6 +109,7 @@ def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
     pins: dict[str, str] = {}
     for text in requires:
         requirement = parse_requirement(text)
+        # Either platform of a wheel for two (universal2) is enough.
         if any(_holds(requirement.marker, environment) for environment in environments):
             for specifier in requirement.specifier:
                 if specifier.operator == "==" and not specifier.version.endswith("*"):

@@ -1,13 +1,14 @@
-"""What a source lists, merged into the rows that are held.
+"""Merge what a source lists into the rows of the matrix.
 
 The rule, for one place (an index, or a builder) and one project:
 
-- a listed wheel that is held keeps what a listing cannot know (labels, a warning, whether it was
+- a listed wheel that has a row keeps what a listing cannot know (labels, a warning, whether it was
   renamed), and takes what it can: digest, requirements, Python, and how it is known;
-- a listed wheel that is not held joins the build it belongs to by its name and platform, else it
-  begins one, with the labels its source gives;
-- a held wheel that is no longer listed goes, and is told;
-- rows of other places stay as they are.
+- a listed wheel without a row joins the build it belongs to by its name and platform, else it
+begins
+  one, with the labels that its source gives;
+- a wheel that is no longer listed loses its row, and is reported;
+- rows of other places stay.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ BUILD_ORDER: Final = (
     *("warning", "renamed", "wheels"),
 )
 COMPUTED: Final = "computed"
-"""The key of a wheel's row for the day its digest was computed, where nobody published one."""
+"""The key of a wheel's row for the day its digest was computed, if nobody published one."""
 LISTED: Final = ("uploaded", "python", "yanked", "requires", "sdist")
-"""What a package index says of a release as a whole."""
+"""The keys that a package index has for a release as a whole."""
 
 
 class Place(NamedTuple):
@@ -47,7 +48,7 @@ class Place(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """One wheel as a source lists it. None means: the listing does not say."""
+    """One wheel as a source lists it. None means that the listing does not have it."""
 
     version: str
     tags: str
@@ -64,12 +65,12 @@ class Listed(NamedTuple):
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What tells the wheels of one place and release apart."""
+        """What distinguishes the wheels of one place and release."""
         return (self.tag, self.local, self.tags, self.dist)
 
 
 class Change(NamedTuple):
-    """What became of one release: wheels new, changed (a digest, requirements) and gone."""
+    """What changed of one release: wheels new, changed (a digest, requirements) and gone."""
 
     project: str
     version: str
@@ -78,7 +79,7 @@ class Change(NamedTuple):
     changed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     rehashed: tuple[str, ...] = ()
-    """wheels whose published digest is another than before: the alarm among the changes"""
+    """wheels whose published digest differs from the recorded one: the alarm among the changes"""
 
 
 def merge_release(
@@ -89,9 +90,9 @@ def merge_release(
     wheels: Iterable[Listed],
     said: Mapping[str, Any] | None = None,
 ) -> tuple[Table | None, Change]:
-    """The release with what `place` lists of it, and what changed.
+    """Return the release with what `place` lists of it, and what changed.
 
-    `said` are the keys of LISTED that a package index says of the release, None from a source that
+    `said` has the keys of LISTED that a package index has for the release, None from a source that
     knows builds only. A release without wheels or sdist is None.
     """
     heads = _heads(held or {})
@@ -105,6 +106,7 @@ def merge_release(
         return None, change
     if held is not None and table != held and not (change.added or change.changed or change.gone):
         change = change._replace(changed=("metadata",))
+    # The old object, so that a file without changes keeps its day of retrieval.
     return (held if table == held else table), change
 
 
@@ -119,6 +121,7 @@ def _merge_place(
     groups: dict[str, tuple[Row, list[Any]]] = {}
     added, changed, rehashed = [], [], []
     listed = {wheel.key: wheel for wheel in wheels}
+    # By key: the order of a listing says nothing, and differs between two mirrors.
     for key, wheel in sorted(listed.items(), key=lambda keyed_wheel: str(keyed_wheel[0])):
         if key in old:
             head, row = old[key]
@@ -141,25 +144,27 @@ def _merge_place(
 
 
 def _updated(head: Row, wheel: Listed) -> Row:
-    """What is held of a build, with what a listing knows better."""
+    """Return the row of a build, with what a listing knows better."""
     new = dict(head)
     # Wheels of one release list the same in another order; a diff of that helps nobody.
     if wheel.requires is not None and set(wheel.requires) != set(head.get("requires", ())):
         new["requires"] = list(wheel.requires)
     if wheel.python is not None:
         new["python"] = wheel.python
-    # Somebody looked closer than a name can tell: what a held row leaves out, it leaves out.
+    # Somebody looked closer than a name can tell: a label that a row leaves out stays out.
     if wheel.labels and "labels" not in head:
         new["labels"] = dict(wheel.labels)
+    # A row may only become better known, such as when its METADATA could be read.
     if KNOWN.index(wheel.known) < KNOWN.index(head.get("known", KNOWN[0])):
         new["known"], new["source"] = wheel.known, wheel.source
     return _plain(new)
 
 
 def _head(place: Place, wheel: Listed, here: list[tuple[Row, list[Any]]]) -> Row:
-    """A new wheel's build: the held one of its name and platform, else one of its own."""
+    """Return a new wheel's build: the one of its name and platform, else one of its own."""
     for head, rows in here:
         same_name = (head.get("tag"), head.get("local")) == (wheel.tag, wheel.local)
+        # For another Python of the same platform; another platform's wheel may differ in METADATA.
         if same_name and any(system_of(row[0]) == system_of(wheel.tags) for row in rows):
             return _updated(head, wheel)
     return _plain(
@@ -177,7 +182,7 @@ def _head(place: Place, wheel: Listed, here: list[tuple[Row, list[Any]]]) -> Row
 
 
 def _plain(head: Row) -> Row:
-    """A row without what goes without saying."""
+    """Return a row without its defaults."""
     plain = {key: content for key, content in head.items() if content not in (None, {})}
     if plain.get("known") == KNOWN[0]:
         del plain["known"]
@@ -185,7 +190,7 @@ def _plain(head: Row) -> Row:
 
 
 def system_of(tags: str) -> tuple[str, str]:
-    """The system and processor that wheel tags are for: `("linux", "x86_64")`, `("any", "")`."""
+    """Return the system and processor of wheel tags: `("linux", "x86_64")`, `("any", "")`."""
     system, arch = split_platform_tag(tags.rpartition("-")[2].split(".")[0])
     return (system.removeprefix("many"), arch) if system else (tags, "")
 
@@ -193,11 +198,12 @@ def system_of(tags: str) -> tuple[str, str]:
 def _row(wheel: Listed, held: list[Any] | None) -> list[Any]:
     columns = dict(_more(held)) if held else {}
     if wheel.sha256:
+        # A published digest takes the place of a computed one.
         columns.pop(COMPUTED, None)
     if wheel.dist:
         columns["dist"] = wheel.dist
     sha256 = wheel.sha256 or (held[1] if held else None)
-    # Where there is no digest, it is all that tells one file from another.
+    # Without a digest the size is all that distinguishes one file from another.
     if sha256 is not None:
         columns.pop("size", None)
     elif wheel.size is not None:
@@ -221,7 +227,7 @@ def _name(wheel: Listed) -> str:
 
 
 def _heads(table: Table) -> list[tuple[Row, list[Any]]]:
-    """Each build without its wheels, saying itself what the release says for all."""
+    """Return each build without its wheels, with what the release has for all."""
     builds = table.get("builds")
     if builds is None:
         wheels = table.get("wheels", [])
@@ -237,10 +243,10 @@ def _heads(table: Table) -> list[tuple[Row, list[Any]]]:
 
 
 def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[Listed]) -> Row:
-    """What is said of a release as a whole.
+    """Return the keys of a release as a whole.
 
-    Requirements that some wheel still has stay the ones that the others are told apart from. Of a
-    release without wheels no METADATA is read, so what is held of it stays.
+    Requirements that some wheel still has stay those that the others are compared with. Of a
+    release without wheels no METADATA is read, so its requirements stay.
     """
     release = {key: content for key, content in held.items() if key not in ("wheels", "builds")}
     if said is not None:
@@ -257,13 +263,13 @@ def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[List
 
 
 def _is_still_said(requires: list[str], wheels: list[Listed]) -> bool:
-    """Also where METADATA was not read."""
+    """Whether some wheel has these requirements still; also if no METADATA was read."""
     read = [set(wheel.requires) for wheel in wheels if wheel.requires is not None]
     return not read or set(requires) in read
 
 
 def _table(release: Row, heads: list[tuple[Row, list[Any]]]) -> Table:
-    """The release as its line has it: what all builds share is said once."""
+    """Return the release as its line has it: what all builds share is written once."""
     python, requires = release.get("python"), release.get("requires", [])
     builds = []
     for head, wheels in heads:
@@ -286,7 +292,7 @@ def _ordered(release: Row) -> Row:
 def _in_order(
     before: list[tuple[Row, list[Any]]], after: list[tuple[Row, list[Any]]]
 ) -> list[tuple[Row, list[Any]]]:
-    """Builds in the places that their wheels had; what is new follows its own kind."""
+    """Return builds in the places that their wheels had; what is new follows its own kind."""
     places: dict[str, int] = {}
     kinds: dict[str, int] = {}
     for position, (head, rows) in enumerate(before):
@@ -312,7 +318,7 @@ def _identity(head: Row, row: list[Any]) -> str:
 
 
 def in_version_order(releases: Mapping[str, Table]) -> dict[str, Table]:
-    """Releases as an index file has them, oldest first."""
+    """Return releases as an index file has them, oldest first."""
     return {version: releases[version] for version in sorted(releases, key=Version)}
 
 

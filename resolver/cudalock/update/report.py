@@ -1,4 +1,4 @@
-"""What an update did, for people and for programs."""
+"""The result of an update, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN: Final = 12
 
 
 class Failure(NamedTuple):
-    """A source that could not be read; what is held of it stays."""
+    """A source that could not be read; its rows stay."""
 
     source: str
     says: str
@@ -48,7 +48,7 @@ class Report(NamedTuple):
 
     @property
     def rehashed(self) -> list[str]:
-        """Wheels whose digest is another than the one recorded."""
+        """Wheels whose digest differs from the recorded one."""
         return [
             f"{change.project} {change.version} {tags}"
             for change in self.changes
@@ -87,7 +87,7 @@ class Report(NamedTuple):
         yield f"asked: {self.traffic}"
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON; `traffic` alone differs from run to run."""
+        """Return the same as JSON; only `traffic` differs from run to run."""
         return {
             "schema": SCHEMA,
             "was": self.was,

@@ -1,8 +1,8 @@
-"""The vendor's tables that follow from the package index: `cuda/toolkits.json`, what each CUDA
-release is as pip packages, and `cuda/cudnn.json`, where each cuDNN has wheels.
+"""NVIDIA's tables that follow from the package index: `cuda/toolkits.json`, what each CUDA release
+is as pip packages, and `cuda/cudnn.json`, for which platforms each cuDNN has wheels.
 
 A toolkit's row that was corrected by hand (it has `published` beside `pins`) is never overwritten:
-only what is published may change, and then the row is told. What people added to a cuDNN stays.
+if what is published changes, that is reported. What people added to a cuDNN's row stays.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PYTHON: Final = LIKELY_PYTHONS[0]
 def read_toolkit(
     version: str, release: Mapping[str, Any], wheels: Wheels
 ) -> tuple[str, dict[str, Any]]:
-    """A CUDA release and its row, from one release of the project as an index file has it.
+    """Return a CUDA release and its row, from one release of the project in an index file.
 
     A package is on the platforms that its marker holds for and that it has wheels for.
     """
@@ -57,6 +57,7 @@ def read_toolkit(
         pins[name], is_range = _pin(requirement)
         if is_range:
             ranges[name] = str(requirement.specifier)
+    # `13.0.3.0` of the package is CUDA 13.0.3.
     cuda = ".".join(version.split(".")[:3])
     row: dict[str, Any] = {
         "package": version if version != cuda else None,
@@ -74,10 +75,10 @@ def read_toolkit(
 def merge_toolkits(
     held: Mapping[str, Any], project: Mapping[str, Mapping[str, Any]], wheels: Wheels
 ) -> tuple[dict[str, Any], list[str]]:
-    """The rows by CUDA release, and what changed, in words.
+    """Return the rows by CUDA release, and what changed, in words.
 
-    `project` are the releases of the toolkit's project as an index file has them, `wheels` the tags
-    of a package's version, empty where it is not held.
+    `project` are the releases of the toolkit's project in an index file, `wheels` the tags of a
+    package's version, empty for one that the matrix does not have.
     """
     rows, notes = dict(held), []
     for version, release in project.items():
@@ -92,10 +93,12 @@ def merge_toolkits(
             rows[cuda] = new
             notes.append(f"CUDA {cuda} is new")
         elif "published" in old:
+            # Only what is published counts: the correction itself differs from it on purpose.
             if {**new["pins"], **old["published"]} != new["pins"]:
                 notes.append(
                     f"CUDA {cuda} was corrected by hand, and what is published has changed"
                 )
+        # The source names a wheel's digest; a change of that alone changes no fact.
         elif {**old, "source": ""} != {**new, "source": ""}:
             rows[cuda] = new
             notes.append(f"CUDA {cuda} has changed")
@@ -105,7 +108,7 @@ def merge_toolkits(
 def merge_cudnn(
     held: Mapping[str, Any], projects: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
-    """The rows by cuDNN release.
+    """Return the rows by cuDNN release.
 
     `projects` are the releases of each of its projects as index files have them.
     """
@@ -125,6 +128,7 @@ def merge_cudnn(
     rows = {}
     for version in sorted({*held, *versions}, key=Version):
         row = dict(held.get(version, {}))
+        # Projects that this update did not query keep what the row has.
         unknown_names = [name for name in row.pop("yanked", ()) if name not in projects]
         row["projects"] = {**row.get("projects", {}), **versions.get(version, {})}
         if withdrawn := sorted([*unknown_names, *yanked.get(version, ())]):
@@ -134,7 +138,7 @@ def merge_cudnn(
 
 
 def vendor_text(retrieved: str, sources: Iterable[str], rows: Mapping[str, Any]) -> str:
-    """The file: a release a line."""
+    """Return the text of the file: a release a line."""
     lines = ",\n".join(f'"{cuda}": {_compact(row)}' for cuda, row in rows.items())
     head = f'"retrieved": "{retrieved}",\n"sources": {_compact(list(sources))}'
     return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
@@ -150,14 +154,14 @@ def _compact(document: Any) -> str:
 
 
 def _extras(requirement: Requirement) -> list[str]:
-    """The extras that a requirement belongs to."""
+    """Return the extras that a requirement belongs to."""
     text = str(requirement.marker or "")
     parts = text.replace("'", '"').split('extra == "')[1:]
     return [part.partition('"')[0] for part in parts]
 
 
 def _pin(requirement: Requirement) -> tuple[str, bool]:
-    """A version, and whether it stands for a range, of which it is the lower end."""
+    """Return a version, and whether it is the lower end of a range."""
     for specifier in requirement.specifier:
         if specifier.operator == "==":
             return specifier.version.removesuffix(".*"), False
@@ -169,6 +173,7 @@ def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
     platforms = []
     tagged = {platform for tag_set in tags for platform in of_wheel_tags(tag_set)}
     for platform in PLATFORMS:
+        # Without any wheel in the matrix the marker alone decides.
         if tagged and platform not in tagged:
             continue
         environment = Target(_PYTHON, platform).marker_environment()

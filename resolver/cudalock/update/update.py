@@ -1,11 +1,10 @@
-"""`matrix update`: ask every source, merge, lint, and put the result in place.
+"""`matrix update`: query every source, merge, lint, and put the result in place.
 
-    tasks ── what to ask: the default index, other indexes, builders
-    indexes, builders ── one source each, as wheels
-    merging ── wheels into rows
-    files ── rows into files, staged beside their place
+    tasks ── what to query: the default index, other indexes, builders indexes, builders ── one
+    source each, as wheels merging ── wheels into rows files ── rows into files, staged beside their
+    place
 
-A source that fails changes nothing. Nothing is written before everything was asked.
+A source that fails changes nothing. Nothing is written before every source was queried.
 """
 
 from __future__ import annotations
@@ -51,11 +50,11 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 8
 ROUNDS: Final = 3
-"""How often projects that new rows turn out to need are asked for as well."""
+"""How often projects that new rows require are queried as well."""
 
 
 class Answer(NamedTuple):
-    """What one source says of some projects."""
+    """The wheels of some projects in one source."""
 
     place: Place
     found: dict[str, list[Found]]
@@ -63,7 +62,7 @@ class Answer(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One source to ask, by the name that a summary gives it."""
+    """One source to query, by its name in a summary."""
 
     source: str
     ask: Callable[[], Answer]
@@ -78,9 +77,9 @@ def update(
     index_url: str | None = None,
     progress: Progress = lambda source, done, total: None,
 ) -> Report:
-    """Refresh what the matrix holds of these projects, or of all, and say what that changed.
+    """Update the rows of these projects, or of all, and report what that changed.
 
-    The result goes into `output`, a folder that is a matrix or is not there yet, else over the
+    The result goes into `output`, a folder that is a matrix or does not exist yet, else over the
     embedded matrix for this user. `today` is the day that rows are marked with, `2026-11-21`.
     Raises UnknownName for a name that neither the matrix nor the index has, OutputError.
     """
@@ -90,8 +89,11 @@ def update(
     if output is not None and output.exists() and not (output / "matrix.toml").is_file():
         if not output.is_dir() or any(output.iterdir()):
             raise OutputError(f"`{output}` is not a matrix: it has no matrix.toml")
+        # An empty folder is replaced as a whole, by one renaming.
         output.rmdir()
+    # A new folder checks the whole matrix: METADATA is read again even where a digest is known.
     anew = output is not None and not output.exists()
+    # Not stale: an update from the cache would mark old listings with today's date.
     with stage_beside(output) as stage, Web(stale=False) as web:
         run = _Run(matrix, web, stage / "matrix", today, anew, index_url, progress)
         run.ask(project_names)
@@ -99,7 +101,7 @@ def update(
 
 
 class _Run:
-    """One update under way: the rows so far, and what became of them."""
+    """The state of one update: the rows so far, and what changed."""
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class _Run:
     # -- asking -----------------------------------------------------------------------------
 
     def ask(self, names: Collection[str]) -> None:
-        """Ask about projects, and then about those that their new rows need."""
+        """Query projects, and then those that their new rows require."""
         for _ in range(ROUNDS):
             self._done |= set(names)
             self._ask_all(self._tasks(names))
@@ -149,6 +151,7 @@ class _Run:
                     source = f"{name} on {index.id}"
                     tasks.append(Task(source, partial(self._ask_index, index, name)))
         for builder in self._matrix.builders.values():
+            # A prefix: releases of flash-attn's builders have wheels of flash-attn-3 as well.
             projects = {name for name in names if name.startswith(builder.project)}
             if projects and is_listed(builder):
                 tasks.append(Task(builder.id, partial(self._ask_builder, builder, projects)))
@@ -163,6 +166,7 @@ class _Run:
 
     def _ask_index(self, index: Index, name: str) -> Answer:
         address = index.url or self._address
+        # Fails the tasks of the main index alone: other sources have URLs of their own.
         if address is None:
             raise NetworkError("no package index is configured")
         known_project = self._matrix.project(name)
@@ -176,6 +180,7 @@ class _Run:
         published = read_builder(
             self._web, builder, projects, self._patterns, lambda *key: key in known_files
         )
+        # As on an index: an empty list of a builder that had wheels is not believed.
         if known_files and not published.wheels:
             raise NetworkError("no release has a wheel, and some are held")
         listed: dict[str, list[Found]] = {name: [] for name in projects}
@@ -250,6 +255,7 @@ class _Run:
             return
         key = (change.project, change.version)
         before = self._changes.get(key)
+        # A release may change on several indexes.
         if before is not None:
             change = change._replace(
                 new=before.new or change.new,
@@ -263,7 +269,7 @@ class _Run:
     # -- writing ----------------------------------------------------------------------------
 
     def _write_stage(self) -> None:
-        """What has changed so far, into the staged copy."""
+        """Write what has changed so far into the staged copy."""
         files = {
             f"index/{name}.json": file.text() for name, file in self._files.items() if file.releases
         }
@@ -275,7 +281,7 @@ class _Run:
         )
 
     def _toolkits(self, staged: Matrix) -> str | None:
-        """The vendor's table, if the rows of the toolkit's project say something else by now."""
+        """Return the toolkits' table if the rows of the toolkit's project differ from it by now."""
         name = staged.toolkit_component
         if name not in self._files:
             return None
@@ -313,6 +319,7 @@ class _Run:
     def finish(self, output: Path | None, *, known: bool) -> Report:
         """Lint the staged matrix, put it in place, and report."""
         absent = [name for name in sorted(self._done) if not self._is_there(name)]
+        # A failed source may be the one that has the name.
         if known and absent and not self._failures:
             raise UnknownName(f"`{absent[0]}` is neither in the matrix nor on the package index")
         staged = Matrix.load(self._stage)
@@ -323,6 +330,8 @@ class _Run:
             version = next_version(self._matrix.version, self._today)
         if version != self._matrix.version or (output is not None and not output.exists()):
             folder = publish(self._stage, self._matrix, output, version)
+        # The embedded matrix is as new as the sources, so what a user updated before is of no more
+        # use.
         elif output is None and user_matrix is None:
             drop_user_matrix(data_folder())
         return Report(
@@ -348,8 +357,9 @@ def _main_address(index_url: str | None) -> str | None:
 
 
 def next_version(was: str, today: str) -> str:
-    """The version of a matrix that was made today: the day, numbered where it has one already."""
+    """Return the version of a matrix of today: the day, with a number if it has one already."""
     day = today.replace("-", ".")
+    # After a clock that was set back the version still has to grow.
     if version_key(day) > version_key(was):
         return day
     parts = was.split(".")

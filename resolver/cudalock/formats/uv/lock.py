@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 FILE: Final = "uv.lock"
 
 _ABSENT: Final = "0+cudalock"
+# uv writes the version of a dynamic project nowhere, so the one that was put in comes out again.
 _ROOT_VERSION: Final = re.compile(rf'^version = "{re.escape(_ABSENT)}"\n', re.MULTILINE)
 _NETWORK_SIGNS: Final = (
     "error sending request",
@@ -189,6 +190,7 @@ class _Packages:
     def reached(self, target: Target, starts: Iterable[str]) -> dict[str, _Found]:
         """Return what an environment gets from those of the project's dependencies in `starts`."""
         environment = {**target.marker_environment(), "extra": ""}
+        # Only what the lock made dependencies: the file may have others of its own.
         waiting = [edge for edge in self._root.get("dependencies", ()) if edge["name"] in starts]
         packages: dict[str, _Found] = {}
         visited = set()
@@ -197,6 +199,7 @@ class _Packages:
             if "marker" in edge and not holds(edge["marker"], environment):
                 continue
             package = self._package(edge, environment)
+            # An entry is followed again for other extras, which bring more.
             key = edge["name"], tuple(edge.get("extra", ()))
             if package is None or key in visited:
                 continue
@@ -213,6 +216,7 @@ class _Packages:
         for package in self._by_name.get(edge["name"], ()):
             markers = package.get("resolution-markers", ())
             here = not markers or any(holds(marker, environment) for marker in markers)
+            # uv leaves version and source out of an edge if the name alone is enough.
             if here and all(edge.get(k, package.get(k)) == package.get(k) for k in _TELLING):
                 return package
         return None

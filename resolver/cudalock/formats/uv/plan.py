@@ -32,6 +32,7 @@ def direct_names(lock: Lock) -> frozenset[str]:
     """
     names = {
         pin.name
+        # uv takes transitive dependencies from the default index, whatever `sources` has for them.
         for pin in lock.pins
         if pin.is_requested or pin.overlooked or pin.wheel.index != PACKAGE_INDEX
     }
@@ -49,6 +50,7 @@ def environments(targets: Iterable[Target]) -> list[str]:
     ranges: dict[tuple[str, str], list[tuple[Bound, Bound]]] = {}
     for target in targets:
         variables = target.marker_environment()
+        # Markers of one platform are written once, for all of its Pythons that follow each other.
         place = variables["sys_platform"], variables["platform_machine"]
         ranges.setdefault(place, []).append(bounds_of(target))
     for (platform, machine), bounds in ranges.items():

@@ -71,7 +71,7 @@ def _of_requirements(file: ProjectFile) -> LockedWheels:
 
 
 def _locked_wheel(pin: Declared, below: str) -> Wanted:
-    """The wheel of an entry, with what the comments below it say."""
+    """Return the wheel of an entry, with the URL and digest of the comments below it."""
     digests = tuple(digest[7:] for digest in pin.hashes if digest.startswith("sha256:"))
     digests = digests or _first(_DIGEST, below)
     if pin.url is not None and "://" in pin.url:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """What the file says."""
+    """Read the file."""
     file = TomlFile(text)
     packages = [_package(file, *each) for each in tables(file, "package")]
     # An extra of a project is an entry of its own, beside the project's.

@@ -1,4 +1,4 @@
-"""One reader for each kind of file that asks for packages.
+"""One reader for each kind of file with requirements.
 
 `requirements`, `pyproject` (with the tables of `uv`, `poetry` and `pdm`), `setup_cfg`, `setup_py`,
 `conda_env`, `dockerfile`, `python_version`; `package_list` for what is installed.

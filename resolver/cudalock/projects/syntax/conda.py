@@ -24,7 +24,7 @@ _LONGEST: Final = 500
 class Spec(NamedTuple):
     """A spec in its parts; `specifier` is None where PEP 440 has none for it.
 
-    `version` is the span of all that follows the name.
+    `version` is the span of everything after the name.
     """
 
     channel: str | None

@@ -198,7 +198,7 @@ def entry(
     group: str | None = None,
     role: str = "requirement",
 ) -> Declared:
-    """A requirement that a file asks for; see :class:`Declared` for the rest."""
+    """Return the entry for a requirement of a file; see :class:`Declared` for the arguments."""
     return Declared(
         name=canonical(parsed.name),
         text=text,

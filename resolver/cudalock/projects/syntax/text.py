@@ -117,7 +117,7 @@ def decode_prefix(content: bytes) -> str:
 
 
 def _announced(content: bytes) -> tuple[bytes, str]:
-    """The mark at the start, and the codec that the file says it is in."""
+    """Return the byte order mark, and the codec that the file declares."""
     for mark, codec in _BOMS:
         if content.startswith(mark):
             return mark, codec

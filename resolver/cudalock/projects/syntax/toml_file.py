@@ -79,7 +79,7 @@ class TomlFile:
         return None if text is None else Said(text, self.place(key))
 
     def range(self, *key: str) -> Said | None:
-        """The PEP 440 range at a path; None, with a problem, for what is none."""
+        """Return the PEP 440 range at a path; None, with a problem, for an invalid one."""
         stated = self.said(*key)
         if stated is not None and not is_specifier(stated.value):
             self.problem(key, f"invalid version range `{stated.value}`")
@@ -118,7 +118,7 @@ class TomlFile:
     def requirement(
         self, key: Key, *, group: str | None = None, role: str = "requirement"
     ) -> Declared | None:
-        """The PEP 508 string at a path; None, with a problem, where there is none."""
+        """Return the PEP 508 string at a path; None, with a problem, if there is no valid one."""
         text: Any = self.data
         for part in key:
             text = text[part]

@@ -49,7 +49,8 @@ class YamlNode:
 
 
 def compose(text: str) -> YamlNode:
-    """The first document of a text. Raises BadYaml for what is none, or nested too deeply."""
+    """Return the first document of a text. Raises BadYaml for an invalid or too deeply nested
+    one."""
     import yaml
 
     # libyaml's parser is twenty times as fast, and not in every build of PyYAML.
