@@ -20,7 +20,7 @@ import httpx
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import DOWNLOAD, status_of, unreachable
 from cudalock.matrix.sources import UNUSABLE, SourceState
-from cudalock.sdists import SourceMetadata, Unreadable, read_archive, read_source
+from cudalock.sdists import SourceMetadata, UnreadableArchive, read_archive, read_source
 from cudalock.sdists.archive import LARGEST
 from cudalock.versions import canonical, parse_version
 
@@ -71,7 +71,7 @@ def read_source_file(
         try:
             with _READING:
                 metadata = _read(file, _download(web, file, url))
-        except Unreadable as problem:
+        except UnreadableArchive as problem:
             return _unusable(project, version, str(problem))
         if note is not None:
             remember(note, json.dumps(metadata.as_json(), sort_keys=True))
@@ -101,18 +101,18 @@ def _remembered(note: Path | None) -> SourceMetadata | None:
 def _read(file: File, content: bytes) -> SourceMetadata:
     metadata = read_source(read_archive(file.name, content))
     if metadata is None:
-        raise Unreadable("states neither a name nor a version")
+        raise UnreadableArchive("states neither a name nor a version")
     try:
         parse_version(metadata.version)
     except ValueError:
-        raise Unreadable("states a version that is none") from None
+        raise UnreadableArchive("states a version that is none") from None
     return metadata._replace(name=canonical(metadata.name))
 
 
 def _download(web: Web, file: File, url: str) -> bytes:
-    """Return the archive. Raises Unreadable for one that is too large or not what was listed."""
+    """Return the archive. Raises UnreadableArchive for one that is too large or not what was listed."""
     if file.size is not None and file.size > LARGEST:
-        raise Unreadable(_too_large(file.size))
+        raise UnreadableArchive(_too_large(file.size))
     end = time.monotonic() + DEADLINE
     chunks: list[bytes] = []
     received = 0
@@ -121,21 +121,21 @@ def _download(web: Web, file: File, url: str) -> bytes:
             "GET", url, headers={"Accept-Encoding": "identity"}, extensions=DOWNLOAD
         ) as response:
             if response.status_code in (403, 404, 410):
-                raise Unreadable("is listed, and its server does not have it")
+                raise UnreadableArchive("is listed, and its server does not have it")
             if response.status_code != 200:
                 raise unreachable(url, status_of(response))
             for chunk in response.iter_raw():
                 chunks.append(chunk)
                 received += len(chunk)
                 if received > LARGEST:
-                    raise Unreadable(_too_large(None))
+                    raise UnreadableArchive(_too_large(None))
                 if time.monotonic() > end:
                     raise unreachable(url, "the answer came too slowly")
     except httpx.HTTPError as error:
         raise unreachable(url, error) from None
     content = b"".join(chunks)
     if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
-        raise Unreadable("does not have the hash that the index publishes")
+        raise UnreadableArchive("does not have the hash that the index publishes")
     return content
 
 

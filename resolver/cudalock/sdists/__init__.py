@@ -8,14 +8,14 @@ as far as constants and unset environment variables go, `judge` applies the tabl
 which `rules` reads, and `source` is the value that results.
 """
 
-from cudalock.sdists.archive import Contents, Unreadable, read_archive
+from cudalock.sdists.archive import Contents, UnreadableArchive, read_archive
 from cudalock.sdists.judge import read_source
 from cudalock.sdists.source import SourceMetadata
 
 __all__ = [
     "Contents",
     "SourceMetadata",
-    "Unreadable",
+    "UnreadableArchive",
     "read_archive",
     "read_source",
 ]

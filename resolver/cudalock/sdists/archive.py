@@ -34,7 +34,7 @@ _TEXTS: Final = re.compile(
 _INNER_EGG_INFO: Final = re.compile(r"(?:src|lib|python)/[^/]+\.egg-info/requires\.txt")
 
 
-class Unreadable(Exception):
+class UnreadableArchive(Exception):
     """An archive that is damaged, hostile or too large; the message is a clause about it."""
 
 
@@ -56,17 +56,17 @@ class Contents(NamedTuple):
 
 
 def read_archive(file: str, content: bytes) -> Contents:
-    """Read an archive by the ending of its file name. Raises Unreadable."""
+    """Read an archive by the ending of its file name. Raises UnreadableArchive."""
     try:
         members = _zip(content) if file.endswith(".zip") else _tar(file, content)
         return _contents(members)
-    except Unreadable:
+    except UnreadableArchive:
         raise
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError):
-        raise Unreadable("is damaged, or was cut short") from None
+        raise UnreadableArchive("is damaged, or was cut short") from None
     # A chain of headers, an encrypted member, an unknown compression, numbers that are none.
     except (RecursionError, RuntimeError, NotImplementedError, ValueError, MemoryError, TypeError):
-        raise Unreadable("is not a readable archive") from None
+        raise UnreadableArchive("is not a readable archive") from None
 
 
 def _contents(members: Iterator[tuple[str, bytes | None]]) -> Contents:
@@ -78,12 +78,12 @@ def _contents(members: Iterator[tuple[str, bytes | None]]) -> Contents:
             continue
         names.append(name)
         if len(names) > MOST_MEMBERS:
-            raise Unreadable(f"has more than {MOST_MEMBERS:,} members")
+            raise UnreadableArchive(f"has more than {MOST_MEMBERS:,} members")
         # Of two members of one name an installer keeps the last.
         if content is not None:
             texts[name] = content.decode("utf-8", "replace")
     if not names:
-        raise Unreadable("is empty")
+        raise UnreadableArchive("is empty")
     return Contents(tuple(names), texts)
 
 
@@ -111,7 +111,7 @@ def _tar(file: str, content: bytes) -> Iterator[tuple[str, bytes | None]]:
                 yield member.name, None
                 continue
             if member.size > LARGEST_TEXT:
-                raise Unreadable(f"has a `{_shown(member.name)}` of {member.size:,} bytes")
+                raise UnreadableArchive(f"has a `{_shown(member.name)}` of {member.size:,} bytes")
             opened = archive.extractfile(member)
             yield member.name, opened.read(LARGEST_TEXT) if opened else b""
 
@@ -125,7 +125,7 @@ def _decompressed(file: str, raw: IO[bytes]) -> IO[bytes]:
         return cast("IO[bytes]", lzma.LZMAFile(raw))
     if file.endswith(".tar"):
         return raw
-    raise Unreadable("has an ending that is none of a source archive")
+    raise UnreadableArchive("has an ending that is none of a source archive")
 
 
 class _Forward:
@@ -136,13 +136,13 @@ class _Forward:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= AT_ONCE:
-            raise Unreadable("has a header that is too long")
+            raise UnreadableArchive("has a header that is too long")
         self._check(self._file.tell() + size)
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET:
-            raise Unreadable("is not a readable archive")
+            raise UnreadableArchive("is not a readable archive")
         self._check(offset)
         return self._file.seek(offset)
 
@@ -155,7 +155,7 @@ class _Forward:
     @staticmethod
     def _check(position: int) -> None:
         if position > LARGEST_UNPACKED:
-            raise Unreadable(f"unpacks to more than {LARGEST_UNPACKED >> 20} MiB")
+            raise UnreadableArchive(f"unpacks to more than {LARGEST_UNPACKED >> 20} MiB")
 
 
 # -- zip ----------------------------------------------------------------------------------------
@@ -165,9 +165,9 @@ def _zip(content: bytes) -> Iterator[tuple[str, bytes | None]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS:
-            raise Unreadable(f"has more than {MOST_MEMBERS:,} members")
+            raise UnreadableArchive(f"has more than {MOST_MEMBERS:,} members")
         if sum(member.file_size for member in members) > LARGEST_UNPACKED:
-            raise Unreadable(f"unpacks to more than {LARGEST_UNPACKED >> 20} MiB")
+            raise UnreadableArchive(f"unpacks to more than {LARGEST_UNPACKED >> 20} MiB")
         for member in members:
             if member.is_dir():
                 continue
@@ -178,7 +178,7 @@ def _zip(content: bytes) -> Iterator[tuple[str, bytes | None]]:
             with archive.open(member) as opened:
                 text = opened.read(LARGEST_TEXT + 1)
             if len(text) > LARGEST_TEXT:
-                raise Unreadable(f"has a `{_shown(member.filename)}` that is too long")
+                raise UnreadableArchive(f"has a `{_shown(member.filename)}` that is too long")
             yield member.filename, text
 
 
