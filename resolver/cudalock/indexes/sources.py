@@ -110,7 +110,7 @@ def _read(file: File, content: bytes) -> SourceMetadata:
 
 
 def _download(web: Web, file: File, url: str) -> bytes:
-    """Return the archive. Raises UnreadableArchive for one that is too large or not what was listed."""
+    """Return the archive. Raises UnreadableArchive if it is too large or not what was listed."""
     if file.size is not None and file.size > LARGEST:
         raise UnreadableArchive(_too_large(file.size))
     end = time.monotonic() + DEADLINE
