@@ -370,6 +370,38 @@ def test_a_pylock_has_the_archive_as_sdist(index: LocalIndex) -> None:
     assert package.sdist.url == index.url("/main/zz-pure/zz_pure-1.1.tar.gz")
 
 
+def test_uv_locks_without_running_a_build(index: LocalIndex, tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    metadata = info("zz-evil", "1.0", "zz-base").replace("2.2", "2.1")
+    egg = {"zz_evil.egg-info/requires.txt": "zz-base\n"}
+    files = {"setup.py": EVIL.format(written), **egg}
+    index.add(MAIN, build_sdist("zz-evil", "1.0", files, metadata=metadata))
+    project = tmp_path / "pyproject.toml"
+    words = ["zz-evil", "zz-user", *TARGET.split(), "--index-url", index.url(MAIN)]
+    result = CliRunner().invoke(main, ["solve", *words, "-o", str(project)])
+    assert result.exit_code == 0, result.stderr
+    text = project.read_text("utf-8")
+    assert '{ name = "zz-evil", version = "1.0", requires-dist = ["zz-base"] }' in text
+    assert CliRunner().invoke(main, ["solve", *words, "-o", str(project)]).exit_code == 0
+    assert project.read_text("utf-8") == text
+    variables = clean_environment(tmp_path, index.url(MAIN))
+    # With it uv does not read the table's settings, to which `dependency-metadata` belongs.
+    del variables["UV_NO_CONFIG"]
+    done = run_tool(["uv", "lock"], tmp_path, variables)
+    assert done.returncode == 0, done.stderr
+    locked = {
+        package["name"]: package.get("version")
+        for package in toml.loads((tmp_path / "uv.lock").read_text("utf-8"))["package"]
+    }
+    assert {"zz-evil": "1.0", "zz-pure": "1.1", "zz-base": "2.0"}.items() <= locked.items()
+    assert not written.exists()
+    # Without one the list goes, and with it what it was for.
+    words[:1] = ["zz-base"]
+    result = CliRunner().invoke(main, ["solve", *words, "--skip", "zz-pure", "-o", str(project)])
+    assert result.exit_code == 0, result.stderr
+    assert "dependency-metadata" not in project.read_text("utf-8")
+
+
 def test_json_tells_how_each_is_built(index: LocalIndex) -> None:
     _, text, _ = run("zz-user zz-cuda --allow-build zz-cuda --json", index)
     document = json.loads(text)
