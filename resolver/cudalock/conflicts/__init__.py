@@ -98,16 +98,19 @@ def _sources(problem: Problem, shown: set[Step]) -> Iterator[SourceOnly]:
 
 def _refused(problem: Problem, steps: Iterable[Step]) -> tuple[str, ...]:
     """Return the projects of the steps whose source distributions would be built if allowed."""
-    names = {step.releases.name for step in steps if isinstance(step, SourceOnly | NoWheel)}
-    return tuple(sorted(names & _buildable(problem)))
-
-
-def _buildable(problem: Problem) -> set[str]:
-    return {
+    shown = list(steps)
+    buildable = {
         name
         for name, refused in problem.refused_sources.items()
         if any(build.kind != UNUSABLE for build in refused.values())
     }
+    names = {step.releases.name for step in shown if isinstance(step, NoWheel)} & buildable
+    names |= {
+        step.releases.name
+        for step in shown
+        if isinstance(step, SourceOnly) and (step.build is None or step.build.kind != UNUSABLE)
+    }
+    return tuple(sorted(names))
 
 
 def _are_reasons(conflicts: Iterable[Iterable[Step]]) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import Requirement
 
+from cudalock.errors import NetworkError
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
@@ -206,7 +208,10 @@ class Advisor:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
     def _is_possible(self, suggestion: Suggestion) -> bool:
-        return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
+        # Another target may need an index that cannot be queried: that is no suggestion.
+        with suppress(NetworkError):
+            return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
+        return False
 
     def _newer(self, goal: Goal, target: Target, text: str) -> Group:
         return self._nearest(goal, target, text, newer=True)

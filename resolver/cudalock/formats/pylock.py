@@ -24,6 +24,7 @@ from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import full_marker
+from cudalock.lock.sources import needs_own_build
 from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_of_targets
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
@@ -96,10 +97,11 @@ def _beside(filename: str) -> str:
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
+    isolation = "--no-build-isolation " if needs_own_build(lock) else ""
     file = shell_file(options.filename or FILE)
     return (
-        InstallCommand("pip", f"pip install {flags}-r {file}"),
-        InstallCommand("uv", f"uv pip install -r {file}"),
+        InstallCommand("pip", f"pip install {flags}{isolation}-r {file}"),
+        InstallCommand("uv", f"uv pip install {isolation}-r {file}"),
     )
 
 

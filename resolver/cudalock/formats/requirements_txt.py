@@ -24,6 +24,7 @@ from cudalock.errors import UsageError
 from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.lock import Lock, Pin, require_hashes
+from cudalock.lock.sources import needs_own_build
 from cudalock.lock.wheels import split_by_wheel, with_urls
 from cudalock.text import listed, shell_file, shell_word, with_coding
 from cudalock.urls import encoded, without_credentials
@@ -83,6 +84,7 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     flags = ["--require-hashes"] if hashed else []
     # With dependencies, the installer would add the requirement that a fact replaced.
     flags += ["--no-deps"] if lock.replaced else []
+    flags += ["--no-build-isolation"] if needs_own_build(lock) else []
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:

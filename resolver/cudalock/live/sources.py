@@ -205,7 +205,7 @@ class SourcedProject(Project):
         release = self._parsed.get(version)
         if release is None:
             inner = self._inner.release(version)
-            release = SourcedRelease(inner, self) if not inner.source_builds else inner
+            release = inner if inner.source_builds else SourcedRelease(inner, self)
             self._parsed[version] = release
         return release
 
@@ -219,8 +219,7 @@ class SourcedProject(Project):
         if file is None:
             return ()
         builds = release.builds
-        # The matrix reads those of a release without a wheel from its archive.
-        known = builds[0].requires if builds else None
+        known = builds[0].requires if builds else release.stated_requires
         index = (PACKAGE_INDEX, url)
         return (SdistBuild(self._reader, self.name, version, file, index, _nothing, known),)
 

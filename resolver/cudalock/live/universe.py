@@ -225,7 +225,10 @@ class LiveUniverse:
 
     def _with_sources(self, project: Project) -> Project:
         """The project with its source archives, where those may be built."""
-        if project.name not in self._built and not self.matrix.component(project.name).sdists:
+        name = project.name
+        is_pinned = any(name == pinned for pinned, _ in self._pinned) and is_plain(project)
+        is_known = bool(self.matrix.component(name).sdists)
+        if not (is_pinned or is_known or name in self._built):
             return project
         with self._lock:
             key = id(project)
@@ -239,11 +242,14 @@ class LiveUniverse:
         url = indexes.urls[0]
         try:
             listing = indexes.listing(url, name)
-        except NetworkError:
-            # The matrix has its wheels, and offline that is all there is.
+        except NetworkError as error:
             if not self._offline:
                 raise
-            return None
+            raise NetworkError(
+                f"the source distributions of `{name}` are not in the matrix, and `--offline`"
+                " forbids to look further",
+                hints=["once without `--offline`: what was listed and read is kept"],
+            ) from error
         return (url, listing) if listing is not None else None
 
     # -- index pages --------------------------------------------------------------------------

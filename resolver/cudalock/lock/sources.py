@@ -29,6 +29,11 @@ def pure_names(lock: Lock) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pin.name for pin in lock.built if _kind(pin) == PURE))
 
 
+def needs_own_build(lock: Lock) -> bool:
+    """Return whether a pin is compiled against other pins, which an isolated build lacks."""
+    return any(pin.archive and pin.archive.build and pin.archive.build.beside for pin in lock.built)
+
+
 def _kind(pin: Pin) -> str:
     archive = pin.archive
     return archive.build.kind if archive is not None and archive.build is not None else PURE
@@ -52,7 +57,7 @@ def _needs(beside: tuple[str, ...], lock: Lock) -> Iterator[str]:
     versions = {pin.name: pin.version for pin in lock.pins}
     if beside:
         named = listed(f"{name} {versions[name]}" if name in versions else name for name in beside)
-        yield f"install {named} first, then this lock with --no-build-isolation"
+        yield f"install {named}, setuptools and wheel first, and this with --no-build-isolation"
     if lock.framework in beside and lock.cuda:
         yield f"it needs nvcc of CUDA {lock.cuda} and a C++ compiler"
     elif lock.framework not in beside:

@@ -218,6 +218,11 @@ class Release:
         return bool(self._table.get("sdist"))
 
     @property
+    def stated_requires(self) -> tuple[str, ...] | None:
+        """What the row itself states that the release requires; None where it states nothing."""
+        return self._requires if "requires" in self._table else None
+
+    @property
     def source_builds(self) -> tuple[Build, ...]:
         """Source distributions as builds of their own, where an index has been asked for them."""
         return ()

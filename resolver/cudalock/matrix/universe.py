@@ -93,6 +93,9 @@ class Universe(Protocol):
     def build_sources(self, names: Iterable[str]) -> None:
         """Look up the source distributions of these projects, if they are in the matrix."""
 
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Return whether the goal names this very release, of a project that an index has."""
+
     @property
     def source_only(self) -> Mapping[str, tuple[str, ...]]:
         """The releases that were looked at of projects that have no wheel at all, by name."""
@@ -157,6 +160,9 @@ class ClosedUniverse:
 
     def build_sources(self, names: Iterable[str]) -> None:
         """The matrix has no source archives."""
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        return False
 
     @property
     def source_only(self) -> Mapping[str, tuple[str, ...]]:

@@ -214,9 +214,18 @@ class Problem:
                 if is_pinned or not candidate.is_yanked:
                     has_candidate = True
                     if candidate.build is not None and candidate.build.is_source:
-                        cost = SOURCE_COST
+                        cost = self._source_cost(name, window)
                     yield candidate
             counts[is_allowed] += has_candidate and cost
+
+    def _source_cost(self, name: str, window: int | None) -> int:
+        """Return how much of a window a source distribution takes.
+
+        One that compiles may have 70 MiB, and whoever allows a build wants the newest.
+        """
+        if name in self.goal.allow_build and window is not None:
+            return max(SOURCE_COST, window // 2)
+        return SOURCE_COST
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Read the metadata of these releases in parallel: the search is likely to need them."""
@@ -267,7 +276,7 @@ class Problem:
         """Yield the source distribution of a release without a wheel for the target."""
         # What is in the way of the goal is not worth a download.
         is_possible = all(root.may_accept(version) for root in roots)
-        if not is_possible or self._has_wheel(release):
+        if not is_possible or not self._may_build(name, version) or self._has_wheel(release):
             return
         for build in release.source_builds:
             candidate = Candidate(name, version, release, build, build.wheel(0))
@@ -280,6 +289,19 @@ class Problem:
                 yield candidate
             elif refusal is not None:
                 self.refused_sources.setdefault(name, {})[version] = refusal
+
+    def _may_build(self, name: str, version: str) -> bool:
+        """Return whether the source distribution of a release is worth a look.
+
+        For a release of the matrix an index would have to be asked, which only a row about it, the
+        user's permission or an exact pin is a reason for.
+        """
+        project = self.matrix.project(name)
+        if project is None or version not in project or name in self.goal.allow_build:
+            return True
+        if self._stated_source(name, version) is not None:
+            return True
+        return self.universe.is_pinned(name, version) and not self.matrix.component(name).sdists
 
     def _has_wheel(self, release: Release) -> bool:
         exact = self._fit.ranker(NOTHING)
@@ -305,7 +327,8 @@ class Problem:
 
     def source_of(self, name: str, release: Release) -> SourceState | None:
         """Return how a release without a wheel would be built; None where nobody can tell."""
-        for build in release.source_builds:
+        builds = release.source_builds if self._may_build(name, release.version) else ()
+        for build in builds:
             refusal = self.source_refusal(name, release.version, build)
             return SourceState(PURE) if refusal is None else refusal
         return self._stated_source(name, release.version)
