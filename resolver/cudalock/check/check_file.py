@@ -134,27 +134,51 @@ class _Checker:
         if not judged.errors:
             return judged, _origins(judged) & lines
         errors = judged.errors
-        other = self._better(targets, judged, errors, lines)
+        own = [target for target in targets if target.platform == first.platform]
+        if not self._is_meant(judged, own, lines):
+            own = targets
+        other = self._better(targets, own, judged, errors, lines)
         if other is None:
             free = [
                 clash
                 for clash in errors
                 if clash.finding.rule.target_dependent
                 and any(
-                    self._may_work(other_target, group, [clash], lines) for other_target in targets
+                    self._may_work(other_target, group, [clash], lines)
+                    for other_target in (own if len(clash.members) > 1 else targets)
                 )
             ]
-            other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None
+            if len(free) < len(errors):
+                other = self._better(targets, own, judged, free, lines)
         return other or judged, lines
 
+    def _is_meant(self, judged: Judged, own: Sequence[Target], lines: set[int]) -> bool:
+        """Whether the file may be for the platform of a judgement: each pin of the lines that
+        fails there by itself works with another of the platform's Pythons (`own`)."""
+        alone = [clash for clash in judged.errors if len(clash.members) == 1]
+        return all(
+            any(self._may_work(target, judged.group, [clash], lines) for target in own)
+            for clash in alone
+            if clash.target_dependent
+        )
+
     def _better(
-        self, targets: list[Target], judged: Judged, fixed: Sequence[PinConflict], lines: set[int]
+        self,
+        targets: list[Target],
+        own: list[Target],
+        judged: Judged,
+        fixed: Sequence[PinConflict],
+        lines: set[int],
     ) -> Judged | None:
         """The judgement on the first target that is free of some errors, and adds none; which it
-        is noted of them."""
+        is noted of them.
+
+        Pins that exclude one another have to be free of that on the likeliest platform itself
+        (`own`): that Windows has other requirements makes them no more installable on Linux.
+        """
         if not fixed or any(not clash.target_dependent for clash in fixed):
             return None
-        for target in targets:
+        for target in own if any(len(clash.members) > 1 for clash in fixed) else targets:
             if target is judged.target or not self._may_work(target, judged.group, fixed, lines):
                 continue
             other = self._judge(target, judged.group, lines)
