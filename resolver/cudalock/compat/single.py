@@ -247,13 +247,18 @@ class SinglePinJudge:
             return
         if "+" in pin.specifier or not pin.required:
             return
-        if not is_on_the_package_index(plain) or plain.has_cuda:
+        is_by_default = is_on_the_package_index(plain) or pin.takes_highest
+        if not is_by_default or plain.has_cuda:
             return
         # A target with a GPU or a driver is meant to use them.
         is_used = bool(self._target.gpus or self._target.driver)
+        if not is_used and not is_on_the_package_index(plain):
+            return  # its index was named for it
         release_build = self._with_cuda(wheels, plain.release)
+        label = f", {plain.version}," if plain.build.local else ""
         sentence = (
-            f"{pin.name}{pin.specifier} resolves to the build without CUDA on {self._where()}"
+            f"{pin.name}{pin.specifier} resolves to the build without CUDA{label} on "
+            f"{self._where()}"
         )
         if release_build is None:
             if not is_used:
