@@ -17,6 +17,7 @@ from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
+from cudalock.matrix.namesakes import Namesakes, read_namesakes
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.store import COMPONENTS, Tables, UserMatrix, find_user_matrix, read_tables
 from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
@@ -350,6 +351,11 @@ class Matrix:
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def namesakes(self) -> Namesakes:
+        """The names that are another project on the package index than people mean."""
+        return read_namesakes(self.directory)
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""
