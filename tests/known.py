@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.matrix.namesakes import Namesakes
 from cudalock.matrix.vendor import Distributions, Gpus
 from cudalock.names import Names
 from cudalock.targets import Here
@@ -61,6 +62,10 @@ class FakeMatrix:
     looks_further: bool = False
     is_open: bool = False
 
+    def has_own(self, name: str, /) -> bool:
+        del name
+        return False
+
     def elsewhere(self, names: Iterable[str], /) -> frozenset[str]:
         del names
         return frozenset()
@@ -71,6 +76,10 @@ class FakeMatrix:
     def older(self, name: str, version: str, /) -> list[str]:
         del name, version
         return []
+
+    @property
+    def namesakes(self) -> Namesakes:
+        return Namesakes({})
 
     @property
     def gpus(self) -> Gpus:

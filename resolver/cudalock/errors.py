@@ -13,6 +13,7 @@
     │   └── OutputError          the result cannot be written
     ├── MatrixError          2   the data is wrong: which file, which key
     ├── NoSolution           1   there is no solution, with an explanation
+    ├── OtherProject         1   a name that is another project on the index than is meant
     ├── GaveUp               1   the search ended without a solution or a proof of none
     ├── HashesMissing        1   hashes are required and a wheel has none published
     ├── HashMismatch         1   a file does not match the lock
@@ -132,6 +133,24 @@ class NoSolution(CudalockError):
     def __init__(self, explanation: object, *, hints: Iterable[str] = ()) -> None:
         super().__init__(str(explanation), hints=hints)
         self.explanation = explanation
+
+
+class OtherProject(CudalockError):
+    """A requirement whose name is another project on the package index than people mean.
+
+    `name` is the requirement's, and `project` the one that people mean, None where the index lacks
+    it.
+    """
+
+    code = "other-project"
+    exit_status = 1
+
+    def __init__(
+        self, message: str, name: str, project: str | None, *, hints: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message, hints=hints)
+        self.name = name
+        self.project = project
 
 
 class GaveUp(CudalockError):

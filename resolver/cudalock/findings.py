@@ -63,6 +63,10 @@ RULES: Final[dict[str, Rule]] = {
         ),
         Rule("CL105", "not-known-here", "a version older or newer than the matrix has", "note"),
         Rule("CL106", "other-hash", "a hash that no published file has", "error"),
+        Rule("CL107", "other-project", "a name that is another project on the index", "error"),
+        Rule(
+            "CL108", "near-miss", "a name that is one letter off a member of the stack", "warning"
+        ),
         Rule(
             "CL201",
             "metadata-clash",

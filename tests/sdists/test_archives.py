@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cudalock import toml
-from cudalock.sdists import Unreadable, archive, read_archive, read_source
+from cudalock.sdists import UnreadableArchive, archive, read_archive, read_source
 from cudalock.sdists.rules import read_rules
 from cudalock.sdists.setup_script import follow
 from tests.local_index import pack
@@ -167,7 +167,7 @@ def test_harm_is_refused_within_bounds(kind: str) -> None:
     packed = content()
     tracemalloc.start()
     try:
-        with pytest.raises(Unreadable, match=problem):
+        with pytest.raises(UnreadableArchive, match=problem):
             read_archive(file, packed)
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:

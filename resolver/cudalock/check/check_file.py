@@ -185,7 +185,7 @@ class _Checker:
             free = [
                 clash
                 for clash in errors
-                if clash.finding.rule.target_dependent
+                if clash.target_dependent
                 and any(
                     self._may_work(other_target, group, [clash], lines)
                     for other_target in (own if len(clash.members) > 1 else targets)

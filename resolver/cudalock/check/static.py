@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from cudalock.check.other_projects import name_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, is_allowed, likely
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.single import describe_misfit
@@ -42,6 +43,7 @@ def static_findings(
 ) -> Iterator[Finding]:
     """Everything that needs no judgement."""
     stack = Stack(ClosedUniverse(matrix))
+    yield from name_findings(file, matrix, stack)
     for included in file.files():
         for problem in included.problems:
             finding = _finding("CL001", problem.message, problem.place)

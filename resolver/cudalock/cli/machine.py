@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cudalock.errors import CudalockError, OtherProject
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
@@ -28,10 +30,39 @@ def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
 
     local = LocalMachine(universe.matrix, off=not options.detect)
     request = at_environments(options.request)
-    queries = read_requests(request, universe, options.defaults, local.here)
+    try:
+        queries = read_requests(request, universe, options.defaults, local.here)
+    except OtherProject as error:
+        hint = _solved_hint(error, request, options.defaults, universe, local.here)
+        raise OtherProject(
+            error.message, error.name, error.project, hints=[*hint, *error.hints]
+        ) from None
     if not options.quiet:
         local.report(target for _, target in queries)
     return queries
+
+
+def _solved_hint(
+    error: OtherProject, request: Request, defaults: Request, universe: Universe, here: Here
+) -> list[str]:
+    """Return the command for the project that is meant, if it has a solution; else nothing."""
+    import re
+
+    from cudalock.goals import command_line, read_requests
+    from cudalock.resolution.find import find
+
+    if error.project is None:
+        return []
+    # Of the other project a version says nothing.
+    name = re.compile(rf"(?<![\w.-]){re.escape(error.name)}(?![\w.-])[^\s;,+]*", re.IGNORECASE)
+    words = tuple(name.sub(error.project, word) for word in request.words)
+    if words == request.words:
+        return []
+    with suppress(CudalockError):
+        queries = read_requests(request._replace(words=words), universe, defaults, here)
+        if len(queries) == 1 and find(*queries[0], universe) is not None:
+            return [f"`{command_line(*queries[0])}{universe.flags}`"]
+    return []
 
 
 def read_query(options: GoalOptions, universe: Universe) -> Query:

@@ -60,10 +60,14 @@ def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> 
 
 def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
     if len(queries) == 1:
+        from cudalock.conflicts.glibc_cost import cost_of_glibc
         from cudalock.lock.build import from_resolution
         from cudalock.solving import solve
 
-        return from_resolution(solve(*queries[0], universe), command=command)
+        resolution = solve(*queries[0], universe)
+        lock = from_resolution(resolution, command=command)
+        cost = cost_of_glibc(resolution)
+        return replace(lock, notes=(*lock.notes, str(cost))) if cost is not None else lock
     from cudalock.lock.merge import from_resolutions
     from cudalock.solving import solve_all
 

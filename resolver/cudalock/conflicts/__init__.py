@@ -3,7 +3,8 @@
 :mod:`pin_reasons` explains the pins of a solution. Where there is none, :mod:`core` narrows the
 query down to a minimal impossible part, :mod:`explanation` turns that into the steps of
 :mod:`step` (with :mod:`no_wheel` for what leads to a project without a wheel), and
-:mod:`suggestions` looks for the smallest change that has a solution.
+:mod:`suggestions` looks for the smallest change that has a solution. :mod:`glibc_cost` says which
+newer versions an assumed glibc costs a solution.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from cudalock.resolution.elements import (
     ids_of,
 )
 from cudalock.resolution.find import find
-from cudalock.resolution.machine import glibc_needed
+from cudalock.resolution.machine import oldest_glibc
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
@@ -112,7 +112,7 @@ def find_newer_glibc(
         if resolution is None:
             continue
         if glibc == needed or universe.is_open:
-            return glibc if glibc == needed else glibc_needed(resolution) or glibc
+            return glibc if glibc == needed else oldest_glibc(resolution) or glibc
         return next(
             older
             for older in newer

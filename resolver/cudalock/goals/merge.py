@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import InvalidRequirement
 
-from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
+from cudalock.errors import (
+    BadSpecifier,
+    Contradiction,
+    OtherProject,
+    UnknownName,
+    UnknownVersion,
+    UsageError,
+)
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
@@ -110,6 +117,9 @@ def merge_requests(
     unlisted = {
         canonical(request.name) for request in applicable if names.find(request.name) is None
     }
+    for request in applicable:
+        if canonical(request.name) in unlisted:
+            check_namesake(request, vocabulary)
     on_index = vocabulary.elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for request in applicable:
         project = _project(request, names, on_index, queried=vocabulary.looks_further)
@@ -165,6 +175,25 @@ def _project(
     if project not in on_index and names.find(request.name) is None:
         raise unknown_name(request.name, names, request.origin, queried=queried)
     return project
+
+
+def check_namesake(request: RequestedProject, vocabulary: Known) -> None:
+    """Raise OtherProject for a name that the package index has for something else.
+
+    An index that the user names may have what is meant under that name.
+    """
+    name = canonical(request.name)
+    namesake = vocabulary.matrix.namesakes.find(name, request.specifier or _pinned(request.loose))
+    if namesake is None or vocabulary.has_own(name):
+        return
+    where = f"{request.origin}: " if request.is_of_file else ""
+    raise OtherProject(
+        f"{where}{namesake}", name, namesake.project, hints=[f"install {namesake.advice}"]
+    )
+
+
+def _pinned(loose: str | None) -> str:
+    return f"=={loose}" if loose and loose[0].isdigit() else ""
 
 
 def unknown_name(word: str, names: Names, origin: str, *, queried: bool = False) -> UnknownName:

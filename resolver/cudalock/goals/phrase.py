@@ -220,6 +220,7 @@ class _Reader:
             or self._read_platform(tokens)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
             or self._read_run(tokens, "gpu", self.known.matrix.gpus.find)
+            or self._read_namesake(tokens)
             or self._read_further(tokens)
             or self._fail(first.text)
         )
@@ -354,6 +355,15 @@ class _Reader:
                 hints=["write a version right after its component: `torch 2.5.1`"],
             )
         return 1
+
+    def _read_namesake(self, tokens: list[_Token]) -> int:
+        """Read a name that the package index has for something else, which is refused later on."""
+        name = canonical(tokens[0].text)
+        if not re.fullmatch(_PROJECT, name) or name not in self.known.matrix.namesakes.by_name:
+            return 0
+        version, used = _version_of(tokens[1:])
+        self.projects.append(RequestedProject(name, loose=version, origin=ORIGIN))
+        return 1 + used
 
     def _read_further(self, tokens: list[_Token]) -> int:
         """Read a project outside the matrix.

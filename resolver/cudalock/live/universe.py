@@ -106,6 +106,11 @@ class LiveUniverse:
         self._opened |= bool(have)
         return have
 
+    def has_own(self, name: str) -> bool:
+        """Whether an index that the user named beside the package index has the project."""
+        indexes = self._package_indexes()
+        return any(indexes.listing(url, name) is not None for url in indexes.urls[1:])
+
     def older(self, name: str, version: str) -> list[str]:
         """The versions of a held project, with one that an index alone has; none where none has it,
         or where it does not say all there is to know of it.

@@ -1,8 +1,8 @@
 """The matrix: facts that people curate and releases that an update lists, as read-only values.
 
-`matrix` is all of it, `facts`, `components` and `shared_files` read the curated half, `releases`
-the generated one, `sources` says how source distributions are built, `vendor` has NVIDIA's
-tables; `store` finds the files, also those that the user
-updated, and reads them quickly. `universe` is what the engine resolves over: a matrix, and perhaps
-what package indexes list beside it.
+`matrix` is all of it. `facts`, `components`, `shared_files` and `namesakes` (names that mislead)
+read the curated half, `releases` the generated one; `vendor` has NVIDIA's tables, and `sources` is
+how source distributions are built. `store` finds the files, also those that the user updated, and
+reads them quickly. `universe` is what the engine resolves over: a matrix, and perhaps what package
+indexes list beside it.
 """

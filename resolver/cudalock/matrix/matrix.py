@@ -18,6 +18,7 @@ from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
+from cudalock.matrix.namesakes import Namesakes, read_namesakes
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
 from cudalock.matrix.store import (
@@ -418,6 +419,11 @@ class Matrix:
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def namesakes(self) -> Namesakes:
+        """The names that are another project on the package index than people mean."""
+        return read_namesakes(self.directory)
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""

@@ -71,6 +71,12 @@ class Universe(Protocol):
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
         """Return the URL of a wheel; None on the default index, whose URLs are looked up."""
 
+    def has_own(self, name: str) -> bool:
+        """Return whether an index that the user named has a project of this canonical name.
+
+        Raises NetworkError.
+        """
+
     def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
         """Return those of the canonical names, none in the matrix, that an index has.
 
@@ -140,6 +146,9 @@ class ClosedUniverse:
 
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
         return self.matrix.url(build, wheel, version)
+
+    def has_own(self, name: str) -> bool:
+        return False
 
     def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset()

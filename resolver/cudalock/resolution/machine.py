@@ -38,22 +38,38 @@ def lower_bounds(bounds: list[tuple[str, ...]]) -> Iterator[str]:
                     yield clause.version
 
 
-def _glibcs_of_wheels(resolution: Resolution) -> Iterator[str]:
-    """Yield for each pin the oldest glibc that a tag of the chosen wheel promises to run on."""
-    for candidate in resolution.pins.values():
-        floor = glibc_floor(candidate.wheel.tags) if candidate.wheel else None
-        if floor is not None:
-            yield f"2.{floor}"
-
-
 def glibc_needed(resolution: Resolution, bounds: list[tuple[str, ...]] | None = None) -> str | None:
-    """Return the oldest glibc that all pins run on, `2.31`; None if no pin says.
+    """Return the oldest glibc that the chosen wheels of all pins run on; None if no pin says.
 
     `bounds` are those of `machine_bounds` for glibc, where they are known already.
     """
+    wheels = [[pin.wheel.tags] for pin in resolution.pins.values() if pin.wheel]
+    return _oldest_glibc(resolution, wheels, bounds)
+
+
+def oldest_glibc(resolution: Resolution) -> str | None:
+    """Return the oldest glibc on which the same versions can be installed; None if no pin says.
+
+    That is older than what `glibc_needed` returns where a build has further wheels for older ones.
+    """
+    family = resolution.target.family_tags()
+    wheels = [
+        [tags for tags in pin.build.tags if family.rank(tags) is not None]
+        for pin in resolution.pins.values()
+        if pin.build
+    ]
+    return _oldest_glibc(resolution, wheels, None)
+
+
+def _oldest_glibc(
+    resolution: Resolution, wheels: list[list[str]], bounds: list[tuple[str, ...]] | None
+) -> str | None:
+    """The oldest glibc that facts allow and that one of each list of wheels, by tags, runs on."""
     if not resolution.target.is_linux:
         return None
     if bounds is None:
         bounds = machine_bounds(resolution)["glibc"]
-    glibcs = [*lower_bounds(bounds), *_glibcs_of_wheels(resolution)]
+    # A wheel that promises no glibc counts as one that runs on any.
+    floors = [min(glibc_floor(tags) or 0 for tags in of_build) for of_build in wheels]
+    glibcs = [*lower_bounds(bounds), *(f"2.{floor}" for floor in floors if floor)]
     return max(glibcs, key=parse_version, default=None)

@@ -1,0 +1,64 @@
+"""Names in a file that mean another project on the package index, or that are slips of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from cudalock.check.index_names import Places
+from cudalock.findings import Finding, Severity
+from cudalock.matrix.releases import PACKAGE_INDEX
+
+if TYPE_CHECKING:
+    from cudalock.compat.stack import Stack
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.projects.model import Declared, ProjectFile
+
+_SEVERITIES: Final[dict[str, Severity]] = {"breaks": "error"}
+"""By the effect of the row; a name of an old or unsupported build is a warning."""
+
+
+def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[Finding]:
+    """Yield what is wrong with the names of a file that installers look up on the package index.
+
+    Beside the CUDA stack `whisper` is never meant to be Graphite's database; without it, it may be.
+    """
+    has_stack = any(declared.name in stack for declared in file.everything())
+    for included in file.files():
+        for declared in included.declared:
+            if not _is_looked_up(declared, included, matrix):
+                continue
+            namesake = matrix.namesakes.find(declared.name, declared.specifier)
+            if namesake is not None:
+                if has_stack or namesake.project in stack:
+                    severity = _SEVERITIES.get(namesake.effect, "warning")
+                    says, fix = str(namesake), namesake.advice
+                    yield Finding(
+                        "CL107", severity, says, (), fix, declared.place, (declared.name,)
+                    )
+            elif declared.name not in matrix.projects:
+                yield from _slips(declared, matrix, stack)
+
+
+def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool:
+    """Whether an installer takes a line's project from the package index and nowhere else."""
+    if declared.manager != "pypi" or declared.url is not None or declared.problem is not None:
+        return False
+    if declared.role == "constraint" or any(
+        source.name == declared.name for source in file.sources
+    ):
+        return False
+    places = Places(matrix)
+    indexes = places.of(declared.index) if declared.index else places.of_file(file)
+    return indexes is not None and PACKAGE_INDEX in indexes
+
+
+def _slips(declared: Declared, matrix: Matrix, stack: Stack) -> Iterator[Finding]:
+    members = [name for name in matrix.projects if name in stack]
+    meant = matrix.namesakes.find_slip(declared.name, members)
+    if meant is not None:
+        says = f"`{declared.name}` is not in the matrix, and one letter off {meant}"
+        yield Finding("CL108", "warning", says, (), f"`{meant}`", declared.place, (declared.name,))
+
+
+__all__ = ["name_findings"]
