@@ -103,6 +103,18 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
     return decoded, Encoding(codec, bom), problems
 
 
+def decode_start(content: bytes) -> str:
+    """The text at the start of a file, in the encoding that its first bytes announce.
+
+    A `coding:` comment is left out: cudalock writes one where a lock has a letter beyond ASCII.
+    """
+    bom, codec = _announced(content)
+    text = content[len(bom) :].decode(codec, "ignore")
+    first, newline, below = text.partition("\n")
+    is_coding = first.startswith("#") and _CODING.search(first.encode("ascii", "ignore"))
+    return below if is_coding else f"{first}{newline}{below}"
+
+
 def _announced(content: bytes) -> tuple[bytes, str]:
     """The mark at the start, and the codec that the file says it is in."""
     for mark, codec in _BOMS:
