@@ -7,25 +7,40 @@ from __future__ import annotations
 
 import ast
 import errno
+import json
 import os
+import re
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from cudalock import files
+from cudalock.check import reports
 from cudalock.cli import main
+from cudalock.cli.check import expanded_names
 from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
+from cudalock.findings import Finding
 from cudalock.indexes import client
+from cudalock.indexes.cache import CACHE_VARIABLE
+from cudalock.indexes.client import Web
+from cudalock.indexes.listings import Listing, read_listing
+from cudalock.indexes.pip_config import PipSettings, read_pip_settings
+from cudalock.keep import commands
+from cudalock.projects.model import Place
 from cudalock.versions import parse_marker, parse_requirement, parse_version, specifier_set
 from tests.files import write
+from tests.local_index import build_wheel
 from tests.paths import RESOLVER
+from tests.scripted import Answer, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -635,3 +650,259 @@ def test_what_the_system_says_of_a_file_is_a_sentence(
     assert result.exit_code == 2
     assert result.output.startswith("error: cannot use `xxx")
     assert len(result.output) < 400
+
+
+# -- what is installed ----------------------------------------------------------------------------
+
+METADATA = {
+    "no requirement": "Requires-Dist: torch==2#.5.1",
+    "no variable": "Requires-Dist: numpy; machine_os == 'x'",
+    "no comparison": "Requires-Dist: numpy; python_full_version ~= 'x'",
+    "deep": "Requires-Dist: numpy; " + "(" * 3_000,
+    "long": f"Requires-Dist: numpy=={LONG}",
+    "long marker": f"Requires-Dist: numpy; python_version > '{LONG}'",
+    "not text": "Requires-Dist: \x00\x1b[2J",
+    "digits": "Requires-Dist: numpy==\uff11",
+}
+
+
+def installed_tree(root: Path, line: str) -> Path:
+    """An environment whose torch requires what is not there, beside a package with such a line."""
+    packages = root / "lib" / "python3.11" / "site-packages"
+    write(root / "pyvenv.cfg", "home = /nowhere\nversion = 3.11.9\n")
+    head = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
+    for name, version, rest in (
+        ("torch", "2.5.1", "Requires-Dist: sympy==1.13.1\n"),
+        ("other", "1.0", f"{line}\nRequires-Dist: absent>=2\n"),
+    ):
+        folder = packages / f"{name}-{version}.dist-info"
+        write(folder / "METADATA", head.format(name, version) + rest)
+        write(folder / "RECORD", f"{folder.name}/METADATA,,\n")
+        write(folder / "WHEEL", "Wheel-Version: 1.0\nTag: cp311-cp311-linux_x86_64\n")
+    return root
+
+
+@pytest.mark.parametrize("kind", METADATA)
+def test_what_doctor_cannot_read_is_reported_and_the_rest_judged(kind: str, tmp_path: Path) -> None:
+    result = run("doctor", "--python", installed_tree(tmp_path / "venv", METADATA[kind]), "--json")
+    assert result.exit_code == 1, result.output
+    findings = json.loads(result.stdout)["findings"]
+    about_it = [each for each in findings if "which is not a requirement" in each["message"]]
+    assert [each["severity"] for each in about_it] == ["note"]
+    missing = {name for each in findings if each["code"] == "CL705" for name in each["members"]}
+    assert {"sympy", "absent"} <= missing
+
+
+@pytest.mark.parametrize("marker", ["python_full_version ~= 'x'", "foo == 'x'", "os_name ~= 'a'"])
+def test_a_marker_that_has_no_value_is_an_invalid_marker(marker: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "requirements.txt", f"torch==2.5.1; {marker}\n")
+    for words in (["check", file], ["solve", f"torch==2.5.1; {marker}"], ["solve", "-r", file]):
+        assert run(*words).exit_code in (1, 2)
+
+
+# -- what reaches a terminal, an annotation or a lock ---------------------------------------------
+
+CONTROLS = "\x1b]0;title\x07 \x1b[2J\x9b31m\x08 \u202eoops\u202c \u2066x\u2069 \u200f\x7f\x00\u2028"
+NAME = "sub\u202edir\x1b[31m"
+
+
+def unseen(text: str) -> set[str]:
+    return {
+        letter
+        for letter in text
+        if letter not in "\n\t\r" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    }
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["check", "--format", name] for name in ("text", "json", "github", "sarif")),
+        *(["check", ".", "--format", name] for name in ("text", "json", "github", "sarif")),
+        ["diagnose", "-"],
+        ["diagnose", "-", "--json"],
+        ["generate", ".", "--offline"],
+        ["solve", "-r", "requirements.txt", "--offline", "--no-detect"],
+        ["solve", f"torch{CONTROLS}".replace("\0", "")],
+        ["explain", f"torch {CONTROLS}".replace("\0", "")],
+        ["why-not", "torch==2.5.1", f"flash-attn {CONTROLS}".replace("\0", "")],
+        ["check", f"no {CONTROLS}".replace("\0", "")],
+        ["fetch", "requirements.txt", "-d", "wheels"],
+        ["doctor", "--python", f"no {CONTROLS}".replace("\0", "")],
+    ],
+    ids=lambda words: " ".join(words[:4]).encode("ascii", "replace").decode().split("?")[0],
+)
+def test_no_control_character_reaches_a_terminal(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = f"torch==99.0\nxformers=={CONTROLS}\n{CONTROLS}\n-r {CONTROLS}\n# {CONTROLS}\n"
+    write(tmp_path / "requirements.txt", lines)
+    write(tmp_path / NAME / "requirements.txt", f"torch==99.0\nbad line {CONTROLS}\n")
+    write(
+        tmp_path / "pyproject.toml", '[project]\nname="x"\ndependencies=["torch==1 \\u001b[2J"]\n'
+    )
+    if words[:2] == ["check", "--format"]:
+        words = [*words, "requirements.txt", "pyproject.toml"]
+    result = run(*words, stdin=f"ImportError: {CONTROLS} libcudart.so.12: cannot open\n")
+    assert result.exit_code in (0, 1, 2, 3), result.output
+    assert not unseen(result.stdout)
+    assert not unseen(result.stderr)
+
+
+def test_an_annotation_names_a_file_with_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub attaches nothing to `sub\\deeper.txt`."""
+    assert files.slashed(r"sub\deeper.txt", "nt") == "sub/deeper.txt"
+    assert files.slashed(r"sub\deeper.txt", "posix") == r"sub\deeper.txt"
+    place = Place(r"sub\deeper.txt", 1, 1, 0, 1)
+    finding = Finding("CL101", "error", "a\x1b[2J\rb", place=place)
+    monkeypatch.setattr(reports, "slashed", lambda name: files.slashed(name, "nt"))
+    assert "file=sub/deeper.txt,line=1" in reports.github([finding], "1")
+    assert json.loads(reports.as_json([finding], "1"))["findings"][0]["file"] == "sub/deeper.txt"
+    assert "\x1b" not in reports.github([finding], "1")
+
+
+ROWS: dict[str, dict[str, object]] = {
+    "digest that is a path": {"hashes": {"sha256": "../../../../x"}},
+    "digest that is a line": {"hashes": {"sha256": "0" * 64 + "\nevil==1"}},
+    "digest that is a list": {"hashes": {"sha256": ["0" * 64]}},
+    "metadata digest": {"core-metadata": {"sha256": "../../x"}},
+    "metadata digest of another kind": {"core-metadata": {"sha256": 7}},
+    "a line in the address": {"url": "six-1.17.0-py3-none-any.whl?a\n--index-url\u2028http://x"},
+    "a blank in the address": {"url": "a b/six-1.17.0-py3-none-any.whl"},
+    "another scheme": {"url": "file:///etc/six-1.17.0-py3-none-any.whl"},
+    "a script": {"url": "javascript:alert(1)//six-1.17.0-py3-none-any.whl"},
+    "a drive": {"url": "http://127.0.0.1:9/C%3Asix-1.17.0-py3-none-any.whl"},
+    "a stream": {"url": "http://127.0.0.1:9/six-1.17.0-py3-none-any.whl%3Ax"},
+    "no python": {"requires-python": ["3"]},
+    "a long python": {"requires-python": f">={LONG}"},
+    "a line for python": {"requires-python": ">=3\nevil"},
+    "a day": {"upload-time": "2024-01-0\n"},
+    "a day of another kind": {"upload-time": 7},
+    "a size": {"size": -1},
+    "a large size": {"size": 10**400},
+    "a reason": {"yanked": CONTROLS},
+    "a long version": {"url": f"six-{'9' * 200}-py3-none-any.whl"},
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_an_index_cannot_write_lines_or_paths(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of a listing become lines of a lock, and names in the cache."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "a" / "b" / "cache"))
+    monkeypatch.chdir(tmp_path)
+    row = {
+        "filename": "six-1.17.0-py3-none-any.whl",
+        "url": "six-1.17.0-py3-none-any.whl",
+        "hashes": {"sha256": "0" * 64},
+        **ROWS[kind],
+    }
+    page = json.dumps({"meta": {"api-version": "1.1"}, "name": "six", "files": [row]})
+    content = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    with ScriptedServer() as server:
+        server.answers["/simple/six/"] = [Answer(headers=content, body=page.encode())]
+        wheel = build_wheel("six", "1.17.0").content
+        server.answers["/simple/six/six-1.17.0-py3-none-any.whl"] = [Answer(body=wheel)]
+        index = ["--index-url", server.url("/simple/")]
+        with Web(PipSettings()) as web:
+            for file in (read_listing(web, index[1], "six") or Listing("", "", ())).files:
+                assert is_safe_name(file.name)
+                assert re.fullmatch(r"https?://[!-~]+", file.url)
+                assert file.sha256 is None or re.fullmatch("[0-9a-f]{64}", file.sha256)
+                assert file.metadata in (None, "") or re.fullmatch("[0-9a-f]{64}", file.metadata)
+                assert file.uploaded is None or re.fullmatch(
+                    "[0-9]{4}-[0-9]{2}-[0-9]{2}", file.uploaded
+                )
+        result = run("solve", "six", "--python", "3.11", "--platform", "linux", "--urls", *index)
+    assert result.exit_code in (0, 1, 2, 3), result.output
+    assert not any(
+        line.startswith(("evil", "--index-url http://x")) for line in result.stdout.split("\n")
+    )
+    assert not unseen(result.output)
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["a"])
+
+
+# -- files of Windows -----------------------------------------------------------------------------
+
+
+def saved(text: str, how: str) -> bytes:
+    if how == "coding":
+        return b"# -*- coding: utf-8 -*-\n" + text.encode()
+    if how == "crlf":
+        return text.replace("\n", "\r\n").encode()
+    return text.encode(how)
+
+
+@pytest.mark.parametrize("how", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "coding", "crlf"])
+def test_a_lock_of_our_own_is_no_input_however_it_was_saved(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PowerShell's `>` writes UTF-16, and we a coding line where a path has other letters."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "requirements.in", "torch==2.5.1\n")
+    words = ["--offline", "--platform", "linux", "--python", "3.11", "--no-detect"]
+    lock = run("generate", *words).stdout
+    assert lock.startswith("# cudalock:")
+    (tmp_path / "requirements.txt").write_bytes(saved(lock, how))
+    again = run("generate", *words, "-o", "requirements.txt")
+    assert again.exit_code == 0, again.output
+    assert "torch==2.5.1" in (tmp_path / "requirements.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "cp936"])
+def test_pip_settings_in_the_encoding_that_pip_wrote_them_in(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: encoding)
+    cert = {"cp936": "C:\\\u663e\u5361\\ca.pem"}.get(encoding, "C:\\Jos\u00e9\\ca.pem")
+    text = f"[global]\nindex-url = https://example.org/simple\ncert = {cert}\n"
+    file = tmp_path / "pip.ini"
+    file.write_bytes(text.encode(encoding))
+    settings = read_pip_settings({"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path)})
+    assert (settings.index_url, settings.cert) == ("https://example.org/simple", cert)
+
+
+def test_pip_settings_in_no_encoding_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "pip.ini"
+    file.write_bytes(b"[global]\nindex-url = https://example.org/simple\ncert = \xff\xfe\x81\n")
+    settings = read_pip_settings({"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path)})
+    assert settings.index_url == "https://example.org/simple"
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "\\"])
+def test_a_lock_whose_command_has_an_open_quote(quote: str, tmp_path: Path) -> None:
+    lock = write(
+        tmp_path / "requirements.txt",
+        f"# cudalock: 2.5.1\n# command: cudalock solve torch=={quote}2.5.1\ntorch==2.5.1\n",
+    )
+    header = f"# made by: cudalock solve torch --python {quote}x\n"
+    for text in (lock.read_text(encoding="utf-8"), header + "torch==2.5.1\n"):
+        write(lock, text)
+        result = run("check", "--fresh", lock)
+        assert result.exit_code in (0, 1, 2), result.output
+
+
+def test_a_recorded_path_has_no_backslash(monkeypatch: pytest.MonkeyPatch) -> None:
+    import shlex
+
+    monkeypatch.setattr(commands, "slashed", lambda name: files.slashed(name, "nt"))
+    monkeypatch.setattr(commands, "machine_flags", lambda environment: [])
+    monkeypatch.setattr(commands, "command_line", lambda goal: "cudalock solve torch")
+    for path in ("venv\\", "my env\\", "C:\\x y\\venv"):
+        request = cast("Any", SimpleNamespace(environment=None, words=("all",), goal=None))
+        words = shlex.split(commands.keep_command(request, path))
+        assert words[words.index("--python") + 1] == path.replace("\\", "/")
+
+
+def test_patterns_are_expanded_where_no_shell_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "b.txt", "[c].txt"):
+        write(tmp_path / name)
+    names = ["*.txt", "[c].txt", "no*.txt", "-"]
+    assert expanded_names(names, "nt") == ["[c].txt", "a.txt", "b.txt", "[c].txt", "no*.txt", "-"]
+    assert expanded_names(names, "posix") == names

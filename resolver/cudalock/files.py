@@ -95,6 +95,11 @@ def relative(path: str | os.PathLike[str], start: str | os.PathLike[str]) -> str
         return os.path.abspath(path)  # noqa: PTH100 (a link stays a link)
 
 
+def slashed(name: str, os_name: str = os.name) -> str:
+    """Return a path with `/`, as a file of a repository is called on every system."""
+    return name.replace("\\", "/") if os_name == "nt" else name
+
+
 def files_in(folder: Path, suffix: str) -> list[str]:
     """Return the sorted names of a folder's files that end with `suffix`; none without a folder.
 

@@ -112,6 +112,21 @@ def ascii_line(text: str) -> str:
     return " ".join(ascii_text(printable).split())
 
 
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters but tabs and line ends, what turns the direction of writing, and what is no
+character."""
+
+
+def visible(text: str) -> str:
+    """Return a text without what moves a terminal's cursor or shows letters in another order.
+
+    All that goes to standard output passes through here, so no report has to remember it.
+    """
+    return _INVISIBLE.sub("?", text)
+
+
 def one_line(text: str) -> str:
     """Return a path or a command on one line, its own letters kept.
 

@@ -13,7 +13,7 @@ from functools import cache
 from threading import Lock
 from typing import Final, NewType
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -91,13 +91,16 @@ def parse_requirement(text: str) -> ParsedRequirement:
         with _PARSING:
             requirement = ParsedRequirement(text)
         # A URL may have any number.
-        is_long = has_long_number(text) and has_long_number(
+        if has_long_number(text) and has_long_number(
             f"{requirement.specifier} {requirement.marker}"
-        )
+        ):
+            raise InvalidRequirement("a number of the requirement is too long")
+        if requirement.marker is not None:
+            _check_comparisons(requirement.marker)
     except RecursionError:
         raise InvalidRequirement("its marker is nested too deeply") from None
-    if is_long:
-        raise InvalidRequirement("a number of the requirement is too long")
+    except InvalidMarker as error:
+        raise InvalidRequirement(str(error)) from None
     return requirement
 
 
@@ -108,9 +111,33 @@ def parse_marker(text: str) -> Marker:
         raise InvalidMarker("a number of the marker is too long")
     try:
         with _PARSING:
-            return Marker(text)
+            marker = Marker(text)
+        _check_comparisons(marker)
     except RecursionError:
         raise InvalidMarker("it is nested too deeply") from None
+    return marker
+
+
+_ANYWHERE: Final = dict.fromkeys(
+    (
+        *("os_name", "sys_platform", "platform_machine", "platform_python_implementation"),
+        *("platform_release", "platform_system", "platform_version", "python_full_version"),
+        *("python_version", "implementation_name", "implementation_version", "extra"),
+    ),
+    "0",
+)
+"""A value for each variable of markers."""
+
+
+def _check_comparisons(marker: Marker) -> None:
+    """Raise InvalidMarker for a marker that has no value anywhere: `python_version ~= 'x'`.
+
+    packaging notices such a comparison when it evaluates it.
+    """
+    try:
+        marker.evaluate(dict(_ANYWHERE))
+    except UndefinedComparison as error:
+        raise InvalidMarker(str(error)) from None
 
 
 def holds(marker: str | None, environment: Mapping[str, str]) -> bool:

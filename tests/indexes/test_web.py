@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import trustme
+from click.testing import CliRunner
 
+from cudalock.cli import main
 from cudalock.errors import NetworkError
 from cudalock.indexes import client as module
 from cudalock.indexes import transport
@@ -278,6 +281,113 @@ def test_a_slow_body_ends(server: ScriptedServer) -> None:
     with Web(PipSettings(), deadline=0.2) as web, pytest.raises(httpx.RequestError, match="slowly"):
         web.get(server.url(PAGE))
     assert len(server.asked) == 1
+
+
+class DrippingServer:
+    """A server that sends a piece of an answer every tenth of a second, and never ends."""
+
+    def __init__(self, start: bytes, piece: bytes) -> None:
+        self.start, self.piece = start, piece
+        self.requests = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/simple/"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.requests += 1
+                threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65_536)
+            connection.sendall(self.start)
+            while True:
+                time.sleep(0.1)
+                connection.sendall(self.piece)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+DRIPPING = {
+    "a header line at a time": (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+    "a letter of the status line": (b"HTTP/1.1 200 ", b"O"),
+    "a byte of the body": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", b"x"),
+    "a chunk of the body": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\nx\r\n",
+    ),
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "BEGIN", 0.5)
+    monkeypatch.setattr(transport, "PATIENCE", 0.5)
+
+
+@pytest.mark.parametrize("kind", DRIPPING)
+@pytest.mark.parametrize("is_download", [False, True], ids=["page", "download"])
+def test_a_server_that_sends_a_little_for_ever_is_left(
+    kind: str, is_download: bool, impatient: None
+) -> None:
+    server = DrippingServer(*DRIPPING[kind])
+    began = time.monotonic()
+    extensions = DOWNLOAD if is_download else {}
+    with Web(PipSettings()) as web, pytest.raises(httpx.RequestError, match=r"slowly|no answer"):
+        web.get(server.url, extensions=extensions)
+    server.close()
+    assert server.requests == 1
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_did_not_answer_is_not_waited_for_again(impatient: None) -> None:
+    """A command makes a request for each project."""
+    server = DrippingServer(*DRIPPING["a header line at a time"])
+    with Web(PipSettings()) as web:
+        for name in "abcdef":
+            with pytest.raises(httpx.RequestError):
+                web.get(f"{server.url}{name}/")
+    server.close()
+    assert server.requests == 1
+
+
+@pytest.mark.parametrize("kind", DRIPPING)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["solve", "somepackage", "--platform", "linux", "--python", "3.11", "--index-url"],
+        ["solve", "one", "two", "three", "--platform", "linux", "--python", "3.11", "--index-url"],
+        ["fetch", "lock.txt", "-d", "wheels", "--index-url"],
+    ],
+    ids=["solve", "several", "fetch"],
+)
+def test_a_command_ends_though_its_index_does_not(
+    kind: str,
+    words: list[str],
+    impatient: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    digest = "0" * 64
+    (tmp_path / "lock.txt").write_text(f"six==1.17.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    server = DrippingServer(*DRIPPING[kind])
+    began = time.monotonic()
+    result = CliRunner().invoke(main, [*words, server.url])
+    server.close()
+    assert result.exit_code == 3, result.output
+    assert time.monotonic() - began < 10
+
+
+def test_a_steady_answer_may_take_longer(server: ScriptedServer, impatient: None) -> None:
+    body = b"x" * 40_000
+    server.answers[PAGE] = [Answer(body=body, pause=0.05, pieces=20)]
+    with Web(PipSettings()) as web:
+        assert web.get(server.url(PAGE)).content == body
 
 
 def test_an_endless_body_ends(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:

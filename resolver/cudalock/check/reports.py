@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.files import slashed
 from cudalock.findings import SEVERITIES, Finding
-from cudalock.text import one_line
+from cudalock.text import one_line, visible
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Place
@@ -46,7 +47,7 @@ def as_json(findings: Sequence[Finding], matrix_version: str) -> str:
 def _record(finding: Finding) -> dict[str, Any]:
     place = finding.place
     return {
-        "file": place.file if place else None,
+        "file": slashed(place.file) if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
         "code": finding.code,
@@ -67,7 +68,7 @@ def github(findings: Sequence[Finding], matrix_version: str) -> str:
         place = finding.place
         at: list[tuple[str, object]] = [("title", f"{finding.code} {finding.rule.name}")]
         if place is not None:
-            at = [("file", place.file), ("line", place.line), ("col", place.column), *at]
+            at = [("file", slashed(place.file)), ("line", place.line), ("col", place.column), *at]
         properties = ",".join(f"{name}={_property(value)}" for name, value in at)
         fix = f"; fix: {finding.fix}" if finding.fix else ""
         facts = f" [{', '.join(finding.facts)}]" if finding.facts else ""
@@ -77,8 +78,9 @@ def github(findings: Sequence[Finding], matrix_version: str) -> str:
 
 
 def _message(text: object) -> str:
-    """As the runner's commands escape what they say."""
-    return str(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """As the runner's commands escape what they say, and without what a log would act on."""
+    escaped = str(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(escaped.replace("\t", " "))
 
 
 def _property(text: object) -> str:

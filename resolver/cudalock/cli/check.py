@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +18,7 @@ from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cudalock.findings import Finding
     from cudalock.goals import Request
@@ -82,7 +83,7 @@ def check(
     settings = ProjectSettings.read()
     universe = open_matrix(matrix)
     mirrored = MirroredMatrices(universe.matrix, index_map or settings.index_map, matrix)
-    names = list(files) or _files_here()
+    names = expanded_names(files) or _files_here()
     changes = Changes([], [])
     if fresh:
         findings = _stale(names, mirrored)
@@ -97,6 +98,19 @@ def check(
     if not quiet:
         _report(names, findings, changes)
     ctx.exit(1 if changes.made or is_failure(findings, strict=strict) else 0)
+
+
+def expanded_names(files: Iterable[str], os_name: str = os.name) -> list[str]:
+    """Return the names of files, with the patterns that no shell of Windows expands expanded."""
+    if os_name != "nt":
+        return list(files)
+    from glob import glob
+
+    names: list[str] = []
+    for name in files:
+        matching = [] if os.path.exists(name) else sorted(glob(name))  # noqa: PTH110, PTH207
+        names += matching or [name]
+    return names
 
 
 def _files_here() -> list[str]:

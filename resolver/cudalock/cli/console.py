@@ -20,7 +20,7 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
-from cudalock.text import NamesNote, ascii_line, ascii_text, counted, listed, one_line
+from cudalock.text import NamesNote, ascii_line, ascii_text, counted, listed, one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,7 +213,7 @@ def _showable(text: str, encoding: str) -> str:
 
 
 def emit(text: str) -> None:
-    """Write a result to standard output, as UTF-8 with the newlines it has.
+    """Write a result to standard output, as UTF-8 with the newlines it has and no other controls.
 
     A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
     written.
@@ -224,9 +224,9 @@ def emit(text: str) -> None:
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
-            stream.buffer.write(text.encode("utf-8", "replace"))
+            stream.buffer.write(visible(text).encode("utf-8", "replace"))
         else:  # a StringIO, in a test
-            stream.write(text)
+            stream.write(visible(text))
         stream.flush()
     except OSError as error:
         # Else Python flushes again when it ends, and reports that as an error of its own.

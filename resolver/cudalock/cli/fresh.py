@@ -48,12 +48,16 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
         tell(f"note: `{name}` records no cudalock command: there is nothing to compare")
         return []
     command, place = recorded
-    if "--keep" in shlex.split(command):
+    try:
+        words = shlex.split(command)
+    except ValueError as error:  # a quote that nobody closes
+        return [_finding(f"the lock's command cannot be read: {error}", place, command, name)]
+    if "--keep" in words:
         tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
         return []
     try:
         lock = rerun(command, name, ClosedUniverse(mirrored.of(file)))
-    except (CudalockError, click.ClickException) as error:
+    except (CudalockError, click.ClickException, ValueError) as error:
         says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))

@@ -58,6 +58,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
                     members=(installed.name, requirement.name),
                 )
         yield from _other_python(installed, subject)
+        yield from _unreadable(installed)
     for name, several in sorted(missing.items()):
         yield _missing(name, several, stack, used, subject)
     yield from _missing_by_fact(frozenset(missing), stack, subject)
@@ -167,6 +168,41 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
             fix=adding(f"{installed.name}!={installed.version}", subject),
             members=(installed.name,),
         )
+
+
+def _unreadable(installed: Installed) -> Iterator[Finding]:
+    """What of METADATA no installer of today reads; what else is required was judged."""
+    if installed.requires_python and not _is_specifier(installed.requires_python):
+        yield Finding(
+            "CL701",
+            "note",
+            f"METADATA of {installed} requires Python `{installed.requires_python}`, which is not a"
+            " version specifier and was not judged",
+            members=(installed.name,),
+        )
+    for text in filter(_is_unreadable, installed.requires):
+        yield Finding(
+            "CL701",
+            "note",
+            f"METADATA of {installed} has `{text}`, which is not a requirement and was not judged",
+            members=(installed.name,),
+        )
+
+
+def _is_specifier(text: str) -> bool:
+    try:
+        specifier_set(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+def _is_unreadable(text: str) -> bool:
+    try:
+        parse_requirement(text)
+    except InvalidRequirement:
+        return True
+    return False
 
 
 def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:

@@ -27,7 +27,15 @@ import httpx
 from cudalock.errors import NetworkError
 from cudalock.files import expanded, home
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
-from cudalock.indexes.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
+from cudalock.indexes.transport import (
+    CACHED_ONLY,
+    DEADLINE,
+    Cached,
+    Polite,
+    TooSlow,
+    Traffic,
+    passes_by,
+)
 from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
@@ -80,6 +88,7 @@ class Web(httpx.Client):
         self.stood_in: set[str] = set()
         self._offline = offline
         self._stale = stale
+        self._silent: set[str] = set()
         self._hosts: dict[str, threading.BoundedSemaphore] = {}
         self._deadline = deadline
         # pip's may leave the scheme out.
@@ -110,13 +119,21 @@ class Web(httpx.Client):
         if self._offline:
             return self._send_cached_only(request, **options)
         attempts = request.extensions.get("attempts", ATTEMPTS)
+        if request.url.host in self._silent:
+            cached = self._in_its_stead(request, **options)
+            if cached is None:
+                raise httpx.ConnectError("the server did not answer before", request=request)
+            return cached
         for attempt in range(1, attempts + 1):
             wait = BACK_OFF * 2 ** (attempt - 1)
             try:
                 response = self._send_uncorrupted(request, **options)
             # Other errors, such as an invalid URL, would be the same again.
-            except httpx.TransportError:
-                if attempt == attempts:
+            except (httpx.TransportError, TooSlow) as error:
+                if attempt == attempts or isinstance(error, TooSlow):
+                    # A command makes many requests, and would wait for each in turn.
+                    if isinstance(error, httpx.TimeoutException | TooSlow):
+                        self._silent.add(request.url.host)
                     cached = self._in_its_stead(request, **options)
                     if cached is None:
                         raise

@@ -10,7 +10,7 @@ import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import httpx
 from unearth.collector import (
@@ -21,12 +21,13 @@ from unearth.collector import (
 )
 from unearth.link import Link
 
+from cudalock.files import is_safe_name
 from cudalock.indexes.client import DOWNLOAD, unreachable
 from cudalock.urls import file_of, without_credentials
 from cudalock.versions import readable_specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from unearth.fetchers import Fetcher
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
 _DIGEST: Final = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]+)")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_UNPRINTABLE: Final = re.compile(r"[^!-~]")
 _ARCHIVES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".egg", ".exe")
 
 
@@ -142,7 +146,7 @@ def _files(page: IndexPage) -> Iterator[File]:
             document = json.loads(page.content)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-        yield from (_of_row(row, base) for row in document["files"] if row["url"])
+        yield from _usable(_of_row(row, base) for row in document["files"] if row["url"])
         return
     parser = IndexHTMLParser()
     parser.feed(page.content.decode(page.encoding or "utf-8"))
@@ -151,19 +155,28 @@ def _files(page: IndexPage) -> Iterator[File]:
     # An empty page is a listing; a page of links that lead to no file is a login page or the like.
     if files and not any(file.name.endswith(_ARCHIVES) for file in files):
         raise ValueError("no link leads to a file")
-    yield from files
+    yield from _usable(files)
+
+
+def _usable(files: Iterable[File]) -> Iterator[File]:
+    """Without those whose name no package has: it would go into a lock and become a path."""
+    return (
+        file
+        for file in files
+        if is_safe_name(file.name) and file.url.startswith(("https://", "http://"))
+    )
 
 
 def _of_row(row: dict[str, Any], base: str) -> File:
     """Return a file of an index's JSON (PEP 691, PEP 700)."""
     # PEP 714: `core-metadata` replaced `data-dist-info-metadata`, which an index's bug had broken.
     offer = row.get("core-metadata", row.get("data-dist-info-metadata"))
-    size, yanked = row.get("size"), row.get("yanked")
+    size, yanked, python = row.get("size"), row.get("yanked"), row.get("requires-python")
     return _file(
         urljoin(base, row["url"]),
         sha256=(row.get("hashes") or {}).get("sha256"),
         size=size if isinstance(size, int) else None,
-        python=row.get("requires-python") or None,
+        python=python if isinstance(python, str) and python else None,
         yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
         uploaded=row.get("upload-time"),
         metadata=(offer.get("sha256", "") if isinstance(offer, dict) else "") if offer else None,
@@ -188,14 +201,25 @@ def _file(url: str, **said: Any) -> File:
     plain, _, fragment = url.partition("#")
     if not said.get("sha256") and (digest := _DIGEST.search(fragment)):
         said["sha256"] = digest[1]
-    for key in ("sha256", "metadata"):
-        said[key] = said.get(key) and said[key].lower()
-    said["uploaded_at"] = said["uploaded"]
-    said["uploaded"] = said["uploaded"] and said["uploaded"][:10]
     # pip takes no notice of a Requires-Python that it cannot read.
     said["python"] = readable_specifier(said["python"] or "") or None
+    said["sha256"] = _digest_of(said.get("sha256"))
+    if said.get("metadata") is not None:
+        said["metadata"] = _digest_of(said["metadata"]) or ""
+    day = said["uploaded"] and str(said["uploaded"])[:10]
+    is_day = day is not None and _DAY.fullmatch(day) is not None
+    said["uploaded_at"] = str(said["uploaded"]) if is_day else None
+    said["uploaded"] = day if is_day else None
     address = without_credentials(plain) if "@" in plain else plain
+    # It is written into locks, where a blank ends it and a line break begins a new requirement.
+    address = _UNPRINTABLE.sub(lambda unprintable: quote(unprintable[0]), address)
     return File(file_of(address), address, **said)
+
+
+def _digest_of(text: object) -> str | None:
+    """A sha256, which becomes a line of a lock and the name of a file in the cache; else None."""
+    digest = text.lower() if isinstance(text, str) else ""
+    return digest if _SHA256.fullmatch(digest) else None
 
 
 def with_credentials_of(index: str, url: str) -> str:

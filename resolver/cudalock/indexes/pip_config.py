@@ -7,12 +7,15 @@ user, of the machine. `PIP_CONFIG_FILE` names one more, and `os.devnull` there m
 from __future__ import annotations
 
 import configparser
+import locale
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.files import home as home_folder
+from cudalock.files import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +59,10 @@ def _files(variables: Mapping[str, str]) -> Iterator[Path]:
     named = variables.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
-    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or home_folder())
+    # pip has Python look for it, which on Windows has no use for HOME.
+    names = ("USERPROFILE",) if sys.platform == "win32" else ("HOME", "USERPROFILE")
+    named_home = next(filter(None, map(variables.get, names)), None)
+    home = Path(named_home or home_folder())
     if sys.platform == "win32":
         yield Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / "pip.ini"
         yield home / "pip" / "pip.ini"
@@ -79,14 +85,23 @@ def _files(variables: Mapping[str, str]) -> Iterator[Path]:
 def _read(path: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
-        parser.read(path, encoding="utf-8")
-    except (OSError, UnicodeDecodeError, configparser.Error):
+        parser.read_string(_decoded(read_small(path)))
+    except (OSError, configparser.Error):
         return {}
     settings: dict[str, str] = {}
     for section in _SECTIONS:
         if parser.has_section(section):
             settings |= {key.replace("_", "-"): value for key, value in parser.items(section)}
     return settings
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file that pip wrote, by the machine's locale; UTF-8 where it is not that."""
+    for encoding in (locale.getpreferredencoding(False), "utf-8"):
+        with suppress(UnicodeDecodeError, LookupError):
+            return content.decode(encoding)
+    # Whatever a letter means, the index and the proxy beside it are to be honoured.
+    return content.decode("utf-8", "replace")
 
 
 __all__ = ["PipSettings", "read_pip_settings"]

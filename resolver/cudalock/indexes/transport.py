@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from cudalock.files import INTERRUPTIBLE
 from cudalock.indexes.cache import cache_folder
 from cudalock.urls import without_credentials
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 DEADLINE: Final = 180.0
 """Seconds for one answer that is not a download."""
+
+BEGIN: Final = 40.0
+"""Seconds until the headers of an answer are there, however slowly they come."""
+
+PATIENCE: Final = 30.0
+"""Seconds for which an answer may come slower than SLOWEST."""
+
+SLOWEST: Final = 1024.0
+"""Bytes of an answer in a second, on average: a server that sends less never ends."""
 
 LARGEST: Final = 512 << 20
 """Bytes of one answer that is not a download."""
@@ -176,16 +186,18 @@ class Polite(httpx.BaseTransport):
         if authorization:
             request.headers[_AUTHORIZATION] = authorization
         turn = self._hosts.setdefault(request.url.host, threading.BoundedSemaphore(AT_ONCE))
-        turn.acquire()
+        # Windows interrupts no wait without a limit.
+        while not turn.acquire(timeout=INTERRUPTIBLE):
+            pass
         self._traffic.add(requests=1)
         try:
-            response = self._wire.handle_request(request)
+            response = _begun(self._wire, request, min(BEGIN, self._deadline))
         except BaseException:
             turn.release()
             raise
         assert isinstance(response.stream, httpx.SyncByteStream)
         bounded = not (request.url.path.endswith(_FILES) or "download" in request.extensions)
-        deadline = time.monotonic() + self._deadline if bounded else None
+        deadline = time.monotonic() + self._deadline if bounded else float("inf")
         if response.status_code == 200 and _SAYS_HOW_LONG.isdisjoint(response.headers):
             response.headers["Cache-Control"] = f"max-age={UNSAID}"
         response.stream = _Counted(response.stream, self._traffic, turn, deadline)
@@ -196,6 +208,65 @@ class Polite(httpx.BaseTransport):
         self._wire.close()
 
 
+class TooSlow(httpx.RequestError):
+    """An answer that would never end. Not a transport error: another attempt would end alike."""
+
+
+def _begun(wire: httpx.BaseTransport, request: httpx.Request, seconds: float) -> httpx.Response:
+    """The answer as soon as its headers are there.
+
+    A timeout of httpx's is that of one read, and a server may send a header a second for ever. So
+    another thread reads; one that is too slow is left to itself. Raises TooSlow and what `wire`
+    raises.
+    """
+    exchange = _Exchange(wire, request)
+    threading.Thread(target=exchange.run, daemon=True).start()
+    end = time.monotonic() + seconds
+    while not exchange.ended.wait(INTERRUPTIBLE):
+        if time.monotonic() > end:
+            exchange.abandon()
+            raise TooSlow(f"no answer within {seconds:g} seconds")
+    if exchange.failure is not None:
+        raise exchange.failure
+    assert exchange.response is not None
+    return exchange.response
+
+
+class _Exchange:
+    """One request in a thread of its own."""
+
+    def __init__(self, wire: httpx.BaseTransport, request: httpx.Request) -> None:
+        self._wire = wire
+        self._request = request
+        self._lock = threading.Lock()
+        self._is_abandoned = False
+        self.ended = threading.Event()
+        self.response: httpx.Response | None = None
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Read the headers; close what nobody waits for any more."""
+        try:
+            response = self._wire.handle_request(self._request)
+        except BaseException as error:
+            self.failure = error
+        else:
+            with self._lock:
+                self.response = response
+                is_abandoned = self._is_abandoned
+            if is_abandoned:
+                response.close()
+        self.ended.set()
+
+    def abandon(self) -> None:
+        """Wait no longer."""
+        with self._lock:
+            self._is_abandoned = True
+            response = self.response
+        if response is not None:
+            response.close()
+
+
 class _Counted(httpx.SyncByteStream):
     """A body on its way: counted, bounded, and its host's turn given back at its end."""
 
@@ -204,27 +275,27 @@ class _Counted(httpx.SyncByteStream):
         stream: httpx.SyncByteStream,
         traffic: Traffic,
         turn: threading.BoundedSemaphore,
-        deadline: float | None,
+        deadline: float,
     ) -> None:
         self._stream = stream
         self._traffic = traffic
         self._turn: threading.BoundedSemaphore | None = turn
         self._deadline = deadline
         self._received = 0
+        self._begun = time.monotonic()
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._stream:
             self._traffic.add(received=len(chunk))
             self._received += len(chunk)
-            if self._deadline is not None:
-                self._check(self._deadline)
+            self._check(time.monotonic())
             yield chunk
 
-    def _check(self, deadline: float) -> None:
-        # Not one of httpx's transport errors: another attempt would end alike.
-        if time.monotonic() > deadline:
-            raise httpx.RequestError("the answer came too slowly")
-        if self._received > LARGEST:
+    def _check(self, now: float) -> None:
+        if now > min(self._deadline, self._begun + PATIENCE + self._received / SLOWEST):
+            raise TooSlow("the answer came too slowly")
+        # A download may have any size.
+        if self._deadline < float("inf") and self._received > LARGEST:
             raise httpx.RequestError(f"the answer has more than {LARGEST >> 20} MiB")
 
     def close(self) -> None:
@@ -235,4 +306,4 @@ class _Counted(httpx.SyncByteStream):
         self._stream.close()
 
 
-__all__ = ["CACHED_ONLY", "DEADLINE", "Cached", "Polite", "Traffic", "passes_by"]
+__all__ = ["CACHED_ONLY", "DEADLINE", "Cached", "Polite", "TooSlow", "Traffic", "passes_by"]

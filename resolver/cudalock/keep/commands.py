@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.compat.installed import once_uninstalled
 from cudalock.errors import CudalockError
+from cudalock.files import slashed
 from cudalock.goals import command_line
 from cudalock.solving import solve
 from cudalock.text import shell_word
@@ -32,7 +33,8 @@ class KeepRequest:
 def keep_command(request: KeepRequest, path: str) -> str:
     """Return the command that makes this request for the environment at a path."""
     flags = machine_flags(request.environment)
-    words = ["--python", path, "--keep", ",".join(request.words), *flags]
+    # A command of a lock is read by POSIX rules, which take a backslash for an escape.
+    words = ["--python", slashed(path), "--keep", ",".join(request.words), *flags]
     return " ".join([command_line(request.goal), *map(shell_word, words)])
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cudalock.formats.header import find_command
-from cudalock.projects.syntax.text import decode_prefix
+from cudalock.projects.syntax.text import decode_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def is_own_lock(content: bytes) -> bool:
     A byte order mark, UTF-16 (what PowerShell's `>` writes) and a `coding:` comment are respected.
     A prefix of the file is enough, but for JSON.
     """
-    text = decode_prefix(content)
+    text = decode_start(content)
     head = _HEAD.match(text)
     if head is not None and _TARGET.search(head[0]) and find_command(head[0]):
         return True
@@ -48,7 +48,7 @@ def may_be_replaced(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         content = file.read(LARGEST)
-    return not decode_prefix(content).strip() or is_own_lock(content)
+    return not decode_start(content).strip() or is_own_lock(content)
 
 
 __all__ = ["is_own_lock", "may_be_replaced"]

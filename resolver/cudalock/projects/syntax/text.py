@@ -110,10 +110,16 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
     return decoded, Encoding(codec, bom), problems
 
 
-def decode_prefix(content: bytes) -> str:
-    """Return the text of a file's first bytes, with `\ufffd` for what cannot be decoded."""
+def decode_start(content: bytes) -> str:
+    """The text at the start of a file, in the encoding that its first bytes announce.
+
+    A `coding:` comment is left out: cudalock writes one where a lock has a letter beyond ASCII.
+    """
     bom, codec = _announced(content)
-    return content[len(bom) :].decode(codec, "replace")
+    text = content[len(bom) :].decode(codec, "ignore")
+    first, newline, below = text.partition("\n")
+    is_coding = first.startswith("#") and _CODING.search(first.encode("ascii", "ignore"))
+    return below if is_coding else f"{first}{newline}{below}"
 
 
 def _announced(content: bytes) -> tuple[bytes, str]:
