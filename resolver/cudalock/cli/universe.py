@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cudalock.cli.options import read_index_map, read_recorded
-from cudalock.errors import Contradiction, CudalockError
+from cudalock.errors import Contradiction, CudalockError, UsageError
 from cudalock.mirrors import FLAG, NO_MIRRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cudalock.cli.options import OutputOptions
     from cudalock.live import LiveUniverse
+    from cudalock.live.own_wheels import NamedIndex
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.mirrors import Mirrors
@@ -40,17 +42,25 @@ def open_matrix(directory: str | None) -> ClosedUniverse:
     return ClosedUniverse(load_matrix(directory))
 
 
-def open_universe(options: OutputOptions) -> LiveUniverse:
+def open_universe(
+    options: OutputOptions, wheel_urls: Iterable[tuple[str, str]] = ()
+) -> LiveUniverse:
     """Return the matrix and the package indexes that the options name.
 
-    Raises Contradiction for `--live` with `--offline`.
+    `wheel_urls` are wheels that the goal names by URL, each with its project. Raises Contradiction
+    for `--live` with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
     """
     from cudalock.live import LiveUniverse
+    from cudalock.matrix.overlay import read_overlay
 
     if options.live and options.offline:
         raise Contradiction("`--live` cannot be combined with `--offline`")
+    matrix = load_matrix(options.matrix, options.mirrors)
+    for folder in options.overlays:
+        matrix = matrix.overlaid(read_overlay(Path(folder)))
+    matrix = _with_own_wheels(matrix, options, wheel_urls)
     universe = LiveUniverse(
-        load_matrix(options.matrix, options.mirrors),
+        matrix,
         options.index_url,
         options.extra_index_urls,
         everything=options.live,
@@ -62,6 +72,40 @@ def open_universe(options: OutputOptions) -> LiveUniverse:
     if not options.quiet:
         context.call_on_close(partial(_tell_asked, universe, verbose=options.verbose))
     return universe
+
+
+def _with_own_wheels(
+    matrix: Matrix, options: OutputOptions, wheel_urls: Iterable[tuple[str, str]]
+) -> Matrix:
+    """Return the matrix with the wheels that the user names."""
+    stated = tuple(wheel_urls)
+    if not (stated or options.find_links or options.project_indexes):
+        return matrix
+    from cudalock.indexes.client import Web
+    from cudalock.live.own_wheels import NamedWheel, Own, read_own
+
+    own = Own(
+        tuple(NamedWheel(project, matrix.mirrors.url(url)) for project, url in stated),
+        tuple(map(matrix.mirrors.url, options.find_links)),
+        tuple(_named_index(text, matrix) for text in options.project_indexes),
+    )
+    with Web(offline=options.offline, secrets=matrix.mirrors.secrets) as web:
+        return matrix.overlaid(read_own(own, matrix, web))
+
+
+def _named_index(text: str, matrix: Matrix) -> NamedIndex:
+    from cudalock.live.own_wheels import NamedIndex
+    from cudalock.urls import without_credentials
+    from cudalock.versions import canonical
+
+    names, equals, url = text.partition("=")
+    projects = tuple(canonical(name.strip()) for name in names.split(",") if name.strip())
+    if not equals or not projects or not url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"`--project-index` needs NAME=URL, not `{without_credentials(text)}`",
+            hints=["--project-index flash-attn=https://wheels.example/simple/"],
+        )
+    return NamedIndex(projects, matrix.mirrors.url(url))
 
 
 def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:

@@ -33,6 +33,8 @@ class Wheel(NamedTuple):
     sha256: str | None
     dist: str
     size: int | None = None
+    url: str | None = None
+    """where it is, if its index or builder does not say so: a user's own wheel"""
 
     def file(self, version: str, local: str | None) -> str:
         """Return the exact file name."""
@@ -124,7 +126,13 @@ class Build:
         """Return one wheel: building thousands of them would cost more than reading the file."""
         row = self.rows[position]
         exceptions = row[2] if len(row) > 2 else {}
-        return Wheel(row[0], row[1], exceptions.get("dist", self.dist), exceptions.get("size"))
+        return Wheel(
+            row[0],
+            row[1],
+            exceptions.get("dist", self.dist),
+            exceptions.get("size"),
+            exceptions.get("url"),
+        )
 
     @property
     def wheels(self) -> list[Wheel]:
@@ -160,6 +168,11 @@ class Release:
         self._builds: list[Build | None] = [None] * len(rows)
         self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = {}
         self._requires = tuple(table.get("requires", ()))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The release as the file has it."""
+        return self._table
 
     @property
     def uploaded(self) -> str | None:
