@@ -171,7 +171,7 @@ def read_overlay(folder: Path) -> Overlay:
         raise MatrixError(
             str(folder),
             "",
-            f"is no overlay: it has neither {HEADER}, nor components/*.toml, nor index/*.json",
+            f"is not an overlay: it has neither {HEADER}, nor components/*.toml, nor index/*.json",
         )
     return Overlay(header, components, releases)
 
@@ -221,14 +221,16 @@ def _with_defaults(row: dict[str, Any], key: str) -> dict[str, Any]:
 def _check_row(row: Mapping[str, Any], kind: str, file: str, key: str) -> None:
     for name, needed in _KEYS[kind].items():
         if not isinstance(row.get(name), needed):
-            raise MatrixError(file, f"{key}.{name}", "is missing, or is no text")
+            raise MatrixError(file, f"{key}.{name}", "is missing, or is not text")
     if row.get("trust", NAMED) not in TRUSTS:
         raise MatrixError(file, f"{key}.trust", f"has to be one of {', '.join(TRUSTS)}")
     if kind == "pattern":
         try:
             re.compile(row["local"])
         except re.error as error:
-            raise MatrixError(file, f"{key}.local", f"is no regular expression: {error}") from None
+            raise MatrixError(
+                file, f"{key}.local", f"is not a regular expression: {error}"
+            ) from None
         return
     url = row["url"]
     if not re.match(r"(https?|file)://[^\s\"'\\]+$", url):
@@ -285,6 +287,6 @@ def _releases(path: Path) -> Rows:
 def _check_wheels(file: str, key: str, rows: Any) -> None:
     for tags, sha256, *_ in rows:
         if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-            raise MatrixError(file, key, f"`{sha256}` is no sha256 digest")
+            raise MatrixError(file, key, f"`{sha256}` is not a sha256 digest")
         if not isinstance(tags, str) or tags.count("-") not in (2, 3):
             raise MatrixError(file, key, f"`{tags}` are no wheel tags")
