@@ -62,6 +62,11 @@ def served(content: bytes) -> Answer:
         ),
         ((f"other @ {KERNELS}",), 2, r"is a wheel of my-kernels, not of other"),
         ((f"my-kernels @ {PLACE}x.whl",), 2, r"`x\.whl` is not the name of a wheel"),
+        (
+            (f"my-kernels @ {KERNELS[:-4]}-cuda12.6.whl",),
+            2,
+            r"wheel variant `cuda12\.6`.*pip cannot",
+        ),
         ((f"my-kernels @ {PLACE}x-1.0.tar.gz",), 2, r"not that of a wheel"),
         (("x @ git+https://wheels.example/x",), 2, r"not that of a wheel"),
     ],
@@ -181,6 +186,21 @@ def test_wheels_of_a_folder_install(tool: str, tmp_path: Path) -> None:
         r"==\1",
         run_tool(["uv", "pip", "freeze"], tmp_path, environment).stdout,
     )
+
+
+def test_variants_of_a_folder_are_passed_over(tmp_path: Path) -> None:
+    variant = tmp_path / TOOL.name.replace(".whl", "-cuda12.6.whl")
+    variant.write_bytes(TOOL.content)
+    words = ("my-tool", *HERE, "--offline", "--find-links", str(tmp_path))
+    result = run("solve", *words)
+    assert result.exit_code == 2
+    assert "1 wheel variant" in result.stderr
+    plain = build_wheel("my-tool", "1.0")
+    (tmp_path / plain.name).write_bytes(plain.content)
+    result = run("solve", *words)
+    assert result.exit_code == 0, result.output
+    assert "my_tool-1.0-py3-none-any.whl" in result.stdout
+    assert "cuda12.6" not in result.stdout
 
 
 def test_wheels_of_a_folder_join_those_of_the_matrix(tmp_path: Path) -> None:

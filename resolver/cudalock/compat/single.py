@@ -11,6 +11,7 @@ from cudalock.compat.wheels import (
     ReleaseBuild,
     is_on_an_index,
     is_on_the_package_index,
+    variant_of,
     wheel_tags,
 )
 from cudalock.findings import RULES, Finding, Severity
@@ -271,10 +272,20 @@ class SinglePinJudge:
         if tags is not None and self._target.tags().rank(tags) is None:
             sentence = f"{file} is not for {self._where()}"
             return [self._defect("CL401", pin, sentence)], None
+        if variant := variant_of(file):
+            return [self._variant(pin, variant)], None
         if release_build is None:
             # A lockfile may name a file that is not in the matrix, of a version that is.
             return ([], None) if pin.indexes is None else self.judge(pin._replace(file=None))
         return list(self._check_file_hash(pin, release_build)), pin
+
+    def _variant(self, pin: PinnedProject, label: str) -> PinConflict:
+        sentence = (
+            f"{pin.file} is the wheel variant `{label}` (PEP 825): what it is built for is not"
+            " known here, and pip cannot install it"
+        )
+        fix = "a wheel without a variant label"
+        return self._defect("CL105", pin, sentence, fix=fix, severity="warning")
 
     def _check_file_hash(
         self, pin: PinnedProject, release_build: ReleaseBuild

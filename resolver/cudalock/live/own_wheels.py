@@ -19,6 +19,8 @@ from cudalock.indexes.metadata import metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.rows import releases_of, wheel_parts
 from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay
+from cudalock.targets.tags import parse_wheel_name
+from cudalock.text import counted
 from cudalock.update.file_names import Patterns
 from cudalock.urls import is_splittable, without_credentials
 from cudalock.versions import canonical, parse_version
@@ -122,7 +124,10 @@ class _RowMaker:
         wheels = [file for file in files if file.is_wheel and wheel_parts(file.name)]
         if not wheels:
             shown = without_credentials(place)
-            raise UsageError(f"`--find-links`: there are no wheels at `{shown}`")
+            variants = sum(parse_wheel_name(file.name) is not None for file in files)
+            those = f"{counted(variants, 'wheel variant')}, which pip cannot install"
+            besides = f" but {those}" if variants else ""
+            raise UsageError(f"`--find-links`: there are no wheels at `{shown}`{besides}")
         if len(wheels) > LARGEST_FOLDER:
             raise UsageError(
                 f"`--find-links`: `{without_credentials(place)}` has {len(wheels)} wheels, and"
@@ -293,6 +298,13 @@ def _labelled(project: str, matrix: Matrix) -> dict[str, Any]:
 
 def _parts_of(name: str, url: str) -> dict[str, Any]:
     parts = wheel_parts(name)
+    parsed = parse_wheel_name(name)
+    if parsed is not None and parsed.variant is not None:
+        raise UsageError(
+            f"`{name}` is the wheel variant `{parsed.variant}` (PEP 825), which pip cannot install,"
+            " so no lock has one",
+            hints=["a wheel without a variant label"],
+        )
     if parts is None:
         raise UsageError(
             f"`{name or without_credentials(url)}` is not the name of a wheel",

@@ -2,6 +2,6 @@
 
 `matrix` is all of it, `facts` and `components` read the curated half, `releases` the generated one,
 `vendor` NVIDIA's tables; `store` finds the files, also those that the user updated, and reads them
-quickly. `overlay` is what a user lays over it. `universe` is what the engine resolves over: a matrix, and perhaps what package indexes
-list beside it.
+quickly. `overlay` is what a user lays over it. `universe` is what the engine resolves over: a
+matrix, and perhaps what package indexes list beside it.
 """
