@@ -59,6 +59,10 @@ class FakeMatrix:
         """Where a universe has its names and GPUs."""
         return self
 
+    def is_named(self, project: str) -> bool:
+        """The user names no wheel of his own."""
+        return False
+
     looks_further: bool = False
     is_open: bool = False
 

@@ -32,6 +32,8 @@ def without_credentials(url: str, *, keep_variables: bool = False) -> str:
 
     With `keep_variables` a secret that is a variable stays: pip and uv expand `${TOKEN}` in files.
     """
+    if not is_splittable(url):
+        return re.sub(r"(?<=//)[^/@\s]*@", "", url)
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     variable = re.fullmatch(r"\$\{[A-Z0-9_]+\}", user.rpartition(":")[2])

@@ -10,7 +10,7 @@ from cudalock.check.index_names import Places, has_nightlies
 from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
-from cudalock.compat.wheels import PinWheels, wheel_tags
+from cudalock.compat.wheels import PinWheels, variant_of, wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets.tags import best_wheel
@@ -278,6 +278,8 @@ def _requirements(
 
 
 def _best(wheels: list[LockedFile], target: Target) -> LockedFile | None:
+    # An installer that knows no variants takes another wheel, where there is one.
+    wheels = [wheel for wheel in wheels if variant_of(wheel.name) is None] or wheels
     # The first of those that rank alike: a lock lists them in an order of its own.
     tagged = [(tags, wheel) for wheel in reversed(wheels) if (tags := wheel_tags(wheel.name))]
     tag_sets = [tags for tags, _ in tagged]

@@ -23,7 +23,7 @@ from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
 from cudalock.targets.facets import FACETS
 from cudalock.targets.platforms import DEFAULT_GLIBC
-from cudalock.urls import without_credentials
+from cudalock.urls import file_of, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -192,6 +192,24 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     index_map_option,
     click.option(
+        "--find-links",
+        metavar="DIR|URL",
+        multiple=True,
+        help="Also use the wheels in a folder or on a page of links. Repeatable.",
+    ),
+    click.option(
+        "--project-index",
+        metavar="NAME[,...]=URL",
+        multiple=True,
+        help="Take these projects from this index alone. Repeatable.",
+    ),
+    click.option(
+        "--matrix-overlay",
+        metavar="DIR",
+        multiple=True,
+        help="Lay your own builders, indexes, rows and facts over the matrix. Repeatable.",
+    ),
+    click.option(
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
     click.option(
@@ -276,6 +294,13 @@ class GoalOptions:
         )
 
     @property
+    def wheel_urls(self) -> tuple[tuple[str, str], ...]:
+        """The wheels that are requested by URL: the project's canonical name, and the URL."""
+        return tuple(
+            pair for request in (self.request, self.defaults) for pair in _wheel_urls(request)
+        )
+
+    @property
     def pythons(self) -> tuple[str, ...]:
         """The texts of `--python`."""
         return self.request.python or self.defaults.python
@@ -340,6 +365,11 @@ class OutputOptions:
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     mirrors: Mirrors = NO_MIRRORS
+    find_links: tuple[str, ...] = ()
+    project_indexes: tuple[str, ...] = ()
+    """the texts of `--project-index`"""
+    overlays: tuple[str, ...] = ()
+    """folders"""
     environment: str | None = None
     """where the lock will be installed as far as that is known: `--python`, else what is active"""
     live: bool = False
@@ -369,6 +399,9 @@ class OutputOptions:
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
             mirrors=mirrors,
+            find_links=parsed.texts("find_links"),
+            project_indexes=parsed.texts("project_index"),
+            overlays=parsed.texts("matrix_overlay"),
             environment=_environment(parsed.texts("python")),
             live=parsed.is_set("live"),
             offline=parsed.is_set("offline"),
@@ -393,9 +426,21 @@ class OutputOptions:
             words += ["--index-url", without_credentials(self.index_url)]
         for url in self.extra_index_urls:
             words += ["--extra-index-url", without_credentials(url)]
-        words += self.mirrors.words
         if self.wheels:
             words += ["--wheels", Path(self.wheels).as_posix()]
+        return words + self.universe_words
+
+    @property
+    def universe_words(self) -> list[str]:
+        """The flags that state what is resolved over besides the matrix and the package index."""
+        words = self.mirrors.words
+        for place in self.find_links:
+            words += ["--find-links", without_credentials(place) if "://" in place else place]
+        for text in self.project_indexes:
+            names, _, url = text.partition("=")
+            words += ["--project-index", f"{names}={without_credentials(url)}"]
+        for folder in self.overlays:
+            words += ["--matrix-overlay", Path(folder).as_posix()]
         return words
 
 
@@ -470,6 +515,24 @@ def request_of(params: Mapping[str, Any], words: tuple[str, ...] = ()) -> Reques
     )
     files, constraints = params.get("requirement", ()), params.get("constraint", ())
     return _with_files(request, files, constraints) if files or constraints else request
+
+
+def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
+    from packaging.requirements import InvalidRequirement
+
+    from cudalock.versions import canonical, parse_requirement
+
+    for word in request.words:
+        if "://" in word:
+            try:
+                requirement = parse_requirement(word)
+            except InvalidRequirement:
+                continue
+            if requirement.url and file_of(requirement.url).endswith(".whl"):
+                yield canonical(requirement.name), requirement.url
+    for project in request.projects:
+        if project.url:
+            yield canonical(project.name), project.url
 
 
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:

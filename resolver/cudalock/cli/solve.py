@@ -61,8 +61,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.keep import check_format
 
         check_format(output.format)
-    universe = open_universe(output)
     options = GoalOptions.of(parsed, goal)
+    universe = open_universe(output, options.wheel_urls)
     queries = read_queries(options, universe)
     if keep:
         from cudalock.cli.console import tell

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cudalock.cli.options import read_index_map, read_recorded
-from cudalock.errors import Contradiction, CudalockError
+from cudalock.errors import Contradiction, CudalockError, UsageError
 from cudalock.mirrors import FLAG, NO_MIRRORS
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cudalock.cli.options import OutputOptions
     from cudalock.live import LiveUniverse
+    from cudalock.live.own_wheels import NamedIndex
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.mirrors import Mirrors
@@ -40,21 +43,27 @@ def open_matrix(directory: str | None) -> ClosedUniverse:
     return ClosedUniverse(load_matrix(directory))
 
 
-def open_universe(options: OutputOptions) -> LiveUniverse:
+def open_universe(
+    options: OutputOptions, wheel_urls: Iterable[tuple[str, str]] = ()
+) -> LiveUniverse:
     """Return the matrix and the package indexes that the options name.
 
-    Raises Contradiction for `--live` with `--offline`.
+    `wheel_urls` are wheels that the goal names by URL, each with its project. Raises Contradiction
+    for `--live` with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
     """
     from cudalock.live import LiveUniverse
 
     if options.live and options.offline:
         raise Contradiction("`--live` cannot be combined with `--offline`")
+    matrix = with_overlays(load_matrix(options.matrix, options.mirrors), options)
+    matrix = _with_own_wheels(matrix, options, wheel_urls)
     universe = LiveUniverse(
-        load_matrix(options.matrix, options.mirrors),
+        matrix,
         options.index_url,
         options.extra_index_urls,
         everything=options.live,
         offline=options.offline,
+        flags="".join(f" {shell_word(word)}" for word in options.universe_words),
     )
     # Also when the command fails: connections are closed, and what was read is reported.
     context = click.get_current_context()
@@ -62,6 +71,50 @@ def open_universe(options: OutputOptions) -> LiveUniverse:
     if not options.quiet:
         context.call_on_close(partial(_tell_asked, universe, verbose=options.verbose))
     return universe
+
+
+def with_overlays(matrix: Matrix, options: OutputOptions) -> Matrix:
+    """Return the matrix with the overlays of the options. Raises MatrixError for a wrong one."""
+    if options.overlays:
+        from cudalock.matrix.overlay import read_overlay
+
+        for folder in options.overlays:
+            matrix = matrix.overlaid(read_overlay(Path(folder)))
+    return matrix
+
+
+def _with_own_wheels(
+    matrix: Matrix, options: OutputOptions, wheel_urls: Iterable[tuple[str, str]]
+) -> Matrix:
+    """Return the matrix with the wheels that the user names."""
+    stated = tuple(wheel_urls)
+    if not (stated or options.find_links or options.project_indexes):
+        return matrix
+    from cudalock.indexes.client import Web
+    from cudalock.live.own_wheels import NamedWheel, Own, read_own
+
+    own = Own(
+        tuple(NamedWheel(project, matrix.mirrors.url(url)) for project, url in stated),
+        tuple(map(matrix.mirrors.url, options.find_links)),
+        tuple(_named_index(text, matrix) for text in options.project_indexes),
+    )
+    with Web(offline=options.offline, secrets=matrix.mirrors.secrets) as web:
+        return matrix.overlaid(read_own(own, matrix, web))
+
+
+def _named_index(text: str, matrix: Matrix) -> NamedIndex:
+    from cudalock.live.own_wheels import NamedIndex
+    from cudalock.urls import without_credentials
+    from cudalock.versions import canonical
+
+    names, equals, url = text.partition("=")
+    projects = tuple(canonical(name.strip()) for name in names.split(",") if name.strip())
+    if not equals or not projects or not url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"`--project-index` needs NAME=URL, not `{without_credentials(text)}`",
+            hints=["--project-index flash-attn=https://wheels.example/simple/"],
+        )
+    return NamedIndex(projects, matrix.mirrors.url(url))
 
 
 def _tell_asked(universe: LiveUniverse, *, verbose: bool) -> None:

@@ -12,6 +12,7 @@ from cudalock.compat.wheels import (
     is_on_an_index,
     is_on_the_package_index,
     oldest_glibc,
+    variant_of,
     wheel_tags,
 )
 from cudalock.conflicts.step import describe_glibc
@@ -325,6 +326,8 @@ class SinglePinJudge:
         if tags is not None and self._target.tags().rank(tags) is None:
             sentence = f"{file} is not for {describe_misfit(self._target, tags)}"
             return [self._defect("CL401", pin, sentence)], None
+        if variant := variant_of(file):
+            return [self._variant(pin, variant)], None
         if release_build is None:
             # A lockfile may name a file that is not in the matrix, of a version that is.
             return ([], None) if pin.indexes is None else self.judge(pin._replace(file=None))
@@ -333,6 +336,14 @@ class SinglePinJudge:
             *self._without_cuda(pin, wheels, release_build),
         ]
         return defects, pin
+
+    def _variant(self, pin: PinnedProject, label: str) -> PinConflict:
+        sentence = (
+            f"{pin.file} is the wheel variant `{label}` (PEP 825): what it is built for is not"
+            " known here, and pip cannot install it"
+        )
+        fix = "a wheel without a variant label"
+        return self._defect("CL105", pin, sentence, fix=fix, severity="warning")
 
     def _check_file_hash(
         self, pin: PinnedProject, release_build: ReleaseBuild

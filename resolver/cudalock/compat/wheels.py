@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS
-from cudalock.targets.tags import fits_any, glibc_floor
+from cudalock.targets.tags import fits_any, glibc_floor, parse_wheel_name
 from cudalock.versions import (
     accepts,
     below_and_above,
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project, Release
     from cudalock.targets import Target
-
-
-_WHEEL: Final = ".whl"
 
 
 class ReleaseBuild(NamedTuple):
@@ -213,10 +210,17 @@ def oldest_glibc(target: Target, tag_sets: Iterable[str]) -> str | None:
 def wheel_tags(file: str) -> str | None:
     """Return the compressed tags of a wheel's file name, None if it is not a wheel's.
 
-    `cp311-cp311-win_amd64`; the parts before are name, version and an optional build number.
+    `cp311-cp311-win_amd64`; before them are name, version and perhaps a build number, and behind
+    them perhaps the label of a variant.
     """
-    parts = file.removesuffix(_WHEEL).split("-")
-    return "-".join(parts[-3:]) if file.endswith(_WHEEL) and len(parts) in (5, 6) else None
+    name = parse_wheel_name(file)
+    return name.tags if name is not None else None
+
+
+def variant_of(file: str) -> str | None:
+    """Return the label of a wheel variant (PEP 825), None for any other file."""
+    name = parse_wheel_name(file)
+    return name.variant if name is not None else None
 
 
 def is_on_an_index(release_build: ReleaseBuild) -> bool:

@@ -117,8 +117,8 @@ def _goal_words(goal: Goal) -> Iterator[str]:
 
 
 def _flag_words(name: str, specifier: str) -> list[str] | None:
-    # A flag has no way to write extras.
-    if specifier.startswith("["):
+    # A flag has no way to write extras, nor a URL.
+    if specifier.startswith(("[", "@")):
         return None
     framework, switches = read_switches()
     if name == framework:

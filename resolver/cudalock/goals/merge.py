@@ -18,6 +18,7 @@ from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
 from cudalock.text import did_you_mean
+from cudalock.urls import file_of, without_credentials
 from cudalock.versions import canonical, holds, parse_requirement, parse_version
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class RequestedProject(NamedTuple):
     marker: str | None = None
     origin: str = "the goal"
     """where it is requested, for people: `--torch`, `requirements.txt:3`"""
+    url: str | None = None
+    """the URL of the one wheel to use, without secrets"""
 
     @classmethod
     def of_requirement(cls, text: str, origin: str) -> RequestedProject:
@@ -52,17 +55,18 @@ class RequestedProject(NamedTuple):
         except InvalidRequirement as error:
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
-        if requirement.url is not None:
+        if requirement.url is not None and not file_of(requirement.url).endswith(".whl"):
             raise UsageError(
-                f"{origin}: `{requirement.name}` is requested by URL, and cudalock chooses the"
-                " wheels itself",
+                f"{origin}: `{requirement.name}` is requested by a URL that is not that of a wheel",
                 hints=[f"write `{requirement.name}`, with a version if one is needed"],
             )
+        url = requirement.url and without_credentials(requirement.url, keep_variables=True)
         return cls(
             name=requirement.name,
             specifier=",".join(clauses(str(requirement.specifier))),
             extras=tuple(sorted(map(canonical, requirement.extras))),
             marker=str(requirement.marker) if requirement.marker else None,
+            url=url,
             origin=origin,
         )
 
@@ -93,6 +97,7 @@ class _Read(NamedTuple):
     specifier: str
     extras: tuple[str, ...]
     origin: str
+    url: str | None = None
 
 
 def merge_requests(
@@ -123,6 +128,11 @@ def merge_requests(
     on_index = vocabulary.elsewhere(sorted(unlisted)) if unlisted else frozenset()
     for request in applicable:
         project = _project(request, names, on_index, queried=vocabulary.looks_further)
+        if request.url is not None and not vocabulary.matrix.is_named(project):
+            raise UsageError(
+                f"{request.origin}: `{project}` is requested by URL, which `solve` alone takes",
+                hints=[f"write `{project}`, with a version if one is needed"],
+            )
         # `triton` on Windows is `triton-windows`, whose versions count.
         replacement = names.platform_alias(project, environment)
         if project not in versions:
@@ -134,7 +144,7 @@ def merge_requests(
         if note:
             notes[note] = None
         readings.setdefault(project, []).append(
-            _Read(project, specifier, request.extras, request.origin)
+            _Read(project, specifier, request.extras, request.origin, request.url)
         )
     merged = (_merged(readings[project], versions[project]) for project in sorted(readings))
     return tuple(merged), tuple(notes)
@@ -229,7 +239,32 @@ def _merged(readings: list[_Read], versions: Sequence[str]) -> str:
     )
     _check_agreement(readings, together, versions)
     extras = ",".join(sorted({extra for reading in readings for extra in reading.extras}))
-    return readings[0].project + (f"[{extras}]" if extras else "") + together
+    label = readings[0].project + (f"[{extras}]" if extras else "")
+    url = _url(readings, versions)
+    return f"{label} @ {url}" if url else label + together
+
+
+def _url(readings: list[_Read], versions: Sequence[str]) -> str | None:
+    """Return the URL of the one wheel that is requested, None where none is.
+
+    Raises Contradiction for two, and for a version that is not the wheel's.
+    """
+    urls = {reading.url: reading for reading in readings if reading.url}
+    if not urls:
+        return None
+    url, reading = next(iter(urls.items()))
+    others = [(f"`{other}`", each) for other, each in urls.items() if other != url]
+    others += [
+        (f"`{each.specifier}`", each)
+        for each in readings
+        if each.specifier and not satisfying(each.specifier, versions)
+    ]
+    for shown, other in others:
+        raise Contradiction(
+            f"`{reading.project}` cannot be both `{url}` ({reading.origin}) and {shown}"
+            f" ({other.origin})"
+        )
+    return url
 
 
 def _check_agreement(readings: list[_Read], together: str, versions: Sequence[str]) -> None:

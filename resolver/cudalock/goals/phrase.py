@@ -182,11 +182,7 @@ class _Reader:
         if part in _RANGED and request.specifier:
             self.say(part, request.specifier)
         elif project := self.known.matrix.names.find(request.name):
-            self.projects.append(
-                RequestedProject(
-                    project, request.specifier, None, request.extras, request.marker, request.origin
-                )
-            )
+            self.projects.append(request._replace(name=project))
         elif part in _KEYWORDS:
             raise BadPhrase(
                 f"cannot read `{request.name}{request.specifier}`: write `{part}` and one version",

@@ -10,14 +10,16 @@ import hashlib
 import re
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
-from cudalock.errors import NetworkError
+from cudalock.errors import BadFile, NetworkError
 from cudalock.files import distribution_name
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import Web
-from cudalock.indexes.downloads import download
+from cudalock.indexes.downloads import digest_of, download
 from cudalock.indexes.github_releases import release_assets
 from cudalock.indexes.package_index import PackageIndexes
 from cudalock.lock.wheels import all_wheels, wheels_of_targets
@@ -25,8 +27,6 @@ from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cudalock.indexes.downloads import Progress
     from cudalock.lock import Lock, LockedWheel, Pin
 
@@ -63,6 +63,28 @@ def with_hashes(
         pins=tuple(_filled(pin, digests) for pin in lock.pins),
         notes=(*lock.notes, *notes),
     )
+
+
+def with_local_hashes(lock: Lock) -> Lock:
+    """The lock with the digest of each wheel that lies in a folder here. Raises BadFile."""
+    local = {
+        wheel.file: wheel.url
+        for pin in lock.pins
+        for wheel in all_wheels(pin)
+        if wheel.sha256 is None and wheel.url is not None and wheel.url.startswith("file:")
+    }
+    if not local:
+        return lock
+    digests = {file: _digest_of(url) for file, url in local.items()}
+    return replace(lock, pins=tuple(_filled(pin, digests) for pin in lock.pins))
+
+
+def _digest_of(url: str) -> str:
+    path = Path(url2pathname(urlsplit(url).path))
+    try:
+        return digest_of(path)
+    except OSError as error:
+        raise BadFile(f"`{path}` cannot be read: {error.strerror or error}") from None
 
 
 def _filled(pin: Pin, digests: dict[str, str]) -> Pin:
@@ -129,4 +151,4 @@ def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress)
     return digest
 
 
-__all__ = ["with_hashes"]
+__all__ = ["with_hashes", "with_local_hashes"]

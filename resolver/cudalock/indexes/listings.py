@@ -94,6 +94,23 @@ def read_listing(web: Web, index: str, project: str) -> Listing | None:
     return Listing(project, without_credentials(index), files)
 
 
+def read_links(web: Web, url: str) -> tuple[File, ...] | None:
+    """The files that a page of links leads to, whatever their projects; None where there is none.
+
+    Raises NetworkError if it cannot be read, or is something else.
+    """
+    page = _page(web, url)
+    try:
+        return None if page is None else tuple(_files(page))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise unreachable(url, "the answer has no links to files") from None
+
+
+def file_at(url: str) -> File:
+    """The file at an address, whose fragment may say its digest."""
+    return _file(url, uploaded=None)
+
+
 def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
     fetcher = _Anew(web) if anew else web
     try:
@@ -231,4 +248,4 @@ def with_credentials_of(index: str, url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
 
 
-__all__ = ["File", "Listing", "read_listing", "with_credentials_of"]
+__all__ = ["File", "Listing", "file_at", "read_links", "read_listing", "with_credentials_of"]

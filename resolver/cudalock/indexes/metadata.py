@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import httpx
 from packaging.metadata import parse_email
@@ -127,14 +128,23 @@ def _kept(web: Web, file: File, url: str) -> bytes | None:
 
 def _inside(web: Web, url: str, name: str) -> bytes | None:
     try:
-        with zipfile.ZipFile(io.BufferedReader(RemoteFile(web, url), TAIL)) as archive:
+        return metadata_in(io.BufferedReader(RemoteFile(web, url), TAIL))
+    except NoRanges:
+        return None
+
+
+def metadata_in(wheel: BinaryIO | io.BufferedReader) -> bytes | None:
+    """METADATA of an opened wheel, which is closed; None where there is none that can be read."""
+    try:
+        with wheel, zipfile.ZipFile(wheel) as archive:
             (inside,) = [
                 info
                 for info in archive.infolist()
                 if info.filename.endswith(".dist-info/METADATA") and info.filename.count("/") == 1
             ]
             return archive.read(inside) if inside.file_size <= LARGEST else None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, NoRanges, EOFError):
+    # RuntimeError: it is encrypted, or in a compression that this Python lacks.
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError):
         return None
 
 
@@ -201,4 +211,4 @@ class RemoteFile(io.RawIOBase):
         return len(chunk)
 
 
-__all__ = ["Metadata", "Unreadable", "parse_metadata", "read_metadata"]
+__all__ = ["Metadata", "Unreadable", "metadata_in", "parse_metadata", "read_metadata"]

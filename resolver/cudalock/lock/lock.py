@@ -258,6 +258,7 @@ def origin(wheel: LockedWheel) -> str:
 
 
 _TRUST: Final = {
+    "named": "named by you",
     "own": "the project's own",
     "known": "third party, widely used",
     "other": "third party, not vetted",

@@ -19,6 +19,7 @@ from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
 from cudalock.matrix.namesakes import Namesakes, read_namesakes
+from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
 from cudalock.matrix.store import (
@@ -88,8 +89,12 @@ class Matrix:
         tables: Tables,
         user_matrix: UserMatrix | None = None,
         mirrors: Mirrors = NO_MIRRORS,
+        overlay: Overlay = NO_OVERLAY,
     ) -> None:
+        self._stated = tables
+        tables = _overlaid(tables, overlay)
         header = tables[HEADER]
+        self.overlay = overlay
         self.mirrors = mirrors
         """every URL below is that of a mirror, if there is one"""
         self.directory = directory
@@ -125,6 +130,8 @@ class Matrix:
         }
         self.patterns: list[dict[str, Any]] = header.get("pattern", [])
         """how builders name their wheels, as matrix.toml has it"""
+        self.label_facts: list[dict[str, Any]] = header.get("label_fact", [])
+        """what labels mean on wheels of projects that nobody has curated"""
         self.labels: list[dict[str, Any]] = header.get("label", [])
         """which labels of new rows follow from their METADATA, as matrix.toml has it"""
         self._projects: dict[str, Project | None] = {}
@@ -155,11 +162,20 @@ class Matrix:
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
             ) from None
 
+    def is_named(self, project: str) -> bool:
+        """Return whether the user names the wheels of a project, and no other counts."""
+        return project in self.overlay.only
+
     def mirrored(self, mirrors: Mirrors) -> Matrix:
         """Return this matrix as if mirrors were the sources of what they mirror."""
         if mirrors == self.mirrors:
             return self
-        return Matrix(self.directory, self._tables, self.user_matrix, mirrors)
+        return Matrix(self.directory, self._stated, self.user_matrix, mirrors, self.overlay)
+
+    def overlaid(self, overlay: Overlay) -> Matrix:
+        """Return this matrix with an overlay over those that it has."""
+        overlay = overlay | self.overlay
+        return Matrix(self.directory, self._stated, self.user_matrix, self.mirrors, overlay)
 
     @property
     def described(self) -> str:
@@ -183,7 +199,12 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            self._projects[name] = read_project(path, self.mirrors) if path.is_file() else None
+            project = read_project(path, self.mirrors) if path.is_file() else None
+            added = self.overlay.releases.get(name)
+            if added is not None:
+                held = None if name in self.overlay.only else project
+                project = OverlaidProject(name, held, added)
+            self._projects[name] = project
         return self._projects[name]
 
     def versions(self, name: str) -> list[str]:
@@ -200,7 +221,7 @@ class Matrix:
         if self.user_matrix:
             paths = (name.partition("/") for name in self.user_matrix.files)
             names |= {file.removesuffix(".json") for folder, _, file in paths if folder == "index"}
-        return frozenset(names)
+        return frozenset(names | set(self.overlay.releases))
 
     def trust(self, build: Build) -> str:
         """Return who made a build: the project itself (`own`), a `known` builder or an `other`."""
@@ -216,6 +237,8 @@ class Matrix:
 
     def url(self, build: Build, wheel: Wheel, version: str) -> str | None:
         """Return the URL of a wheel; None on the default index, whose URLs cannot be derived."""
+        if wheel.url is not None:
+            return self.mirrors.url(wheel.url)
         # A local version has a plus sign, which a URL has to escape.
         file = quote(wheel.file(version, build.local))
         if build.builder is not None:
@@ -433,6 +456,26 @@ class Matrix:
         except (OSError, ValueError) as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         return table
+
+
+def _overlaid(tables: Tables, overlay: Overlay) -> Tables:
+    """Return the tables with those of an overlay. Raises MatrixError for an id used twice."""
+    if overlay is NO_OVERLAY:
+        return tables
+    header = dict(tables[HEADER])
+    for key, rows in overlay.header.items():
+        both = [*rows, *header.get(key, ())]
+        ids = [row["id"] for row in both]
+        twice = next((id for id in ids if ids.count(id) > 1), None)
+        if twice is not None:
+            raise MatrixError(HEADER, key, f"the id `{twice}` is used twice")
+        # Patterns are tried in order, and an index keeps its place in a lock.
+        header[key] = both if key == "pattern" else [*header.get(key, ()), *rows]
+    components = {
+        f"{name}.toml": merged_component(tables.get(f"{name}.toml"), table)
+        for name, table in overlay.components.items()
+    }
+    return {**tables, **components, HEADER: header}
 
 
 def origins_of(path: str | None) -> Mapping[str, str]:

@@ -39,6 +39,8 @@ class Wheel(NamedTuple):
     size: int | None = None
     archive: str | None = None
     """the file name of a source archive"""
+    url: str | None = None
+    """where it is, if its index or builder does not say so: a user's own wheel"""
 
     def file(self, version: str, local: str | None) -> str:
         """Return the exact file name."""
@@ -156,6 +158,7 @@ class Build:
             exceptions.get("dist", self.dist),
             exceptions.get("size"),
             exceptions.get("archive"),
+            exceptions.get("url"),
         )
 
     @property
@@ -192,6 +195,11 @@ class Release:
         self._builds: list[Build | None] = [None] * len(rows)
         self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = {}
         self._requires = tuple(table.get("requires", ()))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The release as the file has it."""
+        return self._table
 
     @property
     def uploaded(self) -> str | None:

@@ -1,7 +1,8 @@
 """Requirements and constraints from the files of `-r` and `-c`.
 
-Index options are reported and not followed, since a lock names the indexes its pins need. Paths,
-URLs and version control are refused: they leave no version to choose.
+Index options are noted and not followed, since a lock names the indexes its pins need. A wheel by
+its URL is pinned as it is. Paths, other URLs and version control are refused: there is nothing to
+choose about them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import RequestedProject
 from cudalock.projects.read import read_file
 from cudalock.projects.syntax.package_list import is_package_list
+from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Declared, Option, Problem, ProjectFile
@@ -71,7 +73,9 @@ def _check(file: ProjectFile) -> None:
         if problem.place not in noted
     ]
     errors += [
-        (declared.place.start, _refused(declared)) for declared in file.declared if declared.url
+        (declared.place.start, _refused(declared))
+        for declared in file.declared
+        if declared.url and not (declared.name and _is_wheel_url(declared.url))
     ]
     # By line: the first thing to fix, whichever of the two kinds of error it is.
     for _, error in sorted(errors, key=lambda positioned: positioned[0])[:1]:
@@ -91,13 +95,25 @@ def _refused(declared: Declared) -> UsageError:
     )
 
 
+def _is_wheel_url(url: str) -> bool:
+    """Return whether a URL says what wheel it is of: NAME-VERSION-PYTHON-ABI-PLATFORM.whl."""
+    file = file_of(url)
+    return "://" in url and file.endswith(".whl") and file.count("-") >= 4
+
+
 def _requested(declared: Declared) -> RequestedProject:
     extras = f"[{','.join(declared.extras)}]" if declared.extras else ""
     marker = f" ; {declared.marker}" if declared.marker else ""
     origin = f"{declared.place.file}:{declared.place.line}"
-    return RequestedProject.of_requirement(
-        f"{declared.name}{extras}{declared.specifier}{marker}", origin
-    )
+    which = f" @ {_with_digest(declared)}" if declared.url else declared.specifier
+    return RequestedProject.of_requirement(f"{declared.name}{extras}{which}{marker}", origin)
+
+
+def _with_digest(declared: Declared) -> str:
+    """Return a URL with the digest that the line has as an option."""
+    url = declared.url or ""
+    digest = next((text for text in declared.hashes if text.startswith("sha256:")), None)
+    return f"{url}#{digest.replace(':', '=')}" if digest and "#" not in url else url
 
 
 def _note(option: Option, file: ProjectFile) -> str:

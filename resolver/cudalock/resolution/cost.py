@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.propagation import Domain
 
-TRUST: Final = {"own": 0, "known": 1, "other": 2}
+TRUST: Final = {"named": 0, "own": 1, "known": 2, "other": 3}
+"""What the user names comes first."""
 UNRANKED: Final = 1000
 
 Key = tuple[object, ...]

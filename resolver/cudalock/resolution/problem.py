@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.overlay import NAMED
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
@@ -58,9 +59,9 @@ SOURCE_COST: Final = 4
 COMPUTED: Final = SourceState(UNKNOWN, "its requirements are computed when it is built")
 
 TRUST_ACCEPTED: Final = {
-    "official": ("own",),
-    "known": ("own", "known"),
-    "any": ("own", "known", "other"),
+    "official": (NAMED, "own"),
+    "known": (NAMED, "own", "known"),
+    "any": (NAMED, "own", "known", "other"),
 }
 
 
@@ -364,11 +365,14 @@ class Problem:
         if release is None or build is None:
             return
         policy, name = self.policy, candidate.name
-        is_accepted = self.universe.trust(build) in TRUST_ACCEPTED[self.goal.builders]
+        trust = self.universe.trust(build)
+        is_accepted = trust in TRUST_ACCEPTED[self.goal.builders]
         if not is_accepted and policy.option_applies(BUILDERS_OPTION, name):
             yield frozenset([BUILDERS_OPTION])
         limit = self.goal.exclude_newer
         # A release without a known day may be newer than the limit.
+        # Who names a wheel means it, whatever day it is of.
+        limit = None if trust == NAMED else limit
         is_newer = limit is not None and (release.uploaded is None or release.uploaded > limit)
         if is_newer and policy.option_applies(EXCLUDE_NEWER_OPTION, name):
             yield frozenset([EXCLUDE_NEWER_OPTION])

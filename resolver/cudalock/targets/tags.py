@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from cudalock.targets.platforms import PLATFORMS
 
@@ -187,6 +187,38 @@ def _linux_tags(arch: str, glibc_minor: int, oldest: int) -> Iterator[str]:
 
 
 # -- what a tag says -------------------------------------------------------------------------------
+
+
+class WheelName(NamedTuple):
+    """The parts of a wheel's file name, as they are spelled."""
+
+    dist: str
+    version: str
+    """with the local version"""
+    build: str | None
+    tags: str
+    """`cp311-cp311-win_amd64`"""
+    variant: str | None
+    """the label of a wheel variant (PEP 825), `cuda12.6`; pip and packaging refuse such a name"""
+
+
+_VARIANT: Final = re.compile(r"[0-9a-z_.]{1,16}")
+
+
+def parse_wheel_name(file: str) -> WheelName | None:
+    """Read a file name, `NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM(-VARIANT).whl`.
+
+    None for another one. Only a build number begins with a digit (PEP 427), which tells it from a
+    Python tag where one of the two optional parts is there.
+    """
+    parts = file.removesuffix(".whl").split("-")
+    if not file.endswith(".whl") or not 5 <= len(parts) <= 7 or not all(parts):
+        return None
+    build = parts.pop(2) if len(parts) > 5 and parts[2][0].isdigit() else None
+    variant = parts.pop() if len(parts) > 5 else None
+    if len(parts) != 5 or (variant is not None and not _VARIANT.fullmatch(variant)):
+        return None
+    return WheelName(parts[0], parts[1], build, "-".join(parts[2:]), variant)
 
 
 def glibc_floor(tags: str) -> int | None:

@@ -1,0 +1,340 @@
+"""Wheels that the user names: by their URL, in a folder, on a page of links, on an own index.
+
+Each becomes a row of an overlay (`cudalock.matrix.overlay`), judged by what its file name says
+(tags, local version), by METADATA where that can be read, and by what the matrix knows of the same
+release. Nothing of a wheel is run or unpacked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from cudalock.errors import BadFile, NetworkError, UsageError
+from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
+from cudalock.indexes.metadata import Unreadable, metadata_in, parse_metadata, read_metadata
+from cudalock.indexes.parallel import map_parallel
+from cudalock.indexes.rows import releases_of, wheel_parts
+from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay
+from cudalock.targets.tags import parse_wheel_name
+from cudalock.text import counted
+from cudalock.update.file_names import Patterns
+from cudalock.urls import is_splittable, without_credentials
+from cudalock.versions import canonical, parse_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cudalock.indexes.client import Web
+    from cudalock.indexes.metadata import Metadata
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.releases import Build
+
+LARGEST_FOLDER: Final = 2000
+"""Wheels of one folder or page."""
+
+
+class NamedWheel(NamedTuple):
+    """A wheel by its URL, and the project that it is named for."""
+
+    project: str
+    """canonical"""
+    url: str
+
+
+class NamedIndex(NamedTuple):
+    """An index that is trusted for some projects, and asked for no other."""
+
+    projects: tuple[str, ...]
+    """canonical"""
+    url: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """Everything that a command line and its settings name."""
+
+    wheels: tuple[NamedWheel, ...] = ()
+    find_links: tuple[str, ...] = ()
+    """folders, and pages of links"""
+    indexes: tuple[NamedIndex, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.wheels or self.find_links or self.indexes)
+
+
+def read_own(own: Own, matrix: Matrix, web: Web) -> Overlay:
+    """Return the rows of the user's wheels.
+
+    Raises UsageError for a wheel, folder or page that is none, NetworkError for a page or an index
+    that cannot be read. A wheel whose METADATA cannot be read has a warning that says so.
+    """
+    if not own:
+        return NO_OVERLAY
+    reader = _RowMaker(matrix, web)
+    for wheel in own.wheels:
+        reader.add_named(wheel)
+    for place in own.find_links:
+        reader.add_links(place)
+    for index in own.indexes:
+        reader.add_index(index)
+    return reader.read()
+
+
+class _Found(NamedTuple):
+    """A wheel to make a row of."""
+
+    project: str
+    file: File
+    builder: str
+    request_url: str
+    """the URL with its credentials, or a `file:` URL"""
+
+
+class _RowMaker:
+    """Collects wheels, and makes rows of them."""
+
+    def __init__(self, matrix: Matrix, web: Web) -> None:
+        self._matrix = matrix
+        self._web = web
+        self._patterns = Patterns(matrix)
+        self._found: list[_Found] = []
+        self._only: set[str] = set()
+
+    # -- what is named --------------------------------------------------------------------------
+
+    def add_named(self, wheel: NamedWheel) -> None:
+        """Add a wheel by its URL: of its project nothing else is used."""
+        plain = without_credentials(wheel.url, keep_variables=True)
+        file = file_at(plain)
+        parts = _parts_of(file.name, plain)
+        if canonical(parts["dist"]) != wheel.project:
+            raise UsageError(
+                f"`{file.name}` is a wheel of {canonical(parts['dist'])}, not of {wheel.project}"
+            )
+        self._only.add(wheel.project)
+        self._add(wheel.project, file, wheel.url.partition("#")[0])
+
+    def add_links(self, place: str) -> None:
+        """Add every wheel of a folder, or of a page of links."""
+        files = list(_in_folder(place)) if _is_folder(place) else self._on_page(place)
+        wheels = [file for file in files if file.is_wheel and wheel_parts(file.name)]
+        if not wheels:
+            shown = without_credentials(place)
+            variants = sum(parse_wheel_name(file.name) is not None for file in files)
+            those = f"{counted(variants, 'wheel variant')}, which pip cannot install"
+            besides = f" but {those}" if variants else ""
+            raise UsageError(f"`--find-links`: there are no wheels at `{shown}`{besides}")
+        if len(wheels) > LARGEST_FOLDER:
+            raise UsageError(
+                f"`--find-links`: `{without_credentials(place)}` has {len(wheels)} wheels, and"
+                f" more than {LARGEST_FOLDER} are not read"
+            )
+        for file in wheels:
+            project = canonical((wheel_parts(file.name) or {})["dist"])
+            self._add(project, file, with_credentials_of(place, file.url))
+
+    def _on_page(self, place: str) -> Sequence[File]:
+        if not is_splittable(place) or urlsplit(place).scheme not in ("http", "https"):
+            raise UsageError(
+                f"`--find-links`: `{without_credentials(place)}` is neither a folder nor the URL"
+                " of a page"
+            )
+        files = read_links(self._web, place)
+        if files is None:
+            raise UsageError(f"`--find-links`: `{without_credentials(place)}` does not exist")
+        return files
+
+    def add_index(self, index: NamedIndex) -> None:
+        """Add the wheels that an index has of the projects that it is trusted for."""
+        from cudalock.indexes.listings import read_listing
+
+        for project in index.projects:
+            listing = read_listing(self._web, index.url, project)
+            found = releases_of(listing) if listing else {}
+            files = [file for group in found.values() for file in group if file.is_wheel]
+            if not files:
+                raise UsageError(
+                    f"`--project-index`: {without_credentials(index.url)} has no wheel of {project}"
+                )
+            # What another index calls so is another project.
+            self._only.add(project)
+            for file in files:
+                self._add(project, file, with_credentials_of(index.url, file.url))
+
+    def _add(self, project: str, file: File, request_url: str) -> None:
+        host = urlsplit(file.url).netloc.rpartition("@")[2] or "a folder of yours"
+        self._found.append(_Found(project, file, host, request_url))
+
+    # -- rows -----------------------------------------------------------------------------------
+
+    def read(self) -> Overlay:
+        """Return the rows; METADATA is read for one wheel of each version, local version, system.
+
+        That is how wheels of one build agree everywhere else.
+        """
+        groups: dict[tuple[str, str, str | None, str], list[_Found]] = {}
+        for found in self._found:
+            parts = _parts_of(found.file.name, found.file.url)
+            system = parts["tags"].rpartition("-")[2]
+            groups.setdefault((found.project, parts["version"], parts["local"], system), []).append(
+                found
+            )
+        metadata = map_parallel(self._metadata, [group[0] for group in groups.values()])
+        releases: dict[str, dict[str, dict[str, Any]]] = {}
+        builders: dict[str, dict[str, Any]] = {}
+        for ((project, version, local, _), group), said in zip(
+            groups.items(), metadata, strict=True
+        ):
+            row = self._row(project, version, local, group, said)
+            release = releases.setdefault(project, {}).setdefault(version, {"builds": []})
+            release["builds"].append(row)
+            builder = group[0].builder
+            builders[builder] = {
+                "id": builder,
+                "project": project,
+                "url": "{file}",
+                "trust": NAMED,
+                "renamed": True,
+                "source": builder,
+            }
+        tables = {
+            name: _labelled(name, self._matrix)
+            for name in releases
+            if not self._matrix.is_curated(name)
+        }
+        known = self._matrix.builders
+        header = {"builder": [row for id, row in builders.items() if id not in known]}
+        return Overlay(header, tables, releases, frozenset(self._only))
+
+    def _metadata(self, found: _Found) -> Metadata | NetworkError | None:
+        if found.file.url.startswith("file:"):
+            with Path(url2pathname(urlsplit(found.file.url).path)).open("rb") as file:
+                content = metadata_in(file)
+            read = parse_metadata(content) if content is not None else None
+        else:
+            try:
+                read = read_metadata(self._web, found.file, found.request_url)
+            except NetworkError as error:
+                return error
+        return None if isinstance(read, Unreadable) else read
+
+    def _row(
+        self,
+        project: str,
+        version: str,
+        local: str | None,
+        group: Sequence[_Found],
+        said: Metadata | NetworkError | None,
+    ) -> dict[str, Any]:
+        first = group[0]
+        tags = _parts_of(first.file.name, first.file.url)["tags"]
+        like = self._like(project, version, local, tags)
+        metadata = None if isinstance(said, NetworkError) else said
+        reading = self._patterns.read(local, tags)
+        labels: dict[str, Any] = dict(like.labels) if like is not None else {}
+        labels |= reading.labels if reading is not None else {}
+        row: dict[str, Any] = {
+            "builder": first.builder,
+            "tag": "",
+            "known": "metadata" if metadata is not None else "listed",
+            "labels": labels,
+            "source": first.file.url,
+            "wheels": [self._wheel(project, found) for found in group],
+        }
+        if local:
+            row["local"] = local
+        if metadata is not None:
+            if canonical(metadata.name) != project:
+                raise BadFile(f"`{first.file.name}` says that it is a wheel of {metadata.name}")
+            row["requires"] = list(metadata.requires)
+            row["renamed"] = bool(local) and "+" not in metadata.version
+            if metadata.python:
+                row["python"] = metadata.python
+            return row
+        row["requires"] = list(like.requires) if like is not None else []
+        if like is not None and like.python:
+            row["python"] = like.python
+        instead = (
+            f"the requirements of {project} {version} in the matrix are used"
+            if like is not None
+            else "what it requires is unknown, and not in the lock"
+        )
+        row["warning"] = f"its METADATA cannot be read: {instead}"
+        return row
+
+    def _like(self, project: str, version: str, local: str | None, tags: str) -> Build | None:
+        """Return a build of the matrix that is most like a wheel: of the same release, and of the
+        same local version and platform as far as there is one."""
+        held = self._matrix.project(project)
+        if held is None or version not in held:
+            return None
+        platform = tags.rpartition("-")[2]
+        builds = held.release(version).builds
+
+        def distance(build: Build) -> tuple[bool, bool]:
+            return build.local != local, all(
+                other.rpartition("-")[2] != platform for other in build.tags
+            )
+
+        return min(builds, key=distance, default=None)
+
+    def _wheel(self, project: str, found: _Found) -> list[Any]:
+        parts = _parts_of(found.file.name, found.file.url)
+        exceptions: dict[str, Any] = {"url": found.file.url}
+        if parts["dist"] != project.replace("-", "_"):
+            exceptions["dist"] = parts["dist"]
+        if found.file.size is not None:
+            exceptions["size"] = found.file.size
+        return [parts["tags"], found.file.sha256, exceptions]
+
+
+def _labelled(project: str, matrix: Matrix) -> dict[str, Any]:
+    """Return a component for a project that nobody has curated: what its wheels' labels mean."""
+    facts = [{**row, "id": f"{project}-{row['id']}"} for row in matrix.label_facts]
+    return {"name": project, "fact": facts}
+
+
+def _parts_of(name: str, url: str) -> dict[str, Any]:
+    parts = wheel_parts(name)
+    parsed = parse_wheel_name(name)
+    if parsed is not None and parsed.variant is not None:
+        raise UsageError(
+            f"`{name}` is the wheel variant `{parsed.variant}` (PEP 825), which pip cannot install,"
+            " so no lock has one",
+            hints=["a wheel without a variant label"],
+        )
+    if parts is None:
+        raise UsageError(
+            f"`{name or without_credentials(url)}` is not the name of a wheel",
+            hints=["a name such as torch-2.6.0-cp311-cp311-win_amd64.whl"],
+        )
+    try:
+        parse_version(parts["version"])
+    except ValueError:
+        raise UsageError(f"`{name}`: invalid version `{parts['version']}`") from None
+    return parts
+
+
+def _is_folder(place: str) -> bool:
+    return "://" not in place
+
+
+def _in_folder(place: str) -> Iterator[File]:
+    """Yield the wheels of a folder."""
+    folder = Path(place)
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".whl"))
+    except OSError as error:
+        raise UsageError(
+            f"`--find-links`: `{place}` cannot be read: {error.strerror or error}"
+        ) from None
+    for path in paths:
+        if path.is_file():
+            yield File(path.name, path.resolve().as_uri(), size=path.stat().st_size)
+
+
+__all__ = ["NamedIndex", "NamedWheel", "Own", "read_own"]
