@@ -8,8 +8,8 @@ warning that names them, and what is known to fail is never taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from cudalock.matrix.facts import NONE, VERSION
 from cudalock.resolution.elements import fact_element
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.facts import Fact
     from cudalock.resolution.elements import Element
     from cudalock.resolution.model import Candidate
-    from cudalock.resolution.problem import Problem
 
 _PURE: Final = "-none-any"
 """How the tags of a wheel end that holds no compiled code."""
@@ -32,10 +31,24 @@ class UnknownClause(NamedTuple):
     """the component that the fact constrains: `gpu`, `torch`, `cxx11abi`"""
 
 
+class FactsInForce(Protocol):
+    """What a :class:`~cudalock.resolution.problem.Problem` says of facts and the target."""
+
+    @property
+    def soft_elements(self) -> frozenset[Element]: ...
+    @property
+    def target_values(self) -> Mapping[str, Sequence[Candidate]]: ...
+    def facts_in_force(self, name: str) -> Sequence[Fact]: ...
+    def facts_on(self, candidate: Candidate) -> Iterator[Fact]: ...
+    def is_fixed(self, owner: str, other: str) -> bool: ...
+    def is_guiding(self, fact: Fact) -> bool: ...
+    def refusals(self, candidate: Candidate) -> Sequence[frozenset[Element]]: ...
+
+
 class Unknowns:
     """What is unknown, and what is warned of, about the candidates of one problem."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: FactsInForce) -> None:
         self._problem = problem
         self._clauses: dict[Candidate, tuple[UnknownClause, ...]] = {}
         self._about: dict[str, frozenset[str]] = {}
