@@ -16,6 +16,7 @@ from cudalock.versions import version_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cudalock.matrix.universe import Unlisted
     from cudalock.resolution.model import Candidate
     from cudalock.targets import Target
 
@@ -230,6 +231,13 @@ class IndexTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class NotLookedUp:
+    """Releases outside the matrix that the lack of a solution rests on."""
+
+    releases: Unlisted
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """What a curated fact advises to do instead."""
 
@@ -256,6 +264,7 @@ Step = (
     | CpuBuild
     | IsInstalled
     | IndexTrouble
+    | NotLookedUp
     | Advice
 )
 """One line of an explanation."""
@@ -331,8 +340,23 @@ def describe(step: Step) -> str:
             return f"{distribution} is installed and has to stay"
         case IndexTrouble(message):
             return message
+        case NotLookedUp(releases):
+            return _not_looked_up(releases)
         case Advice(advice, _):
             return f"instead: {advice}"
+
+
+def _not_looked_up(releases: Unlisted) -> str:
+    name, coverage = releases.project, releases.coverage
+    if releases.is_newer:
+        return (
+            f"the matrix has {name} up to {coverage.newest} of {coverage.until}, and a newer one"
+            f" is required: {releases.reason}"
+        )
+    return (
+        f"the matrix has {name} from {coverage.oldest} on, and an older one may fit:"
+        f" {releases.reason}"
+    )
 
 
 def _target_has(step: TargetHas) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import InvalidRequirement
-from packaging.version import Version
 
 from cudalock.errors import BadSpecifier, Contradiction, UnknownName, UnknownVersion, UsageError
 from cudalock.goals.goal import OtherTarget
@@ -70,16 +69,6 @@ class RequestedProject(NamedTuple):
         return holds(self.marker, environment)
 
 
-def _too_old(request: RequestedProject, versions: Sequence[str]) -> str | None:
-    """Return the version that a request pins, if it is older than all `versions`, oldest first."""
-    for clause in clauses(request.specifier) if versions and request.loose is None else ():
-        version = clause.removeprefix("==")
-        is_exact = clause == f"=={version}" and not version.endswith(".*") and "+" not in version
-        if is_exact and Version(version) < Version(versions[0]):
-            return version
-    return None
-
-
 class _Read(NamedTuple):
     """A request with its project looked up and its version read."""
 
@@ -119,9 +108,14 @@ def merge_requests(
         if project not in versions:
             versions[project] = vocabulary.versions(replacement)
         edition = vocabulary.matrix.version if project not in on_index else LISTING
-        if edition != LISTING and (exact := _too_old(request, versions[project])):
-            versions[project] = vocabulary.older(replacement, exact) or versions[project]
-        specifier, note = _read(request, project, versions[project], edition)
+        try:
+            specifier, note = _read(request, project, versions[project], edition)
+        except UnknownVersion as error:
+            looked_up = error.specifier and vocabulary.look_up(replacement, error.specifier)
+            if edition == LISTING or not looked_up:
+                raise
+            versions[project] = looked_up
+            specifier, note = _read(request, project, looked_up, LISTING)
         if note:
             notes[note] = None
         readings.setdefault(project, []).append(
@@ -190,7 +184,7 @@ def _read(
         check_exact(project, request.specifier, versions, matrix_version)
     except UnknownVersion as error:
         if request.is_of_file:
-            raise UnknownVersion(f"{request.origin}: {error.message}", hints=error.hints) from None
+            raise error.at(request.origin) from None
         raise
     return request.specifier, None
 
