@@ -77,9 +77,8 @@ class FakeMatrix:
     def versions(self, name: str, /) -> list[str]:
         return VERSIONS.get(name, [])
 
-    def older(self, name: str, version: str, /) -> list[str]:
-        del name, version
-        return []
+    def look_up(self, name: str, specifier: str, /) -> None:
+        del name, specifier
 
     @property
     def namesakes(self) -> Namesakes:

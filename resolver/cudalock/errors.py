@@ -13,6 +13,7 @@
     │   └── OutputError          the result cannot be written
     ├── MatrixError          2   the data is wrong: which file, which key
     ├── NoSolution           1   there is no solution, with an explanation
+    │   └── NotKnown         3   there is none in the matrix; what is outside was not looked up
     ├── OtherProject         1   a name that is another project on the index than is meant
     ├── GaveUp               1   the search ended without a solution or a proof of none
     ├── HashesMissing        1   hashes are required and a wheel has none published
@@ -71,9 +72,20 @@ class UnknownName(UsageError):
 
 
 class UnknownVersion(UsageError):
-    """A version that is not in the matrix."""
+    """A version that is not in the matrix, or not on an index that was asked.
+
+    `specifier` is the clause, of one version or series, that no release meets.
+    """
 
     code = "unknown-version"
+
+    def __init__(self, message: str, specifier: str = "", *, hints: Iterable[str] = ()) -> None:
+        super().__init__(message, hints=hints)
+        self.specifier = specifier
+
+    def at(self, origin: str) -> UnknownVersion:
+        """Return the error with the place where the version is requested, `file:line`."""
+        return UnknownVersion(f"{origin}: {self.message}", self.specifier, hints=self.hints)
 
 
 class BadSpecifier(UsageError):
@@ -151,6 +163,16 @@ class OtherProject(CudalockError):
         super().__init__(message, hints=hints)
         self.name = name
         self.project = project
+
+
+class NotKnown(NoSolution):
+    """There is no solution in the matrix, and it rests on releases outside that were not looked up.
+
+    `str(explanation)` says why there is none, and which those are.
+    """
+
+    code = "not-known"
+    exit_status = 3
 
 
 class GaveUp(CudalockError):

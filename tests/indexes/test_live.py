@@ -236,7 +236,7 @@ def test_an_older_release_of_what_the_matrix_holds_may_be_named(index: LocalInde
     assert solved("filelock==0.1", index) == {"filelock": "0.1", "zz-base": "2.1"}
     status, _, said = run("filelock==0.2", index)
     assert status == 2
-    assert "`filelock` 0.2 is older than all releases" in said
+    assert "`filelock` 0.2 does not exist on the package index" in said
 
 
 @pytest.mark.parametrize("words", ["filelock==0.1", "tqdm[framework]"])
@@ -246,7 +246,8 @@ def test_what_was_never_asked_is_not_known_offline(words: str, index: LocalIndex
     index.add(MAIN, wheel("tqdm", "4.70.0", 'zz-base==2.1; extra == "framework"'))
     status, _, said = run(f"{words} --offline", index)
     assert status == 3
-    assert f"`{words}` is not in the matrix, and `--offline` forbids to look further" in said
+    assert f"`{words}` is not in the matrix" in said
+    assert "and `--offline` forbids to look further" in said
     first = run(words, index)
     assert first[0] == 0
     assert run(f"{words} --offline", index) == first

@@ -64,7 +64,13 @@ def test_a_listing_of_what_is_held_changes_nothing(project: str) -> None:
 def test_a_file_is_written_as_it_was() -> None:
     for project in ("torch", "flash-attn", "six"):
         table = tables(project)
-        file = IndexFile(project, table["retrieved"], tuple(table["sources"]), table["releases"])
+        file = IndexFile(
+            project,
+            table["retrieved"],
+            tuple(table["sources"]),
+            table["releases"],
+            tuple(table["older"]) if "older" in table else None,
+        )
         assert file.text() == MATRIX.file(f"index/{project}.json").read_text(encoding="utf-8")
 
 

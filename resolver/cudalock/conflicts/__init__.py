@@ -21,6 +21,7 @@ from cudalock.conflicts.step import (
     FactSays,
     GoalRequires,
     IndexTrouble,
+    NotLookedUp,
     NoWheel,
     SourceOnly,
     Step,
@@ -29,10 +30,12 @@ from cudalock.conflicts.step import (
     render,
 )
 from cudalock.conflicts.suggestions import Suggestion, find_newer_glibc, newer_glibcs, suggest
-from cudalock.errors import GaveUp, NetworkError, NoSolution
+from cudalock.errors import GaveUp, NetworkError, NoSolution, NotKnown
+from cudalock.goals import command_line
 from cudalock.matrix.sources import UNUSABLE
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
+from cudalock.resolution.search import Search
 from cudalock.targets import DEFAULT_GLIBC
 from cudalock.versions import version_order
 
@@ -46,7 +49,10 @@ if TYPE_CHECKING:
 
 
 def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
-    """Return the error to raise for a goal that has no solution on a target."""
+    """Return the error to raise for a goal that has no solution on a target.
+
+    It is NotKnown if that rests on releases that the matrix lacks and no index was asked about.
+    """
     conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
     conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
@@ -69,20 +75,30 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     refused = _refused(conflict.problem, [*shown, *sources])
     suggestions = tuple(
         suggest(goal, target, universe, cores, refused=refused, newer_glibc=newer_glibc)
+        if cores or refused
+        else ()
     )
+    unlisted = universe.unlisted(Search(Problem(goal, target, universe)).blockers())
+    if unlisted:
+        conflicts.append(tuple(map(NotLookedUp, unlisted)))
     # The universe may report of a project what the steps of a core say already.
     lines = {render(step) for steps in conflicts for step in steps}
     troubles: tuple[Step, ...] = (
         *(step for step in sources if render(step) not in lines),
         *(IndexTrouble(text) for text in universe.troubles() if text not in lines),
     )
+    where = "in the matrix " if unlisted else ""
     explanation = Explanation(
-        headline=f"no compatible versions found for {requirements} on {target.label}",
+        headline=f"no compatible versions found {where}for {requirements} on {target.label}",
         elements=tuple(dict.fromkeys(element for core in cores for element in core.elements)),
         conflicts=(*conflicts, troubles) if troubles else tuple(conflicts),
         suggestions=suggestions,
     )
-    return NoSolution(explanation, hints=map(str, suggestions))
+    hints = [str(suggestion) for suggestion in suggestions]
+    if unlisted:
+        command = command_line(goal, target)
+        return NotKnown(explanation, hints=[f"`{command}` looks them up", *hints])
+    return NoSolution(explanation, hints=hints)
 
 
 def _sources(problem: Problem, shown: set[Step]) -> Iterator[SourceOnly]:

@@ -27,7 +27,13 @@ from cudalock.conflicts.step import (
     render,
 )
 from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
-from cudalock.resolution.propagation import ABSENT, Restriction, Strike, Table
+from cudalock.resolution.propagation import (
+    ABSENT,
+    Restriction,
+    Strike,
+    Table,
+    strikes_leading_to,
+)
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.versions import version_order
 
@@ -95,7 +101,7 @@ class CoreExplainer:
         trace: list[Strike] = []
         alive = self._network.alive(self._core.others, trace)
         empty = self._network.propagate(alive, self._core.others, trace)
-        strikes = _leading_to(empty, trace) if empty is not None else []
+        strikes = strikes_leading_to({empty}, trace) if empty is not None else []
         steps = [step for strike in strikes for step in self._steps_of(strike)]
         shown_facts = {fact_of(step) for step in steps}
         # A fact that the trace did not need is part of the core all the same.
@@ -246,18 +252,6 @@ class CoreExplainer:
 
     def _members(self, component: str, mask: int) -> list[Candidate]:
         return self._network.domains[component].members(mask & ~ABSENT)
-
-
-def _leading_to(component: str, trace: list[Strike]) -> list[Strike]:
-    """The strikes that emptied a component: walk back from the last, through what it depends on."""
-    needed = {component}
-    strikes = []
-    for strike in reversed(trace):
-        if strike.component in needed:
-            strikes.append(strike)
-            if isinstance(strike.cause, Table):
-                needed |= {strike.cause.owner, strike.cause.other}
-    return strikes[::-1]
 
 
 def unique(steps: Iterable[Step]) -> tuple[Step, ...]:

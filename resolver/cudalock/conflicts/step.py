@@ -17,6 +17,7 @@ from cudalock.versions import version_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cudalock.matrix.universe import Unlisted
     from cudalock.resolution.model import Candidate
     from cudalock.targets import Target
 
@@ -237,6 +238,13 @@ class IndexTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class NotLookedUp:
+    """Releases outside the matrix that the lack of a solution rests on."""
+
+    releases: Unlisted
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """What a curated fact advises to do instead."""
 
@@ -263,6 +271,7 @@ Step = (
     | CpuBuild
     | IsInstalled
     | IndexTrouble
+    | NotLookedUp
     | Advice
 )
 """One line of an explanation."""
@@ -337,6 +346,8 @@ def describe(step: Step) -> str:
             return f"{distribution} is installed and has to stay"
         case IndexTrouble(message):
             return message
+        case NotLookedUp(releases):
+            return _not_looked_up(releases)
         case Advice(advice, _):
             return f"instead: {advice}"
 
@@ -353,6 +364,19 @@ def _source_only(step: SourceOnly) -> str:
         return f"{step.releases} has no wheel, and its source distribution {build.reason}"
     source = "and whether its source distribution compiles anything is unknown"
     return f"{step.releases} has no wheel, {source}{reason}"
+
+
+def _not_looked_up(releases: Unlisted) -> str:
+    name, coverage = releases.project, releases.coverage
+    if releases.is_newer:
+        return (
+            f"the matrix has {name} up to {coverage.newest} of {coverage.until}, and a newer one"
+            f" is required: {releases.reason}"
+        )
+    return (
+        f"the matrix has {name} from {coverage.oldest} on, and an older one may fit:"
+        f" {releases.reason}"
+    )
 
 
 def _target_has(step: TargetHas) -> str:

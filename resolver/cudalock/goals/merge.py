@@ -19,7 +19,7 @@ from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_s
 from cudalock.names import likely_names
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
-from cudalock.versions import canonical, holds, parse_requirement, parse_version
+from cudalock.versions import canonical, holds, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,16 +80,6 @@ class RequestedProject(NamedTuple):
         return holds(self.marker, environment)
 
 
-def _too_old(request: RequestedProject, versions: Sequence[str]) -> str | None:
-    """Return the version that a request pins, if it is older than all `versions`, oldest first."""
-    for clause in clauses(request.specifier) if versions and request.loose is None else ():
-        version = clause.removeprefix("==")
-        is_exact = clause == f"=={version}" and not version.endswith(".*") and "+" not in version
-        if is_exact and parse_version(version) < parse_version(versions[0]):
-            return version
-    return None
-
-
 class _Read(NamedTuple):
     """A request with its project looked up and its version read."""
 
@@ -138,9 +128,14 @@ def merge_requests(
         if project not in versions:
             versions[project] = vocabulary.versions(replacement)
         edition = vocabulary.matrix.version if project not in on_index else LISTING
-        if edition != LISTING and (exact := _too_old(request, versions[project])):
-            versions[project] = vocabulary.older(replacement, exact) or versions[project]
-        specifier, note = _read(request, project, versions[project], edition)
+        try:
+            specifier, note = _read(request, project, versions[project], edition)
+        except UnknownVersion as error:
+            looked_up = error.specifier and vocabulary.look_up(replacement, error.specifier)
+            if edition == LISTING or not looked_up:
+                raise
+            versions[project] = looked_up
+            specifier, note = _read(request, project, looked_up, LISTING)
         if note:
             notes[note] = None
         readings.setdefault(project, []).append(
@@ -228,7 +223,7 @@ def _read(
         check_exact(project, request.specifier, versions, matrix_version)
     except UnknownVersion as error:
         if request.is_of_file:
-            raise UnknownVersion(f"{request.origin}: {error.message}", hints=error.hints) from None
+            raise error.at(request.origin) from None
         raise
     return request.specifier, None
 

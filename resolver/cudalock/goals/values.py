@@ -133,33 +133,32 @@ def _post_releases(specifier: str, known: Sequence[str]) -> bool:
 def _unknown(
     project: str, text: str, specifier: str, known: Sequence[str], matrix_version: str | None
 ) -> UnknownVersion:
-    if matrix_version == LISTING:
-        near = _neighbours(
-            parse_version(_without_local(specifier)[2:]), sorted(map(parse_version, known))
-        )
-        return UnknownVersion(
-            f"`{project}` {text} does not exist on the package index",
-            hints=[f"`{project}=={version}`" for version in near],
-        )
-    edition = f" of {matrix_version}" if matrix_version else ""
-    base = parse_version(_without_local(specifier).removeprefix("==").removesuffix(".*"))
+    public = _without_local(specifier)
+    base = parse_version(public.removeprefix("==").removesuffix(".*"))
     versions = sorted(map(parse_version, known))
+    near = [f"`{project}=={version}`" for version in _neighbours(base, versions)]
+    if matrix_version == LISTING:
+        message = f"`{project}` {text} does not exist on the package index"
+        return UnknownVersion(message, public, hints=near)
+    edition = f" of {matrix_version}" if matrix_version else ""
     if base > versions[-1]:
         return UnknownVersion(
             f"`{project}` {text} is newer than all releases in the matrix{edition}:"
             f" the newest is {versions[-1]}",
+            public,
             hints=[
                 f"`{project}=={versions[-1]}`",
                 "`cudalock matrix update`, or `pip install -U cudalock`, for a newer matrix",
-                "`--live` queries the package index",
             ],
         )
-    near = _neighbours(base, versions)
-    why = "is older than all releases in" if base < versions[0] else "does not exist according to"
-    return UnknownVersion(
-        f"`{project}` {text} {why} the matrix{edition}",
-        hints=[f"`{project}=={version}`" for version in near],
-    )
+    if base < versions[0]:
+        message = (
+            f"`{project}` {text} is older than all releases in the matrix{edition}:"
+            f" the oldest is {versions[0]}"
+        )
+        return UnknownVersion(message, public, hints=near)
+    message = f"`{project}` {text} does not exist according to the matrix{edition}"
+    return UnknownVersion(message, public, hints=near)
 
 
 def _neighbours(base: Version, versions: list[Version]) -> list[Version]:

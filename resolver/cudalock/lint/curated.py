@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.matrix import Matrix
-    from cudalock.matrix.releases import Build
+    from cudalock.matrix.releases import Build, Coverage
 
 SYMPTOM: Final = 6
 """Letters that a symptom has at least."""
@@ -67,11 +67,15 @@ def sources(matrix: Matrix) -> Iterator[Defect]:
 def ranges(matrix: Matrix) -> Iterator[Defect]:
     """A range hits a real release, and `where` a real build of one.
 
-    A fact about environments is exempt: what is installed may be older than what is offered.
+    A fact about environments is let off: what is found there may be older than what is offered. So
+    is one about what is too old for the matrix, which a solve may take from the package index.
     """
     for fact in _facts(matrix):
         project = matrix.project(fact.component)
         if project is None or fact.scope != "solve":
+            continue
+        coverage = project.coverage
+        if coverage is None or _is_about_older(fact, coverage):
             continue
         hit = [each for each in project.versions if accepts(fact.versions, each)]
         if not hit:
@@ -80,6 +84,16 @@ def ranges(matrix: Matrix) -> Iterator[Defect]:
             covers(fact, build) for version in hit for build in project.release(version).builds
         ):
             yield of_fact(fact, "where", "is no build of these releases")
+
+
+def _is_about_older(fact: Fact, coverage: Coverage) -> bool:
+    return (
+        bool(fact.versions)
+        and coverage.may_be_older((fact.versions,))
+        and not any(
+            accepts(fact.versions, version) for version in (coverage.oldest, coverage.newest)
+        )
+    )
 
 
 def covers(fact: Fact, build: Build) -> bool:

@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion
 from cudalock.errors import MatrixError
 from cudalock.lint.defects import Defect, of_project, of_release
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.targets import PLATFORMS
 from cudalock.versions import parse_requirement, parse_version, parse_wheel_name, specifier_set
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def index_files(matrix: Matrix) -> Iterator[Defect]:
             yield of_project(project, "retrieved", f"is no date: {project.retrieved!r}")
         if not project.sources:
             yield of_project(project, "sources", "is empty")
+        unknown = [name for name in project.older or () if name not in PLATFORMS]
+        if unknown:
+            yield of_project(project, "older", f"has no platform: {unknown[0]!r}")
         # The reader finds releases by line, JSON by braces: both have to see the same ones.
         if list(table["releases"]) != project.versions:
             yield of_project(project, "releases", "is laid out otherwise than a release a line")

@@ -24,8 +24,8 @@ DEEPEST: Final = 30
 class Projects(Protocol):
     """What is asked beforehand."""
 
-    window: int
-    """how many releases of a project are looked at"""
+    def window(self, name: str) -> int:
+        """Return how many releases of a project are looked at."""
 
     def project(self, name: str) -> Project | None:
         """Return the releases of a project, None if there is no such project."""
@@ -56,7 +56,7 @@ class Preparation:
             project = self._projects.project(canonical(requirement.name))
             if project is None:
                 return set()
-            count = self._projects.window if is_goal and project.window else 1
+            count = self._projects.window(project.name) if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(requirement.specifier)), count))
             # Of a source distribution the whole archive is downloaded: one is enough beforehand.
             if count > 1 and not any(build.is_source for build in builds[:1]):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import Metadata, Unreadable
+    from cudalock.matrix.facts import Labels
     from cudalock.matrix.sources import SourceState
     from cudalock.sdists import SourceMetadata
 
@@ -23,10 +24,14 @@ WINDOW: Final = 8
 class IndexSource(Protocol):
     """What a project asks of the universe that it is a part of."""
 
-    window: int
-    """how many releases of a project are looked at"""
-    was_cut: bool
-    """whether some project has more releases than were looked at"""
+    def window(self, name: str) -> int:
+        """Return how many releases of a project are looked at."""
+
+    def cut(self, name: str) -> None:
+        """Record that a project has more releases than were looked at."""
+
+    def labels(self, project: LiveProject, wheel: str, requires: Iterable[str]) -> dict[str, str]:
+        """Return what a listed wheel was built with, as far as rules tell it."""
 
     def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
         """Return the metadata of a listed wheel. Raises NetworkError."""
@@ -53,13 +58,12 @@ class LiveProject(Project):
     __slots__ = (
         "_files",
         "_held",
-        "_is_cut",
         "_read",
-        "_source",
         "_versions",
         "added",
         "has_final",
         "index",
+        "source",
         "unreadable",
         "url",
     )
@@ -80,18 +84,18 @@ class LiveProject(Project):
 
         super().__init__(listing.project, listing.address, "", (listing.address,), {})
         files = releases_of(listing)
-        self._source = source
         self._held = held
         self._files = {
             version: found
             for version, found in files.items()
             if held is None or (anew if version in held else source.takes(version, held))
         }
-        self._is_cut = held is None or anew
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
         self._read: dict[str, Metadata | None] = {}
         self.unreadable: dict[str, Unreadable] = {}
         """what keeps METADATA from being read, by its version"""
+        self.source = source
+        """the universe that it is a part of"""
         self.index = index
         self.url = url
         self.added = tuple(self._files)
@@ -103,12 +107,16 @@ class LiveProject(Project):
     @property
     def window(self) -> int | None:
         """How many releases are looked at."""
-        return self._source.window if self._is_cut else None
+        return self.source.window(self.name)
 
     @property
     def other_window(self) -> int | None:
         """How many of those are looked at that nobody asks for, to tell what is in the way."""
-        return WINDOW if self._is_cut else None
+        return WINDOW
+
+    def is_free(self, version: str) -> bool:
+        """Whether the matrix has a release's metadata."""
+        return version not in self._files
 
     def newest_wheels(self, held: Project) -> str | None:
         """The newest final release of the index that has any, if it is newer than all that are
@@ -149,7 +157,7 @@ class LiveProject(Project):
             return OF_ITS_WHEELS if is_compiled else presume(self.wheelless, version, self._built)
 
         index = (self.index, self.url)
-        return SdistBuild(self._source, self.name, version, file, index, presumed)
+        return SdistBuild(self.source, self.name, version, file, index, presumed)
 
     def _built(self, version: str) -> SourceState | None:
         builds = self.release(version).source_builds
@@ -171,7 +179,13 @@ class LiveProject(Project):
         return next((metadata.repaired for metadata in read if metadata is not None), ())
 
     def cut(self) -> None:
-        self._source.was_cut = True
+        """Record that a search ignored releases that the window does not show."""
+        self.source.cut(self.name)
+
+    @property
+    def in_matrix(self) -> Project | None:
+        """The project as the matrix has it."""
+        return self._held
 
     @property
     def versions(self) -> list[str]:
@@ -197,17 +211,19 @@ class LiveProject(Project):
     def mentions(self, name: str) -> bool:
         """Whether the project leads to another, by what was read so far: the newest releases that
         the goal and the target allow, and those of projects that only an index has."""
-        return self._source.leads_to(self.name, name)
+        return self.source.leads_to(self.name, name)
 
     def mentions_extra(self, extra: str) -> bool:
         """Whether a release has requirements of an extra: the newest are asked, then some of the
         older ones, since an extra may be given up."""
+        if self._held is not None and self._held.mentions_extra(extra):
+            return True
         finals = [
             version
             for version in reversed(self.versions)
             if not (self.has_final and parse_version(version).is_prerelease)
         ]
-        window = self._source.window
+        window = self.source.window(self.name)
         older = finals[window :: max(1, len(finals) // WINDOW)]
         return any(
             f'extra == "{extra}"' in text
@@ -242,12 +258,12 @@ class LiveProject(Project):
         from cudalock.indexes.metadata import Unreadable
 
         if file.name not in self._read:
-            read = self._source.read(self, file)
+            read = self.source.read(self, file)
             metadata = None if isinstance(read, Unreadable) else read
             if isinstance(read, Unreadable):
                 self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
-            self._source.note_extras(metadata.requires if metadata is not None else ())
+            self.source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]
 
 
@@ -287,7 +303,7 @@ class LiveRelease(Release):
 class LiveBuild(Build):
     """Wheels of one system and machine, whose METADATA is read when it is asked for."""
 
-    __slots__ = ("_files", "_project")
+    __slots__ = ("_files", "_known_labels", "_project")
 
     def __init__(
         self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
@@ -295,6 +311,7 @@ class LiveBuild(Build):
         super().__init__(row, python, (), project.name.replace("-", "_"))
         self._project = project
         self._files = files
+        self._known_labels: dict[str, str] | None = None
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -306,6 +323,23 @@ class LiveBuild(Build):
     def is_readable(self) -> bool:
         """Whether METADATA can be had. Raises NetworkError for an index in trouble."""
         return self._metadata is not None
+
+    @property
+    def labels(self) -> Labels:
+        """What it was built with, as far as rules tell it by its names and METADATA."""
+        return {name: (label,) for name, label in self._labels.items()}
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """The values of a label, or of a key of its row."""
+        label = self._labels.get(name)
+        return (label,) if label else super().row(name)
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        if self._known_labels is None:
+            source, requires = self._project.source, self.requires
+            self._known_labels = source.labels(self._project, self._files[0].name, requires)
+        return self._known_labels
 
     @property
     def _metadata(self) -> Metadata | None:

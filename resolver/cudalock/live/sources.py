@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cudalock.indexes.listings import File, Listing
+    from cudalock.matrix.releases import Coverage
     from cudalock.sdists import SourceMetadata
 
 TAGS: Final = "py3-none-any"
@@ -154,7 +155,7 @@ class SourcedProject(Project):
     The index is asked when a release is needed that has no wheel for a target.
     """
 
-    __slots__ = ("_archives", "_inner", "_list", "_reader", "has_final")
+    __slots__ = ("_archives", "_list", "_reader", "has_final", "inner")
 
     def __init__(
         self,
@@ -163,8 +164,9 @@ class SourcedProject(Project):
         listing: Callable[[], tuple[str, Listing] | None],
     ) -> None:
         """`listing` returns the URL of the package index and its files; None where it has none."""
-        super().__init__(inner.name, inner.file, inner.retrieved, inner.sources, {})
-        self._inner = inner
+        super().__init__(inner.name, inner.file, inner.retrieved, inner.sources, {}, inner.older)
+        self.inner = inner
+        """the project as it is without them"""
         self._reader = reader
         self._list = listing
         self._archives: tuple[str, dict[Any, File]] | None = None
@@ -173,38 +175,47 @@ class SourcedProject(Project):
     @property
     def window(self) -> int | None:
         """As of the project itself."""
-        return self._inner.window
+        return self.inner.window
 
     @property
     def other_window(self) -> int | None:
         """As of the project itself."""
-        return self._inner.other_window
+        return self.inner.other_window
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """As of the project itself."""
+        return self.inner.coverage
+
+    def is_free(self, version: str) -> bool:
+        """As of the project itself."""
+        return self.inner.is_free(version)
 
     @property
     def versions(self) -> list[str]:
         """Every version, oldest first."""
-        return self._inner.versions
+        return self.inner.versions
 
     def __contains__(self, version: str) -> bool:
-        return version in self._inner
+        return version in self.inner
 
     def __iter__(self) -> Iterator[Release]:
         return map(self.release, self.versions)
 
     def cut(self) -> None:
-        self._inner.cut()
+        self.inner.cut()
 
     def mentions(self, name: str) -> bool:
-        return self._inner.mentions(name)
+        return self.inner.mentions(name)
 
     def mentions_extra(self, extra: str) -> bool:
-        return self._inner.mentions_extra(extra)
+        return self.inner.mentions_extra(extra)
 
     def release(self, version: str) -> Release:
         """Raises KeyError for an unknown version."""
         release = self._parsed.get(version)
         if release is None:
-            inner = self._inner.release(version)
+            inner = self.inner.release(version)
             release = inner if inner.source_builds else SourcedRelease(inner, self)
             self._parsed[version] = release
         return release

@@ -14,24 +14,27 @@ from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_plain
 from cudalock.live.sources import SdistBuild, SourcedProject
 from cudalock.matrix.matrix import Index
-from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel
+from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
+from cudalock.matrix.universe import unlisted
 from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
-from cudalock.versions import canonical, parse_requirement, parse_version
+from cudalock.versions import accepts, canonical, parse_requirement, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import Metadata, Unreadable
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.indexes.transport import Traffic
     from cudalock.matrix.matrix import Matrix
-    from cudalock.matrix.universe import Attempt, Result
+    from cudalock.matrix.universe import Attempt, Blocker, Result, Unlisted
     from cudalock.sdists import SourceMetadata
     from cudalock.targets import Target
+    from cudalock.update.labels import LabelRules
 
 WIDEST: Final = WINDOW * 16
+"""Releases of a project that are looked at before the search gives it up."""
 
 
 class LiveUniverse:
@@ -57,7 +60,11 @@ class LiveUniverse:
         self._everything = everything
         self._offline = offline
         self._opened = everything
-        self._filled = False
+        self._is_patient = False
+        self._filled: set[str] = set()
+        """projects of the matrix with all releases of the package index"""
+        self._unheard: dict[str, NetworkError] = {}
+        """projects of the matrix of which no index could be asked for more"""
         self._indexes: PackageIndexes | None = None
         self._live: dict[str, LiveProject | None] = {}
         self._merged_projects: dict[str, Project] = {}
@@ -68,15 +75,16 @@ class LiveUniverse:
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
         self._lost_extras: set[str] = set()
-        self._prepared: set[tuple[frozenset[str], Target, int]] = set()
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
         self._sourced: dict[int, SourcedProject] = {}
+        self._prepared: set[tuple[frozenset[str], Target]] = set()
+        self._label_rules: LabelRules | None = None
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
-        self.window = WINDOW
-        self.was_cut = False
-        """whether some project has more releases than were looked at"""
+        self._windows: dict[str, int] = {}
+        self._cut: set[str] = set()
+        """projects that have more releases than were looked at"""
 
     # -- names ------------------------------------------------------------------------------
 
@@ -115,30 +123,48 @@ class LiveUniverse:
         indexes = self._package_indexes()
         return any(indexes.listing(url, name) is not None for url in indexes.urls[1:])
 
-    def older(self, name: str, version: str) -> list[str]:
-        """The versions of a held project, with one that an index alone has; none where none has it,
-        or where it does not say all there is to know of it.
+    def look_up(self, name: str, specifier: str) -> list[str] | None:
+        """The versions of a project of the matrix, with those that a specifier of one version or
+        series names and that only the package index has.
 
-        Raises NetworkError where it cannot be asked.
+        None where the matrix tells that there is none. Raises NetworkError where the index cannot
+        be asked.
         """
         matrix_project = self.matrix.project(name)
-        if matrix_project is None or not is_plain(matrix_project):
-            return []
+        coverage = matrix_project.coverage if matrix_project is not None else None
+        version = specifier.lstrip("=").removesuffix(".*")
+        if coverage is None or coverage.tells(version):
+            return None
         indexes = self._package_indexes()
         try:
             listing = indexes.listing(indexes.urls[0], name)
         except NetworkError as error:
-            self._raise([f"{name}=={version}"], error)
-        requested = parse_version(version)
-        named = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else ()
-        for release in named:
-            if parse_version(release.version) == requested:
-                self._named.setdefault(name, set()).add(release.version)
-                self._merged_projects.pop(name, None)
-                # What an old release requires may be held by nobody but an index.
-                self._opened = True
-                return self.versions(name)
-        return []
+            self._raise([f"{name}{specifier}"], error, coverage)
+        listed = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else None
+        found = {
+            version
+            for version in (listed.versions if listed else ())
+            if accepts(specifier, version) and not coverage.tells(version)
+        }
+        if found:
+            self._named.setdefault(name, set()).update(found)
+            self._merged_projects.pop(name, None)
+            # What such a release requires may be held by nobody but an index.
+            self._opened = True
+        return self.versions(name)
+
+    def unlisted(self, blockers: Iterable[Blocker]) -> tuple[Unlisted, ...]:
+        """What a lack of solutions rests on, less what an index was asked about."""
+        return tuple(
+            releases._replace(reason=self._why_unheard(releases.project))
+            for releases in unlisted(self.matrix, blockers)
+            if releases.project not in self._filled or releases.project in self._unheard
+        )
+
+    def _why_unheard(self, name: str) -> str:
+        if self._offline or name not in self._unheard:
+            return "`--offline` forbids to look further"
+        return f"it cannot be looked up: {self._unheard[name]}"
 
     def _find(self, name: str) -> LiveProject | NetworkError | None:
         try:
@@ -146,15 +172,16 @@ class LiveUniverse:
         except NetworkError as error:
             return error
 
-    def _raise(self, names: list[str], error: object) -> NoReturn:
+    def _raise(self, names: list[str], error: object, coverage: Coverage | None = None) -> NoReturn:
         named = ", ".join(f"`{name}`" for name in names)
         verb = "is" if len(names) == 1 else "are"
+        which = f", which has {coverage}" if coverage else ""
         if not self._offline:
             raise NetworkError(
-                f"{named} {verb} not in the matrix, and cannot be looked up: {error}"
+                f"{named} {verb} not in the matrix{which}, and cannot be looked up: {error}"
             )
         raise NetworkError(
-            f"{named} {verb} not in the matrix, and `--offline` forbids to look further",
+            f"{named} {verb} not in the matrix{which}, and `--offline` forbids to look further",
             hints=["once without `--offline`: what was listed and read is kept"],
         )
 
@@ -169,7 +196,7 @@ class LiveUniverse:
         if name in self._whole and matrix_project is not None:
             return self._with_sources(self._whole_project(matrix_project))
         if matrix_project is not None:
-            is_merged = self._everything or self._filled or name in self._named
+            is_merged = self._everything or name in self._filled or name in self._named
             merged = self._merged(matrix_project) if is_merged else matrix_project
             return self._with_sources(merged)
         if not self._opened or self.matrix.component(name).is_virtual:
@@ -278,33 +305,61 @@ class LiveUniverse:
             return self._live.setdefault(name, project)
 
     def _merged(self, matrix_project: Project) -> Project:
-        """The project with releases of the package index that the matrix does not hold.
-
-        Only where all wheels are of that index and alike: what a build of the others was made with
-        is more than a listing says.
-        """
+        """The project with releases of the package index that the matrix does not hold."""
+        name = matrix_project.name
         with self._lock:
-            if matrix_project.name in self._merged_projects:
-                return self._merged_projects[matrix_project.name]
+            if name in self._merged_projects:
+                return self._merged_projects[name]
         indexes = self._package_indexes()
-        listing = indexes.listing(indexes.urls[0], matrix_project.name)
+        try:
+            listing = indexes.listing(indexes.urls[0], name)
+        except NetworkError as error:
+            if self._everything:
+                raise
+            self._unheard[name] = error
+            listing = None
         merged: Project = matrix_project
         if listing is not None:
             live = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0], matrix_project)
-            if live.added and is_plain(matrix_project):
+            if live.added:
                 merged = live
-            elif self._everything and (newer := live.newest_wheels(matrix_project)):
-                self._left_out[matrix_project.name] = newer
+            if self._everything and not is_plain(matrix_project):
+                self._note_left_out(listing, matrix_project)
         with self._lock:
-            return self._merged_projects.setdefault(matrix_project.name, merged)
+            return self._merged_projects.setdefault(name, merged)
+
+    def _note_left_out(self, listing: Listing, matrix_project: Project) -> None:
+        every_release = LiveProject(self, listing, PACKAGE_INDEX, listing.address)
+        if newer := every_release.newest_wheels(matrix_project):
+            self._left_out[matrix_project.name] = newer
 
     def takes(self, version: str, held: Project) -> bool:
-        """Whether a release is taken that the matrix does not hold, of a project that it does."""
+        """Whether a release is taken that the matrix does not hold, of a project that it does.
+
+        Newer ones only where all wheels are of the package index and alike, unless somebody names
+        them, or nothing else helps: what others were built with is more than a listing says.
+        """
         if version in self._named.get(held.name, ()):
             return True
-        newest = held.versions[-1]
-        is_newer = parse_version(version) > parse_version(newest)
-        return self._everything if is_newer else self._filled
+        coverage = held.coverage
+        if coverage is not None and coverage.tells(version):
+            return False
+        if held.name in self._filled:
+            return True
+        is_newer = parse_version(version) > parse_version(held.versions[-1])
+        return self._everything and is_newer and is_plain(held)
+
+    def labels(self, project: LiveProject, wheel: str, requires: Iterable[str]) -> dict[str, str]:
+        """What a listed wheel was built with, as far as the matrix's rules tell it."""
+        from cudalock.indexes.rows import wheel_parts
+        from cudalock.update.labels import LabelRules
+
+        parts = wheel_parts(wheel)
+        if parts is None or not any(project.name in row["projects"] for row in self.matrix.labels):
+            return {}
+        with self._lock:
+            rules = self._label_rules = self._label_rules or LabelRules(self.matrix)
+        return rules.of(project.name, parts["version"], project.index, parts["tags"], requires)
 
     def _package_indexes(self) -> PackageIndexes:
         with self._lock:
@@ -341,6 +396,7 @@ class LiveUniverse:
                     f"{name} {version} requires `{repaired[0]}` in its METADATA, which is not PEP"
                     " 440: pip 24.1 and later refuse it, uv and earlier ones take it"
                 )
+        notes += self._without_labels(pinned)
         if live:
             says = "from a live listing, not from the matrix"
             notes.append(NamesNote(says, tuple(sorted(live))))
@@ -356,6 +412,21 @@ class LiveUniverse:
             named = ", ".join(sorted(lost))
             notes.append(f"what these extras bring is not known, and left out: {named}")
         return tuple(notes)
+
+    def _without_labels(self, pinned: list[tuple[str, str]]) -> Iterator[str]:
+        """What is not known of pins whose other builds the matrix knows."""
+        for name, version in pinned:
+            matrix_project = self.matrix.project(name)
+            if (
+                matrix_project is not None
+                and not is_plain(matrix_project)
+                and self._is_live(name, version)
+            ):
+                yield (
+                    f"{name} {version} is not in the matrix, which has {matrix_project.coverage}:"
+                    " its build is that of the package index; what it was built with, and other"
+                    " builds, may not be known"
+                )
 
     def _required(self, pinned: Iterable[tuple[str, str]]) -> set[str]:
         """The requirements of the pins that name extras, as `name[extra]`; those of an extra of
@@ -427,49 +498,106 @@ class LiveUniverse:
     @property
     def is_whole(self) -> bool:
         """Whether :meth:`project` shows more than at first: the search may then take its time."""
-        return self._filled or not self._opened
+        return self._is_patient or not self._opened
+
+    def window(self, name: str) -> int:
+        """How many releases of a project are looked at that cost a request."""
+        return self._windows.get(name, WINDOW)
+
+    def cut(self, name: str) -> None:
+        """Note that a project has more releases than were looked at."""
+        self._cut.add(name)
 
     def search(
         self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
     ) -> Result:
         """Search, again each time that there is more to see, and return the last result.
 
-        An index has more releases of a project than anybody wants to read the metadata of: the
-        first attempt sees the newest WINDOW, each further one four times as many.
+        What the matrix holds comes first. Where that has no solution, the index is asked for
+        further releases of the projects that it rests on, and of those alone. An index has more
+        releases than anybody wants to read the metadata of: the first attempt sees the newest
+        WINDOW of a project, each further one four times as many.
         """
         texts = tuple(requirements)
         while True:
             self._prepare(texts, target)
+            self._cut.clear()
             try:
                 outcome = attempt()
             except GaveUp:
-                if not self._widen(has_solution=False):
+                if not self._opened or not self._widen(None):
                     raise
-            else:
-                if outcome.is_final or not self._widen(has_solution=outcome.has_solution):
+                continue
+            if self._was_extended:
+                # It met an extra that the matrix knows nothing of.
+                self._was_extended = False
+            elif outcome.has_solution:
+                if not self._improves(outcome):
                     return outcome.result
+            elif outcome.is_final or not self._widen(
+                outcome.blockers and tuple(outcome.blockers())
+            ):
+                return outcome.result
 
-    def _widen(self, *, has_solution: bool) -> bool:
+    def _improves(self, outcome: Attempt[Result]) -> bool:
+        """Whether the index has releases that the matrix lacks, and that a newer version of what
+        the goal requires may rest on: only where an index is asked anyway."""
+        if not self._opened or outcome.blockers is None:
+            return False
+        blockers = tuple(outcome.blockers())
+        fresh = {releases.project for releases in self.unlisted(blockers)} - self._filled
+        is_wider = self._look_wider({blocker.name for blocker in blockers})
+        return self._fill(fresh) or is_wider
+
+    def _widen(self, blockers: tuple[Blocker, ...] | None) -> bool:
         """Show more to the next attempt; whether there is more to show.
 
-        After an attempt with a solution only if it met an extra that the matrix knows nothing of.
-        After one without, if there are more releases than were looked at, among them those that
-        the matrix lacks of its own projects.
+        That is more of the projects that it rests on that there was no solution; where that is not
+        known, of all that have more.
         """
-        if self._was_extended:
-            self._was_extended = False
-            return True
-        if has_solution or not self._opened or not (self.was_cut or not self._filled):
-            return False
-        if self.window >= WIDEST:
-            return False
-        self.was_cut = False
-        self.window *= 4
-        self._filled = True
-        self._merged_projects.clear()
-        self._whole_projects.clear()
-        self._sourced.clear()
-        return True
+        was_patient, self._is_patient = self._is_patient, True
+        names = self._cut if blockers is None else {blocker.name for blocker in blockers}
+        fresh = {
+            blocker.name
+            for blocker in blockers or ()
+            if blocker.name not in self._filled and self._may_have_more(blocker)
+        }
+        is_wider = self._look_wider(names)
+        return self._fill(fresh) or is_wider or (blockers is None and not was_patient)
+
+    def _look_wider(self, names: set[str]) -> bool:
+        """Look at more releases of those of the projects that have more; whether one has."""
+        wider = {name for name in names & self._cut if self.window(name) < WIDEST}
+        for name in wider:
+            self._windows[name] = 4 * self.window(name)
+        return bool(wider)
+
+    def _fill(self, names: set[str]) -> bool:
+        """Lay the releases of the package index beside those of the matrix; whether there are
+        any."""
+        self._filled |= names
+        for name in names:
+            self._merged_projects.pop(name, None)
+            self._whole_projects.pop(name, None)
+        has_more = any(map_parallel(self._shows_more, sorted(names)))
+        # What such a release requires may be held by nobody but an index.
+        self._opened |= has_more
+        return has_more
+
+    def _may_have_more(self, blocker: Blocker) -> bool:
+        """Whether an index may have a release of a project that could help, and the matrix not."""
+        matrix_project = self.matrix.project(blocker.name)
+        coverage = matrix_project.coverage if matrix_project is not None else None
+        return coverage is not None and (
+            coverage.may_be_newer(blocker.specifiers) or blocker.may_be_older(coverage)
+        )
+
+    def _shows_more(self, name: str) -> bool:
+        """Whether the package index has releases of a project that the matrix does not hold."""
+        project = self.project(name)
+        if isinstance(project, SourcedProject):
+            project = project.inner
+        return isinstance(project, LiveProject) and bool(project.added)
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
         """Read the metadata of builds, several at once. Where that fails the search says so, if it
@@ -542,7 +670,11 @@ class LiveUniverse:
         """Whether a project leads to another by projects that only an index has."""
         waiting, reached = [name], {name}
         for name_reached in waiting:  # grows
-            project = self._live.get(name_reached) or self._whole_projects.get(name_reached)
+            project = (
+                self._live.get(name_reached)
+                or self._whole_projects.get(name_reached)
+                or self._merged_projects.get(name_reached)
+            )
             for required in project.required() if isinstance(project, LiveProject) else ():
                 if required == other:
                     return True
@@ -565,7 +697,7 @@ class LiveUniverse:
                 raise
             if as_held := self._as_held(project, file):
                 return as_held
-            self._raise([f"{project.name} ({file.name})"], error)
+            self._raise([f"{project.name}=={project.version_of(file)}"], error)
 
     def _as_held(self, project: LiveProject, file: File) -> Metadata | None:
         """The metadata of a wheel that the matrix holds, without its extras, which were looked for
@@ -598,7 +730,7 @@ class LiveUniverse:
             self._asked_extras.setdefault(canonical(requirement.name), set()).update(
                 requirement.extras
             )
-        key = (texts, target, self.window)
+        key = (texts, target)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             Preparation(self, target).run(set(texts))

@@ -21,6 +21,8 @@ from cudalock.versions import canonical, parse_requirement, parse_version, speci
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cudalock.matrix.releases import Coverage
+
 NAMED: Final = "named"
 """The trust in wheels, indexes and builders that the user names: accepted whatever `--builders`."""
 
@@ -105,12 +107,17 @@ class OverlaidProject(Project):
     def __init__(self, name: str, held: Project | None, rows: Rows) -> None:
         """`held` is the project of the matrix, None for none or where it does not count."""
         source = held or Project(name, "an overlay", "", (), {})
-        super().__init__(name, source.file, source.retrieved, source.sources, {})
+        super().__init__(name, source.file, source.retrieved, source.sources, {}, source.older)
         self._held = held
         self._added = rows
         held_versions = held.versions if held else []
         self._versions = sorted({*held_versions, *rows}, key=parse_version)
         self.has_final = any(not parse_version(version).is_prerelease for version in self._versions)
+
+    @property
+    def coverage(self) -> Coverage | None:
+        # An overlay adds to what the matrix has, and tells nothing of what it lacks.
+        return self._held.coverage if self._held is not None else None
 
     @property
     def versions(self) -> list[str]:

@@ -7,14 +7,18 @@ parsed only when asked for: building objects costs far more than reading text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from packaging.specifiers import Specifier
+from packaging.version import Version
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
+from cudalock.versions import is_prerelease, parse_version, specifier_set
 
 PACKAGE_INDEX: Final = "pypi"
 """The id of the default package index, whose URL the installer knows."""
@@ -265,18 +269,109 @@ class Release:
         return positions
 
 
+class Coverage(NamedTuple):
+    """Which releases of a project the matrix tells about: final ones from `oldest` on, published by
+    the day `until`, with the wheels that some supported platform and Python can take.
+
+    `matrix update` leaves no gap: what is between the oldest and the newest and has no row does not
+    exist. What is outside is not known, but `older` has the platforms that wheels of older releases
+    are for, placeholders aside; None if nobody has looked.
+    """
+
+    oldest: str
+    newest: str
+    until: str
+    older: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.oldest} to {self.newest} of {self.until}"
+
+    def tells(self, version: str) -> bool:
+        """Return whether the matrix tells if there is such a release."""
+        parsed = parse_version(version)
+        is_inside = parse_version(self.oldest) <= parsed <= parse_version(self.newest)
+        return is_inside and not is_prerelease(version)
+
+    def may_be_older(self, specifiers: Iterable[str], platform: str | None = None) -> bool:
+        """Return whether a release that is too old for the matrix, with a wheel for a platform,
+        may meet all the specifiers."""
+        if self.older is not None and not (platform in self.older if platform else self.older):
+            return False
+        oldest = parse_version(self.oldest)
+        ends = (lower for lower, _ in map(_ends, _clauses(specifiers)) if lower is not None)
+        return all(lower < oldest for lower in ends)
+
+    def may_be_newer(self, specifiers: Iterable[str]) -> bool:
+        """Return whether a release that is too new for the matrix may meet all the specifiers."""
+        newest = parse_version(self.newest)
+        ends = (upper for _, upper in map(_ends, _clauses(specifiers)) if upper is not None)
+        return all(upper > newest for upper in ends)
+
+    def is_before(self, specifier: str) -> bool:
+        """Return whether a specifier accepts everything that is too old for the matrix."""
+        oldest = parse_version(self.oldest)
+        clauses = list(_clauses((specifier,)))
+        return all(
+            clause.operator in ("<", "<=") and upper is not None and upper >= oldest
+            for clause, (_, upper) in zip(clauses, map(_ends, clauses), strict=True)
+        )
+
+    def begins_beyond(self, specifier: str) -> bool:
+        """Return whether a specifier that no release meets begins where the matrix ends."""
+        newest = parse_version(self.newest)
+        ends = (lower for lower, _ in map(_ends, _clauses((specifier,))) if lower is not None)
+        return any(lower >= newest for lower in ends)
+
+
+def _clauses(specifiers: Iterable[str]) -> Iterator[Specifier]:
+    for specifier in specifiers:
+        yield from specifier_set(specifier)
+
+
+def _ends(clause: Specifier) -> tuple[Version | None, Version | None]:
+    """Return the least version that a clause may accept and one that none reaches beyond; None for
+    an open end."""
+    text = clause.version.partition("+")[0]
+    version = parse_version(text.removesuffix(".*"))
+    numbers = version.release
+    match clause.operator:
+        case ">" | ">=":
+            return version, None
+        case "<" | "<=":
+            return None, version
+        case "==" if text.endswith(".*"):
+            return version, _next(numbers)
+        case "==" | "===":
+            return version, version
+        case "~=":
+            return version, _next(numbers[:-1])
+    return None, None
+
+
+def _next(numbers: tuple[int, ...]) -> Version:
+    return parse_version(".".join(map(str, (*numbers[:-1], numbers[-1] + 1))))
+
+
 class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
-    __slots__ = ("_lines", "_parsed", "file", "name", "retrieved", "sources")
+    __slots__ = ("_lines", "_parsed", "file", "name", "older", "retrieved", "sources")
 
     has_final: bool = True
     """whether some release is final; of other projects the pre-releases count"""
 
     def __init__(
-        self, name: str, file: str, retrieved: str, sources: tuple[str, ...], lines: dict[str, str]
+        self,
+        name: str,
+        file: str,
+        retrieved: str,
+        sources: tuple[str, ...],
+        lines: dict[str, str],
+        older: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
+        self.older = older
+        """the platforms that wheels of releases before the first row are for; see `Coverage`"""
         self.file = file
         self.retrieved = retrieved
         self.sources = sources
@@ -292,6 +387,19 @@ class Project:
     def other_window(self) -> int | None:
         """As `window`, for releases that the goal rules out: an explanation looks at those too."""
         return None
+
+    def is_free(self, version: str) -> bool:
+        """Return whether looking at a release costs no request, so that no window counts it."""
+        return True
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Which releases the matrix tells about; None of a project that is not in the matrix, or
+        has no release there."""
+        if not self._lines:
+            return None
+        versions = list(self._lines)
+        return Coverage(versions[0], versions[-1], self.retrieved, self.older)
 
     @property
     def versions(self) -> list[str]:
@@ -364,4 +472,7 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
         if line[:1] != '"' or end_of_version < 0 or not line.endswith(("}", "},")):
             raise MatrixError(path.name, "releases", f"has a damaged line: {line[:40]!r}")
         lines[line[1:end_of_version]] = line
-    return Project(name, path.name, retrieved, tuple(header.get("sources", ())), lines)
+    sources, older = tuple(header.get("sources", ())), header.get("older")
+    return Project(
+        name, path.name, retrieved, sources, lines, None if older is None else tuple(older)
+    )

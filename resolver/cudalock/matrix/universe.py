@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from cudalock.matrix.matrix import Index, Matrix
-    from cudalock.matrix.releases import Build, Project, Wheel
+    from cudalock.matrix.releases import Build, Coverage, Project, Wheel
     from cudalock.targets import Target
     from cudalock.text import NamesNote
 
 Result = TypeVar("Result")
+
+
+class Blocker(NamedTuple):
+    """A project on whose releases it rests that there is no solution."""
+
+    name: str
+    specifiers: tuple[str, ...] = ()
+    """what the goal requires of it"""
+    unmet: tuple[str, ...] = ()
+    """the specifiers that something requires of it and that no release in sight meets"""
+    platform: str | None = None
+    """the target's, None for any"""
+    is_old_ruled_out: bool = False
+    """whether facts rule out whatever is too old for the matrix"""
+
+    def may_be_older(self, coverage: Coverage) -> bool:
+        """Return whether a release that is too old for the matrix may change the result."""
+        return not self.is_old_ruled_out and coverage.may_be_older(self.specifiers, self.platform)
+
+    def needs_newer(self, coverage: Coverage) -> bool:
+        """Return whether something requires a release that is too new for the matrix."""
+        return coverage.may_be_newer(self.specifiers) and any(
+            coverage.begins_beyond(specifier) for specifier in self.unmet
+        )
 
 
 @dataclass(frozen=True)
@@ -24,6 +49,20 @@ class Attempt(Generic[Result]):
     has_solution: bool
     is_final: bool = False
     """whether no further release could change the result"""
+    blockers: Callable[[], Iterable[Blocker]] | None = None
+    """what it rests on that there is no solution, or none with the newest version of what the goal
+    requires; it costs time to see. None if it is not known"""
+
+
+class Unlisted(NamedTuple):
+    """Releases that the lack of a solution may rest on, and that nobody was asked about."""
+
+    project: str
+    coverage: Coverage
+    is_newer: bool
+    """whether it is newer releases that are required, and not older ones that may do"""
+    reason: str = "no index was queried"
+    """why nobody was asked"""
 
 
 class Universe(Protocol):
@@ -83,12 +122,17 @@ class Universe(Protocol):
         Raises NetworkError naming those that cannot be looked up.
         """
 
-    def older(self, name: str, version: str) -> list[str]:
-        """Return the versions of a project of the matrix including one that only an index has.
+    def look_up(self, name: str, specifier: str) -> list[str] | None:
+        """Return the versions of a project of the matrix, with those that only an index has and a
+        specifier of one version or series names.
 
-        Empty if no index has that version, or if the index page does not say enough about it.
+        None if nobody is asked: the matrix tells that there is none, or there is no index to ask.
         Raises NetworkError.
         """
+
+    def unlisted(self, blockers: Iterable[Blocker]) -> tuple[Unlisted, ...]:
+        """Return of what a lack of solutions rests on those releases that may exist, and that the
+        matrix lacks and no index was asked about."""
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
         """Read the metadata of builds that the search is about to look at, in parallel."""
@@ -121,9 +165,22 @@ class Universe(Protocol):
         """Return, as sentences, what to know about where pins (name and version) come from."""
 
 
+def unlisted(matrix: Matrix, blockers: Iterable[Blocker]) -> Iterator[Unlisted]:
+    """Yield of what a lack of solutions rests on what the matrix by itself does not tell."""
+    for blocker in blockers:
+        project = matrix.project(blocker.name)
+        coverage = project.coverage if project is not None else None
+        if coverage is None:
+            continue
+        if blocker.needs_newer(coverage):
+            yield Unlisted(blocker.name, coverage, is_newer=True)
+        elif blocker.may_be_older(coverage):
+            yield Unlisted(blocker.name, coverage, is_newer=False)
+
+
 @dataclass(frozen=True)
 class ClosedUniverse:
-    """A matrix by itself: no index is asked, and what it lacks does not exist."""
+    """A matrix by itself: no index is asked."""
 
     matrix: Matrix
     is_open = False
@@ -153,8 +210,11 @@ class ClosedUniverse:
     def elsewhere(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset()
 
-    def older(self, name: str, version: str) -> list[str]:
-        return []
+    def look_up(self, name: str, specifier: str) -> list[str] | None:
+        return None
+
+    def unlisted(self, blockers: Iterable[Blocker]) -> tuple[Unlisted, ...]:
+        return tuple(unlisted(self.matrix, blockers))
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
         """There is nothing to read: the matrix has the metadata."""

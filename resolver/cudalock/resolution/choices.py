@@ -22,6 +22,7 @@ from cudalock.resolution.limits import (
     WINDOWS_OF_CLOSURE,
 )
 from cudalock.resolution.propagation import ABSENT, ANYTHING, meeting
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import accepts, is_prerelease, may_accept, pins_exactly, specifier_set
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Choices:
         # Facts hold for the project; the entry with extras would only repeat them.
         if not candidate.extras:
             yield from self.problem.fact_requirements(candidate)
-            if candidate.name == self.problem.matrix.framework:
+            # Of a build with no label nobody knows what it was built with.
+            if candidate.name == self.problem.matrix.framework and candidate.row(CUDA.name):
                 yield from self.problem.cuda_requirements()
 
     def accepted(self, requirement: Requirement) -> int:
@@ -297,13 +299,16 @@ class Releases:
         project = self._project
         if project is None or bit in self._offered:
             return self._offered.get(bit, ())
-        if project.window is not None and self._viable >= min(
-            project.window * WINDOWS_OF_CLOSURE, RELEASES_OF_CLOSURE
+        is_free = project.is_free(self.version(bit))
+        if (
+            not is_free
+            and project.window is not None
+            and self._viable >= min(project.window * WINDOWS_OF_CLOSURE, RELEASES_OF_CLOSURE)
         ):
             project.cut()
             return ()
         found = self.offered(bit)
-        self._viable += bool(found)
+        self._viable += bool(found) and not is_free
         return found
 
     def offered(self, bit: int) -> tuple[Candidate, ...]:

@@ -30,10 +30,17 @@ ASSUMED: Final = 1
 class Clause:
     """Choices that cannot be together: for each name a set, of which one is chosen."""
 
-    __slots__ = ("terms",)
+    __slots__ = ("others", "terms")
 
-    def __init__(self, terms: dict[str, int]) -> None:
+    def __init__(self, terms: dict[str, int], others: frozenset[str] = frozenset()) -> None:
         self.terms = terms
+        self.others = others
+        """the names that a learned clause rests on beside its terms"""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that it rests on."""
+        return self.others.union(self.terms)
 
 
 class TooLong(Exception):
@@ -77,6 +84,8 @@ class Learner:
         self.dead_ends = 0
         self.made = 0
         """how many choices were made"""
+        self.blamed: frozenset[str] = frozenset()
+        """the names that it rests on that the last search found no choice"""
         self._begin()
 
     def _begin(self) -> None:
@@ -134,12 +143,15 @@ class Learner:
         for clause in self._alone:
             # Clauses of one name hold from the start, and nothing would ever trigger them.
             if (dead_end := self._apply(clause)) is not None:
+                self._blame(dead_end.names)
                 return dead_end
         if (dead_end := self._propagate()) is not None:
+            self._blame(dead_end.names)
             return dead_end
         self._level = ASSUMED
         for name, mask in assumed.items():
             if not self._allowed.get(name, ANYTHING) & mask:
+                self._blame(frozenset([name]))
                 return Clause({name: ~mask})
             self._narrow(name, mask, None)
         dead_end = self._propagate()
@@ -253,6 +265,7 @@ class Learner:
         """The clause that is to be learned from a violated one; the search goes back to where it
         decides something. None where nothing is left to go back to."""
         terms = dead_end.terms
+        passed = dead_end.others
         while True:
             since = {name: self._since(name, mask) for name, mask in terms.items()}
             # What holds for ever needs no mention in a clause.
@@ -261,8 +274,11 @@ class Learner:
                 for name, place in since.items()
                 if place >= 0 and self._trail[place].level > FOR_EVER
             }
+            if len(since) < len(terms):
+                passed = passed.union(terms)
             terms = {name: terms[name] for name in since}
             if not terms:
+                self._blame(passed)
                 return None
             last = max(since, key=lambda name: since[name])
             step = self._trail[since[last]]
@@ -278,18 +294,28 @@ class Learner:
             # which is learned for the next search.
             if step.level == ASSUMED:
                 if cause is None:
+                    self._blame(passed.union(terms))
                     self._go_back(FOR_EVER)
-                    self.add(Clause(terms))
+                    self.add(Clause(terms, passed))
                     return None
             # The first unique implication point: only one choice of this level is left in the
             # clause.
             elif cause is None or before < step.level:
-                clause = Clause(terms)
+                clause = Clause(terms, passed)
                 self._go_back(max(before, ASSUMED))
                 self.add(clause)
                 return clause
             assert cause is not None
             terms = _resolved(terms, cause.terms, last)
+            passed = passed | cause.others | {last}
+
+    def _blame(self, names: frozenset[str]) -> None:
+        """Remember names, and those that made them what they are."""
+        blamed = set(names)
+        for step in reversed(self._trail):
+            if step.name in blamed and step.cause is not None:
+                blamed |= step.cause.names
+        self.blamed = frozenset(blamed)
 
     def _since(self, name: str, mask: int) -> int:
         """The place in the trail since which a name's choice is inside a set; -1 without one, or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cudalock.errors import GaveUp
@@ -12,7 +12,6 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.resolution.warnings import warnings_in_force
-from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -30,30 +29,15 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
 
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, target, universe)
-        resolution = best_resolution(problem)
-        # More releases of an index would be read, and searched again, for nothing.
-        is_final = resolution is None and _is_hopeless(problem)
-        return Attempt(resolution, resolution is not None, is_final)
+        search = Search(problem)
+        solution = best_solution(search)
+        if solution is not None:
+            newer = partial(search.blockers_of_newer, solution.assignment)
+            return Attempt(_resolution(problem, solution), has_solution=True, blockers=newer)
+        is_final = bool(unreachable_requirements(problem))
+        return Attempt(None, has_solution=False, is_final=is_final, blockers=search.blockers)
 
     return universe.search(goal.requirements, target, attempt)
-
-
-def _is_hopeless(problem: Problem) -> bool:
-    """Return whether there is no resolution however many releases an index has.
-
-    Either a requirement leads to a project without a wheel, or the part of the goal that is in the
-    matrix is impossible by itself, with all releases.
-    """
-    universe, goal = problem.universe, problem.goal
-    if unreachable_requirements(problem):
-        return True
-    if not (universe.is_open and universe.is_whole):
-        return False
-    projects = problem.matrix.projects
-    requirements = tuple(text for text in goal.requirements if leading_name(text) in projects)
-    constraints = tuple(text for text in goal.constraints if leading_name(text) in projects)
-    part = replace(goal, requirements=requirements, constraints=constraints)
-    return bool(requirements) and not Search(Problem(part, problem.target, universe)).is_possible()
 
 
 def best_resolution(problem: Problem) -> Resolution | None:
@@ -61,16 +45,21 @@ def best_resolution(problem: Problem) -> Resolution | None:
 
     Raises GaveUp as :func:`find` does.
     """
-    search = Search(problem)
+    solution = best_solution(Search(problem))
+    return None if solution is None else _resolution(problem, solution)
+
+
+def best_solution(search: Search) -> Solution | None:
+    """Return the best solution, None if there is none. Raises GaveUp as :func:`find` does."""
     solution = search.best()
     if solution is None and search.gave_up:
-        goal = problem.goal
+        goal = search.problem.goal
         raise GaveUp(
             f"gave up on {', '.join(goal.requirements)}: no solution was found within the search "
             "limit, and none was ruled out",
             hints=["narrow the goal down, for example with a version of the framework"],
         )
-    return None if solution is None else _resolution(problem, solution)
+    return solution
 
 
 def _resolution(problem: Problem, solution: Solution) -> Resolution:

@@ -32,6 +32,10 @@ QUICK_DEAD_ENDS: Final = 300
 """The same where a longer search is not worth its time: where an index may still show more
 releases, and for the proof that a goal is impossible whatever the build, which is optional."""
 
+BLAMED_BUILDS: Final = 8
+"""Builds of the framework beside which it is seen what the lack of a solution rests on, where that
+differs between builds: the best ones, which are what people ask for."""
+
 WINDOWS_OF_CLOSURE: Final = 4
 """How many windows of releases are looked at of a project outside of the network, to the one of a
 member (`Project.window`): a member's releases are all read before the search begins, those of

@@ -10,9 +10,9 @@ from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.model import Candidate
-from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Table
+from cudalock.resolution.propagation import Domain, Network, Restriction, Table
 from cudalock.resolution.wheels import Screen
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import ACCELERATORS, CUDA
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -178,7 +178,9 @@ def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table
     for wish in problem.cuda_requirements() if framework else ():
         if framework:
             table = Table(framework.name, wish.name, wish.origin)
-            table.add(framework.all & ~ABSENT, domains[wish.name].accepted(wish))
+            # Of a build with no label nobody knows what it was built with.
+            told = sum(1 << place for place, build in framework.real() if build.row(CUDA.name))
+            table.add(told, domains[wish.name].accepted(wish))
             yield table
 
 

@@ -6,7 +6,7 @@ becomes clauses, which :mod:`~cudalock.resolution.clauses` searches and learns f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.resolution.choices import identify
@@ -34,6 +34,21 @@ class ClauseSearch:
         """how many choices were made"""
         self.dead_ends = 0
         self._restart()
+
+    @property
+    def blamed(self) -> frozenset[str]:
+        """The projects that it rests on that the last search found no choice."""
+        return self._clauses.projects(self._learner.blamed)
+
+    @property
+    def unmet(self) -> dict[str, set[str]]:
+        """The specifiers, by project, that something requires and no release meets."""
+        return self._clauses.unmet
+
+    @property
+    def required(self) -> dict[str, set[tuple[str, ...]]]:
+        """What something requires of projects, as specifiers."""
+        return self._clauses.required
 
     def _restart(self) -> None:
         self._choices.has_reconsidered = False
@@ -124,7 +139,11 @@ class Clauses:
         self._with: dict[str, list[str]] = {}
         """the identifiers with extras, by the one without"""
         self._kept_back: dict[str, list[tuple[dict[str, int], Requirement]]] = {}
-        """what is required of projects that nobody requires so far"""
+        """what is asked of projects that nobody requires so far"""
+        self.unmet: dict[str, set[str]] = {}
+        """what is required of projects and no release meets, as specifiers"""
+        self.required: dict[str, set[tuple[str, ...]]] = {}
+        """what is required of projects, as specifiers"""
         self._told: set[tuple[str, int]] = set()
         self._tied: set[tuple[str, int]] = set()
 
@@ -148,6 +167,11 @@ class Clauses:
             accepted = self._accepted(requirement)
             found[requirement.name] = found.get(requirement.name, ANYTHING) & accepted
         return found
+
+    def projects(self, names: Iterable[str]) -> frozenset[str]:
+        """The projects that clauses' names stand for."""
+        known = self._identifiers
+        return frozenset(known[name].name if name in known else name for name in names)
 
     # -- Chooser ----------------------------------------------------------------------------------
 
@@ -214,6 +238,7 @@ class Clauses:
         """What a requirement of a choice rules out beside it."""
         name = requirement.name
         if requirement.kind == "requires":
+            self.required.setdefault(name, set()).add(requirement.specifiers)
             identifier = Identifier(name, requirement.extras)
             yield from self._note(Identifier(name))
             yield from self._note(identifier)
@@ -225,6 +250,8 @@ class Clauses:
             self._kept_back.setdefault(name, []).append((owner, requirement))
             return
         accepted = self._accepted(requirement)
+        if not accepted:
+            self.unmet.setdefault(name, set()).update(requirement.specifiers)
         names_a_build = any("+" in specifier for specifier in requirement.specifiers)
         if names_a_build and not self._choices.is_member(name):
             accepted, clauses = self._of_builds(owner, requirement, accepted)

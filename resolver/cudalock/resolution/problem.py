@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
@@ -49,7 +50,7 @@ from cudalock.versions import (
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.releases import Build, Release
+    from cudalock.matrix.releases import Build, Project, Release
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Ranker, Target
     from cudalock.targets.accelerators import Library
@@ -205,11 +206,14 @@ class Problem:
         # Two windows: an explanation looks at releases that the goal rules out, but not at all of
         # them.
         counts = {True: 0, False: 0}
+        self._look_ahead_of_window(project, specifiers)
         for version in reversed(project.versions):
             is_allowed = all(may_accept(specifier, version) for specifier in specifiers)
             window = project.window if is_allowed else project.other_window
-            if window is not None and counts[is_allowed] >= window:
-                project.cut()
+            is_free = project.is_free(version)
+            if window is not None and not is_free and counts[is_allowed] >= window:
+                if is_allowed:
+                    project.cut()
                 continue
             has_candidate = False
             cost = 1
@@ -220,7 +224,7 @@ class Problem:
                     if candidate.build is not None and candidate.build.is_source:
                         cost = self._source_cost(name, window)
                     yield candidate
-            counts[is_allowed] += has_candidate and cost
+            counts[is_allowed] += cost if has_candidate and not is_free else 0
 
     def _source_cost(self, name: str, window: int | None) -> int:
         """Return how much of a window a source distribution takes.
@@ -231,6 +235,35 @@ class Problem:
             return max(SOURCE_COST, window // 2)
         return SOURCE_COST
 
+    def _look_ahead_of_window(self, project: Project, specifiers: list[str]) -> None:
+        """Read at once the metadata of the releases that a window shows."""
+        if project.window is None:
+            return
+        limit = self.goal.exclude_newer
+        takes_early = not project.has_final or names_prerelease(specifiers)
+        versions = (
+            version
+            for version in reversed(project.versions)
+            if not project.is_free(version)
+            and all(may_accept(specifier, version) for specifier in specifiers)
+            and (takes_early or not is_prerelease(version))
+            and (limit is None or (project.release(version).uploaded or limit) <= limit)
+        )
+        usable = (
+            build
+            for version in versions
+            if (build := next(self._usable_builds(project, version), None)) is not None
+        )
+        self.universe.read_at_once(islice(usable, project.window))
+
+    def _usable_builds(self, project: Project, version: str) -> Iterator[Build]:
+        """Yield the builds of a release whose tags and Requires-Python the target meets."""
+        for build in project.release(version).builds:
+            if best_wheel(build, self._tags) is not None and (
+                build.python is None or accepts(build.python, self._python)
+            ):
+                yield build
+
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Read the metadata of these releases in parallel: the search is likely to need them."""
         project = self.universe.project(name)
@@ -238,9 +271,7 @@ class Problem:
             build
             for version in versions
             if project is not None
-            for build in project.release(version).builds
-            if best_wheel(build, self._tags) is not None
-            and (build.python is None or accepts(build.python, self._python))
+            for build in self._usable_builds(project, version)
         )
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:

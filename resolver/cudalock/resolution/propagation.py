@@ -228,3 +228,16 @@ def _apply(table: Table, alive: Alive) -> list[Strike]:
             strikes.append(Strike(table.other, table, others, kept))
             alive[table.other] = kept
     return strikes
+
+
+def strikes_leading_to(components: Iterable[str], trace: Sequence[Strike]) -> list[Strike]:
+    """The strikes that left of components what is left: walk back from the last, through what it
+    depends on."""
+    needed = set(components)
+    strikes = []
+    for strike in reversed(trace):
+        if strike.component in needed:
+            strikes.append(strike)
+            if isinstance(strike.cause, Table):
+                needed |= {strike.cause.owner, strike.cause.other}
+    return strikes[::-1]

@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import combinations, groupby
+from itertools import combinations, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolvelib import ResolutionTooDeep
 
+from cudalock.matrix.universe import Blocker
+from cudalock.resolution.bulk import Columns
 from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
     Key,
@@ -39,10 +41,19 @@ from cudalock.resolution.cost import (
     with_doubts,
 )
 from cudalock.resolution.elements import Element, fact_element
+from cudalock.resolution.limits import BLAMED_BUILDS
 from cudalock.resolution.minimal import minimal_conflict, smallest_hitting_sets
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.network import build_network
-from cudalock.resolution.propagation import ABSENT, NOTHING, Alive, Network
+from cudalock.resolution.propagation import (
+    ABSENT,
+    NOTHING,
+    Alive,
+    Network,
+    Strike,
+    Table,
+    strikes_leading_to,
+)
 from cudalock.resolution.provider import pin
 from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
@@ -164,6 +175,116 @@ class Search:
     def is_possible_without_warnings(self) -> bool:
         """Return whether there is a solution that goes against no soft fact."""
         return self._has_solution(self.network.alive(), self.problem.off)
+
+    def blockers(self, limits: Mapping[str, int] | None = None) -> tuple[Blocker, ...]:
+        """Return what it rests on that there is no solution, where there is none.
+
+        ``limits`` are what is allowed of members of the network, as bits.
+        """
+        off = self.problem.soft_elements
+        trace: list[Strike] = []
+        alive = self.network.alive(off, trace)
+        for name, mask in (limits or {}).items():
+            alive[name] &= mask
+        empty = self.network.propagate(alive, off, trace)
+        blamed: set[str] = set()
+        unmet: dict[str, set[str]] = {}
+        required: dict[str, set[tuple[str, ...]]] = {}
+        if empty is not None:
+            blamed.add(empty)
+        else:
+            search = self._clause_search(off)
+            if search.is_hopeless(alive):
+                blamed |= search.blamed
+            else:
+                for part, cuda in islice(self._by_build(alive, off), BLAMED_BUILDS):
+                    search.pin(part, cuda)
+                    blamed |= search.blamed
+            unmet, required = search.unmet, search.required
+        for strike in strikes_leading_to(blamed, trace):
+            blamed.add(strike.component)
+            if isinstance(strike.cause, Table):
+                blamed |= {strike.cause.owner, strike.cause.other}
+        return tuple(
+            Blocker(
+                name,
+                tuple(each for root in self.problem.roots_of(name) for each in root.specifiers),
+                tuple(sorted({*unmet.get(name, ()), *self._unmet_in_network(name)})),
+                self.problem.target.platform,
+                self._rules_out_old(name, required.get(name, set()), off),
+            )
+            for name in sorted(blamed)
+            if not self.problem.matrix.component(name).is_virtual
+        )
+
+    def _rules_out_old(
+        self, name: str, required: set[tuple[str, ...]], off: frozenset[Element]
+    ) -> bool:
+        """Return whether nothing that is too old for the matrix can help.
+
+        So it is if all that requires the project (by specifiers) requires newer ones, or a hard
+        fact about all those releases requires what the goal and the target do not leave: an old
+        torchvision is for an old torch.
+        """
+        problem = self.problem
+        project = problem.matrix.project(name)
+        coverage = project.coverage if project is not None else None
+        if coverage is None:
+            return False
+        if required and not any(map(coverage.may_be_older, required)):
+            return True
+        alive = self.network.alive(off)
+        domains = self.network.domains
+        return any(
+            not alive[requirement.name] & domains[requirement.name].accepted(requirement)
+            for fact in problem.facts_in_force(name)
+            if fact.is_hard and not fact.where and coverage.is_before(fact.versions)
+            for demand in fact.beside
+            if not demand.template.label_names and demand.template.name in domains
+            if (requirement := problem.fill(fact, demand, ())) is not None
+        )
+
+    def blockers_of_newer(self, assignment: Assignment) -> Iterator[Blocker]:
+        """Yield what it rests on that not the newest version of what the goal requires is chosen.
+
+        That is the newest beside the chosen framework that propagation does not rule out.
+        """
+        off = self.problem.soft_elements
+        limits = {
+            name: self.network.domains[name].versions[chosen.version]
+            for name in (self._framework,)
+            if name in self.network.domains
+            and (chosen := assignment.candidate_of(name)) is not None
+            and chosen.version
+        }
+        for name in self._components:
+            chosen = assignment.candidate_of(name)
+            alive = self.network.alive(off)
+            for other, mask in limits.items():
+                alive[other] &= mask
+            if chosen is None or self.network.propagate(alive, off) is not None:
+                continue
+            members = self.network.domains[name].members(alive[name] & ~ABSENT)
+            newest = max(members, key=lambda member: parse_version(member.version or ""))
+            if newest.version and newest.version != chosen.version:
+                versions = self.network.domains[name].versions[newest.version]
+                yield from self.blockers({**limits, name: versions})
+
+    def _unmet_in_network(self, name: str) -> Iterator[str]:
+        """Yield the specifiers of a member that its goal or another member requires, and that no
+        candidate meets."""
+        domain = self.network.domains.get(name)
+        if domain is None:
+            return
+        others = frozenset([name])
+        requirements = [*self.problem.roots_of(name)]
+        for other in self.network.domains.values():
+            if other.name != name and not self.problem.matrix.component(other.name).is_virtual:
+                columns = Columns(self.problem, other)
+                requirements += [requirement for requirement, _ in columns.metadata(others)]
+        for requirement in requirements:
+            if requirement.kind == "requires" and not domain.accepted(requirement) & ~ABSENT:
+                yield from requirement.specifiers
 
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
         """Return the public versions of a project that propagation leaves, soft facts apart.

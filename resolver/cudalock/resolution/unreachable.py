@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.matrix.universe import Blocker
 from cudalock.resolution.limits import UNREACHABLE_HOPS, UNREACHABLE_RELEASES
 from cudalock.versions import is_prerelease
 
@@ -53,6 +54,11 @@ class _Walk:
         if project is None:
             return False
         limits = [requirement, *problem.roots_of(requirement.name)]
+        specifiers = tuple(specifier for limit in limits for specifier in limit.specifiers)
+        blocker = Blocker(requirement.name, specifiers, specifiers, problem.target.platform)
+        if problem.universe.unlisted((blocker,)):
+            # Releases that nobody has seen may do.
+            return False
         versions = [
             version
             for version in project.versions

@@ -35,6 +35,8 @@ class IndexFile(NamedTuple):
     retrieved: str
     sources: tuple[str, ...]
     releases: dict[str, Any]
+    older: tuple[str, ...] | None = None
+    """the platforms that wheels of older releases are for; see `Coverage`"""
 
     def text(self) -> str:
         """Return the file's text: the same for the same rows."""
@@ -47,6 +49,8 @@ class IndexFile(NamedTuple):
             f'"project": {json.dumps(self.project)},\n"retrieved": "{self.retrieved}",\n'
             f'"sources": {json.dumps(list(self.sources))}'
         )
+        if self.older is not None:
+            head += f',\n"older": {json.dumps(list(self.older))}'
         return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
 
 
@@ -57,7 +61,13 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
     if project_rows is None:
         return None
     table = json.loads(matrix.file(f"index/{project}.json").read_text(encoding="utf-8"))
-    return IndexFile(project, project_rows.retrieved, project_rows.sources, table["releases"])
+    return IndexFile(
+        project,
+        project_rows.retrieved,
+        project_rows.sources,
+        table["releases"],
+        project_rows.older,
+    )
 
 
 def copy_matrix(matrix: Matrix, folder: Path) -> None:

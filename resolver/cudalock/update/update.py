@@ -245,8 +245,9 @@ class _Run:
     def _file(self, name: str) -> IndexFile:
         if name not in self._files:
             index_file = read_index_file(self._matrix, name)
+            # Of a new project every final release is taken, so nothing older is left out.
             self._files[name] = index_file or IndexFile(
-                name, self._today, ("listing and METADATA of the package index",), {}
+                name, self._today, ("listing and METADATA of the package index",), {}, older=()
             )
         return self._files[name]
 
