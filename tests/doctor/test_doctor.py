@@ -193,7 +193,7 @@ def test_two_that_install_the_same_module(prefix: Path, matrix: Matrix) -> None:
     found = [str(each) for each in examine(subject(prefix, matrix))]
     assert found == [
         "CL703 opencv-python and opencv-python-headless both install `cv2/cv2.abi3.so`:"
-        " what is there is a mixture of the two"
+        " what is there is a mixture of the two   [opencv-python-headless-package]"
     ]
 
 
@@ -205,6 +205,7 @@ def test_the_same_library_for_two_cudas(prefix: Path, matrix: Matrix) -> None:
     write(folder / "nvidia" / "cudnn" / "lib" / "libcudnn.so.9", "")
     install_stub(folder, "torch", "2.9.0+cu130", requires=["nvidia-cudnn-cu13==9.13.0.50"])
     (finding,) = (each for each in examine(subject(prefix, matrix)) if each.code == "CL703")
+    assert (finding.severity, finding.facts) == ("error", ("nvidia-cudnn-cu13-libcudnn-9",))
     assert finding.fix is not None
     assert finding.fix.startswith("uninstall nvidia-cudnn-cu12, then ")
     assert finding.fix.endswith("--force-reinstall nvidia-cudnn-cu13==9.13.0.50`")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.check.file_pins import Lines
-from cudalock.check.index_names import Places
 from cudalock.check.static import static_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, describe, likely, newer
 from cudalock.compat.judge import Judge
 from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.same_files import CODE as SAME_FILES
 from cudalock.compat.stack import Stack
+from cudalock.compat.wheels import PinWheels
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 MAX_TARGETS: Final = 64
 """How many likely targets are tried for one file."""
+
+
+_PIP: Final = "with pip, which takes the highest version of all indexes"
+_UV: Final = "with uv, which takes a project from the first index that has it"
 
 
 class Judged(NamedTuple):
@@ -73,27 +78,72 @@ class _Checker:
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
-        self._lines = Lines(file, Places(universe.matrix), universe.matrix.projects)
+        self._lines = Lines(file, universe.matrix)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
         }
 
+        sharers = universe.matrix.file_sharers
+        self._judged = self._names | {
+            declared.name for declared in file.everything() if declared.name in sharers
+        }
+
     def _groups(self) -> list[str | None]:
-        return self._lines.groups(self._names) if self._names else []
+        return self._lines.groups(self._judged) if self._judged else []
 
     def _judge(self, target: Target, group: str | None, lines: set[int] | None = None) -> Judged:
         """What is found on a target; of the errors only those that concern some lines, where they
         are given: the others hold on a target that was seen before."""
         pins = self._lines.on(target, group)
-        if not any(project.name in self.stack for project in pins):
+        if not any(pin.name in self._judged for pin in pins):
             return Judged(target, group, tuple(pins), ())
         clashes = self._judgement(target).judge(pins)
+        if self._lines.may_differ:
+            clashes = self._with_uv(target, pins, clashes)
+        clashes = [_as_offered(clash) for clash in clashes]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
 
+    def _with_uv(
+        self, target: Target, pins: Sequence[PinnedProject], clashes: list[PinConflict]
+    ) -> list[PinConflict]:
+        """What is found with pip, and what uv, which takes another index, finds beside it.
+
+        A file does not say which of them it is for, so what only uv meets is a warning.
+        """
+        as_uv = self._lines.with_uv(pins, target)
+        pairs = zip(pins, as_uv, strict=True)
+        if all(
+            self._build_of(pin, target) == self._build_of(other, target) for pin, other in pairs
+        ):
+            return clashes
+        with_uv = self._judgement(target).judge(as_uv)
+        of_uv, of_pip = set(map(_identity, with_uv)), set(map(_identity, clashes))
+        merged = [
+            clash if _identity(clash) in of_uv else _only_with(clash, _PIP) for clash in clashes
+        ]
+        for clash in with_uv:
+            if _identity(clash) not in of_pip:
+                finding = clash.finding
+                severity = "warning" if finding.severity == "error" else finding.severity
+                weaker = clash._replace(finding=replace(finding, severity=severity), changes=())
+                merged.append(_only_with(weaker, _UV))
+        return merged
+
+    def _build_of(self, pin: PinnedProject, target: Target) -> object:
+        """The build that a pin of the stack comes to, None for one that is not known."""
+        project = self.universe.project(pin.name) if pin.name in self.stack else None
+        if project is None or not pin.takes_highest:
+            return None
+        wheels = PinWheels(pin, project, target, self.universe.matrix)
+        first = wheels.first(wheels.is_reachable, wheels.fits)
+        return first and (first.version, first.build.index)
+
     def _judgement(self, target: Target) -> Judge:
-        return Judge(target, self.universe, overridden=frozenset(self._lines.overridden))
+        overridden = frozenset(self._lines.overridden)
+        verb = "does not work" if self.file.kind == "package-list" else "cannot be installed"
+        return Judge(target, self.universe, overridden=overridden, verb=verb)
 
     def on_one_of(self, targets: list[Target]) -> list[Judged]:
         """For each group as many of the targets as it takes to see each line on one that works.
@@ -106,7 +156,7 @@ class _Checker:
         waiting = {
             id(declared)
             for declared in self.file.everything()
-            if declared.name in self._names and declared.group in (None, group)
+            if declared.name in self._judged and declared.group in (None, group)
         }
         for target in targets:
             if not waiting:
@@ -127,17 +177,22 @@ class _Checker:
         if not judged.errors:
             return judged, _origins(judged) & lines
         errors = judged.errors
-        other = self._better(targets, judged, errors, lines)
+        own = [target for target in targets if target.platform == first.platform]
+        if not self._is_meant(judged, own, lines):
+            own = targets
+        other = self._better(targets, own, judged, errors, lines)
         if other is None:
             free = [
                 clash
                 for clash in errors
                 if clash.finding.rule.target_dependent
                 and any(
-                    self._may_work(other_target, group, [clash], lines) for other_target in targets
+                    self._may_work(other_target, group, [clash], lines)
+                    for other_target in (own if len(clash.members) > 1 else targets)
                 )
             ]
-            other = self._better(targets, judged, free, lines) if len(free) < len(errors) else None
+            if len(free) < len(errors):
+                other = self._better(targets, own, judged, free, lines)
         return other or self._without_assumed_glibc(judged, lines) or judged, lines
 
     def _without_assumed_glibc(self, judged: Judged, lines: set[int]) -> Judged | None:
@@ -156,14 +211,33 @@ class _Checker:
                 return self._judge(newer_target, judged.group, lines)
         return None
 
+    def _is_meant(self, judged: Judged, own: Sequence[Target], lines: set[int]) -> bool:
+        """Whether the file may be for the platform of a judgement: each pin of the lines that
+        fails there by itself works with another of the platform's Pythons (`own`)."""
+        alone = [clash for clash in judged.errors if len(clash.members) == 1]
+        return all(
+            any(self._may_work(target, judged.group, [clash], lines) for target in own)
+            for clash in alone
+            if clash.target_dependent
+        )
+
     def _better(
-        self, targets: list[Target], judged: Judged, fixed: Sequence[PinConflict], lines: set[int]
+        self,
+        targets: list[Target],
+        own: list[Target],
+        judged: Judged,
+        fixed: Sequence[PinConflict],
+        lines: set[int],
     ) -> Judged | None:
         """The judgement on the first target that is free of some errors, and adds none; which it
-        is noted of them."""
+        is noted of them.
+
+        Pins that exclude one another have to be free of that on the likeliest platform itself
+        (`own`): that Windows has other requirements makes them no more installable on Linux.
+        """
         if not fixed or any(not clash.target_dependent for clash in fixed):
             return None
-        for target in targets:
+        for target in own if any(len(clash.members) > 1 for clash in fixed) else targets:
             if target is judged.target or not self._may_work(target, judged.group, fixed, lines):
                 continue
             other = self._judge(target, judged.group, lines)
@@ -267,6 +341,26 @@ def _where_it_holds(clash: PinConflict, good: Sequence[Target], bad: Target) -> 
     pins = " and ".join(member.text for member in clash.members)
     says = f"holds on {describe(good)}, and not on {describe([bad])}"
     return f"{pins} {says}: {clash.finding.sentence}"
+
+
+def _identity(clash: PinConflict) -> tuple[object, ...]:
+    return clash.finding.code, clash.finding.members, clash.finding.facts
+
+
+def _only_with(clash: PinConflict, why: str) -> PinConflict:
+    finding = clash.finding
+    return clash._replace(finding=replace(finding, sentence=f"{finding.sentence} ({why})"))
+
+
+def _as_offered(clash: PinConflict) -> PinConflict:
+    """A conflict of files as a warning, where an extra or group adds what everyone has already.
+
+    `onnxruntime` for all, and an extra with `onnxruntime-gpu`: it is meant in the place of it.
+    """
+    groups = {pin.origin.group for pin in clash.members if isinstance(pin.origin, Declared)}
+    if clash.finding.code != SAME_FILES or len(groups) < 2:
+        return clash
+    return clash._replace(finding=replace(clash.finding, severity="warning"))
 
 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.index_names import Places, has_nightlies
-from cudalock.check.source_builds import is_told_how, may_tell_how
+from cudalock.check.source_builds import BuildRecipes
+from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
-from cudalock.compat.wheels import wheel_tags
+from cudalock.compat.wheels import PinWheels, wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
+    from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared, LockedFile, ProjectFile, Source
     from cudalock.targets import Target
 
 _WHEEL = ".whl"
+_FOR_BOTH = ("requirements", "constraints", "dockerfile")
+"""The kinds of files that pip and uv both install from."""
 
 
 class Lines:
     """The lines of a file that the package index's tools install, group by group."""
 
-    def __init__(self, file: ProjectFile, places: Places, names: Container[str]) -> None:
-        """`names` are those of the projects that there is anything to say about."""
+    def __init__(self, file: ProjectFile, matrix: Matrix) -> None:
         self.file = file
-        self._places = places
-        self._names = names
+        self._matrix = matrix
+        self._places = places = Places(matrix)
+        self._names = matrix.projects | matrix.file_sharers.keys()
         self._everywhere = places.of_file(file)
+        self._in_uv_order = places.in_uv_order(file)
         self._has_nightlies = has_nightlies(file)
         self._owners = {id(declared): each for each in file.files() for declared in each.declared}
-        self._building = {each.name for each in file.files() if may_tell_how(each)}
+        self._recipes = {id(each): BuildRecipes(each) for each in file.files()}
         self._replaced = {
             declared.name for declared in file.everything() if declared.role == "override"
         }
@@ -54,6 +59,43 @@ class Lines:
         groups = [group for group in found if group is not None]
         everyone = None in found or not groups
         return [*([None] if everyone else []), *groups]
+
+    @property
+    def may_differ(self) -> bool:
+        """Whether pip and uv may take the lines from different indexes."""
+        return (
+            len(self._in_uv_order) > 1
+            and self._everywhere is not None
+            and self.file.kind in _FOR_BOTH
+            and not self.file.find_links
+            and not self.file.no_index
+        )
+
+    def with_uv(self, pins: Iterable[PinnedProject], target: Target) -> list[PinnedProject]:
+        """The same pins as uv reads them: each from the first index that has its project."""
+        return [
+            pin._replace(indexes=self._first_with(pin, target))
+            if pin.takes_highest and pin.indexes == self._everywhere
+            else pin
+            for pin in pins
+        ]
+
+    def _first_with(self, pin: PinnedProject, target: Target) -> frozenset[str] | None:
+        """The index that uv takes a pin from; all of them where that cannot be told.
+
+        An index may have more than the matrix knows: one that has the project, and no known wheel
+        for the pin, tells nothing.
+        """
+        project = self._matrix.project(pin.name)
+        for index_ids in self._in_uv_order if project is not None else ():
+            has_it = None if index_ids is None else self._places.has(index_ids, pin.name)
+            if has_it is None or project is None:
+                break
+            if has_it:
+                wheels = PinWheels(pin._replace(indexes=index_ids), project, target, self._matrix)
+                is_known = wheels.first(wheels.is_reachable, wheels.fits) is not None
+                return index_ids if is_known else self._everywhere
+        return self._everywhere
 
     def on(self, target: Target, group: str | None) -> list[PinnedProject]:
         """What is held where a group is wanted with what everyone gets."""
@@ -96,6 +138,8 @@ class Lines:
     ) -> PinnedProject | None:
         if declared.role == "locked":
             return self._locked(declared, target)
+        if declared.role == "installed":
+            return self._installed(declared, target)
         source = self._source(declared, environment)
         url = declared.url or (source.url if source else None)
         if source is not None and (source.git or source.path):
@@ -121,12 +165,13 @@ class Lines:
             indexes=self._indexes(declared, source),
             hashes=_digests(declared.hashes),
             has_build_recipe=self._is_built(declared),
+            # With hashes an installer leaves out what has another.
+            takes_highest=not declared.hashes,
             origin=declared,
         )
 
     def _is_built(self, declared: Declared) -> bool:
-        owner = self._owners[id(declared)]
-        return owner.name in self._building and is_told_how(declared, owner)
+        return self._recipes[id(self._owners[id(declared)])].has(declared)
 
     def _by_address(self, declared: Declared, url: str) -> PinnedProject | None:
         file = file_of(url)
@@ -137,6 +182,7 @@ class Lines:
             declared.name,
             f"=={version}",
             file=file,
+            indexes=self._places.of_wheel(url, declared.name, version),
             hashes=_digests(declared.hashes) or _fragment(url),
             required=declared.role != "constraint",
             origin=declared,
@@ -157,6 +203,17 @@ class Lines:
             return self._places.of_one(index.url, declared.name) if index else None
         return self._everywhere
 
+    def _installed(self, declared: Declared, target: Target) -> PinnedProject:
+        """An entry of a list of what is installed: no index has to have it any more."""
+        version = declared.version or ""
+        project = None if "+" in version else self._matrix.project(declared.name)
+        return PinnedProject(
+            declared.name,
+            declared.specifier,
+            indexes=plain_indexes(project, version, target, self._matrix),
+            origin=declared,
+        )
+
     # -- locks ----------------------------------------------------------------------------------
 
     def _locked(self, declared: Declared, target: Target) -> PinnedProject | None:
@@ -176,6 +233,7 @@ class Lines:
             declared.specifier,
             indexes=indexes,
             has_sdist=len(wheels) < len(declared.files),
+            has_build_recipe=self._is_built(declared),
             origin=declared,
         )
         if not wheels:

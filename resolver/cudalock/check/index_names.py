@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cudalock.compat.wheels import has_file
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +51,18 @@ class Places:
         is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
 
+    def of_wheel(self, url: str, name: str, version: str) -> frozenset[str] | None:
+        """The index that a wheel's URL leads to, if the matrix has that wheel there."""
+        folder, _, _ = url.partition("#")[0].rpartition("/")
+        ids = self._by_url.get(_plain(folder))
+        project, public = self._matrix.project(name), version.partition("+")[0]
+        if ids is None or project is None or public not in project:
+            return ANYWHERE
+        builds = project.release(public).builds
+        file = file_of(url)
+        is_there = any(build.index in ids and has_file(build, public, file) for build in builds)
+        return ids if is_there else ANYWHERE
+
     def of_one(self, url: str, name: str) -> frozenset[str] | None:
         """The same for the index that one project is sent to; ANYWHERE as well for an index on
         which the matrix has nothing of it: PyTorch's hold more than is known here."""
@@ -69,6 +83,25 @@ class Places:
                 return ANYWHERE
             ids |= one
         return ids
+
+    def in_uv_order(self, file: ProjectFile) -> list[frozenset[str] | None]:
+        """The indexes of a file one by one, in the order in which uv looks for a project; the
+        first that has it is the only one that uv takes it from."""
+        main = file.index_url
+        last = self.of(main) if main else frozenset({PACKAGE_INDEX})
+        return [*map(self.of, file.extra_index_urls), last]
+
+    def has(self, index_ids: frozenset[str], name: str) -> bool | None:
+        """Return whether some of these indexes have a project; None where that is not known."""
+        project = self._matrix.project(name)
+        if PACKAGE_INDEX in index_ids:
+            return True
+        releases = map(project.release, project.versions) if project else ()
+        if any(build.index in index_ids for release in releases for build in release.builds):
+            return True
+        indexes = self._matrix.indexes
+        is_listed = all(name in indexes[index_id].projects for index_id in index_ids)
+        return False if is_listed else None
 
     def of_file(self, file: ProjectFile) -> frozenset[str] | None:
         """The indexes that everything in a file may come from."""

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.projects.kinds import MEGABYTE
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cudalock.projects.model import Declared, ProjectFile
 
 _FLAG: Final = "--no-build-isolation"
 _KEY: Final = "no-build-isolation"
 _EXTRA_KEY: Final = "extra-build-dependencies"
+_OF_UV: Final = ("pyproject", "uv-lock")
+"""The kinds of files that uv's settings are about; those of a lock stand beside it."""
+_IN_PYPROJECT: Final = ("tool", "uv")
 
 
-def may_tell_how(file: ProjectFile) -> bool:
-    """Whether it is worth asking `is_told_how` about a file's entries."""
-    return _KEY in file.text or _EXTRA_KEY in file.text
+class BuildRecipes:
+    """The projects of one file of which the command, or uv's settings, say how they are built."""
 
+    def __init__(self, file: ProjectFile) -> None:
+        self._file = file
 
-def is_told_how(declared: Declared, file: ProjectFile) -> bool:
-    """Whether the command, or uv's table, that asks for an entry says how it is built."""
-    if file.kind == "pyproject":
-        return declared.name in _named_by_uv(file)
-    return _FLAG in _command(file.text, declared.place.start)
+    def has(self, declared: Declared) -> bool:
+        """Return whether the file says how to build one of its entries."""
+        if self._file.kind in _OF_UV:
+            return self._by_uv is None or declared.name in self._by_uv
+        text = self._file.text
+        return _FLAG in text and _FLAG in _command(text, declared.place.start)
+
+    @cached_property
+    def _by_uv(self) -> set[str] | None:
+        """The projects that uv builds beside the installed ones, None for all of them."""
+        named: set[str] = set()
+        for text, keys in self._settings():
+            if _KEY in text or _EXTRA_KEY in text:
+                table = _table(text, keys)
+                if table.get(_KEY) is True:
+                    return None
+                named |= set(_named_in(table))
+        return named
+
+    def _settings(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The texts that hold uv's settings for the file, with the keys that lead to them."""
+        if self._file.kind == "pyproject":
+            yield self._file.text, _IN_PYPROJECT
+        elif (beside := _read_beside(self._file.name, "pyproject.toml")) is not None:
+            yield beside, _IN_PYPROJECT
+        # uv.toml stands for the whole table of pyproject.toml; what either says is a recipe.
+        if (beside := _read_beside(self._file.name, "uv.toml")) is not None:
+            yield beside, ()
 
 
 def _command(text: str, at: int) -> str:
@@ -44,24 +74,34 @@ def _command(text: str, at: int) -> str:
     return "".join(lines[first : last + 1])
 
 
-def _named_by_uv(file: ProjectFile) -> set[str]:
+def _table(text: str, keys: Iterable[str]) -> dict[str, Any]:
+    """The table that keys lead to; empty where there is none, or the text is no TOML."""
     # Imported here: a check of a requirements file reads no TOML.
     from cudalock import toml
 
     try:
-        table: Any = toml.loads(file.text).get("tool", {}).get("uv", {})
-    except (toml.TOMLDecodeError, AttributeError):
-        return set()
-    if not isinstance(table, dict):
-        return set()
-    if table.get(_KEY) is True:
-        return {declared.name for declared in file.declared}
-    named: list[Iterable[Any]] = [
-        names
-        for key in (f"{_KEY}-package", _EXTRA_KEY)
-        if isinstance(names := table.get(key), list | dict)
-    ]
-    return {canonical(name) for names in named for name in names if isinstance(name, str)}
+        table: Any = toml.loads(text)
+    except toml.TOMLDecodeError:
+        return {}
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else {}
 
 
-__all__ = ["is_told_how", "may_tell_how"]
+def _named_in(table: Mapping[str, Any]) -> Iterator[str]:
+    for key in (f"{_KEY}-package", _EXTRA_KEY):
+        names = table.get(key)
+        if isinstance(names, list | dict):
+            yield from (canonical(name) for name in names if isinstance(name, str))
+
+
+def _read_beside(file: str, name: str) -> str | None:
+    """The text of a file in the same folder, None where there is none that can be read."""
+    try:
+        with Path(file).with_name(name).open("rb") as opened:
+            return opened.read(MEGABYTE).decode("utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+__all__ = ["BuildRecipes"]

@@ -66,8 +66,8 @@ def check(
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml or Dockerfile; - is standard input, as `pip freeze` writes. Without FILE, the
-    files of the current directory are checked.
+    environment.yml, Dockerfile or a list of packages as `pip list` prints it; - is standard input.
+    Without FILE, the files of the current directory are checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless

@@ -94,7 +94,9 @@ class PinFixer:
         self, old: PinnedProject, others: Sequence[PinnedProject]
     ) -> PinChange | None:
         """The change of one pin to its nearest candidate that is compatible with the others."""
-        free = old._replace(specifier=_any_version(old), file=None, indexes=None)
+        free = old._replace(
+            specifier=_any_version(old), file=None, indexes=None, takes_highest=False
+        )
         search = self._query.search([*others, free])
         candidate = next(self._candidates(search, old, others), None)
         return self._change_to(old, candidate) if candidate is not None else None
@@ -121,14 +123,15 @@ class PinFixer:
         has_gpu = bool(self._target.gpus or self._target.driver)
         may_be_cpu = wants_cuda and not is_framework and not has_gpu
         same = [version for version in versions if version in _public(old)]
-        others = [version for version in versions if version not in same]
+        further = [version for version in versions if version not in same]
         for is_cpu in (False, True) if may_be_cpu else (False,):
-            for group, is_reachable in product((same, others), (True, False)):
+            for group, is_reachable in product((same, further), (True, False)):
                 for version in group:
                     builds = [
                         build
                         for build in domain.members(domain.versions[version])
                         if _is_reachable(old, build) == is_reachable
+                        and self._specifier(old, build) is not None
                         and is_cpu == (wants_cuda and build.row(CUDA.name) == (NONE,))
                     ]
                     builds.sort(key=partial(self._build_key, search.problem, old, cuda))
@@ -183,8 +186,8 @@ class PinFixer:
             return None
         by_name = old.file is None and (old.indexes is None or build.index in old.indexes)
         if by_name and build.builder is None:
-            version = candidate.full_version if "+" in old.specifier else candidate.version
-            return PinChange(old, f"=={version}", index_id=build.index)
+            specifier = self._specifier(old, candidate) or ""
+            return PinChange(old, specifier, index_id=build.index)
         url = self._universe.url(build, wheel, release.version)
         if url is not None and (build.builder is not None or old.file is not None):
             # A URL is one build's: an unpinned framework becomes the newest, whatever that build
@@ -194,6 +197,24 @@ class PinFixer:
             return PinChange(old, f"=={candidate.full_version}", url, wheel.sha256)
         if build.builder is None and old.file is None:
             return PinChange(old, f"=={candidate.full_version}", index_id=build.index)
+        return None
+
+    def _specifier(self, old: PinnedProject, candidate: Candidate) -> str | None:
+        """The specifier that leads to a candidate where an old pin stands; None where none does.
+
+        Beside an index with 2.7.1+cu128 a plain `==2.7.1` is that build, and never the plain one.
+        """
+        exact, plain = f"=={candidate.full_version}", f"=={candidate.version}"
+        specifiers = (exact, plain) if "+" in old.specifier else (plain, exact)
+        project = self._universe.project(old.name)
+        if project is None or old.indexes is None or not old.takes_highest:
+            return specifiers[0]
+        for specifier in specifiers:
+            pin = old._replace(specifier=specifier)
+            wheels = PinWheels(pin, project, self._target, self._matrix)
+            first = wheels.first(wheels.is_reachable, wheels.fits)
+            if first is None or first.build is candidate.build:
+                return specifier
         return None
 
     def _is_framework_pinned(self, old: PinnedProject) -> bool:

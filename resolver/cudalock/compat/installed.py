@@ -85,16 +85,9 @@ class ExaminedEnvironment:
         pin = self.pin_of(installed)
         return [
             build
-            for build in self._fitting(project, installed.public)
+            for build in _fitting(project, installed.public, self.target)
             if _may_be(build, installed, pin)
         ]
-
-    def _fitting(self, project: Project, version: str) -> Iterator[Build]:
-        """The builds of a release that have a wheel for the target."""
-        tags = self.target.tags()
-        for build in project.release(version).builds:
-            if fits_any(build.tags, tags):
-                yield build
 
     def pin_of(self, installed: Installed) -> PinnedProject:
         """Return a distribution as a pin of its version, and of its file or indexes if known."""
@@ -125,17 +118,7 @@ class ExaminedEnvironment:
         # A label says which index it is from, and `direct_url.json` (PEP 610) that it is from none.
         if installed.local or installed.origin or not _is_from_an_index(installed):
             return None
-        if project is None or installed.public not in project:
-            return None
-        plain = [
-            build
-            for build in self._fitting(project, installed.public)
-            if not build.local or self.matrix.is_renamed(build)
-        ]
-        # A builder's wheel may have the same plain version, so the installed one may be either.
-        if not plain or any(build.builder is not None for build in plain):
-            return None
-        return frozenset(build.index or PACKAGE_INDEX for build in plain)
+        return plain_indexes(project, installed.public, self.target, self.matrix)
 
     def is_foreign(self, installed: Installed) -> bool:
         """Return whether a distribution is of a wheel for another Python or platform."""
@@ -151,6 +134,31 @@ class ExaminedEnvironment:
     def judge(self) -> Judge:
         """Return the judge of what is installed: a pin that is there does work or does not."""
         return Judge(self.target, self.universe, verb="does not work")
+
+
+def plain_indexes(
+    project: Project | None, version: str, target: Target, matrix: Matrix
+) -> frozenset[str] | None:
+    """Return the indexes that an installed version without a local label is from; None for any."""
+    if project is None or version not in project:
+        return None
+    plain = [
+        build
+        for build in _fitting(project, version, target)
+        if not build.local or matrix.is_renamed(build)
+    ]
+    # A builder's wheel may have the same plain version, so the installed one may be either.
+    if not plain or any(build.builder is not None for build in plain):
+        return None
+    return frozenset(build.index or PACKAGE_INDEX for build in plain)
+
+
+def _fitting(project: Project, version: str, target: Target) -> Iterator[Build]:
+    """The builds of a release that have a wheel for the target."""
+    tags = target.tags()
+    for build in project.release(version).builds:
+        if fits_any(build.tags, tags):
+            yield build
 
 
 def _is_from_an_index(installed: Installed) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.pins import PinChange, PinConflict, PinnedProject
 from cudalock.compat.query import PinQuery
+from cudalock.compat.same_files import RequiredProject, same_file_conflicts
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
@@ -42,6 +43,8 @@ class Judgement(NamedTuple):
     """facts that only warn, and that the compatible pins go against"""
     compatible: list[PinnedProject]
     """what is left when the least important pin of each conflict is dropped"""
+    same_files: list[PinConflict]
+    """pins that overwrite one another's files"""
 
 
 def judge(
@@ -91,6 +94,7 @@ class Judge:
             equal_pins.setdefault(pin._replace(origin=None), []).append(pin)
         judgement = self.examine([group[0] for group in equal_pins.values()])
         errors = [
+            *judgement.same_files,
             *_without_repeats(judgement.single, judgement.conflicts),
             *judgement.conflicts,
         ]
@@ -101,16 +105,31 @@ class Judge:
     def examine(self, pins: Sequence[PinnedProject]) -> Judgement:
         """Find what is wrong with some pins, without looking for fixes."""
         single, usable = self._judge_single(pins)
+        same_files = list(self._same_files(pins))
+        overwritten = {conflict.members[0].name for conflict in same_files}
+        usable = [pin for pin in usable if pin.name not in overwritten]
         relevant = self._relevant(usable, pins)
         if not relevant:
-            return Judgement(single, [], [], relevant)
+            return Judgement(single, [], [], relevant, same_files)
         search = self.query.search(relevant)
         # Most files are fine: propagation alone shows it, without a search.
         if search.is_possible_without_warnings():
-            return Judgement(single, [], [], relevant)
+            return Judgement(single, [], [], relevant, same_files)
         conflicts, compatible = self._conflicts(relevant, search)
         warnings = self._warnings(compatible, None if conflicts else search)
-        return Judgement(single, conflicts, warnings, compatible)
+        return Judgement(single, conflicts, warnings, compatible, same_files)
+
+    def _same_files(self, pins: Sequence[PinnedProject]) -> Iterator[PinConflict]:
+        sharers = self.matrix.file_sharers
+        if any(pin.name in sharers for pin in pins):
+            members = [pin for pin in pins if pin.name in self.stack and pin.required]
+            required = {
+                name: RequiredProject(name, specifier, pin)
+                for pin in sorted(members, key=lambda pin: self.importance(pin.name), reverse=True)
+                for name, specifier in self.stack.required_by(pin, self.target).items()
+                if name in sharers
+            }
+            yield from same_file_conflicts(pins, self.matrix, required, self.importance)
 
     def works(self, pins: Sequence[PinnedProject]) -> bool:
         """Return whether all the pins can be installed together, warnings apart."""

@@ -31,6 +31,9 @@ class PinnedProject(NamedTuple):
     """whether the file says how to build it where there is no wheel"""
     has_sdist: bool = False
     """whether a source distribution is listed beside the pin, as in a lockfile"""
+    takes_highest: bool = False
+    """whether an installer chooses among the indexes, and so takes the highest local version of a
+    release: 2.5.1+cu124 before 2.5.1"""
     origin: object = None
     """the caller's own object, to recognize the pin by; never looked into"""
 

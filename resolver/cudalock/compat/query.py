@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from cudalock.compat.wheels import comes_from
+from cudalock.compat.wheels import PinWheels, ReleaseBuild, comes_from
 from cudalock.goals import Goal
 from cudalock.resolution.minimal import minimal_conflict
 from cudalock.resolution.policy import Policy
@@ -34,29 +34,42 @@ class PinPolicy(Policy):
         universe: Universe,
         overridden: frozenset[str] = frozenset(),
         stack: Container[str] | None = None,
+        target: Target | None = None,
     ) -> None:
+        """`target` is needed for pins that take the highest local version."""
         self._names = {pin.name for pin in pins}
         self._universe = universe
         self._overridden = overridden
         self._stack = stack
         self._with_source: dict[str, list[PinnedProject]] = {}
+        self._wheels: dict[str, list[PinWheels]] = {}
         for pin in pins:
             if pin.file is not None or pin.indexes is not None:
                 self._with_source.setdefault(pin.name, []).append(pin)
+            project = universe.project(pin.name) if pin.takes_highest else None
+            if project is not None and target is not None:
+                wheels = PinWheels(pin, project, target, universe.matrix)
+                self._wheels.setdefault(pin.name, []).append(wheels)
 
     def wants_cuda(self, goal: Goal) -> bool:
         return False
 
     def source_allowed(self, candidate: Candidate) -> bool:
-        build = candidate.build
-        return build is None or all(
+        build, release = candidate.build, candidate.release
+        if build is None or release is None:
+            return True
+        return all(
             comes_from(pin, build, candidate.version or "")
             for pin in self._with_source.get(candidate.name, ())
+        ) and all(
+            wheels.is_reachable(ReleaseBuild(release, build))
+            for wheels in self._wheels.get(candidate.name, ())
         )
 
     def source_key(self, candidate: Candidate) -> str | None:
         pins = self._with_source.get(candidate.name, ())
-        return candidate.full_version if any(pin.file is not None for pin in pins) else None
+        depends_on_it = any(pin.file is not None or pin.takes_highest for pin in pins)
+        return candidate.full_version if depends_on_it else None
 
     def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
         name = requirement.name
@@ -106,7 +119,7 @@ class PinQuery:
             builders="any",
             strict=self.strict,
         )
-        policy = PinPolicy(pins, self.universe, self._overridden, self._stack)
+        policy = PinPolicy(pins, self.universe, self._overridden, self._stack, self.target)
         return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
 
     def is_possible(self, pins: Sequence[PinnedProject]) -> bool:

@@ -220,34 +220,66 @@ class SinglePinJudge:
         return self._defect("CL103", pin, sentence, fix=fix)
 
     def _cpu_by_default(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
-        """A framework pin without a label that resolves to a CPU build, though CUDA ones exist."""
+        """A framework pin without a label that resolves to a CPU build on the package index."""
+        plain = wheels.first(wheels.is_reachable, wheels.fits)
+        has_other = wheels.first(wheels.is_reachable, wheels.fits, _has_cuda) is not None
+        if plain is not None and not has_other:
+            yield from self._without_cuda(pin, wheels, plain)
+
+    def _without_cuda(
+        self, pin: PinnedProject, wheels: PinWheels, plain: ReleaseBuild
+    ) -> Iterator[PinConflict]:
+        """The finding for a framework pin that comes to this build, where nobody chose it."""
         if pin.name != self._matrix.framework or not self._target.accelerators:
             return
         if "+" in pin.specifier or not pin.required:
             return
-        plain = wheels.first(wheels.is_reachable, wheels.fits)
-        if plain is None or not is_on_the_package_index(plain) or plain.has_cuda:
+        is_by_default = is_on_the_package_index(plain) or pin.takes_highest
+        if not is_by_default or plain.has_cuda:
             return
-        if wheels.first(wheels.is_reachable, wheels.fits, _has_cuda) is not None:
-            return
+        # A target with a GPU or a driver is meant to use them.
+        is_used = bool(self._target.gpus or self._target.driver)
+        if not is_used and not is_on_the_package_index(plain):
+            return  # its index was named for it
         release_build = self._with_cuda(wheels, plain.release)
+        label = f", {plain.version}," if plain.build.local else ""
+        sentence = (
+            f"{pin.name}{pin.specifier} resolves to the build without CUDA{label} on "
+            f"{self._where()}"
+        )
         if release_build is None:
-            return
-        url = self._universe.indexes[release_build.build.index or PACKAGE_INDEX].url
+            if not is_used:
+                return  # no such build could be forgotten
+            sentence += f", and no build of {plain.release.version} there has CUDA"
+            release_build = self._next_with_cuda(wheels, plain.release)
+        fix = None
+        if release_build is not None:
+            url = self._universe.indexes[release_build.build.index or PACKAGE_INDEX].url
+            # Beside the package index, which has the same version, pip would not have to take it.
+            option = "--extra-index-url" if release_build.build.local else "--index-url"
+            where = f" with `{option} {url}`" if url else ""
+            fix = f"`{pin.name}=={release_build.version}`{where}"
         labels = {"index": (PACKAGE_INDEX,)}
         facts = self._facts_about(plain.release.version, pin.name, labels)
-        sentence = (
-            f"{pin.name}{pin.specifier} resolves to the build without CUDA on {self._where()}"
-        )
         yield self._defect(
             "CL302",
             pin,
             sentence,
             facts=tuple(fact.id for fact in facts),
-            fix=f"`{pin.name}=={release_build.version}` with `--extra-index-url {url}`",
-            # A target with a GPU or a driver is meant to use them.
-            severity="error" if self._target.gpus or self._target.driver else None,
+            fix=fix,
+            severity="error" if is_used else None,
         )
+
+    def _next_with_cuda(self, wheels: PinWheels, release: Release) -> ReleaseBuild | None:
+        """A CUDA build for the target of the next newer release that has one."""
+        versions = wheels.project.versions
+        newer = versions[versions.index(release.version) + 1 :]
+        any_version = PinWheels(
+            PinnedProject(wheels.pin.name), wheels.project, self._target, self._matrix
+        )
+        stable = [version for version in newer if not parse_version(version).is_prerelease]
+        builds = (self._with_cuda(any_version, wheels.project.release(v)) for v in stable)
+        return next((build for build in builds if build is not None), None)
 
     @staticmethod
     def _with_cuda(wheels: PinWheels, release: Release) -> ReleaseBuild | None:
@@ -283,7 +315,11 @@ class SinglePinJudge:
         if release_build is None:
             # A lockfile may name a file that is not in the matrix, of a version that is.
             return ([], None) if pin.indexes is None else self.judge(pin._replace(file=None))
-        return list(self._check_file_hash(pin, release_build)), pin
+        defects = [
+            *self._check_file_hash(pin, release_build),
+            *self._without_cuda(pin, wheels, release_build),
+        ]
+        return defects, pin
 
     def _check_file_hash(
         self, pin: PinnedProject, release_build: ReleaseBuild

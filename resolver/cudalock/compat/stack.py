@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.compat.pins import PinnedProject
-from cudalock.compat.wheels import comes_from
+from cudalock.compat.wheels import PinWheels, comes_from
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import accepts, leading_name, parse_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cudalock.matrix.universe import Universe
+    from cudalock.targets import Target
 
 
 class Stack:
@@ -77,9 +78,9 @@ class Stack:
     ) -> list[PinnedProject]:
         """Return the other pins that could conflict with the stack.
 
-        A pin could conflict if a stack pin's metadata rejects its version, or if a fact about the
-        stack names its project. The others are not given to the resolver: a lockfile has 200 pins,
-        a stack about ten.
+        A pin could conflict if a stack pin's metadata rejects its version, if a fact about the
+        stack names its project, or if it has files of something that the stack requires. The
+        others are not given to the resolver: a lockfile has 200 pins, a stack about ten.
         """
         required = self._requirements_by_project(stack_pins)
         named_by_facts = {
@@ -88,12 +89,32 @@ class Stack:
             for fact in self._matrix.component(name).facts
             for demand in fact.beside
         }
+        sharers = self._matrix.file_sharers
         return [
             pin
             for pin in other_pins
             if pin.name in named_by_facts
+            or not sharers.get(pin.name, frozenset()).isdisjoint(required)
             or (pin.name in required and not _accept(required[pin.name], pin))
         ]
+
+    def required_by(self, pin: PinnedProject, target: Target) -> dict[str, str]:
+        """Return the specifiers of what every build that a pin may come to requires on a target.
+
+        They are by project name; the builds are those that fit the target, and the pin's indexes.
+        """
+        project = self._universe.project(pin.name)
+        if project is None:
+            return {}
+        wheels = PinWheels(pin, project, target, self._matrix)
+        environment = target.marker_environment()
+        required: dict[str, str] | None = None
+        for release_build in wheels.release_builds():
+            if wheels.is_reachable(release_build) and wheels.fits(release_build):
+                names = dict(_names_in(release_build.build.requires, environment))
+                known = names if required is None else required
+                required = {name: text for name, text in known.items() if name in names}
+        return required or {}
 
     def _requirements_by_project(self, stack_pins: Sequence[PinnedProject]) -> dict[str, set[str]]:
         """The requirements of the stack, PEP 508 strings by the project that they are for.
@@ -118,6 +139,16 @@ class Stack:
         for build in release.builds:
             if not pin.version or comes_from(pin, build, release.version):
                 yield from build.requires
+
+
+def _names_in(
+    requirements: Iterable[str], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """The projects that requirements name where their markers hold, with the specifiers."""
+    for text in requirements:
+        parsed = parse_requirement(text)
+        if parsed.marker is None or parsed.marker.evaluate({**environment, "extra": ""}):
+            yield leading_name(text), str(parsed.specifier)
 
 
 def _accept(requirements: Iterable[str], pin: PinnedProject) -> bool:

@@ -21,6 +21,8 @@ from cudalock.versions import (
 )
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from cudalock.compat.pins import PinnedProject
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project, Release
@@ -59,6 +61,7 @@ class PinWheels:
         self.project = project
         self.target = target
         self.matrix = matrix
+        self._highest: dict[str, Version] = {}
         self._tags = target.tags()
         self._python = target.marker_environment()["python_full_version"]
 
@@ -91,8 +94,30 @@ class PinWheels:
         return accepts(specifier, version)
 
     def is_reachable(self, release_build: ReleaseBuild) -> bool:
-        """Return whether the pin's own indexes, or its URL, have the build."""
-        return comes_from(self.pin, release_build.build, release_build.release.version)
+        """Return whether the pin's own indexes, or its URL, have the build.
+
+        Where an installer chooses among them, one with a higher local version hides the build.
+        """
+        release = release_build.release
+        is_there = comes_from(self.pin, release_build.build, release.version)
+        if not is_there or not self.pin.takes_highest or self.pin.indexes is None:
+            return is_there
+        return _local_order(release_build) >= self._highest_local(release)
+
+    def _highest_local(self, release: Release) -> Version:
+        if release.version not in self._highest:
+            builds = [ReleaseBuild(release, build) for build in release.builds]
+            self._highest[release.version] = max(
+                (
+                    _local_order(build)
+                    for build in builds
+                    if comes_from(self.pin, build.build, release.version)
+                    and self._accepts(build)
+                    and self.fits(build)
+                ),
+                default=parse_version("0"),
+            )
+        return self._highest[release.version]
 
     def fits(self, release_build: ReleaseBuild) -> bool:
         """Return whether the build has a wheel for the target."""
@@ -145,16 +170,23 @@ class PinWheels:
         for version in self.versions:
             release = self.project.release(version)
             for build in release.builds:
-                if has_file(build, version, file):
+                is_there = self.pin.indexes is None or build.index in self.pin.indexes
+                if is_there and has_file(build, version, file):
                     return ReleaseBuild(release, build)
         return None
 
 
+def _local_order(release_build: ReleaseBuild) -> Version:
+    """A version that sorts builds of one release as PEP 440 does: none before any label."""
+    local = release_build.build.local
+    return parse_version(f"0+{local}" if local else "0")
+
+
 def comes_from(pin: PinnedProject, build: Build, version: str) -> bool:
-    """Return whether the file or the indexes that a pin names have a build of a version."""
-    if pin.file is not None:
-        return has_file(build, version, pin.file)
-    return pin.indexes is None or build.index in pin.indexes
+    """Return whether the file and the indexes that a pin names have a build of a version."""
+    # One file name may be on several indexes, and be another build on each: xformers 0.0.35.
+    is_there = pin.indexes is None or build.index in pin.indexes
+    return is_there and (pin.file is None or has_file(build, version, pin.file))
 
 
 def has_file(build: Build, version: str, file: str) -> bool:

@@ -41,7 +41,9 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
         facts = [
             fact
             for fact in component.facts
-            if fact.scope == "environment" or not (component.is_virtual or name in stack)
+            # Of files that two install, their RECORDs tell.
+            if fact.shared_path is None
+            and (fact.scope == "environment" or not (component.is_virtual or name in stack))
         ]
         installed = subject.inventory.find(name)
         if not facts or (installed is None and not component.is_virtual):
@@ -78,7 +80,7 @@ def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
     for name, component in subject.matrix.components.items():
         installed = subject.inventory.find(name)
         for fact in component.facts if installed else ():
-            for demand in fact.beside:
+            for demand in fact.beside if fact.shared_path is None else ():
                 other = subject.inventory.find(demand.template.name)
                 if demand.verb == "conflicts" and other and is_about(fact, installed, subject):
                     yield Finding(

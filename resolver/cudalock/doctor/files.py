@@ -105,11 +105,13 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
             if owner is not installed and other != digest:
                 shared.setdefault((owner.name, installed.name), []).append(path)
     for names, paths in sorted(shared.items()):
+        fact = subject.matrix.shared_fact(*names)
         yield Finding(
             "CL703",
-            "warning",
+            "error" if fact is not None and fact.is_hard else "warning",
             f"{' and '.join(names)} both install {_listed(paths)}: what is there is a mixture of"
             " the two",
+            facts=(fact.id,) if fact is not None else (),
             fix=_unmixed(names, subject),
             members=names,
         )

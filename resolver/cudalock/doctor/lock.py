@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cudalock.environment import Installed
     from cudalock.projects.model import Declared, ProjectFile
 
-ROLES = ("requirement", "locked")
+ROLES = ("requirement", "locked", "installed")
 """What a file wants installed; constraints and overrides only limit it."""
 
 

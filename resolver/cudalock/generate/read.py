@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Declared
 
 _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
+_WANTED: Final = ("requirement", "installed")
+"""The roles of entries that are wanted themselves; others only limit them."""
 _BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2}\.?\d)")
 
 
@@ -164,7 +166,9 @@ class _Reading:
         read = []
         for chosen_file in chosen:
             if chosen_file.why_not is None:
-                file = read_file(chosen_file.path, kind=chosen_file.kind)
+                # A single file may be a list of packages, which only its content tells.
+                kind = None if self.single else chosen_file.kind
+                file = read_file(chosen_file.path, kind=kind)
                 read.append((chosen_file, file))
                 nested |= {self._shown(inner.name) for inner in file.files()} - {chosen_file.name}
         known = {chosen_file.name for chosen_file, _ in read}
@@ -298,7 +302,7 @@ class _Reading:
         requested = RequestedProject(
             project, specifier, extras=extras, marker=marker, origin=origin
         )
-        into = self.requirements if declared.role == "requirement" else self.constraints
+        into = self.requirements if declared.role in _WANTED else self.constraints
         into.append(requested)
         self._index_hint(declared.index, origin, marker)
         return True

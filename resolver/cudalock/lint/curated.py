@@ -88,7 +88,7 @@ def covers(fact: Fact, build: Build) -> bool:
 
 def clauses(matrix: Matrix) -> Iterator[Defect]:
     """A clause names something known, and is a specifier for every row it may be filled from."""
-    known = {*matrix.components, *matrix.projects}
+    known = {*matrix.components, *matrix.projects, *matrix.file_sharers}
     for fact in _facts(matrix):
         project = matrix.project(fact.component)
         rows: list[Build | None] = [None]
@@ -162,8 +162,8 @@ def aliases(matrix: Matrix) -> Iterator[Defect]:
 
 
 def _facts(matrix: Matrix) -> Iterator[Fact]:
-    for component in matrix.components.values():
-        yield from component.facts
+    for name in dict.fromkeys((*matrix.components, *matrix.file_sharers)):
+        yield from matrix.component(name).facts
 
 
 LINTS: Final = (ids, sources, ranges, clauses, labels, symptoms, platform_aliases, aliases)

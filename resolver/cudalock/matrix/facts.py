@@ -240,6 +240,8 @@ class Fact(NamedTuple):
     """the projects that a solve for the cure has, where the fact itself does not show them"""
     observed: tuple[Observation, ...] = ()
     """how an environment shows that it holds there; any of them will do"""
+    shared_path: str | None = None
+    """the file that both projects install, of a fact from `shared_files.toml`"""
 
     @property
     def is_hard(self) -> bool:

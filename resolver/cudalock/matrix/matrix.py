@@ -15,18 +15,27 @@ from urllib.parse import quote
 
 from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
+from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
 from cudalock.matrix.namesakes import Namesakes, read_namesakes
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
-from cudalock.matrix.store import COMPONENTS, Tables, UserMatrix, find_user_matrix, read_tables
+from cudalock.matrix.shared_files import SharedFile, read_shared_files
+from cudalock.matrix.store import (
+    COMPONENTS,
+    Tables,
+    UserMatrix,
+    find_user_matrix,
+    of_components,
+    read_tables,
+)
 from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
 from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
@@ -210,7 +219,11 @@ class Matrix:
         if name not in self._components:
             file = f"{name}.toml"
             table = self._tables.get(file)
-            self._components[name] = read_component(table, file) if table else Component(name)
+            component = read_component(table, file) if table else Component(name)
+            shared = self._shared_facts.get(name, ())
+            if shared:
+                component = component._replace(facts=(*component.facts, *shared))
+            self._components[name] = component
         return self._components[name]
 
     def is_curated(self, name: str) -> bool:
@@ -225,9 +238,7 @@ class Matrix:
     @property
     def _component_tables(self) -> dict[str, dict[str, Any]]:
         return {
-            file.removesuffix(".toml"): table
-            for file, table in self._tables.items()
-            if file != HEADER
+            file.removesuffix(".toml"): table for file, table in of_components(self._tables).items()
         }
 
     @cached_property
@@ -277,12 +288,43 @@ class Matrix:
     def facts(self) -> dict[str, Fact]:
         """Every fact by its id. Raises MatrixError for an id used twice."""
         facts: dict[str, Fact] = {}
-        for component in self.components.values():
+        others = {name: self.component(name) for name in self._shared_facts}
+        for component in {**self.components, **others}.values():
             for fact in component.facts:
                 if fact.id in facts:
                     raise MatrixError(f"{component.name}.toml", fact.id, "is used by another fact")
                 facts[fact.id] = fact
         return facts
+
+    @cached_property
+    def shared_files(self) -> tuple[SharedFile, ...]:
+        """The files that several projects install."""
+        return read_shared_files(self._tables.get(shared_files.FILE, {}))
+
+    @cached_property
+    def _shared_facts(self) -> dict[str, tuple[Fact, ...]]:
+        facts: dict[str, tuple[Fact, ...]] = {}
+        for shared in self.shared_files:
+            for fact in shared.facts():
+                facts[fact.component] = (*facts.get(fact.component, ()), fact)
+        return facts
+
+    @cached_property
+    def file_sharers(self) -> Mapping[str, frozenset[str]]:
+        """By project the others that install one of its files."""
+        sharers: dict[str, set[str]] = {}
+        for shared in self.shared_files:
+            names = {holder.name for holder in shared.holders}
+            for name in names:
+                sharers.setdefault(name, set()).update(names - {name})
+        return {name: frozenset(others) for name, others in sharers.items()}
+
+    def shared_fact(self, first: str, second: str) -> Fact | None:
+        """Return the fact about files that two projects both install, None if none is known."""
+        for shared in self.shared_files:
+            if {first, second} <= {holder.name for holder in shared.holders}:
+                return self.facts[shared.fact_id(first, second)]
+        return None
 
     def fact(self, id: str) -> Fact:
         """Return the fact with an id. Raises KeyError for an unknown one."""

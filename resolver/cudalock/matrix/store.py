@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from cudalock.errors import MatrixError
 from cudalock.files import HEADER, SWITCHES, data_folder, files_in
+from cudalock.matrix import shared_files
 from cudalock.matrix.components import check_component
 
 COMPILED: Final = "compiled.json"
@@ -64,9 +65,21 @@ def read_tables(directory: Path) -> Tables:
 
 
 def toml_files(directory: Path) -> list[Path]:
-    """Return the paths of the header and of the component files, sorted."""
+    """Return the paths of the header, of the shared files' table and of the component files."""
     folder = directory / COMPONENTS
-    return [directory / HEADER, *(folder / name for name in files_in(folder, ".toml"))]
+    shared = directory / shared_files.FILE
+    return [
+        directory / HEADER,
+        *([shared] if shared.is_file() else []),
+        *(folder / name for name in files_in(folder, ".toml")),
+    ]
+
+
+def of_components(tables: Tables) -> Tables:
+    """Return the tables of the component files alone."""
+    return {
+        name: table for name, table in tables.items() if name not in (HEADER, shared_files.FILE)
+    }
 
 
 def compile_tables(directory: Path) -> str:
@@ -84,7 +97,7 @@ def compile_switches(directory: Path) -> str:
 
     They stand in the order in which commands are written: by rank, then by name.
     """
-    tables = [table for name, table in read_tables(directory).items() if name != HEADER]
+    tables = of_components(read_tables(directory)).values()
     ranked = sorted(
         (table.get("rank", sys.maxsize), table["name"], table["switch"])
         for table in tables
@@ -120,8 +133,10 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
         )
     except ValueError as error:
         raise MatrixError(name, "", f"cannot be read: {error}") from None
-    if name != HEADER:
-        # Only here: the copy was made from files that passed.
+    # Only here: the copy was made from files that passed.
+    if name == shared_files.FILE:
+        shared_files.check_shared_files(table)
+    elif name != HEADER:
         check_component(table, name)
     return table
 

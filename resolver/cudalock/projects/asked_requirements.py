@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import RequestedProject
 from cudalock.projects.read import read_file
+from cudalock.projects.syntax.package_list import is_package_list
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Declared, Option, Problem, ProjectFile
@@ -39,6 +40,11 @@ def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> 
     read or used, and BadSpecifier for a line that is no requirement.
     """
     root_file = read_file(file, stdin, kind="constraints" if constraint else "requirements")
+    if root_file.problems and is_package_list(root_file.text):
+        raise BadFile(
+            f"`{root_file.name}` is a list of installed packages, not a requirements file",
+            hints=["`pip freeze` writes one, and `cudalock generate` reads such a list"],
+        )
     for included in root_file.files():
         _check(included)
     lines = Lines()

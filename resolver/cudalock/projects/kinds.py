@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from cudalock.errors import BadFile
 
 STDIN: Final = "-"
-"""The name of standard input, which is read as a requirements file."""
+"""The name of standard input, which is read as a requirements file or a list of packages."""
 
 MEGABYTE: Final = 1024 * 1024
 
@@ -103,6 +103,13 @@ KINDS: Final = (
         declares=True,
         on_problem="refuse",
     ),
+    FileKind(
+        "package-list",
+        r"(?!)",  # by its content: see `read_file`
+        "readers.package_list",
+        megabytes=4,
+        is_checked=False,
+    ),
 )
 """In the order in which a name is compared: `constraints` before the wider `requirements`."""
 
@@ -132,7 +139,8 @@ def kind_of(name: str | PurePath) -> str | None:
 def kind_of_named(name: str) -> str:
     """Return the kind of a file that somebody named: a `.txt` of any name is a requirements file.
 
-    Raises BadFile for a name that means nothing.
+    Its content may show that it is a list of packages: see `read_file`. Raises BadFile for a name
+    that means nothing.
     """
     if name == STDIN:
         return "requirements"

@@ -73,8 +73,8 @@ class Declared:
     as it is written at `place`, without the options that may follow it.
 
     `role` is "requirement" (wanted), "constraint" (only limits what others want: `-c`, uv's
-    constraints), "override" (stands in the place of what metadata asks for) or "locked" (an entry
-    of a lock that a tool wrote).
+    constraints), "override" (stands in the place of what metadata asks for), "locked" (an entry
+    of a lock that a tool wrote) or "installed" (an entry of a list of installed packages).
 
     `syntax` says how `version_place` is written, for who rewrites it:
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import BadFile
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
+from cudalock.projects.syntax.package_list import is_package_list
 from cudalock.projects.syntax.text import read_bytes
 from cudalock.urls import is_splittable
 
@@ -30,6 +31,7 @@ _SKIPPED: Final = {
     "build",
     "dist",
 }
+_LIST: Final = "package-list"
 _MAX_DEPTH: Final = 32
 _MAX_FILES: Final = 500
 
@@ -66,13 +68,15 @@ def read_file(
 ) -> ProjectFile:
     """What a file says; `-` is standard input, for which `stdin` may stand in.
 
-    `kind` overrules what the name means. Raises BadFile for a file that cannot be read at all, is
-    too large, or is of no known kind; what is wrong within it is in `problems`.
+    `kind` overrules what the name means. Where the name says nothing, a list of installed packages
+    is told from a requirements file by its content. Raises BadFile for a file that cannot be read
+    at all, is too large, or is of no known kind; what is wrong within it is in `problems`.
     """
     name = str(file)
     known = kind or kind_of_named(name)
     content = _content(name, stdin)
-    return _Reading(stdin).read(name, content, known, known == "constraints", ())
+    is_open = kind is None and known == "requirements" and kind_of(name) is None
+    return _Reading(stdin, is_open).read(name, content, known, known == "constraints", ())
 
 
 def _content(name: str, stdin: bytes | None) -> bytes:
@@ -89,8 +93,10 @@ def _content(name: str, stdin: bytes | None) -> bytes:
 class _Reading:
     """One call of `read_file`: which files were read, so that each is read once."""
 
-    def __init__(self, stdin: bytes | None) -> None:
+    def __init__(self, stdin: bytes | None, is_open: bool) -> None:
+        """`is_open`: whether the first file may turn out to be a list of packages."""
         self.stdin = stdin
+        self.is_open = is_open
         self.seen: set[tuple[str, bool]] = set()
 
     def read(
@@ -101,6 +107,8 @@ class _Reading:
         if len(content) > limit * MEGABYTE:
             raise BadFile(f"`{shown}` is larger than {limit} MiB, and is not read")
         text, encoding, problems = read_bytes(content, shown)
+        if self.is_open and not above and is_package_list(text.text):
+            kind = _LIST
         identity = _identity(name)
         self.seen.add((identity, constraint))
 

@@ -25,6 +25,8 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+|file:|\.{0,2}[/\\]|[A-Za-z]:[\\/]|~/"
 )
+_FOLDER: Final = re.compile(r"[\w.~+-]+(?:[/\\][\w.~+-]*)+(?:\[[^\[\]]*\])?")
+"""`submodules/simple-knn`: no name of a project has a slash, so pip and uv look for a folder."""
 _ARCHIVE: Final = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".tar")
 _EGG: Final = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)(?:\[([^\]]*)\])?")
 _HASH: Final = re.compile(r"[#&](sha256|sha384|sha512)=([0-9A-Fa-f]+)")
@@ -281,6 +283,8 @@ def is_address(text: str) -> bool:
     """Whether a requirement is an address or a path without a name before it."""
     requirement = _without_marker(text)
     if _ADDRESS.match(requirement) or requirement in (".", ".."):
+        return True
+    if _FOLDER.fullmatch(requirement):
         return True
     bare = requirement.partition("#")[0].partition("[")[0].rstrip()
     return " @" not in requirement and bare.lower().endswith(_ARCHIVE)
