@@ -119,7 +119,7 @@ class PinFixer:
         versions = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
         cuda = self._framework_cuda(others)
         is_framework = old.name == self._matrix.framework
-        wants_cuda = self._had_cuda(old) if is_framework else cuda is not None
+        wants_cuda = self._wants_cuda(old) if is_framework else cuda is not None
         has_gpu = bool(self._target.gpus or self._target.driver)
         may_be_cpu = wants_cuda and not is_framework and not has_gpu
         same = [version for version in versions if version in _public(old)]
@@ -152,15 +152,18 @@ class PinFixer:
             return unlike, cuda_build_key(candidate), index_key(candidate)
         return unlike, component_key(problem, candidate, cuda)
 
-    def _had_cuda(self, framework: PinnedProject) -> bool:
-        """Whether the framework's old pin meant a build with CUDA; so it does if there is none."""
+    def _wants_cuda(self, framework: PinnedProject) -> bool:
+        """Whether the framework's old pin meant a build with CUDA; so it does if there is none.
+
+        A target with a GPU is meant to use it, unless the pin says otherwise.
+        """
         project = self._universe.project(framework.name)
-        if project is None or not self._target.accelerators:
+        if project is None or not self._target.accelerators or f"+{CPU}" in framework.specifier:
             return False
+        if self._target.gpus or self._target.driver:
+            return True
         if framework.file is not None:
-            # A target with a GPU is meant to use it, unless the file is for none by its name.
-            has_gpu = bool(self._target.gpus or self._target.driver)
-            return has_gpu and f"+{CPU}" not in framework.specifier
+            return False
         wheels = PinWheels(framework, project, self._target, self._matrix)
         usable = [
             release_build
