@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from cudalock.compat.pins import PinChange
@@ -11,7 +12,7 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.resolution.model import Candidate
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import CPU, CUDA
 from cudalock.versions import nearest_first, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -105,9 +106,10 @@ class PinFixer:
     ) -> Iterator[Candidate]:
         """The compatible candidates for a pin, the best replacement first.
 
-        The nearest version comes first, though one that the pin's own indexes have comes before
-        one that needs another index or a URL. Beside a framework with CUDA a build without it
-        comes last of all, and never in the place of a framework with CUDA.
+        Another build of the same version comes before another version, and what the pin's own
+        indexes have before what needs another index or a URL; then the nearest version comes first.
+        Beside a framework with CUDA a build without it comes last of all, and never on a target
+        that has a GPU, nor in the place of a framework with CUDA.
         """
         domain = search.network.domains.get(old.name)
         project = self._universe.project(old.name)
@@ -117,11 +119,14 @@ class PinFixer:
         versions = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
         cuda = self._framework_cuda(others)
         is_framework = old.name == self._matrix.framework
-        wants_cuda = self._had_cuda(old) if is_framework else cuda is not None
-        cpu_choices = (False, True) if wants_cuda and not is_framework else (False,)
-        for is_cpu in cpu_choices:
-            for is_reachable in (True, False):
-                for version in versions:
+        wants_cuda = self._wants_cuda(old) if is_framework else cuda is not None
+        has_gpu = bool(self._target.gpus or self._target.driver)
+        may_be_cpu = wants_cuda and not is_framework and not has_gpu
+        same = [version for version in versions if version in _public(old)]
+        further = [version for version in versions if version not in same]
+        for is_cpu in (False, True) if may_be_cpu else (False,):
+            for group, is_reachable in product((same, further), (True, False)):
+                for version in group:
                     builds = [
                         build
                         for build in domain.members(domain.versions[version])
@@ -147,10 +152,17 @@ class PinFixer:
             return unlike, cuda_build_key(candidate), index_key(candidate)
         return unlike, component_key(problem, candidate, cuda)
 
-    def _had_cuda(self, framework: PinnedProject) -> bool:
-        """Whether the framework's old pin meant a build with CUDA; so it does if there is none."""
+    def _wants_cuda(self, framework: PinnedProject) -> bool:
+        """Whether the framework's old pin meant a build with CUDA; so it does if there is none.
+
+        A target with a GPU is meant to use it, unless the pin says otherwise.
+        """
         project = self._universe.project(framework.name)
-        if project is None or framework.file is not None or not self._target.accelerators:
+        if project is None or not self._target.accelerators or f"+{CPU}" in framework.specifier:
+            return False
+        if self._target.gpus or self._target.driver:
+            return True
+        if framework.file is not None:
             return False
         wheels = PinWheels(framework, project, self._target, self._matrix)
         usable = [
@@ -213,6 +225,11 @@ class PinFixer:
         return old.name == framework or any(
             pin.name == framework and pin.version is not None for pin in self._compatible
         )
+
+
+def _public(old: PinnedProject) -> tuple[str, ...]:
+    """The version of a pin without its local label; none for a range."""
+    return (parse_version(old.version).public,) if old.version else ()
 
 
 def _is_reachable(old: PinnedProject, candidate: Candidate) -> bool:

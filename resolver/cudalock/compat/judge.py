@@ -83,6 +83,8 @@ class Judge:
         self.stack = Stack(universe)
         self.verb = verb
         self.query = PinQuery(target, universe, solves, overridden, stack=self.stack)
+        self._indexes_named: dict[str, frozenset[str] | None] = {}
+        """by project, the indexes that the file names where it lacks the one that has the pin"""
 
     # -- the protocol ---------------------------------------------------------------------------
 
@@ -98,7 +100,8 @@ class Judge:
             *_without_repeats(judgement.single, judgement.conflicts),
             *judgement.conflicts,
         ]
-        conflicts = [*self.with_fixes(errors, judgement.compatible), *judgement.warnings]
+        fixed = _without_replaced(self.with_fixes(errors, judgement.compatible))
+        conflicts = [*fixed, *judgement.warnings]
         repeats = {id(group[0].origin): group[1:] for group in equal_pins.values()}
         return [copy for conflict in conflicts for copy in _repeated(conflict, repeats)]
 
@@ -208,8 +211,9 @@ class Judge:
             url
             for change in changes
             if (url := self._index_url(change))
-            and change.old.indexes is not None
-            and change.index_id not in change.old.indexes
+            and (indexes := self._indexes_named.get(change.old.name, change.old.indexes))
+            is not None
+            and change.index_id not in indexes
         ]
         if urls:
             fix += f" with `--extra-index-url {urls[0]}`"
@@ -229,12 +233,15 @@ class Judge:
         An index that is missing for one pin is taken to be named for the others as well: naming it
         is one change, and fixes them all.
         """
-        single = SinglePinJudge(self.target, self.universe)
+        single = SinglePinJudge(self.target, self.universe, self.query)
         members = [pin for pin in pins if pin.name in self.stack]
         judged = [single.judge(pin) for pin in members]
         added = frozenset(
             index for defects, _ in judged for defect in defects for index in defect.missing_indexes
         )
+        for pin, (defects, _) in zip(members, judged, strict=True):
+            if any(defect.missing_indexes for defect in defects):
+                self._indexes_named[pin.name] = pin.indexes
         if added:
             judged = [
                 (defects, usable)
@@ -354,6 +361,16 @@ def _repeated(
 
 def _with_indexes(pin: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
     return pin if pin.indexes is None else pin._replace(indexes=pin.indexes | indexes)
+
+
+def _without_replaced(conflicts: Sequence[PinConflict]) -> list[PinConflict]:
+    """The conflicts without those that an index is missing for a build that a fix replaces."""
+    replaced = {change.old.name for conflict in conflicts for change in conflict.changes}
+    return [
+        conflict
+        for conflict in conflicts
+        if not (conflict.missing_indexes and conflict.members[0].name in replaced)
+    ]
 
 
 def _without_repeats(

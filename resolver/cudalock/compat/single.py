@@ -26,6 +26,7 @@ from cudalock.versions import accepts, holds, parse_version, specifier_set
 if TYPE_CHECKING:
     from packaging.version import Version
 
+    from cudalock.compat.query import PinQuery
     from cudalock.matrix.facts import Fact, Labels
     from cudalock.matrix.releases import Project, Release
     from cudalock.matrix.universe import Universe
@@ -38,7 +39,9 @@ SDIST = "sdist"
 class SinglePinJudge:
     """Judges single pins on one target."""
 
-    def __init__(self, target: Target, universe: Universe) -> None:
+    def __init__(self, target: Target, universe: Universe, query: PinQuery) -> None:
+        """`query` tells which builds the target can run."""
+        self._query = query
         self._target = target
         self._universe = universe
         self._matrix = universe.matrix
@@ -264,7 +267,9 @@ class SinglePinJudge:
         if release_build is None:
             if not is_used:
                 return  # no such build could be forgotten
-            sentence += f", and no build of {plain.release.version} there has CUDA"
+            has_any = self._cuda_builds(wheels, plain.release)
+            lacks = "with CUDA runs on the target" if has_any else "there has CUDA"
+            sentence += f", and no build of {plain.release.version} {lacks}"
             release_build = self._next_with_cuda(wheels, plain.release)
         fix = None
         if release_build is not None:
@@ -295,16 +300,10 @@ class SinglePinJudge:
         builds = (self._with_cuda(any_version, wheels.project.release(v)) for v in stable)
         return next((build for build in builds if build is not None), None)
 
-    @staticmethod
-    def _with_cuda(wheels: PinWheels, release: Release) -> ReleaseBuild | None:
-        """The CUDA build of a release that upstream publishes by default, else the newest one."""
-        cuda_builds = [
-            release_build
-            for release_build in wheels.release_builds([release.version])
-            if release_build.has_cuda
-            and wheels.fits(release_build)
-            and is_on_an_index(release_build)
-        ]
+    def _with_cuda(self, wheels: PinWheels, release: Release) -> ReleaseBuild | None:
+        """The CUDA build of a release that upstream publishes by default, else the newest one, of
+        those that the target's GPU and driver can run."""
+        cuda_builds = self._cuda_builds(wheels, release)
         cuda_builds.sort(key=lambda release_build: parse_version(_cuda_of(release_build)))
         # The default of 2.5.1 is "12.4"; its builds say 12.4.1.
         default = f"{release.default.get(CUDA.name)}."
@@ -313,7 +312,28 @@ class SinglePinJudge:
             for release_build in cuda_builds
             if f"{_cuda_of(release_build)}.".startswith(default)
         ]
-        return next(reversed(usual or cuda_builds), None)
+        others = [release_build for release_build in cuda_builds if release_build not in usual]
+        return next(filter(self._runs, [*reversed(usual), *reversed(others)]), None)
+
+    @staticmethod
+    def _cuda_builds(wheels: PinWheels, release: Release) -> list[ReleaseBuild]:
+        """The builds of a release with CUDA for the target that an index has."""
+        return [
+            release_build
+            for release_build in wheels.release_builds([release.version])
+            if release_build.has_cuda
+            and wheels.fits(release_build)
+            and is_on_an_index(release_build)
+        ]
+
+    def _runs(self, release_build: ReleaseBuild) -> bool:
+        """Whether the target's GPU and driver can run a build of the framework."""
+        if not self._target.gpus and not self._target.driver:
+            return True
+        indexes = frozenset({release_build.build.index or PACKAGE_INDEX})
+        name = release_build.release.project
+        pin = PinnedProject(name, f"=={release_build.version}", indexes=indexes)
+        return self._query.is_possible([pin])
 
     # -- by file name ---------------------------------------------------------------------------
 
