@@ -74,7 +74,7 @@ class DeadEnds:
             # PEP 592: an installer takes a yanked release only where a pin names it exactly.
             if release.yanked:
                 yield Yanked(component, version, release.yanked)
-            elif release.sdist and not any(build.rows for build in release.builds):
+            elif release.is_source_only:
                 refused = self._problem.source_of(component, release)
                 if refused is None or refused.kind != PURE:
                     source_only.setdefault(refused, []).append(Candidate(component, version))

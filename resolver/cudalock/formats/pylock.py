@@ -24,7 +24,7 @@ from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import full_marker
-from cudalock.lock.sources import needs_own_build
+from cudalock.lock.sources import NO_INDEX, needs_own_build
 from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_of_targets
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
@@ -67,6 +67,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
     header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, options)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
+        header += [f"# note: {NO_INDEX}"] if lock.built else []
     return "\n".join(header) + "\n\n" + _toml(document.to_dict())
 
 
@@ -97,7 +98,11 @@ def _beside(filename: str) -> str:
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
-    isolation = "--no-build-isolation " if needs_own_build(lock) else ""
+    isolation = (
+        "--no-build-isolation "
+        if needs_own_build(lock, is_folder=options.wheels is not None)
+        else ""
+    )
     file = shell_file(options.filename or FILE)
     return (
         InstallCommand("pip", f"pip install {flags}{isolation}-r {file}"),

@@ -24,7 +24,7 @@ from cudalock.errors import UsageError
 from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.lock import Lock, Pin, require_hashes
-from cudalock.lock.sources import needs_own_build
+from cudalock.lock.sources import NO_INDEX, needs_own_build
 from cudalock.lock.wheels import split_by_wheel, with_urls
 from cudalock.text import listed, shell_file, shell_word, with_coding
 from cudalock.urls import encoded, without_credentials
@@ -61,6 +61,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
+        header += [f"# note: {NO_INDEX}"] if lock.built else []
     blocks = (header, flags, pins)
     return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
@@ -84,7 +85,11 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     flags = ["--require-hashes"] if hashed else []
     # With dependencies, the installer would add the requirement that a fact replaced.
     flags += ["--no-deps"] if lock.replaced else []
-    flags += ["--no-build-isolation"] if needs_own_build(lock) else []
+    flags += (
+        ["--no-build-isolation"]
+        if needs_own_build(lock, is_folder=options.wheels is not None)
+        else []
+    )
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:

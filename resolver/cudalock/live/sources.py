@@ -122,11 +122,15 @@ class SdistBuild(Build):
 
 
 def presume(
-    releases: Callable[[], list[str]], version: str, read: Callable[[str], SourceState | None]
+    releases: Callable[[], list[str]],
+    version: str,
+    read: Callable[[str], SourceState | None],
+    most: int = MOST_READ,
 ) -> SourceState | None:
     """Return what is presumed of a release without a wheel; None where it has to be read.
 
-    `releases` are those without a wheel, newest first; `read` returns how one of them is built.
+    `releases` are those without a wheel, newest first; `read` returns how one of them is built, and
+    `most` of them are read.
     """
     versions = releases()
     place = versions.index(version) if version in versions else 0
@@ -136,13 +140,13 @@ def presume(
     if all(build is None or build.kind != PURE for build in sample):
         newer = " and ".join(versions[:SAMPLE])
         return SourceState(UNKNOWN, f"it was not looked into, and {newer} are not pure Python")
-    if place >= MOST_READ:
-        return SourceState(UNKNOWN, f"only the newest {MOST_READ} archives are looked into")
+    if place >= most:
+        return SourceState(UNKNOWN, f"only the newest {most} archives are looked into")
     return None
 
 
-def _nothing() -> None:
-    """Presume nothing."""
+MOST_OF_MATRIX: Final = 8
+"""As MOST_READ, for a project of the matrix: all of its releases are candidates at once."""
 
 
 OF_ITS_WHEELS: Final = SourceState(COMPILES, "its wheels for other targets are compiled")
@@ -230,9 +234,21 @@ class SourcedProject(Project):
         if file is None:
             return ()
         builds = release.builds
-        known = builds[0].requires if builds else release.stated_requires
+        known = release.stated_requires if release.is_source_only else builds[0].requires
         index = (PACKAGE_INDEX, url)
-        return (SdistBuild(self._reader, self.name, version, file, index, _nothing, known),)
+
+        def presumed() -> SourceState | None:
+            return presume(self._wheelless, version, self._built, MOST_OF_MATRIX)
+
+        return (SdistBuild(self._reader, self.name, version, file, index, presumed, known),)
+
+    def _wheelless(self) -> list[str]:
+        versions = reversed(self._inner.versions)
+        return [version for version in versions if self._inner.release(version).is_source_only]
+
+    def _built(self, version: str) -> SourceState | None:
+        builds = self.release(version).source_builds
+        return builds[0].source_build(must_read=True) if builds else None
 
     def _look_up(self) -> tuple[str, dict[Any, File]]:
         from cudalock.indexes.rows import releases_of
@@ -272,4 +288,11 @@ class SourcedRelease(Release):
         return self._inner.build(position)
 
 
-__all__ = ["OF_ITS_WHEELS", "TAGS", "SdistBuild", "SourceReader", "SourcedProject", "presume"]
+__all__ = [
+    "OF_ITS_WHEELS",
+    "TAGS",
+    "SdistBuild",
+    "SourceReader",
+    "SourcedProject",
+    "presume",
+]

@@ -262,10 +262,11 @@ class LiveUniverse:
     def _with_sources(self, project: Project) -> Project:
         """The project with its source archives, where those may be built."""
         name = project.name
-        is_pinned = any(name == pinned for pinned, _ in self._pinned) and is_plain(project)
-        is_known = bool(self.matrix.component(name).sdists)
-        if not (is_pinned or is_known or name in self._built):
-            return project
+        if not (self.matrix.component(name).sdists or name in self._built):
+            is_pinned = any(name == pinned for pinned, _ in self._pinned)
+            newest = project.release(project.versions[-1]) if is_plain(project) else None
+            if newest is None or not (is_pinned or newest.is_source_only):
+                return project
         with self._lock:
             key = id(project)
             if key not in self._sourced:
@@ -286,7 +287,13 @@ class LiveUniverse:
                 " forbids to look further",
                 hints=["once without `--offline`: what was listed and read is kept"],
             ) from error
-        return (url, listing) if listing is not None else None
+        if listing is None:
+            return None
+        if not self._opened:
+            # What a source distribution requires may be held by nobody but an index.
+            self._opened = True
+            self._was_extended = True
+        return url, listing
 
     # -- index pages --------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.sources import COMPILES, PURE
 from cudalock.text import listed
@@ -29,8 +29,17 @@ def pure_names(lock: Lock) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pin.name for pin in lock.built if _kind(pin) == PURE))
 
 
-def needs_own_build(lock: Lock) -> bool:
-    """Return whether a pin is compiled against other pins, which an isolated build lacks."""
+NO_INDEX: Final = (
+    "an isolated build needs an index: install setuptools and wheel, or the build backends, first"
+)
+"""The note on source distributions in a folder of files."""
+
+
+def needs_own_build(lock: Lock, *, is_folder: bool = False) -> bool:
+    """Return whether a build in isolation would lack something: pins that another is compiled
+    against, or with `is_folder` an index that has the build backend."""
+    if is_folder and lock.built:
+        return True
     return any(pin.archive and pin.archive.build and pin.archive.build.beside for pin in lock.built)
 
 

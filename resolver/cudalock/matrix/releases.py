@@ -230,6 +230,11 @@ class Release:
         return bool(self._table.get("sdist"))
 
     @property
+    def is_source_only(self) -> bool:
+        """Whether it has a source distribution and no wheel at all."""
+        return self.sdist and not any(build.rows for build in self.builds)
+
+    @property
     def stated_requires(self) -> tuple[str, ...] | None:
         """What the row itself states that the release requires; None where it states nothing."""
         return self._requires if "requires" in self._table else None

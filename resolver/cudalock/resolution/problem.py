@@ -328,15 +328,18 @@ class Problem:
     def _may_build(self, name: str, version: str) -> bool:
         """Return whether the source distribution of a release is worth a look.
 
-        For a release of the matrix an index would have to be asked, which only a row about it, the
-        user's permission or an exact pin is a reason for.
+        For a release of the matrix an index would have to be asked. What is curated about it, the
+        user's permission and an exact pin are reasons for that, and that the project's newest
+        release has no wheel at all.
         """
         project = self.matrix.project(name)
         if project is None or version not in project or name in self.goal.allow_build:
             return True
-        if self._stated_source(name, version) is not None:
-            return True
-        return self.universe.is_pinned(name, version) and not self.matrix.component(name).sdists
+        if self.matrix.component(name).sdists:
+            stated = self._stated_source(name, version)
+            return stated is not None and stated.kind == PURE
+        newest = project.release(project.versions[-1])
+        return newest.is_source_only or self.universe.is_pinned(name, version)
 
     def _has_wheel(self, release: Release) -> bool:
         exact = self._fit.ranker(NOTHING)
@@ -381,11 +384,7 @@ class Problem:
 
     def _stated_source(self, name: str, version: str) -> SourceState | None:
         """Return what is curated about the source distribution of a release."""
-        for row in self.matrix.component(name).sdists:
-            holds_here = row.when is None or self.marker_holds(row.when)
-            if holds_here and accepts(row.versions, version):
-                return row.build
-        return None
+        return self.matrix.component(name).source_state(version, self.marker_holds)
 
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
         """Return whether the goal, and the filters that are not left out, allow a candidate."""

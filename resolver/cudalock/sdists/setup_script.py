@@ -189,11 +189,12 @@ class _Follower:
 
     def _try(self, statement: ast.Try) -> None:
         # An import that may fail is no requirement of the build.
-        self._tried += bool(statement.handlers)
+        is_optional = any(not _raises(handler) for handler in statement.handlers)
+        self._tried += is_optional
         before = dict(self.names)
         self._statements(statement.body)
         self._statements(statement.orelse)
-        self._tried -= bool(statement.handlers)
+        self._tried -= is_optional
         after = self.names
         for handler in statement.handlers:
             self.names = dict(before)
@@ -406,6 +407,10 @@ class _Follower:
             known = self.script.arguments.setdefault(str(argument), given)
             if not _same(known, given):
                 self.script.arguments[str(argument)] = UNKNOWN
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    return isinstance(handler.body[-1], ast.Raise)
 
 
 def _last_name(node: ast.expr) -> str:
