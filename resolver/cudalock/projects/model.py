@@ -233,6 +233,8 @@ class ProjectFile:
     """a version of Python that the file is for: conda's `python=3.11`, a base image's"""
     environments: tuple[Said, ...] = ()
     """markers of the environments that it is limited to"""
+    channels: tuple[str, ...] = ()
+    """conda's channels, in order"""
     platforms: tuple[str, ...] = ()
     """the platforms that it says it is for, as `--platform` takes them"""
     base_images: tuple[Said, ...] = ()
