@@ -110,6 +110,9 @@ class Lines:
                 if declared.group in groups and self._counts(declared):
                     one = self._pin_of(declared, target, environment)
                     pins += [one] if one is not None else []
+        # pip replaces what conda installed: a project that the pip section names is pip's.
+        by_pip = {pin.name for pin in pins if pin.required and not pin.by_conda}
+        pins = [pin for pin in pins if not (pin.by_conda and pin.name in by_pip)]
         return self._as_sent(pins)
 
     def _as_sent(self, pins: list[PinnedProject]) -> list[PinnedProject]:

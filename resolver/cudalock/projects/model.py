@@ -101,8 +101,8 @@ class Declared:
     index: str | None = None
     """the address of the index that the file says it comes from"""
     group: str | None = None
-    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile, and
-    `stage:NAME:BRANCH` of a shell's `if` there"""
+    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile,
+    and `stage:NAME:BRANCH` of a shell's `if` there"""
     role: str = "requirement"
     version_place: Place | None = None
     """what a rewrite of the version replaces; None where it cannot be rewritten"""

@@ -23,7 +23,7 @@ _VERSION: Final = r"(?P<version>v?\d[A-Za-z0-9.!+_-]*)"
 _REST: Final = r"(?:[ \t]+(?P<rest>\S.*?))?[ \t]*"
 
 _TABLE_HEAD: Final = re.compile(r"[#\s]*(?:Package|Name)[ \t]+Version(?:[ \t]+(?P<columns>.*))?")
-_ROW: Final = re.compile(rf"[ \t]*{_NAME}[ \t]+{_VERSION}{_REST}")
+_ROW: Final = re.compile(rf"[\s│├└─]*{_NAME}[ \t]+{_VERSION}{_REST}")
 _EXPORTED: Final = re.compile(rf"{_NAME}={_VERSION}=(?P<build>[^=\s]+)[ \t]*")
 _EXPLICIT: Final = re.compile(
     r"https?://\S+/(?P<channel>[^/\s]+)/[^/\s]+/(?P<file>[^/\s]+)\.(?:conda|tar\.bz2)"
@@ -37,6 +37,8 @@ _SHOWN_VERSION: Final = re.compile(rf"Version: {_VERSION}\s*")
 _OBJECT: Final = re.compile(r"\{[^{}]*\}")
 _FIELD: Final = re.compile(r'"(name|version|build_string|channel)"\s*:\s*"([^"\\]*)"')
 
+_COMMAND: Final = re.compile(r"\b(?:pip\d?|conda|mamba|uv|poetry|python\S*) [a-z-]|\$ ")
+"""In a line that was copied with the list: the command that printed it."""
 _LONGEST: Final = 1000
 """Characters: a longer line is none of such a list, and patterns slow down on it."""
 _CONDA_COLUMNS: Final = ("build", "channel")
@@ -62,7 +64,11 @@ def is_package_list(text: str) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
     if _is_marked(lines) or (text.lstrip()[:1] == "[" and any(_of_json(text))):
         return True
-    entries = [line for line in lines if not line.lstrip().startswith(("#", "@"))]
+    entries = [
+        line
+        for line in lines
+        if not line.lstrip().startswith(("#", "@")) and not _COMMAND.search(line[:_LONGEST])
+    ]
     return bool(entries) and any(all(map(form, entries)) for form in (_row, _exported, _explicit))
 
 
