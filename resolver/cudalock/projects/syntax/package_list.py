@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _NAME: Final = r"(?P<name>_?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 _VERSION: Final = r"(?P<version>v?\d[A-Za-z0-9.!+_-]*)"
@@ -62,7 +62,7 @@ class ListedPackage(NamedTuple):
 def is_package_list(text: str) -> bool:
     """Return whether a text of no known kind is such a list, and not a requirements file."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _is_marked(lines) or (text.lstrip()[:1] == "[" and any(_of_json(text))):
+    if has_list(lines) or (text.lstrip()[:1] == "[" and any(_of_json(text))):
         return True
     entries = [
         line
@@ -72,8 +72,8 @@ def is_package_list(text: str) -> bool:
     return bool(entries) and any(all(map(form, entries)) for form in (_row, _exported, _explicit))
 
 
-def _is_marked(lines: list[str]) -> bool:
-    """Whether some line is one that only such lists have."""
+def has_list(lines: Sequence[str]) -> bool:
+    """Return whether some line is one that only such lists have: a header, a `[pip3]`."""
     if any(map(_head, lines)) or any(map(_collected, lines)):
         return True
     return any(
@@ -88,7 +88,7 @@ def packages(text: str) -> Iterator[ListedPackage]:
         yield from _of_json(text)
         return
     # Beside lines that only such lists have, a word and a number may be anything.
-    is_table = not _is_marked(text.splitlines())
+    is_table = not has_list(text.splitlines())
     columns: tuple[str, ...] = ()
     shown: str | None = None
     position = 0
@@ -191,4 +191,4 @@ def _of_json(text: str) -> Iterator[ListedPackage]:
             )
 
 
-__all__ = ["ListedPackage", "is_package_list", "packages"]
+__all__ = ["ListedPackage", "has_list", "is_package_list", "packages"]
