@@ -35,7 +35,9 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.listings import Listing, read_listing
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.keep import commands
+from cudalock.projects import read
 from cudalock.projects.model import Place
+from cudalock.projects.read import find_files
 from cudalock.versions import parse_marker, parse_requirement, parse_version, specifier_set
 from tests.files import write
 from tests.local_index import build_wheel
@@ -248,6 +250,27 @@ def test_fetch_refuses_a_lock_with_such_a_file(file: str, kind: str, tmp_path: P
 
 
 # -- paths on other drives ------------------------------------------------------------------------
+
+
+def test_a_long_path_of_windows_has_a_form_without_a_limit() -> None:
+    assert files.extended("C:\\x/torch/include/a.h", "nt") == "\\\\?\\C:\\x\\torch\\include\\a.h"
+    assert files.extended("\\\\server\\share\\x", "nt") == "\\\\server\\share\\x"
+    assert files.extended("/x/a.h", "posix") == "/x/a.h"
+
+
+def test_a_junction_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name / "requirements.txt", "torch\n")
+
+    def lstat(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(st_reparse_tag=0xA0000003 if str(path).endswith("a") else 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", SimpleNamespace(lstat=lstat))
+        assert files.is_junction(tmp_path / "a")
+        assert not files.is_junction(tmp_path / "b")
+    monkeypatch.setattr(read, "is_junction", lambda path: str(path).endswith("a"))
+    assert [path.parent.name for path in find_files(tmp_path)] == ["b"]
 
 
 def test_a_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch) -> None:

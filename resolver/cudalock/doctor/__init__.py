@@ -3,8 +3,9 @@
 Who does what, to a :class:`~cudalock.compat.installed.ExaminedEnvironment`: `duplicates` looks at
 the distributions themselves, `files` at what they installed, `requirements` at their METADATA,
 `clashes` puts what is held to the engine, `facts` sees which environment facts hold, `libraries`
-which CUDA libraries are found first, `driver` whether the driver answers, `lock` how it differs
-from a lock, `fixes` are those that mend, and `imports` alone runs anything.
+which CUDA libraries are found first, `driver` whether the driver answers, `interpreter` whether its
+Python is there, `lock` how it differs from a lock, `fixes` are those that mend, and `imports` alone
+runs anything.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from cudalock.doctor import (
 )
 from cudalock.doctor import (
     files,
+    interpreter,
     libraries,
     requirements,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 EXAMINATIONS: Final[tuple[Callable[[ExaminedEnvironment], Iterator[Finding]], ...]] = (
     machine.examine,
+    interpreter.examine,
     stack.examine,
     requirements.examine,
     conditions.examine,

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
-from cudalock.files import read_limited
+from cudalock.files import is_junction, read_limited
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
 from cudalock.projects.syntax.text import read_bytes
@@ -48,7 +48,11 @@ def find_files(directory: Path) -> list[Path]:
             folders.clear()
             continue
         folders[:] = sorted(
-            each for each in folders if each not in _SKIPPED and not each.startswith(".")
+            each
+            for each in folders
+            if each not in _SKIPPED
+            and not each.startswith(".")
+            and not is_junction(os.path.join(folder, each))  # noqa: PTH118
         )
         here = Path(folder)
         read_here = [here / each for each in sorted(names) if _is_checked(here / each)]
