@@ -24,6 +24,7 @@ from unearth.link import Link
 from cudalock.files import is_safe_name
 from cudalock.indexes.client import DOWNLOAD, unreachable
 from cudalock.urls import file_of, without_credentials
+from cudalock.versions import is_specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -198,6 +199,8 @@ def _file(url: str, **said: Any) -> File:
     said["sha256"] = _digest_of(said.get("sha256"))
     if said.get("metadata") is not None:
         said["metadata"] = _digest_of(said["metadata"]) or ""
+    # As pip, which takes a wheel whose specifier it cannot read.
+    said["python"] = said["python"] if is_specifier(said["python"] or "") else None
     day = said["uploaded"] and str(said["uploaded"])[:10]
     said["uploaded"] = day if day and _DAY.fullmatch(day) else None
     address = without_credentials(plain) if "@" in plain else plain

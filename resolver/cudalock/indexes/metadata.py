@@ -13,16 +13,21 @@ import httpx
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement
 
+from cudalock.errors import NetworkError
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.text import read_number
-from cudalock.versions import canonical, parse_requirement
+from cudalock.versions import canonical, is_specifier, parse_requirement
 
 if TYPE_CHECKING:
     from cudalock.indexes.client import Web
     from cudalock.indexes.listings import File
 
 TAIL: Final = 1 << 16
+MOST_REQUIREMENTS: Final = 4_000
+"""Lines of METADATA that are requirements; the largest package has a thousand."""
+MOST_READ: Final = 64 << 20
+"""Bytes of a wheel that are read for its METADATA."""
 """Bytes asked for at the end of a wheel: most wheels' table of contents, and METADATA with it."""
 
 LARGEST: Final = 16 << 20
@@ -52,11 +57,15 @@ def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | No
 def parse_metadata(text: bytes) -> Metadata | None:
     """None for what cannot be read: requirements that are not PEP 508 are no base for a lock."""
     raw, _ = parse_email(text)
+    if len(raw.get("requires_dist", ())) > MOST_REQUIREMENTS:
+        return None
     try:
         requires = tuple(
             _requirement(requirement_text) for requirement_text in raw.get("requires_dist", ())
         )
-        return Metadata(raw["name"], raw["version"], raw.get("requires_python"), requires)
+        python = raw.get("requires_python")
+        readable = python if python and is_specifier(python) else None
+        return Metadata(raw["name"], raw["version"], readable, tuple(dict.fromkeys(requires)))
     except (InvalidRequirement, KeyError):
         return None
 
@@ -113,7 +122,9 @@ def _inside(web: Web, url: str, name: str) -> bytes | None:
                 if info.filename.endswith(".dist-info/METADATA") and info.filename.count("/") == 1
             ]
             return archive.read(inside) if inside.file_size <= LARGEST else None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, NoRanges, EOFError):
+    except NetworkError:
+        raise
+    except Exception:  # zipfile and the decompressors raise what they like of a damaged file
         return None
 
 
@@ -130,7 +141,7 @@ class RemoteFile(io.RawIOBase):
     def __init__(self, web: Web, url: str) -> None:
         self._web = web
         self._url = url
-        self._position = 0
+        self._position = self._read = 0
         self._tail, self._size = self._ask(f"bytes=-{TAIL}")
 
     def _ask(self, span: str) -> tuple[bytes, int]:
@@ -175,6 +186,10 @@ class RemoteFile(io.RawIOBase):
             chunk = self._tail[first - kept_from : last - kept_from]
         else:
             chunk, _ = self._ask(f"bytes={first}-{last - 1}")
+        self._read += len(chunk)
+        # A directory of a wheel has a hundred bytes for a file, and METADATA is small.
+        if self._read > MOST_READ:
+            raise NoRanges
         buffer[: len(chunk)] = chunk
         self._position += len(chunk)
         return len(chunk)
