@@ -717,6 +717,20 @@ def test_what_doctor_cannot_read_is_reported_and_the_rest_judged(kind: str, tmp_
     assert {"sympy", "absent"} <= missing
 
 
+@POSIX_ONLY
+@pytest.mark.parametrize("name", ["METADATA", "RECORD", "WHEEL", "INSTALLER", "direct_url.json"])
+def test_a_pipe_in_an_environment_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    root = installed_tree(tmp_path / "venv", "")
+    for folder in root.rglob("other-*.dist-info"):
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    os.mkfifo(root / "lib" / "python3.11" / "site-packages" / "torch.pth")
+    command = [sys.executable, "-m", "cudalock", "doctor", "--python", str(root)]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert f"{name} is not a file".encode() in ended.stdout
+
+
 @pytest.mark.parametrize("marker", ["python_full_version ~= 'x'", "foo == 'x'", "os_name ~= 'a'"])
 def test_a_marker_that_has_no_value_is_an_invalid_marker(marker: str, tmp_path: Path) -> None:
     file = write(tmp_path / "requirements.txt", f"torch==2.5.1; {marker}\n")
