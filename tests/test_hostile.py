@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import hashlib
 import json
 import os
 import re
@@ -35,7 +36,9 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.listings import Listing, read_listing
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.keep import commands
+from cudalock.projects import read
 from cudalock.projects.model import Place
+from cudalock.projects.read import find_files
 from cudalock.versions import parse_marker, parse_requirement, parse_version, specifier_set
 from tests.files import write
 from tests.local_index import build_wheel
@@ -248,6 +251,27 @@ def test_fetch_refuses_a_lock_with_such_a_file(file: str, kind: str, tmp_path: P
 
 
 # -- paths on other drives ------------------------------------------------------------------------
+
+
+def test_a_long_path_of_windows_has_a_form_without_a_limit() -> None:
+    assert files.extended("C:\\x/torch/include/a.h", "nt") == "\\\\?\\C:\\x\\torch\\include\\a.h"
+    assert files.extended("\\\\server\\share\\x", "nt") == "\\\\server\\share\\x"
+    assert files.extended("/x/a.h", "posix") == "/x/a.h"
+
+
+def test_a_junction_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name / "requirements.txt", "torch\n")
+
+    def lstat(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(st_reparse_tag=0xA0000003 if str(path).endswith("a") else 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", SimpleNamespace(lstat=lstat))
+        assert files.is_junction(tmp_path / "a")
+        assert not files.is_junction(tmp_path / "b")
+    monkeypatch.setattr(read, "is_junction", lambda path: str(path).endswith("a"))
+    assert [path.parent.name for path in find_files(tmp_path)] == ["b"]
 
 
 def test_a_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -693,6 +717,20 @@ def test_what_doctor_cannot_read_is_reported_and_the_rest_judged(kind: str, tmp_
     assert {"sympy", "absent"} <= missing
 
 
+@POSIX_ONLY
+@pytest.mark.parametrize("name", ["METADATA", "RECORD", "WHEEL", "INSTALLER", "direct_url.json"])
+def test_a_pipe_in_an_environment_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    root = installed_tree(tmp_path / "venv", "")
+    for folder in root.rglob("other-*.dist-info"):
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    os.mkfifo(root / "lib" / "python3.11" / "site-packages" / "torch.pth")
+    command = [sys.executable, "-m", "cudalock", "doctor", "--python", str(root)]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert f"{name} is not a file".encode() in ended.stdout
+
+
 @pytest.mark.parametrize("marker", ["python_full_version ~= 'x'", "foo == 'x'", "os_name ~= 'a'"])
 def test_a_marker_that_has_no_value_is_an_invalid_marker(marker: str, tmp_path: Path) -> None:
     file = write(tmp_path / "requirements.txt", f"torch==2.5.1; {marker}\n")
@@ -769,12 +807,14 @@ ROWS: dict[str, dict[str, object]] = {
     "digest that is a list": {"hashes": {"sha256": ["0" * 64]}},
     "metadata digest": {"core-metadata": {"sha256": "../../x"}},
     "metadata digest of another kind": {"core-metadata": {"sha256": 7}},
-    "a line in the address": {"url": "six-1.17.0-py3-none-any.whl?a\n--index-url\u2028http://x"},
-    "a blank in the address": {"url": "a b/six-1.17.0-py3-none-any.whl"},
-    "another scheme": {"url": "file:///etc/six-1.17.0-py3-none-any.whl"},
-    "a script": {"url": "javascript:alert(1)//six-1.17.0-py3-none-any.whl"},
-    "a drive": {"url": "http://127.0.0.1:9/C%3Asix-1.17.0-py3-none-any.whl"},
-    "a stream": {"url": "http://127.0.0.1:9/six-1.17.0-py3-none-any.whl%3Ax"},
+    "a line in the address": {
+        "url": "oddball-1.17.0-py3-none-any.whl?a\n--index-url\u2028http://x"
+    },
+    "a blank in the address": {"url": "a b/oddball-1.17.0-py3-none-any.whl"},
+    "another scheme": {"url": "file:///etc/oddball-1.17.0-py3-none-any.whl"},
+    "a script": {"url": "javascript:alert(1)//oddball-1.17.0-py3-none-any.whl"},
+    "a drive": {"url": "http://127.0.0.1:9/C%3Aoddball-1.17.0-py3-none-any.whl"},
+    "a stream": {"url": "http://127.0.0.1:9/oddball-1.17.0-py3-none-any.whl%3Ax"},
     "no python": {"requires-python": ["3"]},
     "a long python": {"requires-python": f">={LONG}"},
     "a line for python": {"requires-python": ">=3\nevil"},
@@ -783,7 +823,7 @@ ROWS: dict[str, dict[str, object]] = {
     "a size": {"size": -1},
     "a large size": {"size": 10**400},
     "a reason": {"yanked": CONTROLS},
-    "a long version": {"url": f"six-{'9' * 200}-py3-none-any.whl"},
+    "a long version": {"url": f"oddball-{'9' * 200}-py3-none-any.whl"},
 }
 
 
@@ -795,20 +835,20 @@ def test_an_index_cannot_write_lines_or_paths(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "a" / "b" / "cache"))
     monkeypatch.chdir(tmp_path)
     row = {
-        "filename": "six-1.17.0-py3-none-any.whl",
-        "url": "six-1.17.0-py3-none-any.whl",
+        "filename": "oddball-1.17.0-py3-none-any.whl",
+        "url": "oddball-1.17.0-py3-none-any.whl",
         "hashes": {"sha256": "0" * 64},
         **ROWS[kind],
     }
-    page = json.dumps({"meta": {"api-version": "1.1"}, "name": "six", "files": [row]})
+    page = json.dumps({"meta": {"api-version": "1.1"}, "name": "oddball", "files": [row]})
     content = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
     with ScriptedServer() as server:
-        server.answers["/simple/six/"] = [Answer(headers=content, body=page.encode())]
-        wheel = build_wheel("six", "1.17.0").content
-        server.answers["/simple/six/six-1.17.0-py3-none-any.whl"] = [Answer(body=wheel)]
+        server.answers["/simple/oddball/"] = [Answer(headers=content, body=page.encode())]
+        wheel = build_wheel("oddball", "1.17.0").content
+        server.answers["/simple/oddball/oddball-1.17.0-py3-none-any.whl"] = [Answer(body=wheel)]
         index = ["--index-url", server.url("/simple/")]
         with Web(PipSettings()) as web:
-            for file in (read_listing(web, index[1], "six") or Listing("", "", ())).files:
+            for file in (read_listing(web, index[1], "oddball") or Listing("", "", ())).files:
                 assert is_safe_name(file.name)
                 assert re.fullmatch(r"https?://[!-~]+", file.url)
                 assert file.sha256 is None or re.fullmatch("[0-9a-f]{64}", file.sha256)
@@ -816,7 +856,9 @@ def test_an_index_cannot_write_lines_or_paths(
                 assert file.uploaded is None or re.fullmatch(
                     "[0-9]{4}-[0-9]{2}-[0-9]{2}", file.uploaded
                 )
-        result = run("solve", "six", "--python", "3.11", "--platform", "linux", "--urls", *index)
+        result = run(
+            "solve", "oddball", "--python", "3.11", "--platform", "linux", "--urls", *index
+        )
     assert result.exit_code in (0, 1, 2, 3), result.output
     assert not any(
         line.startswith(("evil", "--index-url http://x")) for line in result.stdout.split("\n")
@@ -906,3 +948,118 @@ def test_patterns_are_expanded_where_no_shell_does_it(
     names = ["*.txt", "[c].txt", "no*.txt", "-"]
     assert expanded_names(names, "nt") == ["[c].txt", "a.txt", "b.txt", "[c].txt", "no*.txt", "-"]
     assert expanded_names(names, "posix") == names
+
+
+def test_no_wait_is_without_a_limit() -> None:
+    """On Windows Ctrl-C ends no wait for a lock, a queue or a thread that has no limit."""
+    endless = [
+        name
+        for name, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("get", "join", "wait", "acquire")
+        and not node.args
+        and not node.keywords
+    ]
+    # A process that was killed has ended.
+    assert endless == ["doctor/imports.py"]
+
+
+# -- wheels and their METADATA --------------------------------------------------------------------
+
+HEAD = "Metadata-Version: 2.1\nName: oddball\nVersion: 1.17.0\n"
+SERVED = {
+    **{f"requirement, {kind}": f"{HEAD}{line}\n" for kind, line in METADATA.items()},
+    "nothing": "",
+    "no name": "Version: 1.17.0\n",
+    "another name": HEAD.replace("oddball", "seven"),
+    "another version": HEAD.replace("1.17.0", "2.0"),
+    "a long version": HEAD.replace("1.17.0", LONG),
+    "no version": HEAD.replace("1.17.0", "one"),
+    "two names": f"{HEAD}Name: other\n",
+    "python": f"{HEAD}Requires-Python: >={LONG}\n",
+    "no python": f"{HEAD}Requires-Python: three\n",
+    "itself": f"{HEAD}Requires-Dist: six>=2\n",
+    "a file": f"{HEAD}Requires-Dist: x @ file:///etc/passwd\n",
+    "many": HEAD + "Requires-Dist: torch>=1\n" * 3_000,
+    "many others": HEAD + "".join(f"Requires-Dist: torch>=1.{n}\n" for n in range(20_000)),
+    "a long line": f"{HEAD}Requires-Dist: {'x' * 1_000_000}\n",
+    "an extra": f"{HEAD}Provides-Extra: {LONG}\nRequires-Dist: torch; extra == '{LONG}'\n",
+    "bytes": HEAD + "Summary: \udcff\udcfe\0\n",
+}
+
+
+def solve_oddball(wheel: bytes, metadata: bytes | None) -> Result:
+    file = "/oddball-1.17.0-py3-none-any.whl"
+    row = {
+        "filename": file[1:],
+        "url": file,
+        "hashes": {"sha256": hashlib.sha256(wheel).hexdigest()},
+        "core-metadata": metadata is not None,
+    }
+    page = json.dumps({"meta": {"api-version": "1.1"}, "name": "oddball", "files": [row]})
+    content = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    with ScriptedServer() as server:
+        server.answers["/simple/oddball/"] = [Answer(headers=content, body=page.encode())]
+        server.answers[file] = [Answer(headers={"Accept-Ranges": "bytes"}, body=wheel)]
+        server.answers[f"{file}.metadata"] = [Answer(body=metadata or b"")]
+        index = ["--index-url", server.url("/simple/")]
+        return run("solve", "oddball", "--python", "3.11", "--platform", "linux", *index)
+
+
+@pytest.mark.parametrize("kind", SERVED)
+def test_no_metadata_of_an_index_is_an_internal_error(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    wheel = build_wheel("oddball", "1.17.0").content
+    result = solve_oddball(wheel, SERVED[kind].encode("utf-8", "surrogateescape"))
+    assert result.exit_code in (0, 1, 3), result.output[-500:]
+    assert not unseen(result.output)
+
+
+def encrypted() -> bytes:
+    """The flags of each member say that it is encrypted."""
+    content = bytearray(build_wheel("oddball", "1.17.0").content)
+    for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + offset] |= 1
+            at = content.find(signature, at + 1)
+    return bytes(content)
+
+
+def compressed_by(method: int) -> bytes:
+    content = bytearray(build_wheel("oddball", "1.17.0").content)
+    for signature, offset in ((b"PK\x01\x02", 10), (b"PK\x03\x04", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + offset] = method
+            at = content.find(signature, at + 1)
+    return bytes(content)
+
+
+def with_noise(start: int) -> bytes:
+    content = bytearray(build_wheel("oddball", "1.17.0").content)
+    content[start : start + 40] = b"\xff" * 40
+    return bytes(content)
+
+
+ARCHIVES = {
+    "no zip": b"<html>sign in</html>",
+    "empty": b"",
+    "cut": build_wheel("oddball", "1.17.0").content[:-30],
+    "encrypted": encrypted(),
+    **{f"method {number}": compressed_by(number) for number in (8, 12, 14, 93, 99)},
+    **{f"noise at {start}": with_noise(start) for start in range(0, 400, 40)},
+}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_no_archive_of_an_index_is_an_internal_error(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    result = solve_oddball(ARCHIVES[kind], None)
+    assert result.exit_code in (0, 1, 3), result.output[-500:]

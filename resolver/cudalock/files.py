@@ -100,6 +100,23 @@ def slashed(name: str, os_name: str = os.name) -> str:
     return name.replace("\\", "/") if os_name == "nt" else name
 
 
+def is_junction(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder of Windows is another one by a junction, as `os.walk` follows it
+    before Python 3.12: one that leads to a parent has no end."""
+    # `stat.IO_REPARSE_TAG_MOUNT_POINT`, which only Windows' Python has.
+    try:
+        return getattr(os.lstat(path), "st_reparse_tag", 0) == 0xA0000003
+    except OSError:
+        return False
+
+
+def extended(path: str, os_name: str = os.name) -> str:
+    """Return an absolute path in the form for which Windows has no limit of 260 characters."""
+    if os_name != "nt" or path.startswith("\\\\"):
+        return path
+    return "\\\\?\\" + path.replace("/", "\\")
+
+
 def files_in(folder: Path, suffix: str) -> list[str]:
     """Return the sorted names of a folder's files that end with `suffix`; none without a folder.
 

@@ -131,6 +131,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("CL711", "not-the-lock", "a distribution that differs from the lock", "error"),
         Rule("CL712", "import-fails", "a member of the stack that cannot be imported", "error"),
         Rule("CL713", "does-not-run", "a member of the stack that fails at its work", "error"),
+        Rule("CL714", "no-python", "an environment whose Python does not run here", "error"),
     )
 }
 """Every code, in the order of the documentation."""

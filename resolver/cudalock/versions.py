@@ -34,6 +34,9 @@ Url = NewType("Url", str)
 LONGEST_NUMBER: Final = 100
 """Digits of a number in a version. Python converts at most 4,300, and 640 where it is told so."""
 
+LONGEST_NAME: Final = 200
+"""Characters of a project's name, which becomes the name of a file."""
+
 NUMBER: Final = rf"[0-9]{{1,{LONGEST_NUMBER}}}"
 """A number of a version as a regular expression."""
 
@@ -84,6 +87,15 @@ def specifier_set(text: str) -> SpecifierSet:
     return SpecifierSet(text)
 
 
+def is_specifier(text: str) -> bool:
+    """Return whether a text is a specifier, the empty one included."""
+    try:
+        specifier_set(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
 @cache
 def parse_requirement(text: str) -> ParsedRequirement:
     """Parse a PEP 508 requirement. Raises InvalidRequirement."""
@@ -91,6 +103,8 @@ def parse_requirement(text: str) -> ParsedRequirement:
         with _PARSING:
             requirement = ParsedRequirement(text)
         # A URL may have any number.
+        if len(requirement.name) > LONGEST_NAME:
+            raise InvalidRequirement("its name is too long")
         if has_long_number(text) and has_long_number(
             f"{requirement.specifier} {requirement.marker}"
         ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -26,11 +27,12 @@ from cudalock.activate.placement import RECORD
 from cudalock.activate.shells import Activation
 from cudalock.activate.snippet import snippet
 from cudalock.activate.wheel_files import WheelFile, bring, choose_wheel
-from cudalock.cli import main
+from cudalock.cli import console, main
 from cudalock.environment.libraries import look
 from cudalock.errors import HashMismatch, UsageError
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
+from tests.files import write
 from tests.local_index import (
     LocalIndex,
     ServedFile,
@@ -152,6 +154,39 @@ def test_text_for_windows(shell: str, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update"):
         screen.write_text(text, encoding="utf-8", newline="\n")
     assert text == screen.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["Jos\u00e9", "\u663e\u5361", "\U0001f600", "O\u2019Neil's"])
+def test_powershell_reads_ascii_whatever_the_code_page(name: str) -> None:
+    folder = PureWindowsPath(f"C:\\{name}\\bin")
+    text = shells.write("powershell", Activation((folder,), folder, True))
+    assert text.isascii()
+    read = re.sub(
+        r"\[char\]::ConvertFromUtf32\((\d+)\)", lambda match: f"'{chr(int(match[1]))}'", text
+    )
+    # What PowerShell makes of strings that are added, quotes doubled in them.
+    assert str(folder).replace("'", "''") in read.replace("' + '", "")
+
+
+def test_cmd_reads_the_code_page_of_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "Jos\u00e9" / "Lib" / "site-packages"
+    fill(base, ["nvidia/cuda_runtime/bin/cudart64_12.dll"])
+    write(base.parents[1] / "pyvenv.cfg", "version = 3.11.9\n")
+    words = ["--python", str(base.parents[1]), "--shell", "cmd", "-q"]
+    monkeypatch.setattr(console, "console_encoding", lambda: "cp437")
+    assert "Jos\u00e9".encode("cp437") in run(*words).stdout_bytes
+    monkeypatch.setattr(console, "console_encoding", lambda: "ascii")
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert "the console's code page, ascii, has no `\u00e9`" in refused.stderr
+
+
+def test_a_server_in_a_posix_shell_of_windows() -> None:
+    folder = PureWindowsPath(r"\\server\share\bin")
+    text = shells.write("bash", Activation((folder,), None, True))
+    assert "'//server/share/bin'" in text
 
 
 PRINT = {

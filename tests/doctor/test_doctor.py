@@ -338,6 +338,17 @@ def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> 
             'it was ended by SIGABRT (terminate called; File "/x/ops.py", line 3 in <module>)',
         ),
         (imports.Outcome(3, ""), "it ended with status 3"),
+        (imports.Outcome(0xC0000135, ""), "it ended with 0xc0000135, a DLL is missing"),
+        (
+            imports.Outcome(
+                0xC0000005,
+                "about to fail\nWindows fatal exception: access violation\n\nCurrent thread 0x0 "
+                '(most recent call first):\n  File "C:\\x.py", line 3 in <module>\n',
+            ),
+            "it ended with 0xc0000005, an access violation"
+            ' (about to fail; File "C:\\x.py", line 3 in <module>)',
+        ),
+        (imports.Outcome(0xC0009999, ""), "it ended with 0xc0009999, a fault of Windows"),
         (
             imports.Outcome(
                 1, "Traceback (most recent call last):\n  File\nRuntimeError: a\nb\nc\nd\n"
@@ -408,6 +419,25 @@ def test_an_environment_of_another_machine_is_not_run(tmp_path: Path, matrix: Ma
     result = doctor("--python", tmp_path, "--import")
     assert "note: CL712 nothing was imported" in result.stdout
     assert "machine: not examined" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its Python is a link there")
+@pytest.mark.parametrize("moved", [False, True], ids=["here", "of another machine"])
+def test_a_venv_whose_python_is_gone(moved: bool, tmp_path: Path) -> None:
+    """The usual state after an upgrade of Python. A tree of another machine is no fault of it."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    prefix = tmp_path / "venv"
+    for link in prefix.glob("bin/python*"):
+        link.unlink()
+        link.symlink_to("/nowhere/python3.11")
+    if moved:
+        prefix = prefix.rename(tmp_path / "other")
+    result = doctor("--python", prefix)
+    severity = "warning: " if moved else ""
+    assert (
+        f"{severity or 'error: '}CL714 the Python of `{prefix}` does not run here" in result.stdout
+    )
+    assert result.exit_code == (0 if moved else 1)
 
 
 @pytest.mark.network

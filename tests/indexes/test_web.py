@@ -471,6 +471,42 @@ def test_a_trusted_host_needs_no_certificate() -> None:
                 web.get(url, headers={"Cache-Control": "no-cache"})
 
 
+TRUSTED = ["cert", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+
+
+@pytest.mark.parametrize("where", [*TRUSTED, "machine", "nowhere"])
+def test_whose_certificates_are_trusted(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip: a setting, what requests reads, what OpenSSL reads, else what the machine trusts."""
+    for variable in TRUSTED:
+        monkeypatch.delenv(variable, raising=False)
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    settings = PipSettings(cert=str(bundle)) if where == "cert" else PipSettings()
+    if where == "SSL_CERT_DIR":
+        subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)
+    if where in TRUSTED[1:]:
+        monkeypatch.setenv(where, str(tmp_path if where == "SSL_CERT_DIR" else bundle))
+    if where == "machine":
+        load = ssl.SSLContext.load_default_certs
+        monkeypatch.setattr(
+            ssl.SSLContext,
+            "load_default_certs",
+            lambda self, *words: (load(self, *words), self.load_verify_locations(bundle)),
+        )
+    with ScriptedServer(context) as secure, Web(settings) as web:
+        secure.answers[PAGE] = [Answer(headers=FRESH, body=b"here")]
+        if where == "nowhere":
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                web.get(secure.url(PAGE))
+        else:
+            assert web.get(secure.url(PAGE)).content == b"here"
+
+
 @pytest.mark.parametrize(
     "settings",
     [

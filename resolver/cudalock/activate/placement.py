@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
 from cudalock.files import read_small, stays_inside, write_atomically
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 RECORD: Final = "cudalock-placed.json"
 SCHEMA: Final = "cudalock.placed/1"
+
+_LARGEST: Final = 256 << 20
+"""Bytes that are copied; the compiler of NVIDIA has a tenth of that."""
 
 Content = dict[str, bytes]
 """Files below site-packages, by their path with slashes."""
@@ -165,11 +168,15 @@ def _unpacked(wheel: Path, source: str) -> Content:
     """The files at or below `source` in a wheel, by the rest of their path."""
     try:
         with ZipFile(wheel) as archive:
+            names = _names(archive, source)
+            if sum(archive.getinfo(name).file_size for name in names) > _LARGEST:
+                raise BadFile(f"the files of `{source}` in `{wheel}` are too large")
             return {
-                str(PurePosixPath(name).relative_to(source)): archive.read(name)
-                for name in _names(archive, source)
+                str(PurePosixPath(name).relative_to(source)): archive.read(name) for name in names
             }
-    except (BadZipFile, OSError) as error:
+    except BadFile:
+        raise
+    except Exception as error:  # zipfile and the decompressors raise what they like
         raise BadFile(f"`{wheel}` cannot be read as a wheel: {error}") from None
 
 

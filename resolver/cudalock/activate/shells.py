@@ -135,9 +135,12 @@ def _lines(lines: list[str]) -> str:
 
 def _msys(folder: PurePath) -> str:
     """`C:\\x` as a POSIX shell on Windows has it in PATH: `/c/x`."""
-    if isinstance(folder, PureWindowsPath) and re.match(r"[A-Za-z]:", folder.drive):
+    if not isinstance(folder, PureWindowsPath):
+        return str(folder)
+    if re.match(r"[A-Za-z]:", folder.drive):
         return f"/{folder.drive[0].lower()}{folder.as_posix()[2:]}"
-    return str(folder)
+    # `//server/share/x`
+    return folder.as_posix()
 
 
 def _sh_quoted(text: str) -> str:
@@ -149,8 +152,11 @@ def _fish_quoted(text: str) -> str:
 
 
 def _powershell_quoted(text: str) -> str:
-    """PowerShell takes typographic single quotes for plain ones: they are doubled as well."""
-    return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", text) + "'"
+    """A string of PowerShell in ASCII: it reads a program's output in the console's code page."""
+    quoted = ["'" + part.replace("'", "''") + "'" for part in re.split("[^\x00-\x7f]", text)]
+    others = [f"[char]::ConvertFromUtf32({ord(letter)})" for letter in text if not letter.isascii()]
+    parts = [part for pair in zip(quoted, [*others, ""], strict=True) for part in pair if part]
+    return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"
 
 
 SHELLS: Final[Mapping[str, Callable[[Activation], str]]] = {

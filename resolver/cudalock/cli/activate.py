@@ -9,7 +9,7 @@ import click
 
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.universe import load_matrix
-from cudalock.errors import Contradiction, NothingFound
+from cudalock.errors import Contradiction, NothingFound, UsageError
 from cudalock.versions import holds
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _print_snippet(matrix: Matrix) -> None:
 
 def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bool) -> None:
     from cudalock.activate.shells import Activation, guess_shell, write
-    from cudalock.cli.console import emit, tell
+    from cudalock.cli.console import console_encoding, emit, tell
     from cudalock.environment.libraries import find_libraries
 
     libraries = find_libraries(layout, matrix)
@@ -128,7 +128,16 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
         )
     activation = Activation(libraries.folders, libraries.root, layout.is_windows)
     shell = shell or guess_shell(is_windows=layout.is_windows)
-    emit(write(shell, activation))
+    encoding = console_encoding() if shell == "cmd" else "utf-8"
+    text = write(shell, activation)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the console's code page, {encoding}, has no `{text[error.start : error.end]}`",
+            hints=["`chcp 65001`, then the same command", "--shell powershell"],
+        ) from None
+    emit(text, encoding)
     if not quiet:
         for fact in _notes(matrix, layout):
             tell(_note(fact))

@@ -7,6 +7,7 @@ on a terminal, and signs that a console's code page lacks spelled in ASCII.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
@@ -207,13 +208,40 @@ def _showable(text: str, encoding: str) -> str:
     )
     try:
         printable.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
+    except LookupError:
         return ascii_text(printable)
+    except UnicodeEncodeError:
+        # Letter by letter: a path in the message keeps what can be shown of it.
+        return "".join(c if _is_encodable(c, encoding) else ascii_text(c) for c in printable)
     return printable
 
 
-def emit(text: str) -> None:
-    """Write a result to standard output, as UTF-8 with the newlines it has and no other controls.
+def _is_encodable(letter: str, encoding: str) -> bool:
+    try:
+        letter.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def console_encoding() -> str:
+    """Return the encoding in which cmd reads what a program prints: the console's code page."""
+    if os.name != "nt":
+        return "utf-8"
+    import ctypes
+
+    # Type checkers on other systems know no `windll`.
+    page = vars(ctypes)["windll"].kernel32.GetConsoleOutputCP()
+    name = f"cp{page}" if page else "utf-8"
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return "utf-8"
+    return name
+
+
+def emit(text: str, encoding: str = "utf-8") -> None:
+    """Write a result to standard output, with the newlines it has and no other controls.
 
     A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
     written.
@@ -224,7 +252,7 @@ def emit(text: str) -> None:
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
-            stream.buffer.write(visible(text).encode("utf-8", "replace"))
+            stream.buffer.write(visible(text).encode(encoding, "replace"))
         else:  # a StringIO, in a test
             stream.write(visible(text))
         stream.flush()

@@ -3,7 +3,8 @@
 Each module examines one thing of an :class:`~cudalock.compat.installed.ExaminedEnvironment`:
 `duplicates` the distributions themselves, `files` what they installed, `requirements` their
 METADATA, `clashes` their versions with the engine, `facts` which environment facts hold,
-`libraries` which CUDA libraries are found first, `driver` whether the driver answers, `lock` the
+`libraries` which CUDA libraries are found first, `driver` whether the driver answers, `interpreter`
+whether its Python is there, `lock` the
 differences from a lock. `fixes` has the commands that fix something, and only `imports` runs
 anything.
 """
@@ -27,6 +28,7 @@ from cudalock.doctor import (
 )
 from cudalock.doctor import (
     files,
+    interpreter,
     libraries,
     requirements,
 )
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 EXAMINATIONS: Final[tuple[Callable[[ExaminedEnvironment], Iterator[Finding]], ...]] = (
     machine.examine,
+    interpreter.examine,
     stack.examine,
     requirements.examine,
     conditions.examine,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.doctor.fixes import again
 from cudalock.doctor.requirements import wanted_by
+from cudalock.files import extended, read_small
 from cudalock.findings import Finding
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     yield from _of_nobody(records, subject)
 
 
+_LARGEST = 64 << 20
+"""Bytes of a RECORD; torch's has two million."""
+
+
 def read_record(installed: Installed) -> Record:
     """Return the files below site-packages that RECORD has; empty if there is none.
 
@@ -46,7 +51,7 @@ def read_record(installed: Installed) -> Record:
     parsed by hand.
     """
     try:
-        text = (installed.folder / "RECORD").read_text(encoding="utf-8", errors="replace")
+        text = read_small(installed.folder / "RECORD", _LARGEST).decode("utf-8", "replace")
     except OSError:
         return {}
     paths = {}
@@ -73,7 +78,11 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
             )
         base = str(installed.site_packages)
         # os.path and not pathlib: torch has ten thousand files.
-        gone = [path for path in records[installed.name] if not os.path.exists(f"{base}/{path}")]  # noqa: PTH110
+        gone = [
+            path
+            for path in records[installed.name]
+            if not os.path.exists(extended(f"{base}/{path}"))  # noqa: PTH110
+        ]
         if gone:
             worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
             yield Finding(

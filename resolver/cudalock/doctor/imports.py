@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.stack import Stack
@@ -152,6 +153,11 @@ def reason(outcome: Outcome) -> str:
     if outcome.status is None:
         return f"no end within {SECONDS:g} seconds"
     lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
+    if outcome.status >= _WINDOWS_FAULT:
+        name = _FAULTS.get(outcome.status, "a fault of Windows")
+        last_lines = _last_words(lines)
+        crash = f"it ended with {outcome.status:#010x}, {name}"
+        return crash + (f" ({last_lines})" if last_lines else "")
     if outcome.status < 0:
         name = signal.Signals(-outcome.status).name if -outcome.status in _SIGNALS else "a signal"
         last_lines = _last_words(lines)
@@ -160,14 +166,27 @@ def reason(outcome: Outcome) -> str:
 
 
 def _last_words(lines: list[str]) -> str:
-    """Return what was written before the end, and where, the innermost call first."""
-    fatal = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    """What was written before the end, and where that was, the innermost call first."""
+    fatal = [at for at, line in enumerate(lines) if line.startswith(_FATAL)]
     last_lines = lines[: fatal[-1]][-1:] if fatal else lines[-1:]
     # faulthandler's traceback has the most recent call first.
     where = [line for line in lines[fatal[-1] if fatal else len(lines) :] if "File " in line][:1]
     return "; ".join([*last_lines, *where]) or "".join(lines[-1:])
 
 
+_FATAL = ("Fatal Python error", "Windows fatal exception")
+_WINDOWS_FAULT = 0xC0000000
+"""From here on a status of Windows is how a process crashed."""
+_FAULTS = {
+    0xC0000005: "an access violation",
+    0xC000001D: "an instruction that this processor lacks",
+    0xC00000FD: "a stack overflow",
+    0xC0000135: "a DLL is missing",
+    0xC0000139: "a DLL lacks a function",
+    0xC0000142: "a DLL failed to start",
+    0xC0000374: "a damaged heap",
+    0xC0000409: "a failed security check",
+}
 _SIGNALS = {each.value for each in signal.Signals}
 _EXCEPTION = r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b.*"
 
@@ -184,7 +203,7 @@ def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
     It is a file: what compiles its own functions reads their source from it. So is what it writes:
     a pipe would be waited for as long as a process that it started holds it.
     """
-    with TemporaryDirectory(prefix="cudalock-", ignore_cleanup_errors=True) as folder:
+    with _scratch_folder() as folder:
         program, errors = Path(folder) / "trial.py", Path(folder) / "stderr"
         program.write_text(code, encoding="utf-8")
         try:
@@ -206,6 +225,34 @@ def run_code(interpreter: Path, code: str, seconds: float = SECONDS) -> Outcome:
         return Outcome(status, _tail(errors).replace(str(program), "the program"))
 
 
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """An empty folder, gone afterwards unless a process is still in it.
+
+    TemporaryDirectory recurses without end for such a folder on Windows, before Python 3.11.8 and
+    3.12.1.
+    """
+    folder = tempfile.mkdtemp(prefix="cudalock-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a process of Windows with all that it started."""
+    system = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")  # noqa: PTH118
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            [system, "/T", "/F", "/PID", str(process.pid)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    process.kill()
+
+
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
     """Return the status; None if it was stopped, with all that it started."""
     try:
@@ -214,7 +261,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
     finally:
         if sys.platform == "win32":
-            process.kill()
+            _kill_tree(process)
         else:
             with suppress(OSError):
                 # The whole group: torch starts workers that would outlive their parent.

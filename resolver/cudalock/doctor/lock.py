@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker
 from packaging.version import InvalidVersion
 
 from cudalock.errors import BadFile
@@ -48,7 +47,7 @@ def examine(subject: ExaminedEnvironment, file: ProjectFile) -> Iterator[Finding
 def _holds(pin: Declared, subject: ExaminedEnvironment) -> bool:
     try:
         return holds(pin.marker, subject.markers)
-    except (InvalidMarker, ValueError):
+    except ValueError:
         return True
 
 

@@ -13,7 +13,14 @@ from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
-from cudalock.versions import canonical, holds, parse_requirement, parse_version, specifier_set
+from cudalock.versions import (
+    canonical,
+    holds,
+    is_specifier,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -172,7 +179,7 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
 
 def _unreadable(installed: Installed) -> Iterator[Finding]:
     """What of METADATA no installer of today reads; what else is required was judged."""
-    if installed.requires_python and not _is_specifier(installed.requires_python):
+    if installed.requires_python and not is_specifier(installed.requires_python):
         yield Finding(
             "CL701",
             "note",
@@ -187,14 +194,6 @@ def _unreadable(installed: Installed) -> Iterator[Finding]:
             f"METADATA of {installed} has `{text}`, which is not a requirement and was not judged",
             members=(installed.name,),
         )
-
-
-def _is_specifier(text: str) -> bool:
-    try:
-        specifier_set(text)
-    except InvalidSpecifier:
-        return False
-    return True
 
 
 def _is_unreadable(text: str) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -154,7 +157,24 @@ def _read(folder: Path) -> Installed | Damaged:
         return Damaged(folder, f"cannot be read: {' '.join(str(error).split())}")
 
 
+_FILES: Final = ("METADATA", "PKG-INFO", "WHEEL", "INSTALLER", "direct_url.json", "RECORD")
+_LARGEST: Final = 64 << 20
+"""Bytes of one of these; torch's RECORD has two million."""
+
+
+def _check_files(folder: Path) -> None:
+    """Raise ValueError where one of the files is a pipe, which would be waited for, or is huge."""
+    for name in _FILES:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = os.stat(f"{folder}/{name}")  # noqa: PTH116 (a thousand of them are asked)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError(f"{name} is not a file")
+            if status.st_size > _LARGEST:
+                raise ValueError(f"{name} is larger than {_LARGEST >> 20} MiB")
+
+
 def _read_files(folder: Path) -> Installed | Damaged:
+    _check_files(folder)
     distribution = _open(folder)
     message = distribution.metadata
     name, version = _first(message, "Name"), _first(message, "Version")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadFile
-from cudalock.files import read_limited, read_small
+from cudalock.files import is_junction, read_limited, read_small
 from cudalock.generate.imports import Import, imports_of
 from cudalock.generate.notebooks import Command, read_notebook
 
@@ -127,7 +127,11 @@ class _Scan:
                 folders.clear()
                 continue
             folders[:] = sorted(
-                name for name in folders if name not in _SKIPPED and not name.startswith(".")
+                name
+                for name in folders
+                if name not in _SKIPPED
+                and not name.startswith(".")
+                and not is_junction(Path(folder) / name)
             )
             for name in sorted(names):
                 if name.endswith((".py", ".ipynb")):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -237,7 +238,7 @@ class _Credentials(httpx.Auth):
         given = next((secret for start, secret in self._secrets if plain.startswith(start)), None)
         if url.userinfo or given:
             user, _, password = (given or url.userinfo.decode("ascii")).partition(":")
-            basic = httpx.BasicAuth(_expanded(unquote(user)), _expanded(unquote(password)))
+            basic = httpx.BasicAuth(expanded(unquote(user)), expanded(unquote(password)))
             yield from basic.auth_flow(request)
         elif self._netrc is not None:
             yield from self._netrc.auth_flow(request)
@@ -245,17 +246,30 @@ class _Credentials(httpx.Auth):
             yield request
 
 
-def _expanded(text: str) -> str:
-    """Return a text with the variables that are set; others stay, as with pip."""
-    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda name: os.environ.get(name[1], name[0]), text)
+BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables that name a file or folder of certificates, in the order of pip, then OpenSSL's."""
 
 
-def _certificates(certificate_path: str | None) -> ssl.SSLContext | bool:
-    """Return a file of certificates as httpx takes it; True keeps its own. Raises ssl.SSLError."""
-    file = certificate_path or os.environ.get("SSL_CERT_FILE")
-    if file and Path(file).is_file():
-        return ssl.create_default_context(cafile=file)
-    return True
+def _certificates(certificate_path: str | None) -> ssl.SSLContext:
+    """The certificates to trust: those that a setting names, else the machine's and certifi's.
+
+    A company's proxy signs with a certificate that only the machine has. Raises ssl.SSLError.
+    """
+    named = (certificate_path, *map(os.environ.get, BUNDLES))
+    for path in map(Path, filter(None, named)):
+        if path.is_file():
+            return ssl.create_default_context(cafile=path)
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+    # OpenSSL knows no keychain of macOS. truststore comes with unearth, and may be gone one day.
+    if sys.platform == "darwin":
+        with suppress(ImportError):
+            import truststore
+
+            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 def _unusable(error: Exception) -> NetworkError:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import httpx
 from packaging.metadata import parse_email
 
+from cudalock.errors import NetworkError
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.text import read_number
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from cudalock.indexes.listings import File
 
 TAIL: Final = 1 << 16
+MOST_REQUIREMENTS: Final = 4_000
+"""Lines of METADATA that are requirements; the largest package has a thousand."""
+MOST_READ: Final = 64 << 20
+"""Bytes of a wheel that are read for its METADATA."""
 """Bytes asked for at the end of a wheel: most wheels' table of contents, and METADATA with it."""
 
 LARGEST: Final = 16 << 20
@@ -70,6 +74,8 @@ def parse_metadata(text: bytes) -> Metadata | Unreadable | None:
     raw, _ = parse_email(text)
     if "name" not in raw or "version" not in raw:
         return None
+    if len(raw.get("requires_dist", ())) > MOST_REQUIREMENTS:
+        return None
     requires, repaired = [], []
     for written in raw.get("requires_dist", ()):
         readable = readable_requirement(written)
@@ -80,7 +86,9 @@ def parse_metadata(text: bytes) -> Metadata | Unreadable | None:
             repaired.append(written)
     # pip takes no notice of a Requires-Python that it cannot read.
     python = readable_specifier(raw.get("requires_python", ""))
-    return Metadata(raw["name"], raw["version"], python or None, tuple(requires), tuple(repaired))
+    return Metadata(
+        raw["name"], raw["version"], python or None, tuple(dict.fromkeys(requires)), tuple(repaired)
+    )
 
 
 def _requirement(text: str) -> str:
@@ -143,8 +151,9 @@ def metadata_in(wheel: BinaryIO | io.BufferedReader) -> bytes | None:
                 if info.filename.endswith(".dist-info/METADATA") and info.filename.count("/") == 1
             ]
             return archive.read(inside) if inside.file_size <= LARGEST else None
-    # RuntimeError: it is encrypted, or in a compression that this Python lacks.
-    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError):
+    except NetworkError:
+        raise
+    except Exception:  # zipfile and the decompressors raise what they like of a damaged file
         return None
 
 
@@ -161,7 +170,7 @@ class RemoteFile(io.RawIOBase):
     def __init__(self, web: Web, url: str) -> None:
         self._web = web
         self._url = url
-        self._position = 0
+        self._position = self._read = 0
         self._tail, self._size = self._ask(f"bytes=-{TAIL}")
 
     def _ask(self, span: str) -> tuple[bytes, int]:
@@ -206,6 +215,10 @@ class RemoteFile(io.RawIOBase):
             chunk = self._tail[first - kept_from : last - kept_from]
         else:
             chunk, _ = self._ask(f"bytes={first}-{last - 1}")
+        self._read += len(chunk)
+        # A directory of a wheel has a hundred bytes for a file, and METADATA is small.
+        if self._read > MOST_READ:
+            raise NoRanges
         buffer[: len(chunk)] = chunk
         self._position += len(chunk)
         return len(chunk)

@@ -243,8 +243,8 @@ class SourcedProject(Project):
         return (SdistBuild(self._reader, self.name, version, file, index, presumed, known),)
 
     def _wheelless(self) -> list[str]:
-        versions = reversed(self._inner.versions)
-        return [version for version in versions if self._inner.release(version).is_source_only]
+        versions = reversed(self.inner.versions)
+        return [version for version in versions if self.inner.release(version).is_source_only]
 
     def _built(self, version: str) -> SourceState | None:
         builds = self.release(version).source_builds

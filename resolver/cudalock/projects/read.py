@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
-from cudalock.files import read_limited
+from cudalock.files import is_junction, read_limited
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
 from cudalock.projects.model import Problem, ProjectFile
 from cudalock.projects.syntax.package_list import is_package_list
@@ -54,7 +54,11 @@ def find_files(directory: Path) -> list[Path]:
         # In place: os.walk enters only what is left in the list. Sorted: findings come in this
         # order, and an operating system lists folders in any.
         folders[:] = sorted(
-            each for each in folders if each not in _SKIPPED and not each.startswith(".")
+            each
+            for each in folders
+            if each not in _SKIPPED
+            and not each.startswith(".")
+            and not is_junction(os.path.join(folder, each))  # noqa: PTH118
         )
         here = Path(folder)
         read_here = [here / each for each in sorted(names) if _is_checked(here / each)]
