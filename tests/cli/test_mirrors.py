@@ -148,6 +148,15 @@ def test_a_refusal_names_no_original() -> None:
     assert not ORIGINALS.search(result.stderr)
 
 
+def test_hints_name_the_mirror() -> None:
+    words = ("flash-attn==2.8.3", "--torch", "2.5.1", "--cuda", "13.0", *GOALS[0].split()[-4:])
+    result = run("solve", *words, *MAP, "--offline")
+    assert result.exit_code == 1
+    hints = [line for line in result.stderr.splitlines() if "`cudalock solve" in line]
+    assert hints
+    assert all("--index-map pytorch=https://m.corp/pt/" in hint for hint in hints)
+
+
 def test_mirrors_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     table = f'[tool.cudalock]\nindex-map = {{ "{PYTORCH}" = "https://m.corp/pt/" }}\n'

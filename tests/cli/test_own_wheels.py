@@ -188,6 +188,34 @@ def test_wheels_of_a_folder_install(tool: str, tmp_path: Path) -> None:
     )
 
 
+def test_fetch_copies_the_wheels_of_a_folder(tmp_path: Path) -> None:
+    folder, lock = tmp_path / "own", tmp_path / "requirements.txt"
+    folder.mkdir()
+    (folder / PART.name).write_bytes(PART.content)
+    words = ["--find-links", str(folder), "--offline", "-q", "-o", str(lock)]
+    assert run("solve", "my-part", *HERE, *words).exit_code == 0
+    result = run("fetch", str(lock), "-d", str(tmp_path / "w"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "w" / PART.name).read_bytes() == PART.content
+    (folder / PART.name).write_bytes(b"other")
+    result = run("fetch", str(lock), "-d", str(tmp_path / "x"))
+    assert result.exit_code == 1
+    assert not list((tmp_path / "x").iterdir())
+    (folder / PART.name).unlink()
+    result = run("fetch", str(lock), "-d", str(tmp_path / "x"))
+    assert result.exit_code == 2
+    assert "is not there" in result.stderr
+
+
+def test_a_lock_of_own_wheels_is_not_compared(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    result = run("solve", f"my-kernels @ {KERNELS}", *LINUX, "-q", "-o", str(lock))
+    assert result.exit_code == 0
+    result = run("check", "--fresh", str(lock))
+    assert result.exit_code == 0
+    assert "is not compared" in result.stderr
+
+
 def test_variants_of_a_folder_are_passed_over(tmp_path: Path) -> None:
     variant = tmp_path / TOOL.name.replace(".whl", "-cuda12.6.whl")
     variant.write_bytes(TOOL.content)
@@ -357,6 +385,9 @@ def test_an_overlay_adds_builders_rows_and_facts(tmp_path: Path) -> None:
     assert f"--hash=sha256:{DIGEST}" in result.stdout
     assert "corp (named by you)" in result.stderr
     assert f"--matrix-overlay {folder.as_posix()}" in result.stdout
+    lock = tmp_path / "requirements.txt"
+    assert run("solve", *words, *overlay, "-q", "-o", str(lock)).exit_code == 0
+    assert run("check", "--fresh", str(lock)).exit_code == 0
     url = f"my-kernels @ {PLACE}my_kernels-1.0-cp311-cp311-linux_x86_64.whl"
     assert run("solve", url, "--torch", "2.7", *LINUX).exit_code == 0
     result = run("solve", url, "--torch", "2.7", *LINUX, *overlay)

@@ -17,7 +17,7 @@ from cudalock.projects.read import read_file
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cudalock.cli.universe import MirroredMatrices
     from cudalock.lock import Lock
@@ -51,12 +51,21 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
     if "--keep" in shlex.split(command):
         tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
         return []
+    if _has_own_wheels(shlex.split(command)):
+        tell(f"note: `{name}` was made with wheels that its command names, and is not compared")
+        return []
     try:
         lock = rerun(command, name, ClosedUniverse(mirrored.of(file)))
     except (CudalockError, click.ClickException) as error:
         says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
     return list(_differences(file, lock, place, command))
+
+
+def _has_own_wheels(words: Sequence[str]) -> bool:
+    """Tell whether a command names wheels that are elsewhere: check asks nobody for them."""
+    named = {"--find-links", "--project-index"}
+    return any(word in named or " @ " in word for word in words)
 
 
 def _differences(file: ProjectFile, lock: Lock, place: Place, command: str) -> Iterator[Finding]:

@@ -417,7 +417,14 @@ class OutputOptions:
             words += ["--index-url", without_credentials(self.index_url)]
         for url in self.extra_index_urls:
             words += ["--extra-index-url", without_credentials(url)]
-        words += self.mirrors.words
+        if self.wheels:
+            words += ["--wheels", Path(self.wheels).as_posix()]
+        return words + self.universe_words
+
+    @property
+    def universe_words(self) -> list[str]:
+        """The flags that state what is resolved over besides the matrix and the package index."""
+        words = self.mirrors.words
         for place in self.find_links:
             words += ["--find-links", without_credentials(place) if "://" in place else place]
         for text in self.project_indexes:
@@ -425,8 +432,6 @@ class OutputOptions:
             words += ["--project-index", f"{names}={without_credentials(url)}"]
         for folder in self.overlays:
             words += ["--matrix-overlay", Path(folder).as_posix()]
-        if self.wheels:
-            words += ["--wheels", Path(self.wheels).as_posix()]
         return words
 
 

@@ -76,7 +76,7 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
 
     Raises HashesMissing, NetworkError and OutputError; then nothing was written.
     """
-    if options.find_links:
+    if options.find_links or options.overlays:
         from cudalock.indexes.digests import with_local_hashes
 
         lock = with_local_hashes(lock)

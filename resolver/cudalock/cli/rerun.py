@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.cli.machine import read_queries
-from cudalock.cli.options import GoalOptions, OptionValues, read_recorded
+from cudalock.cli.options import GoalOptions, OptionValues, OutputOptions, read_recorded
 from cudalock.cli.output import build_lock
 from cudalock.cli.repository import GenerateOptions, build, folder_of, prepare, read
 from cudalock.cli.settings import ProjectSettings, refuse_programs
+from cudalock.cli.universe import with_overlays
+from cudalock.matrix.universe import ClosedUniverse
 
 if TYPE_CHECKING:
     from cudalock.lock import Lock
@@ -30,6 +32,8 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
     refuse_programs(params["python"], f"the command of `{name}`")
     # The settings of the folder may have changed since; what they said then is in the command.
     parsed = OptionValues(recorded.context, ProjectSettings())
+    output = OutputOptions.of(parsed)
+    universe = ClosedUniverse(with_overlays(universe.matrix, output))
     if recorded.name == "generate":
         path: str = params["path"]
         options = GenerateOptions.of(parsed, path, ProjectSettings.read(folder_of(path)).targets)

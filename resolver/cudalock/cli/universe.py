@@ -11,6 +11,7 @@ import click
 from cudalock.cli.options import read_index_map, read_recorded
 from cudalock.errors import Contradiction, CudalockError, UsageError
 from cudalock.mirrors import FLAG, NO_MIRRORS
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,13 +52,10 @@ def open_universe(
     for `--live` with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
     """
     from cudalock.live import LiveUniverse
-    from cudalock.matrix.overlay import read_overlay
 
     if options.live and options.offline:
         raise Contradiction("`--live` cannot be combined with `--offline`")
-    matrix = load_matrix(options.matrix, options.mirrors)
-    for folder in options.overlays:
-        matrix = matrix.overlaid(read_overlay(Path(folder)))
+    matrix = with_overlays(load_matrix(options.matrix, options.mirrors), options)
     matrix = _with_own_wheels(matrix, options, wheel_urls)
     universe = LiveUniverse(
         matrix,
@@ -65,6 +63,7 @@ def open_universe(
         options.extra_index_urls,
         everything=options.live,
         offline=options.offline,
+        flags="".join(f" {shell_word(word)}" for word in options.universe_words),
     )
     # Also when the command fails: connections are closed, and what was read is reported.
     context = click.get_current_context()
@@ -72,6 +71,16 @@ def open_universe(
     if not options.quiet:
         context.call_on_close(partial(_tell_asked, universe, verbose=options.verbose))
     return universe
+
+
+def with_overlays(matrix: Matrix, options: OutputOptions) -> Matrix:
+    """Return the matrix with the overlays of the options. Raises MatrixError for a wrong one."""
+    if options.overlays:
+        from cudalock.matrix.overlay import read_overlay
+
+        for folder in options.overlays:
+            matrix = matrix.overlaid(read_overlay(Path(folder)))
+    return matrix
 
 
 def _with_own_wheels(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import httpx
 
-from cudalock.errors import HashMismatch, OutputError
+from cudalock.errors import BadFile, HashMismatch, OutputError
 from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cudalock.errors import NetworkError
 
@@ -47,9 +50,26 @@ def download(
         if present is not None and sha256 in (None, present):
             return present
         target.parent.mkdir(parents=True, exist_ok=True)
+        if url.startswith("file:"):
+            return _copy(Path(url2pathname(urlsplit(url).path)), target, sha256)
         return _Download(web, url, target, progress).run(sha256, sleep)
     except OSError as error:
         raise OutputError(f"cannot write `{target}`: {error.strerror or error}") from None
+
+
+def _copy(source: Path, target: Path, sha256: str | None) -> str:
+    """Copy a wheel of a folder here. Raises BadFile for one that is not there."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, part)
+    except FileNotFoundError:
+        raise BadFile(f"`{source}`, which the lock names, is not there") from None
+    digest = digest_of(part)
+    if sha256 is not None and digest != sha256:
+        part.unlink()
+        raise HashMismatch(target.name, str(source.parent), sha256, digest)
+    part.replace(target)
+    return digest
 
 
 class _Download:

@@ -45,8 +45,11 @@ class LiveUniverse:
         *,
         everything: bool = False,
         offline: bool = False,
+        flags: str = "",
     ) -> None:
+        """`flags` make a command resolve over the same matrix, each after a space."""
         self.matrix = matrix
+        self._flags = flags
         self._given = (index_url, tuple(extra_index_urls))
         self._everything = everything
         self._offline = offline
@@ -78,8 +81,9 @@ class LiveUniverse:
 
     @property
     def flags(self) -> str:
-        """`--live`, where the index is asked for more than the matrix sends it to."""
-        return " --live" if self._everything else ""
+        """`--live`, where the index is asked for more than the matrix sends it to, and those that
+        lay something over the matrix."""
+        return (" --live" if self._everything else "") + self._flags
 
     @property
     def is_open(self) -> bool:
