@@ -92,6 +92,53 @@ def test_the_recorded_command_makes_the_same_lock() -> None:
     assert run(*shlex.split(command[1]), "--offline").stdout == first.stdout
 
 
+OWN = "my_kernels-1.0+cu124torch2.6-cp311-cp311-"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "said"),
+    [
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl --hash=sha256:{DIGEST}"], 0, DIGEST),
+        # The wheel says for which machine, as one of the matrix does.
+        ([f"{{url}}/{OWN}linux_x86_64.whl"], 0, r"^# cudalock: Linux x86_64.*Python 3\.11"),
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl"], 0, "^einops=="),
+        ([f"{{url}}/{OWN}linux_x86_64.whl", "torch==2.5.1"], 1, r"\[my-kernels-label-torch\]"),
+        (
+            [
+                f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl ; sys_platform == 'linux'",
+                f"my-kernels @ {{url}}/{OWN}win_amd64.whl ; sys_platform == 'win32'",
+            ],
+            0,
+            r"^my-kernels @ .*linux_x86_64",
+        ),
+        # Nothing says which of two is meant, or what a wheel requires that cannot be read.
+        ([f"{{url}}/{OWN}linux_x86_64.whl", f"{{url}}/b/{OWN}linux_x86_64.whl"], 0, "is left out"),
+        ([f"my-kernels @ {{url}}/gone/{OWN}linux_x86_64.whl"], 0, "is left out"),
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64-null.whl"], 0, "is left out"),
+        (["my-kernels @ git+https://wheels.example/x"], 0, "is left out"),
+    ],
+)
+def test_generate_takes_wheels_by_url(
+    lines: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    requirements, lock = tmp_path / "requirements.txt", tmp_path / "lock.txt"
+    wheel = build_wheel("my-kernels", "1.0", "cp311-cp311-linux_x86_64", requires=["einops"])
+    with ScriptedServer() as server:
+        for platform in ("linux_x86_64", "win_amd64"):
+            server.answers[f"/{OWN}{platform}.whl"] = [served(wheel.content)]
+        server.answers[f"/gone/{OWN}linux_x86_64.whl"] = [Answer(404)]
+        text = "\n".join([*lines, "numpy", ""]).format(url=server.url("/").rstrip("/"))
+        requirements.write_text(text, encoding="utf-8")
+        words = ("generate", str(requirements), "--no-detect", "-o", str(lock))
+        result = run(*words)
+    assert result.exit_code == status, result.output
+    text = lock.read_text(encoding="utf-8") if status == 0 else ""
+    assert re.search(said, result.output + text, re.MULTILINE), result.output + text
+    if status == 0:
+        fresh = run("check", "--fresh", str(lock))
+        assert fresh.exit_code == 0, fresh.output
+
+
 def test_secrets_of_the_url_are_not_written() -> None:
     url = KERNELS.replace("https://", "https://me:secret@")
     result = run("solve", f"my-kernels @ {url}", *LINUX)

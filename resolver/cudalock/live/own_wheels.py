@@ -26,7 +26,7 @@ from cudalock.urls import is_splittable, without_credentials
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cudalock.indexes.client import Web
     from cudalock.indexes.metadata import Metadata
@@ -43,6 +43,8 @@ class NamedWheel(NamedTuple):
     project: str
     """canonical"""
     url: str
+    is_certain: bool = True
+    """whether it is used though nothing is known of its requirements"""
 
 
 class NamedIndex(NamedTuple):
@@ -94,6 +96,10 @@ class _Found(NamedTuple):
     """the URL with its credentials, or a `file:` URL"""
 
 
+_Group = tuple[str, str, "str | None", str]
+"""Project, version, local version and platform: wheels that were built alike."""
+
+
 class _RowMaker:
     """Collects wheels, and makes rows of them."""
 
@@ -103,6 +109,7 @@ class _RowMaker:
         self._patterns = Patterns(matrix)
         self._found: list[_Found] = []
         self._only: set[str] = set()
+        self._uncertain: set[str] = set()
 
     # -- what is named --------------------------------------------------------------------------
 
@@ -116,6 +123,8 @@ class _RowMaker:
                 f"`{file.name}` is a wheel of {canonical(parts['dist'])}, not of {wheel.project}"
             )
         self._only.add(wheel.project)
+        if not wheel.is_certain:
+            self._uncertain.add(wheel.project)
         self._add(wheel.project, file, wheel.url.partition("#")[0])
 
     def add_links(self, place: str) -> None:
@@ -176,7 +185,7 @@ class _RowMaker:
 
         That is how wheels of one build agree everywhere else.
         """
-        groups: dict[tuple[str, str, str | None, str], list[_Found]] = {}
+        groups: dict[_Group, list[_Found]] = {}
         for found in self._found:
             parts = _parts_of(found.file.name, found.file.url)
             system = parts["tags"].rpartition("-")[2]
@@ -184,11 +193,14 @@ class _RowMaker:
                 found
             )
         metadata = map_parallel(self._metadata, [group[0] for group in groups.values()])
+        self._drop_unknown(groups, metadata)
         releases: dict[str, dict[str, dict[str, Any]]] = {}
         builders: dict[str, dict[str, Any]] = {}
         for ((project, version, local, _), group), said in zip(
             groups.items(), metadata, strict=True
         ):
+            if project in self._uncertain:
+                continue
             row = self._row(project, version, local, group, said)
             release = releases.setdefault(project, {}).setdefault(version, {"builds": []})
             release["builds"].append(row)
@@ -209,6 +221,23 @@ class _RowMaker:
         known = self._matrix.builders
         header = {"builder": [row for id, row in builders.items() if id not in known]}
         return Overlay(header, tables, releases, frozenset(self._only))
+
+    def _drop_unknown(
+        self,
+        groups: Mapping[_Group, Sequence[_Found]],
+        metadata: Sequence[Metadata | NetworkError | None],
+    ) -> None:
+        """Leave as uncertain only projects with a wheel of which nothing is known, and use nothing
+        of those."""
+        unknown = set()
+        for ((project, version, local, tags), _), said in zip(
+            groups.items(), metadata, strict=True
+        ):
+            is_read = said is not None and not isinstance(said, NetworkError)
+            if not is_read and self._like(project, version, local, tags) is None:
+                unknown.add(project)
+        self._uncertain &= unknown
+        self._only -= self._uncertain
 
     def _metadata(self, found: _Found) -> Metadata | NetworkError | None:
         if found.file.url.startswith("file:"):
