@@ -490,7 +490,10 @@ def changed(**release: object) -> str:
         ({"index/flash-attn.json": changed(wheels=[["a-b-c", "12"]])}, "is not a sha256 digest"),
         ({"index/flash-attn.json": changed(wheels=7)}, "is malformed"),
         ({"index/flash-attn.json": changed(index="pypi")}, "needs `index` or `builder`"),
-        ({"index/flash-attn.json": changed(builder="nobody")}, "no row for the builder 'nobody'"),
+        (
+            {"index/flash-attn.json": changed(builder="nobody")},
+            "a build of the unknown builder 'nobody'",
+        ),
         (
             {"components/my-kernels.toml": FACT.replace(">=2.8", ">>2.8")},
             "my-kernels.toml: fact[0]",
@@ -500,6 +503,10 @@ def changed(**release: object) -> str:
             "my-kernels.toml: fact[0]",
         ),
         ({"components/my-kernels.toml": FACT.replace("says", "said")}, "my-kernels.toml: fact[0]"),
+        (
+            {"components/my-kernels.toml": FACT.replace("my-kernels-torch", "torch-cuda")},
+            "torch-cuda",
+        ),
         ({"components/other.toml": FACT}, "name: is `my-kernels`, not `other`"),
         (
             {"components/my-kernels.toml": 'role = "framework"\n' + FACT},

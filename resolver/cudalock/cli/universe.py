@@ -106,7 +106,7 @@ def _with_own_wheels(
         tuple(map(matrix.mirrors.url, options.find_links)),
         tuple(_named_index(text, matrix) for text in options.project_indexes),
     )
-    with Web(offline=options.offline, secrets=matrix.mirrors.secrets) as web:
+    with Web(offline=options.offline, mirrors=matrix.mirrors) as web:
         return matrix.overlaid(read_own(own, matrix, web))
 
 

@@ -28,6 +28,7 @@ from cudalock.errors import NetworkError
 from cudalock.files import expanded, home
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.indexes.transport import CACHED_ONLY, DEADLINE, Cached, Polite, Traffic, passes_by
+from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ class Web(httpx.Client):
         offline: bool = False,
         stale: bool = True,
         deadline: float = DEADLINE,
-        secrets: Sequence[tuple[str, str]] = (),
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
-        """`secrets` are beginnings of addresses, each with the `user:password` for it."""
+        """`mirrors` are those that may be asked, with their secrets."""
+        self.mirrors = mirrors
         settings = settings or read_pip_settings()
         self.traffic = Traffic()
         self.stood_in: set[str] = set()
@@ -94,7 +96,7 @@ class Web(httpx.Client):
                 },
                 timeout=TIMEOUT,
                 follow_redirects=True,
-                auth=_Credentials(secrets),
+                auth=_Credentials(mirrors.secrets),
                 headers={"User-Agent": "cudalock"},
             )
         except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:

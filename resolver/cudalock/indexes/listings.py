@@ -113,7 +113,9 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         return fetch_page(cast("Fetcher", fetcher), Link(url))
     except LinkCollectError as error:
         status = re.search(r"\((\d{3})\)", str(error))
-        if status and int(status[1]) in (404, absent_statuses().get(urlsplit(url).hostname)):
+        # A mirror of a file store passes its answers on.
+        host = urlsplit(web.mirrors.original(url)).hostname
+        if status and int(status[1]) in (404, absent_statuses().get(host)):
             return None
         raise unreachable(url, error) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
