@@ -77,6 +77,21 @@ def test_a_wheel_by_its_url(words: tuple[str, ...], status: int, said: str) -> N
     assert re.search(said, result.output, re.MULTILINE), result.output
 
 
+def test_a_wheel_of_the_matrix_by_its_url_is_that_of_the_matrix() -> None:
+    url = (
+        "https://github.com/Dao-AILab/flash-attention/releases/download/v2.8.2/"
+        "flash_attn-2.8.2+cu12torch2.4cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"
+    )
+    machine = ("--python", "3.10", "--platform", "linux", "--glibc", "2.35", "--offline")
+    result = run("solve", f"flash-attn @ {url}", *machine)
+    assert result.exit_code == 0, result.output
+    assert "Dao-AILab/flash-attention (the project's own)" in result.stderr
+    assert "METADATA" not in result.stderr
+    assert "    --hash=sha256:4581a14d6c4952707cf7bd3c131616e670c251dc955074796fce26d70ef4ffc2" in (
+        result.stdout
+    )
+
+
 def test_it_is_for_its_own_platform() -> None:
     result = run(
         "solve", f"my-kernels @ {KERNELS}", *LINUX[:2], "--platform", "windows", "--offline"

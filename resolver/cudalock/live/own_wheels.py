@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from cudalock.errors import BadFile, NetworkError, UsageError
@@ -18,7 +18,7 @@ from cudalock.indexes.listings import File, file_at, read_links, with_credential
 from cudalock.indexes.metadata import metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.rows import releases_of, wheel_parts
-from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay
+from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import counted
 from cudalock.update.file_names import Patterns
@@ -192,16 +192,20 @@ class _RowMaker:
             groups.setdefault((found.project, parts["version"], parts["local"], system), []).append(
                 found
             )
-        metadata = map_parallel(self._metadata, [group[0] for group in groups.values()])
+        held = [self._held_row(key[0], key[1], group) for key, group in groups.items()]
+        metadata = map_parallel(
+            lambda pair: None if pair[1] is not None else self._metadata(pair[0][0]),
+            list(zip(groups.values(), held, strict=True)),
+        )
         self._drop_unknown(groups, metadata)
         releases: dict[str, dict[str, dict[str, Any]]] = {}
         builders: dict[str, dict[str, Any]] = {}
-        for ((project, version, local, _), group), said in zip(
-            groups.items(), metadata, strict=True
+        for ((project, version, local, _), group), held_row, said in zip(
+            groups.items(), held, metadata, strict=True
         ):
             if project in self._uncertain:
                 continue
-            row = self._row(project, version, local, group, said)
+            row = held_row or self._row(project, version, local, group, said)
             release = releases.setdefault(project, {}).setdefault(version, {"builds": []})
             release["builds"].append(row)
             builder = group[0].builder
@@ -292,6 +296,23 @@ class _RowMaker:
         )
         row["warning"] = f"its METADATA cannot be read: {instead}"
         return row
+
+    def _held_row(
+        self, project: str, version: str, group: Sequence[_Found]
+    ) -> dict[str, Any] | None:
+        """Return the row of the matrix for a wheel at the URL that it has there, hash included."""
+        held = self._matrix.project(project)
+        if len(group) != 1 or held is None or version not in held:
+            return None
+        file = group[0].file
+        release = held.release(version)
+        for build, row in zip(release.builds, build_rows(release.row), strict=True):
+            for wheel, wheel_row in zip(build.wheels, build.rows, strict=True):
+                if wheel.file(version, build.local) == file.name:
+                    url = self._matrix.url(build, wheel, version)
+                    if url is not None and unquote(url) == unquote(file.url):
+                        return {**row, "wheels": [wheel_row]}
+        return None
 
     def _like(self, project: str, version: str, local: str | None, tags: str) -> Build | None:
         """Return a build of the matrix that is most like a wheel: of the same release, and of the
