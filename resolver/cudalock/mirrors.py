@@ -64,6 +64,14 @@ class Mirrors:
             return url
         return self._pattern.sub(self._replaced, url, count=1) if self._pattern.match(url) else url
 
+    def original(self, url: str) -> str:
+        """Return what a URL of a mirror without credentials stands for; itself for another."""
+        for mirror in self.mirrors:
+            if "@" not in mirror.replacement and url.startswith(mirror.replacement):
+                has_secret = any(start == mirror.replacement for start, _ in self.secrets)
+                return url if has_secret else mirror.original + url[len(mirror.replacement) :]
+        return url
+
     def text(self, text: str) -> str:
         """Return a text, JSON for one, with every URL in it mirrored."""
         return self._pattern.sub(self._replaced, text) if self.mirrors else text

@@ -173,7 +173,7 @@ def parse_version(text: str) -> Version:
     return Version(text)
 
 
-def parse_wheel_name(file: str) -> tuple[ProjectName, Version]:
+def project_and_version(file: str) -> tuple[ProjectName, Version]:
     """Return the project and version that a wheel's file name states.
 
     Raises InvalidWheelFilename.

@@ -116,6 +116,28 @@ def test_a_uv_project_is_edited(tmp_path: Path) -> None:
     assert 'name = "app"' in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("{dir}/requirements.txt", "pip install --require-hashes -r {dir}/requirements.txt"),
+        ("sub/requirements.txt", "pip install --require-hashes -r sub/requirements.txt"),
+        ("requirements.txt", "pip install --require-hashes -r requirements.txt"),
+        ("{dir}/pyproject.toml", "uv sync --project {dir}"),
+        ("sub/pyproject.toml", "uv sync --project sub"),
+        ("pyproject.toml", "uv sync"),
+    ],
+)
+def test_the_install_line_names_the_file_that_was_written(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    result = run(*SOLVE[:-1], "-o", name.format(dir=tmp_path.as_posix()))
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-1] == f"install: {line.format(dir=tmp_path.as_posix())}"
+    assert Path(name.format(dir=tmp_path)).is_file()
+
+
 def test_generate_keeps_other_files_too(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("torch==2.5.1\n", encoding="utf-8")
     notes = tmp_path / "notes.txt"

@@ -149,7 +149,7 @@ def test_a_refusal_names_no_original() -> None:
 
 
 def test_hints_name_the_mirror() -> None:
-    words = ("flash-attn==2.8.3", "--torch", "2.5.1", "--python", "3.11", "--platform", "linux")
+    words = ("flash-attn==2.8.3", "--torch", "2.5.1", "--cuda", "13.0", *GOALS[0].split()[-4:])
     result = run("solve", *words, *MAP, "--offline")
     assert result.exit_code == 1
     hints = [line for line in result.stderr.splitlines() if "`cudalock solve" in line]
@@ -282,11 +282,36 @@ def test_credentials_of_a_mirror(
         server.answers["/pt/x.json"] = [Answer()]
         replacement = server.url("/pt/").replace("http://", f"http://{mirror}")
         mirrors = read_mirrors([f"pytorch={replacement}"], names())
-        with Web(secrets=mirrors.secrets) as web:
+        with Web(mirrors=mirrors) as web:
             web.get(mirrors.url(f"{PYTORCH}x.json"))
         header = server.asked[0].headers.get("authorization")
     expected = sent and f"Basic {base64.b64encode(sent.encode()).decode()}"
     assert header == expected
+
+
+@pytest.mark.parametrize(("secret", "status"), [("", 0), ("me:pw@", 3)])
+def test_a_mirror_of_a_file_store_says_what_it_lacks(
+    secret: str, status: int, tmp_path: Path
+) -> None:
+    """PyTorch's index answers 403 for a project that it lacks, and so does a proxy of it. With
+    credentials 403 may be a token that has expired."""
+    wheel = build_wheel("numpy", "2.1.3")
+    lock = tmp_path / "requirements.txt"
+    with ScriptedServer() as server:
+        server.answers["/pt/cu124/numpy/"] = [Answer(403)]
+        page = f'<a href="{wheel.name}#sha256={wheel.sha256}">x</a>'.encode()
+        html = {"Content-Type": "text/html"}
+        server.answers["/main/numpy/"] = [Answer(headers=html, body=page)]
+        server.answers[f"/main/numpy/{wheel.name}"] = [Answer(body=wheel.content)]
+        lock.write_text(
+            f"--index-url {server.url('/main/')}\n--extra-index-url {PYTORCH}cu124\n"
+            f"numpy==2.1.3 --hash=sha256:{wheel.sha256}\n",
+            encoding="utf-8",
+        )
+        mirror = server.url("/pt/").replace("http://", f"http://{secret}")
+        words = ["-d", str(tmp_path / "w"), "--index-map", f"pytorch={mirror}"]
+        result = run("fetch", str(lock), *words)
+    assert result.exit_code == status, result.output
 
 
 def test_secrets_go_to_their_mirror_alone() -> None:
@@ -294,7 +319,7 @@ def test_secrets_go_to_their_mirror_alone() -> None:
         server.answers["/other/x.json"] = [Answer()]
         secret = server.url("/pt/").replace("http://", "http://me:pw@")
         mirrors = read_mirrors([f"pytorch={secret}"], names())
-        with Web(secrets=mirrors.secrets) as web:
+        with Web(mirrors=mirrors) as web:
             web.get(server.url("/other/x.json"))
         assert "authorization" not in server.asked[0].headers
 

@@ -77,6 +77,21 @@ def test_a_wheel_by_its_url(words: tuple[str, ...], status: int, said: str) -> N
     assert re.search(said, result.output, re.MULTILINE), result.output
 
 
+def test_a_wheel_of_the_matrix_by_its_url_is_that_of_the_matrix() -> None:
+    url = (
+        "https://github.com/Dao-AILab/flash-attention/releases/download/v2.8.2/"
+        "flash_attn-2.8.2+cu12torch2.4cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"
+    )
+    machine = ("--python", "3.10", "--platform", "linux", "--glibc", "2.35", "--offline")
+    result = run("solve", f"flash-attn @ {url}", *machine)
+    assert result.exit_code == 0, result.output
+    assert "Dao-AILab/flash-attention (the project's own)" in result.stderr
+    assert "METADATA" not in result.stderr
+    assert "    --hash=sha256:4581a14d6c4952707cf7bd3c131616e670c251dc955074796fce26d70ef4ffc2" in (
+        result.stdout
+    )
+
+
 def test_it_is_for_its_own_platform() -> None:
     result = run(
         "solve", f"my-kernels @ {KERNELS}", *LINUX[:2], "--platform", "windows", "--offline"
@@ -90,6 +105,53 @@ def test_the_recorded_command_makes_the_same_lock() -> None:
     command = re.search(r"^# command: cudalock (.*)$", first.stdout, re.MULTILINE)
     assert command is not None
     assert run(*shlex.split(command[1]), "--offline").stdout == first.stdout
+
+
+OWN = "my_kernels-1.0+cu124torch2.6-cp311-cp311-"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "said"),
+    [
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl --hash=sha256:{DIGEST}"], 0, DIGEST),
+        # The wheel says for which machine, as one of the matrix does.
+        ([f"{{url}}/{OWN}linux_x86_64.whl"], 0, r"^# cudalock: Linux x86_64.*Python 3\.11"),
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl"], 0, "^einops=="),
+        ([f"{{url}}/{OWN}linux_x86_64.whl", "torch==2.5.1"], 1, r"\[my-kernels-label-torch\]"),
+        (
+            [
+                f"my-kernels @ {{url}}/{OWN}linux_x86_64.whl ; sys_platform == 'linux'",
+                f"my-kernels @ {{url}}/{OWN}win_amd64.whl ; sys_platform == 'win32'",
+            ],
+            0,
+            r"^my-kernels @ .*linux_x86_64",
+        ),
+        # Nothing says which of two is meant, or what a wheel requires that cannot be read.
+        ([f"{{url}}/{OWN}linux_x86_64.whl", f"{{url}}/b/{OWN}linux_x86_64.whl"], 0, "is left out"),
+        ([f"my-kernels @ {{url}}/gone/{OWN}linux_x86_64.whl"], 0, "is left out"),
+        ([f"my-kernels @ {{url}}/{OWN}linux_x86_64-null.whl"], 0, "is left out"),
+        (["my-kernels @ git+https://wheels.example/x"], 0, "is left out"),
+    ],
+)
+def test_generate_takes_wheels_by_url(
+    lines: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    requirements, lock = tmp_path / "requirements.txt", tmp_path / "lock.txt"
+    wheel = build_wheel("my-kernels", "1.0", "cp311-cp311-linux_x86_64", requires=["einops"])
+    with ScriptedServer() as server:
+        for platform in ("linux_x86_64", "win_amd64"):
+            server.answers[f"/{OWN}{platform}.whl"] = [served(wheel.content)]
+        server.answers[f"/gone/{OWN}linux_x86_64.whl"] = [Answer(404)]
+        text = "\n".join([*lines, "numpy", ""]).format(url=server.url("/").rstrip("/"))
+        requirements.write_text(text, encoding="utf-8")
+        words = ("generate", str(requirements), "--no-detect", "-o", str(lock))
+        result = run(*words)
+    assert result.exit_code == status, result.output
+    text = lock.read_text(encoding="utf-8") if status == 0 else ""
+    assert re.search(said, result.output + text, re.MULTILINE), result.output + text
+    if status == 0:
+        fresh = run("check", "--fresh", str(lock))
+        assert fresh.exit_code == 0, fresh.output
 
 
 def test_secrets_of_the_url_are_not_written() -> None:
@@ -443,7 +505,10 @@ def changed(**release: object) -> str:
         ({"index/flash-attn.json": changed(wheels=[["a-b-c", "12"]])}, "is not a sha256 digest"),
         ({"index/flash-attn.json": changed(wheels=7)}, "is malformed"),
         ({"index/flash-attn.json": changed(index="pypi")}, "needs `index` or `builder`"),
-        ({"index/flash-attn.json": changed(builder="nobody")}, "no row for the builder 'nobody'"),
+        (
+            {"index/flash-attn.json": changed(builder="nobody")},
+            "a build of the unknown builder 'nobody'",
+        ),
         (
             {"components/my-kernels.toml": FACT.replace(">=2.8", ">>2.8")},
             "my-kernels.toml: fact[0]",
@@ -453,6 +518,10 @@ def changed(**release: object) -> str:
             "my-kernels.toml: fact[0]",
         ),
         ({"components/my-kernels.toml": FACT.replace("says", "said")}, "my-kernels.toml: fact[0]"),
+        (
+            {"components/my-kernels.toml": FACT.replace("my-kernels-torch", "torch-cuda")},
+            "torch-cuda",
+        ),
         ({"components/other.toml": FACT}, "name: is `my-kernels`, not `other`"),
         (
             {"components/my-kernels.toml": 'role = "framework"\n' + FACT},

@@ -153,9 +153,7 @@ REPOSITORY = {
     "lock/requirements.txt": "torch==1\n",
     "locked.in": "torch\n",
     "locked.txt": "",
-    "requirements.lock.txt": (
-        "# cudalock: Linux x86_64\n# command: cudalock generate\ntorch==2.5.1\n"
-    ),
+    "requirements.lock.txt": "# cudalock: Linux\n# command: cudalock generate\ntorch==2.5.1\n",
     "setup.py": "",
 }
 

@@ -9,7 +9,7 @@ from packaging.utils import InvalidWheelFilename
 from cudalock.errors import HashMismatch, SourceMissing
 from cudalock.files import distribution_name
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.versions import parse_wheel_name, specifier_set
+from cudalock.versions import project_and_version, specifier_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def in_folder(folder: Path, place: FileCopy, target: Target, matrix: Matrix) -> 
     files = []
     for path in folder.glob("*.whl"):
         try:
-            name, version = parse_wheel_name(path.name)
+            name, version = project_and_version(path.name)
         except InvalidWheelFilename:
             continue
         rank = tags.rank(path.stem.split("-", 2)[2])

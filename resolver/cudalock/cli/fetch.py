@@ -57,7 +57,7 @@ def fetch(
         mirrors=mirrors,
     )
     lines = []
-    with indexes, Web(secrets=mirrors.secrets) as web, progress(quiet=quiet) as advance:
+    with indexes, Web(mirrors=mirrors) as web, progress(quiet=quiet) as advance:
         for file, url, sha256 in _all_locations(locked, indexes, Path(folder)):
             target = Path(folder) / file
             digest = (

@@ -55,14 +55,15 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
     if "--keep" in words:
         tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
         return []
-    if _has_own_wheels(shlex.split(command)):
-        tell(f"note: `{name}` was made with wheels that its command names, and is not compared")
-        return []
+    named = _has_own_wheels(shlex.split(command))
     try:
-        lock = rerun(command, name, ClosedUniverse(mirrored.of(file)))
+        lock = None if named else rerun(command, name, ClosedUniverse(mirrored.of(file)))
     except (CudalockError, click.ClickException, ValueError) as error:
         says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]
+    if lock is None:
+        tell(f"note: `{name}` was made with own wheels, and is not compared")
+        return []
     return list(_differences(file, lock, place, command))
 
 

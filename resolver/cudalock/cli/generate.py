@@ -16,6 +16,8 @@ from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
 from cudalock.formats import load_format
+from cudalock.targets.tags import parse_wheel_name
+from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +73,10 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     options = GenerateOptions.of(parsed, path, settings.targets)
     universe = open_universe(options.output)
     repository = read(options, universe)
+    if wheels := _own_wheels(repository):
+        # A repository may be years old: what cannot be read may be gone.
+        universe = open_universe(options.output, wheels, are_certain=False)
+        repository = read(options, universe)
     if dry_run:
         _show(repository, options, universe, as_json=parsed.is_set("json"))
         return
@@ -85,6 +91,19 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     if prepared.locked is not None and not options.output.quiet:
         _tell_changes(prepared.locked, lock)
     write_lock(lock, options.output)
+
+
+def _own_wheels(repository: Repository) -> list[tuple[str, str]]:
+    """Return the wheels by URL that the matrix does not have, each with its project.
+
+    Where two of a project have the same tags, nothing says which is meant, and none is taken.
+    """
+    urls: dict[tuple[str, str], set[str]] = {}
+    for project, url in repository.unknown_wheels:
+        name = parse_wheel_name(file_of(url))
+        urls.setdefault((project, name.tags if name else ""), set()).add(url)
+    unclear = {project for (project, _), of_tags in urls.items() if len(of_tags) > 1}
+    return [(project, url) for project, url in repository.unknown_wheels if project not in unclear]
 
 
 def _check_output(repository: Repository, options: OutputOptions) -> None:

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from cudalock.matrix.universe import Universe
 
 
-def rerun(command: str, name: str, universe: Universe) -> Lock:
+def rerun(command: str, name: str, universe: Universe) -> Lock | None:
     """Build the lock that the command in the header of the file `name` makes with this matrix.
 
     Nothing is reported or written, and this machine has no part in it. For a repository's lock this
     is what `--update` would make: it is fresh as long as an update would change nothing, since its
     pins were the newest once, and the repository's files may have changed since.
 
-    Raises the errors of the command line, click.ClickException among them.
+    None for a repository that names wheels of its own by URL: nobody is asked for them here. Raises
+    the errors of the command line, click.ClickException among them.
     """
     recorded = read_recorded(command)
     params = recorded.context.params
@@ -44,6 +45,9 @@ def rerun(command: str, name: str, universe: Universe) -> Lock:
             output=replace(options.output, output=name),
             update=True,
         )
-        return build(prepare(read(options, universe), options, universe), options, universe)
+        repository = read(options, universe)
+        if repository.unknown_wheels:
+            return None
+        return build(prepare(repository, options, universe), options, universe)
     goal = replace(GoalOptions.of(parsed, params["goal"]), detect=False, quiet=True)
     return build_lock(read_queries(goal, universe), universe, command)

@@ -44,19 +44,23 @@ def open_matrix(directory: str | None) -> ClosedUniverse:
 
 
 def open_universe(
-    options: OutputOptions, wheel_urls: Iterable[tuple[str, str]] = ()
+    options: OutputOptions,
+    wheel_urls: Iterable[tuple[str, str]] = (),
+    *,
+    are_certain: bool = True,
 ) -> LiveUniverse:
     """Return the matrix and the package indexes that the options name.
 
-    `wheel_urls` are wheels that the goal names by URL, each with its project. Raises Contradiction
-    for `--live` with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
+    `wheel_urls` are wheels that the goal names by URL, each with its project; unless they
+    `are_certain`, those of which nothing is known are left out. Raises Contradiction for `--live`
+    with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
     """
     from cudalock.live import LiveUniverse
 
     if options.live and options.offline:
         raise Contradiction("`--live` cannot be combined with `--offline`")
     matrix = with_overlays(load_matrix(options.matrix, options.mirrors), options)
-    matrix = _with_own_wheels(matrix, options, wheel_urls)
+    matrix = _with_own_wheels(matrix, options, wheel_urls, are_certain=are_certain)
     universe = LiveUniverse(
         matrix,
         options.index_url,
@@ -84,7 +88,11 @@ def with_overlays(matrix: Matrix, options: OutputOptions) -> Matrix:
 
 
 def _with_own_wheels(
-    matrix: Matrix, options: OutputOptions, wheel_urls: Iterable[tuple[str, str]]
+    matrix: Matrix,
+    options: OutputOptions,
+    wheel_urls: Iterable[tuple[str, str]],
+    *,
+    are_certain: bool,
 ) -> Matrix:
     """Return the matrix with the wheels that the user names."""
     stated = tuple(wheel_urls)
@@ -94,11 +102,11 @@ def _with_own_wheels(
     from cudalock.live.own_wheels import NamedWheel, Own, read_own
 
     own = Own(
-        tuple(NamedWheel(project, matrix.mirrors.url(url)) for project, url in stated),
+        tuple(NamedWheel(name, matrix.mirrors.url(url), are_certain) for name, url in stated),
         tuple(map(matrix.mirrors.url, options.find_links)),
         tuple(_named_index(text, matrix) for text in options.project_indexes),
     )
-    with Web(offline=options.offline, secrets=matrix.mirrors.secrets) as web:
+    with Web(offline=options.offline, mirrors=matrix.mirrors) as web:
         return matrix.overlaid(read_own(own, matrix, web))
 
 

@@ -30,7 +30,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded, without_credentials
-from cudalock.versions import parse_marker, parse_wheel_name, specifier_set
+from cudalock.versions import parse_marker, project_and_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,7 +217,7 @@ def _version(wheel: LockedWheel) -> Version:
     from packaging.utils import parse_sdist_filename
 
     if not wheel.is_source:
-        return parse_wheel_name(wheel.file)[1]
+        return project_and_version(wheel.file)[1]
     # packaging knows the two endings of PEP 625 and before; older archives have others.
     stem = re.sub(r"\.(tgz|tar\.\w+)$", ".tar.gz", wheel.file)
     return parse_sdist_filename(stem)[1]

@@ -17,8 +17,9 @@ from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
-from cudalock.generate.wheel_urls import find_wheel
+from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
 from cudalock.goals import RequestedProject
+from cudalock.projects.asked_requirements import url_with_digest
 from cudalock.projects.kinds import BY_NAME, kind_of_named
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import read_file
@@ -87,6 +88,8 @@ class Repository:
     code: Code = field(default_factory=Code)
     inputs: tuple[Path, ...] = ()
     """the files that were read"""
+    unknown_wheels: tuple[tuple[str, str], ...] = ()
+    """wheels by URL that the matrix does not have, left out for that: the project, and the URL"""
 
 
 class Choice(NamedTuple):
@@ -127,6 +130,7 @@ class _Reading:
         self.left_out: list[LeftOut] = []
         self.notes: list[str] = []
         self.inputs: list[Path] = []
+        self.unknown_wheels: list[tuple[str, str]] = []
         self.own: set[str] = set()
         self.seen: set[tuple[str, int]] = set()
         """the places of entries that were read: two files may include the same third one"""
@@ -158,6 +162,7 @@ class _Reading:
             tuple(dict.fromkeys((*self.notes, *code.notes))),
             code,
             tuple(self.inputs),
+            tuple(dict.fromkeys(self.unknown_wheels)),
         )
 
     # -- files --------------------------------------------------------------------------------
@@ -305,6 +310,7 @@ class _Reading:
             wheel = find_wheel(declared.url, self.matrix)
             if wheel is None:
                 self._leave_out(origin, declared, self._why_no_wheel(declared))
+                self._record_wheel(project, declared)
                 return False
             project, specifier = wheel.project, f"=={wheel.version}"
             self._hint("python", wheel.python, origin, "wheel", marker)
@@ -317,13 +323,19 @@ class _Reading:
         self._index_hint(declared.index, origin, marker)
         return True
 
+    def _record_wheel(self, project: str, declared: Declared) -> None:
+        """Record a wheel that the matrix does not have: an overlay may lay it over the matrix."""
+        url = url_with_digest(declared)
+        if declared.role == "requirement" and is_wheel_of(project, url):
+            self.unknown_wheels.append((project, url))
+
     # A constraint may have no extras, and a wheel by URL counts as a pin of its version.
 
     def _why_no_wheel(self, declared: Declared) -> str:
         if not declared.name:
             return "it is an address, and what is there is not known"
         if self.matrix.project(declared.name) is None:
-            return "it is an address, and cudalock chooses from indexes"
+            return "it is an address, and what is there cannot be read"
         return (
             f"the matrix has no such wheel; `{declared.name}`, with a version, would be chosen from"
             " those it has"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import InvalidWheelFilename
 
 from cudalock.targets.platforms import PLATFORMS, likeliest, of_wheel_tags
-from cudalock.targets.tags import minor_of
+from cudalock.targets.tags import minor_of, parse_wheel_name
 from cudalock.urls import file_of
-from cudalock.versions import parse_wheel_name
+from cudalock.versions import canonical, project_and_version
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -29,7 +29,7 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
     """Return the matrix's row for the file of a URL; None if it has none."""
     file = file_of(url)
     try:
-        name, version = parse_wheel_name(file)
+        name, version = project_and_version(file)
     except InvalidWheelFilename:
         return None
     project = matrix.project(str(name))
@@ -46,6 +46,14 @@ def find_wheel(url: str, matrix: Matrix) -> KnownWheel | None:
     return None
 
 
+def is_wheel_of(project: str, url: str) -> bool:
+    """Whether an address is that of a wheel of a project (canonical name), by its file name."""
+    name = parse_wheel_name(file_of(url))
+    if name is None or name.variant is not None or canonical(name.dist) != project:
+        return False
+    return url.startswith(("https://", "http://"))
+
+
 def _platform(tags: str) -> str | None:
     """Return the platform of a wheel as `--platform` takes it, None if several systems accept
     it."""
@@ -57,4 +65,4 @@ def _platform(tags: str) -> str | None:
     return rows[0].flag if len(rows) == 1 else likeliest(systems.pop()).flag
 
 
-__all__ = ["KnownWheel", "find_wheel"]
+__all__ = ["KnownWheel", "find_wheel", "is_wheel_of"]

@@ -37,6 +37,7 @@ from cudalock.indexes.transport import (
     Traffic,
     passes_by,
 )
+from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
@@ -81,9 +82,10 @@ class Web(httpx.Client):
         offline: bool = False,
         stale: bool = True,
         deadline: float = DEADLINE,
-        secrets: Sequence[tuple[str, str]] = (),
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
-        """`secrets` are beginnings of addresses, each with the `user:password` for it."""
+        """`mirrors` are those that may be asked, with their secrets."""
+        self.mirrors = mirrors
         settings = settings or read_pip_settings()
         self.traffic = Traffic()
         self.stood_in: set[str] = set()
@@ -106,7 +108,7 @@ class Web(httpx.Client):
                 },
                 timeout=TIMEOUT,
                 follow_redirects=True,
-                auth=_Credentials(secrets),
+                auth=_Credentials(mirrors.secrets),
                 headers={"User-Agent": "cudalock"},
             )
         except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:
@@ -238,12 +240,17 @@ class _Credentials(httpx.Auth):
         given = next((secret for start, secret in self._secrets if plain.startswith(start)), None)
         if url.userinfo or given:
             user, _, password = (given or url.userinfo.decode("ascii")).partition(":")
-            basic = httpx.BasicAuth(expanded(unquote(user)), expanded(unquote(password)))
+            basic = httpx.BasicAuth(_expanded(unquote(user)), _expanded(unquote(password)))
             yield from basic.auth_flow(request)
         elif self._netrc is not None:
             yield from self._netrc.auth_flow(request)
         else:
             yield request
+
+
+def _expanded(text: str) -> str:
+    """Return a text with the variables that are set; others stay, as with pip."""
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda name: os.environ.get(name[1], name[0]), text)
 
 
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -52,7 +52,7 @@ def with_hashes(
         if wheel.sha256 is None and wheel.url is not None
     }
     digests = _listed(lock, bare, mirrors)
-    with Web(secrets=mirrors.secrets) as web:
+    with Web(mirrors=mirrors) as web:
         digests |= _published(web, {file: bare[file] for file in set(bare) - set(digests)})
         computed = sorted(set(bare) - set(digests))
         for file in computed:

@@ -119,7 +119,9 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
     except LinkCollectError as error:
         # unearth has the status in its message only.
         status = re.search(r"\(([0-9]{3})\)", str(error))
-        if status and int(status[1]) in (404, absent_statuses().get(urlsplit(url).hostname)):
+        # A mirror of a file store passes its answers on.
+        host = urlsplit(web.mirrors.original(url)).hostname
+        if status and int(status[1]) in (404, absent_statuses().get(host)):
             return None
         raise unreachable(url, error) from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

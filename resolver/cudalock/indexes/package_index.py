@@ -49,7 +49,7 @@ class PackageIndexes:
         main = index_url or settings.index_url or default_index_url()
         urls = map(mirrors.url, [main, *extra_index_urls, *settings.extra_index_urls])
         self.urls = [url for url in dict.fromkeys(urls) if url.startswith(("http:", "https:"))]
-        self.web = Web(settings, offline=offline, secrets=mirrors.secrets)
+        self.web = Web(settings, offline=offline, mirrors=mirrors)
         self._mirrors = mirrors
         self._listings: dict[tuple[str, str], Listing | None] = {}
 

@@ -17,7 +17,7 @@ from cudalock.errors import MatrixError
 from cudalock.lint.defects import Defect, of_project, of_release
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.targets import PLATFORMS
-from cudalock.versions import parse_requirement, parse_version, parse_wheel_name, specifier_set
+from cudalock.versions import parse_requirement, parse_version, project_and_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def _wheels(
         if wheel.sha256 is not None and not _SHA256.fullmatch(wheel.sha256):
             yield f"{file}: {wheel.sha256!r} is no sha256"
         try:
-            name, parsed = parse_wheel_name(file)
+            name, parsed = project_and_version(file)
         except InvalidWheelFilename as error:
             yield str(error)
             continue

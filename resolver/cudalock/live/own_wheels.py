@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from cudalock.errors import BadFile, NetworkError, UsageError
@@ -18,7 +18,7 @@ from cudalock.indexes.listings import File, file_at, read_links, with_credential
 from cudalock.indexes.metadata import Unreadable, metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.rows import releases_of, wheel_parts
-from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay
+from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import counted
 from cudalock.update.file_names import Patterns
@@ -26,7 +26,7 @@ from cudalock.urls import is_splittable, without_credentials
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cudalock.indexes.client import Web
     from cudalock.indexes.metadata import Metadata
@@ -43,6 +43,8 @@ class NamedWheel(NamedTuple):
     project: str
     """canonical"""
     url: str
+    is_certain: bool = True
+    """whether it is used though nothing is known of its requirements"""
 
 
 class NamedIndex(NamedTuple):
@@ -94,6 +96,10 @@ class _Found(NamedTuple):
     """the URL with its credentials, or a `file:` URL"""
 
 
+_Group = tuple[str, str, "str | None", str]
+"""Project, version, local version and platform: wheels that were built alike."""
+
+
 class _RowMaker:
     """Collects wheels, and makes rows of them."""
 
@@ -103,6 +109,7 @@ class _RowMaker:
         self._patterns = Patterns(matrix)
         self._found: list[_Found] = []
         self._only: set[str] = set()
+        self._uncertain: set[str] = set()
 
     # -- what is named --------------------------------------------------------------------------
 
@@ -116,6 +123,8 @@ class _RowMaker:
                 f"`{file.name}` is a wheel of {canonical(parts['dist'])}, not of {wheel.project}"
             )
         self._only.add(wheel.project)
+        if not wheel.is_certain:
+            self._uncertain.add(wheel.project)
         self._add(wheel.project, file, wheel.url.partition("#")[0])
 
     def add_links(self, place: str) -> None:
@@ -176,20 +185,27 @@ class _RowMaker:
 
         That is how wheels of one build agree everywhere else.
         """
-        groups: dict[tuple[str, str, str | None, str], list[_Found]] = {}
+        groups: dict[_Group, list[_Found]] = {}
         for found in self._found:
             parts = _parts_of(found.file.name, found.file.url)
             system = parts["tags"].rpartition("-")[2]
             groups.setdefault((found.project, parts["version"], parts["local"], system), []).append(
                 found
             )
-        metadata = map_parallel(self._metadata, [group[0] for group in groups.values()])
+        held = [self._held_row(key[0], key[1], group) for key, group in groups.items()]
+        metadata = map_parallel(
+            lambda pair: None if pair[1] is not None else self._metadata(pair[0][0]),
+            list(zip(groups.values(), held, strict=True)),
+        )
+        self._drop_unknown(groups, metadata)
         releases: dict[str, dict[str, dict[str, Any]]] = {}
         builders: dict[str, dict[str, Any]] = {}
-        for ((project, version, local, _), group), said in zip(
-            groups.items(), metadata, strict=True
+        for ((project, version, local, _), group), held_row, said in zip(
+            groups.items(), held, metadata, strict=True
         ):
-            row = self._row(project, version, local, group, said)
+            if project in self._uncertain:
+                continue
+            row = held_row or self._row(project, version, local, group, said)
             release = releases.setdefault(project, {}).setdefault(version, {"builds": []})
             release["builds"].append(row)
             builder = group[0].builder
@@ -209,6 +225,23 @@ class _RowMaker:
         known = self._matrix.builders
         header = {"builder": [row for id, row in builders.items() if id not in known]}
         return Overlay(header, tables, releases, frozenset(self._only))
+
+    def _drop_unknown(
+        self,
+        groups: Mapping[_Group, Sequence[_Found]],
+        metadata: Sequence[Metadata | NetworkError | None],
+    ) -> None:
+        """Leave as uncertain only projects with a wheel of which nothing is known, and use nothing
+        of those."""
+        unknown = set()
+        for ((project, version, local, tags), _), said in zip(
+            groups.items(), metadata, strict=True
+        ):
+            is_read = said is not None and not isinstance(said, NetworkError)
+            if not is_read and self._like(project, version, local, tags) is None:
+                unknown.add(project)
+        self._uncertain &= unknown
+        self._only -= self._uncertain
 
     def _metadata(self, found: _Found) -> Metadata | NetworkError | None:
         if found.file.url.startswith("file:"):
@@ -265,6 +298,23 @@ class _RowMaker:
         )
         row["warning"] = f"its METADATA cannot be read: {instead}"
         return row
+
+    def _held_row(
+        self, project: str, version: str, group: Sequence[_Found]
+    ) -> dict[str, Any] | None:
+        """Return the row of the matrix for a wheel at the URL that it has there, hash included."""
+        held = self._matrix.project(project)
+        if len(group) != 1 or held is None or version not in held:
+            return None
+        file = group[0].file
+        release = held.release(version)
+        for build, row in zip(release.builds, build_rows(release.row), strict=True):
+            for wheel, wheel_row in zip(build.wheels, build.rows, strict=True):
+                if wheel.file(version, build.local) == file.name:
+                    url = self._matrix.url(build, wheel, version)
+                    if url is not None and unquote(url) == unquote(file.url):
+                        return {**row, "wheels": [wheel_row]}
+        return None
 
     def _like(self, project: str, version: str, local: str | None, tags: str) -> Build | None:
         """Return a build of the matrix that is most like a wheel: of the same release, and of the

@@ -459,7 +459,10 @@ class Matrix:
 
 
 def _overlaid(tables: Tables, overlay: Overlay) -> Tables:
-    """Return the tables with those of an overlay. Raises MatrixError for an id used twice."""
+    """Return the tables with those of an overlay.
+
+    Raises MatrixError for an id used twice, or a build of an index or builder that nobody has.
+    """
     if overlay is NO_OVERLAY:
         return tables
     header = dict(tables[HEADER])
@@ -475,7 +478,30 @@ def _overlaid(tables: Tables, overlay: Overlay) -> Tables:
         f"{name}.toml": merged_component(tables.get(f"{name}.toml"), table)
         for name, table in overlay.components.items()
     }
-    return {**tables, **components, HEADER: header}
+    merged = {**tables, **components, HEADER: header}
+    _check_ids(merged, overlay)
+    return merged
+
+
+def _check_ids(tables: Tables, overlay: Overlay) -> None:
+    """Raise MatrixError for a fact's id used twice, and a build at an unknown location."""
+    owners: dict[str, str] = {}
+    for file, table in tables.items():
+        for fact in table.get("fact", ()):
+            if fact["id"] in owners:
+                raise MatrixError(file, fact["id"], "is the id of another fact as well")
+            owners[fact["id"]] = file
+    places = {
+        kind: {row["id"] for row in tables[HEADER].get(kind, ())} for kind in ("index", "builder")
+    }
+    for name, rows in overlay.releases.items():
+        for version, row in rows.items():
+            for build in row.get("builds", ()):
+                for kind, known in places.items():
+                    if kind in build and build[kind] not in known:
+                        key = f"releases[{version!r}]"
+                        says = f"has a build of the unknown {kind} {build[kind]!r}"
+                        raise MatrixError(f"{name}.json", key, says)
 
 
 def origins_of(path: str | None) -> Mapping[str, str]:

@@ -82,14 +82,14 @@ def merged_release(row: Mapping[str, Any] | None, added: Mapping[str, Any]) -> d
     """Return a release with the builds of another, each with the requirements that it has there."""
     if row is None:
         return dict(added)
-    return {**_plain(row), "builds": [*_builds(row), *_builds(added)]}
+    return {**_plain(row), "builds": [*build_rows(row), *build_rows(added)]}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: content for key, content in row.items() if key not in ("wheels", "builds")}
 
 
-def _builds(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def build_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the builds of a release, with what they take from it written out."""
     builds = row.get("builds")
     if builds is None:

@@ -105,11 +105,11 @@ def _requested(declared: Declared) -> RequestedProject:
     extras = f"[{','.join(declared.extras)}]" if declared.extras else ""
     marker = f" ; {declared.marker}" if declared.marker else ""
     origin = f"{declared.place.file}:{declared.place.line}"
-    which = f" @ {_with_digest(declared)}" if declared.url else declared.specifier
+    which = f" @ {url_with_digest(declared)}" if declared.url else declared.specifier
     return RequestedProject.of_requirement(f"{declared.name}{extras}{which}{marker}", origin)
 
 
-def _with_digest(declared: Declared) -> str:
+def url_with_digest(declared: Declared) -> str:
     """Return a URL with the digest that the line has as an option."""
     url = declared.url or ""
     digest = next((text for text in declared.hashes if text.startswith("sha256:")), None)

@@ -240,9 +240,9 @@ def _shown(package: _Found | None) -> str:
     return f"{version} ({file})" if file else version
 
 
-def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallCommand, ...]:
+def install_commands(_lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command that installs uv.lock as it is."""
-    return (InstallCommand("uv", "uv sync --frozen"),)
+    return (InstallCommand("uv", f"uv sync --frozen{uv_project.elsewhere(options)}"),)
 
 
 FORMAT: Final = Format(

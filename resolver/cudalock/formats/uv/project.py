@@ -32,7 +32,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
@@ -52,6 +52,7 @@ from cudalock.formats.uv.record import BLOCK, SIGN, Record
 from cudalock.formats.uv.toml_lists import edited, list_text, quoted
 from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import with_urls
+from cudalock.text import shell_file
 from cudalock.urls import without_credentials
 from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
@@ -583,9 +584,15 @@ def _holds(marker: Marker | None, target: Target) -> bool:
     return marker is None or marker.evaluate({**target.marker_environment(), "extra": ""})
 
 
-def install_commands(_lock: Lock, _options: WriteOptions) -> tuple[InstallCommand, ...]:
+def install_commands(_lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command that installs the project's environment."""
-    return (InstallCommand("uv", "uv sync"),)
+    return (InstallCommand("uv", f"uv sync{elsewhere(options)}"),)
+
+
+def elsewhere(options: WriteOptions) -> str:
+    """Return the option with which uv finds a project in another folder, empty for this one."""
+    folder = PurePath(options.filename or FILE).parent.as_posix()
+    return "" if folder == "." else f" --project {shell_file(folder)}"
 
 
 FORMAT: Final = Format(write, FILE, install_commands, edits_file=True, remarks=remarks)
