@@ -278,7 +278,7 @@ def test_the_oracle_takes_what_is_known_to_run_before_what_is_not_known(tmp_path
 
     def chosen(target: Target, *requirements: str) -> tuple[int, str] | None:
         best = oracle.best(Goal(requirements), target)
-        return best and (best.cost[0], best.rows["torch"].version)
+        return None if best is None else (best.cost[0], best.rows["torch"].version)
 
     assert chosen(LINUX, "torch") == (0, "2.1"), "nobody asks about a GPU"
     assert chosen(replace(LINUX, gpus=("8.6",)), "torch") == (0, "2.0")
@@ -305,7 +305,7 @@ def test_the_oracle_takes_the_major_before_the_builder_and_that_before_the_versi
 
     def chosen(requirement: str) -> str | None:
         best = oracle.best(Goal(("torch", requirement)), LINUX)
-        return best and best.rows["ext"].version
+        return None if best is None else best.rows["ext"].version
 
     assert chosen("ext") == "3.0", "the newest major, whoever built it"
     assert chosen("ext<3") == "2.1", "their own wheel that was seen, before newer ones"

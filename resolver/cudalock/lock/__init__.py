@@ -15,8 +15,10 @@ from cudalock.lock.lock import (
     Lock,
     LockedWheel,
     LockWarning,
+    NewerRelease,
     Pin,
     ReplacedRequirement,
+    UnknownFact,
     origin,
     require_hashes,
 )
@@ -29,8 +31,10 @@ __all__ = [
     "Lock",
     "LockWarning",
     "LockedWheel",
+    "NewerRelease",
     "Pin",
     "ReplacedRequirement",
+    "UnknownFact",
     "origin",
     "require_hashes",
 ]
