@@ -213,9 +213,9 @@ class PinExplainer:
         pinned = self._resolution.pins[candidate.name]
         is_derived = candidate.build is not None and candidate.build.known == "derived"
         if is_derived and not pinned.is_doubtful:
-            return "nobody has seen its wheel for this target; asked for by version it is taken"
+            return "nobody has seen its wheel for this target; name the version to take it"
         if candidate.is_doubtful and not pinned.is_doubtful:
-            return "its wheel has a known problem; asked for by version it is taken"
+            return "its wheel has a known problem; name the version to take it"
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:
             return f"its wheels for this target are by other builders; {trust} wheels are preferred"

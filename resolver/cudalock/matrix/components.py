@@ -49,6 +49,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         switch=table.get("switch"),
         summary=table.get("summary", ""),
         aliases=tuple(table.get("aliases", ())),
+        alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
         alias_of=tuple(
             NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
@@ -77,7 +78,15 @@ def check_component(table: Mapping[str, Any], file: str) -> None:
 
     Raises MatrixError naming file and key for the first that is malformed.
     """
-    for position, fact in enumerate(read_component(table, file).facts):
+    from packaging.specifiers import SpecifierSet
+
+    component = read_component(table, file)
+    for alias, specifier in component.alias_versions.items():
+        try:
+            SpecifierSet(specifier)
+        except ValueError as error:
+            raise MatrixError(file, f"alias_versions.{alias}", str(error)) from None
+    for position, fact in enumerate(component.facts):
         for key, check in _parts(fact):
             try:
                 check()
