@@ -131,7 +131,7 @@ class UnknownFact(NamedTuple):
     fact: str
 
     def __str__(self) -> str:
-        return f"whether {self.subject} works with {self.about}: nothing tells [{self.fact}]"
+        return f"whether {self.subject} works with {self.about} [{self.fact}]"
 
 
 class NewerRelease(NamedTuple):
