@@ -19,7 +19,7 @@ from cudalock.lock.lock import (
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
-from cudalock.targets.facets import FACETS
+from cudalock.targets.facets import titled
 from cudalock.targets.tags import glibc_floor
 from cudalock.text import listed
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
@@ -217,15 +217,8 @@ def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
         beside = None if candidate is build else build
         for clause in problem.unknowns.clauses_beside(candidate, beside):
             values = problem.target_values.get(clause.about) or (chosen[clause.about],)
-            yield UnknownFact(
-                f"{name} {candidate.full_version}", listed(map(_title, values)), clause.fact.id
-            )
-
-
-def _title(component: Candidate) -> str:
-    """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
-    facet = FACETS.get(component.name)
-    return f"{facet.title if facet else component.name} {component.full_version}"
+            about = listed(titled(value.name, value.full_version) for value in values)
+            yield UnknownFact(f"{name} {candidate.full_version}", about, clause.fact.id)
 
 
 def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
