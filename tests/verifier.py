@@ -385,11 +385,12 @@ def unknown_about(
         for verb in ("requires", "constrains", "conflicts"):
             for text in (each for entry in fact.get(verb, ()) for each in _listed(entry)):
                 holes = [name for name in re.findall(r"\{(\w+)", text) if name != "version"]
-                if holes:
-                    name = re.match(r"\s*([\w.-]+)", text)
-                    assert name, text
-                    lacks = [hole for hole in holes if not row.labels.get(hole)]
-                    (asked if lacks else known).add(name[1])
+                name = re.match(r"\s*([\w.-]+)", text)
+                assert name, text
+                if any(not row.labels.get(hole) for hole in holes):
+                    asked.add(name[1])
+                elif holes or re.search(r"==[^*,]*$", text):
+                    known.add(name[1])
     return asked - known
 
 

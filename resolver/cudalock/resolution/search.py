@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
+    from cudalock.resolution.unknowns import UnknownClause
 
 
 NO_MASKS: Final[Mapping[str, int]] = {}
@@ -309,6 +310,19 @@ class Search:
                 key = self._version_key(candidate)
                 ranked[candidate.version] = min(key, ranked.get(candidate.version, key))
         return ranked
+
+    def unknown_clauses(self, name: str) -> tuple[UnknownClause, ...]:
+        """Return the facts that nobody can tell of a project, whichever of the candidates and of
+        the framework's builds that propagation leaves is chosen."""
+        candidates = self._candidates_left(name, {}) or []
+        builds: list[Candidate | None] = [*(self._candidates_left(self._framework or "", {}) or ())]
+        clauses: tuple[UnknownClause, ...] = ()
+        for candidate in candidates:
+            for build in [None] if name == self._framework or not builds else builds:
+                clauses = self.problem.unknowns.clauses_beside(candidate, build)
+                if not clauses:
+                    return ()
+        return clauses
 
     def _version_key(self, candidate: Candidate) -> Key:
         if candidate.name == self._framework:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from cudalock.matrix.facts import NONE, VERSION
 from cudalock.resolution.elements import fact_element
+from cudalock.versions import pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Fact
@@ -89,14 +90,12 @@ class Unknowns:
         unknown: dict[str, Fact] = {}
         for fact in self._problem.facts_on(candidate):
             for demand in (*fact.beside, *fact.of_machine):
+                about, patterns = demand.template.name, demand.template.patterns
                 labels = [name for name in demand.template.label_names if name != VERSION]
-                if not labels:
-                    continue
-                about = demand.template.name
-                if all(candidate.row(name) for name in labels):
-                    known.add(about)
-                else:
+                if any(not candidate.row(name) for name in labels):
                     unknown.setdefault(about, fact)
+                elif labels or pins_exactly(patterns):
+                    known.add(about)
         for about, fact in unknown.items():
             if about not in known and not self._problem.is_fixed(candidate.name, about):
                 yield UnknownClause(fact, about)
