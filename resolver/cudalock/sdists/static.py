@@ -46,7 +46,7 @@ def read_static(
 
     `is_declarative` tells that its backend computes no metadata.
     """
-    text = contents.text("PKG-INFO") or contents.ending(".egg-info/PKG-INFO")
+    text = contents.text("PKG-INFO") or contents.egg_info(None, "PKG-INFO")
     info = _Info(text or "")
     table = project.get("project")
     table = table if isinstance(table, dict) else {}
@@ -55,7 +55,7 @@ def read_static(
         (
             info.requires if info.is_static("requires-dist") or is_declarative else None,
             _of_project(table),
-            _of_egg_info(contents),
+            _of_egg_info(contents, info.name),
             _of_setup(config, script),
         )
     )
@@ -150,11 +150,11 @@ def _lines(text: str) -> list[str]:
     return [line.partition(" #")[0].strip() for line in text.splitlines() if line.strip()]
 
 
-def _of_egg_info(contents: Contents) -> tuple[str, ...] | None:
+def _of_egg_info(contents: Contents, project: str | None) -> tuple[str, ...] | None:
     """What setuptools wrote into the archive; without a requires.txt it had nothing to write."""
-    listed = contents.ending(".egg-info/requires.txt")
+    listed = contents.egg_info(project, "requires.txt")
     if listed is None:
-        return () if contents.ending(".egg-info/SOURCES.txt") is not None else None
+        return () if contents.egg_info(project, "SOURCES.txt") is not None else None
     texts = []
     extra = marker = ""
     for line in listed.splitlines():
