@@ -23,7 +23,6 @@ from cudalock.compat.same_files import CODE as SAME_FILES
 from cudalock.compat.stack import Stack
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import SEVERITIES, Finding
-from cudalock.generate.rules import read_rules
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
 from cudalock.targets.accelerators import is_vendor_library
@@ -89,6 +88,9 @@ class _Checker:
         self.notes: list[Finding] = []
         cuda = None
         if has_conda(file):
+            # Imported here: a requirements file has no packages of conda.
+            from cudalock.generate.rules import read_rules
+
             rules = read_rules(universe.matrix.directory)
             self.notes += broken_pairs(file, rules, universe.matrix)
             cuda = cuda_of(file, rules)

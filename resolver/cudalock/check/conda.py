@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
-from cudalock.matrix.facts import NONE
 from cudalock.projects.model import Declared
-from cudalock.targets.accelerators import CPU, CUDA
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import accepts, canonical, specifier_set
 
 if TYPE_CHECKING:
@@ -66,15 +65,13 @@ def _project_of(declared: Declared, rules: Rules) -> str:
 
 
 def cuda_of(file: ProjectFile, rules: Rules) -> str | None:
-    """Return the CUDA minor that conda's packages state, `none` for CPU builds; None for neither.
+    """Return the CUDA minor that conda's packages state, None for none and for CPU builds.
 
     `file` has conda's own names.
     """
     for declared in file.declared:
         known = rules.conda.get(declared.name) if declared.manager == CONDA else None
         version = re.search(r"\d+\.\d+", declared.specifier)
-        if known is not None and known.means == CPU:
-            return NONE
         if known is not None and known.means == CUDA.name and version:
             return version[0]
         if declared.manager == CONDA and (built := _BUILD_CUDA.search(declared.build or "")):
@@ -133,7 +130,7 @@ def _replacement(pin: PinnedProject, other: PinnedProject, specifier: str) -> Pi
         "error",
         f"{pin.text} requires {other.name}{specifier} (its metadata): pip replaces the "
         f"`{written}` that conda installs",
-        fix=f"a {pin.name} for it, or {other.name} by pip as well",
+        fix=f"another {pin.name}, or `{other.name}{specifier}` in the pip section as well",
         members=(pin.name, other.name),
     )
     return PinConflict(finding, (pin, other))

@@ -230,6 +230,13 @@ class _Dockerfile:
                 self.nested += installed.nested
 
 
+def is_other_branch(group: str | None) -> bool:
+    """Return whether a group of a Dockerfile is a second or later branch of a shell's `if`."""
+    kind, _, rest = (group or "").partition(":")
+    branch = rest.partition(":")[2] if kind == "stage" else ""
+    return any(part.rpartition(".")[2] != "1" for part in branch.split("-") if part)
+
+
 def instructions(text: str, escape: str = "\\") -> Iterator[Instruction]:
     """The instructions, in order, here-documents included in theirs."""
     position = 0
@@ -301,4 +308,4 @@ def _line_end(text: str, position: int) -> int:
     return len(text) if newline < 0 else newline
 
 
-__all__ = ["Instruction", "instructions", "read"]
+__all__ = ["Instruction", "instructions", "is_other_branch", "read"]
