@@ -13,6 +13,7 @@ from cudalock.errors import CudalockError
 from cudalock.findings import RULES, Finding
 from cudalock.projects.locks.lock_pins import read_command
 from cudalock.projects.read import read_file
+from cudalock.text import shell_word
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
@@ -98,4 +99,6 @@ def _by_name(fresh: Mapping[Pinned, object]) -> dict[str, list[Pinned]]:
 
 
 def _finding(says: str, place: Place, command: str, name: str) -> Finding:
-    return Finding(CODE, RULES[CODE].severity, says, fix=f"`{command} -o {name}`", place=place)
+    return Finding(
+        CODE, RULES[CODE].severity, says, fix=f"`{command} -o {shell_word(name)}`", place=place
+    )
