@@ -676,6 +676,50 @@ def test_what_the_system_says_of_a_file_is_a_sentence(
     assert len(result.output) < 400
 
 
+# -- commands to copy -----------------------------------------------------------------------------
+
+EVIL = ("$(touch ran)", "`touch ran`", '"; touch ran; "', "a; touch ran", "a && touch ran", "x y")
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("name", EVIL)
+def test_a_command_that_is_shown_runs_nothing_of_a_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hints, fixes and headers are copied into a shell; a repository chooses its names."""
+    monkeypatch.chdir(tmp_path)
+    repository = tmp_path / "repository"
+    write(repository / "requirements.txt", "torch==2.5.1\n")
+    write(repository / name / "requirements.txt", "torch==2.4.0\n")
+    write(repository / "pyproject.toml", f"[tool.cudalock]\npython = {json.dumps(name)}\n")
+    venv = installed_tree(tmp_path / name, "")
+    outputs = [
+        run("generate", repository, "--offline").output,
+        run("solve", "torch", "--offline", "-o", tmp_path / name / "no" / "x.txt").output,
+        run("solve", "torch", "--offline", "-o", tmp_path / name).output,
+        run("doctor", "--python", venv).output,
+        run("solve", "flash-attn", "--keep", "all", "--python", venv, "--offline").output,
+        run("activate", "--python", venv, "--install", "--offline").output,
+    ]
+    monkeypatch.chdir(repository)
+    outputs.append(run("solve", "torch", "--offline").output)
+    shown = "\n".join(outputs)
+    programs = ("cudalock", "mkdir", "python", "uv", "pip")
+    start = rf"(?:{'|'.join(programs)}|--python|-o) "
+    commands = re.findall(rf"`({start}.*?)`(?=[ ,;.)]|$)", shown, re.M)
+    commands += re.findall(rf"^hint: ({start}.*)$", shown, re.M)
+    assert len(commands) > 3
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for words in commands:
+        harmless = "".join(f"{program}() {{ :; }}\n" for program in programs)
+        line = words if words.startswith(programs) else f": {words}"
+        subprocess.run(
+            ["bash", "-c", harmless + line], cwd=scratch, capture_output=True, check=False
+        )
+        assert not (scratch / "ran").exists(), words
+
+
 # -- what is installed ----------------------------------------------------------------------------
 
 METADATA = {

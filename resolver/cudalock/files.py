@@ -194,7 +194,7 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        if not stat.S_ISREG(mode) and name != os.devnull:
+        if not stat.S_ISREG(mode) and name.lower() != os.devnull:
             if not name.startswith(_OF_THE_SHELL):
                 kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
                 raise OSError(errno.EINVAL, f"it is {kind}, not a file", name)

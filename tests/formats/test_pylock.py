@@ -23,6 +23,7 @@ from cudalock.formats.pylock import as_pylock
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock import FileUrl, Lock
 from cudalock.targets import Target
+from cudalock.text import shell_word
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.recorded import MAIN
 from tests.sample_locks import (
@@ -189,7 +190,7 @@ def test_what_is_refused() -> None:
 def test_installers_take_certain_names_only(name: str, better: str) -> None:
     with pytest.raises(OutputError, match="has no dot") as caught:
         render(small_lock(), ADDRESSES, filename=name)
-    assert caught.value.hints == (f'-o "{better}"',)
+    assert caught.value.hints == (f"-o {shell_word(better)}",)
 
 
 def test_a_bad_name_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

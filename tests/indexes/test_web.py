@@ -28,6 +28,7 @@ from cudalock.indexes import client as module
 from cudalock.indexes import transport
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import ATTEMPTS, DOWNLOAD, ONCE, Web
+from cudalock.indexes.downloads import download
 from cudalock.indexes.pip_config import PipSettings
 from tests.scripted import Answer, ScriptedServer
 
@@ -381,6 +382,28 @@ def test_a_command_ends_though_its_index_does_not(
     server.close()
     assert result.exit_code == 3, result.output
     assert time.monotonic() - began < 10
+
+
+def test_a_download_is_tried_again_after_a_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT", 0.3)
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.whl"
+
+    def serve() -> None:
+        silent, _ = listener.accept()
+        connection, _ = listener.accept()
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+        connection.close()
+        silent.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with Web(PipSettings()) as web:
+        download(web, url, tmp_path / "x.whl", sleep=lambda seconds: None)
+    listener.close()
+    assert (tmp_path / "x.whl").read_bytes() == b"here"
 
 
 def test_a_steady_answer_may_take_longer(server: ScriptedServer, impatient: None) -> None:

@@ -9,6 +9,7 @@ from packaging.utils import InvalidWheelFilename
 from cudalock.errors import HashMismatch, SourceMissing
 from cudalock.files import distribution_name
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.text import shell_word
 from cudalock.versions import project_and_version, specifier_set
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def missing(wheel: WheelFile, prefix: str) -> SourceMissing:
         hints=[
             f"`python -m pip download --no-deps --only-binary :all: --platform {platform}"
             f" -d wheels {wheel.project}=={wheel.version}`, then"
-            f' `cudalock activate --install --wheels wheels --python "{prefix}"`'
+            f" `cudalock activate --install --wheels wheels --python {shell_word(prefix)}`"
         ],
     )
 

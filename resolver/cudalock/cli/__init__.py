@@ -143,7 +143,8 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
 
     if isinstance(error, click.ClickException):
         error = _of_click(error)
-    elif isinstance(error, OSError):
+    elif isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        # A file of cudalock's own that is missing is a fault, not the user's.
         # Help and versions are written by click; results go through console.emit.
         error = _of_stream(error) if error.filename is None else _of_file(error)
     if isinstance(error, CudalockError):

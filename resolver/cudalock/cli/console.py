@@ -21,7 +21,16 @@ import click
 
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
-from cudalock.text import NamesNote, ascii_line, ascii_text, counted, listed, one_line, visible
+from cudalock.text import (
+    NamesNote,
+    ascii_line,
+    ascii_text,
+    counted,
+    listed,
+    one_line,
+    shell_word,
+    visible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -330,9 +339,9 @@ def _check_writable(target: Path, mode: int | None) -> None:
 
 def _hints(error: Exception, path: Path) -> tuple[str, ...]:
     if isinstance(error, IsADirectoryError):
-        return (f'-o "{path / "requirements.txt"}"',)
+        return (f"-o {shell_word(str(path / 'requirements.txt'))}",)
     if isinstance(error, FileNotFoundError) and not path.parent.exists():
-        return (f'mkdir "{path.parent}"',)
+        return (f"mkdir {shell_word(str(path.parent))}",)
     return ()
 
 

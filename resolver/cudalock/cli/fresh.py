@@ -14,6 +14,7 @@ from cudalock.findings import RULES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.locks.lock_pins import read_command
 from cudalock.projects.read import read_file
+from cudalock.text import shell_word
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
@@ -109,4 +110,6 @@ def _by_name(fresh: Mapping[Pinned, object]) -> dict[str, list[Pinned]]:
 
 
 def _finding(says: str, place: Place, command: str, name: str) -> Finding:
-    return Finding(CODE, RULES[CODE].severity, says, fix=f"`{command} -o {name}`", place=place)
+    return Finding(
+        CODE, RULES[CODE].severity, says, fix=f"`{command} -o {shell_word(name)}`", place=place
+    )

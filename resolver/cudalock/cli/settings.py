@@ -13,7 +13,7 @@ from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.files import read_small
 from cudalock.names import nearest
 from cudalock.targets.facets import FACETS
-from cudalock.text import did_you_mean
+from cudalock.text import did_you_mean, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +144,10 @@ def refuse_programs(pythons: Iterable[str], where: str) -> None:
         if not is_version(text):
             raise BadFile(
                 f"{where}: invalid Python version `{text}`; no program that a file names is run",
-                hints=[f'`--python "{text}"` if you trust it', 'a version, such as "3.11"'],
+                hints=[
+                    f"`--python {shell_word(text)}` if you trust it",
+                    'a version, such as "3.11"',
+                ],
             )
 
 

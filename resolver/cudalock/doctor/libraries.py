@@ -14,6 +14,7 @@ from cudalock.environment.libraries import find_libraries
 from cudalock.errors import NothingFound, NotNeeded
 from cudalock.files import variable as read_variable
 from cudalock.findings import Finding
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,11 +99,12 @@ def _not_placed(subject: ExaminedEnvironment) -> Iterator[Finding]:
         if missing:
             rule = subject.matrix.fact(fact)
             paths = " and ".join(f"`{copy.base / copy.place.put}`" for copy in missing)
+            prefix = shell_word(str(subject.layout.prefix))
             yield Finding(
                 "CL710",
                 SEVERITY[rule.effect],
                 f"{rule.component} looks for {paths}, and nothing is there: it {rule.says}",
                 facts=(fact,),
-                fix=f'`cudalock activate --install --python "{subject.layout.prefix}"`',
+                fix=f"`cudalock activate --install --python {prefix}`",
                 members=(rule.component,),
             )

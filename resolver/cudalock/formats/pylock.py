@@ -85,7 +85,7 @@ def check_name(filename: str) -> None:
         raise OutputError(
             f"invalid name for a pylock file: `{filename}`; "
             "use pylock.toml, or pylock.NAME.toml where NAME has no dot",
-            hints=[f'-o "{name}"'],
+            hints=[f"-o {shell_word(name)}"],
         )
 
 

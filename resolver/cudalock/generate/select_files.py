@@ -13,6 +13,7 @@ from cudalock.projects.locks.own import is_own_lock
 from cudalock.projects.read import find_files
 from cudalock.projects.syntax.text import decode_start
 from cudalock.targets.accelerators import CPU
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def _judged(
         return file._replace(why_not="a lock")
     if _depth(file.name) > level or (file.kind == "dockerfile" and _depth(file.name) > 0):
         parent = file.name.rpartition("/")[0]
-        why_not = f"of another part: `cudalock generate {parent}`"
+        why_not = f"of another part: `cudalock generate {shell_word(parent)}`"
         return file._replace(why_not=why_not, part=parent)
     if file.kind == "constraints":
         return file._replace(why_not=f"nothing names it: `-c {file.name}` takes it")

@@ -20,6 +20,7 @@ from cudalock.errors import (
 from cudalock.generate.queries import Ask, Asker, Said
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
+from cudalock.text import shell_word
 from cudalock.versions import canonical, leading_name
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Answerer:
         folders = sorted({Path(file).parent for file in files})
         for folder in folders if len(folders) > 1 and Path() not in folders else ():
             path = (self.repository.root / folder).as_posix()
-            yield f"`cudalock generate {path}` for that part alone"
+            yield f"`cudalock generate {shell_word(path)}` for that part alone"
 
     def _asks(self, repository: Repository) -> list[Ask]:
         return list(Asker(repository, self._said, self.universe).asks())

@@ -135,7 +135,9 @@ class Web(httpx.Client):
             except (httpx.TransportError, TooSlow) as error:
                 if attempt == attempts or isinstance(error, TooSlow):
                     # A command makes many requests, and would wait for each in turn.
-                    if isinstance(error, httpx.TimeoutException | TooSlow):
+                    # One that is made once is made again by its sender, as a download is.
+                    is_silent = isinstance(error, httpx.TimeoutException | TooSlow)
+                    if is_silent and attempts > 1:
                         self._silent.add(request.url.host)
                     cached = self._in_its_stead(request, **options)
                     if cached is None:

@@ -30,6 +30,7 @@ from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
 from cudalock.lock.wheels import targets_of, with_urls
+from cudalock.text import shell_word
 from cudalock.urls import file_of
 from cudalock.versions import holds
 
@@ -87,7 +88,7 @@ def _project(lock: Lock, options: WriteOptions) -> str:
     if uv_project.edit(existing, lock, beside) != existing:
         raise BadFile(
             f"`{path}` does not contain this lock, and {FILE} is made from it",
-            hints=[f"{lock.command} -o {path}"],
+            hints=[f"{lock.command} -o {shell_word(str(path))}"],
         )
     return existing
 

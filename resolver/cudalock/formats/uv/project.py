@@ -52,7 +52,7 @@ from cudalock.formats.uv.record import BLOCK, SIGN, Record
 from cudalock.formats.uv.toml_lists import edited, list_text, quoted
 from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import with_urls
-from cudalock.text import shell_file
+from cudalock.text import shell_file, shell_word
 from cudalock.urls import without_credentials
 from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
@@ -262,7 +262,7 @@ class _Edit:
                 raise self._bad(
                     key,
                     f"`{text}` excludes the lock's {pin}",
-                    f'remove `{text}` from {key}, or request it: cudalock solve "{text}"',
+                    f"remove `{text}` from {key}, or request it: cudalock solve {shell_word(text)}",
                 )
         return requirement
 
