@@ -18,6 +18,15 @@ def file_of(url: str) -> str:
     return unquote(path).replace("\\", "/").rpartition("/")[2]
 
 
+def local_path(url: str | None) -> str | None:
+    """Return the path, with `/`, of a `file:` URL; None for any other."""
+    if url is None or not url.startswith("file:"):
+        return None
+    from urllib.request import url2pathname
+
+    return url2pathname(urlsplit(url).path).replace("\\", "/")
+
+
 def is_splittable(url: str) -> bool:
     """Return whether `urlsplit` accepts a text: it raises ValueError for `https://[::1/x`."""
     try:

@@ -29,7 +29,7 @@ from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
-from cudalock.urls import encoded, without_credentials
+from cudalock.urls import encoded, local_path, without_credentials
 from cudalock.versions import parse_marker, project_and_version, specifier_set
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ def _place(
     place: dict[str, Any] = {"hashes": {"sha256": wheel.sha256}}
     if folder is not None:
         place["path"] = f"{folder}/{wheel.file}"
+    elif path := local_path(wheel.url):
+        place["path"] = path
     else:
         # No installer expands a variable here.
         place["url"] = without_credentials(encoded(wheel.url or ""))

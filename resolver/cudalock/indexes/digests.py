@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote
 
 from cudalock.errors import BadFile, NetworkError
 from cudalock.files import distribution_name
@@ -24,6 +23,7 @@ from cudalock.indexes.github_releases import release_assets
 from cudalock.indexes.package_index import PackageIndexes
 from cudalock.lock.wheels import all_wheels, wheels_of_targets
 from cudalock.mirrors import NO_MIRRORS, Mirrors
+from cudalock.urls import local_path
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def with_local_hashes(lock: Lock) -> Lock:
 
 
 def _digest_of(url: str) -> str:
-    path = Path(url2pathname(urlsplit(url).path))
+    path = Path(local_path(url) or "")
     try:
         return digest_of(path)
     except OSError as error:

@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import httpx
 
@@ -17,7 +15,7 @@ from cudalock.errors import BadFile, HashMismatch, OutputError
 from cudalock.files import replace_patiently
 from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
 from cudalock.text import read_number
-from cudalock.urls import without_credentials
+from cudalock.urls import local_path, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +51,8 @@ def download(
         if present is not None and sha256 in (None, present):
             return present
         target.parent.mkdir(parents=True, exist_ok=True)
-        if url.startswith("file:"):
-            return _copy(Path(url2pathname(urlsplit(url).path)), target, sha256)
+        if path := local_path(url):
+            return _copy(Path(path), target, sha256)
         return _Download(web, url, target, progress).run(sha256, sleep)
     except OSError as error:
         raise OutputError(f"cannot write `{target}`: {error.strerror or error}") from None

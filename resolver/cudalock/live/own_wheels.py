@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from cudalock.errors import BadFile, NetworkError, UsageError
 from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
@@ -22,7 +21,7 @@ from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import counted
 from cudalock.update.file_names import Patterns
-from cudalock.urls import is_splittable, without_credentials
+from cudalock.urls import is_splittable, local_path, without_credentials
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -165,6 +164,8 @@ class _RowMaker:
             listing = read_listing(self._web, index.url, project)
             found = releases_of(listing) if listing else {}
             files = [file for group in found.values() for file in group if file.is_wheel]
+            # PEP 592: one that was yanked is for those who pin it exactly.
+            files = [file for file in files if file.yanked is None] or files
             if not files:
                 raise UsageError(
                     f"`--project-index`: {without_credentials(index.url)} has no wheel of {project}"
@@ -245,7 +246,7 @@ class _RowMaker:
 
     def _metadata(self, found: _Found) -> Metadata | NetworkError | None:
         if found.file.url.startswith("file:"):
-            with Path(url2pathname(urlsplit(found.file.url).path)).open("rb") as file:
+            with Path(local_path(found.file.url) or "").open("rb") as file:
                 content = metadata_in(file)
             read = parse_metadata(content) if content is not None else None
         else:
@@ -281,16 +282,16 @@ class _RowMaker:
         if local:
             row["local"] = local
         if metadata is not None:
-            if canonical(metadata.name) != project:
-                raise BadFile(f"`{first.file.name}` says that it is a wheel of {metadata.name}")
+            _check_metadata(first.file.name, project, version, metadata)
             row["requires"] = list(metadata.requires)
             row["renamed"] = bool(local) and "+" not in metadata.version
             if metadata.python:
                 row["python"] = metadata.python
             return row
         row["requires"] = list(like.requires) if like is not None else []
-        if like is not None and like.python:
-            row["python"] = like.python
+        python = first.file.python or (like.python if like is not None else None)
+        if python:
+            row["python"] = python
         instead = (
             f"the requirements of {project} {version} in the matrix are used"
             if like is not None
@@ -340,6 +341,18 @@ class _RowMaker:
         if found.file.size is not None:
             exceptions["size"] = found.file.size
         return [parts["tags"], found.file.sha256, exceptions]
+
+
+def _check_metadata(file: str, project: str, version: str, metadata: Metadata) -> None:
+    """Raise BadFile for a wheel that says inside that it is another one: no installer takes it."""
+    try:
+        inside = parse_version(metadata.version).public
+    except ValueError:
+        inside = metadata.version
+    if canonical(metadata.name) != project or inside != parse_version(version).public:
+        raise BadFile(
+            f"`{file}` says in its METADATA that it is {metadata.name} {metadata.version}"
+        )
 
 
 def _labelled(project: str, matrix: Matrix) -> dict[str, Any]:

@@ -205,7 +205,9 @@ class _Packages:
             if package is None or key in visited:
                 continue
             visited.add(key)
-            packages[edge["name"]] = package.get("version", ""), _file(package["source"].get("url"))
+            source = package["source"]
+            place = source.get("url") or source.get("path")
+            packages[edge["name"]] = package.get("version", ""), _file(place)
             waiting += package.get("dependencies", ())
             for extra in edge.get("extra", ()):
                 waiting += package.get("optional-dependencies", {}).get(extra, ())

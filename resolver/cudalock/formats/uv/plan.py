@@ -12,7 +12,7 @@ from cudalock.formats.python_ranges import Bound, bounds_of, dotted, joined
 from cudalock.lock.markers import disjoint_markers, marker_for
 from cudalock.lock.wheels import targets_of
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.urls import encoded, without_credentials
+from cudalock.urls import encoded, local_path, without_credentials
 from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def sources(
     """Yield the sources of one project's pins for `[tool.uv.sources]`, with disjoint markers."""
 
     def place(pin: Pin) -> tuple[str, str] | None:
+        if path := local_path(pin.wheel.url):
+            return "path", path
         if by_address(pin, options):
             return "url", without_credentials(encoded(pin.wheel.url or ""))
         return ("index", indexes[pin.wheel.index or ""]) if pin.wheel.index in indexes else None

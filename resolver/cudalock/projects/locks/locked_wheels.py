@@ -115,6 +115,9 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
             raise BadFile(f"`{path}`: {package.name} has no file")
         for place in places:
             url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
+            if url is None and place.path and Path(place.path).is_absolute():
+                # A wheel of a folder here, which no index has.
+                url = Path(place.path).as_uri()
             file = file_of(place.url or place.path or "")
             digests = tuple(digest for digest in (place.hashes.get("sha256"),) if digest)
             yield Wanted(package.name, file, url, digests)
