@@ -146,6 +146,17 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+_SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--index-url", metavar="URL", help="Package index to use."),
+    click.option(
+        "--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable."
+    ),
+    click.option("--offline", is_flag=True, help="Do not use the network; use cached index pages."),
+    click.option("--live", is_flag=True, help="Also look up releases newer than the matrix."),
+    matrix_option,
+)
+
+
 _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--format",
@@ -187,6 +198,13 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 def goal_options(command: _Command) -> _Command:
     """Add every option that states a goal or a target."""
     for option in reversed(_GOAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def source_options(command: _Command) -> _Command:
+    """Add only the options that state the matrix and the indexes to read."""
+    for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
     return command
 

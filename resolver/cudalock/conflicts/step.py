@@ -348,15 +348,11 @@ def describe(step: Step) -> str:
 
 def _not_looked_up(releases: Unlisted) -> str:
     name, coverage = releases.project, releases.coverage
+    reason = f": {releases.reason}" if releases.reason else ""
     if releases.is_newer:
-        return (
-            f"the matrix has {name} up to {coverage.newest} of {coverage.until}, and a newer one"
-            f" is required: {releases.reason}"
-        )
-    return (
-        f"the matrix has {name} from {coverage.oldest} on, and an older one may fit:"
-        f" {releases.reason}"
-    )
+        has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
+        return f"{has}, and a newer one is required{reason}"
+    return f"the matrix has {name} from {coverage.oldest} on, and an older one may fit{reason}"
 
 
 def _target_has(step: TargetHas) -> str:

@@ -10,7 +10,13 @@ from cudalock.errors import NetworkError
 from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
 from cudalock.targets.tags import fits_any
-from cudalock.versions import accepts, canonical, parse_requirement, parse_version
+from cudalock.versions import (
+    accepts,
+    canonical,
+    leading_name,
+    parse_requirement,
+    parse_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,8 +45,14 @@ class Preparation:
         self._environment = target.marker_environment()
         self._tags = target.tags()
         self._seen: set[str] = set()
+        self._pins: dict[str, str] = {}
 
     def run(self, waiting: set[str]) -> None:
+        for text in waiting:
+            requirement = parse_requirement(text)
+            for clause in requirement.specifier:
+                if clause.operator == "==" and not clause.version.endswith(".*"):
+                    self._pins[canonical(requirement.name)] = clause.version
         for depth in range(DEEPEST):
             fresh = sorted(waiting - self._seen)
             self._seen |= waiting
@@ -60,7 +72,8 @@ class Preparation:
             builds = list(islice(self._builds(project, str(requirement.specifier)), count))
             if count > 1:
                 map_parallel(lambda build: build.is_readable, builds)
-            requires = builds[0].requires if builds else ()
+            fitting = (build.requires for build in builds if self._fits_pins(build))
+            requires = next(fitting, ())
         except NetworkError:
             # The search says so, if it comes to this at all.
             return set()
@@ -72,10 +85,21 @@ class Preparation:
         for version in reversed(project.versions):
             is_asked = accepts(specifier, version)
             if is_asked and not (project.has_final and parse_version(version).is_prerelease):
+                is_free = project.is_free(version)
                 for build in project.release(version).builds:
                     fits = fits_any(build.tags, self._tags)
-                    if fits and (build.python is None or accepts(build.python, python)):
+                    fits = fits and (build.python is None or accepts(build.python, python))
+                    # What the matrix has and the goal's pins rule out is not wanted.
+                    if fits and (not is_free or self._fits_pins(build)):
                         yield build
+
+    def _fits_pins(self, build: Build) -> bool:
+        """Whether a build requires nothing that a pin of the goal rules out."""
+        named = [text for text in build.requires if leading_name(text) in self._pins]
+        return all(
+            accepts(str(parse_requirement(text).specifier), self._pins[leading_name(text)])
+            for text in self._applying(named, set())
+        )
 
     def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
         for text in requires:
