@@ -20,12 +20,14 @@ digest, and sends a small zip that holds that METADATA and no code.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
 import io
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from dataclasses import dataclass, field, replace
@@ -68,7 +70,9 @@ class ServedFile:
 
     @property
     def project(self) -> str:
-        return str(parse_wheel_filename(self.name)[0])
+        if self.name.endswith(".whl"):
+            return str(parse_wheel_filename(self.name)[0])
+        return str(canonicalize_name(self.name.rpartition("-")[0]))
 
     @cached_property
     def real_sha256(self) -> str:
@@ -118,6 +122,79 @@ def build_wheel(
         metadata=metadata.encode() if offer_metadata else None,
         requires_python=requires_python,
     )
+
+
+def pack(files: Mapping[str, str], top: str) -> bytes:
+    """A tar.gz with these files below one folder; the same files have the same digest."""
+    sink = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=sink, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{top}/{path}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return sink.getvalue()
+
+
+def build_sdist(
+    name: str,
+    version: str,
+    files: Mapping[str, str] | None = None,
+    *,
+    requires: Iterable[str] = (),
+    metadata: str | None = None,
+    requires_python: str | None = None,
+) -> ServedFile:
+    """A source distribution: pure Python built by flit_core, unless `files` say otherwise.
+
+    `metadata` is its PKG-INFO, if that is not of `name`, `version` and `requires`.
+    """
+    distribution = canonicalize_name(name).replace("-", "_")
+    info = metadata or metadata_text(name, version, requires, requires_python)
+    flit = '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'
+    own = {"pyproject.toml": flit, f"{distribution}.py": f"# {name}\n"} if files is None else files
+    content = pack({"PKG-INFO": info, **own}, f"{distribution}-{version}")
+    return ServedFile(
+        name=f"{distribution}-{version}.tar.gz",
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        requires_python=requires_python,
+    )
+
+
+BACKEND = """
+import pathlib, zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    info = pathlib.Path("PKG-INFO").read_text()
+    fields = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
+    stem = fields["Name"].replace("-", "_") + "-" + fields["Version"]
+    file = stem + "-py3-none-any.whl"
+    folder = stem + ".dist-info/"
+    files = {path.name: path.read_text() for path in pathlib.Path().glob("*.py")}
+    files[folder + "METADATA"] = info
+    files[folder + "WHEEL"] = (
+        "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    )
+    files[folder + "RECORD"] = "".join(name + ",,\\n" for name in [*files, folder + "RECORD"])
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / file, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return file
+"""
+"""A build backend in twenty lines, so that pip and uv can build without a network."""
+
+
+def build_backend() -> ServedFile:
+    """A wheel under the name of flit_core that builds what `build_sdist` makes."""
+    files = {"flit_core/__init__.py": "", "flit_core/buildapi.py": BACKEND}
+    content = _wheel_bytes(
+        "flit_core", "3.12", "py3-none-any", metadata_text("flit-core", "3.12"), files
+    )
+    digest = hashlib.sha256(content).hexdigest()
+    return ServedFile("flit_core-3.12-py3-none-any.whl", content, digest)
 
 
 def stand_in(file: str, metadata: str, sha256: str | None = None) -> ServedFile:

@@ -49,6 +49,7 @@ def summary(lock: Lock, *, install: str | None = None) -> str:
 
 def _summary_lines(lock: Lock) -> Iterator[str]:
     from cudalock.lock import origin
+    from cudalock.lock.sources import pure_names
 
     built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
     where = " and ".join(target.label for target in lock.targets)
@@ -57,6 +58,8 @@ def _summary_lines(lock: Lock) -> Iterator[str]:
     if builders:
         yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock)
+    if names := pure_names(lock):
+        yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
     yield f"needs: {listed(lock.needs)}"
 
 
@@ -75,10 +78,12 @@ def _headline(lock: Lock) -> str:
 
 def _warning_lines(lock: Lock) -> list[str]:
     from cudalock.lock import DERIVED
+    from cudalock.lock.sources import warning_lines
 
     warnings = [str(warning) for warning in lock.warnings]
     warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
     warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
+    warnings += warning_lines(lock)
     warnings += lock.replaced
     if lock.unhashed:
         names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))

@@ -36,6 +36,8 @@ _TEXTS = [
     *FACETS,
     "builders",
     "exclude_newer",
+    "allow_build",
+    "skip",
 ]
 """Options that are fields of a Request, under the same name."""
 
@@ -142,6 +144,12 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         text="Whose wheels to accept (default: known).",
     ),
     _several("--exclude-newer", metavar="DATE", text="Ignore what was published after DATE."),
+    _several(
+        "--allow-build",
+        metavar="NAME",
+        text="Accept that NAME is compiled from its source distribution. Repeatable.",
+    ),
+    _several("--skip", metavar="NAME", text="Leave NAME out, whatever requires it. Repeatable."),
     click.option("--strict", is_flag=True, help="Treat warnings as errors."),
 )
 

@@ -246,6 +246,8 @@ def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOpti
         toolkit=goal.toolkit,
         builders=goal.builders,
         exclude_newer=goal.exclude_newer,
+        allow_build=goal.allow_build,
+        skip=goal.skip,
         strict=goal.strict,
     )
     # Targets that pyproject.toml names are no product of platforms and Pythons.

@@ -16,6 +16,7 @@ from cudalock.compat.wheels import (
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.matrix.sources import PURE
 from cudalock.targets.accelerators import CUDA
 from cudalock.text import yanked_clause
 from cudalock.versions import accepts, holds, parse_version, specifier_set
@@ -65,6 +66,8 @@ class SinglePinJudge:
         if wheels.first(wheels.is_reachable, wheels.fits):
             findings += [*self._check_hashes(pin, wheels), *self._cpu_by_default(pin, wheels)]
             return findings, pin
+        if self._compiles_nothing(pin, wheels):
+            return findings, None
         defect, usable = self._unreachable(pin, wheels)
         return [*findings, defect], usable
 
@@ -176,6 +179,16 @@ class SinglePinJudge:
         if pin.has_sdist or (is_there and has_sdist):
             return self._source_only(pin, wheels), None
         return self._no_wheel(pin, wheels), None
+
+    def _compiles_nothing(self, pin: PinnedProject, wheels: PinWheels) -> bool:
+        """Tell whether an installer builds the newest version of a pin without a compiler."""
+        if pin.indexes is not None and PACKAGE_INDEX not in pin.indexes:
+            return False
+        environment = self._target.marker_environment()
+        state = self._matrix.component(pin.name).source_state(
+            wheels.versions[0], lambda marker: holds(marker, environment)
+        )
+        return state is not None and state.kind == PURE
 
     def _best_on_any_index(self, wheels: PinWheels) -> ReleaseBuild | None:
         """A build on some index, of the newest version that has one; with CUDA if possible."""

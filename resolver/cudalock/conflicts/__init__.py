@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
+from cudalock.conflicts.no_wheel import source_only_steps
 from cudalock.conflicts.pin_reasons import PinExplainer, PinReasons
-from cudalock.conflicts.step import IndexTrouble, NotLookedUp, Step, render
+from cudalock.conflicts.step import IndexTrouble, NotLookedUp, NoWheel, SourceOnly, Step, render
 from cudalock.conflicts.suggestions import Suggestion, suggest
 from cudalock.errors import NoSolution, NotKnown
 from cudalock.goals import command_line
+from cudalock.matrix.sources import UNUSABLE
+from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from cudalock.goals import Goal
+    from cudalock.matrix.sources import SourceState
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -34,14 +40,21 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     conflict = Conflict(Problem(goal, target, universe, wide=True))
     cores = conflict.cores()
     requirements = ", ".join(goal.requirements) or "this goal"
-    suggestions = tuple(suggest(goal, target, universe, cores)) if cores else ()
     conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
+    sources = tuple(_sources(conflict.problem, {step for steps in conflicts for step in steps}))
+    refused = _refused(
+        conflict.problem, [*(step for steps in conflicts for step in steps), *sources]
+    )
+    suggestions = tuple(suggest(goal, target, universe, cores, refused)) if cores else ()
     unlisted = universe.unlisted(Search(Problem(goal, target, universe)).blockers())
     if unlisted:
         conflicts.append(tuple(map(NotLookedUp, unlisted)))
     # The universe may report of a project what the steps of a core say already.
     lines = {render(step) for steps in conflicts for step in steps}
-    troubles = tuple(IndexTrouble(text) for text in universe.troubles() if text not in lines)
+    troubles: tuple[Step, ...] = (
+        *(step for step in sources if render(step) not in lines),
+        *(IndexTrouble(text) for text in universe.troubles() if text not in lines),
+    )
     where = "in the matrix " if unlisted else ""
     explanation = Explanation(
         headline=f"no compatible versions found {where}for {requirements} on {target.label}",
@@ -54,6 +67,35 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
         command = command_line(goal, target)
         return NotKnown(explanation, hints=[f"`{command}` looks them up", *hints])
     return NoSolution(explanation, hints=hints)
+
+
+def _sources(problem: Problem, shown: set[Step]) -> Iterator[SourceOnly]:
+    """Yield why projects that have no wheel at all are not built, unless a step shows it."""
+    explained = {step.releases.name for step in shown if isinstance(step, SourceOnly)}
+    for name, versions in problem.universe.source_only.items():
+        refused = problem.refused_sources.get(name, {})
+        by_build: dict[SourceState | None, list[Candidate]] = {}
+        for version in versions if name not in explained else ():
+            if version in refused:
+                by_build.setdefault(refused[version], []).append(Candidate(name, version))
+        yield from source_only_steps(name, by_build)
+
+
+def _refused(problem: Problem, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return the projects of the steps whose source distributions would be built if allowed."""
+    shown = list(steps)
+    buildable = {
+        name
+        for name, refused in problem.refused_sources.items()
+        if any(build.kind != UNUSABLE for build in refused.values())
+    }
+    names = {step.releases.name for step in shown if isinstance(step, NoWheel)} & buildable
+    names |= {
+        step.releases.name
+        for step in shown
+        if isinstance(step, SourceOnly) and (step.build is None or step.build.kind != UNUSABLE)
+    }
+    return tuple(sorted(names))
 
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ from cudalock.conflicts.step import (
     UnknownProject,
     Yanked,
 )
+from cudalock.matrix.sources import PURE, SourceState
 from cudalock.resolution.model import Candidate
 from cudalock.targets.tags import minor_of
 from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
@@ -26,8 +27,21 @@ if TYPE_CHECKING:
 
 MOST_HOPS: Final = 4
 """Requirements on the path to a project without a wheel. A longer path is not a helpful reason."""
+MOST_REASONS: Final = 2
+"""Reasons that are shown for why source distributions of one project are not built."""
 MOST_RELEASES: Final = 8
 """Releases of a project that are followed; of more it is not claimed that all are dead ends."""
+
+
+def source_only_steps(
+    component: str, by_build: Mapping[SourceState | None, list[Candidate]]
+) -> Iterator[SourceOnly]:
+    """Yield a step for the releases of each reason; the oldest of many reasons are left out."""
+    steps = [
+        SourceOnly(NamedVersions.of(component, candidates), build)
+        for build, candidates in by_build.items()
+    ]
+    yield from steps[-MOST_REASONS:]
 
 
 class DeadEnds:
@@ -44,7 +58,7 @@ class DeadEnds:
         """Yield why a requirement (PEP 508) on a component has no wheel on any target."""
         project = self._problem.universe.project(component)
         specifier = parse_requirement(text).specifier
-        source_only = []
+        source_only: dict[SourceState | None, list[Candidate]] = {}
         for version in project.versions if project else ():
             if not project or not specifier.contains(version, prereleases=True):
                 continue
@@ -52,10 +66,11 @@ class DeadEnds:
             # PEP 592: an installer takes a yanked release only where a pin names it exactly.
             if release.yanked:
                 yield Yanked(component, version, release.yanked)
-            elif release.sdist and not any(build.rows for build in release.builds):
-                source_only.append(Candidate(component, version))
-        if source_only:
-            yield SourceOnly(NamedVersions.of(component, source_only))
+            elif release.is_source_only:
+                refused = self._problem.source_of(component, release)
+                if refused is None or refused.kind != PURE:
+                    source_only.setdefault(refused, []).append(Candidate(component, version))
+        yield from source_only_steps(component, source_only)
         yield from self._other_builds(component, str(specifier))
 
     def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:

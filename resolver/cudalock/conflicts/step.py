@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cudalock.matrix.sources import COMPILES, UNUSABLE, SourceState
 from cudalock.targets.accelerators import CPU
 from cudalock.text import either, yanked_clause
 from cudalock.versions import version_order
@@ -177,9 +178,13 @@ class NoWheel:
 
 @dataclass(frozen=True, slots=True)
 class SourceOnly:
-    """NamedVersions that have a source distribution and no wheel at all."""
+    """NamedVersions that have a source distribution and no wheel at all.
+
+    `build` is how it is built; None where nobody looked into it.
+    """
 
     releases: NamedVersions
+    build: SourceState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +325,8 @@ def describe(step: Step) -> str:
             return f"{owner} requires {requirement}"
         case NoWheel():
             return _no_wheel(step)
-        case SourceOnly(releases):
-            source = "only a source distribution that would have to be compiled"
-            return f"{releases} has no wheel, {source}"
+        case SourceOnly():
+            return _source_only(step)
         case Yanked(project, version, reason):
             return f"{project} {version} {yanked_clause(reason)}"
         case NoSuchBuild(project, version, labels):
@@ -353,6 +357,20 @@ def _not_looked_up(releases: Unlisted) -> str:
         has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
         return f"{has}, and a newer one is required{reason}"
     return f"the matrix has {name} from {coverage.oldest} on, and an older one may fit{reason}"
+
+
+def _source_only(step: SourceOnly) -> str:
+    build = step.build
+    if build is None:
+        return f"{step.releases} has no wheel, only a source distribution"
+    reason = f": {build.reason}" if build.reason else ""
+    if build.kind == COMPILES:
+        source = "only a source distribution that would have to be compiled"
+        return f"{step.releases} has no wheel, {source}{reason}"
+    if build.kind == UNUSABLE:
+        return f"{step.releases} has no wheel, and its source distribution {build.reason}"
+    source = "and whether its source distribution compiles anything is unknown"
+    return f"{step.releases} has no wheel, {source}{reason}"
 
 
 def _target_has(step: TargetHas) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import Requirement
 
+from cudalock.errors import NetworkError
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
@@ -25,7 +27,13 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
-from cudalock.versions import below_and_above, parse_requirement, parse_version, version_order
+from cudalock.versions import (
+    below_and_above,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    version_order,
+)
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -67,14 +75,20 @@ Group = Iterator[Suggestion]
 
 
 def suggest(
-    goal: Goal, target: Target, universe: Universe, cores: Sequence[Core]
+    goal: Goal,
+    target: Target,
+    universe: Universe,
+    cores: Sequence[Core],
+    refused: Sequence[str] = (),
 ) -> list[Suggestion]:
     """Return at most three changes that help, the smallest first; pairs where one is not enough.
 
     What the user left to defaults comes first: stating it costs nothing. `cores` are those of the
-    goal on the target.
+    goal on the target, `refused` the projects whose source distributions are not built.
     """
-    suggestions = Advisor(universe).suggest(goal, target, cores)
+    advisor = Advisor(universe)
+    suggestions = [*advisor.about_sources(goal, target, refused)]
+    suggestions = (suggestions + advisor.suggest(goal, target, cores))[:SHOWN]
     return [suggestion._replace(flags=universe.flags) for suggestion in suggestions]
 
 
@@ -98,6 +112,21 @@ class Advisor:
             if suggestions:
                 return suggestions
         return suggestions
+
+    def about_sources(
+        self, goal: Goal, target: Target, refused: Sequence[str]
+    ) -> Iterator[Suggestion]:
+        """Yield solved suggestions to build the refused source distributions, and to skip them."""
+        if not refused:
+            return
+        named = " and ".join(refused)
+        build = replace(goal, allow_build=tuple(sorted({*goal.allow_build, *refused})))
+        others = tuple(text for text in goal.requirements if leading_name(text) not in refused)
+        skip = replace(goal, requirements=others, skip=tuple(sorted({*goal.skip, *refused})))
+        changes = [(f"compiling {named} yourself", build)]
+        changes += [(f"all but {named}", skip)] if others else []
+        for change, changed in changes:
+            yield from self._solved(iter([Suggestion(change, changed, target)]))
 
     # -- one change -----------------------------------------------------------------------------
 
@@ -137,7 +166,10 @@ class Advisor:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
     def _is_possible(self, suggestion: Suggestion) -> bool:
-        return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
+        # Another target may need an index that cannot be queried: that is no suggestion.
+        with suppress(NetworkError):
+            return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
+        return False
 
     def _newer(self, goal: Goal, target: Target, text: str) -> Group:
         return self._nearest(goal, target, text, newer=True)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cudalock.lock import DERIVED, Lock, origin
+from cudalock.lock.sources import source_lines
 from cudalock.text import ascii_line, listed, one_line
 from cudalock.urls import without_credentials
 
@@ -70,6 +71,8 @@ def _remarks(
     for pin in lock.pins:
         if pin.wheel.warning:
             yield "warning", f"{pin.wheel.file}: {pin.wheel.warning}"
+    for sentence in source_lines(lock):
+        yield "source", sentence
     for pin in lock.derived:
         place = pin.wheel.url or origin(pin.wheel)
         yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"

@@ -11,7 +11,7 @@ there; what is not known is null.
     pins[]                          name, version, direct, via, facts, requires, hashes,
                                     hashes_complete, marker, overlooked, wheel, wheels
     pins[].wheel                    file, sha256, index or builder, url, trust, known, warning,
-                                    renamed, source
+                                    renamed, source, size, build
     indexes[], builders             where wheels come from besides the package index
     framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
     installer                       where the pins are what an environment lacks: the command that
@@ -139,19 +139,21 @@ def _read_goal(table: dict[str, Any]) -> Goal:
     from cudalock.goals import Goal
 
     toolkit = table["toolkit"]
-    lists = {key: tuple(table[key]) for key in ("requirements", "constraints")}
+    # `allow_build` and `skip` came later.
+    names = ("requirements", "constraints", "allow_build", "skip")
+    lists = {key: tuple(table.get(key, ())) for key in names}
     parts = toolkit and (toolkit["version"], tuple(toolkit["parts"]))
     return Goal(**{**_known(Goal, table), **lists, "toolkit": parts})
 
 
 def _read_pin(table: dict[str, Any]) -> Pin:
-    from cudalock.lock import LockedWheel, Pin
+    from cudalock.lock import Pin
 
-    wheels = tuple(LockedWheel(**_known(LockedWheel, digest)) for digest in table["wheels"])
+    wheels = tuple(map(_read_wheel, table["wheels"]))
     return Pin(
         name=table["name"],
         version=table["version"],
-        wheel=LockedWheel(**_known(LockedWheel, table["wheel"])),
+        wheel=_read_wheel(table["wheel"]),
         hashes=tuple(digest.removeprefix("sha256:") for digest in table["hashes"]),
         hashes_complete=table["hashes_complete"],
         via=tuple(table["via"]),
@@ -162,6 +164,16 @@ def _read_pin(table: dict[str, Any]) -> Pin:
         marker=table["marker"],
         overlooked=table.get("overlooked", False),
     )
+
+
+def _read_wheel(table: dict[str, Any]) -> LockedWheel:
+    from cudalock.lock import LockedWheel
+    from cudalock.matrix.sources import SourceState
+
+    # Version 1 got this key later.
+    build = table.get("build")
+    read = build and SourceState(build["kind"], build["reason"], tuple(build["beside"]))
+    return LockedWheel(**{**_known(LockedWheel, table), "build": read})
 
 
 def _known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
@@ -199,6 +211,8 @@ def _goal(goal: Goal) -> dict[str, Any]:
         "toolkit": toolkit,
         "builders": goal.builders,
         "exclude_newer": goal.exclude_newer,
+        "allow_build": list(goal.allow_build),
+        "skip": list(goal.skip),
         "strict": goal.strict,
     }
 
@@ -233,6 +247,7 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
         "renamed": wheel.renamed,
         "source": wheel.source,
         "size": wheel.size,
+        "build": wheel.build and {**wheel.build._asdict(), "beside": list(wheel.build.beside)},
     }
 
 

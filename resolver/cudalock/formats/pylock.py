@@ -23,6 +23,7 @@ from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.lock.markers import full_marker
+from cudalock.lock.sources import NO_INDEX, needs_own_build
 from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_of_targets
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.pylock import Package, PackageWheel, Pylock
+    from packaging.version import Version
 
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
 
@@ -61,6 +63,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
     header += [f"# with {tool}: {command}" for tool, command in install_commands(lock, options)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
+        header += [f"# note: {NO_INDEX}"] if lock.built else []
     return "\n".join(header) + "\n\n" + _toml(document.to_dict())
 
 
@@ -85,10 +88,15 @@ def check_name(filename: str) -> None:
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
     """Return the command with which each tool installs the file."""
     flags = "--no-deps " if lock.replaced else ""
+    isolation = (
+        "--no-build-isolation "
+        if needs_own_build(lock, is_folder=options.wheels is not None)
+        else ""
+    )
     file = shell_file(options.filename or FILE)
     return (
-        InstallCommand("pip", f"pip install {flags}-r {file}"),
-        InstallCommand("uv", f"uv pip install -r {file}"),
+        InstallCommand("pip", f"pip install {flags}{isolation}-r {file}"),
+        InstallCommand("uv", f"uv pip install {isolation}-r {file}"),
     )
 
 
@@ -167,8 +175,8 @@ def _package(
     indexes: Mapping[str, str | None],
     folder: str | None,
 ) -> Package:
-    from packaging.pylock import Package, PackageArchive
-    from packaging.utils import canonicalize_name, parse_wheel_filename
+    from packaging.pylock import Package, PackageArchive, PackageSdist
+    from packaging.utils import canonicalize_name
 
     wheel = pin.wheel
     where: dict[str, Any] = {}
@@ -179,18 +187,31 @@ def _package(
         where["wheels"] = [
             _wheel(locked_wheel, addresses, folder)
             for locked_wheel in pin.wheels
-            if locked_wheel.sha256 is not None
-        ]
+            if locked_wheel.sha256 is not None and not locked_wheel.is_source
+        ] or None
+        if pin.archive is not None:
+            where["sdist"] = PackageSdist(**_place(pin.archive, addresses, folder))
     if wheel.index is not None and not wheel.renamed and indexes.get(wheel.index):
         where["index"] = indexes[wheel.index]
     return Package(
         name=canonicalize_name(pin.name),
-        version=parse_wheel_filename(wheel.file)[1],
+        version=_version(wheel),
         marker=parse_marker(pin.marker) if pin.marker else None,
         dependencies=list(_dependencies(pin, lock)) or None,
         tool=_package_tool(pin, folder),
         **where,
     )
+
+
+def _version(wheel: LockedWheel) -> Version:
+    """Return the version in a file's name."""
+    from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+    if not wheel.is_source:
+        return parse_wheel_filename(wheel.file)[1]
+    # packaging knows the two endings of PEP 625 and before; older archives have others.
+    stem = re.sub(r"\.(tgz|tar\.\w+)$", ".tar.gz", wheel.file)
+    return parse_sdist_filename(stem)[1]
 
 
 def _wheel(
@@ -231,8 +252,6 @@ def _package_tool(pin: Pin, folder: str | None) -> dict[str, Any] | None:
 
 def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
     """Yield the packages that a pin requires, with what distinguishes pins of one name."""
-    from packaging.utils import parse_wheel_filename
-
     here = set(targets_of(pin, lock))
     for name in pin.requires:
         namesakes = [namesake for namesake in lock.pins if namesake.name == name]
@@ -242,7 +261,7 @@ def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
             elif here & set(targets_of(other, lock)):
                 dependency = {
                     "name": name,
-                    "version": str(parse_wheel_filename(other.wheel.file)[1]),
+                    "version": str(_version(other.wheel)),
                 }
                 if (
                     other.marker

@@ -10,7 +10,9 @@ What is written was tried with both. Three of their habits shape it:
   of PyTorch's mirrors old releases of common packages, and uv would look no further), and wheels
   that a name and version cannot tell apart are written as addresses.
 - Both fall back to building an sdist, which for a CUDA extension is an hour of compiling or a
-  failure. `--only-binary :all:` stops that.
+  failure. `--only-binary :all:` stops that, and `--no-binary NAME` below it excepts a name: with it
+  both take the sdist. A name that has wheels for some targets of the lock and an sdist for others
+  cannot have either, so `--only-binary` then names all the others.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from cudalock.errors import UsageError
 from cudalock.formats import DEFAULTS, Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.lock import Lock, Pin, require_hashes
+from cudalock.lock.sources import NO_INDEX, needs_own_build
 from cudalock.lock.wheels import split_by_wheel, with_urls
 from cudalock.text import listed, shell_file, shell_word, with_coding
 from cudalock.urls import encoded, without_credentials
@@ -50,7 +53,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     )
     header += [f"# with {tool}: {command}" for tool, command in commands]
     if wheels is not None:
-        flags = ["--no-index", "--only-binary :all:"]
+        flags = ["--no-index", *_binary_lines(lock)]
         places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
     else:
         flags = list(_option_lines(lock, options.index_url, options.extra_index_urls))
@@ -58,6 +61,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
+        header += [f"# note: {NO_INDEX}"] if lock.built else []
     blocks = (header, flags, pins)
     return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
@@ -81,6 +85,11 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     flags = ["--require-hashes"] if hashed else []
     # With dependencies, the installer would add the requirement that a fact replaced.
     flags += ["--no-deps"] if lock.replaced else []
+    flags += (
+        ["--no-build-isolation"]
+        if needs_own_build(lock, is_folder=options.wheels is not None)
+        else []
+    )
     strategy = ["--index-strategy", "unsafe-best-match"] if several else []
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:
@@ -133,7 +142,21 @@ def _option_lines(
     for url in dict.fromkeys(_named(url).rstrip("/") for url in urls):
         if url != (first or "").rstrip("/"):
             yield f"--extra-index-url {url}"
+    yield from _binary_lines(lock)
+
+
+def _binary_lines(lock: Lock) -> Iterator[str]:
+    """Yield the options by which an installer builds the pins of source distributions alone."""
+    built = dict.fromkeys(pin.name for pin in lock.built)
+    wheels = {pin.name for pin in lock.pins for wheel in pin.wheels if not wheel.is_source}
+    if any(name in wheels for name in built):
+        for name in dict.fromkeys(pin.name for pin in lock.pins):
+            if name not in built:
+                yield f"--only-binary {name}"
+        return
     yield "--only-binary :all:"
+    for name in built:
+        yield f"--no-binary {name}"
 
 
 def _pin_lines(pin: Pin, place: str | None, hashed: bool) -> Iterator[str]:

@@ -227,12 +227,17 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
         flags.append("--cuda auto")
     if other.builders != goal.builders:
         flags.append(f"--builders {other.builders}")
+    for flag, before, after in (
+        ("--allow-build", goal.allow_build, other.allow_build),
+        ("--skip", goal.skip, other.skip),
+    ):
+        flags += [f"{flag} {name}" for name in after if name not in before]
     parts = [f"`{' '.join(flags)}`"] if flags else []
     if other.exclude_newer != goal.exclude_newer:
         parts.append("no `--exclude-newer`")
     old = {leading_name(text): text for text in goal.requirements}
     new = {leading_name(text): text for text in other.requirements}
-    for name in sorted({*old, *new}):
+    for name in sorted({*old, *new} - set(other.skip)):
         if old.get(name) != new.get(name):
             where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
             edit = f"`{new[name]}`" if name in new else f"no `{name}`"

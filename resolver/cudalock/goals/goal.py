@@ -46,6 +46,10 @@ class Goal:
     """whose third-party wheels are acceptable: `official`, `known` or `any`"""
     exclude_newer: str | None = None
     """an ISO day: only releases published by then"""
+    allow_build: tuple[str, ...] = ()
+    """projects, sorted, whose source distributions may be compiled"""
+    skip: tuple[str, ...] = ()
+    """projects, sorted, that are left out of the lock, whatever requires them"""
     strict: bool = False
     """whether a warning counts as an error"""
     notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
@@ -103,6 +107,9 @@ def _goal_words(goal: Goal) -> Iterator[str]:
     yield from _option("--toolkit", _toolkit_text(goal.toolkit))
     yield from _option("--builders", None if goal.builders == "known" else goal.builders)
     yield from _option("--exclude-newer", goal.exclude_newer)
+    for flag, names in {"--allow-build": goal.allow_build, "--skip": goal.skip}.items():
+        for name in names:
+            yield from _option(flag, name)
     if goal.strict:
         yield "--strict"
     for constraint in goal.constraints:

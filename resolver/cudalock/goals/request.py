@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from cudalock.errors import BadTarget, Contradiction, NothingAsked
+from cudalock.errors import BadSpecifier, BadTarget, Contradiction, NothingAsked
 from cudalock.goals.goal import Goal
 from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
@@ -26,6 +27,7 @@ from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, par
 from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +61,10 @@ class Request(NamedTuple):
     driver: tuple[str, ...] = ()
     builders: tuple[str, ...] = ()
     exclude_newer: tuple[str, ...] = ()
+    allow_build: tuple[str, ...] = ()
+    """projects"""
+    skip: tuple[str, ...] = ()
+    """projects"""
     strict: bool = False
     notes: tuple[str, ...] = ()
     """sentences from reading the files"""
@@ -138,10 +144,14 @@ def _goal(
     requests = [*parsed.projects, *_flag_asks(request), *request.projects]
     # Defaults come last: what the user states of a project replaces its default.
     requests += _default_asks(defaults, requests, known.matrix.names)
-    requirements, notes = merge_requests(requests, known, environment)
-    constraints, constraint_notes = merge_constraints(
-        [*request.constraints, *defaults.constraints], known, environment
+    skip = _projects(request.skip or defaults.skip, known.matrix.names)
+    stated_constraints = [*request.constraints, *defaults.constraints]
+    requests, stated_constraints = (
+        [stated for stated in listed if _project(stated.name, known.matrix.names) not in skip]
+        for listed in (requests, stated_constraints)
     )
+    requirements, notes = merge_requests(requests, known, environment)
+    constraints, constraint_notes = merge_constraints(stated_constraints, known, environment)
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
     builds = {
         row.name: _accelerator(row, getattr(request, row.name) or getattr(defaults, row.name))
@@ -167,9 +177,25 @@ def _goal(
         exclude_newer=_one(
             "exclude-newer", request.exclude_newer or defaults.exclude_newer, parse_date
         ),
+        allow_build=_projects(request.allow_build or defaults.allow_build, known.matrix.names),
+        skip=skip,
         strict=request.strict or defaults.strict,
         notes=(*request.notes, *defaults.notes, *notes, *constraint_notes),
     )
+
+
+def _projects(texts: Sequence[str], names: Names) -> tuple[str, ...]:
+    """Return the projects that a flag names, by their names or aliases. Raises BadSpecifier."""
+    projects = set()
+    for text in texts:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+            raise BadSpecifier(f"invalid project name `{text}`", hints=["a name such as `pyyaml`"])
+        projects.add(_project(text, names))
+    return tuple(sorted(projects))
+
+
+def _project(text: str, names: Names) -> str:
+    return str(names.find(text) or canonical(text))
 
 
 def _nothing_asked(was_ruled_out: bool) -> NothingAsked:

@@ -79,7 +79,7 @@ class PackageIndexes:
         raise NetworkError(f"`{file}` is not at {self._places}")
 
     def by_digest(self, project: str, digests: Iterable[str]) -> list[tuple[str, FileUrl]]:
-        """Every wheel of a project that has one of the digests, as file name and address.
+        """Every file of a project that has one of the digests, as file name and address.
 
         Raises NetworkError for a digest that no index lists.
         """
@@ -87,11 +87,11 @@ class PackageIndexes:
         by_digest: dict[str, tuple[str, FileUrl]] = {}
         for url in self.urls:
             for file in self._files(url, project):
-                if file.sha256 in missing and file.is_wheel:
+                if file.sha256 in missing:
                     by_digest.setdefault(file.name, (file.name, _address(file, url)))
         absent = missing - {address.sha256 for _, address in by_digest.values()}
         if absent:
-            raise NetworkError(f"no wheel of {project} at {self._places} has sha256 {min(absent)}")
+            raise NetworkError(f"no file of {project} at {self._places} has sha256 {min(absent)}")
         return list(by_digest.values())
 
     def prepare(self, projects: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ A name belongs to one place. What the matrix holds comes from where the matrix s
 is taken from the first index that has it, further ones before the main one as uv does, and only
 from there: so nobody takes a private package over by giving its name to a public one.
 
-`universe` is that view, `project` a project as an index lists it, `preload` asks beforehand.
+`universe` is that view, `project` a project as an index lists it, `sources` its source archives,
+`preload` asks beforehand.
 """
 
 from cudalock.live.project import WINDOW, LiveProject

@@ -70,7 +70,8 @@ class Preparation:
                 return set()
             count = self._projects.window(project.name) if is_goal and project.window else 1
             builds = list(islice(self._builds(project, str(requirement.specifier)), count))
-            if count > 1:
+            # Of a source distribution the whole archive is downloaded: one is enough beforehand.
+            if count > 1 and not any(build.is_source for build in builds[:1]):
                 map_parallel(lambda build: build.is_readable, builds)
             fitting = (build.requires for build in builds if self._fits_pins(build))
             requires = next(fitting, ())
@@ -85,13 +86,18 @@ class Preparation:
         for version in reversed(project.versions):
             is_asked = accepts(specifier, version)
             if is_asked and not (project.has_final and parse_version(version).is_prerelease):
-                is_free = project.is_free(version)
-                for build in project.release(version).builds:
-                    fits = fits_any(build.tags, self._tags)
-                    fits = fits and (build.python is None or accepts(build.python, python))
+                release = project.release(version)
+                fitting = [
+                    build
+                    for build in release.builds
+                    if fits_any(build.tags, self._tags)
+                    and (build.python is None or accepts(build.python, python))
                     # What the matrix has and the goal's pins rule out is not wanted.
-                    if fits and (not is_free or self._fits_pins(build)):
-                        yield build
+                    and (not project.is_free(version) or self._fits_pins(build))
+                ]
+                yield from fitting or (
+                    build for build in release.source_builds if not build.is_presumed
+                )
 
     def _fits_pins(self, build: Build) -> bool:
         """Whether a build requires nothing that a pin of the goal rules out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from cudalock.live.sources import OF_ITS_WHEELS, SdistBuild, presume
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
 from cudalock.versions import leading_name, parse_version
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import Metadata, Unreadable
     from cudalock.matrix.facts import Labels
+    from cudalock.matrix.sources import SourceState
+    from cudalock.sdists import SourceMetadata
 
 WINDOW: Final = 8
 """Releases looked at of a project, those that nothing rules out; see `LiveUniverse.search`."""
@@ -33,6 +36,12 @@ class IndexSource(Protocol):
     def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
         """Return the metadata of a listed wheel. Raises NetworkError."""
 
+    def read_source(self, name: str, url: str, file: File, version: str) -> SourceMetadata:
+        """Return what a source archive states; `url` is its index. Raises NetworkError."""
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Return whether the goal names this very release."""
+
     def takes(self, version: str, held: Project) -> bool:
         """Return whether a release is used that the matrix lacks, of a project that it has."""
 
@@ -50,11 +59,11 @@ class LiveProject(Project):
         "_files",
         "_held",
         "_read",
+        "_source",
         "_versions",
         "added",
         "has_final",
         "index",
-        "source",
         "unreadable",
         "url",
     )
@@ -85,8 +94,7 @@ class LiveProject(Project):
         self._read: dict[str, Metadata | None] = {}
         self.unreadable: dict[str, Unreadable] = {}
         """what keeps METADATA from being read, by its version"""
-        self.source = source
-        """the universe that it is a part of"""
+        self._source = source
         self.index = index
         self.url = url
         self.added = tuple(self._files)
@@ -98,7 +106,7 @@ class LiveProject(Project):
     @property
     def window(self) -> int | None:
         """How many releases are looked at."""
-        return self.source.window(self.name)
+        return self._source.window(self.name)
 
     @property
     def other_window(self) -> int | None:
@@ -126,6 +134,34 @@ class LiveProject(Project):
         looked_at = sorted(self._parsed, key=parse_version)
         return [] if any(self._parsed[version].builds for version in looked_at) else looked_at
 
+    def wheelless(self) -> list[str]:
+        """The releases of the index that have nothing but a source archive, newest first."""
+        return [
+            version
+            for version in reversed(self._files)
+            if not any(file.is_wheel for file in self._files[version])
+        ]
+
+    def sdist_build(self, version: str, files: list[File]) -> SdistBuild | None:
+        """The source archive of a release as a build; None where there is none."""
+        from cudalock.indexes.sources import source_file
+
+        file = source_file(files)
+        if file is None:
+            return None
+        wheels = [other.name for other in files if other.is_wheel]
+        is_compiled = bool(wheels) and all(not name.endswith("-any.whl") for name in wheels)
+
+        def presumed() -> SourceState | None:
+            return OF_ITS_WHEELS if is_compiled else presume(self.wheelless, version, self._built)
+
+        index = (self.index, self.url)
+        return SdistBuild(self._source, self.name, version, file, index, presumed)
+
+    def _built(self, version: str) -> SourceState | None:
+        builds = self.release(version).source_builds
+        return builds[0].source_build(must_read=True) if builds else None
+
     @property
     def unread(self) -> list[str]:
         """The wheels whose metadata was asked for in vain: it is not served."""
@@ -143,7 +179,11 @@ class LiveProject(Project):
 
     def cut(self) -> None:
         """Record that a search ignored releases that the window does not show."""
-        self.source.cut(self.name)
+        self._source.cut(self.name)
+
+    def labels(self, file: File, requires: Iterable[str]) -> dict[str, str]:
+        """What a listed wheel, and those like it, were built with, as far as rules tell it."""
+        return self._source.labels(self, file.name, requires)
 
     @property
     def in_matrix(self) -> Project | None:
@@ -174,7 +214,7 @@ class LiveProject(Project):
     def mentions(self, name: str) -> bool:
         """Whether the project leads to another, by what was read so far: the newest releases that
         the goal and the target allow, and those of projects that only an index has."""
-        return self.source.leads_to(self.name, name)
+        return self._source.leads_to(self.name, name)
 
     def mentions_extra(self, extra: str) -> bool:
         """Whether a release has requirements of an extra: the newest are asked, then some of the
@@ -186,12 +226,12 @@ class LiveProject(Project):
             for version in reversed(self.versions)
             if not (self.has_final and parse_version(version).is_prerelease)
         ]
-        window = self.source.window(self.name)
+        window = self._source.window(self.name)
         older = finals[window :: max(1, len(finals) // WINDOW)]
         return any(
             f'extra == "{extra}"' in text
             for version in (*finals[:window], *older)
-            for build in self.release(version).builds[:1]
+            for build in described(self.release(version))[:1]
             for text in build.requires
         )
 
@@ -203,29 +243,30 @@ class LiveProject(Project):
         """Whether a release, which was read, has nothing of an extra."""
         return version in self._files and not any(
             f'extra == "{extra}"' in text
-            for build in self.release(version).builds
+            for build in described(self.release(version))
             for text in build.requires
         )
 
     def required(self) -> set[str]:
         """The names that the metadata read so far requires; of the newest, where none was read."""
-        if not self._read and self._files:
-            for build in self.release(self.added[-1]).builds:
-                _ = build.requires
         read = [metadata for metadata in self._read.values() if metadata is not None]
-        return {leading_name(text) for metadata in read for text in metadata.requires}
+        requires = {text for metadata in read for text in metadata.requires}
+        if not self._read and self._files:
+            builds = described(self.release(self.added[-1]))
+            requires.update(text for build in builds for text in build.requires)
+        return {leading_name(text) for text in requires}
 
     def metadata(self, file: File) -> Metadata | None:
         """The metadata of one wheel, asked for one time. Raises NetworkError."""
         from cudalock.indexes.metadata import Unreadable
 
         if file.name not in self._read:
-            read = self.source.read(self, file)
+            read = self._source.read(self, file)
             metadata = None if isinstance(read, Unreadable) else read
             if isinstance(read, Unreadable):
                 self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
-            self.source.note_extras(metadata.requires if metadata is not None else ())
+            self._source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]
 
 
@@ -233,7 +274,7 @@ class LiveRelease(Release):
     """One version as an index lists it: a build for each system and machine, whose
     metadata may differ."""
 
-    __slots__ = ("_live",)
+    __slots__ = ("_live", "_sources")
 
     def __init__(self, project: LiveProject, version: str, files: list[File]) -> None:
         from cudalock.indexes.rows import Row, grouped, listed_row
@@ -249,6 +290,13 @@ class LiveRelease(Release):
             LiveBuild(build, self._table.get("python"), project, metadata)
             for build, (_, metadata, _) in zip(builds, groups, strict=True)
         ]
+        sdist = project.sdist_build(version, files)
+        self._sources: tuple[Build, ...] = (sdist,) if sdist is not None else ()
+
+    @property
+    def source_builds(self) -> tuple[Build, ...]:
+        """The source archive, if there is one."""
+        return self._sources
 
     def build(self, position: int) -> Build:
         """One build."""
@@ -292,8 +340,7 @@ class LiveBuild(Build):
     @property
     def _labels(self) -> dict[str, str]:
         if self._known_labels is None:
-            source, requires = self._project.source, self.requires
-            self._known_labels = source.labels(self._project, self._files[0].name, requires)
+            self._known_labels = self._project.labels(self._files[0], self.requires)
         return self._known_labels
 
     @property
@@ -309,6 +356,16 @@ class LiveBuild(Build):
         )
 
 
+def described(release: Release) -> tuple[Build, ...]:
+    """Whose metadata stands for a release: its wheels, else its source archive, unless that is
+    presumed to compile."""
+    if release.builds:
+        return release.builds
+    return tuple(
+        build for build in release.source_builds if not build.is_presumed and build.is_readable
+    )
+
+
 def is_plain(held: Project) -> bool:
     """Whether a listing says all there is to know of a project's wheels."""
     newest = held.release(held.versions[-1]) if held.versions else None
@@ -317,4 +374,4 @@ def is_plain(held: Project) -> bool:
     )
 
 
-__all__ = ["WINDOW", "LiveBuild", "LiveProject", "LiveRelease", "is_plain"]
+__all__ = ["WINDOW", "LiveBuild", "LiveProject", "LiveRelease", "described", "is_plain"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from cudalock.errors import GaveUp, NetworkError
 from cudalock.indexes.parallel import map_parallel
 from cudalock.live.preload import Preparation
-from cudalock.live.project import WINDOW, LiveBuild, LiveProject, is_plain
+from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_plain
+from cudalock.live.sources import SdistBuild, SourcedProject
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
 from cudalock.matrix.universe import unlisted
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from cudalock.indexes.transport import Traffic
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Attempt, Blocker, Result, Unlisted
+    from cudalock.sdists import SourceMetadata
     from cudalock.targets import Target
     from cudalock.update.labels import LabelRules
 
@@ -71,6 +74,9 @@ class LiveUniverse:
         self._lost_extras: set[str] = set()
         self._prepared: set[tuple[frozenset[str], Target]] = set()
         self._label_rules: LabelRules | None = None
+        self._built: set[str] = set()
+        self._pinned: set[tuple[str, str]] = set()
+        self._sourced: dict[int, SourcedProject] = {}
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
         self._windows: dict[str, int] = {}
@@ -179,10 +185,11 @@ class LiveUniverse:
         """
         matrix_project = self.matrix.project(name)
         if name in self._whole and matrix_project is not None:
-            return self._whole_project(matrix_project)
+            return self._with_sources(self._whole_project(matrix_project))
         if matrix_project is not None:
             is_merged = self._everything or name in self._filled or name in self._named
-            return self._merged(matrix_project) if is_merged else matrix_project
+            merged = self._merged(matrix_project) if is_merged else matrix_project
+            return self._with_sources(merged)
         if not self._opened or self.matrix.component(name).is_virtual:
             return None
         live_project = self._find(name)
@@ -194,6 +201,8 @@ class LiveUniverse:
         """The wheel's address; None on the package index, whose addresses are looked up."""
         if isinstance(build, LiveBuild) and build.index != PACKAGE_INDEX:
             return build.address(wheel)
+        if isinstance(build, SdistBuild):
+            return build.url() if build.index != PACKAGE_INDEX else None
         return self.matrix.url(build, wheel, version)
 
     def versions(self, name: str) -> list[str]:
@@ -206,6 +215,78 @@ class LiveUniverse:
         if build.builder is None and build.index in self.indexes:
             return self.indexes[build.index].trust
         return self.matrix.trust(build)
+
+    # -- source distributions -----------------------------------------------------------------
+
+    def build_sources(self, names: Iterable[str]) -> None:
+        """Look up the source archives of these projects, if they are in the matrix."""
+        self._built.update(names)
+
+    def read_source(self, name: str, url: str, file: File, version: str) -> SourceMetadata:
+        """What a source archive states, read once. Raises NetworkError."""
+        from cudalock.indexes.listings import with_credentials_of
+        from cudalock.indexes.sources import read_source_file
+
+        where = with_credentials_of(url, file.url)
+        web = self._package_indexes().web
+        try:
+            metadata = read_source_file(web, file, where, name, version, offline=self._offline)
+        except NetworkError as error:
+            if not self._offline:
+                raise
+            self._raise([f"{name} ({file.name})"], error)
+        self.note_extras(metadata.requires or ())
+        return metadata
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Whether the goal names this very release."""
+        return (name, version) in self._pinned
+
+    def _note_pins(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            requirement = parse_requirement(text)
+            for clause in requirement.specifier:
+                if clause.operator == "==" and not clause.version.endswith(".*"):
+                    name = canonical(requirement.name)
+                    self._pinned.add((name, str(parse_version(clause.version))))
+
+    def _with_sources(self, project: Project) -> Project:
+        """The project with its source archives, where those may be built."""
+        name = project.name
+        if not (self.matrix.component(name).sdists or name in self._built):
+            is_pinned = any(name == pinned for pinned, _ in self._pinned)
+            newest = project.release(project.versions[-1]) if is_plain(project) else None
+            if newest is None or not (is_pinned or newest.is_source_only):
+                return project
+        with self._lock:
+            key = id(project)
+            if key not in self._sourced:
+                listing = partial(self._index_page, project.name)
+                self._sourced[key] = SourcedProject(project, self, listing)
+            return self._sourced[key]
+
+    def _index_page(self, name: str) -> tuple[str, Listing] | None:
+        indexes = self._package_indexes()
+        url = indexes.urls[0]
+        try:
+            listing = indexes.listing(url, name)
+        except NetworkError as error:
+            if not self._offline:
+                raise
+            raise NetworkError(
+                f"the source distributions of `{name}` are not in the matrix, and `--offline`"
+                " forbids to look further",
+                hints=["once without `--offline`: what was listed and read is kept"],
+            ) from error
+        if listing is None:
+            return None
+        if not self._opened:
+            # What a source distribution requires may be held by nobody but an index.
+            self._opened = True
+            self._was_extended = True
+        return url, listing
+
+    # -- index pages --------------------------------------------------------------------------
 
     def _listed(self, name: str) -> LiveProject | None:
         with self._lock:
@@ -349,7 +430,7 @@ class LiveUniverse:
             (name, text)
             for name, version in pinned
             if (project := self.project(name)) is not None and version in project
-            for build in project.release(version).builds[:1]
+            for build in described(project.release(version))[:1]
             for text in build.requires
         ]
         required: set[str] = set()
@@ -373,17 +454,20 @@ class LiveUniverse:
         for name, project in sorted(self._live.items()):
             if project is None:
                 sentences.append(f"{name} is in no package index that was asked")
-            elif versions := project.source_only:
-                shown = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
-                sentences.append(
-                    f"{name} {shown} has no wheel, only a source distribution that would have to"
-                    " be compiled"
-                )
             elif project.unreadable:
                 sentences.append(_unreadable(project))
             elif project.unread:
                 sentences.append(_unserved(project))
         return tuple(sentences)
+
+    @property
+    def source_only(self) -> dict[str, tuple[str, ...]]:
+        """The releases that were looked at, oldest first, of projects that have no wheel at all."""
+        return {
+            name: tuple(versions)
+            for name, project in sorted(self._live.items())
+            if project is not None and (versions := project.source_only)
+        }
 
     def _is_live(self, name: str, version: str) -> bool:
         project = self._live.get(name) or self._merged_projects.get(name)
@@ -490,6 +574,7 @@ class LiveUniverse:
         for name in names:
             self._merged_projects.pop(name, None)
             self._whole_projects.pop(name, None)
+        self._sourced.clear()
         has_more = any(map_parallel(self._shows_more, sorted(names)))
         # What such a release requires may be held by nobody but an index.
         self._opened |= has_more
@@ -505,8 +590,9 @@ class LiveUniverse:
 
     def _shows_more(self, name: str) -> bool:
         """Whether the package index has releases of a project that the matrix does not hold."""
-        project = self.project(name)
-        return isinstance(project, LiveProject) and bool(project.added)
+        matrix_project = self.matrix.project(name)
+        merged = self._merged(matrix_project) if matrix_project is not None else None
+        return isinstance(merged, LiveProject) and bool(merged.added)
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
         """Read the metadata of builds, several at once. Where that fails the search says so, if it
@@ -633,6 +719,7 @@ class LiveUniverse:
         if unasked := self._noted(sorted(texts)):
             self._raise(unasked, None)
         self._was_extended = False
+        self._note_pins(texts)
         for text in texts:
             requirement = parse_requirement(text)
             self._asked_extras.setdefault(canonical(requirement.name), set()).update(

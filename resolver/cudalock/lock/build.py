@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from cudalock.lock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin, ReplacedRequirement
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -15,6 +16,7 @@ from cudalock.versions import accepts, leading_name, parse_requirement, parse_ve
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.releases import Build, Release, Wheel
+    from cudalock.matrix.sources import SourceState
     from cudalock.resolution.model import Candidate, Reason, Resolution
 
 
@@ -27,9 +29,10 @@ def from_resolution(
     file will name for other targets' sake.
     """
     used = {pin.build.index for pin in resolution.pins.values() if pin.build}
-    replacements = list(_replacements(resolution))
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
+    replacements = [*_replacements(resolution), *_skipped(resolution)]
     indexes = searched | {PACKAGE_INDEX} | {index for index in used if index}
-    pins = tuple(_pin(resolution, name, indexes) for name in resolution.pins)
+    pins = tuple(_pin(problem, resolution, name, indexes) for name in resolution.pins)
     return Lock(
         target=resolution.target,
         goal=resolution.goal,
@@ -37,7 +40,7 @@ def from_resolution(
         pins=pins,
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
-        notes=tuple(map(str, resolution.goal.notes)),
+        notes=(*map(str, resolution.goal.notes), *_skip_notes(resolution)),
         indexes=tuple(_indexes(resolution, used)),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get(CUDA.name),
@@ -49,11 +52,12 @@ def from_resolution(
     )
 
 
-def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
+def _pin(problem: Problem, resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
     candidate = resolution.pins[name]
     release, build, wheel = _parts(candidate)
     matrix = resolution.matrix
     renamed = matrix.is_renamed(build)
+    source_build = problem.source_build(candidate)
     # A renamed wheel has a local version in its file name that METADATA lacks: `==2.8.3+cu12` would
     # not accept it once it is installed.
     local = build.local if build.local and not renamed else None
@@ -64,7 +68,7 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
     return Pin(
         name=name,
         version=f"{release.version}+{local}" if local else release.version,
-        wheel=_wheel(resolution, release, build, wheel, renamed),
+        wheel=_wheel(resolution, release, build, wheel, renamed, source_build),
         hashes=tuple(digests),
         hashes_complete=all(other.sha256 for other in acceptable),
         via=((GOAL,) if any(reason.parent is None for reason in reasons) else ()) + tuple(parents),
@@ -80,7 +84,7 @@ def _pin(resolution: Resolution, name: str, searched: frozenset[str]) -> Pin:
         ),
         direct=_is_ambiguous(release, build, searched),
         wheels=tuple(
-            _wheel(resolution, release, build, usable, renamed)
+            _wheel(resolution, release, build, usable, renamed, source_build)
             for usable in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
         ),
         overlooked=not any(_is_seen_by_uv(resolution, name, reason) for reason in reasons),
@@ -102,6 +106,8 @@ def _is_seen_by_uv(resolution: Resolution, name: str, reason: Reason) -> bool:
     if build.builder is not None:
         return True
     siblings = [other for other in release.builds if _origin(other) == _origin(build)]
+    if not siblings:
+        return True
     if all(other.requires is build.requires for other in siblings):
         return True
     first = min(
@@ -123,7 +129,12 @@ def _parts(candidate: Candidate) -> tuple[Release, Build, Wheel]:
 
 
 def _wheel(
-    resolution: Resolution, release: Release, build: Build, wheel: Wheel, renamed: bool
+    resolution: Resolution,
+    release: Release,
+    build: Build,
+    wheel: Wheel,
+    renamed: bool,
+    source_build: SourceState | None,
 ) -> LockedWheel:
     return LockedWheel(
         file=wheel.file(release.version, build.local),
@@ -137,6 +148,7 @@ def _wheel(
         renamed=renamed,
         source=build.source,
         size=wheel.size,
+        build=source_build,
     )
 
 
@@ -200,6 +212,32 @@ def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:
             continue
         if not _is_met_anyway(resolution, pinned, row.requirement):
             yield ReplacedRequirement(row.of, row.requirement, row.replacement, row.fact)
+
+
+SKIPPED: Final = "--skip"
+"""What stands in the place of a fact's id where the user left a requirement out."""
+
+
+def _skipped(resolution: Resolution) -> Iterator[ReplacedRequirement]:
+    """Yield the requirements of the pins that `--skip` leaves out."""
+    problem = Problem(replace(resolution.goal, skip=()), resolution.target, resolution.universe)
+    for name, pinned in resolution.pins.items():
+        reasons = resolution.reasons.get(name, ())
+        extras = frozenset(extra for reason in reasons for extra in reason.requirement.extras)
+        parts = [pinned, *([pinned.with_extras(extras)] if extras else ())]
+        named = {
+            requirement.name
+            for part in parts
+            for requirement in problem.metadata_requirements(part)
+        }
+        for skipped in resolution.goal.skip:
+            if skipped in named:
+                yield ReplacedRequirement(name, skipped, None, SKIPPED)
+
+
+def _skip_notes(resolution: Resolution) -> Iterator[str]:
+    for name in resolution.goal.skip:
+        yield f"`--skip` leaves out {name}: install it yourself"
 
 
 def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:

@@ -15,6 +15,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.matrix import Index
+    from cudalock.matrix.sources import SourceState
     from cudalock.targets import Target
 
 GOAL: Final = "goal"
@@ -59,6 +60,13 @@ class LockedWheel:
     source: str | None
     size: int | None = None
     """in bytes"""
+    build: SourceState | None = None
+    """how a source distribution is built; None for a wheel"""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source distribution, which an installer builds into a wheel."""
+        return self.build is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,16 @@ class Pin:
     def is_requested(self) -> bool:
         """Whether the goal requires it."""
         return GOAL in self.via
+
+    @property
+    def archive(self) -> LockedWheel | None:
+        """The source distribution that some target takes; None where all take wheels."""
+        return next((wheel for wheel in (self.wheel, *self.wheels) if wheel.is_source), None)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some targets take a wheel, and others the source distribution."""
+        return self.archive is not None and any(not wheel.is_source for wheel in self.wheels)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -187,6 +205,11 @@ class Lock:
     def derived(self) -> tuple[Pin, ...]:
         """The pins whose wheels are known only by derivation and may not exist."""
         return tuple(pin for pin in self.pins if pin.wheel.known == "derived")
+
+    @property
+    def built(self) -> tuple[Pin, ...]:
+        """The pins that an installer has to build from a source distribution on some target."""
+        return tuple(pin for pin in self.pins if pin.archive is not None)
 
     @property
     def by_address(self) -> frozenset[Pin]:

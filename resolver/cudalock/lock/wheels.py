@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.lock.markers import marker_for
 from cudalock.targets import best_wheel
 from cudalock.versions import parse_marker
+
+ANY_TAGS: Final = "py3-none-any"
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,5 +94,7 @@ def _split(pin: Pin, lock: Lock) -> Iterator[Pin]:
 
 
 def _tags(file: str) -> str:
-    """Return a wheel's tags from its file name, build tag included."""
+    """Return a wheel's tags from its file name, build tag included; any target takes an archive."""
+    if not file.endswith(".whl"):
+        return ANY_TAGS
     return file.removesuffix(".whl").split("-", 2)[2]

@@ -25,6 +25,7 @@ from cudalock.matrix.facts import (
     Replacement,
     Trial,
 )
+from cudalock.matrix.sources import COMPILES, PURE, SourceFact, SourceState
 from cudalock.targets.facets import COMPONENTS
 from cudalock.versions import FactId, ProjectName
 
@@ -69,6 +70,10 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
             _read_trial(trial, file, f"trial[{position}]")
             for position, trial in enumerate(table.get("trial", ()))
         ),
+        sdists=tuple(
+            _read_source_fact(row, file, f"sdist[{position}]")
+            for position, row in enumerate(table.get("sdist", ()))
+        ),
     )
 
 
@@ -77,23 +82,34 @@ def check_component(table: Mapping[str, Any], file: str) -> None:
 
     Raises MatrixError naming file and key for the first that is malformed.
     """
-    for position, fact in enumerate(read_component(table, file).facts):
-        for key, check in _parts(fact):
-            try:
-                check()
-            except ValueError as error:  # packaging's errors are ValueErrors
-                says = " ".join(str(error).split())
-                raise MatrixError(file, f"fact[{position}].{key}", says) from None
+    component = read_component(table, file)
+    parts = [
+        (f"fact[{position}].{key}", check)
+        for position, fact in enumerate(component.facts)
+        for key, check in _parts(fact)
+    ]
+    for position, row in enumerate(component.sdists):
+        parts += [(f"sdist[{position}].{key}", check) for key, check in _grammar(row)]
+    for key, check in parts:
+        try:
+            check()
+        except ValueError as error:  # packaging's errors are ValueErrors
+            raise MatrixError(file, key, " ".join(str(error).split())) from None
 
 
-def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield the key of each part of a fact that has a grammar, and a call that parses it."""
+def _grammar(fact: Fact | SourceFact) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the range and the marker of a row, and calls that parse them."""
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
     yield "for", partial(SpecifierSet, fact.versions)
     if fact.when is not None:
         yield "when", partial(Marker, fact.when)
+
+
+def _parts(fact: Fact) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the key of each part of a fact that has a grammar, and a call that parses it."""
+    yield from _grammar(fact)
     counts: dict[str, int] = {}
     for demand in (*fact.beside, *fact.of_machine):
         position = counts.get(demand.verb, 0)
@@ -172,6 +188,20 @@ def _read_trial(table: Mapping[str, Any], file: str, key: str) -> Trial:
         gpu=bool(table.get("gpu", False)),
         versions=table.get("for", ""),
         beside=_strings(table.get("beside", ())),
+    )
+
+
+def _read_source_fact(table: Mapping[str, Any], file: str, key: str) -> SourceFact:
+    for needed in ("builds", "says", "source", "checked"):
+        if not table.get(needed):
+            raise MatrixError(file, f"{key}.{needed}", f"a row of `sdist` needs `{needed}`")
+    if table["builds"] not in (PURE, COMPILES):
+        raise MatrixError(file, f"{key}.builds", f"must be {PURE} or {COMPILES}")
+    return SourceFact(
+        build=SourceState(table["builds"], table["says"], _strings(table.get("beside", ()))),
+        versions=table.get("for", ""),
+        when=table.get("when"),
+        source=_strings(table["source"]),
     )
 
 

@@ -7,14 +7,15 @@ must hold beside them. Everything it can say is data; see ``matrix/README.md``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from cudalock.matrix.sources import SourceFact, SourceState
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.facets import OF_ACCELERATOR
-from cudalock.versions import FactId, ProjectName
+from cudalock.versions import FactId, ProjectName, accepts
 
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
@@ -342,6 +343,18 @@ class Component(NamedTuple):
     libraries: Mapping[str, Libraries] = {}
     """by system: `windows`, `linux`"""
     trials: tuple[Trial, ...] = ()
+    sdists: tuple[SourceFact, ...] = ()
+    """what its source distributions compile, where the archive alone does not show it"""
+
+    def source_state(self, version: str, holds_here: Callable[[str], bool]) -> SourceState | None:
+        """Return what is curated about the source distribution of a release, None for nothing.
+
+        `holds_here` tells whether a marker holds on the machine that builds.
+        """
+        for row in self.sdists:
+            if accepts(row.versions, version) and (row.when is None or holds_here(row.when)):
+                return row.build
+        return None
 
     @property
     def is_virtual(self) -> bool:

@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import Labels
+from cudalock.matrix.sources import SourceState
 from cudalock.versions import is_prerelease, parse_version, specifier_set
 
 PACKAGE_INDEX: Final = "pypi"
@@ -30,15 +31,22 @@ PLACE: Final = ("index", "builder", "tag", "local")
 
 
 class Wheel(NamedTuple):
-    """A wheel file: its tags (build tag included), published digest, and size in bytes if known."""
+    """A wheel file: its tags (build tag included), published digest, and size in bytes if known.
+
+    A source archive is one as well: its tags are those of the wheel that is built from it.
+    """
 
     tags: str
     sha256: str | None
     dist: str
     size: int | None = None
+    archive: str | None = None
+    """the file name of a source archive"""
 
     def file(self, version: str, local: str | None) -> str:
         """Return the exact file name."""
+        if self.archive is not None:
+            return self.archive
         suffix = f"+{local}" if local else ""
         return f"{self.dist}-{version}{suffix}-{self.tags}.whl"
 
@@ -64,6 +72,9 @@ class Build:
         "tag",
         "warning",
     )
+
+    is_source: bool = False
+    """whether it is a source distribution, which an installer has to build"""
 
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
@@ -93,6 +104,19 @@ class Build:
     def is_readable(self) -> bool:
         """Whether METADATA can be read: without it a lock would not be complete."""
         return True
+
+    @property
+    def is_presumed(self) -> bool:
+        """Whether it is a source distribution that is not read, since it is presumed to compile."""
+        return False
+
+    def source_build(self, *, must_read: bool = False) -> SourceState | None:
+        """Return how a source distribution is built; None for wheels.
+
+        With `must_read` the archive is read where else its kind would be presumed. Raises
+        NetworkError.
+        """
+        return None
 
     @property
     def source(self) -> str | None:
@@ -127,7 +151,13 @@ class Build:
         """Return one wheel: building thousands of them would cost more than reading the file."""
         row = self.rows[position]
         exceptions = row[2] if len(row) > 2 else {}
-        return Wheel(row[0], row[1], exceptions.get("dist", self.dist), exceptions.get("size"))
+        return Wheel(
+            row[0],
+            row[1],
+            exceptions.get("dist", self.dist),
+            exceptions.get("size"),
+            exceptions.get("archive"),
+        )
 
     @property
     def wheels(self) -> list[Wheel]:
@@ -188,8 +218,23 @@ class Release:
         return bool(self._table.get("sdist"))
 
     @property
+    def is_source_only(self) -> bool:
+        """Whether it has a source distribution and no wheel at all."""
+        return self.sdist and not any(build.rows for build in self.builds)
+
+    @property
+    def stated_requires(self) -> tuple[str, ...] | None:
+        """What the row itself states that the release requires; None where it states nothing."""
+        return self._requires if "requires" in self._table else None
+
+    @property
+    def source_builds(self) -> tuple[Build, ...]:
+        """Source distributions as builds of their own, where an index has been asked for them."""
+        return ()
+
+    @property
     def builds(self) -> tuple[Build, ...]:
-        """Every build, in the order of the file."""
+        """Every build with wheels, in the order of the file."""
         return tuple(self.build(position) for position in range(len(self._rows)))
 
     def build(self, position: int) -> Build:

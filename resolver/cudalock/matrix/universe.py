@@ -133,6 +133,16 @@ class Universe(Protocol):
     def note_extras(self, requires: Iterable[str]) -> None:
         """Record requirements with extras, whose own requirements the matrix may lack."""
 
+    def build_sources(self, names: Iterable[str]) -> None:
+        """Look up the source distributions of these projects, if they are in the matrix."""
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        """Return whether the goal names this very release, of a project that an index has."""
+
+    @property
+    def source_only(self) -> Mapping[str, tuple[str, ...]]:
+        """The releases that were looked at of projects that have no wheel at all, by name."""
+
     def search(
         self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
     ) -> Result:
@@ -206,6 +216,16 @@ class ClosedUniverse:
         self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
     ) -> Result:
         return attempt().result
+
+    def build_sources(self, names: Iterable[str]) -> None:
+        """The matrix has no source archives."""
+
+    def is_pinned(self, name: str, version: str) -> bool:
+        return False
+
+    @property
+    def source_only(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
 
     def troubles(self) -> tuple[str, ...]:
         return ()

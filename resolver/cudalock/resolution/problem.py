@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
     CUDA_OPTION,
@@ -47,10 +48,15 @@ from cudalock.versions import (
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.releases import Build, Project
+    from cudalock.matrix.releases import Build, Project, Release
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Ranker, Target
     from cudalock.targets.accelerators import Library
+
+SOURCE_COST: Final = 4
+"""How much of a window a source distribution takes: it is downloaded, and not only its metadata."""
+
+COMPUTED: Final = SourceState(UNKNOWN, "its requirements are computed when it is built")
 
 TRUST_ACCEPTED: Final = {
     "official": ("own",),
@@ -80,6 +86,9 @@ class Problem:
         self.policy = policy
         self.gave_up = False
         """whether a search over this problem reached its limit, so that "no" is not proven"""
+        self.refused_sources: dict[str, dict[str, SourceState]] = {}
+        """why source distributions were not candidates, by project and version"""
+        universe.build_sources(goal.allow_build)
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
         self._markers: dict[str, bool] = {}
@@ -97,6 +106,7 @@ class Problem:
         other._markers = self._markers
         other._metadata_requirements = self._metadata_requirements
         other._filled_demands = self._filled_demands
+        other.refused_sources = self.refused_sources
         return other
 
     # -- the goal ---------------------------------------------------------------------
@@ -198,12 +208,15 @@ class Problem:
                     project.cut()
                 continue
             has_candidate = False
+            cost = 1
             for candidate in self._make_candidates(name, version, screen):
                 # PEP 592: a yanked release is for those who pin it exactly.
                 if is_pinned or not candidate.is_yanked:
                     has_candidate = True
+                    if candidate.build is not None and candidate.build.is_source:
+                        cost = self._source_cost(name, window)
                     yield candidate
-            counts[is_allowed] += has_candidate and not is_free
+            counts[is_allowed] += cost if has_candidate and not is_free else 0
 
     def _look_ahead_of_window(self, project: Project, specifiers: list[str]) -> None:
         """Read at once the metadata of the releases that a window shows."""
@@ -233,6 +246,15 @@ class Problem:
                 build.python is None or accepts(build.python, self._python)
             ):
                 yield build
+
+    def _source_cost(self, name: str, window: int | None) -> int:
+        """Return how much of a window a source distribution takes.
+
+        One that compiles may have 70 MiB, and whoever allows a build wants the newest.
+        """
+        if name in self.goal.allow_build and window is not None:
+            return max(SOURCE_COST, window // 2)
+        return SOURCE_COST
 
     def look_ahead(self, name: str, versions: Iterable[str]) -> None:
         """Read the metadata of these releases in parallel: the search is likely to need them."""
@@ -272,6 +294,88 @@ class Problem:
             candidate = Candidate(name, version, release, build, wheel)
             if (self.wide or self._passes(candidate, roots)) and build.is_readable:
                 yield candidate
+        yield from self._source_candidates(name, version, release, roots)
+
+    def _source_candidates(
+        self, name: str, version: str, release: Release, roots: tuple[Requirement, ...]
+    ) -> Iterator[Candidate]:
+        """Yield the source distribution of a release without a wheel for the target."""
+        # What is in the way of the goal is not worth a download.
+        is_possible = all(root.may_accept(version) for root in roots)
+        if not is_possible or not self._may_build(name, version) or self._has_wheel(release):
+            return
+        for build in release.source_builds:
+            candidate = Candidate(name, version, release, build, build.wheel(0))
+            # Filters first: the others may cost a download.
+            if not self.wide and not self._passes(candidate, roots):
+                continue
+            refusal = self.source_refusal(name, version, build)
+            # The archive may state a range of Pythons that the index page does not have.
+            if refusal is None and (self.wide or self._passes(candidate, roots)):
+                yield candidate
+            elif refusal is not None:
+                self.refused_sources.setdefault(name, {})[version] = refusal
+
+    def _may_build(self, name: str, version: str) -> bool:
+        """Return whether the source distribution of a release is worth a look.
+
+        For a release of the matrix an index would have to be asked. What is curated about it, the
+        user's permission and an exact pin are reasons for that, and that the project's newest
+        release has no wheel at all.
+        """
+        project = self.matrix.project(name)
+        if project is None or version not in project or name in self.goal.allow_build:
+            return True
+        if self.matrix.component(name).sdists:
+            stated = self._stated_source(name, version)
+            return stated is not None and stated.kind == PURE
+        newest = project.release(project.versions[-1])
+        return newest.is_source_only or self.universe.is_pinned(name, version)
+
+    def _has_wheel(self, release: Release) -> bool:
+        exact = self._fit.ranker(NOTHING)
+        return any(
+            best_wheel(build, exact) is not None
+            and (build.python is None or accepts(build.python, self._python))
+            for build in release.builds
+        )
+
+    def source_refusal(self, name: str, version: str, build: Build) -> SourceState | None:
+        """Return why a source distribution is not built; None if it is. Raises NetworkError."""
+        is_allowed = name in self.goal.allow_build
+        stated = self._stated_source(name, version)
+        if is_allowed or (stated is not None and stated.kind == PURE):
+            if build.is_readable:
+                return None
+            state = build.source_build(must_read=True)
+            return state if state is not None and state.kind == UNUSABLE else COMPUTED
+        state = stated or build.source_build()
+        if state is None or state.kind != PURE:
+            return state
+        return None if build.is_readable else COMPUTED
+
+    def source_of(self, name: str, release: Release) -> SourceState | None:
+        """Return how a release without a wheel would be built; None where nobody can tell."""
+        builds = release.source_builds if self._may_build(name, release.version) else ()
+        for build in builds:
+            refusal = self.source_refusal(name, release.version, build)
+            return SourceState(PURE) if refusal is None else refusal
+        return self._stated_source(name, release.version)
+
+    def source_build(self, candidate: Candidate) -> SourceState | None:
+        """Return how the source distribution of a candidate is built; None for a wheel.
+
+        Raises NetworkError.
+        """
+        build = candidate.build
+        if build is None or not build.is_source or candidate.version is None:
+            return None
+        stated = self._stated_source(candidate.name, candidate.version)
+        return stated or build.source_build(must_read=True)
+
+    def _stated_source(self, name: str, version: str) -> SourceState | None:
+        """Return what is curated about the source distribution of a release."""
+        return self.matrix.component(name).source_state(version, self.marker_holds)
 
     def _passes(self, candidate: Candidate, roots: tuple[Requirement, ...]) -> bool:
         """Return whether the goal, and the filters that are not left out, allow a candidate."""
@@ -439,6 +543,8 @@ class Problem:
         ``row`` has the values of each label that the demand names, in its order.
         """
         key = (id(demand), row)
+        if demand.verb == "requires" and demand.template.name in self.goal.skip:
+            return None
         if key not in self._filled_demands:
             names = demand.template.label_names
             labels = {name: label for name, label in zip(names, row, strict=True) if label}
@@ -465,6 +571,8 @@ class Problem:
             yield Requirement(candidate.name, (specifier,), "requires", origin)
         for text in texts:
             name = leading_name(text)
+            if name in self.goal.skip:
+                continue
             if not self._requires_here(text, candidate.extras):
                 continue
             specifiers, extras = _specifiers_and_extras(text)
@@ -548,6 +656,8 @@ class Problem:
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             pins = self.matrix.toolkits.pins(*self.goal.toolkit, self.target.platform)
             for name, version in pins.items():
+                if name in self.goal.skip:
+                    continue
                 yield Requirement(name, (f"=={version}",), "requires", TOOLKIT_OPTION)
         for library in LIBRARIES.values():
             specifier = self.goal.of(library)

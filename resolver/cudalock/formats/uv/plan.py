@@ -96,6 +96,34 @@ def overrides(lock: Lock, pins: Mapping[str, Sequence[Pin]]) -> dict[str, list[s
     }
 
 
+def static_metadata(lock: Lock) -> list[dict[str, Any]]:
+    """Return what source distributions require, for `tool.uv.dependency-metadata`.
+
+    Else uv builds them to learn it, which runs their setup.py when it only writes a uv.lock. What
+    they require is pinned, so a name is enough.
+    """
+    markers: dict[str, list[str | None]] = {}
+    for pin in lock.pins:
+        markers.setdefault(pin.name, []).append(pin.marker)
+    required: dict[tuple[str, str], set[str]] = {}
+    for pin in lock.built:
+        required.setdefault((pin.name, pin.version), set()).update(pin.requires)
+    return [
+        {
+            "name": name,
+            "version": version,
+            "requires-dist": [
+                f"{other}; {marker}" if marker else other
+                for other in sorted(others)
+                for marker in (
+                    [None] if None in markers[other] else sorted(markers[other], key=str)
+                )
+            ],
+        }
+        for (name, version), others in sorted(required.items())
+    ]
+
+
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
     """Return the extras that the goal requests, by project."""
     requirements = map(Requirement, lock.goal.requirements)

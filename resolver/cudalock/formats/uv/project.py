@@ -9,6 +9,7 @@ What uv does with such a file was tried, and shapes it:
   markers are those of the pins, and `environments` keeps uv to the lock's own targets: their
   platforms and Pythons, since pins for 3.11 under a wider `requires-python` have no solution.
 - The other pins are `constraint-dependencies`: they hold what is required and require nothing.
+- uv builds a source distribution to learn what it requires, unless `dependency-metadata` states it.
 - A requirement that a fact replaced is overridden by the lock's own pin of that name, or by one
   that holds nowhere.
 
@@ -188,6 +189,7 @@ class _Edit:
             if name not in self.pins:
                 self.new.note(f"override.{name}", texts[0])
         self._set_sources(direct, self._set_indexes(direct))
+        self._set_metadata()
         return self._written()
 
     # Reading.
@@ -456,6 +458,19 @@ class _Edit:
             if tables and (key not in present or self.old.wrote(f"sources.{name}", present[key])):
                 self.new.note(f"sources.{name}", tables[0] if len(tables) == 1 else tables)
 
+    def _set_metadata(self) -> None:
+        """State what source distributions require, unless the file has such a list of its own."""
+        key = "dependency-metadata"
+        needed = uv_plan.static_metadata(self.lock)
+        present = self._table(*_UV).get(key)
+        if present is not None and not self.old.wrote(key, present):
+            return
+        if needed:
+            self._put(_UV, key, needed, _metadata_text(needed))
+            self.new.note(key, needed)
+        elif present is not None:
+            self._remove(_UV, key)
+
     # Writing.
 
     def _put(self, table: tuple[str, ...], key: str, content: object, text: str) -> None:
@@ -531,6 +546,15 @@ def _source_text(tables: Sequence[Mapping[str, str]]) -> str:
         for table in tables
     ]
     return lines[0] if len(lines) == 1 else "\n".join(["[", *(f"    {x}," for x in lines), "]"])
+
+
+def _metadata_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["["]
+    for row in rows:
+        required = ", ".join(map(quoted, row["requires-dist"]))
+        stated = f"name = {quoted(row['name'])}, version = {quoted(row['version'])}"
+        lines.append(f"    {{ {stated}, requires-dist = [{required}] }},")
+    return "\n".join([*lines, "]"])
 
 
 def _same(present: object, needed: Sequence[Mapping[str, str]]) -> bool:

@@ -9,6 +9,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cudalock.lock.sources import source_lines
 from cudalock.text import ascii_line, listed, one_line
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Record:
             ("matrix", lock.matrix_version),
             ("needs", listed(lock.needs)),
             *(("warning", str(warning)) for warning in lock.warnings),
+            *(("source", sentence) for sentence in source_lines(lock)),
             *(("replaced", sentence) for sentence in lock.replaced),
         ]
         lines = [f"{SIGN} command: {one_line(lock.command)}"]

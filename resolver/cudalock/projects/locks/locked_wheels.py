@@ -14,10 +14,12 @@ from cudalock.urls import file_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packaging.pylock import PackageArchive, PackageWheel
+    from packaging.pylock import PackageArchive, PackageSdist, PackageWheel
 
     from cudalock.projects.model import Declared, ProjectFile
 
+ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz")
+"""Endings of source distributions."""
 _FROM = re.compile(r"^[ \t]+# from (\S+)[ \t\r]*$", re.MULTILINE)
 _DIGEST = re.compile(r"^[ \t]+# sha256 ([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
 
@@ -71,7 +73,7 @@ def _locked_wheel(pin: Declared, below: str) -> Wanted:
     digests = digests or _first(_DIGEST, below)
     if pin.url is not None and "://" in pin.url:
         return Wanted(pin.name, file_of(pin.url), pin.url, digests)
-    if pin.url is not None and pin.url.endswith(".whl"):
+    if pin.url is not None and pin.url.endswith((".whl", *ARCHIVES)):
         url = next(iter(_first(_FROM, below)), None)
         return Wanted(pin.name, file_of(pin.url), url, digests)
     if pin.version is not None and digests:
@@ -100,11 +102,10 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
         raise BadFile(f"`{path}` is not a valid pylock.toml: {error}") from None
     for package in document.packages:
         tool: dict[str, Any] = dict((package.tool or {}).get("cudalock", {}))
-        places: list[PackageWheel | PackageArchive] = list(package.wheels or ())
-        if package.archive is not None:
-            places.append(package.archive)
+        places: list[PackageWheel | PackageArchive | PackageSdist] = list(package.wheels or ())
+        places += [place for place in (package.archive, package.sdist) if place is not None]
         if not places:
-            raise BadFile(f"`{path}`: {package.name} has no wheel")
+            raise BadFile(f"`{path}`: {package.name} has no file")
         for place in places:
             url = place.url or (tool.get("urls", {})).get(file_of(place.path or ""))
             file = file_of(place.url or place.path or "")
