@@ -43,6 +43,7 @@ def small(root: Path, projects: Mapping[str, Mapping[str, Any]]) -> Matrix:
     for name, releases in projects.items():
         lines = [f'"{version}": {json.dumps(row)}' for version, row in releases.items()]
         head = f'{{\n"project": "{name}",\n"retrieved": "2026-01-01",\n"sources": ["a test"],\n'
+        head += '"older": [],\n'
         body = ",\n".join(lines)
         text = f'{head}"releases": {{\n{body}\n}}\n}}\n'
         (root / "index" / f"{name}.json").write_text(text, encoding="utf-8")

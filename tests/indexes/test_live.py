@@ -253,6 +253,134 @@ def test_what_was_never_asked_is_not_known_offline(words: str, index: LocalIndex
     assert run(f"{words} --offline", index) == first
 
 
+# What the matrix lacks of its own projects: vllm before 0.10.1, torch before 2.0.
+
+
+def add_old_vllm(index: LocalIndex) -> None:
+    for version, torch in (("0.7.3", "2.5.1"), ("0.8.4", "2.6.0"), ("0.8.5", "2.6.0")):
+        index.add(MAIN, wheel("vllm", version, f"torch=={torch}"))
+
+
+OUTSIDE = [
+    ("torch==2.6.0 vllm", {"vllm": "0.8.5", "torch": "2.6.0"}),
+    ("torch==2.5.1 vllm", {"vllm": "0.7.3", "torch": "2.5.1"}),
+    ("--torch 2.6 vllm<0.8.5", {"vllm": "0.8.4", "torch": "2.6.0"}),
+    ("vllm<0.8", {"vllm": "0.7.3", "torch": "2.5.1"}),
+    ("vllm==0.8.4", {"vllm": "0.8.4", "torch": "2.6.0"}),
+    ("vllm 0.8.*", {"vllm": "0.8.5", "torch": "2.6.0"}),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), OUTSIDE)
+def test_releases_before_the_matrix(
+    words: str, expected: dict[str, str], index: LocalIndex
+) -> None:
+    add_old_vllm(index)
+    status, text, said = run(words, index)
+    assert status == 0, said
+    assert {name: pins(text)[name] for name in expected} == expected
+    assert f"vllm {expected['vllm']} is not in the matrix, which has 0.10.1 to " in said
+    # No other project was asked about.
+    assert {path.split("/")[2] for path in index.asked if path.endswith("/")} == {"vllm"}
+    assert run(words, index, "--offline") == (status, text, said)
+
+
+@pytest.mark.parametrize("command", ["explain", "why-not vllm==0.8.5"])
+def test_what_explains_asks_as_solve_does(command: str, index: LocalIndex) -> None:
+    add_old_vllm(index)
+    for torch, status in (("2.6.0", 0), ("2.5.0", 1)):
+        words = [*shlex.split(command), f"torch=={torch}", "vllm", *shlex.split(TARGET)]
+        result = CliRunner().invoke(main, [*words, "--index-url", index.url(MAIN)])
+        assert result.exit_code == status, result.stderr
+        expected = "requires torch==2.5.1" if command == "explain" else "requires torch==2.6.0"
+        assert ("0.8.5" in result.stdout) if status == 0 else (expected in result.stderr)
+
+
+def test_a_framework_before_the_matrix_has_the_build_of_the_package_index(
+    index: LocalIndex,
+) -> None:
+    tags = "cp311-cp311-manylinux1_x86_64"
+    index.add(MAIN, build_wheel("torch", "1.13.1", tags, offer_metadata=True))
+    index.add(MAIN, build_wheel("torch", "1.13.1", "cp311-cp311-win_amd64", offer_metadata=True))
+    for words in ("torch==1.13.1", "--torch 1.13.1", "torch 1.13"):
+        status, text, said = run(words, index)
+        assert status == 0, said
+        assert pins(text) == {"torch": "1.13.1"}
+        assert "torch 1.13.1 (CUDA 11.7)" in said
+        assert "its build is that of the package index" in said
+    command = ["solve", "torch==1.13.1", "--platform", "windows", "--python", "3.11"]
+    result = CliRunner().invoke(main, [*command, "--index-url", index.url(MAIN)])
+    assert result.exit_code == 1, "that is a build without CUDA"
+
+
+UNKNOWN = [
+    ("torch==1.13.1", "`torch==1.13.1` is not in the matrix, which has 2.0.0 to "),
+    ("vllm==0.8.5", "`vllm==0.8.5` is not in the matrix, which has 0.10.1 to "),
+    ("torch==2.6.0 vllm", "the matrix has vllm from 0.10.1 on, and an older one may fit"),
+    ("vllm<0.8", "the matrix has vllm from 0.10.1 on, and an older one may fit"),
+    ("filelock>=99", "the matrix has filelock up to "),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), UNKNOWN)
+def test_offline_it_is_not_known(words: str, expected: str) -> None:
+    status, text, said = run(words, None, "--offline")
+    assert (status, text) == (3, "")
+    assert expected in said
+    assert "`--offline` forbids to look further" in said
+    assert "cudalock solve" in said.partition("hint:")[2] or "once without `--offline`" in said
+
+
+REFUTED = [
+    "torch==2.6.0 vllm==0.11.0",
+    # Facts: an old xformers is for an old torch.
+    "torch==2.6.0 xformers<0.0.20",
+    # Nothing older has a wheel, for the platform or at all.
+    "numpy<1.10",
+    "vllm --platform windows",
+    "torch==2.5.7",
+]
+
+
+@pytest.mark.parametrize("words", REFUTED)
+def test_offline_it_is_known_that_there_is_none(words: str) -> None:
+    command = ["solve", *shlex.split(words), *shlex.split(TARGET)]
+    if "--platform" in words:
+        command = ["solve", *shlex.split(words), "--python", "3.11"]
+    result = CliRunner().invoke(main, [*command, "--offline"])
+    assert result.exit_code in (1, 2), result.stderr
+
+
+def test_a_requirement_that_a_newer_release_alone_meets(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-new", "1.0", "filelock>=99"), wheel("filelock", "99.0"))
+    assert solved("zz-new", index) == {"zz-new": "1.0", "filelock": "99.0"}
+
+
+def test_the_newest_is_not_passed_over_for_what_the_matrix_lacks(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-new", "2.0", "filelock>=99"), wheel("filelock", "99.0"))
+    index.add(MAIN, wheel("zz-new", "1.0", "filelock"))
+    assert solved("zz-new", index) == {"zz-new": "2.0", "filelock": "99.0"}
+
+
+def test_no_older_release_helps(index: LocalIndex) -> None:
+    """It is a no with its reason once the index was asked."""
+    add_old_vllm(index)
+    status, _, said = run("torch==2.5.0 vllm", index)
+    assert status == 1
+    assert "no compatible versions found for torch==2.5.0, vllm on" in said
+    assert re.search(r"vllm 0\.7\.3 to 0\.\d+\.\d+ requires torch==2\.5\.1 to ", said)
+
+
+def test_an_index_in_trouble_is_told_with_the_reason() -> None:
+    with LocalIndex() as gone:
+        pass
+    status, _, said = run("torch==2.6.0 xformers<0.0.20", gone)
+    assert status == 1, said
+    status, _, said = run("torch==2.0.0 xformers<0.0.20", gone)
+    assert status == 3
+    assert "the matrix has xformers from 0.0.20 on, and an older one may fit: it cannot be" in said
+
+
 # No.
 
 

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli import CONTEXT
 from cudalock.cli.machine import read_query
-from cudalock.cli.options import GoalOptions, OptionValues, goal_options
+from cudalock.cli.options import (
+    GoalOptions,
+    OptionValues,
+    OutputOptions,
+    goal_options,
+    source_options,
+)
 from cudalock.cli.settings import ProjectSettings
-from cudalock.cli.universe import open_matrix
+from cudalock.cli.universe import open_universe
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
@@ -29,8 +35,7 @@ SCHEMA = "cudalock.explain/1"
 @goal_options
 @click.option("--package", metavar="NAME", help="Explain only this package.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--offline", is_flag=True, help="Do not use the network; explain never does.")
-@matrix_option
+@source_options
 @click.pass_context
 def explain(
     ctx: click.Context,
@@ -43,15 +48,16 @@ def explain(
     """Explain each pin of GOAL's lock: what requires it, by which fact newer versions were not
     chosen, and which other builds would work.
 
-    GOAL and its options are those of `cudalock solve`.
+    GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
 
-    Exit status: 0 a solution, explained; 1 no solution, explained; 2 invalid input.
+    Exit status: 0 a solution, explained; 1 no solution, explained; 2 invalid input; 3 network
+    error.
     """
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
     parsed = OptionValues(ctx, ProjectSettings.read())
-    universe = open_matrix(parsed.text("matrix"))
+    universe = open_universe(OutputOptions.of(parsed))
     parsed_goal, target = read_query(GoalOptions.of(parsed, goal), universe)
     try:
         resolution = solve(parsed_goal, target, universe)

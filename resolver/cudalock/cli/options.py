@@ -167,25 +167,7 @@ index_map_option: Callable[[Any], Any] = click.option(
     " Repeatable.",
 )
 
-_OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "--format",
-        type=click.Choice(tuple(FORMATS)),
-        help="Output format (default: by the file name of -o, else requirements).",
-    ),
-    click.option("--json", is_flag=True, help="Same as --format json."),
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
-    click.option("--force", is_flag=True, help="Overwrite FILE even if cudalock did not write it."),
-    click.option(
-        "--hashes",
-        type=click.Choice(HASHES),
-        help="Include hashes: auto (only if every wheel has one), require or off (default: auto).",
-    ),
-    click.option(
-        "--fetch-hashes",
-        is_flag=True,
-        help="Look up missing hashes, or compute them from the wheels.",
-    ),
+_SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--index-url", metavar="URL", help="Package index to use, named in the lock."),
     click.option(
         "--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable."
@@ -209,15 +191,38 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         help="Lay your own builders, indexes, rows and facts over the matrix. Repeatable.",
     ),
+    click.option("--offline", is_flag=True, help="Do not use the network; use cached index pages."),
+    click.option("--live", is_flag=True, help="Also look up releases newer than the matrix."),
+    matrix_option,
+)
+
+
+_OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--format",
+        type=click.Choice(tuple(FORMATS)),
+        help="Output format (default: by the file name of -o, else requirements).",
+    ),
+    click.option("--json", is_flag=True, help="Same as --format json."),
+    click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
+    click.option("--force", is_flag=True, help="Overwrite FILE even if cudalock did not write it."),
+    click.option(
+        "--hashes",
+        type=click.Choice(HASHES),
+        help="Include hashes: auto (only if every wheel has one), require or off (default: auto).",
+    ),
+    click.option(
+        "--fetch-hashes",
+        is_flag=True,
+        help="Look up missing hashes, or compute them from the wheels.",
+    ),
+    *_SOURCE_OPTIONS,
     click.option(
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
     click.option(
         "--wheels", metavar="DIR", help="Write paths into DIR, for machines without a network."
     ),
-    click.option("--offline", is_flag=True, help="Do not use the network; use cached index pages."),
-    click.option("--live", is_flag=True, help="Also look up releases newer than the matrix."),
-    matrix_option,
     click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
     click.option(
         "-v", "--verbose", is_flag=True, help="Also print matrix version, command and network use."
@@ -228,6 +233,13 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 def goal_options(command: _Command) -> _Command:
     """Add every option that states a goal or a target."""
     for option in reversed(_GOAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def source_options(command: _Command) -> _Command:
+    """Add only the options that state the matrix and the indexes to read."""
+    for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
     return command
 

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli import CONTEXT
 from cudalock.cli.machine import read_query
-from cudalock.cli.options import GoalOptions, OptionValues, goal_options
+from cudalock.cli.options import (
+    GoalOptions,
+    OptionValues,
+    OutputOptions,
+    goal_options,
+    source_options,
+)
 from cudalock.cli.settings import ProjectSettings
-from cudalock.cli.universe import open_matrix
+from cudalock.cli.universe import open_universe
 from cudalock.errors import BadSpecifier, NothingAsked
 from cudalock.versions import parse_requirement
 
@@ -26,15 +32,15 @@ if TYPE_CHECKING:
 @click.argument("pin")
 @click.argument("goal", nargs=-1)
 @goal_options
-@click.option("--offline", is_flag=True, help="Do not use the network; why-not never does.")
-@matrix_option
+@source_options
 @click.pass_context
 def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: Any) -> None:
     """Explain what prevents PIN, such as torch==2.6.0, in GOAL.
 
-    GOAL and its options are those of `cudalock solve`.
+    GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
 
-    Exit status: 0 nothing prevents it; 1 no solution with it, explained; 2 invalid input.
+    Exit status: 0 nothing prevents it; 1 no solution with it, explained; 2 invalid input; 3 network
+    error.
     """
     from cudalock.cli.console import emit
     from cudalock.goals import command_line
@@ -44,7 +50,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?[0-9]", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
     parsed = OptionValues(ctx, ProjectSettings.read())
-    universe = open_matrix(parsed.text("matrix"))
+    universe = open_universe(OutputOptions.of(parsed))
     options = GoalOptions.of(parsed, goal)
     try:
         parsed_goal, target = read_query(options, universe)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cudalock.compat.wheels import PinWheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
-from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, describe
+from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, NotLookedUp, describe
 from cudalock.findings import Finding, Severity
 from cudalock.resolution.elements import (
     TARGET_DRIVER,
@@ -24,36 +24,46 @@ if TYPE_CHECKING:
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
     from cudalock.matrix.facts import Fact
-    from cudalock.matrix.universe import Universe
+    from cudalock.matrix.universe import Universe, Unlisted
     from cudalock.resolution.problem import Problem
     from cudalock.targets import Target
 
 
 def conflict_finding(
-    pins: Sequence[PinnedProject], problem: Problem, verb: str = "cannot be installed"
+    pins: Sequence[PinnedProject],
+    problem: Problem,
+    verb: str = "cannot be installed",
+    unlisted: Sequence[Unlisted] = (),
 ) -> Finding:
     """Return the finding for a minimal set of incompatible pins.
 
     `problem` is the wide problem of just these pins; `verb` is what is said of a single one that
-    is incompatible with the target.
+    is incompatible with the target. With `unlisted` releases, which the matrix lacks, it is a note.
     """
     target, universe, matrix = problem.target, problem.universe, problem.matrix
     conflict = Conflict(problem, is_closed=True)
     core = conflict.core()
     texts = list(dict.fromkeys(pin.text for pin in pins))
     clause = f"{' and '.join(texts)} {verb if len(texts) == 1 else 'are incompatible'}"
-    if core is None:
+    if core is None and not unlisted:
         # Propagation over the stack sees no conflict: the search over all dependencies did.
         return _finding("CL201", f"{clause} on {target.label}", (), pins)
-    is_cpu = Element("source", matrix.framework or "") in core.elements and _is_cpu(
-        pins, target, universe
-    )
     # The pins are named already, and a finding has its advice in a field of its own.
     steps = [
         step
-        for step in CoreExplainer(conflict, core).steps()
+        for step in (CoreExplainer(conflict, core).steps() if core else ())
         if not isinstance(step, GoalRequires | Advice)
     ]
+    if unlisted or core is None:
+        clause = f"{' and '.join(texts)} {'is' if len(texts) == 1 else 'are'} not judged"
+        steps += map(NotLookedUp, unlisted)
+        sentence = "; ".join(
+            [clause + (_where(target, core) if core else ""), *map(describe, steps)]
+        )
+        return _finding("CL105", sentence, (), pins, severity="note")
+    is_cpu = Element("source", matrix.framework or "") in core.elements and _is_cpu(
+        pins, target, universe
+    )
     if is_cpu:
         steps.insert(0, CpuBuild(str(matrix.framework)))
     fact_ids = tuple(ids_of(core.elements, "fact"))

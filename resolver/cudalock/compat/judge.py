@@ -309,7 +309,10 @@ class Judge:
             if not core:
                 break
             if any(pin.name in self.stack for pin in core):
-                finding = conflict_finding(core, self.query.problem(core, wide=True), self.verb)
+                # What the matrix lacks may be compatible: then it is not known.
+                unlisted = self.universe.unlisted(self.query.search(core).blockers())
+                problem = self.query.problem(core, wide=True)
+                finding = conflict_finding(core, problem, self.verb, unlisted)
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
             # The most important pins come first: the last one is the least to be missed.
             compatible = [pin for pin in compatible if pin is not core[-1]]

@@ -25,7 +25,7 @@ from cudalock.targets.accelerators import LIBRARIES
 from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # QuickXplain prefers what comes first. The user's own words explain a conflict best, and a conflict
 # that needs no fact is the simplest to explain: requirements, where they may come from, the target,
@@ -40,6 +40,8 @@ class Core:
     elements: tuple[Element, ...]
     others: frozenset[Element]
     """all other elements of the query"""
+    blamed: frozenset[str] = frozenset()
+    """where a search proved it, the projects that the proof rests on"""
 
 
 class Conflict:
@@ -56,6 +58,9 @@ class Conflict:
         self._all = frozenset(self._elements())
         self.elements = tuple(sorted(self._all, key=self._importance))
         """those that a core is made of"""
+        # Of listed projects a search sees a window of releases, so that with less of the query it
+        # may fail for want of releases alone: propagation does not, and is what reads as a proof.
+        self._needs_no_search = problem.universe.is_open and self._is_empty(frozenset())
         # An assumption is no reason where there is a real one: without it the conflict is the same.
         if is_closed and problem.target.assumes_glibc and TARGET_GLIBC in self._all:
             real = tuple(element for element in self.elements if element != TARGET_GLIBC)
@@ -90,14 +95,34 @@ class Conflict:
 
     def is_possible(self, elements: Iterable[Element]) -> bool:
         """Return whether the query has a solution with only these elements."""
+        if self._needs_no_search:
+            return not self._is_empty(self._all.difference(elements))
+        return self._is_found(elements)
+
+    def _is_found(self, elements: Iterable[Element]) -> bool:
+        """Return whether a search finds a solution of the query with only these elements."""
         return self.search.is_possible(self._all.difference(elements))
 
-    def core(self, without: frozenset[Element] = frozenset()) -> Core | None:
-        """Return a minimal core of the query less `without`; None where that has a solution."""
+    def _is_empty(self, off: frozenset[Element]) -> bool:
+        """Return whether propagation alone proves that there is no solution without `off`."""
+        off |= self.problem.soft_elements
+        network = self.search.network
+        return network.propagate(network.alive(off), off) is not None
+
+    def core(
+        self,
+        without: frozenset[Element] = frozenset(),
+        is_possible: Callable[[Iterable[Element]], bool] | None = None,
+    ) -> Core | None:
+        """Return a minimal core of the query less `without`; None where that has a solution.
+
+        `is_possible` decides that, by default the method of this name.
+        """
+        is_possible = is_possible or self.is_possible
         candidates = [element for element in self.elements if element not in without]
-        if self.is_possible(candidates):
+        if is_possible(candidates):
             return None
-        needed = set(minimal_conflict(candidates, self.is_possible))
+        needed = set(minimal_conflict(candidates, is_possible))
         return Core(
             tuple(element for element in candidates if element in needed),
             (self.search.elements | self._all) - needed,
@@ -111,8 +136,23 @@ class Conflict:
             requirement.origin for requirement in unreachable_requirements(problem)
         )
         requirements = frozenset(element for element in self.elements if element.kind == "goal")
-        cores = (self.core(requirements - {element}) for element in impossible)
+        cores = (self.core(requirements - {element}, self._is_found) for element in impossible)
         return [core for core in cores if core is not None]
+
+    def _proven_cores(self) -> list[Core]:
+        """The requirements of the goal that a proof of the search rests on, as one core."""
+        # A problem that is not wide: the proof is that of the query itself.
+        problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
+        blamed = frozenset(blocker.name for blocker in Search(problem).blockers())
+        required = [element for element in self.elements if element.kind == "goal"]
+        in_proof = [
+            element
+            for element in required
+            if self.problem.project_named(leading_name(element.id)) in blamed
+        ]
+        elements = tuple(in_proof or required)
+        others = (self.search.elements | frozenset(self.elements)).difference(elements)
+        return [Core(elements, others, blamed)]
 
     def cores(self) -> list[Core]:
         """Return a core, and a second one that would be left once the first is fixed.
@@ -123,6 +163,8 @@ class Conflict:
         unreachable = self._unreachable_cores()
         if unreachable:
             return unreachable
+        if self.problem.universe.is_open and not self._needs_no_search:
+            return self._proven_cores()
         first = self.core()
         if first is None:
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts.no_wheel import DeadEnds
 from cudalock.conflicts.step import (
@@ -27,6 +27,7 @@ from cudalock.conflicts.step import (
     render,
 )
 from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
+from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
     ABSENT,
     Restriction,
@@ -36,6 +37,9 @@ from cudalock.resolution.propagation import (
 )
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.versions import version_order
+
+SHOWN_OF_PROOF: Final = 4
+"""Requirements of one project that are shown of a proof."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,8 +126,26 @@ class CoreExplainer:
                 and not any(isinstance(step, NoWheel) and id in step.parts for step in steps)
             ):
                 steps.append(TargetHas(id, self._problem.target))
+        if empty is None:
+            steps += self._among_blamed()
         steps += self._advice()
         return unique(steps)
+
+    def _among_blamed(self) -> Iterator[Step]:
+        """What the newest release of each project of a proof requires of the others in it."""
+        problem = self._problem
+        narrow = Problem(problem.goal, problem.target, problem.universe)
+        for name in sorted(self._core.blamed):
+            newest = next(narrow.candidates(name), None)
+            if newest is None or newest.build is None:
+                continue
+            texts = tuple(
+                str(requirement)
+                for requirement in narrow.metadata_requirements(newest)
+                if requirement.specifiers and requirement.name in self._core.blamed - {name}
+            )
+            owner = NamedVersions(name, (newest.version or "",))
+            yield from (MetadataRequires(owner, (text,)) for text in texts[:SHOWN_OF_PROOF])
 
     def _is_shown_by_glibc(self, part: str) -> bool:
         # The step about a wheel for a newer glibc names the platform as well.

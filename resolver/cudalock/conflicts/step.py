@@ -352,6 +352,15 @@ def describe(step: Step) -> str:
             return f"instead: {advice}"
 
 
+def _not_looked_up(releases: Unlisted) -> str:
+    name, coverage = releases.project, releases.coverage
+    reason = f": {releases.reason}" if releases.reason else ""
+    if releases.is_newer:
+        has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
+        return f"{has}, and a newer one is required{reason}"
+    return f"the matrix has {name} from {coverage.oldest} on, and an older one may fit{reason}"
+
+
 def _source_only(step: SourceOnly) -> str:
     build = step.build
     if build is None:
@@ -364,19 +373,6 @@ def _source_only(step: SourceOnly) -> str:
         return f"{step.releases} has no wheel, and its source distribution {build.reason}"
     source = "and whether its source distribution compiles anything is unknown"
     return f"{step.releases} has no wheel, {source}{reason}"
-
-
-def _not_looked_up(releases: Unlisted) -> str:
-    name, coverage = releases.project, releases.coverage
-    if releases.is_newer:
-        return (
-            f"the matrix has {name} up to {coverage.newest} of {coverage.until}, and a newer one"
-            f" is required: {releases.reason}"
-        )
-    return (
-        f"the matrix has {name} from {coverage.oldest} on, and an older one may fit:"
-        f" {releases.reason}"
-    )
 
 
 def _target_has(step: TargetHas) -> str:

@@ -10,7 +10,13 @@ from cudalock.errors import NetworkError
 from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
 from cudalock.targets.tags import fits_any
-from cudalock.versions import accepts, canonical, parse_requirement, parse_version
+from cudalock.versions import (
+    accepts,
+    canonical,
+    leading_name,
+    parse_requirement,
+    parse_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,8 +45,14 @@ class Preparation:
         self._environment = target.marker_environment()
         self._tags = target.tags()
         self._seen: set[str] = set()
+        self._pins: dict[str, str] = {}
 
     def run(self, waiting: set[str]) -> None:
+        for text in waiting:
+            requirement = parse_requirement(text)
+            for clause in requirement.specifier:
+                if clause.operator == "==" and not clause.version.endswith(".*"):
+                    self._pins[canonical(requirement.name)] = clause.version
         for depth in range(DEEPEST):
             fresh = sorted(waiting - self._seen)
             self._seen |= waiting
@@ -61,7 +73,8 @@ class Preparation:
             # Of a source distribution the whole archive is downloaded: one is enough beforehand.
             if count > 1 and not any(build.is_source for build in builds[:1]):
                 map_parallel(lambda build: build.is_readable, builds)
-            requires = builds[0].requires if builds else ()
+            fitting = (build.requires for build in builds if self._fits_pins(build))
+            requires = next(fitting, ())
         except NetworkError:
             # The search says so, if it comes to this at all.
             return set()
@@ -79,10 +92,20 @@ class Preparation:
                     for build in release.builds
                     if fits_any(build.tags, self._tags)
                     and (build.python is None or accepts(build.python, python))
+                    # What the matrix has and the goal's pins rule out is not wanted.
+                    and (not project.is_free(version) or self._fits_pins(build))
                 ]
                 yield from fitting or (
                     build for build in release.source_builds if not build.is_presumed
                 )
+
+    def _fits_pins(self, build: Build) -> bool:
+        """Whether a build requires nothing that a pin of the goal rules out."""
+        named = [text for text in build.requires if leading_name(text) in self._pins]
+        return all(
+            accepts(str(parse_requirement(text).specifier), self._pins[leading_name(text)])
+            for text in self._applying(named, set())
+        )
 
     def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
         for text in requires:

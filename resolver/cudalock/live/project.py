@@ -59,11 +59,11 @@ class LiveProject(Project):
         "_files",
         "_held",
         "_read",
+        "_source",
         "_versions",
         "added",
         "has_final",
         "index",
-        "source",
         "unreadable",
         "url",
     )
@@ -94,8 +94,7 @@ class LiveProject(Project):
         self._read: dict[str, Metadata | None] = {}
         self.unreadable: dict[str, Unreadable] = {}
         """what keeps METADATA from being read, by its version"""
-        self.source = source
-        """the universe that it is a part of"""
+        self._source = source
         self.index = index
         self.url = url
         self.added = tuple(self._files)
@@ -107,7 +106,7 @@ class LiveProject(Project):
     @property
     def window(self) -> int | None:
         """How many releases are looked at."""
-        return self.source.window(self.name)
+        return self._source.window(self.name)
 
     @property
     def other_window(self) -> int | None:
@@ -157,7 +156,7 @@ class LiveProject(Project):
             return OF_ITS_WHEELS if is_compiled else presume(self.wheelless, version, self._built)
 
         index = (self.index, self.url)
-        return SdistBuild(self.source, self.name, version, file, index, presumed)
+        return SdistBuild(self._source, self.name, version, file, index, presumed)
 
     def _built(self, version: str) -> SourceState | None:
         builds = self.release(version).source_builds
@@ -180,7 +179,11 @@ class LiveProject(Project):
 
     def cut(self) -> None:
         """Record that a search ignored releases that the window does not show."""
-        self.source.cut(self.name)
+        self._source.cut(self.name)
+
+    def labels(self, file: File, requires: Iterable[str]) -> dict[str, str]:
+        """What a listed wheel, and those like it, were built with, as far as rules tell it."""
+        return self._source.labels(self, file.name, requires)
 
     @property
     def in_matrix(self) -> Project | None:
@@ -211,7 +214,7 @@ class LiveProject(Project):
     def mentions(self, name: str) -> bool:
         """Whether the project leads to another, by what was read so far: the newest releases that
         the goal and the target allow, and those of projects that only an index has."""
-        return self.source.leads_to(self.name, name)
+        return self._source.leads_to(self.name, name)
 
     def mentions_extra(self, extra: str) -> bool:
         """Whether a release has requirements of an extra: the newest are asked, then some of the
@@ -223,7 +226,7 @@ class LiveProject(Project):
             for version in reversed(self.versions)
             if not (self.has_final and parse_version(version).is_prerelease)
         ]
-        window = self.source.window(self.name)
+        window = self._source.window(self.name)
         older = finals[window :: max(1, len(finals) // WINDOW)]
         return any(
             f'extra == "{extra}"' in text
@@ -258,12 +261,12 @@ class LiveProject(Project):
         from cudalock.indexes.metadata import Unreadable
 
         if file.name not in self._read:
-            read = self.source.read(self, file)
+            read = self._source.read(self, file)
             metadata = None if isinstance(read, Unreadable) else read
             if isinstance(read, Unreadable):
                 self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
-            self.source.note_extras(metadata.requires if metadata is not None else ())
+            self._source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]
 
 
@@ -337,8 +340,7 @@ class LiveBuild(Build):
     @property
     def _labels(self) -> dict[str, str]:
         if self._known_labels is None:
-            source, requires = self._project.source, self.requires
-            self._known_labels = source.labels(self._project, self._files[0].name, requires)
+            self._known_labels = self._project.labels(self._files[0], self.requires)
         return self._known_labels
 
     @property

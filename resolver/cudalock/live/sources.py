@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release
+from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Release
 from cudalock.matrix.sources import COMPILES, PURE, UNKNOWN, SourceState
 from cudalock.versions import parse_version
 

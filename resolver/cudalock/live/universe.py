@@ -75,11 +75,11 @@ class LiveUniverse:
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
         self._lost_extras: set[str] = set()
+        self._prepared: set[tuple[frozenset[str], Target]] = set()
+        self._label_rules: LabelRules | None = None
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
         self._sourced: dict[int, SourcedProject] = {}
-        self._prepared: set[tuple[frozenset[str], Target]] = set()
-        self._label_rules: LabelRules | None = None
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
         self._windows: dict[str, int] = {}
@@ -586,6 +586,7 @@ class LiveUniverse:
         for name in names:
             self._merged_projects.pop(name, None)
             self._whole_projects.pop(name, None)
+        self._sourced.clear()
         has_more = any(map_parallel(self._shows_more, sorted(names)))
         # What such a release requires may be held by nobody but an index.
         self._opened |= has_more
@@ -601,10 +602,9 @@ class LiveUniverse:
 
     def _shows_more(self, name: str) -> bool:
         """Whether the package index has releases of a project that the matrix does not hold."""
-        project = self.project(name)
-        if isinstance(project, SourcedProject):
-            project = project.inner
-        return isinstance(project, LiveProject) and bool(project.added)
+        matrix_project = self.matrix.project(name)
+        merged = self._merged(matrix_project) if matrix_project is not None else None
+        return isinstance(merged, LiveProject) and bool(merged.added)
 
     def read_at_once(self, builds: Iterable[Build]) -> None:
         """Read the metadata of builds, several at once. Where that fails the search says so, if it

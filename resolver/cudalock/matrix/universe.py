@@ -61,8 +61,8 @@ class Unlisted(NamedTuple):
     coverage: Coverage
     is_newer: bool
     """whether it is newer releases that are required, and not older ones that may do"""
-    reason: str = "no index was queried"
-    """why nobody was asked"""
+    reason: str = ""
+    """why nobody was asked; empty where nobody ever is"""
 
 
 class Universe(Protocol):

@@ -111,6 +111,13 @@ class Choices:
                 self.has_reconsidered |= releases.pin(accepted)
         return accepted
 
+    def exists(self, name: str, accepted: int) -> bool:
+        """Whether some of the accepted choices of a project exist, other than to do without it."""
+        domain = self.domains.get(name)
+        if domain is not None:
+            return bool(accepted & domain.all & ~ABSENT)
+        return bool(accepted & ((2 << len(self.releases(name).versions)) - 2))
+
     # -- in which order ---------------------------------------------------------------------------
 
     def is_member(self, name: str) -> bool:

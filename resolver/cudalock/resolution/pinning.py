@@ -250,7 +250,7 @@ class Clauses:
             self._kept_back.setdefault(name, []).append((owner, requirement))
             return
         accepted = self._accepted(requirement)
-        if not accepted:
+        if requirement.specifiers and not self._choices.exists(name, accepted):
             self.unmet.setdefault(name, set()).update(requirement.specifiers)
         names_a_build = any("+" in specifier for specifier in requirement.specifiers)
         if names_a_build and not self._choices.is_member(name):

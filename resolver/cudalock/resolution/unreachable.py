@@ -24,7 +24,7 @@ def unreachable_requirements(problem: Problem) -> tuple[Requirement, ...]:
         root
         for root in problem.roots
         if root.kind == "requires"
-        and walk.is_of_an_index(root.name)
+        and walk.is_of_an_index(root)
         and walk.has_none(root, UNREACHABLE_HOPS)
     )
 
@@ -36,9 +36,17 @@ class _Walk:
         self._problem = problem
         self._impossible: dict[tuple[str, tuple[str, ...], frozenset[str], int], bool] = {}
 
-    def is_of_an_index(self, name: str) -> bool:
-        project = self._problem.universe.project(name)
-        return project is not None and project.window is not None
+    def is_of_an_index(self, requirement: Requirement) -> bool:
+        """Return whether an index lists a project, or no release of it has a usable wheel."""
+        problem = self._problem
+        project = problem.universe.project(requirement.name)
+        if project is None or project.window is not None:
+            return project is not None
+        return problem.universe.is_open and not any(
+            problem.candidates_at(requirement.name, version)
+            for version in project.versions
+            if requirement.may_accept(version)
+        )
 
     def has_none(self, requirement: Requirement, hops: int) -> bool:
         """Return whether no release that a requirement allows can be pinned, as far as that many
@@ -66,7 +74,7 @@ class _Walk:
             and not (project.has_final and is_prerelease(version))
         ]
         if len(versions) > (project.window or UNREACHABLE_RELEASES):
-            return False
+            return not any(problem.candidates_at(requirement.name, version) for version in versions)
         if not versions and not project.window:
             return False
         candidates = [
