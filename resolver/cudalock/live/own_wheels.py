@@ -373,7 +373,7 @@ def _parts_of(name: str, url: str) -> dict[str, Any]:
     if parts is None:
         raise UsageError(
             f"`{name or without_credentials(url)}` is not the name of a wheel",
-            hints=["a name such as torch-2.6.0-cp311-cp311-win_amd64.whl"],
+            hints=["a name such as torch-2.6.0-py3-none-any.whl"],
         )
     try:
         parse_version(parts["version"])
