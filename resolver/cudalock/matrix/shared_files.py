@@ -67,7 +67,7 @@ class SharedFile(NamedTuple):
 def _demand(holder: Holder) -> Demand:
     """That a project is absent, or in a version without the file."""
     if not holder.specifier:
-        return Demand("conflicts", ClauseTemplate(holder.name, ()))
+        return Demand("conflicts", ClauseTemplate.parse(holder.name))
     return Demand("constrains", ClauseTemplate(holder.name, tuple(_outside(holder.specifier))))
 
 

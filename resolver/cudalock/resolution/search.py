@@ -384,9 +384,8 @@ class Search:
         members = self.network.domains
         closure = {
             fact_element(fact.id)
-            for component in self.problem.matrix.components.values()
-            for fact in component.facts
-            if component.name not in members
+            for fact in self.problem.matrix.facts.values()
+            if fact.component not in members
             or any(demand.template.name not in members for demand in fact.beside)
         }
         return self.network.elements | closure

@@ -124,7 +124,9 @@ def rules(matrix: Matrix, name: str | None = None) -> Rules:
     about = find_name(matrix, name) if name else None
     facts = [fact for fact in matrix.facts.values() if about is None or _names(matrix, fact, about)]
     facts.sort(key=lambda fact: (fact.component, natural(fact.id)))
-    return Rules(matrix.version, matrix.components, tuple(facts), about)
+    # Of some projects only the files are known that they share with others.
+    components = {name: matrix.component(name) for name in {fact.component for fact in facts}}
+    return Rules(matrix.version, components, tuple(facts), about)
 
 
 def sentence_of(fact: Fact) -> str:
@@ -159,12 +161,13 @@ def known_words(matrix: Matrix) -> dict[str, str]:
         for word in (*component.imports, *component.aliases):
             words[canonical(word.replace(" ", "-"))] = name
     # Last, so that names overwrite aliases.
-    words.update((name, name) for name in (*matrix.projects, *matrix.components))
+    names = (*matrix.projects, *matrix.components, *matrix.file_sharers)
+    words.update((name, name) for name in names)
     return words
 
 
 def _names(matrix: Matrix, fact: Fact, name: str) -> bool:
-    component = matrix.components[fact.component]
+    component = matrix.component(fact.component)
     involved = {fact.component, *(demand.template.name for demand in demands_of(fact))}
     for replacement in component.replacements:
         if replacement.fact == fact.id:
