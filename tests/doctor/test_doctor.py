@@ -348,7 +348,7 @@ def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> 
             "it ended with 0xc0000005, an access violation"
             ' (about to fail; File "C:\\x.py", line 3 in <module>)',
         ),
-        (imports.Outcome(0xC0009999, ""), "it ended with 0xc0009999, a fault of Windows"),
+        (imports.Outcome(0xC0009999, ""), "it ended with 0xc0009999, an unknown fault"),
         (
             imports.Outcome(
                 1, "Traceback (most recent call last):\n  File\nRuntimeError: a\nb\nc\nd\n"

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.stack import Stack
+from cudalock.files import find_program
 from cudalock.findings import Finding
+from cudalock.targets import WINDOWS
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -154,7 +156,7 @@ def reason(outcome: Outcome) -> str:
         return f"no end within {SECONDS:g} seconds"
     lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
     if outcome.status >= _WINDOWS_FAULT:
-        name = _FAULTS.get(outcome.status, "a fault of Windows")
+        name = _FAULTS.get(outcome.status, "an unknown fault")
         last_lines = _last_words(lines)
         crash = f"it ended with {outcome.status:#010x}, {name}"
         return crash + (f" ({last_lines})" if last_lines else "")
@@ -174,7 +176,8 @@ def _last_words(lines: list[str]) -> str:
     return "; ".join([*last_lines, *where]) or "".join(lines[-1:])
 
 
-_FATAL = ("Fatal Python error", "Windows fatal exception")
+# faulthandler's words, the second on Windows.
+_FATAL = ("Fatal Python error", f"{WINDOWS.platform_system} fatal exception")
 _WINDOWS_FAULT = 0xC0000000
 """From here on a status of Windows is how a process crashed."""
 _FAULTS = {
@@ -241,15 +244,16 @@ def _scratch_folder() -> Iterator[str]:
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     """End a process of Windows with all that it started."""
-    system = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "taskkill.exe")  # noqa: PTH118
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            [system, "/T", "/F", "/PID", str(process.pid)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
+    program = find_program("taskkill")
+    if program is not None:
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                [program, "/T", "/F", "/PID", str(process.pid)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
     process.kill()
 
 

@@ -225,7 +225,7 @@ def _begun(wire: httpx.BaseTransport, request: httpx.Request, seconds: float) ->
     while not exchange.ended.wait(INTERRUPTIBLE):
         if time.monotonic() > end:
             exchange.abandon()
-            raise TooSlow(f"no answer within {seconds:g} seconds")
+            raise TooSlow(f"the answer did not begin within {seconds:g} seconds")
     if exchange.failure is not None:
         raise exchange.failure
     assert exchange.response is not None
