@@ -154,7 +154,7 @@ class MirroredMatrices:
         mirrors = self._recorded(file) or self._stated
         if mirrors not in self._matrices:
             self._matrices[mirrors] = self._plain.mirrored(mirrors)
-        return self._matrices[mirrors]
+        return _with_wheels_of(file, self._matrices[mirrors])
 
     def _recorded(self, file: ProjectFile) -> Mirrors:
         from cudalock.projects.locks.lock_pins import read_command
@@ -168,3 +168,24 @@ class MirroredMatrices:
         except (CudalockError, click.ClickException, ValueError):
             # A command that was edited by hand says nothing about the pins.
             return NO_MIRRORS
+
+
+def _with_wheels_of(file: ProjectFile, matrix: Matrix) -> Matrix:
+    """Return the matrix with the wheels that a file names by URL and that the matrix does not have,
+    as far as their names say what they are built for."""
+    urls = [
+        (declared.name, declared.url)
+        for declared in file.everything()
+        if declared.url and declared.manager == "pypi" and ".whl" in declared.url
+    ]
+    if not urls:
+        return matrix
+    from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
+    from cudalock.live.own_wheels import NamedWheel, overlay_by_name
+
+    wheels = [
+        NamedWheel(name, url)
+        for name, url in dict.fromkeys(urls)
+        if is_wheel_of(name, url) and find_wheel(url, matrix) is None
+    ]
+    return matrix.overlaid(overlay_by_name(wheels, matrix)) if wheels else matrix
