@@ -150,11 +150,15 @@ class MirroredMatrices:
         self._plain = matrix
 
     def of(self, file: ProjectFile) -> Matrix:
-        """Return the matrix to judge a file by."""
+        """Return the matrix to judge a file by: with the wheels that it names by URL."""
+        return _with_wheels_of(file, self.at_mirrors_of(file))
+
+    def at_mirrors_of(self, file: ProjectFile) -> Matrix:
+        """Return the matrix that a lock was made with."""
         mirrors = self._recorded(file) or self._stated
         if mirrors not in self._matrices:
             self._matrices[mirrors] = self._plain.mirrored(mirrors)
-        return _with_wheels_of(file, self._matrices[mirrors])
+        return self._matrices[mirrors]
 
     def _recorded(self, file: ProjectFile) -> Mirrors:
         from cudalock.projects.locks.lock_pins import read_command
