@@ -219,6 +219,54 @@ def test_a_file_that_is_no_wheel_costs_a_warning(content: bytes) -> None:
     assert "warning: my_kernels-1.0-py3-none-any.whl: its METADATA cannot be read" in result.stderr
 
 
+# -- in check -----------------------------------------------------------------------------------
+
+CORP = "https://wheels.example/"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([f"my-kernels @ {KERNELS}", "torch==2.5.1"], r"CL202 .*\[my-kernels-label-torch\]"),
+        ([f"my-kernels @ {KERNELS}", "torch==2.6.0"], None),
+        (
+            [
+                "--extra-index-url https://download.pytorch.org/whl/cu118",
+                f"my-kernels @ {KERNELS}",
+                "torch==2.6.0+cu118",
+            ],
+            r"CL202 .*\[my-kernels-label-cuda",
+        ),
+        # A release that the matrix lacks, of a project whose labels its facts are about.
+        (
+            [
+                f"flash-attn @ {CORP}flash_attn-2.9.9+cu124torch2.6-cp311-cp311-linux_x86_64.whl",
+                "torch==2.5.1",
+            ],
+            r"CL202 .*\[fa2-torch-minor\]",
+        ),
+        (
+            [
+                f"flash-attn @ {CORP}flash_attn-2.9.9+cu124torch2.6-cp311-cp311-linux_x86_64.whl",
+                "torch==2.6.0",
+            ],
+            None,
+        ),
+        # A name that says nothing is no reason for anything.
+        ([f"foo @ {CORP}foo-1.0+custom-cp311-cp311-linux_x86_64.whl", "torch==2.5.1"], None),
+        ([f"foo @ {CORP}foo-1.0-cp311-cp311-linux_x86_64.whl", "torch==2.5.1"], None),
+    ],
+)
+def test_check_reads_the_labels_of_wheels_by_url(
+    lines: list[str], said: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    result = run("check", str(path), *LINUX[:4])
+    assert result.exit_code == (1 if said else 0), result.output
+    assert re.search(said or "no findings", result.output), result.output
+
+
 # -- from a folder, a page, an index ------------------------------------------------------------
 
 TOOL = build_wheel("my-tool", "1.2", requires=["my-part>=1"])

@@ -155,6 +155,7 @@ def test_a_listing_in_json_has_sizes() -> None:
         sha256="a" * 64,
         size=7,
         uploaded="2024-11-02",
+        uploaded_at="2024-11-02T17:48:55.832863Z",
     )
     assert (other.sha256, other.size) == (None, 7)
 

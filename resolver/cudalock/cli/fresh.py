@@ -58,7 +58,7 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
         return []
     named = _has_own_wheels(shlex.split(command))
     try:
-        lock = None if named else rerun(command, name, ClosedUniverse(mirrored.of(file)))
+        lock = None if named else rerun(command, name, ClosedUniverse(mirrored.at_mirrors_of(file)))
     except (CudalockError, click.ClickException, ValueError) as error:
         says = f"the lock's command fails today: {str(error).splitlines()[0]}"
         return [_finding(says, place, command, name)]

@@ -150,7 +150,11 @@ class MirroredMatrices:
         self._plain = matrix
 
     def of(self, file: ProjectFile) -> Matrix:
-        """Return the matrix to judge a file by."""
+        """Return the matrix to judge a file by: with the wheels that it names by URL."""
+        return _with_wheels_of(file, self.at_mirrors_of(file))
+
+    def at_mirrors_of(self, file: ProjectFile) -> Matrix:
+        """Return the matrix that a lock was made with."""
         mirrors = self._recorded(file) or self._stated
         if mirrors not in self._matrices:
             self._matrices[mirrors] = self._plain.mirrored(mirrors)
@@ -168,3 +172,24 @@ class MirroredMatrices:
         except (CudalockError, click.ClickException, ValueError):
             # A command that was edited by hand says nothing about the pins.
             return NO_MIRRORS
+
+
+def _with_wheels_of(file: ProjectFile, matrix: Matrix) -> Matrix:
+    """Return the matrix with the wheels that a file names by URL and that the matrix does not have,
+    as far as their names say what they are built for."""
+    urls = [
+        (declared.name, declared.url)
+        for declared in file.everything()
+        if declared.url and declared.manager == "pypi" and ".whl" in declared.url
+    ]
+    if not urls:
+        return matrix
+    from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
+    from cudalock.live.own_wheels import NamedWheel, overlay_by_name
+
+    wheels = [
+        NamedWheel(name, url)
+        for name, url in dict.fromkeys(urls)
+        if is_wheel_of(name, url) and find_wheel(url, matrix) is None
+    ]
+    return matrix.overlaid(overlay_by_name(wheels, matrix)) if wheels else matrix

@@ -21,11 +21,11 @@ from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import counted
 from cudalock.update.file_names import Patterns
-from cudalock.urls import is_splittable, local_path, without_credentials
+from cudalock.urls import file_of, is_splittable, local_path, without_credentials
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cudalock.indexes.client import Web
     from cudalock.indexes.metadata import Metadata
@@ -85,6 +85,22 @@ def read_own(own: Own, matrix: Matrix, web: Web) -> Overlay:
     return reader.read()
 
 
+def overlay_by_name(wheels: Iterable[NamedWheel], matrix: Matrix) -> Overlay:
+    """Return rows for wheels by what their file names and the matrix say; nobody is asked.
+
+    A wheel whose name has no label adds nothing: there is nothing to judge it by. Nor does one of
+    an unknown name.
+    """
+    patterns = Patterns(matrix)
+    maker = _RowMaker(matrix, None)
+    for wheel in wheels:
+        name = parse_wheel_name(file_of(wheel.url))
+        parts = wheel_parts(file_of(wheel.url))
+        if name is not None and parts is not None and patterns.read(parts["local"], name.tags):
+            maker.add_beside(wheel)
+    return maker.read()
+
+
 class _Found(NamedTuple):
     """A wheel to make a row of."""
 
@@ -102,7 +118,8 @@ _Group = tuple[str, str, "str | None", str]
 class _RowMaker:
     """Collects wheels, and makes rows of them."""
 
-    def __init__(self, matrix: Matrix, web: Web) -> None:
+    def __init__(self, matrix: Matrix, web: Web | None) -> None:
+        """Without `web` no METADATA is read, and no row warns of that."""
         self._matrix = matrix
         self._web = web
         self._patterns = Patterns(matrix)
@@ -126,6 +143,11 @@ class _RowMaker:
             self._uncertain.add(wheel.project)
         self._add(wheel.project, file, wheel.url.partition("#")[0])
 
+    def add_beside(self, wheel: NamedWheel) -> None:
+        """Add a wheel by its URL, beside all others of its project."""
+        url = without_credentials(wheel.url.partition("#")[0])
+        self._add(wheel.project, file_at(url), url)
+
     def add_links(self, place: str) -> None:
         """Add every wheel of a folder, or of a page of links."""
         files = list(_in_folder(place)) if _is_folder(place) else self._on_page(place)
@@ -146,6 +168,7 @@ class _RowMaker:
             self._add(project, file, with_credentials_of(place, file.url))
 
     def _on_page(self, place: str) -> Sequence[File]:
+        assert self._web is not None
         if not is_splittable(place) or urlsplit(place).scheme not in ("http", "https"):
             raise UsageError(
                 f"`--find-links`: `{without_credentials(place)}` is neither a folder nor the URL"
@@ -160,6 +183,7 @@ class _RowMaker:
         """Add the wheels that an index has of the projects that it is trusted for."""
         from cudalock.indexes.listings import read_listing
 
+        assert self._web is not None
         for project in index.projects:
             listing = read_listing(self._web, index.url, project)
             found = releases_of(listing) if listing else {}
@@ -245,6 +269,8 @@ class _RowMaker:
         self._only -= self._uncertain
 
     def _metadata(self, found: _Found) -> Metadata | NetworkError | None:
+        if self._web is None:
+            return None
         if found.file.url.startswith("file:"):
             with Path(local_path(found.file.url) or "").open("rb") as file:
                 content = metadata_in(file)
@@ -297,7 +323,8 @@ class _RowMaker:
             if like is not None
             else "what it requires is unknown, and not in the lock"
         )
-        row["warning"] = f"its METADATA cannot be read: {instead}"
+        if self._web is not None:
+            row["warning"] = f"its METADATA cannot be read: {instead}"
         return row
 
     def _held_row(
@@ -400,4 +427,4 @@ def _in_folder(place: str) -> Iterator[File]:
             yield File(path.name, path.resolve().as_uri(), size=path.stat().st_size)
 
 
-__all__ = ["NamedIndex", "NamedWheel", "Own", "read_own"]
+__all__ = ["NamedIndex", "NamedWheel", "Own", "overlay_by_name", "read_own"]
