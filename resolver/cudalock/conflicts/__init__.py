@@ -58,6 +58,9 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
                 reasons = [CoreExplainer(others, core).steps() for core in real]
                 if _are_reasons(reasons):
                     cores, conflicts = real, reasons
+    # What a search alone saw has no reason to show: where another conflict has one, that counts.
+    if len(conflicts) > 1 and any(_are_reasons([steps]) for steps in conflicts):
+        conflicts = [steps for steps in conflicts if _says_more_than_the_goal(steps)]
     requirements = ", ".join(goal.requirements) or "this goal"
     suggestions = tuple(suggest(goal, target, universe, cores, newer_glibc=newer_glibc))
     # The universe may report of a project what the steps of a core say already.
@@ -72,12 +75,15 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     return NoSolution(explanation, hints=map(str, suggestions))
 
 
+def _says_more_than_the_goal(steps: Iterable[Step]) -> bool:
+    return any(not isinstance(step, GoalRequires) for step in steps)
+
+
 def _are_reasons(conflicts: Iterable[Iterable[Step]]) -> bool:
     """Whether an explanation says why, and not only what was asked or is not known."""
     steps = [step for steps in conflicts for step in steps]
-    return any(not isinstance(step, GoalRequires) for step in steps) and not any(
-        isinstance(step, UnknownProject) for step in steps
-    )
+    is_unknown = any(isinstance(step, UnknownProject) for step in steps)
+    return _says_more_than_the_goal(steps) and not is_unknown
 
 
 def _blames_glibc(conflicts: Iterable[Iterable[Step]]) -> Iterator[str]:
