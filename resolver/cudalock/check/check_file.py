@@ -6,6 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.check.conda import (
+    broken_pairs,
+    cuda_of,
+    has_conda,
+    is_of_conda,
+    replaced,
+    with_project_names,
+)
 from cudalock.check.file_pins import Lines
 from cudalock.check.static import static_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, describe, likely, newer
@@ -55,14 +63,15 @@ class Checked:
     judged: tuple[Judged, ...]
 
 
-def check_file(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
+def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
     """See `cudalock.check.check`."""
-    checker = _Checker(file, ClosedUniverse(matrix))
+    checker = _Checker(read_file, ClosedUniverse(matrix))
+    file = checker.file
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
     findings = [
-        *static_findings(file, matrix, targets),
+        *static_findings(read_file, matrix, targets),
         *checker.unpinned(),
         *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
@@ -74,11 +83,20 @@ class _Checker:
     """Judges one file. `notes` come from looking for a target that works."""
 
     def __init__(self, file: ProjectFile, universe: Universe) -> None:
-        self.file = file
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
-        self._lines = Lines(file, universe.matrix)
+        cuda = None
+        if has_conda(file):
+            # Imported here: a requirements file has no packages of conda.
+            from cudalock.generate.rules import read_rules
+
+            rules = read_rules(universe.matrix.directory)
+            self.notes += broken_pairs(file, rules, universe.matrix)
+            cuda = cuda_of(file, rules)
+            file = with_project_names(file, rules)
+        self.file = file
+        self._lines = Lines(file, universe.matrix, cuda)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
         }
@@ -100,6 +118,9 @@ class _Checker:
         clashes = self._judgement(target).judge(pins)
         if self._lines.may_differ:
             clashes = self._with_uv(target, pins, clashes)
+        if any(pin.by_conda for pin in pins):
+            clashes += replaced(pins, self.stack, self.universe, target)
+            clashes = [clash for clash in clashes if not is_of_conda(clash)]
         clashes = [_as_offered(clash) for clash in clashes]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]

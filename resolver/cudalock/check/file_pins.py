@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cudalock.check.conda import conda_pin
 from cudalock.check.index_names import Places, has_nightlies
 from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.installed import plain_indexes
@@ -29,8 +30,10 @@ _FOR_BOTH = ("requirements", "constraints", "dockerfile")
 class Lines:
     """The lines of a file that the package index's tools install, group by group."""
 
-    def __init__(self, file: ProjectFile, matrix: Matrix) -> None:
+    def __init__(self, file: ProjectFile, matrix: Matrix, conda_cuda: str | None = None) -> None:
+        """`conda_cuda` is the CUDA minor of what conda installs: see `conda.cuda_of`."""
         self.file = file
+        self._conda_cuda = conda_cuda
         self._matrix = matrix
         self._places = places = Places(matrix)
         self._names = matrix.projects | matrix.file_sharers.keys()
@@ -107,6 +110,9 @@ class Lines:
                 if declared.group in groups and self._counts(declared):
                     one = self._pin_of(declared, target, environment)
                     pins += [one] if one is not None else []
+        # pip replaces what conda installed: a project that the pip section names is pip's.
+        by_pip = {pin.name for pin in pins if pin.required and not pin.by_conda}
+        pins = [pin for pin in pins if not (pin.by_conda and pin.name in by_pip)]
         return self._as_sent(pins)
 
     def _as_sent(self, pins: list[PinnedProject]) -> list[PinnedProject]:
@@ -126,8 +132,7 @@ class Lines:
     def _counts(self, declared: Declared) -> bool:
         # An override stands in the place of every other line about its project.
         return (
-            declared.manager == "pypi"
-            and declared.name in self._names
+            declared.name in self._names
             and declared.problem is None
             and _is_comparable(declared.specifier)
             and (declared.role == "override" or declared.name not in self._replaced)
@@ -138,6 +143,8 @@ class Lines:
     ) -> PinnedProject | None:
         if declared.role == "locked":
             return self._locked(declared, target)
+        if declared.manager == "conda":
+            return conda_pin(declared, self._conda_cuda, target, self._matrix)
         if declared.role == "installed":
             return self._installed(declared, target)
         source = self._source(declared, environment)

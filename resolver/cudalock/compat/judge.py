@@ -125,7 +125,9 @@ class Judge:
     def _same_files(self, pins: Sequence[PinnedProject]) -> Iterator[PinConflict]:
         sharers = self.matrix.file_sharers
         if any(pin.name in sharers for pin in pins):
-            members = [pin for pin in pins if pin.name in self.stack and pin.required]
+            members = [
+                pin for pin in pins if pin.name in self.stack and pin.required and not pin.by_conda
+            ]
             required = {
                 name: RequiredProject(name, specifier, pin)
                 for pin in sorted(members, key=lambda pin: self.importance(pin.name), reverse=True)

@@ -34,6 +34,8 @@ class PinnedProject(NamedTuple):
     takes_highest: bool = False
     """whether an installer chooses among the indexes, and so takes the highest local version of a
     release: 2.5.1+cu124 before 2.5.1"""
+    by_conda: bool = False
+    """whether conda installs it, whose package requires other things than the wheel"""
     origin: object = None
     """the caller's own object, to recognize the pin by; never looked into"""
 

@@ -41,6 +41,7 @@ class PinPolicy(Policy):
         self._universe = universe
         self._overridden = overridden
         self._stack = stack
+        self._by_conda = {pin.name for pin in pins if pin.by_conda}
         self._with_source: dict[str, list[PinnedProject]] = {}
         self._wheels: dict[str, list[PinWheels]] = {}
         for pin in pins:
@@ -73,6 +74,8 @@ class PinPolicy(Policy):
 
     def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
         name = requirement.name
+        if candidate.name in self._by_conda:
+            return False
         # Without a stack a closure of hundreds of projects would be searched for each question.
         is_checked = self._stack is None or name in self._names or name in self._stack
         return (

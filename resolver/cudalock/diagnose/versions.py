@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cudalock.diagnose.machine import LONGEST
+from cudalock.projects.syntax.package_list import ListedPackage, has_list, packages
 from cudalock.versions import canonical, leading_name, parse_requirement
 
 if TYPE_CHECKING:
@@ -159,16 +160,11 @@ class _Namer:
 
 
 def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
-    shown = ""  # by `pip show`, whose version is on the next line
+    listed = _packages_by_line(text)
     for number, line in enumerate(text.lines, 1):
         plain = line.strip()
-        if plain.startswith("Name: "):
-            shown = plain.removeprefix("Name: ")
-        elif shown and plain.startswith("Version: "):
-            version = plain.removeprefix("Version: ")
-            if _is_version(version):
-                yield Pin(namer.any(shown, version), version, number, INSTALLED)
-            shown = ""
+        if number in listed:
+            yield from _listed(listed[number], plain, number, namer)
         elif plain.startswith(_INSTALLED):
             yield from _installed(plain.removeprefix(_INSTALLED), number, namer)
         elif plain.startswith(_SATISFIED):
@@ -177,6 +173,31 @@ def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
             yield from _pairs(
                 plain[:LONGEST].replace("%2B", "+").replace("%2b", "+"), number, namer
             )
+
+
+def _packages_by_line(text: Text) -> dict[int, ListedPackage]:
+    """The entries of `pip list`, `conda list`, `pip show` and `collect_env` in a text."""
+    if not has_list(text.lines):
+        return {}
+    plain = "\n".join(text.lines)
+    number, position = 1, 0
+    by_line = {}
+    for package in packages(plain):
+        number += plain.count("\n", position, package.start)
+        position = package.start
+        by_line[number] = package
+    return by_line
+
+
+def _listed(package: ListedPackage, line: str, number: int, namer: _Namer) -> Iterator[Pin]:
+    """One entry of a list; of `pip show`, what is not in the matrix as well."""
+    version = package.version.removeprefix("v")
+    if not _is_version(version):
+        return
+    if line.startswith("Version:"):
+        yield Pin(namer.any(package.name, version), version, number, INSTALLED)
+    elif (name := namer.known(package.name, version, is_sure=True)) is not None:
+        yield Pin(name, version, number, LISTED)
 
 
 def _installed(tokens: str, number: int, namer: _Namer) -> Iterator[Pin]:

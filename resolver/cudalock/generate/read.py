@@ -22,6 +22,7 @@ from cudalock.goals import RequestedProject
 from cudalock.projects.kinds import BY_NAME, kind_of_named
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import read_file
+from cudalock.projects.readers.dockerfile import is_other_branch
 from cudalock.targets import SYSTEMS
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
 from cudalock.versions import canonical
@@ -266,6 +267,9 @@ class _Reading:
         if declared.group not in groups and not is_stage:
             kind, _, name = (declared.group or "").partition(":")
             self._leave_out(origin, declared, f"`--{kind} {name}` takes it", of_choice=True)
+            return False
+        if is_other_branch(declared.group):
+            self._leave_out(origin, declared, "it is in another branch of the shell's `if`")
             return False
         if declared.manager == "conda":
             return self._take_conda(declared, origin)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.matrix.facts import CLAUSE
 from cudalock.matrix.vendor import Distributions
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.versions import canonical
@@ -46,6 +47,16 @@ class CondaName(NamedTuple):
     means: str | None
 
 
+class CondaConflict(NamedTuple):
+    """Two packages, each with a range of versions, that conda installs together and that do not
+    work: `package`, from one channel, and `beside`. `fact` is the id of the fact about it."""
+
+    package: tuple[str, str]
+    channel: str
+    beside: tuple[str, str]
+    fact: str
+
+
 class Audience(NamedTuple):
     """Whom a requirements file is for: a group, or the machines of a platform or accelerator."""
 
@@ -62,6 +73,7 @@ class Rules:
     glibc: Mapping[str, str] = field(default_factory=dict)
     """a distribution's name, as tags have it, to its glibc"""
     conda: Mapping[str, CondaName] = field(default_factory=dict)
+    conda_conflicts: tuple[CondaConflict, ...] = ()
     words: Mapping[str, Audience] = field(default_factory=dict)
     tools: frozenset[str] = frozenset()
     """projects that are installed to install the others"""
@@ -92,6 +104,7 @@ def _rules(tables: dict[str, Any]) -> Rules:
             for row in tables.get("conda", ())
             for name in row["names"]
         },
+        conda_conflicts=tuple(map(_conda_conflict, tables.get("conda_conflict", ()))),
         words={
             word: Audience(row.get("group"), row.get("platform"), row.get("accelerator"))
             for row in tables.get("file", ())
@@ -118,4 +131,18 @@ def _conda(name: str, row: dict[str, Any]) -> CondaName:
     return CondaName(row.get("is", canonical(name)), None)
 
 
-__all__ = ["FILE", "Audience", "CondaName", "Image", "Rules", "read_rules"]
+def _conda_conflict(row: dict[str, Any]) -> CondaConflict:
+    return CondaConflict(
+        _clause(row["package"]), row["channel"], _clause(row["beside"]), row["fact"]
+    )
+
+
+def _clause(text: str) -> tuple[str, str]:
+    """A package's name and the specifier after it."""
+    match = re.match(CLAUSE, text)
+    if match is None:
+        raise KeyError(f"conda_conflict: {text}")
+    return canonical(match[1]), match[2]
+
+
+__all__ = ["FILE", "Audience", "CondaConflict", "CondaName", "Image", "Rules", "read_rules"]

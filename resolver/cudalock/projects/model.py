@@ -101,7 +101,8 @@ class Declared:
     index: str | None = None
     """the address of the index that the file says it comes from"""
     group: str | None = None
-    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile"""
+    """None for what everyone gets, else `extra:NAME`, `group:NAME`, `stage:NAME` of a Dockerfile,
+    and `stage:NAME:BRANCH` of a shell's `if` there"""
     role: str = "requirement"
     version_place: Place | None = None
     """what a rewrite of the version replaces; None where it cannot be rewritten"""
@@ -233,6 +234,8 @@ class ProjectFile:
     """a version of Python that the file is for: conda's `python=3.11`, a base image's"""
     environments: tuple[Said, ...] = ()
     """markers of the environments that it is limited to"""
+    channels: tuple[str, ...] = ()
+    """conda's channels, in order"""
     platforms: tuple[str, ...] = ()
     """the platforms that it says it is for, as `--platform` takes them"""
     base_images: tuple[Said, ...] = ()

@@ -31,7 +31,8 @@ _SKIPPED: Final = {
     "build",
     "dist",
 }
-_LIST: Final = "package-list"
+_ENVIRONMENT: Final = re.compile(r"^dependencies:[ \t]*$", re.MULTILINE)
+_CHANNELS: Final = re.compile(r"^(?:channels|name):", re.MULTILINE)
 _MAX_DEPTH: Final = 32
 _MAX_FILES: Final = 500
 
@@ -68,9 +69,10 @@ def read_file(
 ) -> ProjectFile:
     """What a file says; `-` is standard input, for which `stdin` may stand in.
 
-    `kind` overrules what the name means. Where the name says nothing, a list of installed packages
-    is told from a requirements file by its content. Raises BadFile for a file that cannot be read
-    at all, is too large, or is of no known kind; what is wrong within it is in `problems`.
+    `kind` overrules what the name means. Where the name says nothing, the content tells a list of
+    installed packages, or conda's environment, from a requirements file. Raises BadFile for a file
+    that cannot be read at all, is too large, or is of no known kind; what is wrong within it is in
+    `problems`.
     """
     name = str(file)
     known = kind or kind_of_named(name)
@@ -107,8 +109,8 @@ class _Reading:
         if len(content) > limit * MEGABYTE:
             raise BadFile(f"`{shown}` is larger than {limit} MiB, and is not read")
         text, encoding, problems = read_bytes(content, shown)
-        if self.is_open and not above and is_package_list(text.text):
-            kind = _LIST
+        if self.is_open and not above:
+            kind = _kind_of_content(text.text, kind)
         identity = _identity(name)
         self.seen.add((identity, constraint))
 
@@ -152,6 +154,13 @@ class _Reading:
             return f"such a file name cannot be{f': {reason}' if reason else ''}"
         except BadFile as error:
             return error.message
+
+
+def _kind_of_content(text: str, kind: str) -> str:
+    """The kind of a text under a name that says nothing; `kind` where it does not show."""
+    if _ENVIRONMENT.search(text) and _CHANNELS.search(text):
+        return "environment"
+    return "package-list" if is_package_list(text) else kind
 
 
 def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:

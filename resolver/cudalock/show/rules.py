@@ -124,7 +124,11 @@ def rules(matrix: Matrix, name: str | None = None) -> Rules:
     about = find_name(matrix, name) if name else None
     facts = [fact for fact in matrix.facts.values() if about is None or _names(matrix, fact, about)]
     facts.sort(key=lambda fact: (fact.component, natural(fact.id)))
-    return Rules(matrix.version, matrix.components, tuple(facts), about)
+    # A fact about files that two projects share may be about one without a file of its own.
+    components: dict[str, Component] = {
+        fact.component: matrix.component(fact.component) for fact in facts
+    }
+    return Rules(matrix.version, components, tuple(facts), about)
 
 
 def sentence_of(fact: Fact) -> str:
@@ -163,7 +167,7 @@ def known_words(matrix: Matrix) -> dict[str, str]:
 
 
 def _names(matrix: Matrix, fact: Fact, name: str) -> bool:
-    component = matrix.components[fact.component]
+    component = matrix.component(fact.component)
     involved = {fact.component, *(demand.template.name for demand in demands_of(fact))}
     for replacement in component.replacements:
         if replacement.fact == fact.id:

@@ -42,6 +42,7 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
         options=tuple(pip.options),
         requires_python=reader.requires_python,
         python=reader.python,
+        channels=tuple(reader.channels),
         platforms=tuple(dict.fromkeys(reader.platforms)),
         problems=tuple(dict.fromkeys((*reader.problems, *pip.problems))),
         nested=tuple(pip.nested),
@@ -57,6 +58,7 @@ class _Environment:
         self.declared: list[Declared] = []
         self.problems: list[Problem] = []
         self.platforms: list[str] = []
+        self.channels: list[str] = []
         self.requires_python: Said | None = None
         self.python: Said | None = None
 
@@ -72,6 +74,8 @@ class _Environment:
             if key.value == "dependencies":
                 for dependency in node.items():
                     self._dependency(dependency)
+            elif key.value == "channels":
+                self.channels += [channel.value for channel in node.items()]
             elif key.value == "platforms":
                 rows = [of_conda_subdir(subdir.value) for subdir in node.items()]
                 self.platforms += [row.flag for row in rows if row]

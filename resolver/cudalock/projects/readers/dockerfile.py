@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile, Said
 from cudalock.projects.syntax import pip_command as install_command
-from cudalock.projects.syntax.shell import Word, commands
+from cudalock.projects.syntax.shell import Branches, Word, commands
 from cudalock.targets.platforms import LINUX, likeliest, of_docker
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ class _Stage:
     parent: int | None
     """the number of the stage that it starts from"""
     variables: dict[str, str] = field(default_factory=dict)
-    declared: list[Declared] = field(default_factory=list)
+    declared: list[tuple[str | None, Declared]] = field(default_factory=list)
+    """each with the branch of a shell's `if` or `case` that it stands in"""
 
 
 def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
-    """What the file says. With stages that do not follow from one another, each is a group."""
+    """What the file says. With stages that do not follow from one another, each is a group, and so
+    is each branch of a shell's `if`: of two branches one is run."""
     reader = _Dockerfile(text, nested)
     reader.read()
     return ProjectFile(
@@ -109,16 +112,24 @@ class _Dockerfile:
     def declared(self) -> Iterator[Declared]:
         for number, stage in enumerate(self.stages):
             group = self._group(number) if self._has_branches else None
-            yield from (replace(requirement, group=group) for requirement in stage.declared)
+            for branch, requirement in stage.declared:
+                own = group if branch is None else self._branch_group(number, branch)
+                yield replace(requirement, group=own)
 
     def together(self) -> tuple[frozenset[str | None], ...]:
-        """Each stage with those that it starts from."""
-        if not self._has_branches:
-            return ()
-        return tuple(
-            frozenset([None, *map(self._group, self._line(number))])
-            for number in range(len(self.stages))
-        )
+        """Each stage with those that it starts from, and each branch of a shell with its stage."""
+        sets: list[frozenset[str | None]] = []
+        for number, stage in enumerate(self.stages):
+            with_parents = frozenset([None, *map(self._group, self._line(number))])
+            if self._has_branches:
+                sets.append(with_parents)
+            for branch in dict.fromkeys(branch for branch, _ in stage.declared if branch):
+                outer = accumulate(branch.split("-"), "{}-{}".format)
+                sets.append(with_parents.union(self._branch_group(number, one) for one in outer))
+        return tuple(sets)
+
+    def _branch_group(self, number: int, branch: str) -> str:
+        return f"{self._group(number)}:{branch}"
 
     def _line(self, number: int | None) -> Iterator[int]:
         """A stage and those that it starts from."""
@@ -192,15 +203,27 @@ class _Dockerfile:
             self.text.text, start, instruction.end, self._variables, self.escape
         )
         listed = list(_listed(self.text.text, start, instruction.end))
+        place = self.text.place(start, start)
+        branches = Branches()
         for command in [listed] if listed else commands_read:
+            branch = branches.of(command)
             installed = install_command.read(command, self.text, self.nested_reader)
             if installed is not None:
                 if self.stages:
-                    self.stages[-1].declared += installed.declared
+                    # Two RUN lines have an `if` of their own each.
+                    named = branch and f"{place.line}.{branch}"
+                    self.stages[-1].declared += [(named, one) for one in installed.declared]
                 self.indexes += installed.indexes
                 self.options += installed.options
                 self.problems += installed.problems
                 self.nested += installed.nested
+
+
+def is_other_branch(group: str | None) -> bool:
+    """Return whether a group of a Dockerfile is a second or later branch of a shell's `if`."""
+    kind, _, rest = (group or "").partition(":")
+    branch = rest.partition(":")[2] if kind == "stage" else ""
+    return any(part.rpartition(".")[2] != "1" for part in branch.split("-") if part)
 
 
 def instructions(text: str, escape: str = "\\") -> Iterator[Instruction]:
@@ -268,4 +291,4 @@ def _line_end(text: str, position: int) -> int:
     return len(text) if newline < 0 else newline
 
 
-__all__ = ["Instruction", "instructions", "read"]
+__all__ = ["Instruction", "instructions", "is_other_branch", "read"]

@@ -16,14 +16,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _NAME: Final = r"(?P<name>_?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 _VERSION: Final = r"(?P<version>v?\d[A-Za-z0-9.!+_-]*)"
 _REST: Final = r"(?:[ \t]+(?P<rest>\S.*?))?[ \t]*"
 
 _TABLE_HEAD: Final = re.compile(r"[#\s]*(?:Package|Name)[ \t]+Version(?:[ \t]+(?P<columns>.*))?")
-_ROW: Final = re.compile(rf"[ \t]*{_NAME}[ \t]+{_VERSION}{_REST}")
+_ROW: Final = re.compile(rf"[\s│├└─]*{_NAME}[ \t]+{_VERSION}{_REST}")
 _EXPORTED: Final = re.compile(rf"{_NAME}={_VERSION}=(?P<build>[^=\s]+)[ \t]*")
 _EXPLICIT: Final = re.compile(
     r"https?://\S+/(?P<channel>[^/\s]+)/[^/\s]+/(?P<file>[^/\s]+)\.(?:conda|tar\.bz2)"
@@ -37,6 +37,8 @@ _SHOWN_VERSION: Final = re.compile(rf"Version: {_VERSION}\s*")
 _OBJECT: Final = re.compile(r"\{[^{}]*\}")
 _FIELD: Final = re.compile(r'"(name|version|build_string|channel)"\s*:\s*"([^"\\]*)"')
 
+_COMMAND: Final = re.compile(r"\b(?:pip\d?|conda|mamba|uv|poetry|python\S*) [a-z-]|\$ ")
+"""In a line that was copied with the list: the command that printed it."""
 _LONGEST: Final = 1000
 """Characters: a longer line is none of such a list, and patterns slow down on it."""
 _CONDA_COLUMNS: Final = ("build", "channel")
@@ -60,14 +62,18 @@ class ListedPackage(NamedTuple):
 def is_package_list(text: str) -> bool:
     """Return whether a text of no known kind is such a list, and not a requirements file."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _is_marked(lines) or (text.lstrip()[:1] == "[" and any(_of_json(text))):
+    if has_list(lines) or (text.lstrip()[:1] == "[" and any(_of_json(text))):
         return True
-    entries = [line for line in lines if not line.lstrip().startswith(("#", "@"))]
+    entries = [
+        line
+        for line in lines
+        if not line.lstrip().startswith(("#", "@")) and not _COMMAND.search(line[:_LONGEST])
+    ]
     return bool(entries) and any(all(map(form, entries)) for form in (_row, _exported, _explicit))
 
 
-def _is_marked(lines: list[str]) -> bool:
-    """Whether some line is one that only such lists have."""
+def has_list(lines: Sequence[str]) -> bool:
+    """Return whether some line is one that only such lists have: a header, a `[pip3]`."""
     if any(map(_head, lines)) or any(map(_collected, lines)):
         return True
     return any(
@@ -82,7 +88,7 @@ def packages(text: str) -> Iterator[ListedPackage]:
         yield from _of_json(text)
         return
     # Beside lines that only such lists have, a word and a number may be anything.
-    is_table = not _is_marked(text.splitlines())
+    is_table = not has_list(text.splitlines())
     columns: tuple[str, ...] = ()
     shown: str | None = None
     position = 0
@@ -185,4 +191,4 @@ def _of_json(text: str) -> Iterator[ListedPackage]:
             )
 
 
-__all__ = ["ListedPackage", "is_package_list", "packages"]
+__all__ = ["ListedPackage", "has_list", "is_package_list", "packages"]

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SEPARATOR: Final = re.compile(r"&&|\|\||[;|&\n]|\d*>{1,2}&?|<{1,3}")
 _VARIABLE: Final = re.compile(
@@ -66,6 +66,32 @@ def commands(
             skips = False
     if words:
         yield words
+
+
+class Branches:
+    """Follows `if` and `case` through the commands of a script, one command after the other."""
+
+    def __init__(self) -> None:
+        self._open: list[list[int]] = []
+        """of each statement that is open its number and that of the branch; 0 before the first"""
+        self._count = 0
+
+    def of(self, command: Sequence[Word]) -> str | None:
+        """Return the branch that a command is in (`1.2`: the second of the first statement), None
+        for one that is always run."""
+        first = command[0].value if command and command[0].exact else ""
+        if first in ("if", "case"):
+            self._count += 1
+            # `case $X in cuda) pip install ...` is one command.
+            has_pattern = first == "case" and any(word.value.endswith(")") for word in command)
+            self._open.append([self._count, int(has_pattern)])
+        elif first in ("then", "elif", "else") or (first.endswith(")") and "(" not in first):
+            if self._open and (first != "then" or self._open[-1][1] == 0):
+                self._open[-1][1] += 1
+        elif first in ("fi", "esac") and self._open:
+            self._open.pop()
+        inside = [f"{number}.{branch}" for number, branch in self._open if branch]
+        return "-".join(inside) or None
 
 
 def _word(
