@@ -1,4 +1,4 @@
-"""What installers really do with a file, case by case: `installers.toml` beside this."""
+"""What installers and machines do with a file: `installers.toml` and `machines.toml`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ KEYS: Final = {"name", "source", "command", "files", "text", "status", "says", "
 
 
 def read_cases() -> Iterator[Any]:
-    text = Path(__file__).with_name("installers.toml").read_text(encoding="utf-8")
-    for case in toml.loads(text)["case"]:
+    folder = Path(__file__).parent
+    files = [folder / name for name in ("installers.toml", "machines.toml")]
+    tables = [toml.loads(path.read_text(encoding="utf-8")) for path in files]
+    for case in [case for table in tables for case in table["case"]]:
         rows = case.pop("rows", [{}])
         for number, row in enumerate(rows):
             own = {key: value for key, value in row.items() if key in KEYS}

@@ -161,7 +161,8 @@ class Judge:
         fixable = [
             conflict
             for conflict in conflicts
-            if conflict.finding.rule.fixable and conflict.finding.severity == "error"
+            if (conflict.finding.rule.fixable or _names_no_build(conflict))
+            and conflict.finding.severity == "error"
         ]
         if not fixable:
             return list(conflicts)
@@ -224,7 +225,9 @@ class Judge:
         ]
         if urls:
             fix += f" with `--extra-index-url {urls[0]}`"
-        return conflict._replace(finding=replace(conflict.finding, fix=fix), changes=changes)
+        # A build on another index takes two edits, and only the user knows where the index goes.
+        made = () if _names_no_build(conflict) else changes
+        return conflict._replace(finding=replace(conflict.finding, fix=fix), changes=made)
 
     def _index_url(self, change: PinChange) -> str | None:
         return self.universe.indexes[change.index_id].url if change.index_id else None
@@ -382,6 +385,11 @@ def _repeated(
 
 def _with_indexes(pin: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
     return pin if pin.indexes is None else pin._replace(indexes=pin.indexes | indexes)
+
+
+def _names_no_build(conflict: PinConflict) -> bool:
+    """Whether pins conflict because the framework's comes to the build without CUDA."""
+    return conflict.finding.code == "CL302" and len(conflict.members) > 1
 
 
 def _without_replaced(conflicts: Sequence[PinConflict]) -> list[PinConflict]:

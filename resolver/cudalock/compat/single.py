@@ -219,9 +219,17 @@ class SinglePinJudge:
         version = pin.version or release_build.version
         where = url or "the package index"
         sentence = f"{pin.name} {version} for {self._where()} is on {where}, which is not searched"
-        fix = f"add `--extra-index-url {url}`" if url else "search the package index as well"
+        fix = f"add `--extra-index-url {url}`" if url else self._from_package_index()
         defect = self._defect("CL301", pin, sentence, fix=fix)
         return defect._replace(missing_indexes=(release_build.build.index or PACKAGE_INDEX,))
+
+    def _from_package_index(self) -> str:
+        """How a file takes a project from the package index on the target, and elsewhere not."""
+        system = self._target.marker_environment()["sys_platform"]
+        return (
+            f"limit the other index to `sys_platform != '{system}'`, so that the package index"
+            " serves this one"
+        )
 
     def _source_only(self, pin: PinnedProject, wheels: PinWheels) -> PinConflict:
         facts = list(self._facts_about(wheels.versions[0], pin.name, {DIST: (SDIST,)}))

@@ -69,6 +69,9 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
                 reasons = [CoreExplainer(others, core).steps() for core in real]
                 if _are_reasons(reasons):
                     conflict, cores, conflicts = others, real, reasons
+    # What a search alone saw has no reason to show: where another conflict has one, that counts.
+    if len(conflicts) > 1 and any(_are_reasons([steps]) for steps in conflicts):
+        conflicts = [steps for steps in conflicts if _says_more_than_the_goal(steps)]
     requirements = ", ".join(goal.requirements) or "this goal"
     shown = {step for steps in conflicts for step in steps}
     sources = tuple(_sources(conflict.problem, shown))
@@ -130,12 +133,15 @@ def _refused(problem: Problem, steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def _says_more_than_the_goal(steps: Iterable[Step]) -> bool:
+    return any(not isinstance(step, GoalRequires) for step in steps)
+
+
 def _are_reasons(conflicts: Iterable[Iterable[Step]]) -> bool:
     """Whether an explanation says why, and not only what was asked or is not known."""
     steps = [step for steps in conflicts for step in steps]
-    return any(not isinstance(step, GoalRequires) for step in steps) and not any(
-        isinstance(step, UnknownProject) for step in steps
-    )
+    is_unknown = any(isinstance(step, UnknownProject) for step in steps)
+    return _says_more_than_the_goal(steps) and not is_unknown
 
 
 def _blames_glibc(conflicts: Iterable[Iterable[Step]]) -> Iterator[str]:

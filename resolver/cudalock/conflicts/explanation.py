@@ -11,6 +11,7 @@ from cudalock.conflicts.step import (
     SHOWN_VERSIONS,
     Advice,
     BuilderRejected,
+    BuiltWith,
     FactSays,
     FixedValues,
     GoalRequires,
@@ -26,7 +27,8 @@ from cudalock.conflicts.step import (
     fact_of,
     render,
 )
-from cudalock.resolution.elements import TARGET_GLIBC, Element, ids_of
+from cudalock.resolution.elements import CUDA_OPTION, TARGET_GLIBC, Element, ids_of
+from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
     ABSENT,
@@ -35,8 +37,8 @@ from cudalock.resolution.propagation import (
     Table,
     strikes_leading_to,
 )
-from cudalock.targets.accelerators import CUDA, LIBRARIES
-from cudalock.versions import version_order
+from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
+from cudalock.versions import accepts, version_order
 
 SHOWN_OF_PROOF: Final = 4
 """Requirements of one project that are shown of a proof."""
@@ -112,7 +114,8 @@ class CoreExplainer:
         for kind, id in self._core.elements:
             if kind == "fact" and id not in shown_facts:
                 fact = self._problem.matrix.fact(id)
-                steps.append(FactSays(NamedVersions(fact.component, ()), fact.says, id))
+                subject = NamedVersions(fact.component, (), fact.versions)
+                steps.append(FactSays(subject, fact.says, id))
             # No strike emptied anything: only a search sees the conflict, and it leaves no trace.
             elif kind == "goal" and empty is None:
                 steps.insert(0, GoalRequires(id))
@@ -126,10 +129,31 @@ class CoreExplainer:
                 and not any(isinstance(step, NoWheel) and id in step.parts for step in steps)
             ):
                 steps.append(TargetHas(id, self._problem.target))
+        if CUDA_OPTION in self._core.elements:
+            steps += self._builds(steps)
         if empty is None:
             steps += self._among_blamed()
         steps += self._advice()
         return unique(steps)
+
+    def _builds(self, steps: list[Step]) -> Iterator[BuiltWith]:
+        """What the framework is built with, where a CUDA release was asked for that nothing has."""
+        wish, framework = self._problem.goal.cuda, self._problem.matrix.framework
+        is_shown = any(isinstance(step, FactSays) and step.implies for step in steps)
+        domain = self._network.domains.get(framework or "")
+        if wish is None or wish == CPU or is_shown or domain is None or framework is None:
+            return
+        roots = self._problem.roots_of(framework)
+        builds = [
+            build
+            for build in domain.members(domain.all & ~ABSENT)
+            if all(root.accepts(build) for root in roots)
+        ]
+        releases = {cuda for build in builds if (cuda := label(build, CUDA.name)) is not None}
+        minors = {".".join(cuda.split(".")[:2]) for cuda in releases}
+        if minors and not any(accepts(wish, cuda) for cuda in releases):
+            named = NamedVersions.of(framework, builds)
+            yield BuiltWith(named, tuple(sorted(minors, key=version_order)))
 
     def _among_blamed(self) -> Iterator[Step]:
         """What the newest release of each project of a proof requires of the others in it."""
@@ -186,7 +210,13 @@ class CoreExplainer:
             parts = tuple(
                 TargetHas(part, self._problem.target) for part in by_kind.get("target", ())
             )
-            yield FactSays(NamedVersions.of(fact.component, struck), fact.says, fact.id, parts)
+            yield FactSays(
+                NamedVersions.of(fact.component, struck),
+                fact.says,
+                fact.id,
+                parts,
+                labels=_span_of_labels(fact, struck),
+            )
         elif "target" in by_kind:
             # Versions that keep another build are not worth a line.
             left = {build.version for build in self._members(strike.component, strike.after)}
@@ -274,6 +304,20 @@ class CoreExplainer:
 
     def _members(self, component: str, mask: int) -> list[Candidate]:
         return self._network.domains[component].members(mask & ~ABSENT)
+
+
+def _span_of_labels(fact: Fact, builds: list[Candidate]) -> tuple[str, ...]:
+    """The lowest and the highest value of the label that a fact holds against the target's GPU."""
+    names = [name for demand in fact.of_machine for name in demand.template.label_names]
+    values = {
+        value.rstrip("af").removesuffix("+PTX")
+        for build in builds
+        for name in names
+        for value in build.row(name)
+        if value[:1].isdigit() and "." in value
+    }
+    ordered = sorted(values, key=version_order)
+    return (ordered[0], ordered[-1]) if ordered else ()
 
 
 def unique(steps: Iterable[Step]) -> tuple[Step, ...]:

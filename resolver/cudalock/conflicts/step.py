@@ -37,6 +37,8 @@ class NamedVersions:
 
     name: str
     versions: tuple[str, ...]
+    specifier: str = ""
+    """PEP 440, for versions that are not listed"""
 
     @classmethod
     def of(cls, name: str, candidates: Iterable[Candidate]) -> NamedVersions:
@@ -45,7 +47,7 @@ class NamedVersions:
         return cls(name, tuple(sorted(versions, key=version_order)))
 
     def __str__(self) -> str:
-        return f"{self.name} {version_span(self.versions)}".rstrip()
+        return f"{self.name} {version_span(self.versions) or self.specifier}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,9 @@ class TargetHas:
 class FactSays:
     """A curated fact about some releases, or about a value that is fixed.
 
-    `parts` are the parts of the target that decided. `implies` names the versions of another
-    component that the fact leaves; without versions it leaves none.
+    `parts` are the parts of the target that decided, and `labels` what the builds have of it.
+    `implies` names the versions of another component that the fact leaves; without versions it
+    leaves none.
     """
 
     subject: NamedVersions | FixedValues
@@ -142,6 +145,16 @@ class FactSays:
     fact: str
     parts: tuple[TargetHas, ...] = ()
     implies: NamedVersions | None = None
+    labels: tuple[str, ...] = ()
+    """the lowest and the highest value, as `8.0`"""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltWith:
+    """The CUDA releases that the framework's versions are built with, ascending."""
+
+    releases: NamedVersions
+    cuda: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +274,7 @@ Step = (
     | BuilderRejected
     | TargetHas
     | FactSays
+    | BuiltWith
     | MetadataRequires
     | PinRequires
     | NoWheel
@@ -321,6 +335,9 @@ def describe(step: Step) -> str:
             return _target_has(step)
         case FactSays():
             return _fact_says(step)
+        case BuiltWith(releases, cuda):
+            needs = "and bring it along: the system's own CUDA does not matter"
+            return f"the builds of {releases} are for CUDA {either(cuda)}, {needs}"
         case MetadataRequires(owner, requirements):
             return f"{owner} requires {_requirement_span(requirements)} (its metadata)"
         case PinRequires(owner, requirement):
@@ -391,9 +408,13 @@ def _target_has(step: TargetHas) -> str:
 
 def _fact_says(step: FactSays) -> str:
     text = f"{step.subject} {step.says}"
+    if step.labels:
+        lowest, highest = step.labels[0], step.labels[-1]
+        text += f", from {lowest} to {highest}" if lowest != highest else f", {lowest}"
     text += "".join(f"; {_target_has(part)}" for part in step.parts)
     if step.implies is not None:
-        text += f": {step.implies}" if step.implies.versions else ": none"
+        nothing = f": only builds without {step.implies.name} are left"
+        text += f": {step.implies}" if step.implies.versions else nothing
     return text
 
 

@@ -23,7 +23,14 @@ from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
 from cudalock.names import likely_names, likely_typo
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
-from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, LIBRARIES, is_foreign
+from cudalock.targets.accelerators import (
+    ACCELERATORS,
+    AUTO,
+    CPU,
+    LIBRARIES,
+    is_foreign,
+    other_maker,
+)
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.targets.platforms import macos_flag
 from cudalock.text import did_you_mean
@@ -38,6 +45,23 @@ if TYPE_CHECKING:
 ORIGIN = "the goal"
 
 _JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "the", "my"})
+_PLAIN_WORDS = frozenset(
+    {
+        *("i", "we", "me", "you", "it", "is", "am"),
+        *("are", "be", "do", "does", "want", "wants", "need"),
+        *("needs", "what", "which", "how", "where", "when", "why"),
+        *("who", "please", "have", "has", "had", "would", "like"),
+        *("can", "could", "should", "help", "give", "get", "use"),
+        *("using", "install", "run", "running", "this", "that", "these"),
+        *("those", "an", "of", "in", "at", "by", "from"),
+        *("to", "or", "not", "no", "any", "all", "some"),
+        *("work", "works", "working", "machine", "laptop", "desktop", "computer"),
+        *("pc", "server", "card", "box", "new", "old", "best"),
+        *("latest", "version", "versions", "fast", "python", "kaggle", "colab"),
+        *("notebook", "jupyter", "comfyui", "docker", "container", "cloud", "cluster"),
+    }
+)
+"""Words of a sentence that nobody means as the name of a package."""
 _RANGED = (*ACCELERATORS, *LIBRARIES)
 """What a range may follow: `cuda >=12.1`."""
 _KEYWORDS = (*_RANGED, *COMPONENTS, "py")
@@ -219,7 +243,7 @@ class _Reader:
             or self._read_run(tokens, "gpu", self.known.matrix.gpus.find)
             or self._read_namesake(tokens)
             or self._read_further(tokens)
-            or self._fail(first.text)
+            or self._fail(_model(tokens))
         )
 
     def _read_requirement(self, text: str) -> None:
@@ -400,6 +424,11 @@ class _Reader:
         ]
 
     def _fail(self, word: str) -> int:
+        maker = other_maker(word)
+        if maker is not None:
+            raise BadPhrase(
+                f"`{word}` is by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+            )
         index = ", nor a package on the index" if self._was_asked_for(word) else ""
         raise BadPhrase(
             f"unknown word `{word}`: not a component, platform, Python or GPU in the matrix{index}",
@@ -420,10 +449,19 @@ class _Reader:
             name, version = canonical(wheel[1]), _public(wheel[2])
             return [f'`"{name}=={version}"`: cudalock chooses the wheel itself']
         hints = did_you_mean(likely_names(word, self._known()))
+        if word.lower() in _PLAIN_WORDS:
+            return ["name components, versions and the machine: `torch 2.6 + FA2 on Linux py3.11`"]
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         as_argument = f"write `{word}` as a separate argument to look it up as a package"
         return [*hints, as_argument if self.known.looks_further else LOOKED_UP]
+
+
+def _model(tokens: list[_Token]) -> str:
+    """Return the first word, with the number after it where both are a GPU: `RX 7900`."""
+    pair = " ".join(token.text for token in tokens[:2])
+    is_gpu = other_maker(pair) is not None and other_maker(tokens[0].text) is None
+    return pair if is_gpu else tokens[0].text
 
 
 def _public(version: str) -> str:

@@ -24,7 +24,7 @@ from cudalock.goals.values import (
 )
 from cudalock.names import nearest
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
-from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES, other_maker
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
 from cudalock.versions import canonical
@@ -371,6 +371,10 @@ def _plugged_in(
 def parse_gpu(text: str, gpus: Gpus) -> str:
     """Return the compute capability, `8.6`, of a GPU's name or number. Raises BadTarget."""
     capability = gpus.find(text)
+    if capability is None and (maker := other_maker(text)) is not None:
+        raise BadTarget(
+            f"`{text}` is a GPU by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+        )
     if capability is None:
         near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
         if text.strip().lower() in (CPU, "none", "no"):

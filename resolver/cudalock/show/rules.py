@@ -124,8 +124,10 @@ def rules(matrix: Matrix, name: str | None = None) -> Rules:
     about = find_name(matrix, name) if name else None
     facts = [fact for fact in matrix.facts.values() if about is None or _names(matrix, fact, about)]
     facts.sort(key=lambda fact: (fact.component, natural(fact.id)))
-    # Of some projects only the files are known that they share with others.
-    components = {name: matrix.component(name) for name in {fact.component for fact in facts}}
+    # A fact about files that two projects share may be about one without a file of its own.
+    components: dict[str, Component] = {
+        fact.component: matrix.component(fact.component) for fact in facts
+    }
     return Rules(matrix.version, components, tuple(facts), about)
 
 

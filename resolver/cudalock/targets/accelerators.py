@@ -81,6 +81,42 @@ FOREIGN: Final = r"rocm[0-9.]*|xpu"
 """A regular expression for builds of the framework for accelerators that have no row."""
 
 
+class OtherMaker(NamedTuple):
+    """A maker of GPUs that have no row above."""
+
+    name: str
+    models: str
+    """a regular expression for the names of its GPUs, in lower case"""
+    builds: str
+    """where builds of the framework for them are, for people"""
+
+
+OTHER_MAKERS: Final = (
+    OtherMaker(
+        "AMD",
+        r"\bamd\b|radeon|instinct|\bgfx\d+|\brx ?\d{3,4}\b|\bmi\d{2,3}[a-z]?\b|\bw[67][89]00\b",
+        "https://download.pytorch.org/whl/ has builds for ROCm, such as rocm6.4",
+    ),
+    OtherMaker(
+        "Intel",
+        r"\bintel\b|\barc\b|\b[ab][357][1-8]0m?\b|\biris\b|ponte vecchio",
+        "https://download.pytorch.org/whl/xpu has the builds for them",
+    ),
+    OtherMaker(
+        "Apple",
+        r"\bapple\b|\bmps\b|\bm[1-5](?: (?:pro|max|ultra))?\b",
+        "`--platform macos` has the build for Apple silicon, which uses MPS",
+    ),
+)
+"""GPUs are by the names that their makers sell them under."""
+
+
+def other_maker(gpu: str) -> OtherMaker | None:
+    """Return who makes a GPU that cudalock has no builds for, by its name; None if unknown."""
+    text = gpu.lower()
+    return next((maker for maker in OTHER_MAKERS if re.search(maker.models, text)), None)
+
+
 def of_project(project: str) -> Accelerator | None:
     """Return the accelerator whose maker's libraries a pip project belongs to.
 
