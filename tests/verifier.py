@@ -171,8 +171,12 @@ class Row:
         return found
 
     @property
-    def is_flawed(self) -> bool:
-        return self.build.get("known") == "derived" or "warning" in self.build
+    def is_derived(self) -> bool:
+        return self.build.get("known") == "derived"
+
+    @property
+    def has_warning(self) -> bool:
+        return bool(self.build.get("warning"))
 
     @cached_property
     def labels(self) -> dict[str, list[str]]:
@@ -279,6 +283,29 @@ class Book:
             if inside(version, fact.get("for", "")) and _is_where(fact, row):
                 yield fact
 
+    def owner(self, id: str) -> str:
+        """The component that a fact is about."""
+        return next(
+            name
+            for name, component in self.components.items()
+            if any(fact["id"] == id for fact in component.get("fact", ()))
+        )
+
+    def fact(self, id: str) -> dict[str, Any]:
+        """A fact by its id."""
+        facts: list[dict[str, Any]] = self.components[self.owner(id)]["fact"]
+        return next(fact for fact in facts if fact["id"] == id)
+
+    def named_beside(self, fact: Mapping[str, Any]) -> set[str]:
+        """The components that a fact speaks of beside its own."""
+        texts = [
+            text
+            for verb in ("requires", "constrains", "conflicts")
+            for entry in fact.get(verb, ())
+            for text in _listed(entry)
+        ]
+        return {match[0] for text in texts if (match := re.search(r"[\w.-]+", text))}
+
     def meant(self, name: str, environment: Mapping[str, str]) -> str:
         """The project that a goal's name stands for on the target."""
         for alias in self.components.get(name, {}).get("alias", ()):
@@ -343,6 +370,28 @@ def needs(fact: Mapping[str, Any], version: str, row: Row | None) -> Iterator[Ne
             filled = [_filled(text, labels) for text in _listed(entry)]
             if None not in filled:
                 yield Need(verb, tuple(each for found in filled for each in found or ()))
+
+
+def unknown_about(
+    book: Book, row: Row, environment: Mapping[str, str], ranks: Mapping[str, int]
+) -> set[str]:
+    """The components that facts speak of by labels which the row lacks: nobody knows whether it
+    goes with them. A wheel without compiled code has nothing to be known."""
+    known: set[str] = set()
+    asked: set[str] = set()
+    if all(file.endswith("-none-any.whl") for file in preferred(row, ranks)):
+        return known
+    for fact in book.facts(row.project, environment, row.version, row):
+        for verb in ("requires", "constrains", "conflicts"):
+            for text in (each for entry in fact.get(verb, ()) for each in _listed(entry)):
+                holes = [name for name in re.findall(r"\{(\w+)", text) if name != "version"]
+                name = re.match(r"\s*([\w.-]+)", text)
+                assert name, text
+                if any(not row.labels.get(hole) for hole in holes):
+                    asked.add(name[1])
+                elif holes or re.search(r"==[^*,]*$", text):
+                    known.add(name[1])
+    return asked - known
 
 
 def _filled(text: str, labels: Mapping[str, list[str]]) -> list[tuple[str, str | None]] | None:

@@ -52,14 +52,17 @@ class Names:
     """Map words to the projects that they name.
 
     `aliases` maps what people type to a project, `imports` import names to a project.
-    `platform_aliases` maps a project to `(marker, project)` pairs: where that PEP 508 marker is
-    true the other project is meant. `triton` is `triton-windows` on Windows.
+    `alias_versions` maps an alias to the specifier that it stands for: `sageattention2` is
+    SageAttention from version 2 on. `platform_aliases` maps a project to `(marker, project)`
+    pairs: where that PEP 508 marker is true the other project is meant. `triton` is
+    `triton-windows` on Windows.
     """
 
     aliases: Mapping[str, str]
     projects: frozenset[str]
     imports: Mapping[str, str]
     platform_aliases: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    alias_versions: Mapping[str, str] = field(default_factory=dict)
     _index: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +73,11 @@ class Names:
     def find(self, word: str) -> str | None:
         """Return the project that `word` (an alias or a project) names, or None."""
         return self._index.get(_key(word))
+
+    def specifier(self, word: str) -> str:
+        """Return the specifier that `word` stands for beside its project; empty for any version."""
+        versions = {_key(alias): text for alias, text in self.alias_versions.items()}
+        return versions.get(_key(word), "")
 
     def words(self) -> list[str]:
         """Return every alias and project, sorted: what `nearest` may suggest."""

@@ -51,6 +51,23 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        (("9.0",), ["CL105 whether torch==2.10.0+cu129 works with GPU 9.0 is unknown"]),
+        ((), []),
+    ],
+)
+def test_a_build_without_a_list_of_gpus(
+    matrix: Matrix, gpus: tuple[str, ...], expected: list[str]
+) -> None:
+    target = Target("3.12", "linux-aarch64", gpus=gpus)
+    pins = held("torch==2.10.0+cu129", indexes=frozenset({"cu129"}))
+    findings = [clash.finding for clash in judge(pins, target, ClosedUniverse(matrix))]
+    assert [f"{each.code} {each.sentence}" for each in findings] == expected
+    assert not is_failure(findings, strict=True), "unknown is no failure"
+
+
 @pytest.mark.parametrize(("texts", "target", "expected"), CASES, ids=lambda each: str(each)[:60])
 def test_judge(matrix: Matrix, texts: list[str], target: Target, expected: list[str]) -> None:
     found = [clash.finding for clash in judge(held(*texts), target, ClosedUniverse(matrix))]

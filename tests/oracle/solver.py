@@ -41,6 +41,7 @@ from tests.verifier import (
     needs,
     requirement,
     tag_ranks_of,
+    unknown_about,
     version_of,
 )
 
@@ -66,7 +67,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Answer:
-    """The best answer: its cost from the first point to the sixth, and the rows that count.
+    """The best answer: its cost but for the closure, and the rows that count.
 
     Where the goal can be met without the framework, the points about it say nothing.
     """
@@ -113,19 +114,83 @@ def judge(
     """The cost of an answer that the verifier has read."""
     rows = report.rows
     framework = rows.get(FRAMEWORK) if needs_framework else None
-    cuda = _label(framework, "cuda")
+    doubts = Doubts(book, target)
+    names = components(book, goal, marker_environment(target))
+    guiding = {fact for fact in report.warnings if is_guiding(book, names, fact)}
+    # A fact that warns of a wheel in itself is counted with its line.
+    own = [
+        book.owner(fact) for fact in report.warnings - guiding if not book.fact(fact).get("refuses")
+    ]
     return (
-        len(report.warnings),
+        len(guiding) + (FRAMEWORK in rows and doubts.is_doubtful(rows[FRAMEWORK])),
         _Newest(version_of(framework.version)) if framework else (),
-        sum(row.is_flawed for row in rows.values()),
         build_key(framework) if framework else (),
         tuple(
-            component_key(book, rows[name], cuda)
-            for name in components(book, goal, marker_environment(target))
+            (
+                *doubts.line(rows[name]),
+                doubts.count(rows[name], framework) + own.count(name),
+                *component_key(rows[name], _label(framework, "cuda")),
+            )
+            for name in names
             if name in rows
         ),
         _index_key(framework) if framework else 0,
     )
+
+
+def is_guiding(book: Book, names: Sequence[str], id: str) -> bool:
+    """Whether a warning counts before any version: one about the framework, what its build fixes,
+    or the target, or one of a component of the goal that rests on the framework, its build or the
+    platform."""
+    owner = book.owner(id)
+    chosen_together = {FRAMEWORK, *OF_THE_FRAMEWORK, "glibc", "python"}
+    if owner not in names or owner == FRAMEWORK:
+        return owner in {FRAMEWORK, *OF_THE_FRAMEWORK, *OF_THE_MACHINE}
+    return not chosen_together.isdisjoint(book.named_beside(book.fact(id)))
+
+
+class Doubts:
+    """What is unknown about rows on one target."""
+
+    def __init__(self, book: Book, target: Target) -> None:
+        self._book = book
+        self._environment = marker_environment(target)
+        self._ranks = tag_ranks_of(target)
+        self._machine = machine_values(target)
+        self._about: dict[int, set[str]] = {}
+
+    def line(self, row: Row) -> tuple[Any, ...]:
+        """Of a component first: the newest major, own before known builders, a wheel that somebody
+        has seen and that no fact warns of in itself, the newest minor."""
+        version = version_of(row.version)
+        return (
+            _Newest((version.epoch, version.major)),
+            ("own", "known", "other").index(self._book.trust[row.place]),
+            row.is_derived + self._faults(row),
+            _Newest((version.minor,)),
+        )
+
+    def _faults(self, row: Row) -> int:
+        facts = self._book.facts(row.project, self._environment, row.version, row)
+        return sum("refuses" in fact and fact["effect"] != "breaks" for fact in facts)
+
+    def is_doubtful(self, row: Row) -> bool:
+        """Whether something is unknown of a row by itself, or it has a known problem."""
+        return row.is_derived or self.count(row, None) > 0
+
+    def count(self, row: Row, framework: Row | None) -> int:
+        """How many facts read a label that a row lacks, beside a build of the framework; and
+        whether the row itself is warned of."""
+        if id(row) not in self._about:
+            found = unknown_about(self._book, row, self._environment, self._ranks)
+            self._about[id(row)] = found
+        return row.has_warning + sum(
+            name in self._machine
+            or (
+                framework is not None and (name == FRAMEWORK or _label(framework, name) is not None)
+            )
+            for name in self._about[id(row)]
+        )
 
 
 # -- the cost vector, point by point ------------------------------------------------------------
@@ -151,7 +216,7 @@ class _Newest:
 
 
 def build_key(row: Row) -> tuple[Any, ...]:
-    """Point 4: the build upstream puts on the package index, the newest, older, without CUDA."""
+    """The build upstream puts on the package index, the newest, older, without CUDA."""
     cuda = _label(row, "cuda")
     if cuda is None:
         return (2,)
@@ -161,10 +226,9 @@ def build_key(row: Row) -> tuple[Any, ...]:
     return (1, _Newest(_minor(cuda)))
 
 
-def component_key(book: Book, row: Row, cuda: str | None) -> tuple[Any, ...]:
-    """Point 5: own before known builders, newest, nearest CUDA minor, newest tag, address."""
+def component_key(row: Row, cuda: str | None) -> tuple[Any, ...]:
+    """Of a component last: newest, nearest CUDA minor, newest tag, address."""
     return (
-        ("own", "known", "other").index(book.trust[row.place]),
         _Newest(version_of(row.version)),
         _distance(_label(row, "cuda"), cuda),
         _index_key(row),
@@ -176,7 +240,7 @@ def component_key(book: Book, row: Row, cuda: str | None) -> tuple[Any, ...]:
 
 
 def components(book: Book, goal: Goal, environment: Mapping[str, str]) -> list[str]:
-    """The goal's components in the order of point 5."""
+    """The goal's components in the order in which they count."""
     names = {name for name, _, _ in _roots(book, goal.requirements, environment)} - {FRAMEWORK}
     ranks = {name: book.components.get(name, {}).get("rank", MANY) for name in names}
     return sorted(names, key=lambda name: (ranks[name], name))
@@ -237,6 +301,7 @@ class Formula:
         """for each yanked row of a project: pinned by nothing known so far"""
         self._totals: dict[tuple[Literal, ...], list[Literal]] = {}
         self._orders: dict[tuple[str, str], list[list[Literal]]] = {}
+        self._doubts = Doubts(book, target)
         self._machine = machine_values(target)
         for name, values in self._machine.items():
             for value in values:
@@ -429,36 +494,82 @@ class Formula:
         assumed = list(self._assumptions(goal))
         if not self._holds(assumed):
             return None
-        soft = sorted(self._soft.values())
-        warnings = self._fewest(assumed, soft, at_once=goal.strict)
-        if warnings is None:
+        if goal.strict and not self._hold_all(assumed, self._soft.values()):
             return None
+        names = components(self.book, goal, self.environment)
+        guiding = [
+            literal
+            for fact, literal in sorted(self._soft.items())
+            if is_guiding(self.book, names, fact)
+        ]
+        doubts = self._fewest(assumed, [*guiding, *self._doubtful_builds()])
         needs_framework = not self._holds([*assumed, -self._domain(FRAMEWORK).present])
         version = self._newest_framework(assumed) if needs_framework else None
-        flaws = self._fewest(assumed, self._flawed())
         framework = None
         if needs_framework:
             framework = self._settle(assumed, FRAMEWORK, "build", build_key)
-        cuda = _label(framework, "cuda")
-        names = components(self.book, goal, self.environment)
-        keys = []
-        for name in names:
-            row = self._settle(
-                assumed, name, f"beside {cuda}", lambda row: component_key(self.book, row, cuda)
-            )
-            if row is not None:
-                keys.append(component_key(self.book, row, cuda))
+        keys = tuple(
+            filter(None, (self._component(assumed, name, framework, names) for name in names))
+        )
         if framework is not None:
             framework = self._settle(assumed, FRAMEWORK, "index", _index_key)
         cost = (
-            warnings,
+            doubts,
             _Newest(version) if version else (),
-            flaws,
             build_key(framework) if framework else (),
-            tuple(keys),
+            keys,
             _index_key(framework) if framework else 0,
         )
         return Answer(cost, self._chosen(assumed, [FRAMEWORK, *names]), needs_framework)
+
+    def _hold_all(self, assumed: list[Literal], soft: Iterable[Literal]) -> bool:
+        nothing = [-literal for literal in soft]
+        if not self._holds(assumed + nothing):
+            return False
+        assumed += nothing
+        return True
+
+    def _doubtful_builds(self) -> list[Literal]:
+        """A literal that is true at least if a doubtful build of the framework is chosen, if there
+        is any."""
+        domain = self._domain(FRAMEWORK)
+        doubtful = [
+            literal
+            for choice, literal in zip(domain.choices, domain.literals, strict=True)
+            if isinstance(choice, Row) and self._doubts.is_doubtful(choice)
+        ]
+        return [self._any_of(("doubtful", FRAMEWORK), doubtful)] if doubtful else []
+
+    def _component(
+        self, assumed: list[Literal], name: str, framework: Row | None, names: Sequence[str]
+    ) -> tuple[Any, ...] | None:
+        """Settle one component of the goal; the key of what is chosen."""
+        line = self._settle(assumed, name, "line", self._doubts.line)
+        if line is None:
+            return None
+        domain = self._domain(name)
+        rows = {
+            literal: self._doubts.count(choice, framework)
+            for choice, literal in zip(domain.choices, domain.literals, strict=True)
+            if isinstance(choice, Row)
+        }
+        own = [
+            literal
+            for fact, literal in sorted(self._soft.items())
+            if self.book.owner(fact) == name
+            and not is_guiding(self.book, names, fact)
+            and not self.book.fact(fact).get("refuses")
+        ]
+        # As many literals as the worst row has doubts: of a row with two, two are true.
+        labels = sorted(framework.labels) if framework else []
+        for least in range(1, max(rows.values(), default=0) + 1):
+            worse = [literal for literal, count in rows.items() if count >= least]
+            own.append(self._any_of((f"{least} doubts beside {labels}", name), worse))
+        doubts = self._fewest(assumed, own)
+        cuda = _label(framework, "cuda")
+        row = self._settle(assumed, name, f"beside {cuda}", lambda row: component_key(row, cuda))
+        assert row is not None
+        return *self._doubts.line(row), doubts, *component_key(row, cuda)
 
     def _assumptions(self, goal: Goal) -> Iterator[Literal]:
         for name, specifier, extras in _roots(self.book, goal.requirements, self.environment):
@@ -498,16 +609,10 @@ class Formula:
     def _holds(self, assumed: list[Literal]) -> bool:
         return bool(self._solver.solve(assumptions=assumed))
 
-    def _fewest(
-        self, assumed: list[Literal], literals: list[Literal], at_once: bool = False
-    ) -> int | None:
-        """As few of the literals true as can be; ``at_once``: none of them, or None."""
-        nothing = [-literal for literal in literals]
-        if self._holds(assumed + nothing):
-            assumed += nothing
+    def _fewest(self, assumed: list[Literal], literals: list[Literal]) -> int:
+        """As few of the literals true as can be."""
+        if self._hold_all(assumed, literals):
             return 0
-        if at_once:
-            return None
         key = tuple(literals)
         if key not in self._totals:
             total = ITotalizer(literals, ubound=min(len(literals), 12), top_id=self._last)
@@ -522,18 +627,6 @@ class Formula:
                 assumed.append(-bounds[most])
                 return most
         return len(literals)
-
-    def _flawed(self) -> list[Literal]:
-        found = []
-        for name, domain in self._domains.items():
-            flawed = [
-                literal
-                for choice, literal in zip(domain.choices, domain.literals, strict=True)
-                if isinstance(choice, Row) and choice.is_flawed
-            ]
-            if flawed:
-                found.append(self._any_of(("flawed", name), flawed))
-        return found
 
     def _any_of(self, key: tuple[str, str], literals: list[Literal]) -> Literal:
         """A literal that is true at least if one of the others is."""

@@ -175,13 +175,14 @@ def test_the_verifier_tells_warnings_apart() -> None:
 
 
 WHEEL = ["py3-none-any", None]
+COMPILED = ["cp311-cp311-manylinux_2_28_x86_64", None]
 
 
-def tiny(folder: Path, facts: str = "", **projects: dict[str, Any]) -> Oracle:
+def tiny(folder: Path, facts: str = "", header: str = "", **projects: dict[str, Any]) -> Oracle:
     """An oracle over a matrix made for one test."""
     (folder / "components").mkdir()
     (folder / "index").mkdir()
-    header = 'version = "1"\n[[index]]\nid = "pypi"\n[[index]]\nid = "cu126"\n'
+    header = f'version = "1"\n[[index]]\nid = "pypi"\n[[index]]\nid = "cu126"\n{header}'
     (folder / "matrix.toml").write_text(header, encoding="utf-8")
     torch = f'name = "torch"\nrole = "framework"\n{facts}'
     (folder / "components" / "torch.toml").write_text(torch, encoding="utf-8")
@@ -244,6 +245,72 @@ def test_the_oracle_takes_the_default_build_and_no_derived_one(tmp_path: Path) -
     best = tiny(folder, FIXES_CUDA, torch={"2.0": release}).best(Goal(("torch",)), LINUX)
     assert best is not None
     assert best.rows["torch"].labels["cuda"] == ["12.6.3"]
+
+
+def test_the_oracle_takes_the_newest_framework_that_was_seen(tmp_path: Path) -> None:
+    derived = {"builds": [made_with("12.4.1", known="derived")]}
+    seen = {"builds": [made_with("12.4.1", known="seen")]}
+    oracle = tiny(tmp_path, FIXES_CUDA, torch={"2.0": seen, "2.1": seen, "3.0": derived})
+    best = oracle.best(Goal(("torch",)), LINUX)
+    assert best is not None
+    assert (best.cost[0], best.rows["torch"].version) == (0, "2.1")
+    by_version = oracle.best(Goal(("torch==3.0",)), LINUX)
+    assert by_version is not None
+    assert (by_version.cost[0], by_version.rows["torch"].version) == (1, "3.0")
+
+
+READS_GPUS = """
+[[fact]]
+id = "torch-gpus"
+constrains = ["gpu {archs:gpu}"]
+effect = "breaks"
+"""
+
+
+def test_the_oracle_takes_what_is_known_to_run_before_what_is_not_known(tmp_path: Path) -> None:
+    builds = {
+        "2.0": {"builds": [{**made_with("12.4.1"), "labels": {"cuda": "12.4.1", "archs": "8.0"}}]},
+        "2.1": {"builds": [made_with("12.4.1")]},
+    }
+    builds["2.0"]["builds"][0]["wheels"] = [COMPILED]
+    builds["2.1"]["builds"][0]["wheels"] = [COMPILED]
+    oracle = tiny(tmp_path, FIXES_CUDA + READS_GPUS, torch=builds)
+
+    def chosen(target: Target, *requirements: str) -> tuple[int, str] | None:
+        best = oracle.best(Goal(requirements), target)
+        return None if best is None else (best.cost[0], best.rows["torch"].version)
+
+    assert chosen(LINUX, "torch") == (0, "2.1"), "nobody asks about a GPU"
+    assert chosen(replace(LINUX, gpus=("8.6",)), "torch") == (0, "2.0")
+    assert chosen(replace(LINUX, gpus=("9.0",)), "torch") == (1, "2.1")
+    assert chosen(replace(LINUX, gpus=("9.0",)), "torch==2.0") is None
+
+
+def test_the_oracle_takes_the_major_before_the_builder_and_that_before_the_version(
+    tmp_path: Path,
+) -> None:
+    torch = {"2.0": {"builds": [made_with("12.4.1")]}}
+    known = {"builder": "somebody", "tag": "1", "wheels": [COMPILED]}
+    mine = {"index": "pypi", "wheels": [COMPILED]}
+    header = '[[builder]]\nid = "somebody"\ntrust = "known"\n'
+    ext = {
+        "1.9": {"builds": [mine]},
+        "2.0": {"builds": [mine, known]},
+        "2.1": {"builds": [mine]},
+        "2.2": {"builds": [{**mine, "known": "derived"}]},
+        "2.3": {"builds": [known]},
+        "3.0": {"builds": [known]},
+    }
+    oracle = tiny(tmp_path, FIXES_CUDA, header=header, torch=torch, ext=ext)
+
+    def chosen(requirement: str) -> str | None:
+        best = oracle.best(Goal(("torch", requirement)), LINUX)
+        return None if best is None else best.rows["ext"].version
+
+    assert chosen("ext") == "3.0", "the newest major, whoever built it"
+    assert chosen("ext<3") == "2.1", "their own wheel that was seen, before newer ones"
+    assert chosen("ext>=2.2,<3") == "2.2", "their own that nobody has seen, before another's"
+    assert chosen("ext==2.3") == "2.3"
 
 
 def test_the_oracle_needs_the_closure(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NAMED_PINS: Final = 8
 """How many pins the first line of a summary names."""
 
-_KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|needs|install):", re.MULTILINE)
+_KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|newer|needs|install):", re.MULTILINE)
 _COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 
 
@@ -60,6 +60,8 @@ def _summary_lines(lock: Lock) -> Iterator[str]:
     yield from _warning_lines(lock)
     if names := pure_names(lock):
         yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
+    for newer in lock.newer:
+        yield f"newer: {newer}"
     yield f"needs: {listed(lock.needs)}"
 
 
@@ -84,6 +86,7 @@ def _warning_lines(lock: Lock) -> list[str]:
     warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
     warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
     warnings += warning_lines(lock)
+    warnings += [f"unknown {unknown}" for unknown in lock.unknowns]
     warnings += lock.replaced
     if lock.unhashed:
         names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))

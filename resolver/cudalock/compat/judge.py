@@ -16,6 +16,8 @@ from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
+from cudalock.targets.facets import FACETS, titled
+from cudalock.text import listed
 from cudalock.versions import may_accept
 
 if TYPE_CHECKING:
@@ -107,8 +109,11 @@ class Judge:
         search = self.query.search(relevant)
         # Most files are fine: propagation alone shows it, without a search.
         if search.is_possible_without_warnings():
+            single += self._unknowns(relevant, search)
             return Judgement(single, [], [], relevant)
         conflicts, compatible = self._conflicts(relevant, search)
+        if not conflicts:
+            single += self._unknowns(relevant, search)
         warnings = self._warnings(compatible, None if conflicts else search)
         return Judgement(single, conflicts, warnings, compatible)
 
@@ -304,6 +309,17 @@ class Judge:
         best = search.best()
         fact_ids = ids_of(best.off, "fact") if best else []
         return [self._warning(fact_id, pins) for fact_id in sorted(fact_ids)]
+
+    def _unknowns(self, pins: Sequence[PinnedProject], search: Search) -> Iterator[PinConflict]:
+        """What nobody knows of compatible pins: whether a build has code for the target's GPU."""
+        for pin in pins:
+            for clause in search.unknown_clauses(pin.name) if pin.required else ():
+                facet = FACETS.get(clause.about)
+                values = facet.values(self.target) if facet else ()
+                about = listed(titled(clause.about, value) for value in values or ("",))
+                sentence = f"whether {pin.text} works with {about} is unknown"
+                finding = Finding("CL105", "note", sentence, (clause.fact.id,), members=(pin.name,))
+                yield PinConflict(finding, (pin,))
 
     def _warning(self, fact_id: str, pins: Sequence[PinnedProject]) -> PinConflict:
         fact = self.matrix.fact(fact_id)

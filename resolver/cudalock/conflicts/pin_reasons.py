@@ -8,13 +8,15 @@ from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.resolution.elements import Element, fact_element, ids_of
+from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element, ids_of
+from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.text import yanked_clause
+from cudalock.versions import is_prerelease, may_accept
 
 if TYPE_CHECKING:
-    from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
+    from cudalock.resolution.model import Reason, Requirement, Resolution
 
 
 class PassedOver(NamedTuple):
@@ -57,7 +59,7 @@ class Rejection(NamedTuple):
 
 
 # A wheel is checked in this order; each stage is closer to being chosen than the one before.
-_TARGET, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(1, 7)
+_WISH, _TARGET, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(7)
 
 
 class PinExplainer:
@@ -99,6 +101,38 @@ class PinExplainer:
 
     # -- newer versions -----------------------------------------------------------------------
 
+    def newest_passed_over(self, name: str) -> PassedOver | None:
+        """Return the newest release of a pinned project that was not chosen, and why; None if the
+        pin is the newest one. What the goal's own words or its date rule out does not count, nor
+        do pre-releases and yanked releases."""
+        versions = list(self._newer_versions(name))
+        # Somebody's build for another platform is no release that this target was denied.
+        usable = (version for version in versions if self._is_for_platform(name, version))
+        version = next(usable, versions[0] if versions else None)
+        return None if version is None else PassedOver((version,), *self._against(name, version))
+
+    def _newer_versions(self, name: str) -> Iterator[str]:
+        project = self._resolution.universe.project(name)
+        limit = self._resolution.goal.exclude_newer
+        for version in reversed(project.versions if project else ()):
+            if project is None or version == self._resolution.pins[name].version:
+                break
+            roots = self._problem.roots_of(name)
+            specifiers = [specifier for root in roots for specifier in root.specifiers]
+            if is_prerelease(version) or not all(may_accept(text, version) for text in specifiers):
+                continue
+            release = project.release(version)
+            is_too_new = limit is not None and (release.uploaded or limit) > limit
+            if release.yanked is None and not is_too_new:
+                yield version
+
+    def _is_for_platform(self, name: str, version: str) -> bool:
+        """Return whether a release has a wheel for the platform, if not for the Python or glibc."""
+        return any(
+            frozenset([TARGET_PLATFORM]) not in self._problem.refusals(candidate)
+            for candidate in self._problem.candidates_at(name, version)
+        )
+
     def _passed_over(self, pin: Candidate) -> Iterator[PassedOver]:
         project = self._resolution.universe.project(pin.name)
         newest_first = reversed(project.versions) if project else iter(())
@@ -132,25 +166,56 @@ class PinExplainer:
             # A soft fact is a price, and the order of preference has the last word on prices.
             if not elements & self._problem.soft_elements:
                 return self._refusal(elements)
+        is_framework = candidate.name == self._resolution.matrix.framework
+        if is_framework and (rejection := self._rejected_build(candidate)) is not None:
+            return rejection
         for requirement, parent in reasons:
             if not requirement.accepts(candidate):
                 fact = requirement.origin.id if requirement.origin.kind == "fact" else None
                 why = f"{self._chosen_text(parent or '')} requires {requirement}"
                 return Rejection(_REQUIRED, why, fact)
+        for chosen in self._chosen.values():
+            for requirement in self._problem.fact_requirements(chosen):
+                if requirement.name == candidate.name and not requirement.accepts(candidate):
+                    return self._unmet(requirement, chosen)
         for requirement in (
             *self._problem.metadata_requirements(candidate),
             *self._problem.fact_requirements(candidate),
         ):
             other = self._chosen.get(requirement.name)
-            if other is not None and not requirement.accepts(other):
-                return self._unmet(candidate, requirement, other)
+            # What only the framework brings along would be another's beside another build.
+            is_its_own = is_framework and requirement.name not in self._resolution.goal_names
+            if other is not None and not is_its_own and not requirement.accepts(other):
+                return self._unmet(requirement, other)
         return Rejection(_PREFERENCE, self._preference(candidate))
+
+    def _rejected_build(self, candidate: Candidate) -> Rejection | None:
+        """Why a build of the framework cannot be had for what it fixes: its CUDA release."""
+        for requirement in self._problem.cuda_requirements():
+            if not requirement.accepts(_fixed(candidate, requirement.name)):
+                wish = "with" if requirement.kind == "requires" else "without"
+                return Rejection(_WISH, f"it has no build {wish} {requirement.name.upper()} here")
+        for virtual in self._resolution.virtual_candidates:
+            fixed = _fixed(candidate, virtual.name)
+            for elements in self._problem.refusals(fixed) if fixed else ():
+                if not elements & self._problem.soft_elements:
+                    return self._refusal(elements)
+            for requirement, parent in self._resolution.reasons.get(virtual.name, ()):
+                is_other = parent is not None and parent != candidate.name
+                if is_other and not requirement.accepts(fixed):
+                    fact = requirement.origin.id if requirement.origin.kind == "fact" else None
+                    why = f"{self._chosen_text(parent or '')} requires {requirement}"
+                    return Rejection(_REQUIRED, why, fact)
+        return None
 
     def _preference(self, candidate: Candidate) -> str:
         """Why a wheel that nothing forbids was not taken."""
         pinned = self._resolution.pins[candidate.name]
+        is_derived = candidate.build is not None and candidate.build.known == "derived"
+        if is_derived and not pinned.is_doubtful:
+            return "nobody has seen its wheel for this target; name the version to take it"
         if candidate.is_doubtful and not pinned.is_doubtful:
-            return "known only from a build script, or with a known problem: others are preferred"
+            return "its wheel has a known problem; name the version to take it"
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:
             return f"its wheels for this target are by other builders; {trust} wheels are preferred"
@@ -185,7 +250,7 @@ class PinExplainer:
         }
         return " with ".join(word for part, word in words.items() if part in parts)
 
-    def _unmet(self, candidate: Candidate, requirement: Requirement, other: Candidate) -> Rejection:
+    def _unmet(self, requirement: Requirement, other: Candidate) -> Rejection:
         if requirement.origin.kind == "metadata":
             return Rejection(_REQUIRES, f"it requires {requirement}, and {other} is pinned")
         fact = self._resolution.matrix.fact(requirement.origin.id)
@@ -212,6 +277,12 @@ class PinExplainer:
     def _search(self) -> Search:
         resolution = self._resolution
         return Search(Problem(resolution.goal, resolution.target, resolution.universe))
+
+
+def _fixed(build: Candidate, name: str) -> Candidate | None:
+    """What a build of the framework fixes of a virtual component, None if that is absent."""
+    version = label(build, name)
+    return None if version is None else Candidate(name, version)
 
 
 def _source(candidate: Candidate) -> str:

@@ -76,6 +76,10 @@ def _remarks(
     for pin in lock.derived:
         place = pin.wheel.url or origin(pin.wheel)
         yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"
+    for unknown in lock.unknowns:
+        yield "unknown", str(unknown)
+    for newer in lock.newer:
+        yield "newer", str(newer)
     for sentence in lock.replaced:
         yield "replaced", f"{sentence}; --no-deps keeps the installer from undoing it"
     if hashes == "auto":

@@ -16,7 +16,8 @@ there; what is not known is null.
     framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
     installer                       where the pins are what an environment lacks: the command that
                                     installs into it
-    needs, warnings[], replaced,    what a person has to know; what `replaced` speaks of
+    needs, warnings[], unknowns[],  what a person has to know; what `replaced` speaks of
+    newer[], replaced,
     replacements[], notes
 
 Keys are sorted, pins come by name, the text is ASCII and ends with a newline: the same lock, the
@@ -72,6 +73,8 @@ def as_document(lock: Lock) -> dict[str, Any]:
             {"fact": warning.fact, "says": warning.says, "effect": warning.effect}
             for warning in lock.warnings
         ],
+        "unknowns": [unknown._asdict() for unknown in lock.unknowns],
+        "newer": [newer._asdict() for newer in lock.newer],
         "replaced": list(lock.replaced),
         "replacements": [replacement._asdict() for replacement in lock.replacements],
         "stack": list(lock.stack),
@@ -96,7 +99,7 @@ def read(text: str) -> Lock:
 
 
 def _lock(document: dict[str, Any]) -> Lock:
-    from cudalock.lock import Lock, LockWarning, ReplacedRequirement
+    from cudalock.lock import Lock, LockWarning, NewerRelease, ReplacedRequirement, UnknownFact
     from cudalock.matrix.matrix import Index
 
     return Lock(
@@ -118,8 +121,14 @@ def _lock(document: dict[str, Any]) -> Lock:
         framework=document["framework"],
         others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
-        # Version 1 got this key, and `overlooked` of pins, later: older documents are read too.
+        # Version 1 got these keys, and `overlooked` of pins, later: older documents are read too.
         installer=document.get("installer"),
+        unknowns=tuple(
+            UnknownFact(**_row(UnknownFact, table)) for table in document.get("unknowns", ())
+        ),
+        newer=tuple(
+            NewerRelease(**_row(NewerRelease, table)) for table in document.get("newer", ())
+        ),
         replacements=tuple(
             ReplacedRequirement(
                 table["of"], table["requirement"], table["replacement"], table["fact"]
@@ -179,6 +188,11 @@ def _read_wheel(table: dict[str, Any]) -> LockedWheel:
 def _known(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a dataclass that a table has."""
     return {field.name: table[field.name] for field in fields(kind) if field.name in table}
+
+
+def _row(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a named tuple that a table has to have."""
+    return {field: table[field] for field in kind._fields}
 
 
 def schema() -> dict[str, Any]:

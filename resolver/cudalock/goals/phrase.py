@@ -181,11 +181,8 @@ class _Reader:
         if part in _RANGED and request.specifier:
             self.say(part, request.specifier)
         elif project := self.known.matrix.names.find(request.name):
-            self.projects.append(
-                RequestedProject(
-                    project, request.specifier, None, request.extras, request.marker, request.origin
-                )
-            )
+            specifier = request.specifier or self.known.matrix.names.specifier(request.name)
+            self.projects.append(request._replace(name=project, specifier=specifier))
         elif part in _KEYWORDS:
             raise BadPhrase(
                 f"cannot read `{request.name}{request.specifier}`: write `{part}` and one version",
@@ -262,11 +259,13 @@ class _Reader:
             window = tokens[:length]
             if any(token.kind not in ("word", "version") or token.local for token in window):
                 continue
-            project = self.known.matrix.names.find(" ".join(token.text for token in window))
+            name = " ".join(token.text for token in window)
+            project = self.known.matrix.names.find(name)
             if project is None:
                 continue
             version, used = _version_of(tokens[length:])
-            self.projects.append(RequestedProject(project, loose=version, origin=ORIGIN))
+            specifier = "" if version else self.known.matrix.names.specifier(name)
+            self.projects.append(RequestedProject(project, specifier, version, origin=ORIGIN))
             return length + used
         return 0
 

@@ -16,8 +16,10 @@ from cudalock.lock.lock import (
     Lock,
     LockedWheel,
     LockWarning,
+    NewerRelease,
     Pin,
     ReplacedRequirement,
+    UnknownFact,
     origin,
     require_hashes,
 )
@@ -30,8 +32,10 @@ __all__ = [
     "Lock",
     "LockWarning",
     "LockedWheel",
+    "NewerRelease",
     "Pin",
     "ReplacedRequirement",
+    "UnknownFact",
     "origin",
     "require_hashes",
 ]

@@ -6,11 +6,23 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.lock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin, ReplacedRequirement
+from cudalock.conflicts.pin_reasons import PinExplainer
+from cudalock.lock.lock import (
+    GOAL,
+    Lock,
+    LockedWheel,
+    LockWarning,
+    NewerRelease,
+    Pin,
+    ReplacedRequirement,
+    UnknownFact,
+)
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
+from cudalock.targets.facets import titled
 from cudalock.targets.tags import glibc_floor
+from cudalock.text import listed
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -49,6 +61,8 @@ def from_resolution(
         framework=_framework(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
+        unknowns=tuple(_unknowns(resolution)),
+        newer=tuple(_newer(resolution)),
     )
 
 
@@ -202,6 +216,29 @@ def _warnings(resolution: Resolution) -> Iterator[LockWarning]:
         version = candidate.version if candidate else resolution.virtual.get(fact.component)
         subject = f"{fact.component} {version}" if version else fact.component
         yield LockWarning(fact.id, f"{subject} {fact.says}", fact.effect)
+
+
+def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
+    build = resolution.pins.get(_framework(resolution) or "")
+    chosen = {
+        **resolution.pins,
+        **{candidate.name: candidate for candidate in resolution.virtual_candidates},
+    }
+    for name, candidate in resolution.pins.items():
+        beside = None if candidate is build else build
+        for clause in problem.unknowns.clauses_beside(candidate, beside):
+            values = problem.target_values.get(clause.about) or (chosen[clause.about],)
+            about = listed(titled(value.name, value.full_version) for value in values)
+            yield UnknownFact(f"{name} {candidate.full_version}", about, clause.fact.id)
+
+
+def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
+    explainer = PinExplainer(resolution)
+    for name in resolution.goal_names:
+        passed = explainer.newest_passed_over(name) if name in resolution.pins else None
+        if passed is not None:
+            yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
 
 
 def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:

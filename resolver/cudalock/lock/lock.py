@@ -137,6 +137,34 @@ class LockWarning:
         return f"{self.says} [{self.fact}]"
 
 
+class UnknownFact(NamedTuple):
+    """What nobody knows about a pin, so that it may fail or work.
+
+    `subject` is the pin as text, `fact` the id of the fact that reads a label which its wheel
+    lacks, `about` what that fact is about, as text: `GPU 9.0`, `torch 2.11.0`.
+    """
+
+    subject: str
+    about: str
+    fact: str
+
+    def __str__(self) -> str:
+        return f"whether {self.subject} works with {self.about} [{self.fact}]"
+
+
+class NewerRelease(NamedTuple):
+    """A newer release of something requested that was not chosen; `why` is a clause."""
+
+    name: str
+    version: str
+    why: str
+    fact: str | None
+    """the id of the fact that it rests on"""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}: {self.why}{f' [{self.fact}]' if self.fact else ''}"
+
+
 class ReplacedRequirement(NamedTuple):
     """A requirement in a pin's METADATA that a fact replaced or dropped.
 
@@ -183,6 +211,10 @@ class Lock:
     """the names, sorted, of the CUDA stack: compiled and curated, or NVIDIA's own"""
     replacements: tuple[ReplacedRequirement, ...] = ()
     """the rows behind the sentences of `replaced`, each once"""
+    unknowns: tuple[UnknownFact, ...] = ()
+    """what nobody knows about the pins, beside whether the `derived` ones exist"""
+    newer: tuple[NewerRelease, ...] = ()
+    """the newest release of each requested project that was not chosen, if it is newer"""
     installer: str | None = None
     """with `--keep`, where the pins are only what to add: the command that installs them"""
 

@@ -51,6 +51,8 @@ def _merged(locks: list[Lock]) -> Lock:
         replaced=tuple(_by_target([(lock.target, lock.replaced) for lock in locks])),
         replacements=tuple(dict.fromkeys(row for lock in locks for row in lock.replacements)),
         stack=tuple(sorted({name for lock in locks for name in lock.stack})),
+        unknowns=tuple(dict.fromkeys(unknown for lock in locks for unknown in lock.unknowns)),
+        newer=tuple(dict.fromkeys(newer for lock in locks for newer in lock.newer)),
         framework=next((lock.framework for lock in locks if lock.framework), None),
     )
 

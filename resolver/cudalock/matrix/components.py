@@ -50,6 +50,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         switch=table.get("switch"),
         summary=table.get("summary", ""),
         aliases=tuple(table.get("aliases", ())),
+        alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
         alias_of=tuple(
             NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
@@ -82,8 +83,14 @@ def check_component(table: Mapping[str, Any], file: str) -> None:
 
     Raises MatrixError naming file and key for the first that is malformed.
     """
+    from packaging.specifiers import SpecifierSet
+
     component = read_component(table, file)
-    parts = [
+    parts: list[tuple[str, Callable[[], object]]] = [
+        (f"alias_versions.{alias}", partial(SpecifierSet, specifier))
+        for alias, specifier in component.alias_versions.items()
+    ]
+    parts += [
         (f"fact[{position}].{key}", check)
         for position, fact in enumerate(component.facts)
         for key, check in _parts(fact)

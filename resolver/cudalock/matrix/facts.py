@@ -333,6 +333,8 @@ class Component(NamedTuple):
     """the short name of its flag, `fa2` of `--fa2`; None for what has no flag"""
     summary: str = ""
     aliases: tuple[str, ...] = ()
+    alias_versions: Mapping[str, str] = {}
+    """the specifier that an alias stands for: `>=2` by `sageattention2`"""
     imports: tuple[str, ...] = ()
     alias_of: tuple[NameAlias, ...] = ()
     facts: tuple[Fact, ...] = ()

@@ -297,6 +297,11 @@ class Matrix:
         }
         return Names(
             aliases=_inverted(real, "aliases"),
+            alias_versions={
+                alias: specifier
+                for table in real.values()
+                for alias, specifier in table.get("alias_versions", {}).items()
+            },
             projects=self.projects,
             imports=_inverted(real, "imports"),
             platform_aliases={

@@ -3,8 +3,9 @@
 Who does what: :mod:`find` is the front door, for one target, and :mod:`joint` for several.
 :mod:`problem` says what exists and what each choice asks for, :mod:`policy` what an existing
 environment or file changes about that, :mod:`network` and :mod:`propagation` strike out what can
-take part in no answer, :mod:`cost` says what is better, :mod:`choices` translates the rest into
-choices, which :mod:`provider` lets resolvelib settle and, where that meets dead ends,
+take part in no answer, :mod:`unknowns` says what nobody knows about a candidate, :mod:`warnings`
+which soft facts a choice goes against, :mod:`cost` what is better, :mod:`choices` translates the
+rest into choices, which :mod:`provider` lets resolvelib settle and, where that meets dead ends,
 :mod:`pinning` by learned :mod:`clauses`. :mod:`search` walks it all from the best on.
 :mod:`unreachable` sees beforehand what no search would find.
 

@@ -1,16 +1,25 @@
 """Which candidate is better: the cost vector, read from left to right.
 
-1. warnings in force, fewest first
+Nothing ever goes against a fact that says `breaks`. Of what is left:
+
+1. the fewest unknowns and warnings: a build of the framework of which something is unknown (see
+   :mod:`cudalock.resolution.unknowns`) or that has a known problem; warnings about the framework,
+   its build and the target, and those of goal components that rest on the framework, its build or
+   the platform
 2. the framework, newest public version first
-3. wheels known only by derivation, or carrying a warning, fewest first
-4. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
+3. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
    newest, then older
-5. each goal component, in the order of its rank, then by name: the project's own builder before
-   known ones, the newest version, the exact CUDA minor, the nearest minor below, the nearest above,
-   the newest release tag, the address
-6. the default package index before another, for the same build of the framework
-7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
+4. each goal component, in the order of its rank, then by name: the newest major version, the
+   project's own builder before known ones, a wheel that somebody has seen and that no fact warns
+   of in itself, the newest minor version, the fewest other unknowns and warnings of its own, the
+   newest version, the exact CUDA minor, the nearest minor below, the nearest above, the newest
+   release tag, the address
+5. the default package index before another, for the same build of the framework
+6. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
    projects compete, what has one version left or an upper bound goes first, then what was met first
+
+So one warning about a component does not cost four of its releases, and what is unknown of a
+project of the closure, or warned of, moves nothing that the goal names.
 
 :mod:`cudalock.resolution.search` walks candidates in this order, so its first answer is the best.
 """
@@ -65,13 +74,13 @@ class Newest(Generic[_Version]):
 
 
 def component_order(problem: Problem, name: str) -> tuple[int, str]:
-    """The place of a goal component in point 5."""
+    """The place of a goal component in point 4."""
     rank = problem.matrix.component(name).rank
     return (UNRANKED if rank is None else rank, name)
 
 
 def cuda_build_key(candidate: Candidate) -> Key:
-    """Point 4 for a build of the framework."""
+    """Point 3 for a build of the framework."""
     cuda = label(candidate, CUDA.name)
     if cuda is None:
         return (2,)
@@ -82,18 +91,24 @@ def cuda_build_key(candidate: Candidate) -> Key:
 
 
 def index_key(candidate: Candidate) -> int:
-    """Point 6."""
+    """Point 5."""
     return 0 if candidate.build is not None and candidate.build.index == PACKAGE_INDEX else 1
 
 
 def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> Key:
-    """Point 5 for one goal component beside a framework made with ``cuda``."""
+    """Point 4 for one goal component beside a framework built with ``cuda``, by what it is itself:
+    :func:`with_doubts` adds what depends on the rest."""
     if candidate.version is None or candidate.build is None:
         return (-1,)
     build = candidate.build
+    version = parse_version(candidate.version)
     return (
+        Newest((version.epoch, version.major)),
         TRUST[problem.universe.trust(build)],
-        Newest(parse_version(candidate.version)),
+        problem.unknowns.count_faults(candidate),
+        Newest((version.minor,)),
+        problem.unknowns.count_clauses(candidate) + problem.unknowns.count_warnings(candidate),
+        Newest(version),
         _cuda_distance(label(candidate, CUDA.name), cuda),
         index_key(candidate),
         Newest(_numbers(build.tag or "")),
@@ -103,8 +118,22 @@ def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> K
     )
 
 
+_DOUBTS: Final = 4
+"""Where the key of a component has the number of its unknowns and warnings."""
+
+
+def with_doubts(key: Key, doubts: int) -> Key:
+    """Return the key of a component with all of its unknowns and warnings."""
+    return key if len(key) <= _DOUBTS else (*key[:_DOUBTS], doubts, *key[_DOUBTS + 1 :])
+
+
+def release_key(key: Key) -> Key:
+    """Return the part of a component's key that is about its release and the wheels of that."""
+    return key[: _DOUBTS + 2]
+
+
 class Ranking:
-    """Points 4 to 6 over the candidates of one network, each worked out once.
+    """Point 4 over the candidates of one network, each worked out once.
 
     What is best of thousands of wheels is asked after every dead end, and for every set of facts
     that an explanation leaves out.
@@ -117,7 +146,7 @@ class Ranking:
         self._ranked: dict[tuple[str, str | None], tuple[int, list[int]]] = {}
 
     def key(self, candidate: Candidate, cuda: str | None) -> Key:
-        """Point 5 for a candidate beside a framework built with a CUDA release."""
+        """The key of a candidate beside a framework built with a CUDA release."""
         key = self._keys.get((candidate, cuda))
         if key is None:
             key = self._keys[candidate, cuda] = component_key(self._problem, candidate, cuda)
@@ -149,7 +178,7 @@ class Ranking:
 
 
 def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
-    """Point 7: the versions of a project of the closure that are better than the newest, best
+    """Point 6: the versions of a project of the closure that are better than the newest, best
     first."""
     belonging = problem.matrix.toolkits.versions(name, _minor(cuda) if cuda else ())
     favourite = problem.policy.favourites.get(name)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cudalock.errors import GaveUp
 from cudalock.matrix.universe import Attempt
-from cudalock.resolution.elements import ids_of
-from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
+from cudalock.resolution.model import Reason, Resolution
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
+from cudalock.resolution.warnings import warnings_in_force
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.matrix.facts import Fact
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -88,23 +86,3 @@ def _resolution(problem: Problem, solution: Solution) -> Resolution:
         warnings=warnings_in_force(problem, chosen),
         goal_names=problem.goal_names,
     )
-
-
-def warnings_in_force(problem: Problem, chosen: Mapping[str, Candidate]) -> tuple[Fact, ...]:
-    """Return the soft facts that the chosen candidates (by name) go against, ordered by id."""
-    violated: set[str] = set()
-    for candidate in chosen.values():
-        for elements in problem.refusals(candidate):
-            violated.update(ids_of(elements, "fact"))
-        violated |= _unmet(problem.fact_requirements(candidate), chosen)
-    fixed = tuple(requirement for requirement, _ in problem.fixed_requirements)
-    violated |= _unmet(fixed, chosen)
-    return tuple(problem.matrix.fact(id) for id in sorted(violated))
-
-
-def _unmet(requirements: tuple[Requirement, ...], chosen: Mapping[str, Candidate]) -> set[str]:
-    return {
-        requirement.origin.id
-        for requirement in requirements
-        if not requirement.accepts(chosen.get(requirement.name))
-    }

@@ -130,7 +130,7 @@ class _CommonVersions:
         """Return one public version for each of these projects, or for as many from the first on
         as possible, with which every target has a solution.
 
-        Versions are tried newest first, the most important project in the outermost loop.
+        Versions are tried the best first, the most important project in the outermost loop.
         """
         for count in range(len(names), 0, -1):
             if all(self._common_versions(name, {}) for name in names[:count]):
@@ -154,13 +154,16 @@ class _CommonVersions:
         return None
 
     def _common_versions(self, name: str, pins: dict[str, str]) -> list[str]:
-        """Return the versions that fit every target which has the project, newest first."""
+        """Return the versions that fit every target which has the project, the best first: of two
+        the one that is better where it is worst."""
         key = name, tuple(pins.items())
         if key not in self._versions:
-            left = [search.versions_left(name, pins) for search in self._searches]
-            of_targets = [versions for versions in left if versions is not None]
-            common = set.intersection(*of_targets) if of_targets else set()
-            self._versions[key] = sorted(common, key=version_order, reverse=True)
+            left = [search.ranked_versions_left(name, pins) for search in self._searches]
+            of_targets = [ranked for ranked in left if ranked is not None]
+            common = set[str]().union(*of_targets[:1]).intersection(*of_targets[1:])
+            self._versions[key] = sorted(
+                common, key=lambda version: max(ranked[version] for ranked in of_targets)
+            )
         return self._versions[key]
 
 

@@ -32,6 +32,7 @@ from cudalock.resolution.elements import (
 from cudalock.resolution.model import Candidate, Requirement
 from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
+from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
 from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
 from cudalock.targets.facets import COMPONENTS, FACETS
@@ -63,6 +64,8 @@ TRUST_ACCEPTED: Final = {
     "known": ("own", "known"),
     "any": ("own", "known", "other"),
 }
+
+_PLATFORM: Final = frozenset(element.id for element in WHEEL_FACETS)
 
 
 class Problem:
@@ -630,12 +633,37 @@ class Problem:
                 yield replacement
 
     @cached_property
+    def unknowns(self) -> Unknowns:
+        """What is unknown and warned of about its candidates."""
+        return Unknowns(self)
+
+    @cached_property
     def soft_elements(self) -> frozenset[Element]:
         """The facts that may be dropped, at the price of a warning each."""
         if self.goal.strict:
             return frozenset()
         facts = self.matrix.facts.values()
         return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
+
+    def is_guiding(self, fact: Fact) -> bool:
+        """Return whether a warning of a fact counts before any version.
+
+        So does one about the framework, what its build fixes, or the target, and one about a
+        component of the goal that rests on the framework, its build or the platform: those are
+        chosen together.
+        """
+        owner = fact.component
+        if self.goal.toolkit and owner == self.matrix.toolkit_component:
+            return True
+        if owner not in self.goal_names or owner == self.matrix.framework:
+            return owner == self.matrix.framework or self.matrix.component(owner).is_virtual
+        return any(self._is_chosen_with(demand.template.name) for demand in fact.beside) or any(
+            demand.template.name in _PLATFORM for demand in fact.of_machine
+        )
+
+    def _is_chosen_with(self, name: str) -> bool:
+        """Return whether a component is the framework, or fixed by its build."""
+        return name == self.matrix.framework or self.matrix.component(name).is_virtual
 
     def cuda_requirements(self) -> Iterator[Requirement]:
         """Yield what the goal requires of the framework's CUDA: some, unless it says otherwise."""

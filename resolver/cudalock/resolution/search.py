@@ -4,12 +4,17 @@ Propagation strikes out what is impossible. What it leaves of the framework's bu
 the best to the worst, and resolvelib pins the rest beside each: so the first solution is the best
 one. Where resolvelib meets dead ends, :mod:`~cudalock.resolution.pinning` takes over.
 
-At first all soft facts are in force. If that leaves no solution, the fewest of them are dropped:
-every set of soft facts that cannot all hold is a conflict, and a member of each has to go.
+The framework's builds are tried by what is unknown of them, the least first. At first all soft
+facts about the framework and the target are in force. If that leaves no solution, the fewest of
+them are dropped: every set of soft facts that cannot all hold is a conflict, and a member of each
+has to go.
 
     Conflicts {a, b} and {b, c}: dropping b resolves both, so a solution with the one warning b is
     looked for first. If there is none, the conflict that is left without b is added, and so on
     (an implicit hitting set). However many facts there are, the fewest warnings are found.
+
+The soft facts about other projects are no part of that: those of a goal component are a point of
+its key, and those of the closure are enforced at the end, where that moves nothing else.
 """
 
 from __future__ import annotations
@@ -17,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import combinations, groupby, islice
-from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolvelib import ResolutionTooDeep
 
@@ -32,6 +37,8 @@ from cudalock.resolution.cost import (
     component_order,
     cuda_build_key,
     index_key,
+    release_key,
+    with_doubts,
 )
 from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.limits import BLAMED_BUILDS
@@ -48,22 +55,35 @@ from cudalock.resolution.propagation import (
     strikes_leading_to,
 )
 from cudalock.resolution.provider import pin
+from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.resolution.model import Assignment
+    from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
+    from cudalock.resolution.unknowns import UnknownClause
+
+
+NO_MASKS: Final[Mapping[str, int]] = {}
 
 
 class Solution(NamedTuple):
-    """A solution: what is pinned, the soft facts dropped for it, and its cost from point 2 on."""
+    """A solution: what is pinned, the soft facts that it goes against, and its cost."""
 
     assignment: Assignment
     off: frozenset[Element]
     cost: Key
+
+
+class _Option(NamedTuple):
+    """A candidate of a goal component, with the soft facts that are enforced for its key."""
+
+    key: Key
+    candidate: Candidate
+    enforced: frozenset[Element]
 
 
 class Search:
@@ -83,24 +103,40 @@ class Search:
             (name for name in problem.goal_names if name != self._framework),
             key=lambda name: component_order(problem, name),
         )
-        self._doubtful = {
-            name: sum(
-                1 << position
-                for position, candidate in enumerate(domain.candidates)
-                if candidate.is_doubtful
-            )
-            for name, domain in self.network.domains.items()
-        }
 
     def best(self) -> Solution | None:
         """Return the best solution, or None if there is none or none was found: see `gave_up`."""
-        strict = self._without(NOTHING)
-        if strict is not None:
-            return strict
-        soft = self.problem.soft_elements
-        if not soft or not self.is_possible():
+        framework, doubtful = self._framework, self._doubtful_builds
+        if framework is None or not doubtful:
+            best = self._fewest_warnings({}, 0)
+        else:
+            best = self._fewest_warnings({framework: ~doubtful}, 0)
+            # One warning is as bad as one build that nobody has seen.
+            has_warnings = best is not None and best.cost[0] != 0
+            if has_warnings or (best is None and self.is_possible()):
+                other = self._fewest_warnings({framework: doubtful}, 1)
+                if best is None or (other is not None and other.cost < best.cost):
+                    best = other
+        return best and self._with_closure_facts(best)
+
+    @cached_property
+    def _doubtful_builds(self) -> int:
+        """The builds of the framework of which something is unknown, or that have a known trap."""
+        domain = self.network.domains.get(self._framework or "")
+        mask = 0
+        for position, candidate in domain.real() if domain else ():
+            mask |= self.problem.unknowns.is_doubtful(candidate) << position
+        return mask
+
+    def _fewest_warnings(self, certain: Mapping[str, int], doubts: int) -> Solution | None:
+        """Return the best solution among some builds of the framework."""
+        guiding = self._guiding_facts
+        solution = self._without(self.problem.soft_elements - guiding, certain, doubts)
+        if solution is not None or not guiding or not self.is_possible():
+            return solution
+        if not self._is_possible_without(self.problem.soft_elements, certain):
             return None
-        return self._drop_fewest(soft & self.elements)
+        return self._drop_fewest(guiding, certain, doubts)
 
     @property
     def gave_up(self) -> bool:
@@ -111,14 +147,31 @@ class Search:
         """Return whether there is a solution without these elements, with however many warnings."""
         return self._is_possible_without(off | self.problem.soft_elements)
 
-    def _is_possible_without(self, off: frozenset[Element]) -> bool:
-        if any(witness.shows_possible(off) for witness in self._witnesses):
+    def _is_possible_without(
+        self, off: frozenset[Element], certain: Mapping[str, int] = NO_MASKS
+    ) -> bool:
+        if any(
+            witness.shows_possible(off) and self._is_among(witness, certain)
+            for witness in self._witnesses
+        ):
             return True
-        assignment = self._first_assignment(self.network.alive(off), off)
+        assignment = self._first_assignment(self._alive(off, certain), off)
         if assignment is None:
             return False
         self._witnesses.append(Witness(self.problem, self.network, assignment))
         return True
+
+    def _alive(self, off: frozenset[Element], certain: Mapping[str, int]) -> Alive:
+        """Return what may be chosen, of some components only some candidates."""
+        alive = self.network.alive(off)
+        for name, mask in certain.items():
+            alive[name] &= mask
+        return alive
+
+    def _is_among(self, witness: Witness, certain: Mapping[str, int]) -> bool:
+        """Return whether a solution has only these candidates of some components."""
+        chosen = ((witness.candidate_of(name), mask) for name, mask in certain.items())
+        return all(candidate is None or self._bit(candidate) & mask for candidate, mask in chosen)
 
     def is_possible_without_warnings(self) -> bool:
         """Return whether there is a solution that goes against no soft fact."""
@@ -240,6 +293,44 @@ class Search:
         ``pins`` (project to public version) are taken as given. None if the project is not in the
         network. Each version may still prove impossible: see :meth:`is_possible_at`.
         """
+        candidates = self._candidates_left(name, pins)
+        if candidates is None:
+            return None
+        return {candidate.version for candidate in candidates if candidate.version}
+
+    def ranked_versions_left(self, name: str, pins: dict[str, str]) -> dict[str, Key] | None:
+        """Return what :meth:`versions_left` does, each version with a key of how good it is: the
+        less, the better."""
+        candidates = self._candidates_left(name, pins)
+        if candidates is None:
+            return None
+        ranked: dict[str, Key] = {}
+        for candidate in candidates:
+            if candidate.version:
+                key = self._version_key(candidate)
+                ranked[candidate.version] = min(key, ranked.get(candidate.version, key))
+        return ranked
+
+    def unknown_clauses(self, name: str) -> tuple[UnknownClause, ...]:
+        """Return the facts that nobody can tell of a project, whichever of the candidates and of
+        the framework's builds that propagation leaves is chosen."""
+        candidates = self._candidates_left(name, {}) or []
+        builds: list[Candidate | None] = [*(self._candidates_left(self._framework or "", {}) or ())]
+        clauses: tuple[UnknownClause, ...] = ()
+        for candidate in candidates:
+            for build in [None] if name == self._framework or not builds else builds:
+                clauses = self.problem.unknowns.clauses_beside(candidate, build)
+                if not clauses:
+                    return ()
+        return clauses
+
+    def _version_key(self, candidate: Candidate) -> Key:
+        if candidate.name == self._framework:
+            newest = Newest(parse_version(candidate.version or ""))
+            return self.problem.unknowns.is_doubtful(candidate), newest
+        return release_key(self._ranking.key(candidate, None))
+
+    def _candidates_left(self, name: str, pins: dict[str, str]) -> list[Candidate] | None:
         domain = self.network.domains.get(name)
         if domain is None:
             return None
@@ -249,9 +340,8 @@ class Search:
             if other in alive:
                 alive[other] &= self.network.domains[other].versions.get(version, 0) | ABSENT
         if self.network.propagate(alive, off) is not None:
-            return set()
-        candidates = domain.members(alive[name])
-        return {candidate.version for candidate in candidates if candidate.version}
+            return []
+        return domain.members(alive[name] & ~ABSENT)
 
     def is_possible_at(self, name: str, version: str) -> bool:
         """Return whether there is a solution with a project of the network at a public version."""
@@ -301,39 +391,80 @@ class Search:
         }
         return self.network.elements | closure
 
-    def _drop_fewest(self, soft: frozenset[Element]) -> Solution | None:
-        conflicts = [self._conflict(soft)]
+    @cached_property
+    def _guiding_facts(self) -> frozenset[Element]:
+        """The soft facts whose warnings count before any version."""
+        problem = self.problem
+        soft = problem.soft_elements & self.elements
+        return frozenset(
+            element for element in soft if problem.is_guiding(problem.matrix.fact(element.id))
+        )
+
+    def _drop_fewest(
+        self, guiding: frozenset[Element], certain: Mapping[str, int], doubts: int
+    ) -> Solution | None:
+        relaxed = self.problem.soft_elements - guiding
+        conflicts = [self._conflict(guiding, certain)]
         while all(conflicts):
             solutions: list[Solution] = []
             for off in smallest_hitting_sets(conflicts):
-                solution = self._without(off)
+                solution = self._without(relaxed | off, certain, doubts + len(off))
                 if solution is None:
-                    conflicts.append(self._conflict(soft - off))
+                    conflicts.append(self._conflict(guiding - off, certain))
                 else:
                     solutions.append(solution)
             if solutions:
                 return min(solutions, key=lambda solution: solution.cost)
         return None
 
-    def _conflict(self, enforced: frozenset[Element]) -> list[Element]:
+    def _conflict(self, enforced: frozenset[Element], certain: Mapping[str, int]) -> list[Element]:
         """Return a minimal set of soft facts that cannot all hold, from a set that cannot."""
         soft = self.problem.soft_elements
         return minimal_conflict(
-            sorted(enforced), lambda facts: self._is_possible_without(soft.difference(facts))
+            sorted(enforced),
+            lambda facts: self._is_possible_without(soft.difference(facts), certain),
         )
+
+    def _with_closure_facts(self, solution: Solution) -> Solution:
+        """Return the solution with the soft facts that it goes against; with fewer of those about
+        the closure, if that moves nothing else."""
+        chosen = solution.assignment.candidates
+        violated = violated_facts(self.problem, chosen)
+        members = [
+            name
+            for name in (self._framework, *self._components)
+            if name is not None and name in self.network.domains
+        ]
+        off = solution.off
+        for element in sorted(violated & off - self._guiding_facts):
+            if self.problem.matrix.fact(element.id).component in members:
+                continue
+            alive = self.network.alive(off - {element})
+            for name in members:
+                alive[name] &= self._bit(chosen[name]) if name in chosen else ABSENT
+            if self.network.propagate(alive, off - {element}) is None:
+                build = chosen.get(self._framework or "")
+                assignment = self._pin(alive, self._cuda(build), off - {element})
+                if assignment is not None:
+                    off -= {element}
+                    solution = solution._replace(assignment=assignment)
+        final = violated_facts(self.problem, solution.assignment.candidates)
+        return solution._replace(off=final & self.problem.soft_elements)
 
     # -- one set of facts in force ------------------------------------------------------------
 
-    def _without(self, off: frozenset[Element]) -> Solution | None:
-        alive = self.network.alive(off)
+    def _without(
+        self, off: frozenset[Element], certain: Mapping[str, int], doubts: int
+    ) -> Solution | None:
+        alive = self._alive(off, certain)
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
         for version, part in self._by_framework_version(alive, off):
-            best = self._fewest_doubtful(part, off)
+            best = self._best_build(part, off)
             if best is not None:
-                doubts, cost, assignment = best
+                cost, assignment = best
                 newest = Newest(parse_version(version)) if version else 0
-                return Solution(assignment, off, (newest, doubts, *cost))
+                return Solution(assignment, off, (doubts, newest, *cost))
         return None
 
     def _by_framework_version(
@@ -374,37 +505,11 @@ class Search:
         )
 
     def _framework_version(self, alive: Alive, off: frozenset[Element]) -> str | None:
-        """Return the framework's version in the first solution, by wheels beyond doubt if they have
-        one; None if that is without the framework."""
-        certain = {name: mask & ~self._doubtful[name] for name, mask in alive.items()}
-        assignment = None
-        if self.network.propagate(certain, off) is None:
-            assignment = self._pin(certain, self._cuda(None), off)
-        assignment = assignment or self._pin(alive, self._cuda(None), off)
+        """Return the framework's version in the first solution, None if that is without the
+        framework."""
+        assignment = self._pin(alive, self._cuda(None), off)
         chosen = assignment.candidate_of(self._framework or "") if assignment else None
         return chosen.version if chosen else None
-
-    def _fewest_doubtful(
-        self, alive: Alive, off: frozenset[Element]
-    ) -> tuple[int, Key, Assignment] | None:
-        """Return points 3 to 6 of the best: as few doubtful wheels as possible, then the best build
-        of the framework and the best components."""
-        doubtful = [name for name, mask in alive.items() if mask & self._doubtful[name]]
-        for doubts in range(len(doubtful) + 1):
-            solutions = []
-            for allowed in combinations(doubtful, doubts):
-                part = dict(alive)
-                for name in doubtful:
-                    if name not in allowed:
-                        part[name] &= ~self._doubtful[name]
-                if self.network.propagate(part, off) is None:
-                    best = self._best_build(part, off)
-                    if best is not None:
-                        solutions.append(best)
-            if solutions:
-                cost, assignment = min(solutions, key=lambda solution: solution[0])
-                return doubts, cost, assignment
-        return None
 
     def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Assignment] | None:
         name = self._framework
@@ -503,16 +608,76 @@ class Search:
         if assignment is None:
             return None
         for name in self._components:
-            for candidate in self._better_than(assignment.candidates[name], alive, cuda):
-                part = self._only(alive, name, self._bit(candidate), off)
-                better = part and self._pin(part, cuda, off)
+            enforced = self._kept_facts(assignment.candidates[name], assignment)
+            for option in self._better_options(name, assignment, alive, build):
+                rest = off - option.enforced
+                part = self._only(alive, name, self._bit(option.candidate), rest)
+                better = part and self._pin(part, cuda, rest)
                 if better:
-                    assignment = better
+                    assignment, enforced = better, option.enforced
                     break
+            off -= enforced
             part = self._only(alive, name, self._bit(assignment.candidates[name]), off)
             if part is not None:
                 alive = part
         return assignment
+
+    def _better_options(
+        self, name: str, assignment: Assignment, alive: Alive, build: Candidate | None
+    ) -> list[_Option]:
+        """Return what would be better for a component than what an assignment has, the best first.
+
+        A warning that depends on a project which is chosen later is counted if its fact is not
+        enforced.
+        """
+        key = self._key(name, assignment, build)
+        options = [
+            option
+            for candidate in self.network.domains[name].members(alive[name] & ~ABSENT)
+            if self._ranking.key(candidate, self._cuda(build)) < key
+            for option in self._options(candidate, build)
+            if option.key < key
+        ]
+        return sorted(options, key=attrgetter("key"))
+
+    def _options(self, candidate: Candidate, build: Candidate | None) -> Iterator[_Option]:
+        key = self._ranking.key(candidate, self._cuda(build))
+        unknowns = self.problem.unknowns
+        beside = _fixed_by(build)
+        later = frozenset(
+            requirement.origin
+            for requirement in self._soft_requirements(candidate)
+            if requirement.name not in beside
+            and not self.problem.matrix.component(requirement.name).is_virtual
+        )
+        violated = own_violated_facts(self.problem, candidate, beside)
+        doubts = unknowns.count_clauses(candidate, build)
+        doubts += unknowns.count_warnings(candidate, violated - later)
+        for dropped in range(len(later) + 1):
+            for given_up in combinations(sorted(later), dropped):
+                enforced = later.difference(given_up)
+                yield _Option(with_doubts(key, doubts + dropped), candidate, enforced)
+
+    def _kept_facts(self, candidate: Candidate, assignment: Assignment) -> frozenset[Element]:
+        """Return the soft facts about a candidate that an assignment keeps beside other projects:
+        what is chosen later must not turn them into warnings."""
+        own = frozenset(each.origin for each in self._soft_requirements(candidate))
+        return own - own_violated_facts(self.problem, candidate, assignment.candidates)
+
+    def _soft_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
+        soft = self.problem.unknowns.soft_facts(candidate.name)
+        for requirement in self.problem.fact_requirements(candidate) if soft else ():
+            if requirement.origin in soft:
+                yield requirement
+
+    def _key(self, name: str, assignment: Assignment, build: Candidate | None) -> Key:
+        """Return the key of what an assignment has of a component."""
+        candidate = assignment.candidates[name]
+        violated = own_violated_facts(self.problem, candidate, assignment.candidates)
+        unknowns = self.problem.unknowns
+        doubts = unknowns.count_clauses(candidate, build)
+        doubts += unknowns.count_warnings(candidate, violated)
+        return with_doubts(self._ranking.key(candidate, self._cuda(build)), doubts)
 
     def _cuda(self, build: Candidate | None) -> str | None:
         """Return the CUDA release that the closure belongs to: the build's or the toolkit's."""
@@ -521,17 +686,17 @@ class Search:
         toolkit = self.problem.goal.toolkit
         return toolkit[0] if toolkit else None
 
-    def _better_than(self, chosen: Candidate, alive: Alive, cuda: str | None) -> list[Candidate]:
-        name = chosen.name
-        key = self._ranking.key(chosen, cuda)
-        members = self.network.domains[name].members(alive[name] & ~ABSENT)
-        keyed = [(self._ranking.key(candidate, cuda), candidate) for candidate in members]
-        return [candidate for own, candidate in sorted(keyed, key=itemgetter(0)) if own < key]
-
     def _cost(self, build: Candidate | None, assignment: Assignment) -> Key:
-        cuda = self._cuda(build)
-        chosen = (assignment.candidates[name] for name in self._components)
-        return _cost(build, (self._ranking.key(candidate, cuda) for candidate in chosen))
+        return _cost(build, (self._key(name, assignment, build) for name in self._components))
+
+
+def _fixed_by(build: Candidate | None) -> dict[str, Candidate]:
+    """Return a build of the framework, and the virtual components that it fixes, by name."""
+    if build is None or build.build is None:
+        return {}
+    values = {name: label(build, name) for name in build.build.labels}
+    fixed = {name: Candidate(name, value) for name, value in values.items() if value is not None}
+    return {**fixed, build.name: build}
 
 
 def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:

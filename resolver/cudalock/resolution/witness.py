@@ -37,6 +37,10 @@ class Witness:
         """Return whether it is a solution of the query without the elements ``off``."""
         return not any(off.isdisjoint(violation) for violation in self._violations)
 
+    def candidate_of(self, name: str) -> Candidate | None:
+        """Return what the solution has of a component, None if it does without."""
+        return self._chosen.get(name)
+
     def _violated(self) -> Iterator[frozenset[Element]]:
         """The sets of elements that together rule the solution out."""
         nothing: frozenset[Element] = frozenset()

@@ -66,3 +66,9 @@ COMPONENTS: Final = tuple(name for name, facet in FACETS.items() if facet.is_com
 
 OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is_of_accelerator)
 """The facets that only a machine with an accelerator has."""
+
+
+def titled(name: str, version: str) -> str:
+    """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
+    facet = FACETS.get(name)
+    return f"{facet.title if facet else name} {version}".strip()
