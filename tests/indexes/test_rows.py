@@ -19,7 +19,7 @@ from cudalock.indexes import listings
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing, with_credentials_of
-from cudalock.indexes.metadata import Metadata, Unreadable, parse_metadata, read_metadata
+from cudalock.indexes.metadata import MalformedMetadata, Metadata, parse_metadata, read_metadata
 from cudalock.indexes.pip_config import PipSettings
 from cudalock.indexes.rows import grouped, is_kept, listed_row, releases_of, representative
 from tests.local_index import ServedFile, build_wheel
@@ -210,7 +210,7 @@ def metadata_of(server: ScriptedServer, wheel: ServedFile, offer: str | None) ->
     url = server.url(f"/files/{wheel.name}")
     with Web(PipSettings()) as web:
         read = read_metadata(web, File(wheel.name, url, wheel.sha256, metadata=offer))
-    assert not isinstance(read, Unreadable)
+    assert not isinstance(read, MalformedMetadata)
     return read
 
 

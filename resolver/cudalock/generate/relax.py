@@ -14,6 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts import Conflict
+from cudalock.conflicts.explanation import CoreExplainer
+from cudalock.conflicts.step import Advice, GoalRequires, GoalWantsCuda, TargetHas, describe
 from cudalock.goals import RequestedProject
 from cudalock.resolution.elements import Element
 from cudalock.resolution.minimal import smallest_hitting_sets
@@ -23,6 +25,7 @@ from cudalock.resolution.wheels import best_wheel
 from cudalock.versions import accepts, is_prerelease, nearest_first, parse_version
 
 if TYPE_CHECKING:
+    from cudalock.conflicts.core import Core
     from cudalock.goals import Query
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
@@ -59,10 +62,13 @@ class Loosened(NamedTuple):
 
     limit: Limit
     version: str | None
+    reason: str = ""
+    """what it conflicts with, as a clause"""
 
     def __str__(self) -> str:
         instead = f"{self.version} is taken" if self.version else "it is dropped"
-        return f"{self.limit.origin}: `{self.limit.text}` cannot be kept: {instead}"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{self.limit.origin}: `{self.limit.text}` cannot be kept: {instead}{reason}"
 
 
 class Relaxed(NamedTuple):
@@ -93,6 +99,8 @@ class _Relaxing:
         self.limits = tuple(dict.fromkeys(limits))
         self.universe = universe
         self.matrix = universe.matrix
+        self._cores: list[tuple[Conflict, Core, frozenset[Limit]]] = []
+        """the conflicts that were found, each with the limits in it"""
 
     def relax(self) -> Relaxed | None:
         let_go = self._smallest()
@@ -109,7 +117,9 @@ class _Relaxing:
                 if version is not None:
                     pinned[limit.name] = version
         loosened = [
-            Loosened(limit, pinned.get(limit.name)) for limit in self.limits if limit in let_go
+            Loosened(limit, pinned.get(limit.name), self._reason(limit))
+            for limit in self.limits
+            if limit in let_go
         ]
         return Relaxed(self._with(remaining, pinned), tuple(loosened), pinned)
 
@@ -136,6 +146,20 @@ class _Relaxing:
             conflicts_found.append(core)
         return None
 
+    def _reason(self, limit: Limit) -> str:
+        """What a limit that is let go conflicts with: the fact or the metadata that says so."""
+        for conflict, core, limits in self._cores:
+            if limit in limits:
+                steps = [
+                    step
+                    for step in CoreExplainer(conflict, core).steps()
+                    if not isinstance(step, GoalRequires | GoalWantsCuda | TargetHas | Advice)
+                ]
+                beside = sorted({f"`{other.text}`" for other in limits if other != limit})
+                words = [f"beside {' and '.join(beside)}"] if beside else []
+                return "; ".join([*words, *map(describe, steps[-1:])])
+        return ""
+
     def _elements(self, target: Target) -> dict[Element, list[Limit]]:
         """Return the limits by the elements that they are in the query of a target."""
         limits_by_element: dict[Element, list[Limit]] = {}
@@ -158,12 +182,14 @@ class _Relaxing:
             }
             core = conflict.core(frozenset(off))
             if core is not None:
-                return frozenset(
+                limits = frozenset(
                     limit
                     for element in core.elements
                     for limit in elements.get(element, ())
                     if limit not in let_go
                 )
+                self._cores.append((conflict, core, limits))
+                return limits
         return None
 
     # -- what instead -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from cudalock.errors import (
     NetworkError,
     NoSolution,
     NothingAsked,
+    NotKnown,
     UnknownName,
     UnknownVersion,
 )
@@ -185,6 +186,9 @@ class Answerer:
         label = question[1].label
         headline = f"the repository's requirements have no common solution on {label}"
         placed = explanation._replace(headline=headline, conflicts=conflicts)
+        if isinstance(no, NotKnown):
+            hints.insert(0, "the same command without `--offline` looks them up")
+            return NotKnown(placed, hints=dict.fromkeys(hints))
         return NoSolution(placed, hints=dict.fromkeys(hints))
 
     def _relaxing_hints(self) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Metadata(NamedTuple):
     """requirements as they are written, where that is not PEP 508 and `requires` has them so"""
 
 
-class Unreadable(NamedTuple):
+class MalformedMetadata(NamedTuple):
     """METADATA that no lock can rest on: one of its requirements, as written, is none."""
 
     name: str
@@ -56,7 +56,9 @@ class Unreadable(NamedTuple):
     requirement: str
 
 
-def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | Unreadable | None:
+def read_metadata(
+    web: Web, file: File, url: str | None = None
+) -> Metadata | MalformedMetadata | None:
     """The metadata of a listed wheel; None where neither it nor the wheel's parts are served.
 
     `url` is the wheel's address with credentials. Raises NetworkError for a server in trouble.
@@ -68,7 +70,7 @@ def read_metadata(web: Web, file: File, url: str | None = None) -> Metadata | Un
     return parse_metadata(text) if text is not None else None
 
 
-def parse_metadata(text: bytes) -> Metadata | Unreadable | None:
+def parse_metadata(text: bytes) -> Metadata | MalformedMetadata | None:
     """Requirements that are not PEP 508 are read as installers once did, if that can be; None for
     a text without a name and a version."""
     raw, _ = parse_email(text)
@@ -80,7 +82,7 @@ def parse_metadata(text: bytes) -> Metadata | Unreadable | None:
     for written in raw.get("requires_dist", ()):
         readable = readable_requirement(written)
         if readable is None:
-            return Unreadable(raw["name"], raw["version"], written)
+            return MalformedMetadata(raw["name"], raw["version"], written)
         requires.append(_requirement(readable))
         if readable != written:
             repaired.append(written)
@@ -224,4 +226,4 @@ class RemoteFile(io.RawIOBase):
         return len(chunk)
 
 
-__all__ = ["Metadata", "Unreadable", "metadata_in", "parse_metadata", "read_metadata"]
+__all__ = ["MalformedMetadata", "Metadata", "metadata_in", "parse_metadata", "read_metadata"]

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from cudalock.errors import BadFile, NetworkError, UsageError
 from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
-from cudalock.indexes.metadata import Unreadable, metadata_in, parse_metadata, read_metadata
+from cudalock.indexes.metadata import MalformedMetadata, metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.rows import releases_of, wheel_parts
 from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
@@ -280,7 +280,7 @@ class _RowMaker:
                 read = read_metadata(self._web, found.file, found.request_url)
             except NetworkError as error:
                 return error
-        return None if isinstance(read, Unreadable) else read
+        return None if isinstance(read, MalformedMetadata) else read
 
     def _row(
         self,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.indexes.listings import File, Listing
-    from cudalock.indexes.metadata import Metadata, Unreadable
+    from cudalock.indexes.metadata import MalformedMetadata, Metadata
     from cudalock.matrix.facts import Labels
     from cudalock.matrix.sources import SourceState
     from cudalock.sdists import SourceMetadata
@@ -33,7 +33,7 @@ class IndexSource(Protocol):
     def labels(self, project: LiveProject, wheel: str, requires: Iterable[str]) -> dict[str, str]:
         """Return what a listed wheel was built with, as far as rules tell it."""
 
-    def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
+    def read(self, project: LiveProject, file: File) -> Metadata | MalformedMetadata | None:
         """Return the metadata of a listed wheel. Raises NetworkError."""
 
     def read_source(self, name: str, url: str, file: File, version: str) -> SourceMetadata:
@@ -92,7 +92,7 @@ class LiveProject(Project):
         }
         self._versions = sorted({*self._files, *(held.versions if held else ())}, key=parse_version)
         self._read: dict[str, Metadata | None] = {}
-        self.unreadable: dict[str, Unreadable] = {}
+        self.unreadable: dict[str, MalformedMetadata] = {}
         """what keeps METADATA from being read, by its version"""
         self._source = source
         self.index = index
@@ -258,12 +258,12 @@ class LiveProject(Project):
 
     def metadata(self, file: File) -> Metadata | None:
         """The metadata of one wheel, asked for one time. Raises NetworkError."""
-        from cudalock.indexes.metadata import Unreadable
+        from cudalock.indexes.metadata import MalformedMetadata
 
         if file.name not in self._read:
             read = self._source.read(self, file)
-            metadata = None if isinstance(read, Unreadable) else read
-            if isinstance(read, Unreadable):
+            metadata = None if isinstance(read, MalformedMetadata) else read
+            if isinstance(read, MalformedMetadata):
                 self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
             self._source.note_extras(metadata.requires if metadata is not None else ())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cudalock.indexes.listings import File, Listing
-    from cudalock.indexes.metadata import Metadata, Unreadable
+    from cudalock.indexes.metadata import MalformedMetadata, Metadata
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.indexes.transport import Traffic
     from cudalock.matrix.matrix import Matrix
@@ -691,7 +691,7 @@ class LiveUniverse:
         matrix_project = self.matrix.project(name)
         return matrix_project is not None and matrix_project.mentions(other)
 
-    def read(self, project: LiveProject, file: File) -> Metadata | Unreadable | None:
+    def read(self, project: LiveProject, file: File) -> Metadata | MalformedMetadata | None:
         """The metadata of a listed wheel. Raises NetworkError."""
         from cudalock.indexes.listings import with_credentials_of
         from cudalock.indexes.metadata import read_metadata
