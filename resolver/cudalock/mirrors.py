@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from cudalock.errors import Contradiction, UsageError
 from cudalock.names import nearest
 from cudalock.text import did_you_mean
-from cudalock.urls import is_splittable, without_credentials
+from cudalock.urls import hide_credentials, is_splittable, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -119,7 +119,7 @@ def _read(text: str, names: Mapping[str, str]) -> tuple[Mirror, str | None]:
     stated, equals, replacement = text.partition("=")
     if not equals or not stated or not replacement:
         raise UsageError(
-            f"`{FLAG}` needs ORIGINAL=MIRROR, not `{without_credentials(text)}`",
+            f"`{FLAG}` needs ORIGINAL=MIRROR, not `{hide_credentials(text)}`",
             hints=[f"{FLAG} pytorch=https://mirror.example/whl/"],
         )
     original = names.get(stated, stated)
@@ -144,7 +144,7 @@ def _read(text: str, names: Mapping[str, str]) -> tuple[Mirror, str | None]:
 
 def _folder(url: str) -> str:
     """Return a URL with a slash at its end. Raises UsageError for one that names no folder."""
-    shown = without_credentials(url) if is_splittable(url) else url
+    shown = hide_credentials(url)
     parts = urlsplit(url) if is_splittable(url) and _PLAIN.fullmatch(url) else None
     if parts is None or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(

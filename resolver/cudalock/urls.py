@@ -36,13 +36,18 @@ def is_splittable(url: str) -> bool:
     return True
 
 
+def hide_credentials(text: str) -> str:
+    """Remove user and password from every URL in a text, be it well-formed or not."""
+    return re.sub(r"(?<=//)[^/\s]*@", "", text)
+
+
 def without_credentials(url: str, *, keep_variables: bool = False) -> str:
     """Remove user and password from a URL; a user without a password may itself be a token.
 
     With `keep_variables` a secret that is a variable stays: pip and uv expand `${TOKEN}` in files.
     """
     if not is_splittable(url):
-        return re.sub(r"(?<=//)[^/@\s]*@", "", url)
+        return hide_credentials(url)
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     variable = re.fullmatch(r"\$\{[A-Z0-9_]+\}", user.rpartition(":")[2])

@@ -94,6 +94,9 @@ def test_the_longest_original_counts_and_nothing_is_mirrored_twice() -> None:
         (["pytorch=https://[::1/"], "is not the http or https URL"),
         ([f"pytorch={PYTORCH}mine/"], "is a part of"),
         (["pytorch=https://a.b/", "pytorch=https://c.d/"], "at both"),
+        (["=https://me:secret@a.b/"], "needs ORIGINAL=MIRROR"),
+        (["pytorch=https://me:secret@[::1/"], "is not the http or https URL"),
+        (["pytorch=https://me:secret@a.b/?x"], "is not the http or https URL"),
         (["pytorch=https://me:secret@a.b c/"], "is not the http or https URL"),
     ],
 )

@@ -433,6 +433,23 @@ def test_places_that_are_none(
     assert not output.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--project-index", "=https://me:secret@x.example/"),
+        ("--project-index", "my-tool=ftp://me:secret@x.example/"),
+        ("--project-index", "my-tool=http://me:secret@127.0.0.1:9/"),
+        ("--find-links", "http://me:secret@127.0.0.1:9/"),
+        ("--find-links", "https://me:secret@[::1/"),
+        ("--find-links", "ftp://me:secret@x.example/"),
+    ],
+)
+def test_no_message_has_a_secret(words: tuple[str, str]) -> None:
+    result = run("solve", "torch", *LINUX[:4], *words)
+    assert result.exit_code in (2, 3)
+    assert "secret" not in result.output
+
+
 # -- overlays -----------------------------------------------------------------------------------
 
 BUILDER = """\

@@ -112,14 +112,14 @@ def _with_own_wheels(
 
 def _named_index(text: str, matrix: Matrix) -> NamedIndex:
     from cudalock.live.own_wheels import NamedIndex
-    from cudalock.urls import without_credentials
+    from cudalock.urls import hide_credentials
     from cudalock.versions import canonical
 
     names, equals, url = text.partition("=")
     projects = tuple(canonical(name.strip()) for name in names.split(",") if name.strip())
     if not equals or not projects or not url.startswith(("http://", "https://")):
         raise UsageError(
-            f"`--project-index` needs NAME=URL, not `{without_credentials(text)}`",
+            f"`--project-index` needs NAME=URL, not `{hide_credentials(text)}`",
             hints=["--project-index flash-attn=https://wheels.example/simple/"],
         )
     return NamedIndex(projects, matrix.mirrors.url(url))
