@@ -19,7 +19,7 @@ from cudalock.diagnose.goal import FixGoal, make_goal
 from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
 from cudalock.diagnose.remedy import Remedy, RemedySearch
-from cudalock.diagnose.statements import NotOnIndex, read_statements
+from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
 from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
 from cudalock.diagnose.text import Text
 from cudalock.diagnose.text import decode as decode
@@ -112,7 +112,12 @@ def diagnose(
     best = matches[0].statement if matches else None
     if isinstance(best, NotOnIndex) and best.version and best.nearest:
         pinned[best.project] = f"{best.version}+{best.nearest}"
-    attempts = Attempts(pinned, bounds, matrix)
+    requirers = {
+        statement.requirer
+        for statement in statements
+        if isinstance(statement, Unmet) and statement.project == matrix.framework
+    } - {None}
+    attempts = Attempts(pinned, bounds, matrix, is_framework_to_blame=len(requirers) > 1)
     remedy = RemedySearch(versions, clues, matrix, here).find(fix_goal, attempts)
     return Diagnosis(matches, clashes, pins, clues, remedy)
 

@@ -93,7 +93,16 @@ def make_goal(
     alternatives = tuple(pair for pair in mends if pair[1])
     if best.statement:
         alternatives = best.statement.alternatives
-    elif not is_proven and not mends and not _is_of_versions(fact):
+    elif not alternatives:
+        # The same line may say which version would do.
+        alternatives = tuple(
+            pair
+            for match in matches
+            if match.line == best.line and isinstance(match.statement, Unmet)
+            for pair in match.statement.alternatives
+        )
+    has_cure = best.statement or alternatives or is_proven or mends or _is_of_versions(fact)
+    if not has_cure:
         # A general message is about all versions in the text, if about any.
         is_general = matrix.component(fact.component).is_virtual
         if not (is_general and (len(pinned) > 1 or (pinned and has_bounds))):

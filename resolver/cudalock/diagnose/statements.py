@@ -312,7 +312,7 @@ class SourceBuild(Statement):
                 )
             case "python-no-wheel":
                 return f"{name} built from its sdist: no wheel of it is for this Python"
-        return f"{name} compiled from its sdist, and is not part of this stack"
+        return f"{name} compiled from its sdist, and is outside of this stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
