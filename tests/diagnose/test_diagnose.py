@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,34 @@ def test_texts(case: dict[str, Any]) -> None:
     assert (remedy and remedy.command) == case.get("command")
     changes = [f"{name} {had}" for name, had, _ in remedy.changes] if remedy else []
     assert changes == case.get("changes", [])
+
+
+@pytest.mark.parametrize(
+    "case", cases("diagnose/kinds.toml"), ids=lambda case: case["text"].strip()[:60]
+)
+def test_kinds(case: dict[str, Any]) -> None:
+    found = look(case["text"])
+    assert ids(found)[0] == case["first"]
+    assert set(ids(found)).isdisjoint(case.get("absent", ()))
+    best = found.matches[0]
+    assert case.get("says", "") in f"{best.says}; {best.fix}"
+    remedy = found.remedy
+    assert bool(remedy) is ("solves" in case), remedy
+    if remedy:
+        versions = {name: version for name, _, version in remedy.changes} | dict(remedy.added)
+        kept = {pin.name: pin.version for pin in found.pins}
+        solved = {**kept, **versions, **_pinned_in(remedy.command)}
+        for name, wanted in case["solves"].items():
+            public, _, label = wanted.partition("+")
+            got, _, got_label = solved[name].partition("+")
+            assert got.startswith(public), (name, solved)
+            assert got_label.startswith(label), (name, solved)
+
+
+def _pinned_in(command: str) -> dict[str, str]:
+    """Return the framework's version in a command, where it has a label."""
+    match = re.search(r"--torch ([0-9.]+\+\w+)", command)
+    return {"torch": match[1]} if match else {}
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from cudalock.diagnose.attempts import Attempts
 from cudalock.diagnose.clashes import find_clashes
 from cudalock.diagnose.goal import FixGoal, make_goal
 from cudalock.diagnose.machine import Clues, read_clues
-from cudalock.diagnose.ranking import Evidence, rank
+from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
 from cudalock.diagnose.remedy import Remedy, RemedySearch
-from cudalock.diagnose.statements import read_statements
-from cudalock.diagnose.symptoms import Match, find_matches, of_statements
+from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
+from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
 from cudalock.diagnose.text import Text
 from cudalock.diagnose.text import decode as decode
 from cudalock.diagnose.versions import MENTIONED, Pin, read_bounds, read_pins
@@ -71,7 +71,10 @@ def diagnose(
     read = Text.of(text)
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
-    statements = list(read_statements(read, versions, matrix))
+    from_text = read_clues(read, matrix)
+    pairs = zip(given_clues or Clues(), from_text, strict=True)
+    clues = Clues(*(flag or clue for flag, clue in pairs))
+    statements = list(read_statements(read, versions, clues, matrix))
     # A message such as `found transformers==4.30` is often the only place that has the version. It
     # comes last: a list or a log is more trustworthy than a sentence.
     for statement in statements:
@@ -79,17 +82,25 @@ def diagnose(
             versions[statement.project] = statement.version
             pin = Pin(statement.project, statement.version, statement.line, MENTIONED)
             pins = (*pins, pin) if matrix.project(pin.name) else pins
-    from_text = read_clues(read, matrix)
-    pairs = zip(given_clues or Clues(), from_text, strict=True)
-    clues = Clues(*(flag or clue for flag, clue in pairs))
-    clashes = find_clashes(pins, clues, matrix, here)
     facts = matrix.facts
     candidates = find_matches(
         read, facts.values(), lambda word: matrix.names.find(word) is not None
     )
     candidates += of_statements(statements, read, facts)
-    proven = frozenset(id for clash in clashes for id in clash.facts)
-    evidence = Evidence(read, versions, clues, matrix, proven)
+    clashes = find_clashes(pins, clues, matrix, here)
+    proven = frozenset(id for clash in clashes for id in clash.facts if clash.severity == "error")
+    places = read_places(read, facts.values())
+    evidence = Evidence(read, versions, clues, matrix, proven, places)
+    degraded = _degraded(candidates, evidence, matrix)
+    candidates += degraded
+    evidence.proven |= broken_in_every_release(candidates, evidence)
+    evidence.proven |= {match.fact.id for match in degraded}
+    # A warning is shown where it is the cause.
+    clashes = tuple(
+        clash
+        for clash in clashes
+        if clash.severity == "error" or not evidence.proven.isdisjoint(clash.facts)
+    )
     matches = tuple(rank(candidates, evidence))
     if not matches and not clashes:
         return Diagnosis((), (), pins, clues, None)
@@ -98,9 +109,30 @@ def diagnose(
     # Reversed, so that of two alternatives of one project the first stays in the dict.
     bounds = {**bounds, **dict(reversed(fix_goal.alternatives))}
     pinned = _without_label(versions, fix_goal, matches)
-    attempts = Attempts(pinned, bounds, matrix)
+    best = matches[0].statement if matches else None
+    if isinstance(best, NotOnIndex) and best.version and best.nearest:
+        pinned[best.project] = f"{best.version}+{best.nearest}"
+    requirers = {
+        statement.requirer
+        for statement in statements
+        if isinstance(statement, Unmet) and statement.project == matrix.framework
+    } - {None}
+    attempts = Attempts(pinned, bounds, matrix, is_framework_to_blame=len(requirers) > 1)
     remedy = RemedySearch(versions, clues, matrix, here).find(fix_goal, attempts)
     return Diagnosis(matches, clashes, pins, clues, remedy)
+
+
+def _degraded(candidates: Sequence[Match], evidence: Evidence, matrix: Matrix) -> list[Match]:
+    """Return the soft facts that the versions in the text violate, where the text says that their
+    component does not find its libraries: then they are the cause."""
+    return [
+        match._replace(fact=fact)
+        for match in candidates
+        if match.cure == "system" and not match.statement
+        for fact in matrix.component(match.component).facts
+        if not fact.is_hard and fact.beside and evidence.has_version(match.component)
+        if evidence.speaks_of(fact) and evidence.is_satisfied(fact) is False
+    ]
 
 
 def _without_label(

@@ -20,13 +20,22 @@ class Attempts:
     """Lists requirements to solve for.
 
     `pins` are the versions in the text, `bounds` the specifiers that it says others require; both
-    by project name.
+    by project name. `is_framework_to_blame`: several of the others require another release of the
+    framework, so that it is the smallest change.
     """
 
-    def __init__(self, pins: Mapping[str, str], bounds: Mapping[str, str], matrix: Matrix) -> None:
+    def __init__(
+        self,
+        pins: Mapping[str, str],
+        bounds: Mapping[str, str],
+        matrix: Matrix,
+        *,
+        is_framework_to_blame: bool = False,
+    ) -> None:
         self._pins = pins
         self._bounds = bounds
         self._matrix = matrix
+        self._is_framework_to_blame = is_framework_to_blame
 
     def of(self, names: list[str], culprits: Iterable[str]) -> Iterator[Requirements]:
         """Yield every attempt once, the smallest change first.
@@ -67,6 +76,8 @@ class Attempts:
         if framework is None:
             yield from (("", unpinned) for unpinned in unpinned_sets)
             return
+        if self._is_framework_to_blame:
+            yield self._bare(framework), unpinned_sets[0]
         # The text says that the framework has to change, so its own version is not tried.
         if any(self._out_of_bounds([framework])):
             fitting = self._minors(framework, same=False)

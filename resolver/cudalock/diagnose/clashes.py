@@ -25,7 +25,8 @@ CLASHES: Final = ("CL201", "CL202", "CL203", "CL204")
 def find_clashes(
     pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here
 ) -> tuple[Finding, ...]:
-    """Return the conflicts between the pins, on the machine that the text is from."""
+    """Return the conflicts between the pins, on the machine that the text is from, those that are
+    warnings as well."""
     # Requested versions may be those that an installer refused: they are not in one environment.
     installed = [
         PinnedProject(pin.name, f"=={pin.version}")
@@ -43,9 +44,7 @@ def find_clashes(
     return tuple(
         finding
         for finding in findings
-        if finding.code in CLASHES
-        and finding.severity == "error"
-        and _knows_machine(finding, clues, matrix)
+        if finding.code in CLASHES and _knows_machine(finding, clues, matrix)
     )
 
 

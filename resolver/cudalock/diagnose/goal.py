@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.diagnose.ranking import Evidence, companions
-from cudalock.diagnose.statements import NoCandidate, OldDriver, WrongAbi, is_version
+from cudalock.diagnose.statements import (
+    NoCandidate,
+    NoCompiler,
+    NotOnIndex,
+    OldDriver,
+    Unmet,
+    WrongAbi,
+    is_version,
+)
 from cudalock.diagnose.versions import LISTED, Pin
 from cudalock.targets import PLATFORMS
 from cudalock.targets.facets import OF_ACCELERATOR
@@ -13,7 +21,7 @@ from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import leading_name, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cudalock.diagnose.symptoms import Match
     from cudalock.findings import Finding
@@ -36,6 +44,10 @@ class FixGoal(NamedTuple):
     """project and specifier, of which a solution must satisfy one; none for no such condition"""
     may_rebuild: bool = False
     """whether the same versions can be a fix, from other wheels"""
+    bounded: frozenset[str] = frozenset()
+    """the projects that a message says to be too new, which may go back a major version"""
+    keeps_framework: bool = False
+    """whether a solution with another release of the framework is none"""
 
 
 def make_goal(
@@ -73,12 +85,24 @@ def make_goal(
         _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
     ):
         return FixGoal()
+    # A wheel is one for the framework that is there.
+    if isinstance(best.statement, NoCompiler) and matrix.framework not in pinned:
+        return FixGoal()
     subject = best.component if matrix.project(best.component) else None
     mends = tuple(map(_requirement, fact.mends))
     alternatives = tuple(pair for pair in mends if pair[1])
     if best.statement:
         alternatives = best.statement.alternatives
-    elif not is_proven and not mends and not _is_of_versions(fact):
+    elif not alternatives:
+        # The same line may say which version would do.
+        alternatives = tuple(
+            pair
+            for match in matches
+            if match.line == best.line and isinstance(match.statement, Unmet)
+            for pair in match.statement.alternatives
+        )
+    has_cure = best.statement or alternatives or is_proven or mends or _is_of_versions(fact)
+    if not has_cure:
         # A general message is about all versions in the text, if about any.
         is_general = matrix.component(fact.component).is_virtual
         if not (is_general and (len(pinned) > 1 or (pinned and has_bounds))):
@@ -101,6 +125,7 @@ def make_goal(
     if not projects and framework and is_of_machine and evidence.tells_machine:
         # `The NVIDIA driver is too old` is about every CUDA program; the text must name this one.
         projects = [framework] if evidence.is_mentioned(framework) else []
+        blamed = [*blamed, *projects]
     projects = [name for name in projects if matrix.project(name)]
     # A command without the project that the explanation is about would not end it.
     if subject and subject not in projects:
@@ -108,11 +133,24 @@ def make_goal(
     return FixGoal(
         tuple(dict.fromkeys(projects)),
         tuple(others or (*blamed, best.component, *(name for name, _ in alternatives))),
-        frozenset(match.fact.id for match in matches if not match.statement),
+        frozenset(match.fact.id for match in matches if not match.statement)
+        | frozenset(_soft_siblings(fact, matrix)),
         subject,
         alternatives,
         may_rebuild=_is_of_wheels(best, pins, matrix),
+        bounded=frozenset(
+            match.component for match in matches if isinstance(match.statement, Unmet)
+        ),
+        keeps_framework=isinstance(best.statement, NoCompiler),
     )
+
+
+def _soft_siblings(fact: Fact, matrix: Matrix) -> Iterator[str]:
+    """Yield the other soft facts of a soft fact's component: an onnxruntime-gpu for CUDA 11 is no
+    fix for one that does not find its cuDNN 9."""
+    if not fact.is_hard:
+        facts = matrix.component(fact.component).facts
+        yield from (other.id for other in facts if other.beside and not other.is_hard)
 
 
 def _requirement(text: str) -> tuple[str, str]:
@@ -137,6 +175,8 @@ def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
     """
     if isinstance(best.statement, NoCandidate):
         return not best.statement.offered
+    if isinstance(best.statement, NotOnIndex):
+        return True
     is_by_label = any(demand.template.label_names for demand in best.fact.beside)
     if best.fact.where:
         return True

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from cudalock.diagnose.machine import LONGEST
+from cudalock.diagnose.statements import FRAME
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import CUDA
@@ -12,7 +16,7 @@ from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, holds, may_accept, specifier_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.symptoms import Match
@@ -20,6 +24,13 @@ if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.matrix.matrix import Matrix
 
+
+_BUILT_FOR: Final = re.compile(
+    r"(?P<name>[A-Za-z]\w*) (?P<version>[0-9][\w.]*\+\w+)[^()]{0,80}\(you have [0-9]"
+)
+_YOU_HAVE: Final = re.compile(r"\(you have [0-9]")
+"""What makes a line worth the slower pattern."""
+_WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 
 _SHORT_ALIAS: Final = 4
 """Aliases up to this length (`fa2`) are parts of other words in logs."""
@@ -35,28 +46,22 @@ class Evidence:
         clues: Clues,
         matrix: Matrix,
         proven: frozenset[str],
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`pins` is project name to version; `proven` are the ids of the facts that the versions in
-        the text violate."""
+        the text violate; `places` is component to specifier, where only those releases print what
+        is in the text."""
         self.proven = proven
+        self._places = places
+        self._built_for = read_built_for(text, pins, matrix)
         self._text = text
         self._pins = pins
         self.clues = clues
         self._matrix = matrix
         self._mentioned: dict[str, bool] = {}
-        self._known = {**pins, **self._of_framework(), **self._of_machine()}
-
-    def _of_framework(self) -> dict[str, str]:
-        """Return the versions of virtual components that the framework's build fixes: the label of
-        torch 2.5.1+cu121 means CUDA 12.1."""
-        framework = self._matrix.framework or ""
-        public, _, local = self._pins.get(framework, "").partition("+")
-        project = self._matrix.project(framework)
-        if not local or project is None or public not in project:
-            return {}
-        builds = [build for build in project.release(public).builds if build.local == local]
-        labels = builds[0].labels if builds else {}
-        return {name: values[0] for name, values in labels.items() if len(values) == 1}
+        self._frames = {matrix.names.imports.get(top.lower()) for top in FRAME.findall(text.folded)}
+        framework = pins.get(matrix.framework or "", "")
+        self._known = {**pins, **labels_of_framework(framework, matrix), **self._of_machine()}
 
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
@@ -86,9 +91,12 @@ class Evidence:
 
     def shows(self, fact: Fact) -> bool:
         """Return whether the text or the fact's own message names the component."""
+        return self.is_in_message(fact) or self.names(fact)
+
+    def is_in_message(self, fact: Fact) -> bool:
+        """Return whether the fact's own message names the component."""
         name = fact.component.replace("-", "_")
-        in_message = any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
-        return in_message or self.names(fact)
+        return any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
 
     def is_mentioned(self, name: str) -> bool:
         """Return whether the text has a project's name or import name."""
@@ -99,6 +107,24 @@ class Evidence:
             self._mentioned[name] = name in self._pins or any(map(self._has_word, words))
         return self._mentioned[name]
 
+    def is_other_project(self, name: str) -> bool:
+        """Return whether a component is a project that is not the framework."""
+        return not self._matrix.component(name).is_virtual and name != self._matrix.framework
+
+    def tells_of(self, fact: Fact) -> bool:
+        """Return whether the text has something of the machine that the fact is about, if it is
+        about one."""
+        needed = {demand.template.name for demand in fact.of_machine}
+        return not needed or not needed.isdisjoint(self._known)
+
+    def is_in_traceback(self, name: str) -> bool:
+        """Return whether a frame is of a project, which is not the framework."""
+        return self.is_other_project(name) and name in self._frames
+
+    def has_other_version(self, name: str) -> bool:
+        """Return whether the text has a version of a project that is not the framework."""
+        return name in self._pins and name != self._matrix.framework
+
     def _has_word(self, word: str) -> bool:
         pattern = re.escape(word.lower()).replace(r"\-", "[-_]")
         return re.search(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", self._text.folded) is not None
@@ -108,10 +134,28 @@ class Evidence:
         if self.is_of_platform(fact) is False:
             return False
         version = self._known.get(fact.component)
+        if version is None:
+            return self._speaks_of_releases(fact)
         # `NONE` is a build without the component, about which a fact's versions say nothing.
-        if version is None or version == NONE:
+        if version == NONE:
             return None
         return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
+
+    def _speaks_of_releases(self, fact: Fact) -> bool | None:
+        """Return whether the fact covers the releases that print what is in the text."""
+        if not fact.versions or fact.component not in self._places:
+            return None
+        answers = {accepts(fact.versions, release) for release in self.releases(fact.component)}
+        return answers.pop() if len(answers) == 1 else None
+
+    def releases(self, component: str) -> list[str]:
+        """Return the releases of a component that the text can be of, if it names no version."""
+        places = self._places.get(component, "")
+        return [release for release in self._matrix.versions(component) if accepts(places, release)]
+
+    def has_version(self, component: str) -> bool:
+        """Return whether the text has a version of the component."""
+        return component in self._known
 
     def is_of_platform(self, fact: Fact) -> bool | None:
         """Return whether the fact is about the platform of the text; None if the fact is about one
@@ -125,28 +169,38 @@ class Evidence:
     def is_satisfied(self, fact: Fact) -> bool | None:
         """Return whether the text satisfies what the fact requires, so that it is not the cause;
         None is unknown."""
-        answers = list(self._answers(fact))
+        demands = (*fact.beside, *fact.of_machine)
         # What a fact refuses outright no version satisfies.
-        if not answers or fact.refuses:
+        if not demands or fact.refuses:
             return None
-        if False in answers:
-            return False
-        return None if None in answers else True
-
-    def _answers(self, fact: Fact) -> Iterator[bool | None]:
-        for demand in (*fact.beside, *fact.of_machine):
-            for clause_labels in self._labels(fact):
-                yield self._answer(demand, clause_labels)
+        # Of several builds the text may have any, so that they have to agree.
+        answers = {
+            _all(self._answer(demand, labels) for demand in demands)
+            for labels in self._labels(fact)
+        }
+        return answers.pop() if len(answers) == 1 else None
 
     def _labels(self, fact: Fact) -> list[Mapping[str, tuple[str, ...]]]:
-        """Return the labels of the build in the text; none where several builds are possible."""
-        version = self._pins.get(fact.component, "").partition("+")[0]
+        """Return the labels of each build that the text can be of."""
+        version, _, local = self._pins.get(fact.component, "").partition("+")
         project = self._matrix.project(fact.component)
         if not version or project is None or version not in project:
-            # Of several builds the text may have any, so that no label of one may clear the fact.
             return [{}]
         builds = project.release(version).builds
-        return [{**builds[0].labels, "version": (version,)}] if len(builds) == 1 else [{}]
+        labelled = [build.labels for build in builds if local and build.local == local]
+        stated = self._built_for.get(fact.component, {})
+        fitting = [
+            labels
+            for labels in labelled or [build.labels for build in builds]
+            if all(_is_label(value, labels.get(name)) for name, value in stated.items())
+        ]
+        needed = {
+            name for demand in fact.beside + fact.of_machine for name in demand.template.label_names
+        }
+        # A build that lacks the label is not described: those of the same release that have it
+        # decide.
+        described = [labels for labels in fitting if needed - {"version"} <= set(labels)]
+        return [{**labels, "version": (version,)} for labels in described or fitting] or [{}]
 
     def _answer(self, demand: Demand, labels: Mapping[str, tuple[str, ...]]) -> bool | None:
         name = demand.template.name
@@ -167,6 +221,53 @@ class Evidence:
             spec == NONE == known or (NONE not in (spec, known) and accepts(spec, known))
             for spec in clause.specifiers
         )
+
+
+def _is_label(stated: str, labels: tuple[str, ...] | None) -> bool:
+    """Return whether a build has the label that a message states; a wheel's label of CUDA 12.1.1
+    may be `12.1`."""
+    return labels is None or any(f"{stated}.".startswith(f"{label}.") for label in labels)
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """Return False if one answer is, None if one is unknown, else True."""
+    found = set(answers)
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def labels_of_framework(version: str, matrix: Matrix) -> dict[str, str]:
+    """Return the versions of virtual components that a build of the framework fixes: the label of
+    torch 2.5.1+cu121 means CUDA 12.1."""
+    public, _, local = version.partition("+")
+    project = matrix.project(matrix.framework or "")
+    if not local or project is None or public not in project:
+        return {}
+    builds = [build for build in project.release(public).builds if build.local == local]
+    labels = builds[0].labels if builds else {}
+    return {name: values[0] for name, values in labels.items() if len(values) == 1}
+
+
+def read_built_for(
+    text: Text, pins: Mapping[str, str], matrix: Matrix
+) -> dict[str, Mapping[str, str]]:
+    """Return project to the labels of its build, where a message states them: `xFormers was built
+    for: PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.1.0+cu121)`."""
+    built_for: dict[str, Mapping[str, str]] = {}
+    for number, line in enumerate(text.lines):
+        match = _BUILT_FOR.search(line[:LONGEST]) if _YOU_HAVE.search(line) else None
+        if match is None or matrix.names.find(match["name"]) != matrix.framework:
+            continue
+        labels = labels_of_framework(match["version"], matrix)
+        # The project is named in the same line, or in the one before it.
+        near = {
+            matrix.names.find(word)
+            for before in text.lines[max(0, number - 1) : number + 1]
+            for word in _WORD.findall(before[:LONGEST])
+        }
+        built_for.update((name, labels) for name in pins if name in near)
+    return built_for
 
 
 def _needs_patch(specifiers: tuple[str, ...]) -> bool:
@@ -198,30 +299,116 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     something else are left out beside a better explanation; and where no version cures the best
     one, the others, which may be cured by one, are left out as well.
     """
-    stated = {match.fact.id for match in matches if match.statement}
+    statements = [match.statement for match in matches if match.statement]
+    stated = {id for statement in statements for id in statement.stands_for}
+    stated_projects = {statement.project for statement in statements}
     stated_lines = {match.line for match in matches if match.statement}
     possible = [
         match
         for match in matches
+        # What a message says of a project comes before what may be wrong with the machine.
+        if (
+            match.statement
+            or match.component not in stated_projects
+            or evidence.tells_of(match.fact)
+        )
         # A general fact that a statement is made of is a second reading of the same line.
-        if (match.statement or match.fact.id not in stated)
+        and (match.statement or match.fact.id not in stated)
         and evidence.speaks_of(match.fact) is not False
         and evidence.is_satisfied(match.fact) is not True
     ]
     if not all(match.is_weak for match in possible):
         possible = [match for match in possible if not match.is_weak]
+    possible = _without_alternatives(matches, possible, evidence)
     possible.sort(key=lambda match: _key(match, evidence, stated_lines))
     # Where memory or the program is the cause, versions that look wrong as well only mislead.
     if possible and possible[0].fact.cure == "none":
         return possible[:1]
     best, others = possible[:1], possible[1:]
+    if any(evidence.has_other_version(match.component) for match in best):
+        # Where the text has the version of the project, what may be of others only hides the cause.
+        others = [m for m in others if m.statement or evidence.shows(m.fact)]
+        return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
     return [
         *best,
-        *(
-            match._replace(is_named=bool(match.statement) or evidence.shows(match.fact))
-            for match in others
-        ),
+        *(m._replace(is_named=bool(m.statement) or evidence.shows(m.fact)) for m in others),
     ]
+
+
+def _is_sure(match: Match, evidence: Evidence) -> bool:
+    """Return whether more than a word in the text is about the component: its version, a frame of
+    its files, or the message itself."""
+    component = match.fact.component
+    return bool(
+        match.statement
+        or not evidence.is_other_project(component)
+        or evidence.has_version(component)
+        or evidence.is_in_traceback(component)
+        or evidence.is_in_message(match.fact)
+    )
+
+
+def _without_alternatives(
+    matches: Iterable[Match], possible: list[Match], evidence: Evidence
+) -> list[Match]:
+    """Drop the facts about single releases of a component whose version the text lacks, unless they
+    are proven.
+
+    One of them can be true at most. They are noise if the versions in the text satisfy another of
+    them, so that the component may well fit; or if a fact about all its releases explains the same.
+    """
+    alternatives = {
+        match.fact.id: match.fact.component for match in matches if _is_alternative(match, evidence)
+    }
+    satisfied = {
+        match.fact.component
+        for match in matches
+        if match.fact.id in alternatives and evidence.is_satisfied(match.fact) is True
+    }
+    general = {match.fact.component for match in possible if not match.fact.versions}
+    counts = Counter(alternatives.values())
+    kept = [
+        match
+        for match in possible
+        if (component := alternatives.get(match.fact.id)) is None
+        or match.fact.id in evidence.proven
+        or counts[component] < 2
+        or not (component in satisfied or component in general)
+    ]
+    return kept or possible
+
+
+def _is_alternative(match: Match, evidence: Evidence) -> bool:
+    fact = match.fact
+    return bool(
+        match.statement is None
+        and fact.versions
+        and any(demand.verb == "requires" for demand in fact.beside)
+        and not evidence.has_version(fact.component)
+    )
+
+
+def broken_in_every_release(matches: Iterable[Match], evidence: Evidence) -> frozenset[str]:
+    """Return the ids of the facts that the versions in the text violate whatever the release of
+    their component is, which the text does not name.
+
+    So it is with torch 2.4 beside a torchcodec that a message places at 0.9 or newer.
+    """
+    violated: dict[str, list[Fact]] = {}
+    for match in matches:
+        fact = match.fact
+        is_sure = fact.is_hard and not fact.where and evidence.is_of_platform(fact) is True
+        if is_sure and _is_alternative(match, evidence) and evidence.is_satisfied(fact) is False:
+            violated.setdefault(fact.component, []).append(fact)
+    proven: set[str] = set()
+    for component, facts in violated.items():
+        releases = evidence.releases(component)
+        facts = [fact for fact in facts if evidence.speaks_of(fact) is not False]
+        if releases and all(
+            any(accepts(fact.versions, release) for fact in facts) for release in releases
+        ):
+            proven.update(fact.id for fact in facts)
+    return frozenset(proven)
 
 
 def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[object, ...]:
@@ -245,6 +432,10 @@ def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[obje
         fact.versions.startswith("==") and not is_about,
         not match.statement,
         -match.weight,
+        # Several extensions have one message: the one whose files it went through, or whose version
+        # the text has.
+        not (is_about and evidence.is_in_traceback(fact.component)),
+        not (is_about and evidence.has_other_version(fact.component)),
         not (fact.beside or fact.of_machine),
         fact.id,
     )

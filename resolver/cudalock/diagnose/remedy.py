@@ -82,6 +82,14 @@ class RemedySearch:
         """Return whether a solution changes what the cause rests on."""
         if fix_goal.subject and self._version(fix_goal.subject, solved) is None:
             return False
+        if any(self._goes_back(*change, fix_goal) for change in remedy.changes):
+            return False
+        framework = self._matrix.framework
+        if fix_goal.keeps_framework and any(
+            name == framework and before.partition("+")[0] != after.partition("+")[0]
+            for name, before, after in remedy.changes
+        ):
+            return False
         if fix_goal.alternatives and not any(
             # Constraints of statements are about public versions.
             accepts(specifier, (self._version(name, solved) or "0").partition("+")[0])
@@ -92,6 +100,17 @@ class RemedySearch:
         is_added = any(name in relevant for name, _ in remedy.added)
         # The same versions again would not end anything, unless another wheel of them can.
         return bool(remedy.changes) or is_added or fix_goal.may_rebuild
+
+    def _goes_back(self, name: str, before: str, after: str, fix_goal: FixGoal) -> bool:
+        """Return whether a project goes back a major version, which the cause does not demand."""
+        demanded = {
+            demand.template.name
+            for id in fix_goal.facts
+            if id in self._matrix.facts
+            for demand in self._matrix.facts[id].beside
+        }
+        demanded.update(fix_goal.bounded, (name for name, _ in fix_goal.alternatives))
+        return name not in demanded and _major(after) < _major(before)
 
     def _version(self, name: str, solved: _Solution) -> str | None:
         environment = solved.target.marker_environment()
@@ -153,6 +172,11 @@ class RemedySearch:
             tuple(part for part, clue in clues.items() if clue is None),
             target.label,
         )
+
+
+def _major(version: str) -> int:
+    number = version.partition(".")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _is_same(before: str, after: str) -> bool:

@@ -16,11 +16,17 @@ from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.matrix.facts import NONE
+from cudalock.show.wheels import python_ranges, pythons_on
+from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, canonical, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from packaging.version import Version
+
+    from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.text import Text
     from cudalock.matrix.matrix import Matrix
 
@@ -48,6 +54,11 @@ class Statement:
     def says(self) -> str:
         """What is wrong; reads after the project's name."""
         raise NotImplementedError
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        """The ids of the general facts that say less of the same message."""
+        return (self.fact,)
 
     @property
     def fix(self) -> str | None:
@@ -183,6 +194,8 @@ class NoCandidate(Statement):
 
     offered: tuple[str, ...] = ()
     """the versions that the index offered for that Python and platform, oldest first"""
+    pythons: tuple[str, ...] = ()
+    """the Pythons that the version has wheels for on that platform, as ranges: `3.8-3.12`"""
 
     @property
     def fact(self) -> str:
@@ -196,10 +209,79 @@ class NoCandidate(Statement):
 
     @property
     def fix(self) -> str | None:
+        which = f"{self.project} {self.version}" if self.version else self.project
+        pythons = f" (Python {', '.join(self.pythons)})" if self.pythons else ""
         return (
-            f"a Python and platform that {self.project} {self.version or ''} has wheels for,"
-            " another of its releases, or the index that has them"
-        ).replace("  ", " ")
+            f"a Python and platform that {which} has wheels for{pythons}, another of its releases,"
+            " or the index that has them"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotOnIndex(Statement):
+    """An installer searched the index of a CUDA version that has no builds of what was requested;
+    `version` is the requested one."""
+
+    index: str
+    """the index as its URL names it: `cu131`"""
+    is_index: bool
+    """whether there is such an index"""
+    others: tuple[str, ...]
+    """the indexes beside it that have builds of the version, or exist if there is no version"""
+    nearest: str | None
+    """the one of them whose CUDA is nearest"""
+
+    @property
+    def fact(self) -> str:
+        return "python-no-index"
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "python-no-wheel")
+
+    @property
+    def says(self) -> str:
+        if self.is_index:
+            return f"has no build of {self.version} on the index {self.index}"
+        return f"is looked for on {self.index}, an index that does not exist"
+
+    @property
+    def fix(self) -> str | None:
+        which = f"{self.project} {self.version} is on" if self.version else "there are"
+        return f"another index: {which} {', '.join(self.others)}" if self.others else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoCompiler(Statement):
+    """The project's setup.py looks for nvcc, and there is none."""
+
+    has_wheels: bool
+    """whether the matrix has wheels of the project"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-extension-no-nvcc"
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "torch-extension-cuda-home")
+
+    @property
+    def is_of_versions(self) -> bool:
+        return self.has_wheels
+
+    @property
+    def says(self) -> str:
+        return "is compiled from its sdist, which needs nvcc, and there is none"
+
+    @property
+    def fix(self) -> str | None:
+        toolkit = "a CUDA toolkit with nvcc, and CUDA_HOME on its folder"
+        if self.has_wheels:
+            return (
+                f"a wheel of {self.project} for this torch, which its releases have; or {toolkit}"
+            )
+        return toolkit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +312,7 @@ class SourceBuild(Statement):
                 )
             case "python-no-wheel":
                 return f"{name} built from its sdist: no wheel of it is for this Python"
-        return f"{name} compiled from its sdist, and is not part of this stack"
+        return f"{name} compiled from its sdist, and is outside of this stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,7 +397,7 @@ _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
 # The package folder in a frame's path is the import name of the project.
-_FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
+FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
 _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*(?:[.+\w]*\w)?"
 # transformers: `tokenizers>=0.14,<0.15 is required for a normal functioning of this module, but
@@ -358,6 +440,15 @@ _UV: Final = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\{[^}]*\})?==(?P<version>[\w.+!]+) has no .{0,120}?wheels"
     r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
 )
+# flash-attn's setup.py, and those that began as a copy of it: `causal_conv1d was requested, but
+# nvcc was not found`; apex names an option there (`--cuda_ext`).
+_NO_NVCC: Final = re.compile(
+    r" was requested, but nvcc was not found|name 'bare_metal_version' is not defined"
+)
+_INDEX_URL: Final = re.compile(
+    r"(?:index-url|index|Looking in (?:indexes|links):|find-links|-i|-f)[ =]+[\"']?(?P<url>https?://\S+)"
+)
+_CUDA_INDEX: Final = re.compile(r"cu(?P<major>1[0-9])(?P<minor>[0-9])")
 _ARCHIVE: Final = re.compile(
     r"(?:Using cached|Downloading) (?:\S*/)?(?P<name>[A-Za-z0-9][\w.-]*?)"
     r"-(?P<version>[0-9][\w.+!]*?)\.(?:tar\.gz|zip)"
@@ -390,9 +481,11 @@ _FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tens
 _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)")
 
 
-def read_statements(text: Text, versions: Mapping[str, str], matrix: Matrix) -> Iterator[Statement]:
+def read_statements(
+    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
-    reader = _StatementReader(text, versions, matrix)
+    reader = _StatementReader(text, versions, clues, matrix)
     for number, line in reader.lines:
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
@@ -400,11 +493,14 @@ def read_statements(text: Text, versions: Mapping[str, str], matrix: Matrix) -> 
 
 
 class _StatementReader:
-    def __init__(self, text: Text, versions: Mapping[str, str], matrix: Matrix) -> None:
+    def __init__(
+        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]
         self._text = text
         self._versions = versions
+        self._clues = clues
         self._matrix = matrix
 
     def of_line(self, number: int, line: str) -> Iterator[Statement]:
@@ -421,6 +517,7 @@ class _StatementReader:
             yield from self._candidates(number, line)
         if "libcudart" in line and (match := _CUDA_RUNTIME.search(line)):
             project = self._importer(number, self._matrix.framework or "")
+            project = project or self._imported(number)
             if project and self._matrix.is_curated(project):
                 yield WrongCuda(
                     project=project,
@@ -431,6 +528,7 @@ class _StatementReader:
                 )
         if "found version" in line and (cuda := driver_cuda(line)):
             yield OldDriver(project="driver", line=number, cuda=cuda)
+        yield from self._no_compiler(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
 
@@ -466,7 +564,7 @@ class _StatementReader:
         """Return the project whose file has the last frame before a line."""
         top = module.partition(".")[0]
         for line in reversed(self._text.lines[max(0, number - 12) : number - 1]):
-            match = _FRAME.search(line[:LONGEST])
+            match = FRAME.search(line[:LONGEST])
             # importlib and the failing package itself are in the path of every import.
             if match and "File" in line and match["top"] not in (top, "importlib"):
                 return self._project_of(match["top"]) or canonical(match["top"])
@@ -568,10 +666,120 @@ class _StatementReader:
                 for word in (groups.get("offered") or "").split(",")
                 if is_version(word.strip())
             )
-            yield NoCandidate(
-                project=project or canonical(name), line=number, version=version, offered=offered
+            not_on_index = self._not_on_index(number, project, version) if not offered else None
+            yield not_on_index or NoCandidate(
+                project=project or canonical(name),
+                line=number,
+                version=version,
+                offered=offered,
+                pythons=self._pythons(project, version),
             )
             return
+
+    def _pythons(self, project: str | None, version: str | None) -> tuple[str, ...]:
+        """Return the Pythons that a version has wheels for on the text's platform, if the text's
+        Python is none of them."""
+        row = self._matrix.project(project) if project and self._clues.python else None
+        public, _, local = (version or "").partition("+")
+        if row is None or public not in row or not self._clues.platform:
+            return ()
+        platform = SPELLINGS[self._clues.platform]
+        builds = [
+            build
+            for build in row.release(public).builds
+            if not build.is_source and local in ("", build.local or "")
+        ]
+        pythons = pythons_on(builds, platform)
+        minor = ".".join((self._clues.python or "").split(".")[:2])
+        plain = all(re.fullmatch(r"3\.[0-9]+t?", python) for python in pythons)
+        return tuple(python_ranges(pythons)) if plain and minor not in pythons else ()
+
+    def _not_on_index(
+        self, number: int, project: str | None, version: str | None
+    ) -> NotOnIndex | None:
+        """Return what is wrong with the index of a CUDA version that an installer searched."""
+        urls = {
+            match["url"].rstrip("/,'\"")
+            for _, line in self.lines
+            for match in _INDEX_URL.finditer(line[:LONGEST])
+        }
+        # Beside another index, this one may be there for other packages.
+        if len(urls) != 1 or project is None:
+            return None
+        folder, _, index = urls.pop().rpartition("/")
+        siblings = {
+            name: row.cuda
+            for name, row in self._matrix.indexes.items()
+            if row.url and row.url.rpartition("/")[0] == folder and row.cuda not in (None, NONE)
+        }
+        match = _CUDA_INDEX.fullmatch(index)
+        if not siblings or match is None:
+            return None
+        cuda = parse_version(f"{match['major']}.{match['minor']}")
+        known = {name: parse_version(label or "") for name, label in siblings.items()}
+        # The matrix begins with an index of some year and ends with one: others may be beyond.
+        if index not in known and not min(known.values()) < cuda < max(known.values()):
+            return None
+        public = (version or "").partition("+")[0]
+        row = self._matrix.project(project)
+        if row is not None and public in row:
+            built = {build.index for build in row.release(public).builds}
+            known = {name: label for name, label in known.items() if name in built}
+        elif index in siblings:
+            return None
+        if index in known:
+            return None
+        others = sorted(known, key=known.__getitem__)
+        nearest = min(
+            known,
+            key=lambda name: (
+                known[name].major != cuda.major,
+                known[name] > cuda,
+                _distance(known[name], cuda),
+            ),
+            default=None,
+        )
+        return NotOnIndex(
+            project=project,
+            line=number,
+            version=public or None,
+            index=index,
+            is_index=index in siblings,
+            others=tuple(others),
+            nearest=nearest,
+        )
+
+    def _no_compiler(self, number: int, line: str) -> Iterator[Statement]:
+        match = _NO_NVCC.search(line)
+        if match is None:
+            return
+        # apex names an option (`--cuda_ext`), and the second message nothing.
+        words = line[: match.start()].split() or [""]
+        project = self._project(words[-1])
+        name = project or self._archive()[0] or self._failed_wheel()
+        if name is None:
+            return
+        project = self._project(name) or canonical(name)
+        row = self._matrix.project(project)
+        yield NoCompiler(
+            project=project,
+            line=number,
+            version=self._versions.get(project),
+            has_wheels=row is not None
+            and any(
+                not build.is_source
+                for release in row.versions
+                for build in row.release(release).builds
+            ),
+        )
+
+    def _failed_wheel(self) -> str | None:
+        """Return the name of what pip could not build."""
+        for _, line in self.lines:
+            match = _FAILED_WHEEL.search(line[:LONGEST]) or _UNPACKED.search(line[:LONGEST])
+            if match:
+                return match["name"].rstrip(".")
+        return None
 
     def of_builds(self) -> Iterator[Statement]:
         """Yield what is built from source, which takes more than one line to see."""
@@ -660,12 +868,20 @@ class _StatementReader:
                 project = self._project_of(word) if word.isidentifier() else None
                 if project:
                     return project
+        return self._imported(number)
+
+    def _imported(self, number: int) -> str | None:
+        """Return the project of the last import statement before a line."""
         for before in reversed(self._text.lines[max(0, number - 6) : number]):
             match = _IMPORT.match(before[:LONGEST])
             project = self._project_of(match["top"]) if match else None
             if project:
                 return project
         return None
+
+
+def _distance(one: Version, other: Version) -> tuple[int, int]:
+    return abs(one.major - other.major), abs(one.minor - other.minor)
 
 
 def _excludes(specifier: str, version: str) -> bool:

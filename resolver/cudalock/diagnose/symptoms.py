@@ -155,6 +155,16 @@ def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
     return False
 
 
+def read_places(text: Text, facts: Iterable[Fact]) -> dict[str, str]:
+    """Return component to specifier: the releases that print what is in the text."""
+    return {
+        fact.component: specifier
+        for fact in facts
+        for message, specifier in fact.places.items()
+        if fold(message) in text.folded
+    }
+
+
 def of_statements(
     statements: Iterable[Statement], text: Text, facts: Mapping[str, Fact]
 ) -> list[Match]:

@@ -113,6 +113,9 @@ def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
     for line in text.lines:
         match = _BOUND.search(line, 0, LONGEST) if " require" in line else None
         name = match and namer.known(match["name"], "")
+        # uv's `and you require torch==2.3.0` is the request itself, which a fix may change.
+        if match is not None and match["who"].lower() == "you":
+            continue
         if match is None or not name or _is_known(line, match, name, namer, matrix):
             continue
         specifier = match["specifier"].replace(" ", "")

@@ -159,6 +159,7 @@ def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) ->
         scope=table.get("scope", "solve"),
         symptom=_strings(table.get("symptom", ())),
         claims=_strings(table.get("claims", ())),
+        places=_read_places(table, file, key),
         decides=bool(table.get("decides", False)),
         cure=table.get("cure", "versions"),
         fix=table.get("fix"),
@@ -174,6 +175,16 @@ def _read_demands(table: Mapping[str, Any], file: str, key: str) -> Iterator[Dem
                 yield Demand(verb, ClauseTemplate.parse(text))
             except ValueError as error:
                 raise MatrixError(file, f"{key}.{verb}[{position}]", str(error)) from None
+
+
+def _read_places(table: Mapping[str, Any], file: str, key: str) -> Mapping[str, str]:
+    places = table.get("places", {})
+    for text, specifier in places.items():
+        try:
+            specifier_set(specifier)
+        except ValueError as error:
+            raise MatrixError(file, f"{key}.places.{text}", str(error)) from None
+    return dict(places)
 
 
 def _read_observed(table: Mapping[str, Any], file: str, key: str) -> Iterator[Observation]:

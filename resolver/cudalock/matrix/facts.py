@@ -236,6 +236,8 @@ class Fact(NamedTuple):
     """texts of error messages, for diagnose"""
     claims: tuple[str, ...] = ()
     """texts: no other fact is searched for in a line that has one of them"""
+    places: Mapping[str, str] = MappingProxyType({})
+    """texts that some releases of the component print and no others: the releases, a specifier"""
     decides: bool = False
     """whether its message is the cause even if there are other messages in the same text"""
     cure: Cure = "versions"
