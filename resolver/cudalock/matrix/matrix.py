@@ -18,7 +18,6 @@ from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
-from cudalock.matrix.namesakes import Namesakes, read_namesakes
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
 from cudalock.matrix.store import (
@@ -36,6 +35,8 @@ from cudalock.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from cudalock.matrix.namesakes import Namesakes
 
 EMBEDDED: Final = "embedded"
 """The name, in place of a folder, of the matrix that was installed with cudalock."""
@@ -397,6 +398,9 @@ class Matrix:
     @cached_property
     def namesakes(self) -> Namesakes:
         """The names that are another project on the package index than people mean."""
+        # Imported here: most goals name projects of the matrix alone, and TOML takes time to load.
+        from cudalock.matrix.namesakes import read_namesakes
+
         return read_namesakes(self.directory)
 
     def vendor_table(self, name: str) -> dict[str, Any]:
