@@ -18,7 +18,6 @@ from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
-from cudalock.matrix.namesakes import Namesakes, read_namesakes
 from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
@@ -39,6 +38,7 @@ from cudalock.text import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cudalock.matrix.namesakes import Namesakes
     from cudalock.mirrors import Mirrors
 
 EMBEDDED: Final = "embedded"
@@ -451,6 +451,9 @@ class Matrix:
     @cached_property
     def namesakes(self) -> Namesakes:
         """The names that are another project on the package index than people mean."""
+        # Imported here: most goals name projects of the matrix alone, and TOML takes time to load.
+        from cudalock.matrix.namesakes import read_namesakes
+
         return read_namesakes(self.directory)
 
     def vendor_table(self, name: str) -> dict[str, Any]:
