@@ -381,6 +381,8 @@ def unknown_about(
     asked: set[str] = set()
     if all(file.endswith("-none-any.whl") for file in preferred(row, ranks)):
         return known
+    if row.labels.get("cuda") == ["none"]:
+        return known
     for fact in book.facts(row.project, environment, row.version, row):
         for verb in ("requires", "constrains", "conflicts"):
             for text in (each for entry in fact.get(verb, ()) for each in _listed(entry)):
