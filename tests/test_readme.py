@@ -238,7 +238,15 @@ def all_commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Com
 
 
 OTHER_OPTIONS = {
-    *("--only-binary", "--no-deps", "--require-hashes", "--force-reinstall", "--frozen"),
+    *(
+        "--only-binary",
+        "--no-binary",
+        "--no-build-isolation",
+        "--no-deps",
+        "--require-hashes",
+        "--force-reinstall",
+        "--frozen",
+    ),
     *("--no-index", "--hash"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
     *("--bars", "--file"),

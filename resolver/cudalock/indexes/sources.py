@@ -36,7 +36,7 @@ ENDINGS: Final = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz")
 DEADLINE: Final = 180.0
 """Seconds for one archive."""
 
-FORM: Final = 1
+FORM: Final = 3
 """Of the notes in the cache: one more when the code reads archives otherwise."""
 
 # Each may take LARGEST bytes of memory.

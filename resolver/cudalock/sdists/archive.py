@@ -17,6 +17,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple, cast
 
+from cudalock.versions import canonical
+
 LARGEST: Final = 128 << 20
 """Bytes of an archive. The largest pure one that goals of this field led to has 20 MiB: jieba."""
 LARGEST_UNPACKED: Final = 512 << 20
@@ -29,9 +31,11 @@ AT_ONCE: Final = 4 << 20
 
 _TEXTS: Final = re.compile(
     r"(?:PKG-INFO|pyproject\.toml|setup\.py|setup\.cfg"
-    r"|[^/]+\.egg-info/(?:PKG-INFO|requires\.txt|SOURCES\.txt))"
+    r"|(?:[^/]+/)?[^/]+\.egg-info/(?:PKG-INFO|requires\.txt|SOURCES\.txt))"
 )
-_INNER_EGG_INFO: Final = re.compile(r"(?:src|lib|python)/[^/]+\.egg-info/requires\.txt")
+
+
+_EGG_INFO: Final = re.compile(r"(?:[^/]+/)?([^/]+)\.egg-info/([^/]+)")
 
 
 class Unreadable(Exception):
@@ -48,11 +52,16 @@ class Contents(NamedTuple):
         """Return the text of a member such as `setup.py`."""
         return self.texts.get(name)
 
-    def ending(self, suffix: str) -> str | None:
-        """Return the text of the first member whose path ends so."""
-        return next(
-            (self.texts[name] for name in sorted(self.texts) if name.endswith(suffix)), None
-        )
+    def egg_info(self, project: str | None, file: str) -> str | None:
+        """Return a file of the project's egg-info, at the top or one folder below."""
+        found = [
+            name
+            for name in self.texts
+            if (match := _EGG_INFO.fullmatch(name)) is not None
+            and match[2] == file
+            and (project is None or canonical(match[1]) == canonical(project))
+        ]
+        return self.texts[min(found, key=lambda name: (name.count("/"), name))] if found else None
 
 
 def read_archive(file: str, content: bytes) -> Contents:
@@ -94,7 +103,7 @@ def _below_top(path: str) -> str | None:
 
 def _is_text(path: str) -> bool:
     name = _below_top(path)
-    return name is not None and bool(_TEXTS.fullmatch(name) or _INNER_EGG_INFO.fullmatch(name))
+    return name is not None and _TEXTS.fullmatch(name) is not None
 
 
 # -- tar ----------------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ class _Judge:
 
     def _without_signs(self, script: Script, beside: tuple[str, ...]) -> SourceState:
         """A script that makes nothing to compile in sight."""
+        if script.stops:
+            return SourceState(UNKNOWN, "its setup.py ends with an error of its own", beside)
         dropped = [name for name in self._rules.dropped if self._uses(script, name)]
         if dropped:
             name = dropped[0]

@@ -13,6 +13,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,8 +45,11 @@ class Script:
     """whether `setup()` gets arguments that cannot be told, or is not called in sight"""
     uses: set[str] = field(default_factory=set)
     """the last part of each name that is read: `Extension` for `setuptools.Extension()`"""
+    stops: bool = False
+    """whether it ends with an error of its own: `raise SystemExit("use another project")`"""
     imports: set[str] = field(default_factory=set)
-    """modules that have to be there: imports inside `try` are not"""
+    """modules that have to be there: imports inside `try`, or a branch that may not be taken, are
+    not"""
 
 
 def follow(text: str) -> Script | None:
@@ -87,6 +91,7 @@ _BUILTINS: Final[Mapping[str, Callable[..., Any]]] = {
     "tuple": tuple,
     "sorted": sorted,
 }
+_LEAVING: Final = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _MUTATORS: Final = frozenset(
     {"append", "extend", "insert", "update", "setdefault", "remove", "pop"}
 )
@@ -101,6 +106,9 @@ class _Follower:
         self.bodies: dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = {}
         self.referenced: set[str] = set()
         self._seen_setup = False
+        # Whether the statement at hand is reached whatever the unknown values are.
+        self._is_certain = True
+        self._has_returned = False
         self._tried = 0
         self._depth = 0
 
@@ -116,6 +124,7 @@ class _Follower:
                 outer, self.names = self.names, {**self.names, **dict(_locals(self.bodies[name]))}
                 # An import in a function fails where it is called, which may be inside a `try`.
                 self._tried += 1
+                self._is_certain, self._has_returned = True, False
                 self._statements(self.bodies[name].body)
                 self._tried -= 1
                 self.names = outer
@@ -127,6 +136,8 @@ class _Follower:
 
     def _statements(self, body: _Body) -> None:
         for statement in body:
+            if self._has_returned:
+                return
             self._statement(statement)
 
     def _statement(self, statement: ast.stmt) -> None:
@@ -159,14 +170,33 @@ class _Follower:
                 self._block(statement)
             case ast.Match():
                 self._value(statement.subject)
-                for match_case in statement.cases:
-                    self._statements(match_case.body)
+                with self._uncertain(statement):
+                    for match_case in statement.cases:
+                        self._statements(match_case.body)
             case ast.Expr():
                 self._value(statement.value)
+            case ast.Return() | ast.Raise():
+                self._leave(statement)
             case _:
                 for child in ast.iter_child_nodes(statement):
                     if isinstance(child, ast.expr):
                         self._value(child)
+
+    def _leave(self, statement: ast.Return | ast.Raise) -> None:
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.expr):
+                self._value(child)
+        if self._is_certain:
+            self._has_returned = True
+            self.script.stops |= isinstance(statement, ast.Raise)
+
+    @contextmanager
+    def _uncertain(self, statement: ast.stmt) -> Iterator[None]:
+        """Follow parts of a statement that may not be reached, and what comes after it."""
+        before, self._is_certain = self._is_certain, False
+        yield
+        leaves = any(isinstance(node, _LEAVING) for node in ast.walk(statement))
+        self._is_certain = before and not leaves
 
     def _if(self, statement: ast.If) -> None:
         test = self._value(statement.test)
@@ -174,10 +204,10 @@ class _Follower:
             self._statements(statement.body if test else statement.orelse)
             return
         before = dict(self.names)
-        self._statements(statement.body)
-        first, self.names = self.names, before
-        before = dict(self.names)
-        self._statements(statement.orelse)
+        with self._uncertain(statement):
+            self._statements(statement.body)
+            first, self.names = self.names, before
+            self._statements(statement.orelse)
         self._join(first, self.names)
 
     def _join(self, first: dict[str, Any], second: dict[str, Any]) -> None:
@@ -192,15 +222,22 @@ class _Follower:
         is_optional = any(not _raises(handler) for handler in statement.handlers)
         self._tried += is_optional
         before = dict(self.names)
-        self._statements(statement.body)
-        self._statements(statement.orelse)
-        self._tried -= is_optional
-        after = self.names
-        for handler in statement.handlers:
-            self.names = dict(before)
-            self._statements(handler.body)
-            self._join(after, self.names)
+        raises = any(isinstance(node, ast.Raise) for node in statement.body)
+        if not raises:
+            self._statements(statement.body)
+        with self._uncertain(statement):
+            self._statements(statement.body if raises else [])
+            self._statements(statement.orelse)
+            self._tried -= is_optional
             after = self.names
+            # What is imported after a failure is not what the build was made for.
+            self._tried += 1
+            for handler in statement.handlers:
+                self.names = dict(before)
+                self._statements(handler.body)
+                self._join(after, self.names)
+                after = self.names
+            self._tried -= 1
         self._statements(statement.finalbody)
 
     def _block(
@@ -223,8 +260,9 @@ class _Follower:
                 self.names[node.id] = UNKNOWN
             elif isinstance(node, ast.Call):
                 self._forget_changed(node)
-        for body in bodies:
-            self._statements(body)
+        with self._uncertain(statement):
+            for body in bodies:
+                self._statements(body)
 
     def _assign(self, targets: list[ast.expr], assigned: Any) -> None:
         for target in targets:
@@ -248,7 +286,7 @@ class _Follower:
             self._assign([statement.target], UNKNOWN)
 
     def _import(self, module: str) -> None:
-        if not self._tried:
+        if not self._tried and self._is_certain:
             self.script.imports.add(module.partition(".")[0])
 
     # -- expressions ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from packaging.metadata import parse_email
@@ -46,25 +46,36 @@ def read_static(
 
     `is_declarative` tells that its backend computes no metadata.
     """
-    text = contents.text("PKG-INFO") or contents.ending(".egg-info/PKG-INFO")
+    text = contents.text("PKG-INFO") or contents.egg_info(None, "PKG-INFO")
     info = _Info(text or "")
     table = project.get("project")
     table = table if isinstance(table, dict) else {}
     config = _config(contents.text("setup.cfg"))
-    requires = _first(
-        (
-            info.requires if info.is_static("requires-dist") or is_declarative else None,
-            _of_project(table),
-            _of_egg_info(contents),
-            _of_setup(config, script),
-        )
-    )
+    requires = _requires(contents, info, table, (config, script), is_declarative)
     python = info.python or _python(table, config, script)
     return StaticMetadata(info.name, info.version, _specifier(python), requires)
 
 
-def _first(sources: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    return next((requires for requires in sources if requires is not None), None)
+def _requires(
+    contents: Contents,
+    info: _Info,
+    table: dict[str, Any],
+    setup: tuple[configparser.ConfigParser | None, Script | None],
+    is_declarative: bool,
+) -> tuple[str, ...] | None:
+    """Return the requirements of the best source that there is, None if that cannot be read.
+
+    What a better source has wrong, a worse one does not make good.
+    """
+    if info.is_static("requires-dist") or (is_declarative and info.name):
+        return info.requires
+    stated = _of_project(table)
+    if stated is not None:
+        return stated
+    files = ("SOURCES.txt", "requires.txt")
+    if any(contents.egg_info(info.name, file) is not None for file in files):
+        return _of_egg_info(contents, info.name)
+    return _of_setup(*setup)
 
 
 class _Info:
@@ -150,11 +161,11 @@ def _lines(text: str) -> list[str]:
     return [line.partition(" #")[0].strip() for line in text.splitlines() if line.strip()]
 
 
-def _of_egg_info(contents: Contents) -> tuple[str, ...] | None:
+def _of_egg_info(contents: Contents, project: str | None) -> tuple[str, ...] | None:
     """What setuptools wrote into the archive; without a requires.txt it had nothing to write."""
-    listed = contents.ending(".egg-info/requires.txt")
+    listed = contents.egg_info(project, "requires.txt")
     if listed is None:
-        return () if contents.ending(".egg-info/SOURCES.txt") is not None else None
+        return ()
     texts = []
     extra = marker = ""
     for line in listed.splitlines():
@@ -175,7 +186,7 @@ def _of_setup(
     arguments = script.arguments if script is not None else {}
     if script is not None and script.is_open:
         return None
-    if config is None:
+    if config is None or (script is None and not config.has_section("options")):
         return None
     required = arguments.get("install_requires") or _option(config, "options", "install_requires")
     extras = arguments.get("extras_require")
@@ -203,7 +214,7 @@ def _option(config: configparser.ConfigParser, section: str, key: str) -> str | 
 
 def _python(
     table: dict[str, Any], config: configparser.ConfigParser | None, script: Script | None
-) -> Iterator[Any] | Any:
+) -> Any:
     """Return the range of Pythons of the files, where PKG-INFO has none."""
     arguments = script.arguments if script is not None else {}
     stated = table.get("requires-python") or arguments.get("python_requires")
