@@ -16,7 +16,14 @@ from cudalock.formats import WriteOptions, format_of, load_format
 from cudalock.formats.json_lock import SCHEMA, render, schema
 from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
-from cudalock.lock import Lock, LockedWheel, Pin, ReplacedRequirement
+from cudalock.lock import (
+    Lock,
+    LockedWheel,
+    NewerRelease,
+    Pin,
+    ReplacedRequirement,
+    UnknownFact,
+)
 from cudalock.targets import Target
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
@@ -38,6 +45,8 @@ def full_lock() -> Lock:
         replacements=(ReplacedRequirement("unsloth", "triton", None, "unsloth-triton"),),
         others=(Target("3.12", "linux-x86_64"),),
         stack=("torch",),
+        unknowns=(UnknownFact("torch 2.5.1", "GPU 9.0", "torch-gpu-archs"),),
+        newer=(NewerRelease("torch", "2.6.0", "nobody has seen it", None),),
         builders=("Dao-AILab/flash-attention",),
     )
 

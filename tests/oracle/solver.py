@@ -124,6 +124,7 @@ def judge(
     return (
         len(guiding) + (FRAMEWORK in rows and doubts.is_doubtful(rows[FRAMEWORK])),
         _Newest(version_of(framework.version)) if framework else (),
+        sum(rows[name].is_derived for name in names if name in rows),
         build_key(framework) if framework else (),
         tuple(
             (
@@ -505,6 +506,7 @@ class Formula:
         doubts = self._fewest(assumed, [*guiding, *self._doubtful_builds()])
         needs_framework = not self._holds([*assumed, -self._domain(FRAMEWORK).present])
         version = self._newest_framework(assumed) if needs_framework else None
+        unseen = self._fewest(assumed, self._unseen(names))
         framework = None
         if needs_framework:
             framework = self._settle(assumed, FRAMEWORK, "build", build_key)
@@ -516,6 +518,7 @@ class Formula:
         cost = (
             doubts,
             _Newest(version) if version else (),
+            unseen,
             build_key(framework) if framework else (),
             keys,
             _index_key(framework) if framework else 0,
@@ -539,6 +542,20 @@ class Formula:
             if isinstance(choice, Row) and self._doubts.is_doubtful(choice)
         ]
         return [self._any_of(("doubtful", FRAMEWORK), doubtful)] if doubtful else []
+
+    def _unseen(self, names: Sequence[str]) -> list[Literal]:
+        """For each component a literal that is true at least if a derived row is chosen."""
+        found = []
+        for name in names:
+            domain = self._domain(name)
+            derived = [
+                literal
+                for choice, literal in zip(domain.choices, domain.literals, strict=True)
+                if isinstance(choice, Row) and choice.is_derived
+            ]
+            if derived:
+                found.append(self._any_of(("derived", name), derived))
+        return found
 
     def _component(
         self, assumed: list[Literal], name: str, framework: Row | None, names: Sequence[str]

@@ -120,7 +120,7 @@ class Candidate:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the wheel may not exist, or has a known trap: taken only if nothing better is."""
+        """Whether nobody has seen the wheel, or it has a known trap."""
         return self.build is not None and (
             self.build.known == "derived" or self.build.warning is not None
         )

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import combinations, groupby, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolvelib import ResolutionTooDeep
@@ -468,11 +468,42 @@ class Search:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
         for version, part in self._by_framework_version(alive, off):
-            best = self._best_build(part, off)
+            best = self._fewest_unseen(part, off)
             if best is not None:
-                cost, assignment = best
+                unseen, cost, assignment = best
                 newest = Newest(parse_version(version)) if version else 0
-                return Solution(assignment, off, (doubts, newest, *cost))
+                return Solution(assignment, off, (doubts, newest, unseen, *cost))
+        return None
+
+    @cached_property
+    def _unseen_wheels(self) -> dict[str, int]:
+        """The wheels of goal components that are derived and that nobody has seen."""
+        unseen: dict[str, int] = {}
+        for name in self._components:
+            for position, candidate in self.network.domains[name].real():
+                if candidate.build is not None and candidate.build.known == "derived":
+                    unseen[name] = unseen.get(name, 0) | 1 << position
+        return unseen
+
+    def _fewest_unseen(
+        self, alive: Alive, off: frozenset[Element]
+    ) -> tuple[int, Key, Assignment] | None:
+        """Return the best solution with as few unseen wheels of goal components as possible:
+        their number, the rest of the cost and the assignment."""
+        names = [name for name, mask in self._unseen_wheels.items() if alive[name] & mask]
+        for count in range(len(names) + 1):
+            solutions = []
+            for allowed in combinations(names, count):
+                part = dict(alive)
+                for name in names:
+                    if name not in allowed:
+                        part[name] &= ~self._unseen_wheels[name]
+                if self.network.propagate(part, off) is None:
+                    best = self._best_build(part, off)
+                    if best is not None:
+                        solutions.append(best)
+            if solutions:
+                return (count, *min(solutions, key=itemgetter(0)))
         return None
 
     def _by_framework_version(

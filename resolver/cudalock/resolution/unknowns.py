@@ -167,9 +167,4 @@ class Unknowns:
 
     def is_doubtful(self, candidate: Candidate) -> bool:
         """Return whether something is unknown about a wheel by itself, or it has a known trap."""
-        build = candidate.build
-        return build is not None and (
-            build.known == "derived"
-            or build.warning is not None
-            or self.count_clauses(candidate) > 0
-        )
+        return candidate.is_doubtful or self.count_clauses(candidate) > 0
