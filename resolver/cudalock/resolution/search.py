@@ -234,6 +234,14 @@ class Search:
             return False
         if required and not any(map(coverage.may_be_older, required)):
             return True
+        # A GPU of 2025 is for a torch of 2025.
+        fixed = [
+            requirement.specifiers
+            for requirement, elements in problem.fixed_requirements
+            if requirement.name == name and requirement.specifiers and off.isdisjoint(elements)
+        ]
+        if any(not any(coverage.may_be_older((each,)) for each in anyof) for anyof in fixed):
+            return True
         alive = self.network.alive(off)
         domains = self.network.domains
         return any(
