@@ -442,9 +442,8 @@ _UV: Final = re.compile(
 )
 # flash-attn's setup.py, and those that began as a copy of it: `causal_conv1d was requested, but
 # nvcc was not found`; apex names an option there (`--cuda_ext`).
-_NO_NVCC: Final = re.compile(
-    r" was requested, but nvcc was not found|name 'bare_metal_version' is not defined"
-)
+_NO_NVCC: Final = re.compile(r" was requested, but nvcc was not found")
+_NO_NVCC_VERSION: Final = re.compile(r"name 'bare_metal_version' is not defined")
 _INDEX_URL: Final = re.compile(
     r"(?:index-url|index|Looking in (?:indexes|links):|find-links|-i|-f)[ =]+[\"']?(?P<url>https?://\S+)"
 )
@@ -750,7 +749,8 @@ class _StatementReader:
         )
 
     def _no_compiler(self, number: int, line: str) -> Iterator[Statement]:
-        match = _NO_NVCC.search(line)
+        # Apart, since a pattern that begins with its own text is searched many times as fast.
+        match = _NO_NVCC.search(line) or _NO_NVCC_VERSION.search(line)
         if match is None:
             return
         # apex names an option (`--cuda_ext`), and the second message nothing.
