@@ -15,6 +15,7 @@ from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_
 from cudalock.live.sources import SdistBuild, SourcedProject
 from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
+from cudalock.matrix.sources import UNREAD
 from cudalock.matrix.universe import unlisted
 from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
@@ -80,6 +81,8 @@ class LiveUniverse:
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
         self._sourced: dict[int, SourcedProject] = {}
+        self._unread_sources: list[str] = []
+        """projects whose source archives `offline` kept from being read"""
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
         self._windows: dict[str, int] = {}
@@ -232,18 +235,23 @@ class LiveUniverse:
         self._built.update(names)
 
     def read_source(self, name: str, url: str, file: File, version: str) -> SourceMetadata:
-        """What a source archive states, read once. Raises NetworkError."""
+        """What a source archive states, read once; with `offline` it is unknown if it never was.
+
+        Raises NetworkError.
+        """
         from cudalock.indexes.listings import with_credentials_of
         from cudalock.indexes.sources import read_source_file
+        from cudalock.sdists import SourceMetadata
 
         where = with_credentials_of(url, file.url)
         web = self._package_indexes().web
         try:
             metadata = read_source_file(web, file, where, name, version, offline=self._offline)
-        except NetworkError as error:
+        except NetworkError:
             if not self._offline:
                 raise
-            self._raise([f"{name} ({file.name})"], error)
+            self._unread_sources.append(name)
+            return SourceMetadata(name, version, None, None, UNREAD)
         self.note_extras(metadata.requires or ())
         return metadata
 
@@ -279,14 +287,11 @@ class LiveUniverse:
         url = indexes.urls[0]
         try:
             listing = indexes.listing(url, name)
-        except NetworkError as error:
+        except NetworkError:
             if not self._offline:
                 raise
-            raise NetworkError(
-                f"the source distributions of `{name}` are not in the matrix, and `--offline`"
-                " forbids to look further",
-                hints=["once without `--offline`: what was listed and read is kept"],
-            ) from error
+            self._unread_sources.append(name)
+            return None
         if listing is None:
             return None
         if not self._opened:
@@ -529,6 +534,7 @@ class LiveUniverse:
         while True:
             self._prepare(texts, target)
             self._cut.clear()
+            self._unread_sources.clear()
             try:
                 outcome = attempt()
             except GaveUp:
@@ -541,6 +547,14 @@ class LiveUniverse:
             elif outcome.has_solution:
                 if not self._improves(outcome):
                     return outcome.result
+            elif self._unread_sources:
+                # What is known has no solution, and what was not read may have one.
+                names = " and ".join(f"`{name}`" for name in dict.fromkeys(self._unread_sources))
+                raise NetworkError(
+                    f"the source distributions of {names} are not in the matrix, and `--offline`"
+                    " forbids to look further",
+                    hints=["once without `--offline`: what was listed and read is kept"],
+                )
             elif outcome.is_final or not self._widen(
                 outcome.blockers and tuple(outcome.blockers())
             ):

@@ -27,6 +27,9 @@ class SourceState(NamedTuple):
     """projects that have to be installed before: an isolated build does not have them"""
 
 
+UNREAD: Final = SourceState(UNKNOWN, "it was never read, and `--offline` forbids to look further")
+
+
 class SourceFact(NamedTuple):
     """What is curated about the source distributions of one project."""
 
