@@ -257,11 +257,8 @@ def readable_specifier(text: str) -> str | None:
     """
     for slip, repaired in ((None, ""), *_SLIPS):
         text = slip.sub(repaired, text) if slip else text
-        try:
-            SpecifierSet(text)
-        except InvalidSpecifier:
-            continue
-        return text
+        if is_specifier(text):
+            return text
     return None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 CONDA: Final = "conda"
-_BUILD_CUDA: Final = re.compile(r"cuda_?(\d{2})\.?(\d)")
+_BUILD_CUDA: Final = re.compile(r"cuda_?([0-9]{2})\.?([0-9])")
 
 
 def has_conda(file: ProjectFile) -> bool:
@@ -71,7 +71,7 @@ def cuda_of(file: ProjectFile, rules: Rules) -> str | None:
     """
     for declared in file.declared:
         known = rules.conda.get(declared.name) if declared.manager == CONDA else None
-        version = re.search(r"\d+\.\d+", declared.specifier)
+        version = re.search(r"[0-9]+\.[0-9]+", declared.specifier)
         if known is not None and known.means == CUDA.name and version:
             return version[0]
         if declared.manager == CONDA and (built := _BUILD_CUDA.search(declared.build or "")):

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 FILE: Final = "pylock.toml"
 _MOMENT: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?:Z|(?P<zone>[+-]\d\d:\d\d))?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
+    r"(?:Z|(?P<zone>[+-][0-9]{2}:[0-9]{2}))?"
 )
 _FILE_NAME: Final = r"pylock(\.[^.]+)?\.toml"
 

@@ -221,11 +221,11 @@ def _file(url: str, **said: Any) -> File:
     if not said.get("sha256") and (digest := _DIGEST.search(fragment)):
         said["sha256"] = digest[1]
     # pip takes no notice of a Requires-Python that it cannot read.
-    said["python"] = readable_specifier(said["python"] or "") or None
+    said["python"] = readable_specifier(str(said.get("python") or "")) or None
     said["sha256"] = _digest_of(said.get("sha256"))
     if said.get("metadata") is not None:
         said["metadata"] = _digest_of(said["metadata"]) or ""
-    day = said["uploaded"] and str(said["uploaded"])[:10]
+    day = said.get("uploaded") and str(said["uploaded"])[:10]
     is_day = day is not None and _DAY.fullmatch(day) is not None
     said["uploaded_at"] = str(said["uploaded"]) if is_day else None
     said["uploaded"] = day if is_day else None

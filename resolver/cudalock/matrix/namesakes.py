@@ -103,7 +103,7 @@ def _is_slip(word: str, meant: str) -> bool:
     """Whether two words differ in one letter: another, one more, one less, or two swapped."""
     if word == meant:
         return True
-    if word[:1] != meant[:1] or re.findall(r"\d", word) != re.findall(r"\d", meant):
+    if word[:1] != meant[:1] or re.findall(r"[0-9]", word) != re.findall(r"[0-9]", meant):
         return False
     if len(word) == len(meant):
         places = [at for at, letter in enumerate(word) if letter != meant[at]]

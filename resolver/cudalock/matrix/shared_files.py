@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import CLAUSE, ClauseTemplate, Demand, Fact
-from cudalock.versions import FactId, ProjectName, accepts
+from cudalock.versions import FactId, ProjectName, accepts, specifier_set
 
 FILE: Final = "shared_files.toml"
 
@@ -89,12 +89,10 @@ def read_shared_files(table: Mapping[str, Any]) -> tuple[SharedFile, ...]:
 
 def check_shared_files(table: Mapping[str, Any]) -> None:
     """Parse every range, which reading does not. Raises MatrixError naming the row."""
-    from packaging.specifiers import SpecifierSet
-
     for position, shared in enumerate(read_shared_files(table)):
         try:
             for holder in shared.holders:
-                SpecifierSet(holder.specifier)
+                specifier_set(holder.specifier)
             list(shared.facts())
         except ValueError as error:
             raise MatrixError(FILE, f"file[{position}].of", str(error)) from None

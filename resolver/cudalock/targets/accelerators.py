@@ -94,7 +94,8 @@ class OtherMaker(NamedTuple):
 OTHER_MAKERS: Final = (
     OtherMaker(
         "AMD",
-        r"\bamd\b|radeon|instinct|\bgfx\d+|\brx ?\d{3,4}\b|\bmi\d{2,3}[a-z]?\b|\bw[67][89]00\b",
+        r"\bamd\b|radeon|instinct|\bgfx[0-9]+|\brx ?[0-9]{3,4}\b|\bmi[0-9]{2,3}[a-z]?\b"
+        r"|\bw[67][89]00\b",
         "https://download.pytorch.org/whl/ has builds for ROCm, such as rocm6.4",
     ),
     OtherMaker(

@@ -37,7 +37,7 @@ _SHOWN_VERSION: Final = re.compile(rf"Version: {_VERSION}\s*")
 _OBJECT: Final = re.compile(r"\{[^{}]*\}")
 _FIELD: Final = re.compile(r'"(name|version|build_string|channel)"\s*:\s*"([^"\\]*)"')
 
-_COMMAND: Final = re.compile(r"\b(?:pip\d?|conda|mamba|uv|poetry|python\S*) [a-z-]|\$ ")
+_COMMAND: Final = re.compile(r"\b(?:pip[0-9]?|conda|mamba|uv|poetry|python\S*) [a-z-]|\$ ")
 """In a line that was copied with the list: the command that printed it."""
 _LONGEST: Final = 1000
 """Characters: a longer line is none of such a list, and patterns slow down on it."""
