@@ -61,4 +61,4 @@ def test_a_requirement_of_a_newer_release_counts(tmp_path: Path) -> None:
     universe = ClosedUniverse(small(tmp_path, projects))
     cost = cost_of_glibc(solve(Goal(("app",)), Target("3.11", "linux-x86_64"), universe))
     assert cost is not None
-    assert (cost.versions, cost.glibc) == (("app 2.0",), "2.34")
+    assert (cost.releases, cost.glibc) == ((("app", "2.0"),), "2.34")

@@ -67,7 +67,16 @@ def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Loc
         resolution = solve(*queries[0], universe)
         lock = from_resolution(resolution, command=command)
         cost = cost_of_glibc(resolution)
-        return replace(lock, notes=(*lock.notes, str(cost))) if cost is not None else lock
+        if cost is None:
+            return lock
+        # The search for it found a solution: what conflicts with the pins here is no reason.
+        newer = tuple(
+            release._replace(why=f"it needs glibc {cost.glibc}", fact=None)
+            if (release.name, release.version) in cost.releases
+            else release
+            for release in lock.newer
+        )
+        return replace(lock, notes=(*lock.notes, str(cost)), newer=newer)
     from cudalock.lock.merge import from_resolutions
     from cudalock.solving import solve_all
 

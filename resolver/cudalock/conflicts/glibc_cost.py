@@ -30,15 +30,16 @@ NEWEST: Final = 8
 class GlibcCost:
     """Newer versions of what a goal names, and the glibc that they need."""
 
-    versions: tuple[str, ...]
+    releases: tuple[tuple[str, str], ...]
     """name and version of each"""
     glibc: str
     assumed: str
 
     def __str__(self) -> str:
-        verb = "needs" if len(self.versions) == 1 else "need"
+        verb = "needs" if len(self.releases) == 1 else "need"
+        releases = " and ".join(map(" ".join, self.releases))
         return (
-            f"{' and '.join(self.versions)} {verb} glibc {self.glibc}: add `--glibc {self.glibc}`"
+            f"{releases} {verb} glibc {self.glibc}: add `--glibc {self.glibc}`"
             f" if the target has it, {self.assumed} is assumed"
         )
 
@@ -66,13 +67,14 @@ def cost_of_glibc(resolution: Resolution) -> GlibcCost | None:
     return None
 
 
-def _newer(resolution: Resolution, other: Resolution) -> Iterator[str]:
+def _newer(resolution: Resolution, other: Resolution) -> Iterator[tuple[str, str]]:
     for name in resolution.goal_names:
         ours, theirs = resolution.pins.get(name), other.pins.get(name)
         if ours is None or theirs is None:
             continue
-        if parse_version(theirs.version or "0") > parse_version(ours.version or "0"):
-            yield f"{name} {theirs.version}"
+        version = theirs.version or "0"
+        if parse_version(version) > parse_version(ours.version or "0"):
+            yield name, version
 
 
 def _is_held_back(resolution: Resolution) -> bool:
