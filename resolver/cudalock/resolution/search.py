@@ -20,9 +20,9 @@ its key, and those of the closure are enforced at the end, where that moves noth
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import combinations, groupby, islice
-from operator import attrgetter, itemgetter
+from operator import and_, attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolvelib import ResolutionTooDeep
@@ -61,6 +61,7 @@ from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
+    from cudalock.matrix.releases import Coverage
     from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
@@ -223,9 +224,9 @@ class Search:
     ) -> bool:
         """Return whether nothing that is too old for the matrix can help.
 
-        So it is if all that requires the project (by specifiers) requires newer ones, or a hard
-        fact about all those releases requires what the goal and the target do not leave: an old
-        torchvision is for an old torch.
+        So it is if all that requires the project (by specifiers) requires newer ones, if something
+        that the goal pins does, or if a hard fact about all those releases requires what the goal
+        and the target do not leave: an old torchvision is for an old torch.
         """
         problem = self.problem
         project = problem.matrix.project(name)
@@ -233,6 +234,8 @@ class Search:
         if coverage is None:
             return False
         if required and not any(map(coverage.may_be_older, required)):
+            return True
+        if self._is_held_by_pin(name, coverage):
             return True
         # A GPU of 2025 is for a torch of 2025.
         fixed = [
@@ -252,6 +255,35 @@ class Search:
             if not demand.template.label_names and demand.template.name in domains
             if (requirement := problem.fill(fact, demand, ())) is not None
         )
+
+    def _is_held_by_pin(self, name: str, coverage: Coverage) -> bool:
+        """Return whether something that the goal pins requires a newer release than those that are
+        too old for the matrix.
+
+        A pin is here what accepts only releases that the matrix tells about.
+        """
+        problem = self.problem
+        for other in self.network.domains.values():
+            roots = problem.roots_of(other.name)
+            project = problem.matrix.project(other.name)
+            known = project.coverage if project is not None else None
+            accepted = [each for root in roots for each in root.specifiers]
+            if (
+                other.name == name
+                or known is None
+                or all(root.kind != "requires" for root in roots)
+                or known.may_be_older(accepted)
+                or known.may_be_newer(accepted)
+            ):
+                continue
+            pinned = free = reduce(and_, map(other.accepted, roots)) & ~ABSENT
+            for requirement, owners in Columns(problem, other).metadata(frozenset([name])):
+                specifiers = [(each,) for each in requirement.specifiers]
+                if specifiers and not any(map(coverage.may_be_older, specifiers)):
+                    free &= ~owners
+            if pinned and not free:
+                return True
+        return False
 
     def blockers_of_newer(self, assignment: Assignment) -> Iterator[Blocker]:
         """Yield what it rests on that not the newest version of what the goal requires is chosen.
