@@ -250,6 +250,8 @@ OTHER_OPTIONS = {
     *("--no-index", "--hash", "--uploaded-prior-to"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
     *("--bars", "--file"),
+    # of `conda list`
+    *("--export", "--explicit"),
     *("--help", "--version"),
     "--durations",
 }

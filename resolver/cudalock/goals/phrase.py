@@ -450,7 +450,7 @@ class _Reader:
             return [f'`"{name}=={version}"`: cudalock chooses the wheel itself']
         hints = did_you_mean(likely_names(word, self._known()))
         if word.lower() in _PLAIN_WORDS:
-            return ["name components, versions and the machine: `torch 2.6 + FA2 on Linux py3.11`"]
+            return ["name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"]
         if not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         as_argument = f"write `{word}` as a separate argument to look it up as a package"
