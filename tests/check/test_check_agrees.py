@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
 from cudalock.check import check_file
 from cudalock.check.fix_text import rewrite
@@ -37,6 +38,16 @@ def case(seed: int, matrix: Matrix) -> tuple[list[str], Target]:
     return pins, target
 
 
+def as_pip_takes_it(pin: str, target: Target, matrix: Matrix) -> str:
+    """The pin with the highest local version that an index has for the target."""
+    problem = Problem(Goal((pin,), builders="any"), target, ClosedUniverse(matrix), wide=True)
+    candidates = problem.candidates_at(*pin.split("==", 1))
+    builds = [each.build for each in candidates if each.build and each.build.index]
+    labels = [build.local for build in builds if build.local]
+    highest = max(labels, key=lambda label: Version(f"0+{label}"), default=None)
+    return f"{pin}+{highest}" if highest else pin
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     pins, target = case(seed, matrix)
@@ -44,7 +55,8 @@ def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     checked = check_file(file, matrix, [target])
     errors = [str(each) for each in checked.findings if each.severity == "error"]
     # Check wishes for nothing: a build with CUDA or one without.
-    goals = [Goal(tuple(sorted(pins)), cuda=cuda, builders="any") for cuda in (None, "cpu")]
+    taken = tuple(sorted(as_pip_takes_it(pin, target, matrix) for pin in pins))
+    goals = [Goal(taken, cuda=cuda, builders="any") for cuda in (None, "cpu")]
     has_lock = any(
         Search(Problem(goal, target, ClosedUniverse(matrix))).is_possible() for goal in goals
     )

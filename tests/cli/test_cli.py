@@ -70,7 +70,6 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve", "torch", "--json", "--format", "requirements"], "cannot be combined"),
         (["solve", "torch", "-o", "lock.yaml"], "--format requirements"),
         (["solve", "torch", "--matrix", "nowhere"], "matrix"),
-        (["solve", "torch", "--torch", "99.1"], "newer than all releases"),
     ],
 )
 def test_wrong_questions_are_2(words: list[str], said: str) -> None:

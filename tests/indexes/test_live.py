@@ -239,6 +239,14 @@ def test_an_older_release_of_what_the_matrix_holds_may_be_named(index: LocalInde
     assert "`filelock` 0.2 does not exist on the package index" in said
 
 
+def test_a_version_that_nobody_has_is_a_wrong_question(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("torch", "2.5.1"))
+    status, text, said = run("torch --torch 99.1", index)
+    assert (status, text) == (2, "")
+    assert "`torch` 99.1 does not exist on the package index" in said
+    assert "hint: `torch==2." in said
+
+
 @pytest.mark.parametrize("words", ["filelock==0.1", "tqdm[framework]"])
 def test_what_was_never_asked_is_not_known_offline(words: str, index: LocalIndex) -> None:
     """Of a project that the matrix holds: an older release, and an extra of the goal's own."""

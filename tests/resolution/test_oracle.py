@@ -309,7 +309,8 @@ def test_the_oracle_takes_the_major_before_the_builder_and_that_before_the_versi
 
     assert chosen("ext") == "3.0", "the newest major, whoever built it"
     assert chosen("ext<3") == "2.1", "their own wheel that was seen, before newer ones"
-    assert chosen("ext>=2.2,<3") == "2.2", "their own that nobody has seen, before another's"
+    assert chosen("ext>=2.2,<3") == "2.3", "another's that was seen, before an unseen one"
+    assert chosen("ext==2.2") == "2.2"
     assert chosen("ext==2.3") == "2.3"
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cudalock.cli.options import read_index_map, read_recorded
 from cudalock.errors import Contradiction, CudalockError, UsageError
 from cudalock.mirrors import FLAG, NO_MIRRORS
 from cudalock.text import shell_word
@@ -144,6 +143,8 @@ class MirroredMatrices:
 
         Raises UsageError and Contradiction for mirrors that are none.
         """
+        from cudalock.cli.options import read_index_map
+
         self._directory = directory
         self._stated = read_index_map(stated, directory)
         self._matrices = {matrix.mirrors: matrix}
@@ -161,6 +162,7 @@ class MirroredMatrices:
         return self._matrices[mirrors]
 
     def _recorded(self, file: ProjectFile) -> Mirrors:
+        from cudalock.cli.options import read_index_map, read_recorded
         from cudalock.projects.locks.lock_pins import read_command
 
         command = read_command(file)

@@ -93,10 +93,12 @@ def _is_held_back(resolution: Resolution) -> bool:
                     return True
                 requires = candidate.build.requires if candidate.build else ()
                 required.update(map(leading_name, requires))
-    # Without a newer release to miss, whatever holds back the others costs the goal nothing.
+    # Without a newer release to miss, whatever holds back the others costs the goal nothing. No
+    # index is asked about projects that only the releases which were not chosen require.
+    held = required & {*resolution.universe.matrix.projects, *resolution.pins}
     return any(
         _only_for_newer(release, exact, family)
-        for name in sorted(required)
+        for name in sorted(held)
         if (project := resolution.universe.project(name)) is not None
         for release in _newer_releases(problem, project, resolution)
     )

@@ -345,6 +345,11 @@ class Matrix:
         return facts
 
     @cached_property
+    def soft_facts(self) -> tuple[str, ...]:
+        """The ids of the facts that a solution may go against. Raises what `facts` does."""
+        return tuple(id for id, fact in self.facts.items() if not fact.is_hard)
+
+    @cached_property
     def shared_files(self) -> tuple[SharedFile, ...]:
         """The files that several projects install."""
         return read_shared_files(self._tables.get(shared_files.FILE, {}))

@@ -105,12 +105,13 @@ def _optional_members(problem: Problem, columns: Columns) -> list[str]:
     """
     matrix = problem.matrix
     names = {requirement.name for _, requirement, _ in columns.beside()} & matrix.ranked
-    named = {requirement.name for requirement, _ in columns.metadata(matrix.curated)}
-    names |= {name for name in named if name in matrix.ranked or _is_tied(problem, name)}
     # What overwrites the files of something in the goal would else be seen by a search alone.
     sharers = [matrix.file_sharers.get(name, ()) for name in problem.goal_names]
     rivals = frozenset(name for names_of_one in sharers for name in names_of_one)
-    names |= {requirement.name for requirement, _ in columns.metadata(rivals)} if rivals else set()
+    named = {requirement.name for requirement, _ in columns.metadata(matrix.curated | rivals)}
+    names |= {
+        name for name in named if name in rivals or name in matrix.ranked or _is_tied(problem, name)
+    }
     return sorted(name for name in names if problem.universe.project(name) is not None)
 
 

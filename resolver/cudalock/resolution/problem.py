@@ -296,13 +296,18 @@ class Problem:
         ):
             return
         release = project.release(version)
+        has_wheel = False
         for build in screen.passing(release) if screen else release.builds:
             wheel = best_wheel(build, self._tags)
             if wheel is None:
                 continue
             candidate = Candidate(name, version, release, build, wheel)
             if (self.wide or self._passes(candidate, roots)) and build.is_readable:
+                has_wheel = True
                 yield candidate
+        # Without that look most releases would be asked whether they may be built.
+        if has_wheel and not self.wide and not self.off:
+            return
         yield from self._source_candidates(name, version, release, roots)
 
     def _source_candidates(
@@ -660,8 +665,7 @@ class Problem:
         # `--strict`: warnings are as bad as conflicts.
         if self.goal.strict:
             return frozenset()
-        facts = self.matrix.facts.values()
-        return frozenset(fact_element(fact.id) for fact in facts if not fact.is_hard)
+        return frozenset(map(fact_element, self.matrix.soft_facts))
 
     def is_guiding(self, fact: Fact) -> bool:
         """Return whether a warning of a fact counts before any version.

@@ -58,9 +58,10 @@ from cudalock.resolution.provider import pin
 from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import parse_version
+from cudalock.versions import may_accept, parse_version, pins_exactly
 
 if TYPE_CHECKING:
+    from cudalock.matrix.releases import Coverage
     from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
@@ -223,16 +224,16 @@ class Search:
     ) -> bool:
         """Return whether nothing that is too old for the matrix can help.
 
-        So it is if all that requires the project (by specifiers) requires newer ones, or a hard
-        fact about all those releases requires what the goal and the target do not leave: an old
-        torchvision is for an old torch.
+        So it is if all that requires the project (by specifiers) requires newer ones, if a release
+        that the goal fixes does, or if a hard fact about all those releases requires what the goal
+        and the target do not leave: an old torchvision is for an old torch.
         """
         problem = self.problem
         project = problem.matrix.project(name)
         coverage = project.coverage if project is not None else None
         if coverage is None:
             return False
-        if required and not any(map(coverage.may_be_older, required)):
+        if required and not any(_may_be_older(coverage, anyof) for anyof in required):
             return True
         # A GPU of 2025 is for a torch of 2025.
         fixed = [
@@ -240,7 +241,13 @@ class Search:
             for requirement, elements in problem.fixed_requirements
             if requirement.name == name and requirement.specifiers and off.isdisjoint(elements)
         ]
-        if any(not any(coverage.may_be_older((each,)) for each in anyof) for anyof in fixed):
+        if not all(_may_be_older(coverage, anyof) for anyof in fixed):
+            return True
+        if any(
+            self._requires_newer(other, name, coverage, off)
+            for other in problem.goal_names
+            if other != name and self._is_fixed(other)
+        ):
             return True
         alive = self.network.alive(off)
         domains = self.network.domains
@@ -251,6 +258,45 @@ class Search:
             for demand in fact.beside
             if not demand.template.label_names and demand.template.name in domains
             if (requirement := problem.fill(fact, demand, ())) is not None
+        )
+
+    def _is_fixed(self, name: str) -> bool:
+        """Return whether no release that is not known may be chosen of a project of the goal: it is
+        a wheel of the user's own, or the goal names a version that exists."""
+        project = self.problem.matrix.project(name)
+        if project is None:
+            return False
+        specifiers = [text for root in self.problem.roots_of(name) for text in root.specifiers]
+        return project.coverage is None or (
+            pins_exactly(specifiers) and self._has_release(name, specifiers)
+        )
+
+    def _has_release(self, name: str, specifiers: Iterable[str]) -> bool:
+        """Return whether a project has a release that may meet all the specifiers."""
+        texts = tuple(specifiers)
+        return any(
+            all(may_accept(text, version) for text in texts)
+            for version in self.problem.universe.versions(name)
+        )
+
+    def _requires_newer(
+        self, owner: str, name: str, coverage: Coverage, off: frozenset[Element]
+    ) -> bool:
+        """Return whether each candidate of a project, by its metadata or a hard fact, requires a
+        release of another that is not too old for the matrix."""
+        # Not those of the network: it has only the candidates that fit what the matrix holds.
+        return all(
+            any(
+                requirement.name == name
+                and requirement.origin not in off
+                and requirement.specifiers
+                and not _may_be_older(coverage, requirement.specifiers)
+                for requirement in (
+                    *self.problem.fact_requirements(candidate),
+                    *self.problem.metadata_requirements(candidate, frozenset([name])),
+                )
+            )
+            for candidate in self.problem.candidates(owner)
         )
 
     def blockers_of_newer(self, assignment: Assignment) -> Iterator[Blocker]:
@@ -281,7 +327,7 @@ class Search:
 
     def _unmet_in_network(self, name: str) -> Iterator[str]:
         """Yield the specifiers of a member that its goal or another member requires, and that no
-        candidate meets."""
+        release meets."""
         domain = self.network.domains.get(name)
         if domain is None:
             return
@@ -292,8 +338,12 @@ class Search:
                 columns = Columns(self.problem, other)
                 requirements += [requirement for requirement, _ in columns.metadata(others)]
         for requirement in requirements:
-            if requirement.kind == "requires" and not domain.accepted(requirement) & ~ABSENT:
-                yield from requirement.specifiers
+            if requirement.kind != "requires" or domain.accepted(requirement) & ~ABSENT:
+                continue
+            # The network has only the candidates that may fit the rest of the goal.
+            yield from (
+                text for text in requirement.specifiers if not self._has_release(name, [text])
+            )
 
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
         """Return the public versions of a project that propagation leaves, soft facts apart.
@@ -727,6 +777,11 @@ class Search:
 
     def _cost(self, build: Candidate | None, assignment: Assignment) -> Key:
         return _cost(build, (self._key(name, assignment, build) for name in self._components))
+
+
+def _may_be_older(coverage: Coverage, anyof: tuple[str, ...]) -> bool:
+    """Return whether what is too old for the matrix may meet one of the specifiers, if any."""
+    return not anyof or any(coverage.may_be_older((each,)) for each in anyof)
 
 
 def _fixed_by(build: Candidate | None) -> dict[str, Candidate]:
