@@ -21,6 +21,8 @@ HERE = ("--python", f"{sys.version_info.major}.{sys.version_info.minor}", "--no-
 PLACE = "https://wheels.example/"
 FLASH = f"{PLACE}flash_attn-2.8.3+cu12torch2.6cxx11abiTRUE-cp311-cp311-linux_x86_64.whl"
 KERNELS = f"{PLACE}my_kernels-1.0+cu124torch2.6-cp311-cp311-linux_x86_64.whl"
+OLD_FLASH = f"{PLACE}flash_attn-2.3.3+cu117torch1.13cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+OLD_KERNELS = f"{PLACE}my_kernels-0.1+cu117torch1.13-cp311-cp311-linux_x86_64.whl"
 DIGEST = "1" * 64
 
 
@@ -49,6 +51,9 @@ def served(content: bytes) -> Answer:
         ((f"my-kernels @ {KERNELS}",), 0, r"METADATA cannot be read: what it requires is unknown"),
         ((f"my-kernels @ {KERNELS}", "--torch", "2.5.1"), 1, r"\[my-kernels-label-torch\]"),
         ((f"my-kernels @ {KERNELS}", "--cuda", "11.8"), 1, r"\[my-kernels-label-cuda\]"),
+        # What it is built for is older than the matrix: nobody knows.
+        ((f"my-kernels @ {OLD_KERNELS}",), 3, r"torch from .* on, and an older one may fit"),
+        ((f"flash-attn @ {OLD_FLASH}",), 3, r"torch from .* on, and an older one may fit"),
         ((f"my-kernels @ {KERNELS}#sha256={DIGEST}",), 0, rf"--hash=sha256:{DIGEST}"),
         ((f"my-kernels @ {KERNELS}", "--builders", "official"), 0, r"wheels\.example \(named by"),
         ((f"my-kernels @ {KERNELS}", "--exclude-newer", "2025-06-01"), 0, r"^my-kernels @ "),

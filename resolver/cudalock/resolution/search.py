@@ -193,7 +193,7 @@ class Search:
         unmet: dict[str, set[str]] = {}
         required: dict[str, set[tuple[str, ...]]] = {}
         if empty is not None:
-            blamed.add(empty)
+            blamed |= {empty, *self._left_out_beside(empty)}
         else:
             search = self._clause_search(off)
             if search.is_hopeless(alive):
@@ -218,6 +218,16 @@ class Search:
             for name in sorted(blamed)
             if not self.problem.matrix.component(name).is_virtual
         )
+
+    def _left_out_beside(self, name: str) -> Iterator[str]:
+        """Yield the projects that wheels of a goal component do not fit, where none is in the
+        network for that."""
+        domain = self.network.domains[name]
+        if name not in self._components or any(domain.real()):
+            return
+        for candidate in islice(self.problem.candidates(name), 1):
+            for requirement in self.problem.fact_requirements(candidate):
+                yield requirement.name
 
     def _rules_out_old(
         self, name: str, required: set[tuple[str, ...]], off: frozenset[Element]
