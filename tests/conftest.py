@@ -34,9 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache that is empty at first, and not the user's."""
+    """A cache that is empty at first, and not the user's. Each file has its own: what a command of
+    one kept of an index would decide what a solve offline says in another."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield

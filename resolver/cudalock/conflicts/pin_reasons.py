@@ -178,10 +178,13 @@ class PinExplainer:
             for requirement in self._problem.fact_requirements(chosen):
                 if requirement.name == candidate.name and not requirement.accepts(candidate):
                     return self._unmet(requirement, chosen)
-        for requirement in (
+        requirements = (
             *self._problem.metadata_requirements(candidate),
             *self._problem.fact_requirements(candidate),
-        ):
+        )
+        # What the user asked for is the reason, and not a dependency that could be another one.
+        central = {*self._resolution.goal_names, self._resolution.matrix.framework}
+        for requirement in sorted(requirements, key=lambda one: one.name not in central):
             other = self._chosen.get(requirement.name)
             # What only the framework brings along would be another's beside another build.
             is_its_own = is_framework and requirement.name not in self._resolution.goal_names

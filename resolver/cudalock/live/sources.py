@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Release
-from cudalock.matrix.sources import COMPILES, PURE, UNKNOWN, SourceState
+from cudalock.matrix.sources import COMPILES, PURE, UNKNOWN, UNREAD, SourceState
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -86,9 +86,13 @@ class SdistBuild(Build):
     def metadata(self) -> SourceMetadata:
         """What the archive states. Raises NetworkError."""
         if self._metadata is None:
-            self._metadata = self._reader.read_source(
+            metadata = self._reader.read_source(
                 self.project, self.index_url, self._file, self._version
             )
+            # Each attempt of a search has to learn anew that it rests on what was not read.
+            if metadata.build == UNREAD:
+                return metadata
+            self._metadata = metadata
             self.python = self.python or self._metadata.python
         return self._metadata
 
@@ -226,7 +230,8 @@ class SourcedProject(Project):
 
     def source_builds(self, release: Release) -> tuple[Build, ...]:
         """Return the source archive of a release, if the index lists one. Raises NetworkError."""
-        if self._archives is None:
+        # Without a page of the index each attempt has to learn anew what it rests on.
+        if self._archives is None or not self._archives[0]:
             self._archives = self._look_up()
         url, archives = self._archives
         version = release.version

@@ -82,7 +82,7 @@ class LiveUniverse:
         self._pinned: set[tuple[str, str]] = set()
         self._sourced: dict[int, SourcedProject] = {}
         self._unread_sources: list[str] = []
-        """projects whose source archives `offline` kept from being read"""
+        """projects (and archives) that `offline` kept from being read in this attempt"""
         self._lock = threading.RLock()
         self.indexes: dict[str, Index] = dict(matrix.indexes)
         self._windows: dict[str, int] = {}
@@ -250,7 +250,7 @@ class LiveUniverse:
         except NetworkError:
             if not self._offline:
                 raise
-            self._unread_sources.append(name)
+            self._unread_sources.append(f"`{name}` ({file.name})")
             return SourceMetadata(name, version, None, None, UNREAD)
         self.note_extras(metadata.requires or ())
         return metadata
@@ -290,7 +290,7 @@ class LiveUniverse:
         except NetworkError:
             if not self._offline:
                 raise
-            self._unread_sources.append(name)
+            self._unread_sources.append(f"`{name}`")
             return None
         if listing is None:
             return None
@@ -549,7 +549,7 @@ class LiveUniverse:
                     return outcome.result
             elif self._unread_sources:
                 # What is known has no solution, and what was not read may have one.
-                names = " and ".join(f"`{name}`" for name in dict.fromkeys(self._unread_sources))
+                names = " and ".join(dict.fromkeys(self._unread_sources))
                 raise NetworkError(
                     f"the source distributions of {names} are not in the matrix, and `--offline`"
                     " forbids to look further",
