@@ -603,6 +603,18 @@ NAMED_FILES = {
 }
 
 
+def run_apart(words: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run cudalock in a process of its own, which ends within a minute."""
+    return subprocess.run(
+        [sys.executable, "-m", "cudalock", *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @POSIX_ONLY
 @pytest.mark.parametrize("case", NAMED_FILES)
 @pytest.mark.parametrize("name", ["pipe.txt", "uv.lock", "/dev/tty", "/dev/zero"])
@@ -612,15 +624,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
     if not name.startswith("/"):
         os.mkfifo(tmp_path / name)
     words = [word.replace("{}", name) for word in NAMED_FILES[case]]
-    command = [sys.executable, "-m", "cudalock", *words]
-    ended = subprocess.run(
-        command,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_apart(words, tmp_path)
     assert ended.returncode in (1, 2), ended.stderr.decode()
     assert b"Traceback" not in ended.stderr
 
@@ -634,15 +638,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
 )
 def test_nor_one_in_the_repository(name: str, words: list[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
-    command = [sys.executable, "-m", "cudalock", *words]
-    ended = subprocess.run(
-        command,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_apart(words, tmp_path)
     assert ended.returncode in (0, 1, 2), ended.stderr.decode()
 
 

@@ -118,6 +118,16 @@ def parse_requirement(text: str) -> ParsedRequirement:
     return requirement
 
 
+def normalized_requirement(text: str) -> str:
+    """Return a PEP 508 requirement as packaging writes it, with the project's canonical name.
+
+    Raises InvalidRequirement.
+    """
+    requirement = parse_requirement(text)
+    # A copy would be parsed again, and outside of the one place for that.
+    return canonical(requirement.name) + str(requirement).removeprefix(requirement.name)
+
+
 @cache
 def parse_marker(text: str) -> Marker:
     """Parse a PEP 508 marker. Raises InvalidMarker."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import shlex
 import shutil
@@ -15,7 +14,6 @@ from click.testing import CliRunner
 
 from cudalock import live
 from cudalock.cli import main
-from cudalock.indexes import client as module
 from cudalock.resolution.pinning import ClauseSearch
 from tests.local_index import LocalIndex, ServedFile, anchor, build_wheel, run_tool
 from tests.scripted import Answer, ScriptedServer
@@ -31,14 +29,7 @@ EXTRA = "/extra/"
 TARGET = "--platform linux --python 3.11"
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty cache, no settings of pip's, and no waiting."""
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "BACK_OFF", 0)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def wheel(name: str, version: str, *requires: str, python: str | None = None) -> ServedFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sys
@@ -15,7 +14,6 @@ from packaging.pylock import Pylock
 
 from cudalock import toml
 from cudalock.cli import main
-from cudalock.indexes import client
 from tests.local_index import (
     LocalIndex,
     ServedFile,
@@ -51,14 +49,7 @@ UNKNOWN = {
 EVIL = "import pathlib\npathlib.Path('{}').write_text('x')\nfrom setuptools import setup\nsetup()\n"
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty cache, no settings of pip's, and no waiting."""
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(client, "BACK_OFF", 0)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST
 from cudalock.projects.syntax.package_list import ListedPackage, has_list, packages
 from cudalock.versions import (
     canonical,
+    is_specifier,
     leading_name,
     parse_requirement,
     parse_version,
-    specifier_set,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
         if match is None or not name or _is_known(line, match, name, namer, matrix):
             continue
         specifier = match["specifier"].replace(" ", "")
-        if _is_specifier(specifier):
+        if is_specifier(specifier):
             bounds[name] = specifier
     return bounds
 
@@ -282,14 +281,6 @@ def _trust(line: str, match: re.Match[str]) -> int:
     if after.startswith(" requires ") and "you have " in after:
         return INSTALLED
     return LISTED if not before and not after.strip() else MENTIONED
-
-
-def _is_specifier(text: str) -> bool:
-    try:
-        specifier_set(text)
-    except InvalidSpecifier:
-        return False
-    return True
 
 
 def _is_version(text: str) -> bool:

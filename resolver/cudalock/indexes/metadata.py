@@ -17,8 +17,7 @@ from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.text import read_number
 from cudalock.versions import (
-    canonical,
-    parse_requirement,
+    normalized_requirement,
     readable_requirement,
     readable_specifier,
 )
@@ -83,7 +82,7 @@ def parse_metadata(text: bytes) -> Metadata | MalformedMetadata | None:
         readable = readable_requirement(written)
         if readable is None:
             return MalformedMetadata(raw["name"], raw["version"], written)
-        requires.append(_requirement(readable))
+        requires.append(normalized_requirement(readable))
         if readable != written:
             repaired.append(written)
     # pip takes no notice of a Requires-Python that it cannot read.
@@ -91,12 +90,6 @@ def parse_metadata(text: bytes) -> Metadata | MalformedMetadata | None:
     return Metadata(
         raw["name"], raw["version"], python or None, tuple(dict.fromkeys(requires)), tuple(repaired)
     )
-
-
-def _requirement(text: str) -> str:
-    requirement = parse_requirement(text)
-    # A copy would be parsed anew, and outside of the one place for that.
-    return canonical(requirement.name) + str(requirement).removeprefix(requirement.name)
 
 
 def _offered(web: Web, file: File, url: str) -> bytes | None:

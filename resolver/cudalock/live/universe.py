@@ -38,6 +38,10 @@ WIDEST: Final = WINDOW * 16
 """Releases of a project that are looked at before the search gives it up."""
 
 
+_ONCE_ONLINE: Final = "once without `--offline`: what was listed and read is kept"
+"""The hint for what `--offline` forbids."""
+
+
 class LiveUniverse:
     """A matrix, and what package indexes list beside it; see `cudalock.matrix.universe.Universe`.
 
@@ -185,7 +189,7 @@ class LiveUniverse:
             )
         raise NetworkError(
             f"{named} {verb} not in the matrix{which}, and `--offline` forbids to look further",
-            hints=["once without `--offline`: what was listed and read is kept"],
+            hints=[_ONCE_ONLINE],
         )
 
     # -- projects ---------------------------------------------------------------------------
@@ -553,7 +557,7 @@ class LiveUniverse:
                 raise NetworkError(
                     f"the source distributions of {names} are not in the matrix, and `--offline`"
                     " forbids to look further",
-                    hints=["once without `--offline`: what was listed and read is kept"],
+                    hints=[_ONCE_ONLINE],
                 )
             elif outcome.is_final or not self._widen(
                 outcome.blockers and tuple(outcome.blockers())

@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier
 
 from cudalock.sdists.setup_script import is_open
-from cudalock.versions import canonical, parse_requirement, parse_version, specifier_set
+from cudalock.versions import canonical, normalized_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.sdists.archive import Contents
@@ -105,15 +105,10 @@ class _Info:
 
 def _normalised(texts: Iterable[str]) -> tuple[str, ...] | None:
     """Return requirements as packaging writes them; None if one is none."""
-    requirements = []
-    for text in texts:
-        try:
-            requirement = parse_requirement(text)
-        except InvalidRequirement:
-            return None
-        name = canonical(requirement.name)
-        requirements.append(name + str(requirement).removeprefix(requirement.name))
-    return tuple(requirements)
+    try:
+        return tuple(map(normalized_requirement, texts))
+    except InvalidRequirement:
+        return None
 
 
 def _with_extra(text: str, extra: str, marker: str = "") -> str:

@@ -18,8 +18,8 @@ from cudalock.versions import (
     holds,
     parse_marker,
     parse_requirement,
-    specifier_set,
 )
+from cudalock.versions import is_specifier as parses_as_specifier
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*")
 _EXTRAS: Final = re.compile(r"\[([^\]]*)\]\s*")
@@ -166,15 +166,7 @@ def _may_hold(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
 @lru_cache(maxsize=1024)
 def is_specifier(text: str) -> bool:
     """Whether this is a PEP 440 specifier, the empty one included."""
-    if _specifier(text) is not None:
-        return True
-    from packaging.specifiers import InvalidSpecifier
-
-    try:
-        specifier_set(text)
-    except InvalidSpecifier:
-        return False
-    return True
+    return _specifier(text) is not None or parses_as_specifier(text)
 
 
 def _reason(text: str) -> str | None:
