@@ -230,6 +230,9 @@ class Fact(NamedTuple):
     """what it demands of the target"""
     refuses: bool = False
     """whether the wheels it is about cannot be used at all"""
+    alone: bool = False
+    """whether it holds only where nothing in the goal leads to the framework, which brings the CUDA
+    libraries that others open"""
     scope: str = "solve"
     """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()

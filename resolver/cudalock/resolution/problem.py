@@ -514,9 +514,44 @@ class Problem:
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
+                and not (fact.alone and (self.goal.cuda == CPU or self.leads_to_framework))
             )
             self._facts[name] = facts
         return facts
+
+    @cached_property
+    def leads_to_framework(self) -> bool:
+        """Whether the goal names the framework, or leads to it by facts, metadata or ranked
+        projects."""
+        framework = self.matrix.framework
+        if framework is None or framework in self.goal_names:
+            return framework is not None
+        waiting = list(self.goal_names)
+        seen = set(waiting)
+        for name in waiting:  # grows
+            named = self._named_by_facts(name)
+            if framework in named or self.may_require(name, framework):
+                return True
+            further = {
+                other
+                for other in self.matrix.ranked - seen
+                if other in named or self.may_require(name, other)
+            }
+            seen |= further
+            waiting += sorted(further)
+        return False
+
+    def _named_by_facts(self, name: str) -> set[str]:
+        """The components that facts about another name, where they hold beside the framework."""
+        return {
+            demand.template.name
+            for fact in self.matrix.component(name).facts
+            if fact.scope == "solve"
+            and not fact.alone
+            and fact_element(fact.id) not in self.off
+            and (fact.when is None or self.marker_holds(fact.when))
+            for demand in fact.beside
+        }
 
     def _find_fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
