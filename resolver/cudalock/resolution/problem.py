@@ -17,8 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
-from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.facts import DIST, VERSION, Demand, Fact, Replacement, RowRule, Verb
 from cudalock.matrix.overlay import NAMED
+from cudalock.matrix.releases import PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
@@ -491,6 +492,32 @@ class Problem:
         for fact in self._facts_of_version(candidate.name, candidate.version):
             if all(
                 fact.matches(candidate.row(key), patterns) for key, patterns in fact.where.items()
+            ) and (fact.rows is None or self.is_about(fact.rows, candidate)):
+                yield fact
+
+    @staticmethod
+    def is_about(rows: RowRule, candidate: Candidate) -> bool:
+        """Return whether a rule about rows is about a candidate; about source distributions none
+        is, since they are compiled for what is there."""
+        release, build, wheel = candidate.release, candidate.build, candidate.wheel
+        if release is None or build is None or wheel is None or build.is_source:
+            return False
+        # The day before METADATA, which may have to be read.
+        day = release.uploaded
+        return (
+            day is not None and day < rows.before and rows.covers(day, wheel.tags, build.requires)
+        )
+
+    def facts_perhaps_on(self, candidate: Candidate) -> Iterator[Fact]:
+        """Yield the facts about builds with a label that the candidate's build lacks: nobody knows
+        whether they are about it."""
+        if candidate.version is None:
+            return
+        for fact in self._facts_of_version(candidate.name, candidate.version):
+            rows = {key: candidate.row(key) for key in fact.where}
+            lacks = any(not row and key not in (*PLACE, DIST) for key, row in rows.items())
+            if lacks and all(
+                not row or fact.matches(row, fact.where[key]) for key, row in rows.items()
             ):
                 yield fact
 
