@@ -204,6 +204,13 @@ class _Reader:
     def say(self, part: str, text: str) -> None:
         self.texts.setdefault(part, []).append(text)
 
+    def _say_value(self, part: str, value: str) -> None:
+        facet = FACETS.get(part)
+        if facet is not None and facet.stated_by:
+            self.say(facet.stated_by, f"{part}-{value}")
+        else:
+            self.say(part, value)
+
     def add_requirement(self, request: RequestedProject) -> None:
         """Add a requirement of a project, or of a virtual component (`cuda>=12.1`) as a part."""
         part = request.name.lower()
@@ -243,6 +250,7 @@ class _Reader:
             or self._read_newest(tokens)
             or self._read_word(first.text)
             or self._read_platform(tokens)
+            or self._read_run(tokens, "platform", self.known.matrix.jetpacks.find)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
             or self._read_run(tokens, "gpu", self.known.matrix.gpus.match)
             or self._read_namesake(tokens)
@@ -271,7 +279,7 @@ class _Reader:
         if following and (
             following.kind == "version" or (following.kind == "range" and part in _RANGED)
         ):
-            self.say(part, following.text)
+            self._say_value(part, following.text)
             return 2
         if following and following.kind == "word" and _is_value(part, following.text):
             self.say(part, following.text)
