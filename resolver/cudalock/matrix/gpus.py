@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import BadTarget
+from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -138,6 +139,12 @@ class Gpus:
         if capability := _CAPABILITY.fullmatch(lowered):
             return self._of_capability(f"{capability[1]}.{capability[2]}")
         return self._of_instance(lowered) or self._of_name(text, lowered)
+
+    def platforms_of(self, capability: str) -> tuple[str, ...]:
+        """Return the platforms of machines with a GPU of this compute capability; every platform
+        for one that is not known."""
+        model = self._of_capability(capability)
+        return model.platforms if model and model.platforms else tuple(PLATFORMS)
 
     def _of_capability(self, capability: str) -> GpuModel | None:
         if capability not in self.capabilities:
