@@ -249,7 +249,17 @@ class SourceMissing(CudalockError):
 
 
 class NetworkError(CudalockError):
-    """An index or a file host could not be reached."""
+    """An index or a file host could not be reached.
+
+    `host` and `reason` are what it is about, where it is about one URL.
+    """
 
     code = "network"
     exit_status = 3
+
+    def __init__(
+        self, message: str, *, hints: Iterable[str] = (), host: str = "", reason: str = ""
+    ) -> None:
+        super().__init__(message, hints=hints)
+        self.host = host
+        self.reason = reason

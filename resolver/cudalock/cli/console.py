@@ -175,11 +175,14 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None]
 def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Show one bar on standard error: call it with the last step, the steps done, and all steps.
 
-    Without a terminal nothing is shown.
+    Without a terminal it is a line after a while, and then a line each time as long again.
     """
     stream = sys.stderr
-    if quiet or stream is None or not stream.isatty():
+    if quiet or stream is None:
         yield lambda last, done, total: None
+        return
+    if not stream.isatty():
+        yield _line_after_a_while()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -193,6 +196,24 @@ def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 
     with bars:
         yield advance
+
+
+PAUSE: Final = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+def _line_after_a_while() -> Callable[[str, int, int], None]:
+    from time import monotonic
+
+    shown = monotonic()
+
+    def advance(last: str, done: int, total: int) -> None:
+        nonlocal shown
+        if monotonic() - shown >= PAUSE:
+            shown = monotonic()
+            tell(f"{done} of {total} done, the last is {last}")
+
+    return advance
 
 
 def wants_colour(stream: IO[Any]) -> bool:
