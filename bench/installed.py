@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
+
+import tomllib
 
 from bench.installed_table import markdown, result_json, verdict
 
@@ -260,7 +262,11 @@ class Runner:
         for installer in stack.installers:
             python = self._install(installer, interpreter, folder, result)
             if python:
-                self._try(stack, python, folder / "requirements.txt", result)
+                installed = self._compare(python, result)
+            # Every installer unpacks the same wheels: those of the first are tried.
+            if python and installer == stack.installers[0]:
+                self._try(stack, python, installed, result)
+                self._ask_doctor(python, folder / "requirements.txt", result)
             shutil.rmtree(folder / "venv", ignore_errors=True)
 
     def _install(
@@ -281,17 +287,29 @@ class Runner:
         result.installed[installer] = ended.tail if ended.status else ""
         return None if ended.status else python
 
-    def _try(self, stack: Stack, python: Path, lock: Path, result: Result) -> None:
+    def _compare(self, python: Path, result: Result) -> dict[str, Any]:
+        """Compare what is installed with the lock, and run `pip check`; return what is installed."""
         installed = json.loads(run([python, "-c", INSPECT], 300, self.environment).stdout)
         result.differences += differences(result.lock["pins"], installed)
         checked = run([sys.executable, "-m", "pip", "--python", python, "check"], 300)
         if checked.status:
             result.pip_check = sorted({*result.pip_check, *checked.stdout.strip().splitlines()})
-        for module in modules_to_import(stack, result.lock, installed):
-            self._note(f"import {module}", f"import {module}\n", python, result)
+        return installed
+
+    def _try(
+        self, stack: Stack, python: Path, installed: Mapping[str, Any], result: Result
+    ) -> None:
+        imported: set[str] = set()
         for trial in self.trials:
-            if all(name in installed for name in trial.needs):
-                self._note(trial.name, trial.code, python, result)
+            if all(name in installed for name in trial.needs) and self._note(
+                trial.name, trial.code, python, result
+            ):
+                imported.update(re.findall(r"^(?:import|from) (\w+)", trial.code, re.MULTILINE))
+        for module in modules_to_import(stack, result.lock, installed):
+            if module not in imported:
+                self._note(f"import {module}", f"import {module}\n", python, result)
+
+    def _ask_doctor(self, python: Path, lock: Path, result: Result) -> None:
         doctor = [sys.executable, "-m", "cudalock", "doctor", "--python", python, "--import"]
         ended = run([*doctor, "--lock", lock, "--no-detect", "--json"], 1800, self._for_cudalock())
         if ended.stdout.startswith("{"):
@@ -306,12 +324,14 @@ class Runner:
         kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         return {**self.environment, **kept}
 
-    def _note(self, name: str, code: str, python: Path, result: Result) -> None:
+    def _note(self, name: str, code: str, python: Path, result: Result) -> bool:
+        """Run a program in a process of its own, note how it ended, and return whether it did well."""
         ended = run([python, "-c", code], IMPORT_SECONDS, self.environment)
         if ended.status:
             result.failures[name] = ended.tail
-        elif name not in result.passed:
+        else:
             result.passed.append(name)
+        return ended.status == 0
 
     def use_cache(self, minor: str) -> None:
         """Download into a folder for one torch minor, and delete the others: each has gigabytes."""
