@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -28,11 +27,10 @@ import tomllib
 from bench.installed_table import markdown, result_json, verdict
 
 STACKS: Final = Path(__file__).with_name("stacks.toml")
+TRIALS: Final = Path(__file__).with_name("installed_trials.py")
 HOME: Final = Path(__file__).parent.parent
 LOCK_SECONDS: Final = 900
 INSTALL_SECONDS: Final = 1800
-IMPORT_SECONDS: Final = 300
-"""The first import of a large package reads gigabytes."""
 SHOWN: Final = 12
 """How many of the last lines of an error are stored."""
 
@@ -71,6 +69,8 @@ class Stack:
     installers: tuple[str, ...] = ("uv",)
     install: bool = True
     """False: it is locked only"""
+    doctor: bool = True
+    """is `doctor --import` run as well?"""
 
     @property
     def minor(self) -> str:
@@ -88,7 +88,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A small program for the CPU that uses a package; it runs if all of ``needs`` are installed."""
+    """A small program for the CPU; it runs if all of ``needs`` are installed."""
 
     name: str
     needs: tuple[str, ...]
@@ -111,7 +111,8 @@ class Result:
     pip_check: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     """for each module or trial that fails the end of its output"""
-    passed: list[str] = field(default_factory=list)
+    programs: dict[str, list[str]] = field(default_factory=dict)
+    """for each module or trial that was run the projects that it needs"""
     doctor: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0
 
@@ -157,17 +158,27 @@ def _sweep_stacks(sweep: Mapping[str, Any]) -> Iterator[Stack]:
                 torch=side["torch"],
                 beside=(package,),
                 install=package in side["install"],
+                doctor=False,
             )
 
 
 def run(
-    command: Sequence[str | Path], seconds: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    stdin: str = "",
 ) -> Ended:
     """Run a command to its end, or stop it at the limit."""
     words = [str(word) for word in command]
     try:
         ended = subprocess.run(
-            words, capture_output=True, text=True, timeout=seconds, env=environment, check=False
+            words,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env=environment,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return Ended(124, "", f"no end within {seconds:g} seconds")
@@ -266,7 +277,8 @@ class Runner:
             # Every installer unpacks the same wheels: those of the first are tried.
             if python and installer == stack.installers[0]:
                 self._try(stack, python, installed, result)
-                self._ask_doctor(python, folder / "requirements.txt", result)
+                if stack.doctor:
+                    self._ask_doctor(python, folder / "requirements.txt", result)
             shutil.rmtree(folder / "venv", ignore_errors=True)
 
     def _install(
@@ -288,7 +300,7 @@ class Runner:
         return None if ended.status else python
 
     def _compare(self, python: Path, result: Result) -> dict[str, Any]:
-        """Compare what is installed with the lock, and run `pip check`; return what is installed."""
+        """Compare what is installed with the lock, run `pip check`; return what is installed."""
         installed = json.loads(run([python, "-c", INSPECT], 300, self.environment).stdout)
         result.differences += differences(result.lock["pins"], installed)
         checked = run([sys.executable, "-m", "pip", "--python", python, "check"], 300)
@@ -299,15 +311,20 @@ class Runner:
     def _try(
         self, stack: Stack, python: Path, installed: Mapping[str, Any], result: Result
     ) -> None:
-        imported: set[str] = set()
-        for trial in self.trials:
-            if all(name in installed for name in trial.needs) and self._note(
-                trial.name, trial.code, python, result
-            ):
-                imported.update(re.findall(r"^(?:import|from) (\w+)", trial.code, re.MULTILINE))
-        for module in modules_to_import(stack, result.lock, installed):
-            if module not in imported:
-                self._note(f"import {module}", f"import {module}\n", python, result)
+        modules = modules_to_import(stack, result.lock, installed)
+        trials = [trial for trial in self.trials if set(trial.needs) <= set(installed)]
+        result.programs = {f"import {module}": [name] for module, name in modules.items()}
+        result.programs |= {trial.name: list(trial.needs) for trial in trials}
+        programs = (
+            [(f"import {module}", f"import {module}\n") for module in modules],
+            [(trial.name, trial.code) for trial in trials],
+        )
+        ended = run([python, TRIALS], 3600, self.environment, json.dumps(programs))
+        if ended.status:
+            result.failures["python"] = ended.tail
+            return
+        reasons = json.loads(ended.stdout.splitlines()[-1])
+        result.failures |= {name: reason for name, reason in reasons.items() if reason}
 
     def _ask_doctor(self, python: Path, lock: Path, result: Result) -> None:
         doctor = [sys.executable, "-m", "cudalock", "doctor", "--python", python, "--import"]
@@ -317,21 +334,17 @@ class Runner:
                 {key: finding[key] for key in ("code", "severity", "message", "facts")}
                 for finding in json.loads(ended.stdout)["findings"]
             ]
+            for finding in json.loads(ended.stdout)["findings"]:
+                if finding["severity"] == "error":
+                    program = f"doctor {finding['code']} {' '.join(finding['members'])}"
+                    result.failures[program] = finding["message"]
+                    result.programs[program] = finding["members"]
         else:
             result.failures["cudalock doctor"] = ended.tail
 
     def _for_cudalock(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         return {**self.environment, **kept}
-
-    def _note(self, name: str, code: str, python: Path, result: Result) -> bool:
-        """Run a program in a process of its own, note how it ended, and return whether it did well."""
-        ended = run([python, "-c", code], IMPORT_SECONDS, self.environment)
-        if ended.status:
-            result.failures[name] = ended.tail
-        else:
-            result.passed.append(name)
-        return ended.status == 0
 
     def use_cache(self, minor: str) -> None:
         """Download into a folder for one torch minor, and delete the others: each has gigabytes."""
@@ -354,20 +367,18 @@ def differences(pins: Mapping[str, str], installed: Mapping[str, Sequence[Any]])
 
 def modules_to_import(
     stack: Stack, lock: Mapping[str, Any], installed: Mapping[str, Sequence[Any]]
-) -> list[str]:
-    """Return the modules of what was requested, of the CUDA stack, and of what is compiled."""
+) -> dict[str, str]:
+    """Return the modules of what was requested and of what is compiled, each with its project."""
     requested = {"torch", *(_project(requirement) for requirement in stack.beside)}
-    modules: dict[str, None] = {}
+    modules: dict[str, str] = {}
     for name, (_, names, compiled) in sorted(
         installed.items(), key=lambda row: (row[0] != "torch", row[0] not in requested)
     ):
         if name in requested or (
-            name in lock["pins"]
-            and (name in lock["stack"] or compiled)
-            and not name.startswith("nvidia-")
+            name in lock["pins"] and compiled and not name.startswith("nvidia-")
         ):
-            modules.update(dict.fromkeys(_own_modules(name, names)))
-    return list(modules)
+            modules.update(dict.fromkeys(_own_modules(name, names), name))
+    return modules
 
 
 def _own_modules(name: str, modules: Iterable[str]) -> list[str]:
@@ -387,6 +398,13 @@ def _project(requirement: str) -> str:
     return canonicalize_name(Requirement(requirement).name)
 
 
+def write(file: Path, text: str) -> None:
+    """Write a file, or leave it as it was."""
+    partial = file.with_name(f"{file.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
 def run_all(runner: Runner, stacks: Iterable[Stack], again: bool) -> None:
     """Examine the stacks that were not examined yet, and report each on standard error."""
     for minor, of_minor in groupby(stacks, key=lambda stack: stack.minor):
@@ -396,9 +414,7 @@ def run_all(runner: Runner, stacks: Iterable[Stack], again: bool) -> None:
         for stack in to_do:
             result = runner.examine(stack)
             text = json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n"
-            partial = runner.file(stack).with_suffix(".part")
-            partial.write_text(text)
-            partial.replace(runner.file(stack))
+            write(runner.file(stack), text)
             words = verdict(asdict(result))
             print(f"{stack.name}: {words} ({result.seconds:.0f} s)", file=sys.stderr, flush=True)
 
@@ -406,29 +422,40 @@ def run_all(runner: Runner, stacks: Iterable[Stack], again: bool) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Examine the stacks, and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench.installed", description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder of results")
+    parser.add_argument("--output", type=Path, help="folder of results")
     parser.add_argument("--stacks", type=Path, default=STACKS, help="default: bench/stacks.toml")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of stacks")
+    parser.add_argument("--without", nargs="*", default=[], help="the same: they are left out")
+    parser.add_argument("--minor", help="a torch minor, such as 2.5")
+    parser.add_argument("--minors", action="store_true", help="print the torch minors as JSON")
+    parser.add_argument("--lock-only", action="store_true", help="install nothing")
     parser.add_argument("--again", action="store_true", help="repeat what was done")
     parser.add_argument("--solve", action="append", default=[], help="an option for solve")
-    parser.add_argument("--markdown", type=Path, help="write the table for docs here")
-    parser.add_argument("--json", type=Path, help="write the pairs here")
+    parser.add_argument("--markdown", type=Path, help="write the table here")
+    parser.add_argument("--json", type=Path, help="write the stacks and pairs here")
     options = parser.parse_args(words)
     stacks, trials = read_stacks(options.stacks)
-    chosen = [
-        stack
-        for stack in stacks
-        if not options.only or any(part in stack.name for part in options.only)
-    ]
+    if options.minors:
+        print(json.dumps(list(dict.fromkeys(stack.minor for stack in stacks))))
+        return 0
+    if options.output is None:
+        parser.error("--output DIR is required")
     runner = Runner(options.output.resolve(), trials, options.solve)
+    chosen = [
+        replace(stack, install=stack.install and not options.lock_only)
+        for stack in stacks
+        if options.minor in (None, stack.minor)
+        and (not options.only or any(part in stack.name for part in options.only))
+        and not any(part in stack.name for part in options.without)
+    ]
     run_all(runner, chosen, options.again)
     results = [
-        json.loads(file.read_text()) for stack in stacks if (file := runner.file(stack)).exists()
+        json.loads(file.read_text()) for stack in chosen if (file := runner.file(stack)).exists()
     ]
     if options.markdown:
-        options.markdown.write_text(markdown(results))
+        write(options.markdown, markdown(results))
     if options.json:
-        options.json.write_text(result_json(results))
+        write(options.json, result_json(results))
     print(markdown(results))
     return 1 if any(verdict(result) == "fails" for result in results) else 0
 
