@@ -71,6 +71,8 @@ class Stack:
     """False: it is locked only"""
     doctor: bool = True
     """is `doctor --import` run as well?"""
+    shares: bool = False
+    """is the environment of the stack before changed into this one, instead of a new one?"""
 
     @property
     def minor(self) -> str:
@@ -159,6 +161,7 @@ def _sweep_stacks(sweep: Mapping[str, Any]) -> Iterator[Stack]:
                 beside=(package,),
                 install=package in side["install"],
                 doctor=False,
+                shares=True,
             )
 
 
@@ -203,7 +206,7 @@ def clean_environment() -> dict[str, str]:
         for name, text in os.environ.items()
         if not name.startswith(("PYTHON", "PIP_FIND", "PIP_EXTRA", "VIRTUAL_ENV", "UV_"))
     }
-    quiet = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    quiet = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return {**kept, **quiet, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
@@ -215,6 +218,7 @@ class Runner:
         self.trials = trials
         self.extra = extra
         self.cache = output / "cache-any"
+        self.shared = output / "shared"
         # Every environment has the same path, so that what one compiled serves the next.
         self.environment = clean_environment() | {"PYTHONPYCACHEPREFIX": str(output / "bytecode")}
         (output / "results").mkdir(parents=True, exist_ok=True)
@@ -266,12 +270,11 @@ class Runner:
         if result.lock["indexes"]:
             result.skipped = f"needs another index: {', '.join(result.lock['indexes'])}"
             return
-        interpreter = find_interpreter(stack.python)
-        if interpreter is None:
+        if find_interpreter(stack.python) is None:
             result.skipped = f"no Python {stack.python} at hand"
             return
         for installer in stack.installers:
-            python = self._install(installer, interpreter, folder, result)
+            python = self._install(stack, installer, folder / "requirements.txt", result)
             if python:
                 installed = self._compare(python, result)
             # Every installer unpacks the same wheels: those of the first are tried.
@@ -281,27 +284,32 @@ class Runner:
                     self._ask_doctor(python, folder / "requirements.txt", result)
             shutil.rmtree(folder / "venv", ignore_errors=True)
 
-    def _install(
-        self, installer: str, interpreter: Path, folder: Path, result: Result
-    ) -> Path | None:
+    def _install(self, stack: Stack, installer: str, lock: Path, result: Result) -> Path | None:
         """Install the lock; return the Python of the environment, or None."""
-        venv = folder / "venv"
+        interpreter = find_interpreter(stack.python) or Path("python")
+        venv = self.shared if stack.shares else lock.with_name("venv")
         python = venv / "bin" / "python"
-        install = ["--require-hashes", "-r", folder / "requirements.txt"]
+        install: list[str | Path] = ["--require-hashes", "-r", lock]
+        create: list[str | Path]
+        command: list[str | Path]
         if installer == "uv":
-            cache = ["--cache-dir", self.cache]
-            made = run(["uv", "venv", "-q", *cache, "--python", interpreter, venv], 300)
-            command = ["uv", "pip", "install", *cache, "--python", python, *install]
+            cache: list[str | Path] = ["--cache-dir", self.cache]
+            create = ["uv", "venv", "-q", *cache, "--python", interpreter, venv]
+            change = ["sync", *install[:1], lock] if stack.shares else ["install", *install]
+            command = ["uv", "pip", *change, *cache, "--python", python]
         else:
-            made = run([interpreter, "-m", "venv", venv], 300)
+            create = [interpreter, "-m", "venv", venv]
             command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", *install]
-        ended = made if made.status else run(command, INSTALL_SECONDS, self.environment)
+        ended = run(create, 300) if not python.exists() else Ended(0, "", "")
+        if not ended.status:
+            ended = run(command, INSTALL_SECONDS, self.environment)
         result.installed[installer] = ended.tail if ended.status else ""
         return None if ended.status else python
 
     def _compare(self, python: Path, result: Result) -> dict[str, Any]:
         """Compare what is installed with the lock, run `pip check`; return what is installed."""
-        installed = json.loads(run([python, "-c", INSPECT], 300, self.environment).stdout)
+        inspected = run([python, "-c", INSPECT], 300, self.environment).stdout
+        installed: dict[str, Any] = json.loads(inspected)
         result.differences += differences(result.lock["pins"], installed)
         checked = run([sys.executable, "-m", "pip", "--python", python, "check"], 300)
         if checked.status:
@@ -327,8 +335,12 @@ class Runner:
         result.failures |= {name: reason for name, reason in reasons.items() if reason}
 
     def _ask_doctor(self, python: Path, lock: Path, result: Result) -> None:
-        doctor = [sys.executable, "-m", "cudalock", "doctor", "--python", python, "--import"]
-        ended = run([*doctor, "--lock", lock, "--no-detect", "--json"], 1800, self._for_cudalock())
+        doctor: list[str | Path] = [sys.executable, "-m", "cudalock", "doctor", "--import"]
+        ended = run(
+            [*doctor, "--python", python, "--lock", lock, "--no-detect", "--json"],
+            1800,
+            self._for_cudalock(),
+        )
         if ended.stdout.startswith("{"):
             result.doctor = [
                 {key: finding[key] for key in ("code", "severity", "message", "facts")}
@@ -349,6 +361,7 @@ class Runner:
     def use_cache(self, minor: str) -> None:
         """Download into a folder for one torch minor, and delete the others: each has gigabytes."""
         self.cache = self.output / f"cache-{minor}"
+        shutil.rmtree(self.shared, ignore_errors=True)
         for folder in self.output.glob("cache-*"):
             if folder != self.cache:
                 shutil.rmtree(folder, ignore_errors=True)

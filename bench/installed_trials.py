@@ -5,21 +5,25 @@ why it failed. The processes are forks of this one, so that Python and the frame
 runs on Python 3.8 and needs nothing installed.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import sys
 import tempfile
 from contextlib import suppress
+from importlib import import_module
+from typing import BinaryIO
 
 SECONDS = 300
 """For one program; the first import of a large package reads gigabytes."""
-AT_ONCE = 3
+AT_ONCE = 2
 SHOWN = 12
 """How many of the last lines of an error are returned."""
 
 
-def start(program):
+def start(program: str) -> tuple[int, BinaryIO]:
     """Fork a process that runs a program; return its id and the file of its standard error."""
     error = tempfile.TemporaryFile()  # noqa: SIM115
     process = os.fork()
@@ -42,7 +46,7 @@ def start(program):
     os._exit(status)
 
 
-def reason(status, error):
+def reason(status: int, error: BinaryIO) -> str | None:
     """Return null for a process that ended well, else the end of its standard error."""
     error.seek(0)
     lines = error.read()[-20000:].decode("utf-8", "replace").strip().splitlines()[-SHOWN:]
@@ -55,9 +59,11 @@ def reason(status, error):
     return "\n".join(lines) or "it failed without a word"
 
 
-def run(programs):
+def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
     """Run programs, a few at a time, and return why each failed, or None."""
-    waiting, running, reasons = list(programs), {}, {}
+    waiting = list(programs)
+    running: dict[int, tuple[str, BinaryIO]] = {}
+    reasons: dict[str, str | None] = {}
     while waiting or running:
         while waiting and len(running) < AT_ONCE:
             name, program = waiting.pop(0)
@@ -74,6 +80,6 @@ if __name__ == "__main__":
     reasons = run(imports)
     # Each trial reports what this import fails with.
     with suppress(BaseException):
-        import torch  # noqa: F401
+        import_module("torch")
     reasons.update(run(trials))
     print(json.dumps(reasons))
