@@ -29,11 +29,20 @@ COMMANDS = {
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",
     "generate": "cudalock.cli.generate",
+    "help": "cudalock.cli.show_help",
     "matrix": "cudalock.cli.matrix",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",
 }
 """Command to the module that defines it, in a function of the same name."""
+
+COMMAND_SECTIONS = {
+    "Make a lock": ("solve", "generate", "fetch"),
+    "Check what is there": ("check", "doctor", "diagnose"),
+    "Understand": ("explain", "why-not", "matrix", "help"),
+    "Set up": ("activate",),
+}
+"""Title to the commands of that section, in the order of the help."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every command."""
@@ -68,6 +77,28 @@ class LazyGroup(click.Group):
             return None
         command = getattr(import_module(module), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the words, `solve` if they are a goal without one."""
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from cudalock.cli.help import refuse_or_solve
+
+            args = refuse_or_solve(args, COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {flag for option in self.get_params(ctx) for flag in option.opts}
+        if args and args[0].startswith("-") and args[0] not in own and not ctx.resilient_parsing:
+            # `cudalock --torch 2.5.1`: only a goal begins with an option.
+            args = ["solve", *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from cudalock.cli.help import write_commands
+
+        write_commands(self, ctx, formatter, COMMAND_SECTIONS)
 
     def main(
         self,
@@ -201,6 +232,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_given: bool) 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
@@ -209,4 +241,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_given: bool) 
     help="Show the versions of cudalock and of its matrix.",
 )
 def main() -> None:
-    """Turn a goal such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock."""
+    """Turn a goal such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock.
+
+    \b
+      cudalock solve "torch 2.5.1 + FA2 on Windows py3.11"
+      cudalock check requirements.txt
+      cudalock help solve
+    """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction, NothingFound, UsageError
 from cudalock.versions import holds
@@ -25,7 +26,11 @@ SNIPPET = "\0"
 """What `--python` is without a path: no path contains NUL."""
 
 
-@click.command(short_help="Put pip-installed CUDA libraries first.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Put pip-installed CUDA libraries first.",
+    context_settings=CONTEXT,
+)
 @click.option(
     "--python",
     metavar="[PATH]",

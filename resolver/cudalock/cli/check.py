@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import TargetOptions, index_map_option, target_options
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
@@ -33,7 +34,19 @@ MAX_ROUNDS = 4
 """How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
-@click.command(short_help="Check that pins are compatible.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Check that pins are compatible.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock check", "every file of this folder"),
+        (
+            "cudalock check --fix requirements.txt --platform windows --python 3.11",
+            "rewrite the pins that cannot work there",
+        ),
+        ("pip freeze | cudalock check - --here", "what is installed, judged for this machine"),
+    ),
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @target_options
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")

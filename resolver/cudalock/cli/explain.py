@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
     GoalOptions,
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.explain/1"
 
 
-@click.command(short_help="Explain the pins of a lock.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Explain the pins of a lock.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock explain --torch 2.5.1 --fa2", "why these versions"),
+        ("cudalock explain CL203", "what a code of `check` or `doctor` means"),
+        ("cudalock explain fa2-torch-minor", "a fact, by the id that messages name"),
+    ),
+)
 @click.argument("goal", nargs=-1)
 @goal_options
 @click.option("--package", metavar="NAME", help="Explain only this package.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import index_map_option, read_index_map
 from cudalock.cli.settings import ProjectSettings
 from cudalock.files import distribution_name
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
 
 
-@click.command(short_help="Download the wheels of a lock.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Download the wheels of a lock.",
+    context_settings=CONTEXT,
+    examples=(("cudalock fetch requirements.txt -d wheels", "download what a lock names"),),
+)
 @click.argument("lock", metavar="LOCK")
 @click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Folder for the wheels.")
 @click.option("--index-url", metavar="URL", help="Package index to use.")

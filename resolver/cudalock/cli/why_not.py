@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
     GoalOptions,
@@ -28,7 +29,18 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-@click.command("why-not", short_help="Explain what prevents a pin.", context_settings=CONTEXT)
+@click.command(
+    "why-not",
+    cls=SectionedCommand,
+    short_help="Explain what prevents a pin.",
+    context_settings=CONTEXT,
+    examples=(
+        (
+            "cudalock why-not torch==2.9.0 flash-attn --platform windows --python 3.12",
+            "what prevents this torch",
+        ),
+    ),
+)
 @click.argument("pin")
 @click.argument("goal", nargs=-1)
 @goal_options

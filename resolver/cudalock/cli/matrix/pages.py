@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 FORMATS = ("text", "markdown", "csv")
 
 
-@click.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="The curated facts, with their sources.",
+    context_settings=CONTEXT,
+)
 @click.option(
     "--for", "name", metavar="NAME", help="Only facts of this component, and those that name it."
 )
@@ -40,7 +45,11 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     _write(listing.text, listing.document, as_json)
 
 
-@click.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="One project, release, component or GPU.",
+    context_settings=CONTEXT,
+)
 @click.argument("name")
 @click.argument("version", required=False)
 @options.as_json
@@ -65,7 +74,7 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     _write(lambda: page.text(_width()), page.document, as_json)
 
 
-@click.command(short_help="A compatibility table.", context_settings=CONTEXT)
+@click.command(cls=SectionedCommand, short_help="A compatibility table.", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 @click.option(
