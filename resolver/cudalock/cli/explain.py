@@ -19,7 +19,7 @@ from cudalock.cli.options import (
     source_options,
 )
 from cudalock.cli.settings import ProjectSettings
-from cudalock.cli.universe import open_universe
+from cudalock.cli.universe import load_matrix, open_universe
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def explain(
     **_flags: Any,
 ) -> None:
     """Explain each pin of GOAL's lock: what requires it, by which fact newer versions were not
-    chosen, and which other builds would work.
+    chosen, and which other builds would work. Or explain one word: a code of `check` and `doctor`
+    (CL203), or the id of a fact (fa2-torch-minor).
 
     GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
 
@@ -66,7 +67,9 @@ def explain(
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
+    if len(goal) == 1 and _explain_word(goal[0], parsed, as_json=as_json):
+        return
     universe = open_universe(OutputOptions.of(parsed))
     parsed_goal, target = read_query(GoalOptions.of(parsed, goal), universe)
     try:
@@ -80,6 +83,18 @@ def explain(
         emit(_json(resolution, choices))
     else:
         emit("\n".join(_lines(resolution, choices)) + "\n")
+
+
+def _explain_word(word: str, parsed: OptionValues, *, as_json: bool) -> bool:
+    """Print the page of a code or of a fact; return whether the word is one."""
+    from cudalock.cli.console import emit
+    from cudalock.show import json_text, page_of_word
+
+    page = page_of_word(load_matrix(parsed.text("matrix")), word)
+    if page is None:
+        return False
+    emit(json_text(page.document()) if as_json else page.text())
+    return True
 
 
 def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:

@@ -56,7 +56,7 @@ def fetch(
     from cudalock.projects.locks.locked_wheels import read
 
     locked = read(Path(lock))
-    mirrors = read_index_map(index_map or ProjectSettings.read().index_map, None)
+    mirrors = read_index_map(index_map or ProjectSettings.find().index_map, None)
     indexes = PackageIndexes(
         index_url or locked.index_url,
         (*extra_index_url, *locked.extra_index_urls),

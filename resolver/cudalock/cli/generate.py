@@ -84,7 +84,7 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
     Exit status: 0 a lock; 1 no solution; 2 invalid input; 3 network error.
     """
-    settings = ProjectSettings.read(folder_of(path))
+    settings = ProjectSettings.find(folder_of(path))
     parsed = OptionValues(ctx, settings)
     options = GenerateOptions.of(parsed, path, settings.targets)
     universe = open_universe(options.output)

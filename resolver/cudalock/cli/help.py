@@ -62,6 +62,10 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Check": (
         "fix",
         "fresh",
+        "select",
+        "ignore",
+        "exit-zero",
+        "require-files",
         "lock",
         "import",
         "for",

@@ -76,7 +76,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """
     from cudalock.goals import command_words
 
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
     output = OutputOptions.of(parsed)
     check_destination(output)
     keep = parsed.texts("keep")

@@ -61,7 +61,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
     # `why-not torch 2.6.0 ...` without quotes: the shell has split the pin.
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?[0-9]", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
     universe = open_universe(OutputOptions.of(parsed))
     options = GoalOptions.of(parsed, goal)
     try:
