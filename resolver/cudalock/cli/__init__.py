@@ -119,7 +119,7 @@ class LazyGroup(click.Group):
             with _stopping():
                 status = super().main(words, prog_name, complete_var, False, **extra)
         except Exception as error:  # the last place that can turn it into a sentence
-            _fail(error, verbose="-v" in words or "--verbose" in words)
+            _fail(error, words)
         except KeyboardInterrupt as stopped:
             sys.exit(_stop_status(stopped))
         finally:
@@ -162,8 +162,8 @@ def _stop_status(stopped: BaseException | None) -> int:
     return INTERRUPTED - signal.SIGINT + int(number)
 
 
-def _fail(error: Exception, *, verbose: bool) -> NoReturn:
-    """Print an error on standard error and exit with its status."""
+def _fail(error: Exception, words: Sequence[str]) -> NoReturn:
+    """Print an error on standard error, for JSON on standard output too; exit with its status."""
     # click wraps an interrupt, and the signal is in the original.
     if isinstance(error, click.Abort):
         sys.exit(_stop_status(error.__cause__))
@@ -179,14 +179,29 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
         # Help and versions are written by click; results go through console.emit.
         error = _of_stream(error) if error.filename is None else _of_file(error)
     if isinstance(error, CudalockError):
+        _write_error_json(error, error.exit_status, words)
         tell(error_text(error))
         sys.exit(error.exit_status)
+    verbose = "-v" in words or "--verbose" in words
     if verbose:
         import traceback
 
         tell("".join(traceback.format_exception(error)).rstrip())
-    tell(error_text(_internal(error, verbose=verbose)))
+    internal = _internal(error, verbose=verbose)
+    _write_error_json(internal, INTERNAL, words)
+    tell(error_text(internal))
     sys.exit(INTERNAL)
+
+
+def _write_error_json(error: CudalockError, status: int, words: Sequence[str]) -> None:
+    from cudalock.cli.error_json import error_json, is_wanted
+
+    # What cannot be written there is told on standard error, as is why.
+    if is_wanted(words) and not error.has_document and not isinstance(error, OutputError):
+        from cudalock.cli.console import emit
+
+        with suppress(OutputError):
+            emit(error_json(error, status))
 
 
 def _of_click(error: click.ClickException) -> UsageError:

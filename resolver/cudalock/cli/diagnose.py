@@ -104,7 +104,9 @@ def diagnose(
     elif diagnosis.is_known:
         emit("".join(f"{line}\n" for line in _lines(diagnosis)))
     if not diagnosis.is_known:
-        raise _unknown(diagnosis, facts)
+        error = _unknown(diagnosis, facts)
+        error.has_document = as_json
+        raise error
     if diagnosis.is_elsewhere:
         ctx.exit(NothingFound.exit_status)
 

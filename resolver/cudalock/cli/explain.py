@@ -77,6 +77,7 @@ def explain(
     except NoSolution as no:
         if as_json:
             emit(_json_of_no(no, target, universe.matrix))
+            no.has_document = True
         raise
     choices = _choices(resolution, package)
     if as_json:
