@@ -20,7 +20,7 @@ SCHEMA: Final = 1
 """The version of the JSON report's form."""
 
 
-class Report(NamedTuple):
+class CheckReport(NamedTuple):
     """What a report is made of: findings, and what else is known of the files."""
 
     findings: Sequence[Finding]
@@ -30,10 +30,11 @@ class Report(NamedTuple):
     """the files' content by name, as `Place` counts its characters"""
     fixable: Collection[tuple[str, tuple[str, ...]]] = ()
     """the code and members of each finding that `--fix` mends"""
-    colour: bool = False
+    style: Callable[[str, str], str] = lambda words, role: words
+    """colours words by what they are: "place", "fixable", or a severity"""
 
 
-def text(report: Report) -> str:
+def text(report: CheckReport) -> str:
     """A line for each, `file:line:col: CODE message`, its fix below it."""
     lines = []
     for finding in report.findings:
@@ -43,7 +44,7 @@ def text(report: Report) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def full(report: Report) -> str:
+def full(report: CheckReport) -> str:
     """The same with the source line of each, and `[*]` where `--fix` mends it."""
     return "".join(
         f"{line}\n" for finding in report.findings for line in _full_lines(finding, report)
@@ -56,32 +57,26 @@ def _sentence(finding: Finding) -> str:
     return f"{finding.code} {severity}{finding.sentence}{facts}"
 
 
-_COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}
 _WIDEST: Final = 160
 """Characters of a source line that are shown: a lock may have one of a megabyte."""
 
 
-def _full_lines(finding: Finding, report: Report) -> Iterator[str]:
-    import click
-
-    def styled(words: str, **style: Any) -> str:
-        return click.style(words, **style) if report.colour else words
-
-    place, colour = finding.place, _COLOURS[finding.severity]
+def _full_lines(finding: Finding, report: CheckReport) -> Iterator[str]:
+    place, style = finding.place, report.style
     fixable = (finding.code, finding.members) in report.fixable
-    mark = styled(" [*]", fg="green") if fixable else ""
+    mark = style(" [*]", "fixable") if fixable else ""
     code, _, sentence = one_line(_sentence(finding)).partition(" ")
     where = one_line(_where(place))
-    yield (f"{styled(where, bold=True)}: {styled(code, fg=colour, bold=True)}{mark} {sentence}")
+    yield f"{style(where, 'place')}: {style(code, finding.severity)}{mark} {sentence}"
     if place is not None and place.file in report.texts:
-        yield from _source_lines(place, report.texts[place.file], styled, colour)
+        yield from _source_lines(place, report.texts[place.file], finding.severity, style)
     if finding.fix:
         yield "    " + one_line(f"fix: {finding.fix}")
     yield ""
 
 
 def _source_lines(
-    place: Place, content: str, styled: Callable[..., str], colour: str
+    place: Place, content: str, role: str, style: Callable[[str, str], str]
 ) -> Iterator[str]:
     begin = content.rfind("\n", 0, place.start) + 1
     rest = content[begin:].partition("\n")[0].rstrip("\r")
@@ -94,10 +89,10 @@ def _source_lines(
     number = str(place.line)
     yield f"{' ' * len(number)} |"
     yield f"{number} | {line}"
-    yield f"{' ' * len(number)} | {' ' * column}{styled('^' * length, fg=colour)}"
+    yield f"{' ' * len(number)} | {' ' * column}{style('^' * length, role)}"
 
 
-def as_json(report: Report) -> str:
+def as_json(report: CheckReport) -> str:
     """All that is known of each finding, and how many there are of each severity."""
     document = {
         "schema": SCHEMA,
@@ -127,7 +122,7 @@ def _record(finding: Finding) -> dict[str, Any]:
     }
 
 
-def github(report: Report) -> str:
+def github(report: CheckReport) -> str:
     """Workflow commands, which GitHub Actions shows beside the lines."""
     commands = {"error": "error", "warning": "warning", "note": "notice"}
     lines = []
@@ -154,7 +149,7 @@ def _property(text: object) -> str:
     return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _sarif(report: Report) -> str:
+def _sarif(report: CheckReport) -> str:
     from cudalock.check.sarif import sarif
 
     return sarif(report.findings, report.matrix)
@@ -164,7 +159,7 @@ def _where(place: Place | None) -> str:
     return str(place) if place else "-"
 
 
-REPORTS: Final[dict[str, Callable[[Report], str]]] = {
+REPORTS: Final[dict[str, Callable[[CheckReport], str]]] = {
     "text": text,
     "full": full,
     "json": as_json,
@@ -173,4 +168,4 @@ REPORTS: Final[dict[str, Callable[[Report], str]]] = {
 }
 """Each format of `--output-format`."""
 
-__all__ = ["REPORTS", "SCHEMA", "Report"]
+__all__ = ["REPORTS", "SCHEMA", "CheckReport"]

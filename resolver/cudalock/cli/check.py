@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -24,7 +24,7 @@ from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cudalock.check import Checked
     from cudalock.check.selection import Selection
@@ -338,18 +338,30 @@ def _deliver(
     layout: str,
     output: str | None,
 ) -> None:
-    from cudalock.check.reports import REPORTS, Report
+    from cudalock.check.reports import REPORTS, CheckReport
     from cudalock.cli.console import emit, is_coloured, write_text
 
     to_stdout = not output or output == STDIN
     colour = layout == "full" and to_stdout and is_coloured()
-    text = REPORTS[layout](
-        Report(findings, matrix.version, examined.texts, examined.fixable, colour)
-    )
+    report = CheckReport(findings, matrix.version, examined.texts, examined.fixable)
+    text = REPORTS[layout](report._replace(style=_style) if colour else report)
     if output and not to_stdout:
         write_text(output, text)
     elif text:
         emit(text, styled=colour)
+
+
+_STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "place": {"bold": True},
+    "fixable": {"fg": "green"},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"fg": "cyan", "bold": True},
+}
+
+
+def _style(words: str, role: str) -> str:
+    return click.style(words, **_STYLES[role])
 
 
 def _report(names: Sequence[str], findings: list[Finding], examined: Examined) -> None:
