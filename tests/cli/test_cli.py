@@ -49,7 +49,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["slove"], "No such command"),
+        (["slove"], "no such command `slove`\n\nhint: did you mean `cudalock solve`?"),
         (["solve", "--tirch"], "--torch"),
         (["solve", "--torch", "--fa2"], "`--torch` needs a value, and `--fa2` is an option"),
         (["solve", "--format", "yaml"], "'yaml' is not one of"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.targets.accelerators import CUDA
 from cudalock.text import counted
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.doctor/1"
 
 
-@click.command(short_help="Find problems in an environment.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Find problems in an environment.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock doctor", "the active environment"),
+        ("cudalock doctor --python .venv --import", "another one, and import what is in it"),
+        ("cudalock doctor --lock requirements.txt", "compare it with its lock"),
+    ),
+)
 @click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
 @click.option("--lock", metavar="FILE", help="Also compare it with this lockfile.")
 @click.option(
