@@ -82,7 +82,8 @@ def _needed(content: bytes, sections: list[_Section]) -> Iterator[str]:
 
 def _symbols(content: bytes, sections: list[_Section]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the undefined symbols, and the defined ones."""
-    undefined, defined = set(), set()
+    undefined: set[str] = set()
+    defined: set[str] = set()
     for section in sections:
         if section.kind == _DYNSYM:
             strings = sections[section.link].offset
