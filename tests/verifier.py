@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver")
+OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver", "jetpack")
 OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi")
 FRAMEWORK: Final = "torch"
 
@@ -506,6 +506,8 @@ def machine_values(target: Target) -> dict[str, list[str]]:
     values = {"python": [environment["python_full_version"]], "gpu": list(target.gpus)}
     if target.glibc:
         values["glibc"] = [target.glibc]
+    if target.jetpack:
+        values["jetpack"] = [target.jetpack]
     if target.driver:
         # A driver of two numbers stands for the newest of its series.
         whole = target.driver.count(".") >= 2

@@ -216,6 +216,11 @@ def _line_after_a_while() -> Callable[[str, int, int], None]:
     return advance
 
 
+def is_terminal() -> bool:
+    """Return whether results go to a person's terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def wants_colour(stream: IO[Any]) -> bool:
     """Return whether to colour: NO_COLOR forbids it, else FORCE_COLOR or a terminal wants it."""
     if os.environ.get("NO_COLOR"):
@@ -273,9 +278,15 @@ def console_encoding() -> str:
     return name
 
 
-def emit(text: str, encoding: str = "utf-8") -> None:
+def is_coloured() -> bool:
+    """Return whether results may have colours: see `wants_colour`."""
+    return sys.stdout is not None and wants_colour(sys.stdout)
+
+
+def emit(text: str, encoding: str = "utf-8", *, styled: bool = False) -> None:
     """Write a result to standard output, with the newlines it has and no other controls.
 
+    With `styled` it has colours, and what came from outside was made visible before.
     A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
     written.
     """
@@ -284,10 +295,11 @@ def emit(text: str, encoding: str = "utf-8") -> None:
         raise OutputError("cannot write to standard output: it is closed")
     try:
         stream.flush()
+        shown = text if styled else visible(text)
         if hasattr(stream, "buffer"):
-            stream.buffer.write(visible(text).encode(encoding, "replace"))
+            stream.buffer.write(shown.encode(encoding, "replace"))
         else:  # a StringIO, in a test
-            stream.write(visible(text))
+            stream.write(shown)
         stream.flush()
     except OSError as error:
         # Else Python flushes again when it ends, and reports that as an error of its own.

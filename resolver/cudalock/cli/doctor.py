@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.targets.accelerators import CUDA
 from cudalock.text import counted
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.doctor/1"
 
 
-@click.command(short_help="Find problems in an environment.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Find problems in an environment.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock doctor", "the active environment"),
+        ("cudalock doctor --python .venv --import", "another one, and import what is in it"),
+        ("cudalock doctor --lock requirements.txt", "compare it with its lock"),
+    ),
+)
 @click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
 @click.option("--lock", metavar="FILE", help="Also compare it with this lockfile.")
 @click.option(
@@ -114,15 +124,23 @@ def _machine(
     """Return the stated GPUs and driver, else those here if the environment runs here."""
     from cudalock.environment import Machine, detect
     from cudalock.environment.gpu import Gpu
-    from cudalock.goals import parse_driver, parse_gpu
+    from cudalock.goals import check_platform, parse_driver, read_gpus
+    from cudalock.targets.detect import this_l4t
 
     machine = (
         detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
     )
     if gpus:
+        models = read_gpus(gpus, matrix.gpus)
+        check_platform(layout.target.platform, models)
         machine = machine._replace(
-            gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus)
+            gpus=tuple(Gpu(model.name, model.architecture) for model in models)
         )
+    l4t = this_l4t() if look and layout.runs else None
+    jetpacks = matrix.jetpacks
+    jetpack = jetpacks.of_l4t(l4t) if l4t else jetpacks.usual_for(machine.capabilities)
+    if jetpack and layout.target.platform == jetpacks.platform:
+        machine = machine._replace(jetpack=jetpack.version)
     if driver:
         machine = machine._replace(driver=parse_driver(driver), trouble=None)
     return machine
