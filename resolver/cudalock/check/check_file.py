@@ -356,11 +356,12 @@ class _Checker:
             )
             if found is not None:
                 spelled = f"{requirement.name}{requirement.specifier or ''}"
+                why = f"{found.fact.component} {found.fact.says}"
                 yield Finding(
                     "CL501",
                     "warning",
                     f"{spelled} is not pinned, and its newest release, {found.version}, does not "
-                    f"work with {found.pin} {pins[found.pin]}: {found.fact.component} {found.fact.says}",
+                    f"work with {found.pin} {pins[found.pin]}: {why}",
                     place=requirement.place,
                     facts=(found.fact.id,),
                     fix=f"`{requirement.name}=={found.better}`" if found.better else None,
