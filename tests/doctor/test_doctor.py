@@ -411,6 +411,27 @@ def test_libraries_that_torch_has(prefix: Path, matrix: Matrix) -> None:
     assert "ort-gpu-alone-cuda13" not in ids
 
 
+def test_ffmpeg_of_the_environment(prefix: Path, matrix: Matrix) -> None:
+    """torchcodec below 0.17 opens FFmpeg's libraries; conda puts them into the prefix."""
+
+    def ids(version: str) -> set[str]:
+        install_stub(packages(prefix), "torchcodec", version, imports=["torchcodec"])
+        found = {id for each in examine(subject(prefix, matrix, PATH="")) for id in each.facts}
+        shutil.rmtree(packages(prefix) / f"torchcodec-{version}.dist-info")
+        return found & {"torchcodec-ffmpeg"}
+
+    elsewhere = [*Path("/usr/lib").glob("*/libavutil.so.*"), *Path("/usr/lib64").glob("libavutil*")]
+    elsewhere += [
+        *Path("/usr/local/lib").glob("libavutil.so.*"),
+        *Path("/opt").glob("homebrew/lib"),
+    ]
+    if not elsewhere:
+        assert ids("0.10.0") == {"torchcodec-ffmpeg"}
+    assert not ids("0.17.0")
+    write(prefix / "lib" / "libavutil.so.59", "")
+    assert not ids("0.10.0")
+
+
 def test_a_stray_module_is_no_conflict(prefix: Path, matrix: Matrix) -> None:
     folder = packages(prefix)
     for name, module in (("flashinfer-python", "flashinfer"), ("torch-c-dlpack-ext", "dlpack")):

@@ -238,6 +238,9 @@ def _places(text: str, subject: ExaminedEnvironment) -> Iterator[tuple[Path, str
     }
     match = re.match(r"\{(\w+)\}/(.*)|%(\w+)%/(.*)", text)
     if match is None:
+        # Of the machine itself: nothing is known about another one's folders.
+        if text.startswith("/") and layout.runs:
+            yield Path("/"), text[1:]
         return
     if match[1]:
         for folder in folders.get(match[1], []):

@@ -157,8 +157,8 @@ class Demand(NamedTuple):
 class Observation(NamedTuple):
     """What is seen in an environment, or on its machine, where a fact holds: all that is not None.
 
-    Paths may begin with `{prefix}`, `{packages}` or `{include}` (folders of the environment) or
-    with `%NAME%` (a variable of the machine), and may be patterns.
+    Paths may begin with `{prefix}`, `{packages}` or `{include}` (folders of the environment), with
+    `%NAME%` (a variable of the machine) or `/` (its root), and may be patterns.
     """
 
     gpu: bool | None = None
