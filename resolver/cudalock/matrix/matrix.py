@@ -286,6 +286,11 @@ class Matrix:
                     id=FactId(f"{component.name}-{fact.id}"), component=ProjectName(component.name)
                 )
 
+    def fits_any(self, name: str) -> frozenset[str]:
+        """Return the projects of which a rule about rows says that any version fits a project."""
+        rules = (fact.rows for fact in self._row_facts)
+        return frozenset(rows.unbounded for rows in rules if rows is not None and name in rows.but)
+
     @cached_property
     def _row_facts(self) -> tuple[Fact, ...]:
         return read_row_facts(self._tables[HEADER].get("row_fact", ()), HEADER)

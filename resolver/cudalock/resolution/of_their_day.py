@@ -73,7 +73,10 @@ def _unbounded(resolution: Resolution, candidate: Candidate) -> Iterator[str]:
     """The pins that METADATA of a candidate requires without an upper bound, and that no fact about
     it speaks of."""
     facts = resolution.matrix.component(candidate.name).facts
-    known = {demand.template.name for fact in facts if fact.rows is None for demand in fact.beside}
+    # NumPy has a rule of its own, which says what goes with which.
+    known = resolution.matrix.fits_any(candidate.name).union(
+        demand.template.name for fact in facts for demand in fact.beside
+    )
     for name in resolution.pins:
         reasons = [
             reason.requirement
