@@ -29,6 +29,8 @@ def start(program: str) -> tuple[int, BinaryIO]:
     process = os.fork()
     if process:
         return process, error
+    # What it starts in the background ends with it.
+    os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(error.fileno(), 2)
     signal.alarm(SECONDS)
@@ -70,6 +72,8 @@ def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
             process, error = start(program)
             running[process] = (name, error)
         process, status = os.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
         name, error = running.pop(process)
         reasons[name] = reason(status, error)
     return reasons

@@ -151,7 +151,7 @@ def result_of(**fields: Any) -> dict[str, Any]:
 
 
 FAILURES = {"a thing": "Traceback\nImportError: undefined symbol"}
-VERDICTS = {
+VERDICTS: dict[str, dict[str, Any]] = {
     "works": {},
     "fails": {"failures": FAILURES},
     "fails on install": {"installed": {"uv": "no such file"}},
