@@ -34,6 +34,8 @@ INSTALL_SECONDS: Final = 1800
 SHOWN: Final = 12
 """How many of the last lines of an error are stored."""
 
+MARK: Final = "<!-- What follows was written by `python -m bench.installed --page`. -->"
+"""The line of a page below which the table stands."""
 UNSUPPORTED: Final = "is not supported on this platform"
 
 INSPECT: Final = """
@@ -452,6 +454,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="repeat what was done")
     parser.add_argument("--solve", action="append", default=[], help="an option for solve")
     parser.add_argument("--markdown", type=Path, help="write the table here")
+    parser.add_argument("--page", type=Path, help="write the table at the end of this page")
     parser.add_argument("--json", type=Path, help="write the stacks and pairs here")
     options = parser.parse_args(words)
     stacks, trials = read_stacks(options.stacks)
@@ -474,6 +477,9 @@ def main(words: Sequence[str] | None = None) -> int:
     ]
     if options.markdown:
         write(options.markdown, markdown(results))
+    if options.page:
+        head = options.page.read_text(encoding="utf-8").partition(MARK)[0]
+        write(options.page, f"{head}{MARK}\n\n{markdown(results)}")
     if options.json:
         write(options.json, result_json(results))
     print(markdown(results))
