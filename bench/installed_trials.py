@@ -25,12 +25,14 @@ SHOWN = 12
 
 def start(program: str) -> tuple[int, BinaryIO]:
     """Fork a process that runs a program; return its id and the file of its standard error."""
-    error = tempfile.TemporaryFile()  # noqa: SIM115
+    log = tempfile.TemporaryFile()  # noqa: SIM115
     process = os.fork()
     if process:
-        return process, error
+        return process, log
+    # What it starts in the background ends with it.
+    os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(error.fileno(), 2)
+    os.dup2(log.fileno(), 2)
     signal.alarm(SECONDS)
     status = 1
     try:
@@ -38,10 +40,15 @@ def start(program: str) -> tuple[int, BinaryIO]:
         status = 0
     except SystemExit as end:
         status = 1 if end.code else 0
-    except BaseException:
+    except BaseException as error:
         import traceback
 
         traceback.print_exc()
+        cause = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__ or cause
+        if cause is not error:
+            sys.stderr.write(f"the first error: {type(cause).__name__}: {cause}")
     sys.stderr.flush()
     os._exit(status)
 
@@ -70,6 +77,8 @@ def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
             process, error = start(program)
             running[process] = (name, error)
         process, status = os.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
         name, error = running.pop(process)
         reasons[name] = reason(status, error)
     return reasons

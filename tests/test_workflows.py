@@ -32,8 +32,8 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_two() -> None:
-    assert [path.name for path in WORKFLOWS] == ["matrix.yml", "test.yml"]
+def test_there_are_three() -> None:
+    assert [path.name for path in WORKFLOWS] == ["installed.yml", "matrix.yml", "test.yml"]
 
 
 def test_they_fit_the_schema() -> None:
