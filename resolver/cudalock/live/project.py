@@ -68,6 +68,8 @@ class LiveProject(Project):
         "url",
     )
 
+    is_immutable = False
+
     def __init__(
         self,
         source: IndexSource,

@@ -165,6 +165,8 @@ class SourcedProject(Project):
 
     __slots__ = ("_archives", "_list", "_reader", "has_final", "inner")
 
+    is_immutable = False
+
     def __init__(
         self,
         inner: Project,

@@ -365,6 +365,9 @@ class Project:
     has_final: bool = True
     """whether some release is final; of other projects the pre-releases count"""
 
+    is_immutable: bool = True
+    """whether it always has the same releases, so that what follows from them may be kept"""
+
     def __init__(
         self,
         name: str,
