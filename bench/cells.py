@@ -15,6 +15,7 @@ from typing import Any, Final
 from packaging.specifiers import SpecifierSet
 
 from cudalock.goals import Goal
+from cudalock.targets.accelerators import Wish
 from cudalock.targets import PLATFORMS, Target
 
 FRAMEWORK: Final = "torch"
@@ -56,7 +57,7 @@ class Block:
     def goal(self, subset: Subset = ()) -> Goal:
         cuda = CPU if self.cuda == CPU else f"=={self.cuda}.*"
         wanted = sorted([f"{FRAMEWORK}=={self.torch}", *subset])
-        return Goal(requirements=tuple(wanted), cuda=cuda)
+        return Goal(requirements=tuple(wanted), accelerator=Wish.of_default(cuda))
 
     @property
     def key(self) -> str:

@@ -641,16 +641,22 @@ class _Verifier:
             self._wrong(f"the goal asks for {text}, not {row.full_version}")
 
     def _check_cuda(self) -> None:
-        cuda = self.virtual.get("cuda")
-        wish = self.goal.cuda
-        if wish == "cpu":
-            if cuda is not None:
-                self._wrong("the goal asks for a build without CUDA")
+        wish = self.goal.accelerator
+        built_for = {
+            name: self.virtual[name] for name in ("cuda", "rocm", "xpu") if name in self.virtual
+        }
+        if len(built_for) > 1:
+            self._wrong(f"one build cannot be for {' and '.join(built_for)}")
+        if wish is not None and wish.name in ("cpu", "mps"):
+            if built_for:
+                self._wrong(f"the goal asks for a build without {' and '.join(built_for)}")
         elif wish is not None:
-            if cuda is None or not inside(cuda, wish):
-                self._wrong(f"the goal asks for CUDA {wish}, not {cuda}")
-        elif _can_have_cuda(self.target) and cuda is None and not _names_a_build(self.goal):
-            self._wrong("a build with CUDA is wanted")
+            version = built_for.get(wish.name)
+            if version is None or (wish.specifier and not inside(version, wish.specifier)):
+                self._wrong(f"the goal asks for {wish.name} {wish.specifier}, not {built_for}")
+        elif (name := _wanted(self.target)) and name not in built_for:
+            if not _names_a_build(self.goal):
+                self._wrong(f"a build with {name} is wanted")
 
     def _check_requirements(self) -> None:
         """Everything required is there, and nothing else is."""

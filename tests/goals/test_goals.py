@@ -29,8 +29,9 @@ from cudalock.goals import (
     parse_version_spec,
     read_request,
 )
+from cudalock.targets.accelerators import Wish
 from cudalock.targets import Here, Target
-from cudalock.targets.accelerators import CUDA, LIBRARIES
+from cudalock.targets.accelerators import LIBRARIES
 from tests.known import HERE, VERSIONS, FakeMatrix
 
 MATRIX = FakeMatrix()
@@ -104,13 +105,38 @@ def test_versions_that_cannot_be_read(text: str) -> None:
     ],
 )
 def test_cuda(text: str, expected: str | None) -> None:
-    assert parse_accelerator(CUDA, text) == expected
+    assert parse_accelerator(text, "cuda") == Wish.of_default(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rocm6.4", Wish("rocm", "==6.4.*")),
+        ("ROCm 6.2.4", Wish("rocm", "==6.2.4")),
+        ("rocm624", Wish("rocm", "==6.2.4")),
+        ("rocm72", Wish("rocm", "==7.2.*")),
+        ("rocm7", Wish("rocm", "==7.*")),
+        ("rocm>=6.3,<7", Wish("rocm", "<7,>=6.3")),
+        ("rocm", Wish("rocm")),
+        ("hip", Wish("rocm")),
+        ("xpu", Wish("xpu")),
+        ("mps", Wish("mps")),
+        ("cuda", Wish("cuda")),
+        ("cuda12.4", Wish("cuda", "==12.4.*")),
+        ("cu128", Wish("cuda", "==12.8.*")),
+        ("12.4", Wish("cuda", "==12.4.*")),
+        ("cpu", Wish("cpu")),
+        ("auto", None),
+    ],
+)
+def test_accelerators(text: str, expected: Wish | None) -> None:
+    assert parse_accelerator(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "rocm6.2", "xpu", "gpu", ">=", "cu"])
 def test_cuda_that_cannot_be_read(text: str) -> None:
     with pytest.raises(BadSpecifier):
-        parse_accelerator(CUDA, text)
+        parse_accelerator(text, "cuda")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +183,7 @@ def target_of(*words: str, defaults: Request | None = None, **flags: Any) -> Tar
     return read_request(Request(words=words, **flags), MATRIX, defaults, HERE)[1]
 
 
-SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
+SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), accelerator=Wish("cuda", "==12.4.*"))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +295,7 @@ def test_what_was_said_comes_before_defaults() -> None:
     goal, target = read_request(
         Request(words=("torch 2.5.1 py3.11 cu124",)), MATRIX, defaults, HERE
     )
-    assert goal == Goal(("torch==2.5.1", "xformers"), cuda="==12.4.*", builders="any")
+    assert goal == Goal(("torch==2.5.1", "xformers"), accelerator=Wish("cuda", "==12.4.*"), builders="any")
     assert target == Target("3.11", "windows-x86_64")
     assert target.stated == {"python", "platform"}
     bare, _ = read_request(Request(words=("numpy",)), MATRIX, defaults, HERE)
@@ -333,7 +359,7 @@ def test_gpus_are_sorted_and_single() -> None:
             " --python 3.11 --platform linux --glibc 2.35 --gpu 8.6 --driver 550.54",
         ),
         (
-            Goal(("torch",), cuda="cpu"),
+            Goal(("torch",), accelerator=Wish("cpu")),
             Target("3.13", "windows-x86_64", free_threaded=True),
             "cudalock solve --torch latest --cuda cpu --python 3.13t --platform windows",
         ),

@@ -15,7 +15,7 @@ from cudalock.conflicts.step import (
     FactSays,
     FixedValues,
     GoalRequires,
-    GoalWantsCuda,
+    GoalWantsAccelerator,
     GoalWantsLibrary,
     GoalWantsToolkit,
     MetadataRequires,
@@ -27,7 +27,7 @@ from cudalock.conflicts.step import (
     fact_of,
     render,
 )
-from cudalock.resolution.elements import CUDA_OPTION, TARGET_GLIBC, Element, ids_of
+from cudalock.resolution.elements import ACCELERATOR_OPTION, TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
@@ -37,7 +37,7 @@ from cudalock.resolution.propagation import (
     Table,
     strikes_leading_to,
 )
-from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
+from cudalock.targets.accelerators import CUDA, LIBRARIES, Wish
 from cudalock.versions import accepts, version_order
 
 SHOWN_OF_PROOF: Final = 4
@@ -129,7 +129,7 @@ class CoreExplainer:
                 and not any(isinstance(step, NoWheel) and id in step.parts for step in steps)
             ):
                 steps.append(TargetHas(id, self._problem.target))
-        if CUDA_OPTION in self._core.elements:
+        if ACCELERATOR_OPTION in self._core.elements:
             steps += self._builds(steps)
         if empty is None:
             steps += self._among_blamed()
@@ -138,10 +138,10 @@ class CoreExplainer:
 
     def _builds(self, steps: list[Step]) -> Iterator[BuiltWith]:
         """What the framework is built with, where a CUDA release was asked for that nothing has."""
-        wish, framework = self._problem.goal.cuda, self._problem.matrix.framework
+        wish, framework = self._problem.goal.accelerator, self._problem.matrix.framework
         is_shown = any(isinstance(step, FactSays) and step.implies for step in steps)
         domain = self._network.domains.get(framework or "")
-        if wish is None or wish == CPU or is_shown or domain is None or framework is None:
+        if wish is None or not wish.specifier or is_shown or domain is None or framework is None:
             return
         roots = self._problem.roots_of(framework)
         builds = [
@@ -149,11 +149,11 @@ class CoreExplainer:
             for build in domain.members(domain.all & ~ABSENT)
             if all(root.accepts(build) for root in roots)
         ]
-        releases = {cuda for build in builds if (cuda := label(build, CUDA.name)) is not None}
-        minors = {".".join(cuda.split(".")[:2]) for cuda in releases}
-        if minors and not any(accepts(wish, cuda) for cuda in releases):
+        releases = {version for build in builds if (version := label(build, wish.name)) is not None}
+        minors = {".".join(version.split(".")[:2]) for version in releases}
+        if minors and not any(accepts(wish.specifier, version) for version in releases):
             named = NamedVersions.of(framework, builds)
-            yield BuiltWith(named, tuple(sorted(minors, key=version_order)))
+            yield BuiltWith(named, tuple(sorted(minors, key=version_order)), wish.name)
 
     def _among_blamed(self) -> Iterator[Step]:
         """What the newest release of each project of a proof requires of the others in it."""
@@ -229,8 +229,12 @@ class CoreExplainer:
     def _option(self, option: str, component: str) -> Step:
         goal = self._problem.goal
         if option == CUDA.name:
-            cuda = goal.cuda
-            return GoalWantsCuda(cuda and cuda.removeprefix("==").removesuffix(".*"))
+            wish = self._problem.wish or Wish(CUDA.name)
+            return GoalWantsAccelerator(
+                wish.name,
+                wish.specifier.removeprefix("==").removesuffix(".*") or None,
+                is_stated=goal.accelerator is not None,
+            )
         if option == "exclude-newer":
             return PublishedBy(str(goal.exclude_newer))
         if option == "builders":

@@ -194,7 +194,7 @@ class PinExplainer:
 
     def _rejected_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework cannot be had for what it fixes: its CUDA release."""
-        for requirement in self._problem.cuda_requirements():
+        for requirement in self._problem.accelerator_requirements():
             if not requirement.accepts(_fixed(candidate, requirement.name)):
                 wish = "with" if requirement.kind == "requires" else "without"
                 return Rejection(_WISH, f"it has no build {wish} {requirement.name.upper()} here")

@@ -11,7 +11,8 @@ from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.accelerators import CUDA, ROCM, XPU
+from cudalock.targets.facets import COMPONENTS
 from cudalock.versions import accepts, holds, specifier_set
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
 def _versions_of(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
     """The version of a component there, or of each GPU."""
     if name in COMPONENTS:
-        return FACETS[name].values(subject.target)
+        return COMPONENTS[name].values(subject.target)
     installed = subject.inventory.find(name)
     return (installed.public,) if installed else ()
 
@@ -176,7 +177,9 @@ def _is_seen(
             observation.driver,
             bool(machine.driver) if machine.driver or subject.machine_probed else None,
         ),
-        (observation.cuda, subject.has_cuda),
+        (observation.cuda, subject.is_built_for(CUDA.name)),
+        (observation.rocm, subject.is_built_for(ROCM.name)),
+        (observation.xpu, subject.is_built_for(XPU.name)),
         (observation.kind, subject.layout.kind),
     ]
     if any(expected is not None and expected != actual for expected, actual in expected_and_actual):

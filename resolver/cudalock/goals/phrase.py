@@ -6,7 +6,7 @@
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
                | platform: "windows" | "linux-aarch64" | "ubuntu 22.04" | "RHEL 8" | a triple
-               | "cu124" | "cuda 12.4" | "cpu" | "cudnn 9.1"
+               | "cu124" | "cuda 12.4" | "rocm6.4" | "xpu" | "mps" | "cpu" | "cudnn 9.1"
                | "glibc 2.35" | "driver 550.54" | GPU: "RTX 5090" | "sm_86" | "gpu 8.6"
 
 A component is an alias or a project; the longest run of words that is one wins. Upper and lower
@@ -27,11 +27,13 @@ from cudalock.targets.accelerators import (
     ACCELERATORS,
     AUTO,
     CPU,
+    DEFAULT,
+    FLAGS,
     LIBRARIES,
-    is_foreign,
-    other_maker,
+    OPTION,
+    maker_of,
 )
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.facets import FACETS
 from cudalock.targets.platforms import macos_flag
 from cudalock.text import did_you_mean
 from cudalock.versions import canonical, parse_requirement
@@ -62,9 +64,11 @@ _PLAIN_WORDS = frozenset(
     }
 )
 """Words of a sentence that nobody means as the name of a package."""
-_RANGED = (*ACCELERATORS, *LIBRARIES)
+_VERSIONED = tuple(name for name, row in ACCELERATORS.items() if row.version_word)
+_RANGED = (*_VERSIONED, *LIBRARIES)
 """What a range may follow: `cuda >=12.1`."""
-_KEYWORDS = (*_RANGED, *COMPONENTS, "py")
+_STATED = tuple(name for name, facet in FACETS.items() if facet.is_component)
+_KEYWORDS = (*_RANGED, *_STATED, "py")
 _LONGEST_NAME = 5
 """How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
 
@@ -106,6 +110,7 @@ class Parsed(NamedTuple):
 
     projects: tuple[RequestedProject, ...] = ()
     cuda: tuple[str, ...] = ()
+    accelerator: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
@@ -198,6 +203,9 @@ class _Reader:
         return Parsed(projects=tuple(self.projects), **texts)
 
     def say(self, part: str, text: str) -> None:
+        # An accelerator without a flag of its own is a value of the general one.
+        if part in ACCELERATORS and part not in FLAGS:
+            part, text = OPTION, f"{part}{text}"
         self.texts.setdefault(part, []).append(text)
 
     def add_requirement(self, request: RequestedProject) -> None:
@@ -273,7 +281,10 @@ class _Reader:
             self.say(part, following.text)
             return 2
         # "with cuda", "on my gpu": a build for the accelerator is the default.
-        if part in (*ACCELERATORS, "gpu"):
+        if part in (DEFAULT.name, "gpu"):
+            return 1
+        if part in ACCELERATORS:
+            self.say(part, "")
             return 1
         raise BadPhrase(
             f"`{tokens[0].text}` needs a version after it",
@@ -312,14 +323,15 @@ class _Reader:
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
             return 1
-        parts = [
-            row.name
-            for row in ACCELERATORS.values()
-            if word == CPU or is_foreign(word) or re.fullmatch(row.phrase_word, word)
-        ]
-        for name in parts:
-            self.say(name, word)
-        return bool(parts)
+        if word == CPU:
+            self.say(DEFAULT.name, word)
+            return 1
+        for row in ACCELERATORS.values():
+            is_version = row.phrase_word and re.fullmatch(row.phrase_word, word)
+            if is_version or (word in row.bare_words and not row.is_default):
+                self.say(row.name if row.flag else OPTION, word)
+                return 1
+        return 0
 
     def _read_platform(self, tokens: list[_Token]) -> int:
         """Read a platform, and the version people put after it: "Windows 11", "macOS 14"."""
@@ -424,10 +436,14 @@ class _Reader:
         ]
 
     def _fail(self, word: str) -> int:
-        maker = other_maker(word)
+        maker = maker_of(word)
         if maker is not None:
             raise BadPhrase(
-                f"`{word}` is by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+                f"unknown {maker.vendor} GPU `{word}`",
+                hints=[
+                    *did_you_mean(likely_names(word, self.known.matrix.gpus.names_of(maker.name))),
+                    f"`{maker.bare_words[0]}` in its place for builds for {maker.title}",
+                ],
             )
         index = ", nor a package on the index" if self._was_asked_for(word) else ""
         raise BadPhrase(
@@ -460,7 +476,7 @@ class _Reader:
 def _model(tokens: list[_Token]) -> str:
     """Return the first word, with the number after it where both are a GPU: `RX 7900`."""
     pair = " ".join(token.text for token in tokens[:2])
-    is_gpu = other_maker(pair) is not None and other_maker(tokens[0].text) is None
+    is_gpu = maker_of(pair) is not None and maker_of(tokens[0].text) is None
     return pair if is_gpu else tokens[0].text
 
 
@@ -471,15 +487,15 @@ def _public(version: str) -> str:
 
 _NEWEST = ("latest", "newest")
 _EXAMPLES = {
-    **{name: row.example for name, row in ACCELERATORS.items()},
+    **{name: row.example for name, row in ACCELERATORS.items() if row.flag},
     **{name: row.example for name, row in LIBRARIES.items()},
-    **{name: FACETS[name].example for name in COMPONENTS},
+    **{name: FACETS[name].example for name in _STATED},
 }
 
 
 def _is_value(part: str, text: str) -> bool:
     word = text.lower()
-    if part in ACCELERATORS:
+    if part == DEFAULT.name:
         return word in (CPU, AUTO)
     return part == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
 

@@ -24,7 +24,17 @@ from cudalock.goals.values import (
 )
 from cudalock.names import nearest
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
-from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES, other_maker
+from cudalock.targets.accelerators import (
+    ACCELERATORS,
+    CPU,
+    DEFAULT,
+    FLAGS,
+    LIBRARIES,
+    OPTION,
+    Wish,
+    gpu_order,
+    maker_of,
+)
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
 from cudalock.versions import canonical
@@ -35,7 +45,6 @@ if TYPE_CHECKING:
     from cudalock.goals.vocabulary import Known
     from cudalock.matrix.vendor import Gpus
     from cudalock.names import Names
-    from cudalock.targets.accelerators import Accelerator
 
 _T = TypeVar("_T")
 
@@ -52,6 +61,7 @@ class Request(NamedTuple):
     switches: tuple[str, ...] = ()
     """projects"""
     cuda: tuple[str, ...] = ()
+    accelerator: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     toolkit: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
@@ -118,7 +128,7 @@ def read_requests(
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
-    names = (*ACCELERATORS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
+    names = (*FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
@@ -153,10 +163,6 @@ def _goal(
     requirements, notes = merge_requests(requests, known, environment)
     constraints, constraint_notes = merge_constraints(stated_constraints, known, environment)
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
-    builds = {
-        row.name: _accelerator(row, getattr(request, row.name) or getattr(defaults, row.name))
-        for row in ACCELERATORS.values()
-    }
     libraries = {
         row.name: _one(
             row.name,
@@ -170,7 +176,7 @@ def _goal(
     return Goal(
         requirements=requirements,
         constraints=constraints,
-        **builds,
+        accelerator=_accelerator(request, defaults),
         **libraries,
         toolkit=toolkit,
         builders=_one("builders", request.builders or defaults.builders, parse_builders) or "known",
@@ -223,20 +229,33 @@ def _default_asks(
     ]
 
 
-def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
-    """Return all that is stated of an accelerator as one specifier; `auto` states nothing."""
-    specifier_by_text = {
-        text: specifier for text in texts if (specifier := parse_accelerator(row, text)) is not None
+def _accelerator(request: Request, defaults: Request) -> Wish | None:
+    """Return all that is stated of accelerators as one wish; `auto` states nothing.
+
+    A default counts only where nothing is stated of any accelerator.
+    """
+    source = request if any(getattr(request, flag) for flag in FLAGS) else defaults
+    wish_by_text = {
+        text: wish
+        for flag in FLAGS
+        for text in getattr(source, flag)
+        if (wish := parse_accelerator(text, flag)) is not None
     }
-    specifiers = set(specifier_by_text.values())
-    combined = ",".join(sorted({c for specifier in specifiers - {CPU} for c in clauses(specifier)}))
-    if len(specifiers) > 1:
-        # Two ranges have no list of releases to try: the versions they name stand for it.
-        samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
-        if CPU in specifiers or not satisfying(combined, samples):
-            listed = " and ".join(f"`{text}`" for text in specifier_by_text)
-            raise Contradiction(f"{row.title} cannot be both {listed}")
-    return combined or next(iter(specifiers), None)
+    wishes = set(wish_by_text.values())
+    names = {wish.name for wish in wishes}
+    if not names:
+        return None
+    combined = ",".join(
+        sorted({c for wish in wishes if wish.specifier for c in clauses(wish.specifier)})
+    )
+    # Two ranges have no list of releases to try: the versions they name stand for it.
+    samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
+    if len(names) > 1 or (len(wishes) > 1 and combined and not satisfying(combined, samples)):
+        listed = " and ".join(f"`{text}`" for text in wish_by_text)
+        rows = [ACCELERATORS[name].title for name in names if name != CPU]
+        what = rows[0] if len(rows) == 1 else "the accelerator"
+        raise Contradiction(f"{what} cannot be both {listed}")
+    return Wish(names.pop(), combined)
 
 
 # -- the target -------------------------------------------------------------------------------
@@ -369,25 +388,28 @@ def _plugged_in(
 
 
 def parse_gpu(text: str, gpus: Gpus) -> str:
-    """Return the compute capability, `8.6`, of a GPU's name or number. Raises BadTarget."""
-    capability = gpus.find(text)
-    if capability is None and (maker := other_maker(text)) is not None:
+    """Return the architecture, `8.6` or `gfx1100`, of a GPU's name or architecture.
+
+    Raises BadTarget.
+    """
+    architecture = gpus.find(text)
+    if architecture is not None:
+        return architecture
+    maker = maker_of(text)
+    if maker is not None:
         raise BadTarget(
-            f"`{text}` is a GPU by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+            f"unknown {maker.vendor} GPU `{text}`",
+            hints=[
+                *(f'`--gpu "{name}"`' for name in nearest(text, gpus.names_of(maker.name))),
+                f"`--{OPTION} {maker.name}` for builds for {maker.title}, whatever the GPU",
+            ],
         )
-    if capability is None:
-        near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
-        if text.strip().lower() in (CPU, "none", "no"):
-            near = [
-                f"`--{row.name} {CPU}` is for a build without {row.title}"
-                for row in ACCELERATORS.values()
-            ]
-        raise BadTarget(
-            f"unknown GPU or compute capability `{text}`", hints=near or ["`--gpu 8.6`"]
-        )
-    return capability
+    near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
+    if text.strip().lower() in (CPU, "none", "no"):
+        near = [f"`--{DEFAULT.name} {CPU}` is for a build without {DEFAULT.title}"]
+    raise BadTarget(f"unknown GPU or compute capability `{text}`", hints=near or ["`--gpu 8.6`"])
 
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:
     # By number: as text 10.0 is less than 8.6.
-    return tuple(sorted(set(gpus), key=lambda gpu: [int(part) for part in gpu.split(".")]))
+    return tuple(sorted(set(gpus), key=gpu_order))

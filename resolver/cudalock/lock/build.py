@@ -19,6 +19,7 @@ from cudalock.lock.lock import (
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
+from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
 from cudalock.targets.facets import titled
@@ -59,6 +60,7 @@ def from_resolution(
         command=command,
         replaced=tuple(f"{resolution.pins[row.of]}: {_sentence(row)}" for row in replacements),
         framework=_framework(resolution),
+        accelerator=_accelerator(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
         unknowns=tuple(_unknowns(resolution)),
@@ -194,6 +196,12 @@ def _indexes(resolution: Resolution, used: set[str | None]) -> Iterator[Index]:
     for id, index in resolution.universe.indexes.items():
         if id in used and id != PACKAGE_INDEX:
             yield index
+
+
+def _accelerator(resolution: Resolution) -> tuple[str, str] | None:
+    """Return the accelerator that the framework is built for, and its version."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    return accelerator_of(framework) if framework is not None else None
 
 
 def _framework(resolution: Resolution) -> str | None:

@@ -12,7 +12,7 @@ from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.propagation import Domain, Network, Restriction, Table
 from cudalock.resolution.wheels import Screen
-from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
     builds = columns[framework].domain.candidates if framework in columns else ()
     named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
-    for name in sorted(named | {*ACCELERATORS}):
+    for name in sorted(named | {*BUILT_FOR}):
         if problem.matrix.component(name).is_virtual:
             values = {value for build in builds for value in build.row(name)} - {NONE}
             newest_first = sorted(values, key=version_order, reverse=True)
@@ -174,13 +174,13 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
 
 
 def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
-    """What the goal wants of CUDA, wherever the framework is present at all."""
+    """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
-    for wish in problem.cuda_requirements() if framework else ():
+    for wish in problem.accelerator_requirements() if framework else ():
         if framework:
             table = Table(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
-            told = sum(1 << place for place, build in framework.real() if build.row(CUDA.name))
+            told = sum(1 << place for place, build in framework.real() if build.accelerator)
             table.add(told, domains[wish.name].accepted(wish))
             yield table
 

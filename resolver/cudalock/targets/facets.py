@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, gpu_version, of_gpu
 from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
 from cudalock.targets.target import Target, newest_driver
 
@@ -34,6 +34,13 @@ class Facet(NamedTuple):
         return any(self.name in row.machine_parts for row in ACCELERATORS.values())
 
 
+def _gpus_of(component: str) -> Callable[[Target], tuple[str, ...]]:
+    """Return the function that returns the GPUs of one maker, each as a version."""
+    return lambda target: tuple(
+        gpu_version(gpu) for gpu in target.gpus if of_gpu(gpu).component == component
+    )
+
+
 def _known(version: str | None) -> tuple[str, ...]:
     return () if version is None else (version,)
 
@@ -50,7 +57,7 @@ FACETS: Final = {
             is_component=False,
         ),
         Facet("glibc", "glibc", DEFAULT_GLIBC, lambda target: _known(target.glibc)),
-        Facet("gpu", "GPU", "8.6", lambda target: target.gpus),
+        Facet("gpu", "GPU", "8.6", _gpus_of(DEFAULT.component)),
         Facet(
             "driver",
             "driver",
@@ -61,8 +68,27 @@ FACETS: Final = {
 }
 """By name, in the order in which they are written."""
 
-COMPONENTS: Final = tuple(name for name, facet in FACETS.items() if facet.is_component)
+_GPU: Final = "gpu"
+"""The flag of all GPUs, and the component of CUDA's."""
+
+ARCHITECTURES: Final = {
+    row.component: Facet(row.component, "GPU", row.example, _gpus_of(row.component))
+    for row in ACCELERATORS.values()
+    if row.component not in FACETS
+}
+"""What facts call the GPUs of the other makers, which the flag of CUDA's states as well."""
+
+COMPONENTS: Final = {
+    **{name: facet for name, facet in FACETS.items() if facet.is_component},
+    **ARCHITECTURES,
+}
 """The virtual components that a target fixes."""
+
+
+def flag_of(component: str) -> str:
+    """Return the flag, without dashes, that states a component of the target."""
+    return _GPU if component in ARCHITECTURES else component
+
 
 OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is_of_accelerator)
 """The facets that only a machine with an accelerator has."""
@@ -70,5 +96,5 @@ OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is
 
 def titled(name: str, version: str) -> str:
     """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
-    facet = FACETS.get(name)
+    facet = COMPONENTS.get(name) or FACETS.get(name)
     return f"{facet.title if facet else name} {version}".strip()
