@@ -15,8 +15,8 @@ from typing import Any, Final
 from packaging.specifiers import SpecifierSet
 
 from cudalock.goals import Goal
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import PLATFORMS, Target
+from cudalock.targets.accelerators import Wish
 
 FRAMEWORK: Final = "torch"
 COMPONENTS: Final = (

@@ -21,8 +21,8 @@ from bench.fuzz import random_specifier, targets
 from cudalock.files import data_directory
 from cudalock.goals import Goal, command_line
 from cudalock.matrix.matrix import Matrix
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 
 COUNT: Final = 1000
 SLOWEST_SHOWN: Final = 10

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 
 from cudalock.goals import Goal
 from cudalock.matrix.matrix import Matrix
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.verifier import Book
 
 BOUNDED = settings(

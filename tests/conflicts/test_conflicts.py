@@ -28,8 +28,8 @@ from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.model import Resolution
 from cudalock.resolution.problem import Problem
 from cudalock.solving import solve
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
 from tests.properties import BOUNDED, book, goals, matrix, targets
@@ -137,7 +137,10 @@ WINDOWS = LINUX.on_platform("windows-x86_64")
         (Goal(("numpy==2.0.0", "torch==2.2.0")), LINUX),
         (Goal(("flash-attn", "torch==2.5.1")), replace(LINUX, gpus=("7.5",))),
         (Goal(("torch==2.6.0",)), replace(LINUX, gpus=("12.0",))),
-        (Goal(("torch==2.9.0",), accelerator=Wish("cuda", "==13.0.*")), replace(LINUX, driver="550.54")),
+        (
+            Goal(("torch==2.9.0",), accelerator=Wish("cuda", "==13.0.*")),
+            replace(LINUX, driver="550.54"),
+        ),
         (Goal(("torch==2.5.1+cpu",), accelerator=Wish("cuda", "==12.4.*")), WINDOWS),
         (Goal(("flash-attn", "torch==2.5.1"), builders="official"), WINDOWS),
         (Goal(("torch==2.4.1", "triton-windows==3.2.0.post21"), strict=True), WINDOWS),

@@ -29,9 +29,8 @@ from cudalock.goals import (
     parse_version_spec,
     read_request,
 )
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Here, Target
-from cudalock.targets.accelerators import LIBRARIES
+from cudalock.targets.accelerators import LIBRARIES, Wish
 from tests.known import HERE, VERSIONS, FakeMatrix
 
 MATRIX = FakeMatrix()
@@ -201,7 +200,11 @@ SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), accelerator=Wish("cuda"
 )
 def test_the_same_said_in_other_ways(request_: Request) -> None:
     goal, _ = read_request(request_, MATRIX, None, HERE)
-    expected = SAME if ">=12.4" not in request_.cuda else replace(SAME, cuda="==12.4.*,>=12.4")
+    expected = (
+        SAME
+        if ">=12.4" not in request_.cuda
+        else replace(SAME, accelerator=Wish("cuda", "==12.4.*,>=12.4"))
+    )
     assert goal == expected
 
 
@@ -295,7 +298,9 @@ def test_what_was_said_comes_before_defaults() -> None:
     goal, target = read_request(
         Request(words=("torch 2.5.1 py3.11 cu124",)), MATRIX, defaults, HERE
     )
-    assert goal == Goal(("torch==2.5.1", "xformers"), accelerator=Wish("cuda", "==12.4.*"), builders="any")
+    assert goal == Goal(
+        ("torch==2.5.1", "xformers"), accelerator=Wish("cuda", "==12.4.*"), builders="any"
+    )
     assert target == Target("3.11", "windows-x86_64")
     assert target.stated == {"python", "platform"}
     bare, _ = read_request(Request(words=("numpy",)), MATRIX, defaults, HERE)
@@ -345,7 +350,7 @@ def test_gpus_are_sorted_and_single() -> None:
             Goal(
                 ("bitsandbytes", "flash-attn==2.7.4.post1", "numpy<2", "torch<2.6,>=2.4"),
                 constraints=("numpy>=1.26",),
-                cuda="==12.4.*",
+                accelerator=Wish("cuda", "==12.4.*"),
                 cudnn="==9.1.0.70",
                 toolkit=("12.4.1", ("cudart", "nvcc")),
                 builders="official",

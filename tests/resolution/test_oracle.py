@@ -24,8 +24,8 @@ from cudalock.goals import Goal, command_line
 from cudalock.lock import Lock
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.matrix import Matrix
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.oracle import Oracle, disagreements
 from tests.paths import MATRIX
 from tests.verifier import Book, Choice, choices_of, verify
@@ -117,8 +117,14 @@ WINDOWS = Target("3.12", "windows-x86_64")
         (Goal(("flash-attn", "torch"), builders="any"), WINDOWS),
         (Goal(("torch", "triton")), replace(WINDOWS, gpus=("7.5",))),
         # A framework that nobody named: old releases may do without it, or seem to.
-        (Goal(("bitsandbytes",), accelerator=Wish("cuda", "==11.8.*"), builders="any"), Target("3.9", "linux-x86_64")),
-        (Goal(("bitsandbytes",), accelerator=Wish("cpu")), Target("3.13", "linux-x86_64", glibc="2.31")),
+        (
+            Goal(("bitsandbytes",), accelerator=Wish("cuda", "==11.8.*"), builders="any"),
+            Target("3.9", "linux-x86_64"),
+        ),
+        (
+            Goal(("bitsandbytes",), accelerator=Wish("cpu")),
+            Target("3.13", "linux-x86_64", glibc="2.31"),
+        ),
         (
             Goal(("torchaudio",), accelerator=Wish("cuda", "==12.*")),
             Target("3.12", "linux-aarch64", gpus=("8.0", "10.0")),

@@ -11,8 +11,8 @@ from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.targets.accelerators import Wish
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.paths import MATRIX
 
 UNIVERSE = ClosedUniverse(Matrix.load(MATRIX))
@@ -26,7 +26,12 @@ IMPOSSIBLE = {
         Target("3.11", "linux-x86_64", driver="450.80.02"),
     ),
     "closure": (Goal(("numpy==1.26.4", "torchvision==0.20.1", "torch==2.6.0")), LINUX),
-    "options": (Goal(("torch==2.5.1",), toolkit=("12.4.1", ("cudart",)), accelerator=Wish("cuda", "==11.8.*")), LINUX),
+    "options": (
+        Goal(
+            ("torch==2.5.1",), toolkit=("12.4.1", ("cudart",)), accelerator=Wish("cuda", "==11.8.*")
+        ),
+        LINUX,
+    ),
     "extras": (Goal(("cuda-toolkit[cudart]==13.0.*", "torch==2.14.1", "numpy<1.0")), LINUX),
     "date": (Goal(("torch==2.6.0",), exclude_newer="2024-06-01"), LINUX),
 }

@@ -149,19 +149,19 @@ def _clues_of_flags(
 ) -> Clues:
     """Return the machine that the options state. Raises BadTarget for one that cannot be."""
     from cudalock.diagnose.machine import Clues
-    from cudalock.errors import BadTarget
-    from cudalock.targets import parse_platform, parse_python
+    from cudalock.goals import check_platform, machines_of, read_gpus
+    from cudalock.targets import PLATFORMS, parse_platform, parse_python
 
+    models = read_gpus([gpu] if gpu else [], matrix.gpus)
     if platform:
-        parse_platform(platform)
+        check_platform(parse_platform(platform)[0], models)
+    elif machines := machines_of(models):
+        platform = PLATFORMS[machines[0]].flag
     version = None
     if python:
         version, free_threaded = parse_python(python)
         version += "t" if free_threaded else ""
-    capability = matrix.gpus.find(gpu) if gpu else None
-    if gpu and capability is None:
-        raise BadTarget(f"unknown GPU or compute capability `{gpu}`")
-    return Clues(version, platform, capability, driver)
+    return Clues(version, platform, models[0].architecture if models else None, driver)
 
 
 # -- for people -------------------------------------------------------------------------------

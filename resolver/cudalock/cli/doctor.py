@@ -104,14 +104,16 @@ def _machine(
     """Return the stated GPUs and driver, else those here if the environment runs here."""
     from cudalock.environment import Machine, detect
     from cudalock.environment.gpu import Gpu
-    from cudalock.goals import parse_driver, parse_gpu
+    from cudalock.goals import check_platform, parse_driver, read_gpus
 
     machine = (
         detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
     )
     if gpus:
+        models = read_gpus(gpus, matrix.gpus)
+        check_platform(layout.target.platform, models)
         machine = machine._replace(
-            gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus)
+            gpus=tuple(Gpu(model.name, model.architecture) for model in models)
         )
     if driver:
         machine = machine._replace(driver=parse_driver(driver), trouble=None)

@@ -12,6 +12,7 @@ from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element,
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.text import yanked_clause
 from cudalock.versions import is_prerelease, may_accept
 
@@ -59,7 +60,7 @@ class Rejection(NamedTuple):
 
 
 # A wheel is checked in this order; each stage is closer to being chosen than the one before.
-_WISH, _TARGET, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(7)
+_TARGET, _WISH, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(7)
 
 
 class PinExplainer:
@@ -197,7 +198,9 @@ class PinExplainer:
         for requirement in self._problem.accelerator_requirements():
             if not requirement.accepts(_fixed(candidate, requirement.name)):
                 wish = "with" if requirement.kind == "requires" else "without"
-                return Rejection(_WISH, f"it has no build {wish} {requirement.name.upper()} here")
+                row = ACCELERATORS[requirement.name]
+                text = row.title + "".join(f" {text}" for text in requirement.specifiers)
+                return Rejection(_WISH, f"it has no build {wish} {text} here")
         for virtual in self._resolution.virtual_candidates:
             fixed = _fixed(candidate, virtual.name)
             for elements in self._problem.refusals(fixed) if fixed else ():

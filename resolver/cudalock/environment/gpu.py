@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.files import INTERRUPTIBLE, find_program
-from cudalock.matrix.vendor import model_name
+from cudalock.matrix.gpus import model_name
 from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The goal phrase: "torch 2.5.1 + FA2 on Windows py3.11".
 
     phrase     = part, { joiner, part }
-    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | "a" | "my" | nothing
+    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | "a" | "an" | "my" | nothing
     part       = component, [ version | range | "latest" ]
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
 ORIGIN = "the goal"
 
-_JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "the", "my"})
+_JOINERS = frozenset(
+    {"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "an", "the", "my"}
+)
 _PLAIN_WORDS = frozenset(
     {
         *("i", "we", "me", "you", "it", "is", "am"),
@@ -55,7 +57,7 @@ _PLAIN_WORDS = frozenset(
         *("who", "please", "have", "has", "had", "would", "like"),
         *("can", "could", "should", "help", "give", "get", "use"),
         *("using", "install", "run", "running", "this", "that", "these"),
-        *("those", "an", "of", "in", "at", "by", "from"),
+        *("those", "of", "in", "at", "by", "from"),
         *("to", "or", "not", "no", "any", "all", "some"),
         *("work", "works", "working", "machine", "laptop", "desktop", "computer"),
         *("pc", "server", "card", "box", "new", "old", "best"),
@@ -70,7 +72,9 @@ _RANGED = (*_VERSIONED, *LIBRARIES)
 _STATED = tuple(name for name, facet in FACETS.items() if facet.is_component)
 _KEYWORDS = (*_RANGED, *_STATED, "py")
 _LONGEST_NAME = 5
-"""How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
+"""How many words an alias may have."""
+_LONGEST_RUN = 9
+"""How many words a GPU's name may have: "RTX PRO 6000 Blackwell Max-Q Workstation Edition"."""
 
 # The name of a project by PEP 508.
 _PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
@@ -245,10 +249,10 @@ class _Reader:
             self._read_keyword(tokens)
             or self._read_component(tokens)
             or self._read_newest(tokens)
-            or self._read_word(first.text)
+            or self._read_word(tokens)
             or self._read_platform(tokens)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
-            or self._read_run(tokens, "gpu", self.known.matrix.gpus.find)
+            or self._read_run(tokens, "gpu", self.known.matrix.gpus.match)
             or self._read_namesake(tokens)
             or self._read_further(tokens)
             or self._fail(_model(tokens))
@@ -268,7 +272,7 @@ class _Reader:
         part = "python" if keyword == "py" else keyword
         # "gpu RTX 4090": the name says more than the word before it.
         if part == "gpu" and (
-            used := self._read_run(tokens[1:], part, self.known.matrix.gpus.find)
+            used := self._read_run(tokens[1:], part, self.known.matrix.gpus.match)
         ):
             return 1 + used
         following = tokens[1] if len(tokens) > 1 else None
@@ -317,9 +321,9 @@ class _Reader:
             self.projects[-1] = self.projects[-1]._replace(loose=tokens[0].text)
         return 1 + used
 
-    def _read_word(self, text: str) -> int:
+    def _read_word(self, tokens: list[_Token]) -> int:
         """Read a word for a Python, or for an accelerator's version or its absence."""
-        word = text.lower()
+        word = tokens[0].text.lower()
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
             return 1
@@ -328,7 +332,11 @@ class _Reader:
             return 1
         for row in ACCELERATORS.values():
             is_version = row.phrase_word and re.fullmatch(row.phrase_word, word)
-            if is_version or (word in row.bare_words and not row.is_default):
+            is_bare = word in row.bare_words and not row.is_default
+            # "Intel Arc B580": the name of a GPU says more than its maker's.
+            if is_bare and (used := self._read_run(tokens, "gpu", self.known.matrix.gpus.match)):
+                return used
+            if is_version or is_bare:
                 self.say(row.name if row.flag else OPTION, word)
                 return 1
         return 0
@@ -356,11 +364,15 @@ class _Reader:
         self.say("platform", word)
         return 1
 
-    def _read_run(self, tokens: list[_Token], part: str, known: Callable[[str], str | None]) -> int:
+    def _read_run(self, tokens: list[_Token], part: str, known: Callable[[str], object]) -> int:
         """Read the longest run of words that is a known name: a GPU's, a distribution's."""
-        for length in range(min(_LONGEST_NAME, len(tokens)), 0, -1):
+        for length in range(min(_LONGEST_RUN, len(tokens)), 0, -1):
             window = tokens[:length]
-            if any(token.kind not in ("word", "version") for token in window):
+            # "RTX 2070 with Max-Q Design" is one name.
+            if window[-1].kind == "joiner" or any(
+                token.kind not in ("word", "version") and token.text.lower() != "with"
+                for token in window
+            ):
                 continue
             text = " ".join(token.text for token in window)
             if known(text):
@@ -373,7 +385,7 @@ class _Reader:
         if not re.fullmatch(r"[0-9]{1,2}", tokens[0].text):
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
-        used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.find)
+        used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.match)
         return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
@@ -382,7 +394,7 @@ class _Reader:
         # "on Windows 3.11" and "for a 4090": no component has such a version on its own.
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"[0-9]{4}", text) and self.known.matrix.gpus.find(text):
+        elif re.fullmatch(r"[0-9]{4}", text) and self.known.matrix.gpus.match(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(
@@ -441,7 +453,7 @@ class _Reader:
             raise BadPhrase(
                 f"unknown {maker.vendor} GPU `{word}`",
                 hints=[
-                    *did_you_mean(likely_names(word, self.known.matrix.gpus.names_of(maker.name))),
+                    *did_you_mean(likely_names(word, self.known.matrix.gpus.names)),
                     f"`{maker.bare_words[0]}` in its place for builds for {maker.title}",
                 ],
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadSpecifier, BadTarget, Contradiction, NothingAsked
 from cudalock.goals.goal import Goal
+from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.switches import read_switches
@@ -22,18 +22,14 @@ from cudalock.goals.values import (
     parse_toolkit,
     satisfying,
 )
-from cudalock.names import nearest
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
 from cudalock.targets.accelerators import (
     ACCELERATORS,
     CPU,
-    DEFAULT,
     FLAGS,
     LIBRARIES,
-    OPTION,
     Wish,
     gpu_order,
-    maker_of,
 )
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cudalock.goals.vocabulary import Known
-    from cudalock.matrix.vendor import Gpus
+    from cudalock.matrix.gpus import GpuModel
     from cudalock.names import Names
 
 _T = TypeVar("_T")
@@ -296,11 +292,14 @@ def _targets(
                     own_request._replace(glibc=()),
                     own_defaults._replace(glibc=()),
                 )
-            target = _target(own_request, own_defaults, known, here, python, platform)
-            # One platform without an accelerator keeps its GPU, and the conflict is explained.
-            if len(platforms) > 1 and not target.accelerators:
-                target = dataclasses.replace(target, gpus=(), driver=None)
-            targets.append(target)
+            if (
+                len(platforms) > 1
+                and platform is not None
+                and not PLATFORMS[platform[0]].accelerators
+            ):
+                own_request = own_request._replace(gpu=(), driver=())
+                own_defaults = own_defaults._replace(gpu=(), driver=())
+            targets.append(_target(own_request, own_defaults, known, here, python, platform))
     return targets
 
 
@@ -348,7 +347,11 @@ def _target(
     """Return the target that is stated, with this machine's parts where nothing is."""
     glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
-    gpus = _in_order([parse_gpu(text, known.matrix.gpus) for text in request.gpu or defaults.gpu])
+    models = read_gpus(request.gpu or defaults.gpu, known.matrix.gpus)
+    gpus = _in_order([model.architecture for model in models])
+    stated_platform = stated_platform or _place_of(models, here)
+    if stated_platform:
+        check_platform(stated_platform[0], models)
     stated = {
         "python": python,
         "platform": stated_platform,
@@ -374,6 +377,18 @@ def _target(
     )
 
 
+def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
+    """Return the platform that the stated GPUs imply, None for the one of this machine.
+
+    Raises BadTarget if neither this machine nor one of a certain platform can have them.
+    """
+    machines = machines_of(models)
+    own = here.platform()[0]
+    if not machines:
+        check_platform(own, models)
+    return (machines[0], None, None) if machines and own not in machines else None
+
+
 def _plugged_in(
     here: Here, gpus: tuple[str, ...], driver: str | None
 ) -> tuple[tuple[str, ...], str | None]:
@@ -385,29 +400,6 @@ def _plugged_in(
         return (), None
     own_gpus, own_driver = here.gpus_and_driver()
     return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
-
-
-def parse_gpu(text: str, gpus: Gpus) -> str:
-    """Return the architecture, `8.6` or `gfx1100`, of a GPU's name or architecture.
-
-    Raises BadTarget.
-    """
-    architecture = gpus.find(text)
-    if architecture is not None:
-        return architecture
-    maker = maker_of(text)
-    if maker is not None:
-        raise BadTarget(
-            f"unknown {maker.vendor} GPU `{text}`",
-            hints=[
-                *(f'`--gpu "{name}"`' for name in nearest(text, gpus.names_of(maker.name))),
-                f"`--{OPTION} {maker.name}` for builds for {maker.title}, whatever the GPU",
-            ],
-        )
-    near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
-    if text.strip().lower() in (CPU, "none", "no"):
-        near = [f"`--{DEFAULT.name} {CPU}` is for a build without {DEFAULT.title}"]
-    raise BadTarget(f"unknown GPU or compute capability `{text}`", hints=near or ["`--gpu 8.6`"])
 
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:

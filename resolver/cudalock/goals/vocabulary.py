@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cudalock.matrix.gpus import Gpus
     from cudalock.matrix.namesakes import Namesakes
-    from cudalock.matrix.vendor import Distributions, Gpus
+    from cudalock.matrix.vendor import Distributions
     from cudalock.names import Names
 
 

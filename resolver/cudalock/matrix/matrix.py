@@ -18,6 +18,7 @@ from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
+from cudalock.matrix.gpus import Gpus
 from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
@@ -29,7 +30,7 @@ from cudalock.matrix.store import (
     of_components,
     read_tables,
 )
-from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
+from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
@@ -441,8 +442,7 @@ class Matrix:
     @cached_property
     def gpus(self) -> Gpus:
         """The GPUs by name, and their compute capabilities."""
-        table = self.vendor_table("gpus")
-        return Gpus(table["gpus"], table.get("capabilities", ()))
+        return Gpus(self.vendor_table("gpus"))
 
     @cached_property
     def distributions(self) -> Distributions:

@@ -17,6 +17,8 @@ AUTO: Final = "auto"
 
 
 _GFX: Final = r"gfx([0-9]{1,2})([0-9a-f])([0-9a-f])"
+_XE: Final = r"xe([0-9]{2}\.[0-9]{1,2})"
+_APPLE: Final = r"apple-m([0-9]{1,2})"
 
 
 class Library(NamedTuple):
@@ -135,7 +137,7 @@ XPU: Final = Accelerator(
     vendor="Intel",
     vendor_prefix=("intel-sycl-", "intel-cmplr-", "onemkl-sycl-"),
     models=r"\bintel\b|\barc\b|\b[ab][357][1-8]0m?\b|\biris\b|ponte vecchio",
-    architecture=r"xe[a-z0-9-]*",
+    architecture=_XE,
     component="xe",
     machine_parts=("gpu",),
     detector="gpu",
@@ -150,7 +152,7 @@ MPS: Final = Accelerator(
     vendor="Apple",
     vendor_prefix=(),
     models=r"\bapple\b|\bmps\b|\bm[1-5](?: (?:pro|max|ultra))?\b",
-    architecture=r"apple-m[0-9]+",
+    architecture=_APPLE,
     component="apple",
     machine_parts=("gpu",),
     detector="gpu",
@@ -208,12 +210,22 @@ def gpu_version(gpu: str) -> str:
     """Return the architecture of a GPU as a version, which facts compare.
 
     LLVM writes major, minor and stepping of AMD's as one word, the last two in hexadecimal:
-    gfx90a is 9.0.10, gfx1100 is 11.0.0.
+    gfx90a is 9.0.10, gfx1100 is 11.0.0. Intel's compilers number theirs: xe12.55 is Alchemist.
     """
-    match = re.fullmatch(_GFX, gpu)
-    if match is None:
-        return gpu
-    return f"{match[1]}.{int(match[2], 16)}.{int(match[3], 16)}"
+    if match := re.fullmatch(_GFX, gpu):
+        return f"{match[1]}.{int(match[2], 16)}.{int(match[3], 16)}"
+    match = re.fullmatch(_XE, gpu) or re.fullmatch(_APPLE, gpu)
+    return match[1] if match else gpu
+
+
+def gpu_of(component: str, version: str) -> str:
+    """Return the architecture of a GPU by its component and version: the reverse of
+    `gpu_version`."""
+    if component == ROCM.component:
+        major, minor, stepping = (*version.split("."), "0", "0")[:3]
+        return f"gfx{major}{int(minor):x}{int(stepping):x}"
+    prefix = {XPU.component: "xe", MPS.component: "apple-m"}.get(component, "")
+    return f"{prefix}{version}"
 
 
 def of_project(project: str) -> Accelerator | None:

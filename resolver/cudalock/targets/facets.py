@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, gpu_version, of_gpu
+from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, gpu_of, gpu_version, of_gpu
 from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
 from cudalock.targets.target import Target, newest_driver
 
@@ -97,4 +97,5 @@ OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is
 def titled(name: str, version: str) -> str:
     """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
     facet = COMPONENTS.get(name) or FACETS.get(name)
+    version = gpu_of(name, version) if name in ARCHITECTURES else version
     return f"{facet.title if facet else name} {version}".strip()
