@@ -198,7 +198,7 @@ class Row:
     def files(self) -> Iterator[tuple[str, str, str | None]]:
         """File name, tags and digest of each wheel."""
         for tags, digest, *rest in self.build["wheels"]:
-            dist = rest[0]["dist"] if rest else self.project.replace("-", "_")
+            dist = (rest[0] if rest else {}).get("dist", self.project.replace("-", "_"))
             yield f"{dist}-{self.full_version}-{tags}.whl", tags, digest
 
     def place_values(self) -> dict[str, list[str]]:

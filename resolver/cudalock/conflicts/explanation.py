@@ -27,6 +27,7 @@ from cudalock.conflicts.step import (
     fact_of,
     render,
 )
+from cudalock.matrix.facts import NONE
 from cudalock.resolution.elements import ACCELERATOR_OPTION, TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
@@ -37,8 +38,9 @@ from cudalock.resolution.propagation import (
     Table,
     strikes_leading_to,
 )
-from cudalock.targets.accelerators import CUDA, LIBRARIES, Wish
-from cudalock.versions import accepts, version_order
+from cudalock.targets.accelerators import BUILT_FOR, CPU, CUDA, DEFAULT, LIBRARIES, Wish
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.versions import accepts, leading_name, version_order
 
 SHOWN_OF_PROOF: Final = 4
 """Requirements of one project that are shown of a proof."""
@@ -102,6 +104,8 @@ class CoreExplainer:
 
         Where it takes a search to see the conflict, they are the elements of the core instead.
         """
+        if others := tuple(self._for_another_accelerator()):
+            return others
         # Propagation alone finds most conflicts, and its trace reads like a proof: `torch==2.5.1`
         # leaves one version, whose metadata leaves one torchvision, which the goal forbids.
         trace: list[Strike] = []
@@ -135,6 +139,52 @@ class CoreExplainer:
             steps += self._among_blamed()
         steps += self._advice()
         return unique(steps)
+
+    def _for_another_accelerator(self) -> Iterator[Step]:
+        """What a goal's component is built for, where a fact says so and what serves instead.
+
+        A proof would go through each of the framework's builds, to end at the same.
+        """
+        wish = self._problem.wish
+        built_in = self._problem.target.built_in
+        if (wish is None or wish.name in (CPU, DEFAULT.name)) and not built_in:
+            return
+        named = {leading_name(text): text for text in ids_of(self._core.elements, "goal")}
+        for name, text in named.items():
+            fact = self._fact_on_accelerator(name, wish.name if wish else None)
+            if fact is None or self._is_built_for(name, wish.name if wish else None):
+                continue
+            yield GoalRequires(text)
+            if wish is not None and wish.name in BUILT_FOR:
+                yield self._option(CUDA.name, "")
+            yield FactSays(NamedVersions(name, (), fact.versions), fact.says, fact.id)
+            if fact.fix:
+                yield Advice(fact.fix, fact.id)
+
+    def _fact_on_accelerator(self, name: str, accelerator: str | None) -> Fact | None:
+        """Return the fact that a component has no build for an accelerator, None if there is none
+        of all its releases."""
+        for fact in self._problem.facts_in_force(name):
+            excludes = any(
+                demand.verb == "conflicts" and demand.template.name == accelerator
+                for demand in fact.beside
+            )
+            if not fact.versions and (excludes or (fact.refuses and fact.when is not None)):
+                return fact
+        return None
+
+    def _is_built_for(self, name: str, accelerator: str | None) -> bool:
+        """Return whether a project has a wheel for an accelerator on the target's platform."""
+        project = self._problem.matrix.project(name)
+        platform = self._problem.target.platform
+        return accelerator is not None and any(
+            platform in of_wheel_tags(tags)
+            for release in project or ()
+            for versions, positions in release.by_label(accelerator).items()
+            if versions and versions != (NONE,)
+            for position in positions
+            for tags in release.build(position).tags
+        )
 
     def _builds(self, steps: list[Step]) -> Iterator[BuiltWith]:
         """What the framework is built with, where a CUDA release was asked for that nothing has."""

@@ -199,7 +199,7 @@ class PinExplainer:
             if not requirement.accepts(_fixed(candidate, requirement.name)):
                 wish = "with" if requirement.kind == "requires" else "without"
                 row = ACCELERATORS[requirement.name]
-                text = row.title + "".join(f" {text}" for text in requirement.specifiers)
+                text = " ".join([row.title, *map(_series, requirement.specifiers)])
                 return Rejection(_WISH, f"it has no build {wish} {text} here")
         for virtual in self._resolution.virtual_candidates:
             fixed = _fixed(candidate, virtual.name)
@@ -299,3 +299,8 @@ def _source(candidate: Candidate) -> str:
         return candidate.build.builder
     index = candidate.build.index
     return "the package index" if index == PACKAGE_INDEX else f"index {index}"
+
+
+def _series(specifier: str) -> str:
+    """Return `7.2` for `==7.2.*`, as people write it."""
+    return specifier.removeprefix("==").removesuffix(".*")

@@ -324,8 +324,8 @@ def _relaxed_options(
         change, wish = wider
         yield Suggestion(f"with {change}", replace(goal, accelerator=wish), target)
     if BUILDERS_OPTION in elements:
-        wider = "any" if goal.builders == "known" else "known"
-        yield Suggestion(f"with {wider} builders", replace(goal, builders=wider), target)
+        builders = "any" if goal.builders == "known" else "known"
+        yield Suggestion(f"with {builders} builders", replace(goal, builders=builders), target)
     if EXCLUDE_NEWER_OPTION in elements:
         yield Suggestion("with newer releases", replace(goal, exclude_newer=None), target)
 

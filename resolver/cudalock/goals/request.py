@@ -26,6 +26,7 @@ from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, par
 from cudalock.targets.accelerators import (
     ACCELERATORS,
     CPU,
+    DEFAULT,
     FLAGS,
     LIBRARIES,
     Wish,
@@ -33,6 +34,7 @@ from cudalock.targets.accelerators import (
 )
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
+from cudalock.text import either
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -117,9 +119,33 @@ def read_requests(
     here = here or Here()
     parsed = parse_phrase(request.words, known)
     request_with_phrase = _with_phrase(request, parsed)
-    return tuple(
+    queries = tuple(
         (_goal(request_with_phrase, parsed, defaults, known, target), target)
         for target in _targets(request_with_phrase, parsed, defaults, known, here)
+    )
+    _check_accelerator(queries)
+    return queries
+
+
+def _check_accelerator(queries: tuple[Query, ...]) -> None:
+    """Raise BadTarget for an accelerator that no machine of the stated platforms has.
+
+    Of CUDA the resolver says so: it has reasons and hints.
+    """
+    row = ACCELERATORS.get(queries[0][0].accelerator.name) if queries[0][0].accelerator else None
+    if row is None or row is DEFAULT:
+        return
+    if any(row.name in (*target.accelerators, *target.built_in) for _, target in queries):
+        return
+    able = [
+        platform
+        for platform in PLATFORMS.values()
+        if row.name in (*platform.accelerators, *platform.built_in)
+    ]
+    raise BadTarget(
+        f"{queries[0][1].platform_label} has no {row.title}: it is for"
+        f" {either([platform.label for platform in able])}",
+        hints=[f"--platform {platform.flag}" for platform in able],
     )
 
 

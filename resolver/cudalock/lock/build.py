@@ -21,7 +21,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
 from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
-from cudalock.targets.accelerators import CUDA, is_vendor_library
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
 from cudalock.text import listed
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
@@ -312,9 +312,23 @@ def _needs(resolution: Resolution) -> Iterator[str]:
     glibc = glibc_needed(resolution, bounds["glibc"])
     if glibc is not None:
         yield f"glibc >= {glibc}"
+    accelerator = _accelerator(resolution)
+    if accelerator is not None and accelerator[0] != DEFAULT.name:
+        yield from _needs_of_another(resolution, accelerator[0])
+        return
     gpus = _gpu_range(bounds["gpu"], resolution.matrix.gpus.capabilities)
     if gpus and resolution.target.accelerators:
         yield gpus
+
+
+def _needs_of_another(resolution: Resolution, accelerator: str) -> Iterator[str]:
+    """Yield what a framework for another accelerator than the default one needs of the machine."""
+    row = ACCELERATORS[accelerator]
+    if row.kernel_driver and resolution.target.is_linux:
+        yield f"the {row.kernel_driver} kernel driver"
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    targets = framework.row(row.component) if framework is not None else ()
+    yield f"{row.vendor} GPU {', '.join(targets)}" if targets else f"{row.vendor} GPU"
 
 
 def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NVIDIA: Final = "nvidia"
 """The key of the vendor that a row without one belongs to."""
 
-_BRANDS: Final = ("tesla", "quadro", "grid", "radeon", "instinct", "arc", "apple")
+_BRANDS: Final = ("tesla", "quadro", "grid", "radeon", "instinct", "arc")
 """What stands before a model and tells it from another one at times: `Quadro RTX 6000`."""
 _MAKER: Final = re.compile(r"^(?:(?:NVIDIA|AMD|Intel(?:\(R\))?|Apple)\s+)?(?:GeForce\s+)?")
 _SHORT_NAME: Final = 5
@@ -36,7 +36,8 @@ _BESIDE: Final = re.compile(
   | \bmax-?[pq]\b|\bwith\b|\bdesign\b|\bgeneration\b|\bedition\b|\bworkstation\b|\bserver\b
   | \blaptop\b|\bmobile\b|\bnotebook\b|\bdesktop\b|\bembedded\b|\boem\b|\bsff\b|\bactive\b|\blc\b
   | \bdeveloper\ kit\b|\bdev\ ?kit\b|\bmodule\b|\bsuperchip\b
-  | \bgpus?\b|\bgraphics\b|\bcard\b|\btensor\ core\b|\bnvidia\b|\bgeforce\b|\bamd\b|\bintel\b|\bmega\b|\bac\b
+  | \bgpus?\b|\bgraphics\b|\bcard\b|\btensor\ core\b|\bnvidia\b|\bgeforce\b|\bmega\b|\bac\b
+  | \bamd\b|\bintel\b|\bapple\b
   | \bcolab\b|\bkaggle\b|\b[dh]gx\b
     """,
     re.VERBOSE,
@@ -308,6 +309,6 @@ def _parts(lowered: str) -> tuple[str, ...]:
 def _is_named(text: str, name: str) -> bool:
     if name not in text:
         return False
-    brands = "|".join(("nvidia", "geforce", "amd", "intel", *_BRANDS))
+    brands = "|".join(("nvidia", "geforce", "amd", "intel", "apple", *_BRANDS))
     before = rf"(?:{brands}) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
     return re.search(f"{before}{re.escape(name)}(?![a-z0-9])", text) is not None

@@ -36,12 +36,11 @@ _NONE: Final = (NONE,)
 _ACCELERATORS: Final = frozenset(BUILT_FOR)
 
 
-def is_for_another(labels: Mapping[str, Any], name: str) -> bool:
-    """Return whether the labels of a row are about another accelerator: nothing is built for two.
-
-    `cuda = none` alone is a build for no accelerator at all.
-    """
-    return any(other != name and other in labels for other in BUILT_FOR)
+def other_label(labels: Mapping[str, Any], name: str) -> str | None:
+    """Return NONE for an accelerator if the labels of a row are about another one: nothing is built
+    for two. `cuda = none` alone is a build for no accelerator at all."""
+    is_another = name in _ACCELERATORS and any(other in labels for other in BUILT_FOR)
+    return NONE if is_another and name not in labels else None
 
 
 class Wheel(NamedTuple):
@@ -158,7 +157,7 @@ class Build:
         label = labels.get(name) or (self._row.get(name) if name in PLACE else None)
         if label:
             return _as_tuple(label)
-        return _NONE if name in _ACCELERATORS and labels and is_for_another(labels, name) else ()
+        return _NONE if labels and other_label(labels, name) else ()
 
     @property
     def accelerator(self) -> str | None:
@@ -296,8 +295,7 @@ class Release:
             for position, row in enumerate(self._rows):
                 labels = row.get("labels", {})
                 label = labels.get(name)
-                if not label and name in _ACCELERATORS and is_for_another(labels, name):
-                    label = NONE
+                label = label or other_label(labels, name)
                 positions.setdefault(_as_tuple(label) if label else (), []).append(position)
         return positions
 

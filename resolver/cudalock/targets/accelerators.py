@@ -42,7 +42,7 @@ class Wish(NamedTuple):
 
     @classmethod
     def of_default(cls, text: str | None) -> Wish | None:
-        """Return the wish for CUDA by a specifier, for none by CPU; None where nothing is stated."""
+        """Return the wish for CUDA by a specifier, for none by CPU; None where none is stated."""
         if text is None:
             return None
         return cls(CPU) if text == CPU else cls(DEFAULT.name, text)
@@ -75,6 +75,9 @@ class Accelerator(NamedTuple):
     """the virtual component that such an architecture is a version of"""
     machine_parts: tuple[str, ...]
     """parts of a target that tell whether it has one"""
+    kernel_driver: str
+    """the Linux kernel's driver that its builds need, for people; empty where a driver of the
+    maker's own brings it"""
     detector: str
     """the module of `environment` that looks for one on this machine"""
     example: str
@@ -105,6 +108,7 @@ CUDA: Final = Accelerator(
     architecture=r"[0-9]{1,2}\.[0-9]{1,2}",
     component="gpu",
     machine_parts=("gpu", "driver"),
+    kernel_driver="",
     detector="gpu",
     example="12.4",
     flag=True,
@@ -124,6 +128,7 @@ ROCM: Final = Accelerator(
     architecture=_GFX,
     component="gfx",
     machine_parts=("gpu",),
+    kernel_driver="amdgpu",
     detector="gpu",
     example="rocm6.4",
     digits_are_numbers=True,
@@ -140,6 +145,7 @@ XPU: Final = Accelerator(
     architecture=_XE,
     component="xe",
     machine_parts=("gpu",),
+    kernel_driver="xe or i915",
     detector="gpu",
     example="xpu",
 )
@@ -155,6 +161,7 @@ MPS: Final = Accelerator(
     architecture=_APPLE,
     component="apple",
     machine_parts=("gpu",),
+    kernel_driver="",
     detector="gpu",
     example="mps",
     # PyTorch's wheels for Apple silicon have MPS in them, and no label.
