@@ -10,8 +10,8 @@ import click
 
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.universe import load_matrix
-from cudalock.targets.accelerators import CUDA
-from cudalock.text import counted
+from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.text import counted, either
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,9 +106,8 @@ def _machine(
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import check_platform, parse_driver, read_gpus
 
-    machine = (
-        detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
-    )
+    is_asked = look and layout.runs and not (gpus and driver)
+    machine = detect(matrix.gpus.architecture) if is_asked else Machine()
     if gpus:
         models = read_gpus(gpus, matrix.gpus)
         check_platform(layout.target.platform, models)
@@ -172,7 +171,8 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
 def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
         return f"the {CUDA.vendor} driver does not respond"
-    return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not examined"
+    vendors = either([row.vendor for row in ACCELERATORS.values() if row.is_build])
+    return f"no GPU of {vendors}" if subject.machine_probed else "not examined"
 
 
 def _verdict(findings: list[Finding]) -> str:

@@ -11,7 +11,7 @@ from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
-from cudalock.targets.accelerators import CUDA, ROCM, XPU
+from cudalock.targets.accelerators import CUDA, ROCM, XPU, of_gpu
 from cudalock.targets.facets import COMPONENTS
 from cudalock.versions import accepts, holds, specifier_set
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.environment import Installed
+    from cudalock.environment import Installed, Machine
     from cudalock.matrix.facts import Demand, Fact, Observation
 
 SEVERITY: Mapping[str, Severity] = {
@@ -172,7 +172,7 @@ def _is_seen(
         return False  # told by `libraries`, which knows by what
     machine = subject.machine
     expected_and_actual: list[tuple[object, object]] = [
-        (observation.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),
+        (observation.gpu, _has_nvidia(machine) if machine.gpus or subject.machine_probed else None),
         (
             observation.driver,
             bool(machine.driver) if machine.driver or subject.machine_probed else None,
@@ -195,6 +195,10 @@ def _is_seen(
         and (not observation.set or any(_is_set(text, subject) for text in observation.set))
         and (bool(subject.environ) or not (observation.commands or observation.unset))
     )
+
+
+def _has_nvidia(machine: Machine) -> bool:
+    return any(of_gpu(gpu) is CUDA for gpu in machine.capabilities)
 
 
 def _is_set(text: str, subject: ExaminedEnvironment) -> bool:

@@ -128,6 +128,15 @@ class Gpus:
             return None
         return model.architecture if model and model.vendor == NVIDIA else None
 
+    def architecture(self, text: str) -> str | None:
+        """Return the architecture of the GPU that a text names, whoever makes it; None if unknown,
+        or of several."""
+        try:
+            model = self.match(text)
+        except BadTarget:
+            return None
+        return model.architecture if model else None
+
     def match(self, text: str) -> GpuModel | None:
         """Return the GPU that a text is the name of, if known.
 

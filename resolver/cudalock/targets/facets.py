@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, gpu_of, gpu_version, of_gpu
+from cudalock.targets.accelerators import ACCELERATORS, gpu_of, gpu_version, of_gpu
 from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
 from cudalock.targets.target import Target, newest_driver
 
@@ -57,7 +57,7 @@ FACETS: Final = {
             is_component=False,
         ),
         Facet("glibc", "glibc", DEFAULT_GLIBC, lambda target: _known(target.glibc)),
-        Facet("gpu", "GPU", "8.6", _gpus_of(DEFAULT.component)),
+        Facet("gpu", "GPU", "8.6", lambda target: target.gpus),
         Facet(
             "driver",
             "driver",
@@ -74,9 +74,8 @@ _GPU: Final = "gpu"
 ARCHITECTURES: Final = {
     row.component: Facet(row.component, "GPU", row.example, _gpus_of(row.component))
     for row in ACCELERATORS.values()
-    if row.component not in FACETS
 }
-"""What facts call the GPUs of the other makers, which the flag of CUDA's states as well."""
+"""What facts call the GPUs of each maker: one flag states them all."""
 
 COMPONENTS: Final = {
     **{name: facet for name, facet in FACETS.items() if facet.is_component},
