@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.matrix.gpus import Gpus
+from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.namesakes import Namesakes
 from cudalock.matrix.vendor import Distributions
 from cudalock.names import Names
@@ -93,6 +94,10 @@ class FakeMatrix:
                 "gpus": {"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"},
             }
         )
+
+    @property
+    def jetpacks(self) -> JetPacks:
+        return JetPacks({})
 
     @property
     def distributions(self) -> Distributions:

@@ -45,7 +45,7 @@ GPU_KINDS: Final = {
 """What a GPU's architecture looks like, by the component that facts know it as."""
 ACCELERATORS: Final = {"gpu": "cuda", "gfx": "rocm", "xe": "xpu"}
 """What builds are made for, by the GPUs that run them."""
-OF_THE_MACHINE: Final = ("python", "glibc", "driver", *GPU_KINDS)
+OF_THE_MACHINE: Final = ("python", "glibc", "driver", "jetpack", *GPU_KINDS)
 OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi", "rocm", "xpu")
 FRAMEWORK: Final = "torch"
 
@@ -506,6 +506,8 @@ def machine_values(target: Target) -> dict[str, list[str]]:
         values[kind] = [version_of_gpu(kind, gpu) for gpu in gpus]
     if target.glibc:
         values["glibc"] = [target.glibc]
+    if target.jetpack:
+        values["jetpack"] = [target.jetpack]
     if target.driver:
         # A driver of two numbers stands for the newest of its series.
         whole = target.driver.count(".") >= 2

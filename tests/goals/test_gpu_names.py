@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +14,11 @@ from cudalock.goals import Request, read_gpus, read_request
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets import Here
+from cudalock.targets.detect import this_l4t
 from tests.paths import CASES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNIVERSE = ClosedUniverse(Matrix.load())
 GPUS = UNIVERSE.matrix.gpus
@@ -111,3 +116,81 @@ def test_on_a_mac_the_platform_of_a_card_has_to_be_stated() -> None:
             Request(framework=("2.9",), gpu=("4090",)), UNIVERSE, None, here("macos-arm64")
         )
     assert "--platform linux" in raised.value.hints
+
+
+@pytest.mark.parametrize(
+    ("words", "jetpack", "python", "glibc", "gpus", "is_stated"),
+    [
+        ("torch on JetPack 6.2", "6.2", "3.10", "2.35", ("8.7",), True),
+        ("torch on jetpack 6", "6.2", "3.10", "2.35", ("8.7",), True),
+        ("torch on jp6 py3.11", "6.2", "3.11", "2.35", ("8.7",), True),
+        ("torch on L4T r36.4.3", "6.2", "3.10", "2.35", ("8.7",), True),
+        ("torch on L4T 36.4.0", "6.1", "3.10", "2.35", ("8.7",), True),
+        ("torch on jetpack-7.2", "7.2", "3.12", "2.39", (), True),
+        ("torch on jetpack 5.1.2 for a Jetson AGX Xavier", "5.1", "3.8", "2.31", ("7.2",), True),
+        ("torch on my Jetson Orin Nano", "6.2", "3.10", "2.35", ("8.7",), False),
+        ("torch on Jetson AGX Thor", "7.0", "3.12", "2.39", ("11.0",), False),
+        ("torch on a Jetson TX2", "4.6", "3.12", "2.27", ("6.2",), False),
+        ("torch for GPU 8.7 on linux-aarch64", "6.2", "3.10", "2.35", ("8.7",), False),
+        ("torch on GH200", None, "3.12", "2.28", ("9.0",), False),
+    ],
+)
+def test_jetpack(
+    words: str,
+    jetpack: str | None,
+    python: str,
+    glibc: str,
+    gpus: tuple[str, ...],
+    *,
+    is_stated: bool,
+) -> None:
+    goal, target = read_request(Request(words=(words,)), UNIVERSE, None, here("linux-x86_64"))
+    found = (target.jetpack, target.python, target.glibc, target.gpus)
+    assert found == (jetpack, python, glibc, gpus)
+    assert ("jetpack" in target.stated) == is_stated
+    assert bool(goal.notes) == (jetpack is not None and not is_stated)
+    # Its own flags state the same target on any machine.
+    flags = target.flags()
+    stated = dict(zip(flags[::2], flags[1::2], strict=True))
+    again = Request(
+        framework=("latest",),
+        python=(stated["--python"],),
+        platform=(stated["--platform"],),
+        glibc=tuple(stated[name] for name in ("--glibc",) if name in stated),
+        gpu=tuple(stated[name] for name in ("--gpu",) if name in stated),
+    )
+    assert read_request(again, UNIVERSE, None, here("windows-x86_64"))[1] == target
+
+
+@pytest.mark.parametrize(
+    ("release", "said"),
+    [
+        ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64", "6.2"),
+        ("# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64", "5.1"),
+        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64", "7.0"),
+        ("# R99 (release), REVISION: 1.0", None),
+        ("something else", None),
+    ],
+)
+def test_the_board_says_which_jetpack_it_has(
+    release: str, said: str | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "nv_tegra_release"
+    file.write_text(release)
+    own = replace(here("linux-aarch64"), l4t=lambda: this_l4t(file))
+    _, target = read_request(Request(framework=("2.9",)), UNIVERSE, None, own)
+    assert target.jetpack == said
+
+
+@pytest.mark.parametrize(
+    ("gpu", "platform", "said"),
+    [
+        ("Thor", "jetpack-6.2", "JetPack 6.2 does not run on Thor"),
+        ("", "jetpack-3", "unknown JetPack `jetpack-3`: the matrix has 4.6"),
+        ("", "l4t-99", "unknown JetPack `l4t-99`"),
+    ],
+)
+def test_a_jetpack_that_cannot_be_is_refused(gpu: str, platform: str, said: str) -> None:
+    request = Request(framework=("2.9",), gpu=(gpu,) if gpu else (), platform=(platform,))
+    with pytest.raises(CudalockError, match=said):
+        read_request(request, UNIVERSE, None, here("linux-x86_64"))

@@ -105,6 +105,7 @@ def _machine(
     from cudalock.environment import Machine, detect
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import check_platform, parse_driver, read_gpus
+    from cudalock.targets.detect import this_l4t
 
     is_asked = look and layout.runs and not (gpus and driver)
     machine = detect(matrix.gpus.architecture) if is_asked else Machine()
@@ -114,6 +115,11 @@ def _machine(
         machine = machine._replace(
             gpus=tuple(Gpu(model.name, model.architecture) for model in models)
         )
+    l4t = this_l4t() if look and layout.runs else None
+    jetpacks = matrix.jetpacks
+    jetpack = jetpacks.of_l4t(l4t) if l4t else jetpacks.usual_for(machine.capabilities)
+    if jetpack and layout.target.platform == jetpacks.platform:
+        machine = machine._replace(jetpack=jetpack.version)
     if driver:
         machine = machine._replace(driver=parse_driver(driver), trouble=None)
     return machine

@@ -12,7 +12,7 @@ import click
 from cudalock.errors import BadFile, UnknownName, UsageError
 from cudalock.files import read_small
 from cudalock.names import nearest
-from cudalock.targets.facets import FACETS
+from cudalock.targets.facets import FLAGS
 from cudalock.text import did_you_mean, shell_word
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ProjectSettings:
         Raises BadFile for a value that is no text, or list of them.
         """
         flags = {}
-        for name in FACETS:
+        for name in FLAGS:
             setting = self.table.get(name, [])
             texts = setting if isinstance(setting, list) else [setting]
             if not all(isinstance(text, str) for text in texts):

@@ -75,6 +75,8 @@ class Machine(NamedTuple):
     """`550.54.14`"""
     trouble: str | None = None
     """why a driver that is there did not answer, as a sentence's end"""
+    jetpack: str | None = None
+    """the release of JetPack of a Jetson board, `6.2`"""
 
     @property
     def capabilities(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from cudalock.goals import Request, RequestedProject, read_requests
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
-from cudalock.targets.accelerators import DEFAULT, FLAGS
+from cudalock.targets.accelerators import ACCELERATOR_FLAGS, DEFAULT
 from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Asker:
         hints = self._chosen.get(part, [])
         if part == DEFAULT.name:
             stated = (self._request, self._machines[0])
-            if any(getattr(request, flag) for request in stated for flag in FLAGS):
+            if any(getattr(request, flag) for request in stated for flag in ACCELERATOR_FLAGS):
                 return []
             hints = [hint for hint in hints if _is_accelerator(hint.value)]
             return self._first(hints)

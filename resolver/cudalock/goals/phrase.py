@@ -24,11 +24,11 @@ from cudalock.goals.merge import LOOKED_UP, RequestedProject
 from cudalock.names import likely_names, likely_typo
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
 from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
     ACCELERATORS,
     AUTO,
     CPU,
     DEFAULT,
-    FLAGS,
     LIBRARIES,
     OPTION,
     maker_of,
@@ -208,9 +208,16 @@ class _Reader:
 
     def say(self, part: str, text: str) -> None:
         # An accelerator without a flag of its own is a value of the general one.
-        if part in ACCELERATORS and part not in FLAGS:
+        if part in ACCELERATORS and part not in ACCELERATOR_FLAGS:
             part, text = OPTION, f"{part}{text}"
         self.texts.setdefault(part, []).append(text)
+
+    def _say_value(self, part: str, value: str) -> None:
+        facet = FACETS.get(part)
+        if facet is not None and facet.stated_by:
+            self.say(facet.stated_by, f"{part}-{value}")
+        else:
+            self.say(part, value)
 
     def add_requirement(self, request: RequestedProject) -> None:
         """Add a requirement of a project, or of a virtual component (`cuda>=12.1`) as a part."""
@@ -251,6 +258,7 @@ class _Reader:
             or self._read_newest(tokens)
             or self._read_word(tokens)
             or self._read_platform(tokens)
+            or self._read_run(tokens, "platform", self.known.matrix.jetpacks.find)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
             or self._read_run(tokens, "gpu", self.known.matrix.gpus.match)
             or self._read_namesake(tokens)
@@ -279,7 +287,7 @@ class _Reader:
         if following and (
             following.kind == "version" or (following.kind == "range" and part in _RANGED)
         ):
-            self.say(part, following.text)
+            self._say_value(part, following.text)
             return 2
         if following and following.kind == "word" and _is_value(part, following.text):
             self.say(part, following.text)

@@ -22,12 +22,12 @@ from cudalock.goals.values import (
     parse_toolkit,
     satisfying,
 )
-from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
+from cudalock.targets import LINUX, PLATFORMS, PYTHONS, Here, Target, parse_platform, parse_python
 from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
     ACCELERATORS,
     CPU,
     DEFAULT,
-    FLAGS,
     LIBRARIES,
     Wish,
     gpu_order,
@@ -38,10 +38,11 @@ from cudalock.text import either
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cudalock.goals.vocabulary import Known
     from cudalock.matrix.gpus import GpuModel
+    from cudalock.matrix.jetpack import JetPack
     from cudalock.names import Names
 
 _T = TypeVar("_T")
@@ -150,7 +151,7 @@ def _check_accelerator(queries: tuple[Query, ...]) -> None:
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
-    names = (*FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
+    names = (*ACCELERATOR_FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
@@ -208,8 +209,26 @@ def _goal(
         allow_build=_projects(request.allow_build or defaults.allow_build, known.matrix.names),
         skip=skip,
         strict=request.strict or defaults.strict,
-        notes=(*request.notes, *defaults.notes, *notes, *constraint_notes),
+        notes=(
+            *request.notes,
+            *defaults.notes,
+            *notes,
+            *constraint_notes,
+            *_assumed(target, known),
+        ),
     )
+
+
+def _assumed(target: Target, known: Known) -> Iterator[str]:
+    """Yield what was assumed of a Jetson board: its GPU does not say which JetPack runs on it."""
+    if target.jetpack and "jetpack" not in target.stated:
+        others = [
+            f"`--platform jetpack-{release.version}`"
+            for release in known.matrix.jetpacks.releases.values()
+            if release.version != target.jetpack and set(target.gpus) <= set(release.architectures)
+        ]
+        instead = f": {either(others)} is for another" if others else ""
+        yield f"JetPack {target.jetpack} is assumed{instead}"
 
 
 def _projects(texts: Sequence[str], names: Names) -> tuple[str, ...]:
@@ -256,10 +275,10 @@ def _accelerator(request: Request, defaults: Request) -> Wish | None:
 
     A default counts only where nothing is stated of any accelerator.
     """
-    source = request if any(getattr(request, flag) for flag in FLAGS) else defaults
+    source = request if any(getattr(request, flag) for flag in ACCELERATOR_FLAGS) else defaults
     wish_by_text = {
         text: wish
-        for flag in FLAGS
+        for flag in ACCELERATOR_FLAGS
         for text in getattr(source, flag)
         if (wish := parse_accelerator(text, flag)) is not None
     }
@@ -284,7 +303,15 @@ def _accelerator(request: Request, defaults: Request) -> Wish | None:
 
 
 _Python = tuple[str, bool]
-_Place = tuple[str, "str | None", "str | None"]
+
+
+class _Place(NamedTuple):
+    """A platform, with what its name says beside it."""
+
+    platform: str
+    glibc: str | None = None
+    macos: str | None = None
+    jetpack: JetPack | None = None
 
 
 def _targets(
@@ -312,7 +339,7 @@ def _targets(
             if (
                 len(platforms) > 1
                 and platform is not None
-                and PLATFORMS[platform[0]].system is not LINUX
+                and PLATFORMS[platform.platform].system is not LINUX
             ):
                 own_request, own_defaults = (
                     own_request._replace(glibc=()),
@@ -321,7 +348,7 @@ def _targets(
             if (
                 len(platforms) > 1
                 and platform is not None
-                and not PLATFORMS[platform[0]].accelerators
+                and not PLATFORMS[platform.platform].accelerators
             ):
                 own_request = own_request._replace(gpu=(), driver=())
                 own_defaults = own_defaults._replace(gpu=(), driver=())
@@ -330,13 +357,20 @@ def _targets(
 
 
 def _place(text: str, known: Known) -> _Place:
-    """Read a platform, or a Linux distribution, which `parse_platform` does not know."""
+    """Read a platform; JetPack or a Linux distribution, which `parse_platform` does not know."""
     try:
-        return parse_platform(text)
+        return _Place(*parse_platform(text))
     except BadTarget:
+        if jetpack := known.matrix.jetpacks.find(text):
+            return _jetson(jetpack, known)
         if glibc := known.matrix.distributions.glibc(text):
-            return likeliest(LINUX).name, glibc, None
+            return _Place(likeliest(LINUX).name, glibc)
         raise
+
+
+def _jetson(jetpack: JetPack, known: Known) -> _Place:
+    glibc = known.matrix.distributions.glibc(jetpack.distribution)
+    return _Place(known.matrix.jetpacks.platform, glibc, None, jetpack)
 
 
 def _glibc(text: str, known: Known) -> str:
@@ -374,33 +408,61 @@ def _target(
     glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
     models = read_gpus(request.gpu or defaults.gpu, known.matrix.gpus)
-    gpus = _in_order([model.architecture for model in models])
-    stated_platform = stated_platform or _place_of(models, here)
-    if stated_platform:
-        check_platform(stated_platform[0], models)
+    place = stated_platform or _place_of(models, here)
+    if place:
+        check_platform(place.platform, models)
+    # A stated platform is another machine, about whose GPU this one knows nothing.
+    own_gpus, own_driver = ((), None) if place else _plugged_in(here, models, driver)
+    gpus = _architectures(models, place and place.jetpack)
+    jetpack = place.jetpack if place else known.matrix.jetpacks.of_l4t(here.l4t() or "-")
+    assumed = None if jetpack else known.matrix.jetpacks.usual_for(gpus or own_gpus)
+    if assumed and place:
+        place = _jetson(assumed, known)
     stated = {
         "python": python,
-        "platform": stated_platform,
-        "glibc": glibc or (stated_platform and stated_platform[1]),
-        "gpu": gpus,
+        "platform": place,
+        "glibc": glibc or (place and place.glibc),
+        "gpu": models,
         "driver": driver,
+        "jetpack": jetpack,
     }
-    platform, own_glibc, macos = stated_platform or here.platform()
-    if stated_platform and glibc and own_glibc not in (None, glibc):
-        raise Contradiction(f"the platform means glibc {own_glibc}, and `--glibc` is {glibc}")
-    # A stated platform is another machine, about whose GPU this one knows nothing.
-    own_gpus, own_driver = ((), None) if stated_platform else _plugged_in(here, gpus, driver)
-    version, free_threaded = python or here.python()
+    if place and glibc and place.glibc not in (None, glibc):
+        raise Contradiction(f"the platform means glibc {place.glibc}, and `--glibc` is {glibc}")
+    place = place or _Place(*here.platform())
+    system = place.jetpack or assumed
+    version, free_threaded = python or _python_of(system) or here.python()
     return Target(
         python=version,
-        platform=platform,
+        platform=place.platform,
         free_threaded=free_threaded,
-        glibc=glibc or own_glibc,
-        macos=macos,
+        glibc=glibc or place.glibc,
+        macos=place.macos,
         gpus=gpus or own_gpus,
         driver=driver or own_driver,
+        jetpack=getattr(jetpack or assumed, "version", None),
         stated=frozenset(name for name, value in stated.items() if value),
     )
+
+
+def _python_of(jetpack: JetPack | None) -> _Python | None:
+    """Return the Python of another machine's JetPack, unless no wheel of the stack is for it."""
+    return (jetpack.python, False) if jetpack and jetpack.python in PYTHONS else None
+
+
+def _architectures(models: Sequence[GpuModel], jetpack: JetPack | None) -> tuple[str, ...]:
+    """Return what is stated of the GPUs: a JetPack for one kind of board states its GPU.
+
+    Raises Contradiction for a board that JetPack does not run on.
+    """
+    boards = jetpack.architectures if jetpack else ()
+    for model in models:
+        if jetpack and model.architecture not in boards:
+            raise Contradiction(
+                f"JetPack {jetpack.version} does not run on {model.name}: its boards have compute"
+                f" capability {either(list(boards))}"
+            )
+    alone = boards if len(boards) == 1 else ()
+    return _in_order([model.architecture for model in models] or alone)
 
 
 def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
@@ -412,20 +474,21 @@ def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
     own = here.platform()[0]
     if not machines:
         check_platform(own, models)
-    return (machines[0], None, None) if machines and own not in machines else None
+    return _Place(machines[0]) if machines and own not in machines else None
 
 
 def _plugged_in(
-    here: Here, gpus: tuple[str, ...], driver: str | None
+    here: Here, models: Sequence[GpuModel], driver: str | None
 ) -> tuple[tuple[str, ...], str | None]:
     """Return this machine's GPUs and driver, where they are not stated.
 
     If the stated GPUs are not here, another machine is meant, whose driver is unknown.
     """
-    if gpus and driver:
+    if models and driver:
         return (), None
     own_gpus, own_driver = here.gpus_and_driver()
-    return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
+    is_here = {model.architecture for model in models} <= set(own_gpus)
+    return own_gpus, own_driver if is_here else None
 
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import BadTarget
+from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -160,6 +161,12 @@ class Gpus:
             return None
         is_of_machine = all(model.is_of_machine for model in alike)
         return alike[0]._replace(name=lowered, is_of_machine=is_of_machine)
+
+    def platforms_of(self, capability: str) -> tuple[str, ...]:
+        """Return the platforms of machines with a GPU of this compute capability; every platform
+        for one that is not known."""
+        model = self._of_capability(capability)
+        return model.platforms if model and model.platforms else tuple(PLATFORMS)
 
     def _of_capability(self, capability: str) -> GpuModel | None:
         if capability not in self.capabilities:

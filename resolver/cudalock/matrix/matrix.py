@@ -19,6 +19,7 @@ from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
 from cudalock.matrix.gpus import Gpus
+from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
@@ -443,6 +444,12 @@ class Matrix:
     def gpus(self) -> Gpus:
         """The GPUs by name, and their compute capabilities."""
         return Gpus(self.vendor_table("gpus"))
+
+    @cached_property
+    def jetpacks(self) -> JetPacks:
+        """The releases of JetPack; none where the matrix has no table of them."""
+        has_table = self.file("cuda/jetpack.json").is_file()
+        return JetPacks(self.vendor_table("jetpack") if has_table else {})
 
     @cached_property
     def distributions(self) -> Distributions:

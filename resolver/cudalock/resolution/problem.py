@@ -35,7 +35,7 @@ from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import BUILT_FOR, LIBRARIES, Wish
+from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, LIBRARIES, Wish
 from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
@@ -774,11 +774,23 @@ class Problem:
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             toolkit = Candidate(self.matrix.toolkit_component, self.goal.toolkit[0])
             fixed.append((toolkit, TOOLKIT_OPTION))
-        return tuple(
+        required = [
             (requirement, frozenset([requirement.origin, element]))
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
-        )
+        ]
+        return (*required, *self._unusable_accelerators())
+
+    def _unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
+        """Yield the absence of an accelerator where parts of its machine contradict each other: a
+        GPU and a driver that does not see it."""
+        for accelerator in ACCELERATORS.values():
+            for name in accelerator.components:
+                for candidate in self.target_values.get(name, ()):
+                    for elements in self._find_refusals(candidate):
+                        fact = next(element for element in elements if element.kind == "fact")
+                        unusable = Requirement(accelerator.name, (), "conflicts", fact)
+                        yield unusable, elements | {Element("target", flag_of(name))}
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""

@@ -91,9 +91,10 @@ class Accelerator(NamedTuple):
     """whether its builds have a label; else what is built for no accelerator can use it"""
     libraries: tuple[Library, ...] = ()
 
-    def wish_text(self, specifier: str) -> str:
-        """Return an accelerator and its version as `--accelerator` takes them: `rocm6.4`."""
-        return f"{self.name}{specifier}"
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What facts call the parts of a machine that has one: the GPU by its architecture."""
+        return tuple(self.component if part == "gpu" else part for part in self.machine_parts)
 
 
 CUDA: Final = Accelerator(
@@ -180,7 +181,7 @@ DEFAULT: Final = next(row for row in ACCELERATORS.values() if row.is_default)
 OPTION: Final = "accelerator"
 """The general flag, without dashes, and the field of a goal."""
 
-FLAGS: Final = (*(name for name, row in ACCELERATORS.items() if row.flag), OPTION)
+ACCELERATOR_FLAGS: Final = (*(name for name, row in ACCELERATORS.items() if row.flag), OPTION)
 """The flags that state a wish, without dashes."""
 
 SYNONYMS: Final = ("torch-backend",)
