@@ -21,6 +21,7 @@ from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
     ACCELERATORS,
     DEFAULT,
     LIBRARIES,
