@@ -68,13 +68,16 @@ def disagreement(goal: Goal, target: Target) -> str | None:
 def cells(python: str, platform: str) -> Iterator[tuple[Block, tuple[str, ...]]]:
     """A seeded sample of the cells of a target that are not trivially empty."""
     some = [
-        block
-        for block in blocks(MATRIX)
-        if (block.python, block.platform) == (python, platform) and not is_empty(MATRIX, block)
+        block for block in blocks(MATRIX) if (block.python, block.platform) == (python, platform)
     ]
-    chance = random.Random(f"{SEED} {python} {platform}")
+    yield from sampled(some, f"{SEED} {python} {platform}")
+
+
+def sampled(some: list[Block], seed: str) -> Iterator[tuple[Block, tuple[str, ...]]]:
+    full = [block for block in some if not is_empty(MATRIX, block)]
+    chance = random.Random(seed)
     for _ in range(CELLS_EACH):
-        yield chance.choice(some), chance.choice(SUBSETS)
+        yield chance.choice(full), chance.choice(SUBSETS)
 
 
 @pytest.mark.parametrize(("python", "platform"), TARGETS)
@@ -82,6 +85,16 @@ def test_the_engine_agrees_on_a_sample_of_the_grid(python: str, platform: str) -
     found = [
         disagreement(block.goal(subset), block.target())
         for block, subset in cells(python, platform)
+    ]
+    assert not list(filter(None, found))
+
+
+@pytest.mark.parametrize("accelerator", ["rocm", "xpu", "mps"])
+def test_the_engine_agrees_on_a_sample_of_other_accelerators(accelerator: str) -> None:
+    some = [block for block in blocks(MATRIX) if block.cuda.startswith(accelerator)]
+    found = [
+        disagreement(block.goal(subset), block.target())
+        for block, subset in sampled(some, f"{SEED} {accelerator}")
     ]
     assert not list(filter(None, found))
 
