@@ -17,8 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
-from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.facts import DIST, VERSION, Demand, Fact, Replacement, RowRule, Verb
 from cudalock.matrix.overlay import NAMED
+from cudalock.matrix.releases import PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     ACCELERATOR_OPTION,
@@ -35,7 +36,7 @@ from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, LIBRARIES, Wish
+from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, DEFAULT, LIBRARIES, Wish
 from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
@@ -491,6 +492,32 @@ class Problem:
         for fact in self._facts_of_version(candidate.name, candidate.version):
             if all(
                 fact.matches(candidate.row(key), patterns) for key, patterns in fact.where.items()
+            ) and (fact.rows is None or self.is_about(fact.rows, candidate)):
+                yield fact
+
+    @staticmethod
+    def is_about(rows: RowRule, candidate: Candidate) -> bool:
+        """Return whether a rule about rows is about a candidate; about source distributions none
+        is, since they are compiled for what is there."""
+        release, build, wheel = candidate.release, candidate.build, candidate.wheel
+        if release is None or build is None or wheel is None or build.is_source:
+            return False
+        # The day before METADATA, which may have to be read.
+        day = release.uploaded
+        return (
+            day is not None and day < rows.before and rows.covers(day, wheel.tags, build.requires)
+        )
+
+    def facts_perhaps_on(self, candidate: Candidate) -> Iterator[Fact]:
+        """Yield the facts about builds with a label that the candidate's build lacks: nobody knows
+        whether they are about it."""
+        if candidate.version is None:
+            return
+        for fact in self._facts_of_version(candidate.name, candidate.version):
+            rows = {key: candidate.row(key) for key in fact.where}
+            lacks = any(not row and key not in (*PLACE, DIST) for key, row in rows.items())
+            if lacks and all(
+                not row or fact.matches(row, fact.where[key]) for key, row in rows.items()
             ):
                 yield fact
 
@@ -514,9 +541,49 @@ class Problem:
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
+                and not (fact.alone and (self._is_for_another or self.leads_to_framework))
             )
             self._facts[name] = facts
         return facts
+
+    @property
+    def _is_for_another(self) -> bool:
+        """Whether the goal is for the CPU, or for the accelerators of another maker."""
+        return self.wish is not None and self.wish.name != DEFAULT.name
+
+    @cached_property
+    def leads_to_framework(self) -> bool:
+        """Whether the goal names the framework, or leads to it by facts, metadata or ranked
+        projects."""
+        framework = self.matrix.framework
+        if framework is None or framework in self.goal_names:
+            return framework is not None
+        waiting = list(self.goal_names)
+        seen = set(waiting)
+        for name in waiting:  # grows
+            named = self._named_by_facts(name)
+            if framework in named or self.may_require(name, framework):
+                return True
+            further = {
+                other
+                for other in self.matrix.ranked - seen
+                if other in named or self.may_require(name, other)
+            }
+            seen |= further
+            waiting += sorted(further)
+        return False
+
+    def _named_by_facts(self, name: str) -> set[str]:
+        """The components that facts about another name, where they hold beside the framework."""
+        return {
+            demand.template.name
+            for fact in self.matrix.component(name).facts
+            if fact.scope == "solve"
+            and not fact.alone
+            and fact_element(fact.id) not in self.off
+            and (fact.when is None or self.marker_holds(fact.when))
+            for demand in fact.beside
+        }
 
     def _find_fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
