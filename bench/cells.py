@@ -39,6 +39,37 @@ SUBSETS: Final[tuple[Subset, ...]] = tuple(
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine with what decides over builds beside its platform."""
+
+    platform: str
+    gpus: tuple[str, ...]
+    driver: str | None = None
+    glibc: str | None = None
+    jetpack: str | None = None
+
+
+MACHINES: Final = {
+    "gh200": Machine("linux-aarch64", ("9.0",), "570.124.06", "2.35"),
+    "gb200": Machine("linux-aarch64", ("10.0",), "580.95.05", "2.39"),
+    "dgx-spark": Machine("linux-aarch64", ("12.1",), "580.95.05", "2.39"),
+    "t4g": Machine("linux-aarch64", ("7.5",), "550.54.15", "2.35"),
+    "orin-jetpack-5": Machine("linux-aarch64", ("8.7",), None, "2.31", "5.1"),
+    "orin-jetpack-6": Machine("linux-aarch64", ("8.7",), None, "2.35", "6.2"),
+    "orin-jetpack-7": Machine("linux-aarch64", ("8.7",), None, "2.39", "7.2"),
+    "thor": Machine("linux-aarch64", ("11.0",), "580.00", "2.39", "7.0"),
+    "rtx-spark": Machine("windows-arm64", ("12.1",), "595.97"),
+    "pascal-580": Machine("linux-x86_64", ("6.1",), "580.95.05", "2.35"),
+    "pascal-595": Machine("linux-x86_64", ("6.1",), "595.71.05", "2.35"),
+    "kepler-470": Machine("linux-x86_64", ("3.7",), "470.256.02", "2.31"),
+    "volta-windows": Machine("windows-x86_64", ("7.0",), "576.57"),
+    "ada-470": Machine("linux-x86_64", ("8.9",), "470.82.01", "2.35"),
+    "b300": Machine("linux-x86_64", ("10.3",), "580.95.05", "2.39"),
+}
+"""The machines of `--machine`: ARM, and the ends of what a driver or a build knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """The cells that differ only in their components."""
 
@@ -49,9 +80,22 @@ class Block:
     """`3.11`, `3.13t`"""
     platform: str
     glibc: str | None = None
+    machine: str | None = None
+    """a key of MACHINES"""
 
     def target(self) -> Target:
         free_threaded = self.python.endswith("t")
+        if self.machine is not None:
+            own = MACHINES[self.machine]
+            return Target(
+                self.python.rstrip("t"),
+                self.platform,
+                free_threaded,
+                own.glibc,
+                gpus=own.gpus,
+                driver=own.driver,
+                jetpack=own.jetpack,
+            )
         glibc = self.glibc if self.platform.startswith("linux") else None
         return Target(self.python.rstrip("t"), self.platform, free_threaded, glibc)
 
@@ -61,16 +105,20 @@ class Block:
 
     @property
     def key(self) -> str:
-        return f"{self.torch} {self.cuda} {self.python} {self.platform} {self.glibc or ''}".strip()
+        parts = [self.torch, self.cuda, self.python, self.platform, self.glibc, self.machine]
+        return " ".join(part for part in parts if part)
 
 
-def blocks(directory: Path, glibc: str | None = None) -> list[Block]:
-    """Every block, those of one target together."""
+def blocks(directory: Path, glibc: str | None = None, machines: Sequence[str] = ()) -> list[Block]:
+    """Every block, those of one target together; with machines those of each of them."""
     releases = _releases(directory)
     pythons = sorted({each for row in releases.values() for each in _pythons(row)}, key=_by_number)
+    places: list[tuple[str, str | None, str | None]] = [
+        (MACHINES[name].platform, None, name) for name in machines
+    ] or [(platform, glibc, None) for platform in PLATFORMS]
     return [
-        Block(version, cuda, python, platform, glibc)
-        for platform in PLATFORMS
+        Block(version, cuda, python, platform, libc, machine)
+        for platform, libc, machine in places
         for python in pythons
         for version, release in releases.items()
         for cuda in _accelerators(release)

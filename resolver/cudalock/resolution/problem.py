@@ -846,11 +846,15 @@ class Problem:
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
         ]
-        return (*required, *self._unusable_accelerators())
+        return (*required, *self.unusable_accelerators)
 
-    def _unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
-        """Yield the absence of an accelerator where parts of its machine contradict each other: a
+    @cached_property
+    def unusable_accelerators(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:
+        """The absence of each accelerator of which parts of the machine contradict each other: a
         GPU and a driver that does not see it."""
+        return tuple(self._find_unusable_accelerators())
+
+    def _find_unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
         for accelerator in ACCELERATORS.values():
             for name in accelerator.components:
                 for candidate in self.target_values.get(name, ()):
