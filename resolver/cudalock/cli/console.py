@@ -71,7 +71,8 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     from cudalock.lock import origin
     from cudalock.lock.sources import pure_names
 
-    built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
+    nothing = " (no CUDA)" if lock.framework else ""
+    built = f" ({lock.built_for})" if lock.built_for else nothing
     where = " and ".join(target.label for target in lock.targets)
     yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)

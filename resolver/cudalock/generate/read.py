@@ -25,7 +25,7 @@ from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import read_file
 from cudalock.projects.readers.dockerfile import is_other_branch
 from cudalock.targets import SYSTEMS
-from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
+from cudalock.targets.accelerators import CPU, CUDA
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -451,7 +451,7 @@ class _Reading:
                 f"{origin}: `{text}` brings a {base.own} of its own, which no index has: the lock"
                 " would put another in its place"
             )
-        for part in ("python", "glibc", *ACCELERATORS, "framework"):
+        for part in ("python", "glibc", CUDA.name, "framework"):
             stated = getattr(base, part)
             if stated is not None:
                 yield Hint(part, stated, origin, "image")
