@@ -305,7 +305,8 @@ class Runner:
             command = ["uv", "pip", *change, *cache, "--python", python]
         else:
             create = [interpreter, "-m", "venv", venv]
-            command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", *install]
+            quick = ["-q", "--no-cache-dir", "--no-compile"]
+            command = [python, "-m", "pip", "install", *quick, *install]
         ended = run(create, 300) if not python.exists() else Ended(0, "", "")
         if not ended.status:
             ended = run(command, INSTALL_SECONDS, self.environment)
