@@ -1,6 +1,7 @@
 """Programs tried in an environment, each in a process of its own, by the environment's Python.
 
-It reads a list of [name, program] from standard input and prints an object: for each name null, or
+It reads imports and trials, lists of [name, program], and whether the trials use the framework, and
+prints an object: for each name null, or
 why it failed. The processes are forks of this one, so that Python and the framework start once. It
 runs on Python 3.8 and needs nothing installed.
 """
@@ -85,10 +86,11 @@ def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    imports, trials = json.load(sys.stdin)
+    imports, trials, with_torch = json.load(sys.stdin)
     reasons = run(imports)
-    # Each trial reports what this import fails with.
-    with suppress(BaseException):
-        import_module("torch")
+    if with_torch:
+        # Each trial reports what this import fails with.
+        with suppress(BaseException):
+            import_module("torch")
     reasons.update(run(trials))
     print(json.dumps(reasons))
