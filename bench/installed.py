@@ -305,7 +305,8 @@ class Runner:
             command = ["uv", "pip", *change, *cache, "--python", python]
         else:
             create = [interpreter, "-m", "venv", venv]
-            command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", *install]
+            quick = ["-q", "--no-cache-dir", "--no-compile"]
+            command = [python, "-m", "pip", "install", *quick, *install]
         ended = run(create, 300) if not python.exists() else Ended(0, "", "")
         if not ended.status:
             ended = run(command, INSTALL_SECONDS, self.environment)
@@ -330,11 +331,17 @@ class Runner:
     ) -> None:
         modules = modules_to_import(stack, result.lock, installed)
         trials = [trial for trial in self.trials if set(trial.needs) <= set(installed)]
+        if stack.shares:
+            # The other members are tried in the stacks of their own.
+            requested = set(map(_project, stack.beside))
+            modules = {module: name for module, name in modules.items() if name in requested}
+            trials = [trial for trial in trials if requested & set(trial.needs)]
         result.programs = {f"import {module}": [name] for module, name in modules.items()}
         result.programs |= {trial.name: list(trial.needs) for trial in trials}
         programs = (
             [(f"import {module}", f"import {module}\n") for module in modules],
             [(trial.name, trial.code) for trial in trials],
+            any("torch" in trial.needs for trial in trials),
         )
         ended = run([python, TRIALS], 3600, self.environment, json.dumps(programs))
         if ended.status:

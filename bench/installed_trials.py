@@ -1,8 +1,8 @@
 """Programs tried in an environment, each in a process of its own, by the environment's Python.
 
-It reads a list of [name, program] from standard input and prints an object: for each name null, or
-why it failed. The processes are forks of this one, so that Python and the framework start once. It
-runs on Python 3.8 and needs nothing installed.
+It reads imports and trials, lists of [name, program], and whether the trials use the framework, and
+prints an object: for each name null, or why it failed. The processes are forks of this one, so that
+Python and the framework start once. It runs on Python 3.8 and needs nothing installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
 
-SECONDS = 300
+SECONDS = 900
 """For one program; the first import of a large package reads gigabytes."""
 AT_ONCE = 2
 SHOWN = 12
@@ -85,10 +85,12 @@ def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    imports, trials = json.load(sys.stdin)
+    imports, trials, *rest = json.load(sys.stdin)
+    with_torch = rest != [False]
     reasons = run(imports)
-    # Each trial reports what this import fails with.
-    with suppress(BaseException):
-        import_module("torch")
+    if with_torch:
+        # Each trial reports what this import fails with.
+        with suppress(BaseException):
+            import_module("torch")
     reasons.update(run(trials))
     print(json.dumps(reasons))

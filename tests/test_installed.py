@@ -124,7 +124,7 @@ def test_each_program_ends_for_itself() -> None:
     listed = [[name, code] for name, (code, _) in PROGRAMS.items()]
     ended = subprocess.run(
         [sys.executable, TRIALS],
-        input=json.dumps([listed[:3], listed[3:]]),
+        input=json.dumps([listed[:3], listed[3:], False]),
         capture_output=True,
         text=True,
         check=True,
