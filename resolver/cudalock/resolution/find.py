@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from cudalock.errors import GaveUp, NetworkError
 from cudalock.matrix.universe import Attempt
 from cudalock.resolution.model import Reason, Resolution
-from cudalock.resolution.of_their_day import Dated, constrained, later_than_their_day
+from cudalock.resolution.of_their_day import (
+    constrained,
+    later_than_their_day,
+    older_than_their_day,
+)
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
@@ -48,18 +52,27 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
 def _of_their_day(resolution: Resolution) -> Resolution:
     """Return the resolution with the neighbours of old releases in the major versions of their day;
     all of them, else those that something ties to the framework, else none."""
+    floors = older_than_their_day(resolution)
+    younger = _constrained(resolution, floors, frozenset(resolution.goal_names)) if floors else None
+    if younger is not None:
+        resolution = younger._replace(goal=resolution.goal)
     dated = later_than_their_day(resolution)
     stack = resolution.matrix.curated
     for some in dict.fromkeys((dated, tuple(each for each in dated if each.name in stack))):
-        other = _constrained(resolution, some) if some else None
+        constraints = tuple(each.constraint for each in some)
+        names = frozenset(each.name for each in some)
+        other = _constrained(resolution, constraints, names) if some else None
         if other is not None:
             return other._replace(goal=resolution.goal, dated=some)
     return resolution
 
 
-def _constrained(resolution: Resolution, dated: tuple[Dated, ...]) -> Resolution | None:
-    """Return the resolution with some pins constrained, None if that costs the goal something."""
-    goal = constrained(resolution.goal, dated)
+def _constrained(
+    resolution: Resolution, constraints: tuple[str, ...], free: frozenset[str]
+) -> Resolution | None:
+    """Return the resolution with some pins constrained, None if that costs the goal something: a
+    warning, or another version of a component that is not `free`."""
+    goal = constrained(resolution.goal, constraints)
 
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, resolution.target, resolution.universe)
@@ -73,13 +86,9 @@ def _constrained(resolution: Resolution, dated: tuple[Dated, ...]) -> Resolution
         return None
     if other is None or len(other.warnings) > len(resolution.warnings):
         return None
-    kept = {each.name for each in dated}
-    names = [*resolution.goal_names, resolution.matrix.framework or ""]
-    is_same = all(
-        _version_of(other, name) == _version_of(resolution, name)
-        for name in names
-        if name not in kept
-    )
+    framework = resolution.matrix.framework or ""
+    names = {*resolution.goal_names, framework} - (free - {framework})
+    is_same = all(_version_of(other, name) == _version_of(resolution, name) for name in names)
     return other if is_same else None
 
 

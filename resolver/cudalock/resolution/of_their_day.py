@@ -3,6 +3,9 @@
 METADATA of a serving engine says `transformers>=4.51` and means the 4.x that it was tried with: of
 the next major version nobody knew. Where nothing says that a later one fits, the one of its day
 comes first.
+
+The other way round, a component of the goal that is years older than the framework is the last
+choice: a transformers of 2019 has no bound on what came after it, and works with none of it.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.versions import is_prerelease, parse_requirement, parse_version
+from cudalock.versions import canonical, is_prerelease, parse_requirement, parse_version
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -49,11 +52,7 @@ def later_than_their_day(resolution: Resolution) -> tuple[Dated, ...]:
 
 
 def _all_later(resolution: Resolution) -> Iterator[Dated]:
-    stated = {
-        parse_requirement(text).name
-        for text in (*resolution.goal.requirements, *resolution.goal.constraints)
-        if parse_requirement(text).specifier
-    }
+    stated = _stated(resolution)
     for parent in resolution.goal_names:
         candidate = resolution.pins.get(parent)
         # What the framework and its companions require is general, and was tried with each release.
@@ -74,9 +73,7 @@ def _unbounded(resolution: Resolution, candidate: Candidate) -> Iterator[str]:
     """The pins that METADATA of a candidate requires without an upper bound, and that no fact about
     it speaks of."""
     facts = resolution.matrix.component(candidate.name).facts
-    known = {
-        demand.template.name for fact in facts if fact.rows is None for demand in fact.beside
-    }
+    known = {demand.template.name for fact in facts if fact.rows is None for demand in fact.beside}
     for name in resolution.pins:
         reasons = [
             reason.requirement
@@ -105,9 +102,52 @@ def _newest_major(resolution: Resolution, name: str, day: str) -> int | None:
     return None
 
 
-def constrained(goal: Goal, dated: tuple[Dated, ...]) -> Goal:
-    """Return a goal that keeps these projects to the majors of their day."""
-    return replace(goal, constraints=(*goal.constraints, *(each.constraint for each in dated)))
+_YEARS: Final = 2
+"""How much older than the framework a component of the goal is taken only if nothing else is left:
+longer than any torch was supported."""
 
 
-__all__ = ["Dated", "constrained", "later_than_their_day"]
+def older_than_their_day(resolution: Resolution) -> tuple[str, ...]:
+    """Return requirements that keep components of the goal, whose newer releases were not chosen,
+    to those that are not years older than the framework."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    day = framework.release.uploaded if framework is not None and framework.release else None
+    if day is None:
+        return ()
+    limit = f"{int(day[:4]) - _YEARS}{day[4:]}"
+    stated = _stated(resolution)
+    found = []
+    for name in resolution.goal_names:
+        candidate = resolution.pins.get(name)
+        release = candidate.release if candidate is not None else None
+        if release is None or name in stated or (release.uploaded or limit) >= limit:
+            continue
+        floor = _oldest_since(resolution, name, limit)
+        if floor is not None:
+            found.append(f"{name}>={floor}")
+    return tuple(found)
+
+
+def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:
+    """Return the oldest release of a project since a day; None if it has none, or none is known."""
+    project = resolution.universe.project(name)
+    for version in project.versions if project is not None else ():
+        uploaded = project.release(version).uploaded if project is not None else None
+        if uploaded is not None and uploaded >= day and not is_prerelease(version):
+            return version
+    return None
+
+
+def _stated(resolution: Resolution) -> set[str]:
+    """The projects of which the goal states versions."""
+    goal = resolution.goal
+    parsed = map(parse_requirement, (*goal.requirements, *goal.constraints))
+    return {canonical(each.name) for each in parsed if each.specifier}
+
+
+def constrained(goal: Goal, constraints: tuple[str, ...]) -> Goal:
+    """Return a goal with more constraints."""
+    return replace(goal, constraints=(*goal.constraints, *constraints))
+
+
+__all__ = ["Dated", "constrained", "later_than_their_day", "older_than_their_day"]
