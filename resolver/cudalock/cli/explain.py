@@ -22,7 +22,7 @@ from cudalock.cli.universe import open_universe
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
-    from cudalock.conflicts import PinReasons
+    from cudalock.conflicts.pin_reasons import PinReasons
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
@@ -73,7 +73,7 @@ def explain(
 
 
 def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
-    from cudalock.conflicts import PinExplainer
+    from cudalock.conflicts.pin_reasons import PinExplainer
 
     explainer = PinExplainer(resolution)
     if package is None:
@@ -105,7 +105,7 @@ def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
 
 
 def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
-    from cudalock.conflicts import Explanation
+    from cudalock.conflicts.explanation import Explanation
     from cudalock.conflicts.step import describe, fact_of
 
     explanation = no.explanation

@@ -622,36 +622,73 @@ class Problem:
     def _find_metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
-        if candidate.build is None:
+        build = candidate.build
+        if build is None:
             return
-        texts: Iterable[str] = candidate.build.requires
-        if names is not None:
-            # Before parsing: of a torch wheel's thirty requirements the network has two or three.
-            texts = [text for text in texts if leading_name(text) in names]
-            if not texts and not candidate.extras:
-                return
+        if names is None:
+            yield from self._required_by(candidate, None, build.requires)
+            return
+        if candidate.extras or not build.is_immutable:
+            texts = tuple(text for text in build.requires if leading_name(text) in names)
+            requirements, with_extras = self._requirements(candidate, texts)
+            self.universe.note_extras(with_extras)
+            yield from requirements
+            return
+        # Of a torch wheel's thirty requirements the network has two or three.
+        texts_by_name = self._shared.texts.get(id(build.requires))
+        if texts_by_name is None:
+            texts_by_name = _texts_by_name(build.requires)
+            self._shared.texts[id(build.requires)] = texts_by_name
+        for name, texts_of_one in texts_by_name.items():
+            if name in names:
+                yield from self._required_by(candidate, name, texts_of_one)
+
+    def _required_by(
+        self, candidate: Candidate, name: str | None, texts: tuple[str, ...]
+    ) -> tuple[Requirement, ...]:
+        """Return what texts of a candidate's metadata require; `name` is the project that they are
+        all about, None for any."""
+        build = candidate.build
+        if build is None or not build.is_immutable:
+            requirements, with_extras = self._requirements(candidate, texts)
+        else:
+            # Several candidates are of one release: those of all problems, and its builds.
+            key = (
+                *(name, candidate.name, candidate.full_version, candidate.extras),
+                *(id(build.requires), self.goal.skip),
+            )
+            if key not in self._shared.metadata:
+                self._shared.metadata[key] = self._requirements(candidate, texts)
+            requirements, with_extras = self._shared.metadata[key]
+        if with_extras:
+            self.universe.note_extras(with_extras)
+        return requirements
+
+    def _requirements(
+        self, candidate: Candidate, texts: tuple[str, ...]
+    ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+        """Return the requirements of texts that hold here, and those of the texts with extras."""
+        requirements: list[Requirement] = []
+        with_extras: list[str] = []
         origin = Element("metadata", str(candidate))
         if candidate.extras:
             # An extra belongs to the very wheel, label included.
             specifier = f"=={candidate.full_version}"
-            yield Requirement(candidate.name, (specifier,), "requires", origin)
+            requirements.append(Requirement(candidate.name, (specifier,), "requires", origin))
         for text in texts:
             name = leading_name(text)
-            if name in self.goal.skip:
+            if name in self.goal.skip or not self._requires_here(text, candidate.extras):
                 continue
-            if not self._requires_here(text, candidate.extras):
-                continue
-            specifiers, extras = _specifiers_and_extras(text)
             replaced = self._replaced(candidate, name)
-            if replaced is not None:
-                if replaced.replacement:
-                    yield Requirement(
-                        replaced.replacement, (), "requires", fact_element(replaced.fact)
-                    )
-                continue
-            if extras:
-                self.universe.note_extras((text,))
-            yield Requirement(name, specifiers, "requires", origin, extras)
+            if replaced is None:
+                specifiers, extras = _specifiers_and_extras(text)
+                requirements.append(Requirement(name, specifiers, "requires", origin, extras))
+                if extras:
+                    with_extras.append(text)
+            elif replaced.replacement:
+                of_fact = fact_element(replaced.fact)
+                requirements.append(Requirement(replaced.replacement, (), "requires", of_fact))
+        return tuple(requirements), tuple(with_extras)
 
     def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
         """Return whether a requirement's marker holds; with extras, whether one of them adds it."""
@@ -821,3 +858,11 @@ def _specifiers_and_extras(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
     parsed = parse_requirement(text)
     specifier = str(parsed.specifier)
     return (specifier,) if specifier else (), frozenset(parsed.extras)
+
+
+def _texts_by_name(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return PEP 508 requirements by the project that each names, in their order."""
+    by_name: dict[str, list[str]] = {}
+    for text in texts:
+        by_name.setdefault(leading_name(text), []).append(text)
+    return {name: tuple(texts_of_one) for name, texts_of_one in by_name.items()}
