@@ -317,6 +317,8 @@ class LiveBuild(Build):
 
     __slots__ = ("_files", "_known_labels", "_project")
 
+    is_immutable = False
+
     def __init__(
         self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
     ) -> None:

@@ -55,6 +55,7 @@ class SdistBuild(Build):
     )
 
     is_source = True
+    is_immutable = False
 
     def __init__(
         self,

@@ -91,6 +91,9 @@ class Build:
     is_source: bool = False
     """whether it is a source distribution, which an installer has to build"""
 
+    is_immutable: bool = True
+    """whether its metadata is in the matrix, and lives as long, so that what follows may be kept"""
+
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
     ) -> None:

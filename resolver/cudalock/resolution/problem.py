@@ -102,6 +102,9 @@ class Problem:
         has_every_fact = not any(element.kind == "fact" for element in off)
         self._facts = self._shared.facts if has_every_fact else {}
         self._facts_of = self._shared.facts_of_version if has_every_fact else {}
+        # What holds without the framework alone depends on the goal.
+        self._own_facts: dict[str, tuple[Fact, ...]] = {}
+        self._own_facts_of: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._candidates: dict[str, dict[str, tuple[Candidate, ...]]] = {}
         self._fact_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
@@ -562,25 +565,32 @@ class Problem:
         key = (name, version)
         facts = self._facts_of.get(key)
         if facts is None:
+            facts = self._own_facts_of.get(key)
+        if facts is None:
             facts = tuple(
                 fact for fact in self.facts_in_force(name) if accepts(fact.versions, version)
             )
-            self._facts_of[key] = facts
+            of_version = self._facts_of if name in self._facts else self._own_facts_of
+            of_version[key] = facts
         return facts
 
     def facts_in_force(self, name: str) -> tuple[Fact, ...]:
         """Return the facts about some version of a component that hold on this target."""
         facts = self._facts.get(name)
         if facts is None:
+            facts = self._own_facts.get(name)
+        if facts is None:
+            stated = self.matrix.component(name).facts
             facts = tuple(
                 fact
-                for fact in self.matrix.component(name).facts
+                for fact in stated
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
                 and not (fact.alone and (self._is_for_another or self.leads_to_framework))
             )
-            self._facts[name] = facts
+            in_force = self._own_facts if any(fact.alone for fact in stated) else self._facts
+            in_force[name] = facts
         return facts
 
     @property
@@ -689,36 +699,73 @@ class Problem:
     def _find_metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
-        if candidate.build is None:
+        build = candidate.build
+        if build is None:
             return
-        texts: Iterable[str] = candidate.build.requires
-        if names is not None:
-            # Before parsing: of a torch wheel's thirty requirements the network has two or three.
-            texts = [text for text in texts if leading_name(text) in names]
-            if not texts and not candidate.extras:
-                return
+        if names is None:
+            yield from self._required_by(candidate, None, build.requires)
+            return
+        if candidate.extras or not build.is_immutable:
+            texts = tuple(text for text in build.requires if leading_name(text) in names)
+            requirements, with_extras = self._requirements(candidate, texts)
+            self.universe.note_extras(with_extras)
+            yield from requirements
+            return
+        # Of a torch wheel's thirty requirements the network has two or three.
+        texts_by_name = self._shared.texts.get(id(build.requires))
+        if texts_by_name is None:
+            texts_by_name = _texts_by_name(build.requires)
+            self._shared.texts[id(build.requires)] = texts_by_name
+        for name, texts_of_one in texts_by_name.items():
+            if name in names:
+                yield from self._required_by(candidate, name, texts_of_one)
+
+    def _required_by(
+        self, candidate: Candidate, name: str | None, texts: tuple[str, ...]
+    ) -> tuple[Requirement, ...]:
+        """Return what texts of a candidate's metadata require; `name` is the project that they are
+        all about, None for any."""
+        build = candidate.build
+        if build is None or not build.is_immutable:
+            requirements, with_extras = self._requirements(candidate, texts)
+        else:
+            # Several candidates are of one release: those of all problems, and its builds.
+            key = (
+                *(name, candidate.name, candidate.full_version, candidate.extras),
+                *(id(build.requires), self.goal.skip),
+            )
+            if key not in self._shared.metadata:
+                self._shared.metadata[key] = self._requirements(candidate, texts)
+            requirements, with_extras = self._shared.metadata[key]
+        if with_extras:
+            self.universe.note_extras(with_extras)
+        return requirements
+
+    def _requirements(
+        self, candidate: Candidate, texts: tuple[str, ...]
+    ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+        """Return the requirements of texts that hold here, and those of the texts with extras."""
+        requirements: list[Requirement] = []
+        with_extras: list[str] = []
         origin = Element("metadata", str(candidate))
         if candidate.extras:
             # An extra belongs to the very wheel, label included.
             specifier = f"=={candidate.full_version}"
-            yield Requirement(candidate.name, (specifier,), "requires", origin)
+            requirements.append(Requirement(candidate.name, (specifier,), "requires", origin))
         for text in texts:
             name = leading_name(text)
-            if name in self.goal.skip:
+            if name in self.goal.skip or not self._requires_here(text, candidate.extras):
                 continue
-            if not self._requires_here(text, candidate.extras):
-                continue
-            specifiers, extras = _specifiers_and_extras(text)
             replaced = self._replaced(candidate, name)
-            if replaced is not None:
-                if replaced.replacement:
-                    yield Requirement(
-                        replaced.replacement, (), "requires", fact_element(replaced.fact)
-                    )
-                continue
-            if extras:
-                self.universe.note_extras((text,))
-            yield Requirement(name, specifiers, "requires", origin, extras)
+            if replaced is None:
+                specifiers, extras = _specifiers_and_extras(text)
+                requirements.append(Requirement(name, specifiers, "requires", origin, extras))
+                if extras:
+                    with_extras.append(text)
+            elif replaced.replacement:
+                of_fact = fact_element(replaced.fact)
+                requirements.append(Requirement(replaced.replacement, (), "requires", of_fact))
+        return tuple(requirements), tuple(with_extras)
 
     def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
         """Return whether a requirement's marker holds; with extras, whether one of them adds it."""
@@ -918,3 +965,11 @@ def _specifiers_and_extras(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
     parsed = parse_requirement(text)
     specifier = str(parsed.specifier)
     return (specifier,) if specifier else (), frozenset(parsed.extras)
+
+
+def _texts_by_name(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return PEP 508 requirements by the project that each names, in their order."""
+    by_name: dict[str, list[str]] = {}
+    for text in texts:
+        by_name.setdefault(leading_name(text), []).append(text)
+    return {name: tuple(texts_of_one) for name, texts_of_one in by_name.items()}

@@ -24,21 +24,31 @@ if TYPE_CHECKING:
 class Shared:
     """What is known of one matrix on one target, whatever the goal is."""
 
-    def __init__(self) -> None:
-        self.markers: dict[str, bool] = {}
+    def __init__(self, base: Shared | None) -> None:
+        """`base` is that of the target with another glibc, GPU or driver: markers, and what hangs
+        on them, are the same."""
+        self.markers: dict[str, bool] = base.markers if base else {}
         """whether a marker holds, by the requirement that has it and the extra"""
-        self.facts: dict[str, tuple[Fact, ...]] = {}
+        self.facts: dict[str, tuple[Fact, ...]] = base.facts if base else {}
         """the facts in force about a component, with none left out"""
-        self.facts_of_version: dict[tuple[str, str], tuple[Fact, ...]] = {}
-        self.filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
+        self.facts_of_version: dict[tuple[str, str], tuple[Fact, ...]] = (
+            base.facts_of_version if base else {}
+        )
+        self.filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = (
+            base.filled_demands if base else {}
+        )
+        self.texts: dict[int, dict[str, tuple[str, ...]]] = base.texts if base else {}
+        """the texts of metadata by the project that each requires, by the identity of the metadata:
+        a release shares one tuple among its builds, and hashing a hundred texts is slow"""
+        self.metadata: dict[Hashable, tuple[tuple[Requirement, ...], tuple[str, ...]]] = (
+            base.metadata if base else {}
+        )
+        """what a wheel's metadata requires, of one project or of all, and the texts of it that name
+        extras"""
         self.domains: dict[Hashable, Domain] = {}
         """the candidates of a project, by all that they depend on"""
         self.candidates: dict[Hashable, dict[str, tuple[Candidate, ...]]] = {}
         """the candidates of a project, by all that they depend on and by version"""
-        self.metadata: dict[
-            tuple[Candidate, tuple[str, ...]], tuple[tuple[Requirement, ...], tuple[str, ...]]
-        ] = {}
-        """what a wheel's metadata requires less some projects, and its texts that name extras"""
 
 
 _SHARED: WeakKeyDictionary[Matrix, dict[Target, Shared]] = WeakKeyDictionary()
@@ -48,7 +58,10 @@ def shared_by(matrix: Matrix, target: Target) -> Shared:
     """Return what problems over a matrix share on a target, for the targets of late."""
     by_target = _SHARED.setdefault(matrix, {})
     # Taken out and put back: a dict is in order, so the first one is what was not used for longest.
-    shared = by_target.pop(target, None) or Shared()
+    shared = by_target.pop(target, None)
+    if shared is None:
+        alike = (other for other in by_target if other.has_markers_of(target))
+        shared = Shared(by_target.get(next(alike, target)))
     by_target[target] = shared
     if len(by_target) > SHARED_TARGETS:
         del by_target[next(iter(by_target))]
