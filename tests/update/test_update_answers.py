@@ -21,6 +21,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.find import find
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from cudalock.update.report import Failure, Report
 from cudalock.update.update import update
 from tests.local_index import ServedFile, metadata_text, page
@@ -110,7 +111,10 @@ def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Matrix, 
 @cache
 def goals() -> tuple[tuple[Goal, Target], ...]:
     return tuple(
-        (Goal((f"torch=={torch}", *names), cuda=cuda), Target("3.11", platform))
+        (
+            Goal((f"torch=={torch}", *names), accelerator=Wish.of_default(cuda)),
+            Target("3.11", platform),
+        )
         for torch, (names, cuda), platform in product(TORCHES, BESIDE, PLATFORMS)
     )
 
