@@ -100,9 +100,7 @@ def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Matrix, 
         # PyTorch's own indexes are not asked: each has one CUDA, and its name says which.
         header = folder / "matrix.toml"
         text = header.read_text(encoding="utf-8")
-        closed = text.replace(
-            'url = "https://download.pytorch.org/whl/c', 'url = "http://[::1]:9/c'
-        )
+        closed = text.replace('url = "https://download.pytorch.org/whl/', 'url = "http://[::1]:9/')
         header.write_text(closed, encoding="utf-8")
         report = update(Matrix.load(folder), NAMES, output=folder, today="2099-01-02")
         yield before, report, folder
