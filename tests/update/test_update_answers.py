@@ -21,6 +21,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.find import find
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from cudalock.update.report import Failure, Report
 from cudalock.update.update import update
 from tests.local_index import ServedFile, metadata_text, page
@@ -99,9 +100,7 @@ def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Matrix, 
         # PyTorch's own indexes are not asked: each has one CUDA, and its name says which.
         header = folder / "matrix.toml"
         text = header.read_text(encoding="utf-8")
-        closed = text.replace(
-            'url = "https://download.pytorch.org/whl/c', 'url = "http://[::1]:9/c'
-        )
+        closed = text.replace('url = "https://download.pytorch.org/whl/', 'url = "http://[::1]:9/')
         header.write_text(closed, encoding="utf-8")
         report = update(Matrix.load(folder), NAMES, output=folder, today="2099-01-02")
         yield before, report, folder
@@ -110,7 +109,10 @@ def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Matrix, 
 @cache
 def goals() -> tuple[tuple[Goal, Target], ...]:
     return tuple(
-        (Goal((f"torch=={torch}", *names), cuda=cuda), Target("3.11", platform))
+        (
+            Goal((f"torch=={torch}", *names), accelerator=Wish.of_default(cuda)),
+            Target("3.11", platform),
+        )
         for torch, (names, cuda), platform in product(TORCHES, BESIDE, PLATFORMS)
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -88,6 +88,7 @@ class _Checker:
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
+        self._results: dict[Hashable, bool] = {}
         cuda = None
         if has_conda(file):
             # Imported here: a requirements file has no packages of conda.
@@ -284,9 +285,17 @@ class _Checker:
         for clash in errors:
             origins = {id(pin.origin) for pin in clash.members}
             members = [pin for pin in pins if id(pin.origin) in origins]
-            if not self._judgement(target).works(members):
+            if not self._works(target, members):
                 return False
         return True
+
+    def _works(self, target: Target, pins: Sequence[PinnedProject]) -> bool:
+        """Whether pins are compatible on a target. The targets are gone through several times."""
+        # A target equals one whose glibc is stated, and that counts here.
+        key = target, target.stated, target.assumes_glibc, tuple(map(_without_origin, pins))
+        if key not in self._results:
+            self._results[key] = self._judgement(target).works(pins)
+        return self._results[key]
 
     def _note(
         self, bad: Judged, clashes: Sequence[PinConflict], targets: list[Target], lines: set[int]
@@ -440,6 +449,10 @@ def _where_it_holds(clash: PinConflict, good: Sequence[Target], bad: Target) -> 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:
     is_error = clash.finding.severity == "error"
     return not is_error or any(id(member.origin) in lines for member in clash.members)
+
+
+def _without_origin(pin: PinnedProject) -> PinnedProject:
+    return pin._replace(origin=None)
 
 
 def _origins(judged: Judged) -> set[int]:

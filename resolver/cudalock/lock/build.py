@@ -19,8 +19,9 @@ from cudalock.lock.lock import (
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
+from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
-from cudalock.targets.accelerators import CUDA, is_vendor_library
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
 from cudalock.text import listed
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
@@ -63,6 +64,7 @@ def from_resolution(
         command=command,
         replaced=tuple(f"{resolution.pins[row.of]}: {_sentence(row)}" for row in replacements),
         framework=_framework(resolution),
+        accelerator=_accelerator(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
         unknowns=tuple(_unknowns(resolution)),
@@ -200,6 +202,12 @@ def _indexes(resolution: Resolution, used: set[str | None]) -> Iterator[Index]:
             yield index
 
 
+def _accelerator(resolution: Resolution) -> tuple[str, str] | None:
+    """Return the accelerator that the framework is built for, and its version."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    return accelerator_of(framework) if framework is not None else None
+
+
 def _framework(resolution: Resolution) -> str | None:
     name = resolution.matrix.framework
     return name if name in resolution.pins else None
@@ -330,9 +338,23 @@ def _needs(resolution: Resolution) -> Iterator[str]:
     glibc = glibc_needed(resolution, bounds["glibc"])
     if glibc is not None:
         yield f"glibc >= {glibc}"
+    accelerator = _accelerator(resolution)
+    if accelerator is not None and accelerator[0] != DEFAULT.name:
+        yield from _needs_of_another(resolution, accelerator[0])
+        return
     gpus = _gpu_range(bounds["gpu"], resolution.matrix.gpus.capabilities)
     if gpus and resolution.target.accelerators:
         yield gpus
+
+
+def _needs_of_another(resolution: Resolution, accelerator: str) -> Iterator[str]:
+    """Yield what a framework for another accelerator than the default one needs of the machine."""
+    row = ACCELERATORS[accelerator]
+    if row.kernel_driver and resolution.target.is_linux:
+        yield f"the {row.kernel_driver} kernel driver"
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    targets = framework.row(row.component) if framework is not None else ()
+    yield f"{row.vendor} GPU {', '.join(targets)}" if targets else f"{row.vendor} GPU"
 
 
 def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:

@@ -106,6 +106,11 @@ class Candidate:
             return f"{self.version}+{self.build.local}"
         return self.version or ""
 
+    @property
+    def accelerator(self) -> str | None:
+        """The accelerator that the build is made for, NONE for none; None if nobody knows."""
+        return self.build.accelerator if self.build else None
+
     def row(self, name: str) -> tuple[str, ...]:
         """Return the values of a label, or of `index`, `builder`, `tag` or `local`; empty if it has
         none."""
@@ -137,6 +142,14 @@ def label(candidate: Candidate, name: str) -> str | None:
     built without."""
     row = candidate.row(name)
     return row[0] if row and row[0] != NONE else None
+
+
+def accelerator_of(candidate: Candidate) -> tuple[str, str] | None:
+    """Return the accelerator that a candidate's build is made for, and its version; None if it is
+    made for none, or nobody knows."""
+    name = candidate.accelerator
+    version = label(candidate, name) if name else None
+    return (name, version) if name and version else None
 
 
 class Assignment(NamedTuple):
