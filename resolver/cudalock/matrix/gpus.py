@@ -64,6 +64,8 @@ class GpuModel(NamedTuple):
     """the platforms of the machines that have such a GPU, the likeliest first"""
     is_of_machine: bool = False
     """whether only certain machines have one: it is part of them, and no card"""
+    distribution: str | None = None
+    """the Linux that these machines come with, as a name of `repositories.toml`"""
 
 
 class Gpus:
@@ -115,7 +117,14 @@ class Gpus:
             row = {"architecture": row}
         vendor = row.get("vendor", NVIDIA)
         platforms = row.get("platforms", self._vendors.get(vendor, {}).get("platforms", ()))
-        return GpuModel(name, row["architecture"], vendor, tuple(platforms), "platforms" in row)
+        return GpuModel(
+            name,
+            row["architecture"],
+            vendor,
+            tuple(platforms),
+            "platforms" in row,
+            row.get("distribution"),
+        )
 
     def find(self, text: str) -> str | None:
         """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known.
