@@ -1,4 +1,5 @@
-"""The grid's cells: every framework release, CUDA build, Python, platform and set of components."""
+"""The grid's cells: every framework release, accelerator, Python, platform and set of
+components."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from typing import Any, Final
 from packaging.specifiers import SpecifierSet
 
 from cudalock.goals import Goal
+from cudalock.goals.values import parse_accelerator
 from cudalock.targets import PLATFORMS, Target
+from cudalock.targets.accelerators import ACCELERATORS, CPU, MPS, XPU
 
 FRAMEWORK: Final = "torch"
 COMPONENTS: Final = (
@@ -26,7 +29,6 @@ COMPONENTS: Final = (
     "torchvision",
     "torchaudio",
 )
-CPU: Final = "cpu"
 
 Subset = tuple[str, ...]
 
@@ -73,7 +75,7 @@ class Block:
 
     torch: str
     cuda: str
-    """`12.4`, or `cpu`"""
+    """`12.4`, `rocm6.4`, `xpu`, `mps` or `cpu`"""
     python: str
     """`3.11`, `3.13t`"""
     platform: str
@@ -98,9 +100,8 @@ class Block:
         return Target(self.python.rstrip("t"), self.platform, free_threaded, glibc)
 
     def goal(self, subset: Subset = ()) -> Goal:
-        cuda = CPU if self.cuda == CPU else f"=={self.cuda}.*"
         wanted = sorted([f"{FRAMEWORK}=={self.torch}", *subset])
-        return Goal(requirements=tuple(wanted), cuda=cuda)
+        return Goal(requirements=tuple(wanted), accelerator=parse_accelerator(self.cuda))
 
     @property
     def key(self) -> str:
@@ -120,7 +121,7 @@ def blocks(directory: Path, glibc: str | None = None, machines: Sequence[str] = 
         for platform, libc, machine in places
         for python in pythons
         for version, release in releases.items()
-        for cuda in _cudas(release)
+        for cuda in _accelerators(release)
     ]
 
 
@@ -128,8 +129,10 @@ def is_empty(directory: Path, block: Block) -> bool:
     """Whether the framework has no such build for the target at all: nothing to solve."""
     release = _releases(directory)[block.torch]
     target = block.target()
+    if block.cuda == MPS.name and MPS.name not in PLATFORMS[block.platform].built_in:
+        return True
     return not any(
-        _cuda(build) == block.cuda
+        block.cuda in _built_for(build)
         and _takes(build.get("python", release.get("python", "")), target)
         and any(_fits(row[0], target) for row in build["wheels"])
         for build in release["builds"]
@@ -153,13 +156,23 @@ def _releases(directory: Path) -> dict[str, dict[str, Any]]:
     return {version: release for version, release in releases.items() if release.get("builds")}
 
 
-def _cudas(release: dict[str, Any]) -> list[str]:
-    return sorted({_cuda(build) for build in release["builds"]}, key=_by_number)
+def _accelerators(release: dict[str, Any]) -> list[str]:
+    return sorted(
+        {each for build in release["builds"] for each in _built_for(build)}, key=_by_number
+    )
 
 
-def _cuda(build: dict[str, Any]) -> str:
-    cuda = build.get("labels", {}).get("cuda", "none")
-    return CPU if cuda == "none" else ".".join(cuda.split(".")[:2])
+def _built_for(build: dict[str, Any]) -> tuple[str, ...]:
+    labels = build.get("labels", {})
+    cuda = labels.get("cuda", "none")
+    if cuda != "none":
+        return (".".join(cuda.split(".")[:2]),)
+    for name in ACCELERATORS:
+        if labels.get(name, "none") != "none":
+            # An index of XPU holds one release of it for each release of the framework.
+            return (name if name == XPU.name else f"{name}{labels[name]}",)
+    on_a_mac = any("macosx" in row[0] and "arm64" in row[0] for row in build["wheels"])
+    return (CPU, MPS.name) if on_a_mac else (CPU,)
 
 
 def _pythons(release: dict[str, Any]) -> Iterator[str]:
