@@ -79,6 +79,23 @@ def test_a_gpu_implies_its_machine(words: str, platform: str, gpus: tuple[str, .
         assert (target.platform, target.gpus) == (own if platform == "own" else platform, gpus)
 
 
+@pytest.mark.parametrize(
+    ("request_", "glibc", "has_note"),
+    [
+        (Request(words=("torch on DGX Spark",)), "2.39", True),
+        (Request(words=("torch on GB10",), glibc=("2.35",)), "2.35", False),
+        (Request(words=("torch on GB10",), platform=("linux-aarch64",)), "2.28", False),
+        (Request(words=("torch on GH200",)), "2.28", False),
+        (Request(words=("torch on linux",)), "2.28", False),
+    ],
+)
+def test_the_linux_that_a_machine_comes_with_is_assumed(
+    request_: Request, glibc: str, *, has_note: bool
+) -> None:
+    goal, target = read_request(request_, UNIVERSE, None, here("linux-x86_64"))
+    assert (target.glibc, bool(goal.notes)) == (glibc, has_note)
+
+
 def test_a_machine_that_may_have_the_gpu_stays() -> None:
     request = Request(framework=("2.9",), gpu=("RTX Spark",))
     for own in ("windows-arm64", "linux-aarch64"):

@@ -229,6 +229,16 @@ def _assumed(target: Target, known: Known) -> Iterator[str]:
         ]
         instead = f": {either(others)} is for another" if others else ""
         yield f"JetPack {target.jetpack} is assumed{instead}"
+    elif (
+        target.is_linux
+        and "platform" in target.stated
+        and "glibc" not in target.stated
+        and not target.assumes_glibc
+    ):
+        yield (
+            f"glibc {target.glibc} is assumed, of the Linux that such machines come with: `--glibc`"
+            " is for another"
+        )
 
 
 def _projects(texts: Sequence[str], names: Names) -> tuple[str, ...]:
@@ -408,7 +418,7 @@ def _target(
     glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
     models = read_gpus(request.gpu or defaults.gpu, known.matrix.gpus)
-    place = stated_platform or _place_of(models, here)
+    place = stated_platform or _place_of(models, known, here)
     if place:
         check_platform(place.platform, models)
     # A stated platform is another machine, about whose GPU this one knows nothing.
@@ -421,13 +431,14 @@ def _target(
     stated = {
         "python": python,
         "platform": place,
-        "glibc": glibc or (place and place.glibc),
+        "glibc": glibc or (stated_platform and stated_platform.glibc),
         "gpu": models,
         "driver": driver,
         "jetpack": jetpack,
     }
-    if place and glibc and place.glibc not in (None, glibc):
-        raise Contradiction(f"the platform means glibc {place.glibc}, and `--glibc` is {glibc}")
+    means = stated_platform and stated_platform.glibc
+    if means and glibc and means != glibc:
+        raise Contradiction(f"the platform means glibc {means}, and `--glibc` is {glibc}")
     place = place or _Place(*here.platform())
     system = place.jetpack or assumed
     version, free_threaded = python or _python_of(system) or here.python()
@@ -465,7 +476,7 @@ def _architectures(models: Sequence[GpuModel], jetpack: JetPack | None) -> tuple
     return _in_order([model.architecture for model in models] or alone)
 
 
-def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
+def _place_of(models: Sequence[GpuModel], known: Known, here: Here) -> _Place | None:
     """Return the platform that the stated GPUs imply, None for the one of this machine.
 
     Raises BadTarget if neither this machine nor one of a certain platform can have them.
@@ -474,7 +485,11 @@ def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
     own = here.platform()[0]
     if not machines:
         check_platform(own, models)
-    return _Place(machines[0]) if machines and own not in machines else None
+    if not machines or own in machines:
+        return None
+    names = {model.distribution for model in models} - {None}
+    glibcs = [known.matrix.distributions.glibc(str(name)) for name in names]
+    return _Place(machines[0], glibcs[0] if len(glibcs) == 1 else None)
 
 
 def _plugged_in(
