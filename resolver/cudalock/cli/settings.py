@@ -22,7 +22,7 @@ TABLE: Final = "tool.cudalock"
 TARGETS: Final = "targets"
 """The one key of the table that is no option: the targets of `check` and `generate`."""
 INDEX_MAP: Final = "index-map"
-FLAGS_ONLY: Final = frozenset({"force"})
+FLAGS_ONLY: Final = frozenset({"force", "undo", "yes"})
 """Options that nobody but the user at the keyboard sets: a cloned repository has a table too."""
 
 

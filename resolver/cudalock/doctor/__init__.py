@@ -5,8 +5,8 @@ Each module examines one thing of an :class:`~cudalock.compat.installed.Examined
 METADATA, `clashes` their versions with the engine, `facts` which environment facts hold,
 `libraries` which CUDA libraries are found first, `driver` whether the driver answers, `interpreter`
 whether its Python is there, `lock` the
-differences from a lock. `fixes` has the commands that fix something, and only `imports` runs
-anything.
+differences from a lock, `pending` whether a fix was interrupted. `fixes` has the commands that fix
+something, `repair` carries them out, and only `imports` and `repair` run anything.
 """
 
 from __future__ import annotations

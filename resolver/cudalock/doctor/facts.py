@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.compat.stack import Stack
-from cudalock.doctor.fixes import solving
+from cudalock.doctor.fixes import fixed, solving
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
 from cudalock.targets.facets import COMPONENTS, FACETS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
+    from cudalock.environment.repairs import Fix
     from cudalock.matrix.facts import Demand, Fact, Observation
 
 SEVERITY: Mapping[str, Severity] = {
@@ -50,26 +51,28 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
             severity = _severity(fact, installed, subject)
             if severity is not None:
                 subject_words = str(installed) if installed else f"the {name}"
-                yield Finding(
+                finding = Finding(
                     "CL708",
                     severity,
                     f"{subject_words} {fact.says}",
                     facts=(fact.id,),
-                    fix=_fix(fact, installed, subject),
+                    fix=fact.fix,
                     members=(name,) if installed else (),
                 )
+                yield fixed(finding, _fix(fact, installed, subject))
 
 
-def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> str | None:
-    """What the fact says; where the framework does not use the GPU, the command that makes it."""
+def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> Fix | None:
+    """Return the `solve` where the framework does not use the GPU; None where the fact's own words
+    have to do."""
     if (
         installed
         and installed is subject.framework
         and any(observation.gpu for observation in fact.observed)
     ):
         same, any_ = f"{installed.name}=={installed.public}", installed.name
-        return solving(subject, same, any_) or fact.fix
-    return fact.fix
+        return solving(subject, same, any_)
+    return None
 
 
 def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from cudalock.doctor.fixes import again
+from cudalock.doctor.fixes import again, fixed
 from cudalock.doctor.requirements import wanted_by
+from cudalock.environment.repairs import Fix, RemoveFolder, Uninstall
 from cudalock.files import extended, read_small
 from cudalock.findings import Finding
 
@@ -50,6 +51,15 @@ def read_record(installed: Installed) -> Record:
     RECORD of a large package has ten thousand lines, and few of its paths are quoted: so it is
     parsed by hand.
     """
+    return {
+        path: digest
+        for path, digest in read_owned(installed).items()
+        if not path.startswith(("../", "/")) and "__pycache__" not in path
+    }
+
+
+def read_owned(installed: Installed) -> Record:
+    """Return all files of RECORD, also scripts and compiled files; empty if there is none."""
     try:
         text = read_small(installed.folder / "RECORD", _LARGEST).decode("utf-8", "replace")
     except OSError:
@@ -57,9 +67,7 @@ def read_record(installed: Installed) -> Record:
     paths = {}
     for line in text.splitlines():
         path, _, columns = line.partition(",") if line[:1] != '"' else line[1:].partition('",')
-        path = path.replace("\\", "/")
-        if not path.startswith(("../", "/")) and "__pycache__" not in path:
-            paths[path] = columns.partition(",")[0]
+        paths[path.replace("\\", "/")] = columns.partition(",")[0]
     return paths
 
 
@@ -68,13 +76,15 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
     instance."""
     for installed in subject.stack():
         if _lacks_record(installed):
+            fix = again(installed, subject)
             yield Finding(
                 "CL701",
                 "warning",
                 f"{installed} has no RECORD, without which no installer can take it away or "
                 "replace it",
-                fix=f"remove `{installed.folder.name}`, then {again(installed, subject)}",
+                fix=f"remove `{installed.folder.name}`, then {fix.text}",
                 members=(installed.name,),
+                repairs=(RemoveFolder(installed.folder), *fix.repairs),
             )
         base = str(installed.site_packages)
         # os.path and not pathlib: torch has ten thousand files.
@@ -85,13 +95,13 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
         ]
         if gone:
             worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
-            yield Finding(
+            finding = Finding(
                 "CL701",
                 "error" if worst else "note",
                 f"{installed} has lost {_listed([*worst, *(p for p in gone if p not in worst)])}",
-                fix=again(installed, subject),
                 members=(installed.name,),
             )
+            yield fixed(finding, again(installed, subject))
 
 
 def _lacks_record(installed: Installed) -> bool:
@@ -120,18 +130,18 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
                 shared.setdefault((owner.name, installed.name), []).append(path)
     for names, paths in sorted(shared.items()):
         fact = subject.matrix.shared_fact(*names)
-        yield Finding(
+        finding = Finding(
             "CL703",
             "error" if fact is not None and fact.is_hard else "warning",
             f"{' and '.join(names)} both install {_listed(paths)}: what is there is a mixture of"
             " the two",
             facts=(fact.id,) if fact is not None else (),
-            fix=_unmixed(names, subject),
             members=names,
         )
+        yield fixed(finding, _unmixed(names, subject))
 
 
-def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
+def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> Fix:
     """Return which of two stays: the one that something requires, if that is only one of them."""
     required = {
         requirement.name
@@ -140,10 +150,11 @@ def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
     }
     needed = [name for name in names if name in required]
     if len(needed) != 1:
-        return f"uninstall {' and '.join(names)}, then install the one that is wanted"
+        return Fix(f"uninstall {' and '.join(names)}, then install the one that is wanted")
     installed = subject.inventory.find(needed[0])
     other = next(name for name in names if name != needed[0])
-    return f"uninstall {other}, then {again(installed, subject)}" if installed else ""
+    fix = again(installed, subject) if installed else Fix("install it again")
+    return Fix(f"uninstall {other}, then {fix.text}", (Uninstall(other), *fix.repairs))
 
 
 def _is_imported(path: str) -> bool:
@@ -175,6 +186,7 @@ def _of_nobody(records: dict[str, Record], subject: ExaminedEnvironment) -> Iter
                         f"`{folder}` is there, and no distribution that has it: an interrupted"
                         f" uninstallation of {name}",
                         fix=f"remove `{folder}`",
+                        repairs=(RemoveFolder(folder),),
                     )
 
 

@@ -10,7 +10,8 @@ from packaging.version import InvalidVersion
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
-from cudalock.doctor.fixes import adding, completing
+from cudalock.doctor.fixes import adding, completing, fixed
+from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import (
@@ -57,13 +58,13 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
             if there is None:
                 missing.setdefault(requirement.name, []).append(requirement)
             elif not _fits(requirement.specifier, there):
-                yield Finding(
+                finding = Finding(
                     "CL201",
                     _severity([requirement], stack, used),
                     f"{installed} requires {requirement.text}, and {there} is installed",
-                    fix=_other(requirement, requirements_by_name.values(), subject),
                     members=(installed.name, requirement.name),
                 )
+                yield fixed(finding, _other(requirement, requirements_by_name.values(), subject))
         yield from _other_python(installed, subject)
         yield from _unreadable(installed)
     for name, several in sorted(missing.items()):
@@ -73,8 +74,8 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _other(
     requirement: Wanted, all_requirements: Iterable[list[Wanted]], subject: ExaminedEnvironment
-) -> str:
-    """Return the command for a version that everyone who requires a project accepts; if there is
+) -> Fix:
+    """Return the fix by a version that everyone who requires a project accepts; if there is
     none, who else has to change."""
     both = SpecifierSet()
     for other in (
@@ -82,7 +83,9 @@ def _other(
     ):
         both &= other.specifier
         if not _may_hold(both):
-            return f"another version of {requirement.by.name}: {other.by} requires {other.text}"
+            return Fix(
+                f"another version of {requirement.by.name}: {other.by} requires {other.text}"
+            )
     text = f"{requirement.name}{both}"
     return completing(text, subject) or adding(text, subject)
 
@@ -128,13 +131,13 @@ def _missing(
     )
     first, *neighbours = several
     suffix = f", and {len(neighbours)} more as well" if neighbours else ""
-    return Finding(
+    finding = Finding(
         "CL705",
         _severity(several, stack, used),
         f"{name} is not installed, and {first.by} requires {first.text}{suffix}",
-        fix=completing(first.text, subject) or adding(first.text, subject),
         members=(name,),
     )
+    return fixed(finding, completing(first.text, subject) or adding(first.text, subject))
 
 
 def _missing_by_fact(
@@ -152,14 +155,14 @@ def _missing_by_fact(
                 and not subject.matrix.component(name).is_virtual
             ]
             if lacks and is_about(fact, installed, subject):
-                yield Finding(
+                finding = Finding(
                     "CL705",
                     SEVERITY[fact.effect],
                     f"{lacks[0]} is not installed, and {installed} {fact.says}",
                     facts=(fact.id,),
-                    fix=completing(lacks[0], subject),
                     members=(lacks[0],),
                 )
+                yield fixed(finding, completing(lacks[0], subject))
 
 
 def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -168,13 +171,13 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
     except InvalidSpecifier:
         return
     if not allowed.contains(subject.markers["python_full_version"], prereleases=True):
-        yield Finding(
+        finding = Finding(
             "CL704",
             "error",
             f"{installed} requires Python {allowed}, and this is {subject.layout.python}",
-            fix=adding(f"{installed.name}!={installed.version}", subject),
             members=(installed.name,),
         )
+        yield fixed(finding, adding(f"{installed.name}!={installed.version}", subject))
 
 
 def _unreadable(installed: Installed) -> Iterator[Finding]:
