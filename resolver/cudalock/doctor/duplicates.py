@@ -59,8 +59,9 @@ def _twice(subject: ExaminedEnvironment) -> Iterator[Finding]:
         if shown is None:
             continue
         beside = hidden.folder.parent == shown.folder.parent
-        if beside and hidden.version == shown.version:
-            # A second folder of metadata, as Debian leaves some: whichever is read says the same.
+        if hidden.version == shown.version:
+            # A second folder of metadata, as Debian leaves some, or the same release of a shared
+            # Python: whichever is read says the same.
             continue
         where = "twice in one folder" if beside else f"again in `{hidden.folder.parent}`"
         yield Finding(

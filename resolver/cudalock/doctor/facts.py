@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import fixed, solving
+from cudalock.doctor.twins import keeping_one
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
 from cudalock.targets.facets import COMPONENTS, FACETS
@@ -84,16 +85,15 @@ def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
             for demand in fact.beside if fact.shared_path is None else ():
                 other = subject.inventory.find(demand.template.name)
                 if demand.verb == "conflicts" and other and is_about(fact, installed, subject):
-                    yield Finding(
+                    finding = Finding(
                         "CL202",
                         SEVERITY[fact.effect],
                         f"{installed} and {other} are incompatible; {name} {fact.says}",
                         facts=(fact.id,),
-                        fix=fact.fix
-                        or f"uninstall {name} and {other.name}, then install the one"
-                        " that is wanted",
                         members=(name, other.name),
                     )
+                    fix = keeping_one((name, other.name), subject)
+                    yield fixed(finding, fix._replace(text=fact.fix or fix.text))
 
 
 def _severity(
@@ -170,8 +170,10 @@ def _versions_of(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
 def _is_seen(
     observation: Observation, installed: Installed | None, subject: ExaminedEnvironment
 ) -> bool:
-    if observation.shadowed is not None:
-        return False  # told by `libraries`, which knows by what
+    if observation.shadowed is not None or observation.compiled:
+        return False  # reported by `libraries` and `compiled`, which know by what
+    if any(subject.inventory.find(name) for name in observation.without):
+        return False
     machine = subject.machine
     expected_and_actual: list[tuple[object, object]] = [
         (observation.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),

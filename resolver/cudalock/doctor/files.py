@@ -3,12 +3,15 @@ no distribution has."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cudalock.doctor.fixes import again, fixed
-from cudalock.doctor.requirements import wanted_by
-from cudalock.environment.repairs import Fix, RemoveFolder, Uninstall
+from cudalock.doctor.twins import keeping_one
+from cudalock.environment.repairs import RemoveFolder
 from cudalock.files import extended, read_small
 from cudalock.findings import Finding
 
@@ -130,31 +133,54 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
                 shared.setdefault((owner.name, installed.name), []).append(path)
     for names, paths in sorted(shared.items()):
         fact = subject.matrix.shared_fact(*names)
+        winner = _winner(names, paths, records, subject)
+        there = (
+            f"what is there is of {winner}" if winner else "what is there is a mixture of the two"
+        )
         finding = Finding(
             "CL703",
             "error" if fact is not None and fact.is_hard else "warning",
-            f"{' and '.join(names)} both install {_listed(paths)}: what is there is a mixture of"
-            " the two",
+            f"{' and '.join(names)} both install {_listed(paths)}: {there}",
             facts=(fact.id,) if fact is not None else (),
             members=names,
         )
-        yield fixed(finding, _unmixed(names, subject))
+        yield fixed(finding, keeping_one(names, subject))
 
 
-def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> Fix:
-    """Return which of two stays: the one that something requires, if that is only one of them."""
-    required = {
-        requirement.name
-        for each in subject.inventory.distributions
-        for requirement in wanted_by(each, subject)
-    }
-    needed = [name for name in names if name in required]
-    if len(needed) != 1:
-        return Fix(f"uninstall {' and '.join(names)}, then install the one that is wanted")
-    installed = subject.inventory.find(needed[0])
-    other = next(name for name in names if name != needed[0])
-    fix = again(installed, subject) if installed else Fix("install it again")
-    return Fix(f"uninstall {other}, then {fix.text}", (Uninstall(other), *fix.repairs))
+_MOST_HASHED: Final = 64 << 20
+"""Bytes of the files whose digests are compared: the small ones tell as well as the large ones."""
+
+
+def _winner(
+    names: tuple[str, str],
+    paths: Iterable[str],
+    records: dict[str, Record],
+    subject: ExaminedEnvironment,
+) -> Installed | None:
+    """Return the one of two distributions whose files are there, by their digests; None for files
+    of both or of neither."""
+    first, second = map(subject.inventory.find, names)
+    if first is None or second is None:
+        return None
+    winners: set[str | None] = set()
+    left = _MOST_HASHED
+    for path in paths:
+        full = extended(f"{first.site_packages}/{path}")
+        with suppress(OSError):
+            left -= os.stat(full).st_size  # noqa: PTH116 (long paths)
+            if left < 0:
+                break
+            digest = _digest(full)
+            owners = [name for name in names if records[name].get(path) == digest]
+            winners.add(owners[0] if len(owners) == 1 else None)
+    winner = winners.pop() if len(winners) == 1 else None
+    return subject.inventory.find(winner) if winner else None
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a file as RECORD has it."""
+    digest = hashlib.sha256(read_small(path, _MOST_HASHED)).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).decode('ascii').rstrip('=')}"
 
 
 def _is_imported(path: str) -> bool:

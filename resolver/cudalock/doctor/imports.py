@@ -21,6 +21,7 @@ from cudalock.compat.stack import Stack
 from cudalock.files import find_program
 from cudalock.findings import Finding
 from cudalock.targets import WINDOWS
+from cudalock.targets.accelerators import CUDA
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -68,12 +69,32 @@ def examine(
         return
     run = run or run_code
     reported: set[str] = set()
+    untried = list(_untried(subject))
     for installed in _stack_members(subject):
         for finding in _of_one(installed, subject, interpreter, run):
             reason = finding.sentence.partition(": ")[2]
             if reason not in reported:
                 reported.add(reason)
                 yield finding
+    if untried:
+        yield Finding(
+            "CL713",
+            "note",
+            f"not tried, since this machine has no {CUDA.vendor} GPU: {', '.join(untried)}",
+        )
+
+
+def _untried(subject: ExaminedEnvironment) -> Iterator[str]:
+    """Yield what a GPU is needed for, and was not there."""
+    if subject.machine.gpus:
+        return
+    for installed in _stack_members(subject):
+        component = subject.matrix.component(installed.name)
+        if component.imports_on_gpu:
+            yield f"`import {component.imports[0]}`"
+        for trial in component.trials:
+            if trial.gpu and _concerns(trial, installed, subject):
+                yield f"{trial.name} with {installed.name}"
 
 
 def _of_one(
@@ -83,6 +104,8 @@ def _of_one(
     run: Callable[[Path, str], Outcome],
 ) -> Iterator[Finding]:
     """The first import that fails; if none does, the trials that fail."""
+    if subject.matrix.component(installed.name).imports_on_gpu and not subject.machine.gpus:
+        return
     for module in _modules(installed.name, subject.matrix):
         finding = _imported(installed, module, run(interpreter, f"import {module}\n"))
         if finding is not None:
@@ -143,10 +166,13 @@ def _tried(
 
 
 def _applies(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -> bool:
-    return (
-        (not trial.gpu or bool(subject.machine.gpus))
-        and accepts(trial.versions, installed.public)
-        and all(subject.inventory.find(name) for name in trial.beside)
+    has_gpu = bool(subject.machine.gpus)
+    return (not trial.gpu or has_gpu) and _concerns(trial, installed, subject)
+
+
+def _concerns(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -> bool:
+    return accepts(trial.versions, installed.public) and all(
+        subject.inventory.find(name) for name in trial.beside
     )
 
 

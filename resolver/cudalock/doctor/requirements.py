@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing, fixed
+from cudalock.doctor.wanted import Wanted, fits, wanted_by
 from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import (
-    canonical,
-    holds,
     is_specifier,
     parse_requirement,
-    parse_version,
     specifier_set,
 )
 
@@ -28,16 +25,6 @@ if TYPE_CHECKING:
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
-    from cudalock.matrix.facts import Replacement
-
-
-class Wanted(NamedTuple):
-    """One requirement of one distribution, as it counts in this environment."""
-
-    by: Installed
-    name: str
-    specifier: SpecifierSet
-    text: str
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -57,7 +44,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
             there = subject.inventory.find(requirement.name)
             if there is None:
                 missing.setdefault(requirement.name, []).append(requirement)
-            elif not _fits(requirement.specifier, there):
+            elif not fits(requirement.specifier, there):
                 finding = Finding(
                     "CL201",
                     _severity([requirement], stack, used),
@@ -205,45 +192,3 @@ def _is_unreadable(text: str) -> bool:
     except InvalidRequirement:
         return True
     return False
-
-
-def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:
-    """Yield the requirements that hold there, without extras and with replacements by facts."""
-    for text in installed.requires:
-        try:
-            requirement = parse_requirement(text)
-        except InvalidRequirement:
-            continue  # its publisher's slip; installers of its day read it somehow
-        environment = {**subject.markers, "extra": ""}
-        if requirement.marker is not None and not requirement.marker.evaluate(environment):
-            continue
-        name = canonical(requirement.name)
-        replaced = _replacement(installed, name, subject)
-        if replaced is None:
-            yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
-        elif replaced.replacement:
-            other = parse_requirement(replaced.replacement)
-            yield Wanted(installed, canonical(other.name), other.specifier, str(other))
-
-
-def _replacement(
-    installed: Installed, name: str, subject: ExaminedEnvironment
-) -> Replacement | None:
-    for replacement in subject.matrix.replacements:
-        if (
-            replacement.of != installed.name
-            or canonical(parse_requirement(replacement.requirement).name) != name
-        ):
-            continue
-        if holds(replacement.when, subject.markers) and _fits(
-            specifier_set(replacement.of_versions), installed
-        ):
-            return replacement
-    return None
-
-
-def _fits(specifier: SpecifierSet, installed: Installed) -> bool:
-    try:
-        return specifier.contains(parse_version(installed.version), prereleases=True)
-    except InvalidVersion:
-        return True

@@ -30,6 +30,11 @@ def install_command(layout: Layout, inventory: Inventory) -> str:
     return f"python -m pip --python {where} install"
 
 
+def uninstall_command(layout: Layout, inventory: Inventory) -> str:
+    """Return the command that uninstalls, without the names: `PATH -m pip uninstall`."""
+    return install_command(layout, inventory).replace(" install", " uninstall")
+
+
 def pip_version(layout: Layout) -> str | None:
     """Return the version of the environment's own pip, read from the name of its metadata; None
     where it has none."""

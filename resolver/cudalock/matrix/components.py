@@ -52,6 +52,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         aliases=tuple(table.get("aliases", ())),
         alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
+        imports_on_gpu=bool(table.get("imports_on_gpu", False)),
         alias_of=tuple(
             NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
             for alias in table.get("alias", ())

@@ -175,6 +175,12 @@ class Observation(NamedTuple):
     """`NAME=PATTERN` of variables, of which one is set so"""
     shadowed: str | None = None
     """the variable whose folders hide the environment's CUDA libraries"""
+    without: tuple[str, ...] = ()
+    """projects of which none is installed"""
+    compiled: tuple[str, ...] = ()
+    """texts of which a compiled module of a package that requires the component has one"""
+    compiled_lacks: tuple[str, ...] = ()
+    """texts of which that module has none"""
     severity: Literal["error", "warning", "note"] | None = None
     """if the finding is less severe than the fact's effect"""
 
@@ -199,7 +205,8 @@ def _is_severity(key: str, observed: object) -> bool:
 _OBSERVED: Final[Mapping[str, type]] = {
     **dict.fromkeys((*OF_ACCELERATOR, *ACCELERATORS), bool),
     **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
-    **dict.fromkeys(("missing", "commands", "unset", "set"), list),
+    **dict.fromkeys(("missing", "commands", "unset", "set", "without"), list),
+    **dict.fromkeys(("compiled", "compiled_lacks"), list),
 }
 
 
@@ -351,6 +358,8 @@ class Component(NamedTuple):
     file_copies: tuple[FileCopy, ...] = ()
     libraries: Mapping[str, Libraries] = {}
     """by system: `windows`, `linux`"""
+    imports_on_gpu: bool = False
+    """whether nothing of it can be imported without a GPU"""
     trials: tuple[Trial, ...] = ()
     sdists: tuple[SourceFact, ...] = ()
     """what its source distributions compile, where the archive alone does not show it"""
