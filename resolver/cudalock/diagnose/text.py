@@ -64,6 +64,17 @@ _TELLING: Final = re.compile(
 """What a line between the ends has to have to be read."""
 
 
+_ERROR: Final = re.compile(
+    r"error|exception|traceback|warning|fail|fatal|cannot|unable|killed|abort|segmentation|denied"
+    r"|refused|not found|no module|missing|undefined|incompatib|conflict"
+)
+
+
+def has_error(text: Text) -> bool:
+    """Return whether some line may be an error message."""
+    return _ERROR.search(text.folded) is not None
+
+
 def _condensed(folded: list[str]) -> list[bool]:
     """Return which lines of a long text are read: not every step of a training."""
     shapes = re.sub(r"[0-9]+", "0", "\n".join(folded)).split("\n")
