@@ -14,6 +14,7 @@ from cudalock.text import bytes_text, counted, shell_word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cudalock.cli.doctor import LookedAt
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.doctor.repair.plan import PackageChange, Plan
     from cudalock.doctor.repair.rollback import RollBack, Undo
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 class Views(NamedTuple):
     """How `doctor` shows an environment, and reads it again."""
 
-    text: Callable[[ExaminedEnvironment, list[Finding]], str]
-    document: Callable[[ExaminedEnvironment, list[Finding]], dict[str, Any]]
+    text: Callable[[ExaminedEnvironment, list[Finding], LookedAt], str]
+    document: Callable[[ExaminedEnvironment, list[Finding], LookedAt], dict[str, Any]]
     read_again: Callable[[], ExaminedEnvironment]
+    looked_at: LookedAt
+    """what was compared and run before the fix"""
 
 
 def fix_environment(
@@ -52,9 +55,13 @@ def fix_environment(
         plan = make_plan(subject, findings, finder.find)
     finally:
         finder.close()
-    document = {**views.document(subject, findings), "plan": _plan_document(plan), "applied": False}
+    document = {
+        **views.document(subject, findings, views.looked_at),
+        "plan": _plan_document(plan),
+        "applied": False,
+    }
     if not json:
-        emit(views.text(subject, findings))
+        emit(views.text(subject, findings, views.looked_at))
         emit("".join(f"{line}\n" for line in ["", *_plan_lines(plan, subject)]))
     if plan.is_empty or not _agreed(yes=yes, json=json):
         if json:
@@ -65,15 +72,16 @@ def fix_environment(
             plan, subject, _command(subject.layout), subject.matrix.mirrors, advance
         )
     again = views.read_again()
-    rest = _examine(again)
+    remaining = _examine(again)
+    after = views.looked_at._replace(imports=True)
     if json:
         document |= {"applied": True, "differences": [each._asdict() for each in differences]}
-        document["after"] = views.document(again, rest)
+        document["after"] = views.document(again, remaining, after)
         emit(_json(document))
     else:
         emit("".join(f"{line}\n" for line in _report(plan, differences, subject.layout)))
-        emit(views.text(again, rest))
-    return 1 if differences or is_failure(rest, strict=strict) else 0
+        emit(views.text(again, remaining, after))
+    return 1 if differences or is_failure(remaining, strict=strict) else 0
 
 
 def _examine(subject: ExaminedEnvironment) -> list[Finding]:

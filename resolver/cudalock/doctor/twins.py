@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 def keeping_one(names: tuple[str, str], subject: ExaminedEnvironment) -> Fix:
     """Return the fix that keeps the one which something requires, if that is only one of them;
     else the one which was built for this machine, else the one which can do more."""
-    chosen = _chosen(names, subject)
+    needed = _required(names, subject)
+    if len(needed) == len(names):
+        # Whoever requires the other would lack it.
+        return Fix(
+            f"keep both, which others require: install the one again whose files are used, "
+            f"{' or '.join(names)}"
+        )
+    chosen = _chosen(names, needed, subject)
     installed = subject.inventory.find(chosen) if chosen else None
     if installed is None:
         return Fix(f"uninstall {' and '.join(names)}, then install the one that is wanted")
@@ -26,13 +33,16 @@ def keeping_one(names: tuple[str, str], subject: ExaminedEnvironment) -> Fix:
     return Fix(f"{command}, then {fix.text}", (Uninstall(other), *fix.repairs))
 
 
-def _chosen(names: tuple[str, str], subject: ExaminedEnvironment) -> str | None:
+def _required(names: tuple[str, str], subject: ExaminedEnvironment) -> list[str]:
     required = {
         requirement.name
         for installed in subject.inventory.distributions
         for requirement in wanted_by(installed, subject)
     }
-    needed = [name for name in names if name in required]
+    return [name for name in names if name in required]
+
+
+def _chosen(names: tuple[str, str], needed: list[str], subject: ExaminedEnvironment) -> str | None:
     if len(needed) == 1:
         return needed[0]
     fitting = [
@@ -42,8 +52,7 @@ def _chosen(names: tuple[str, str], subject: ExaminedEnvironment) -> str | None:
     ]
     if len(fitting) == 1:
         return fitting[0]
-    # Both are required: whoever requires the other would lack it.
-    return None if needed else subject.matrix.preferred(*names)
+    return subject.matrix.preferred(*names)
 
 
 __all__ = ["keeping_one"]
