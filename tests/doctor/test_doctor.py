@@ -344,7 +344,9 @@ def test_neighbours_of_the_stack_are_imported(prefix: Path, matrix: Matrix) -> N
         ran.append(code)
         return imports.Outcome(0, "")
 
-    assert not list(imports.examine(replace(subject(prefix, matrix), machine=Machine()), run))
+    findings = imports.examine(replace(subject(prefix, matrix), machine=Machine()), run)
+    # What was not tried for want of a GPU is no fault.
+    assert [each.code for each in findings] == ["CL713"]
     alone = [code.removeprefix("import ").strip() for code in ran if code.count("\n") == 1]
     assert alone[0] == "torch"
     assert {"numpy", "zz_trainer", "zz_arrow", "zz_rows"} <= set(alone)
@@ -375,7 +377,11 @@ def test_what_an_import_says(
 ) -> None:
     install_stub(packages(prefix), "torch", "2.5.1", imports=["torch"])
     machine = replace(subject(prefix, matrix), machine=Machine())
-    findings = imports.examine(machine, lambda interpreter, code: outcome)
+    findings = [
+        each
+        for each in imports.examine(machine, lambda interpreter, code: outcome)
+        if each.code != "CL713"
+    ]
     assert [f"{each.severity}: {each.sentence}" for each in findings] == found
 
 

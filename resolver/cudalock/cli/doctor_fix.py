@@ -14,7 +14,6 @@ from cudalock.text import bytes_text, counted, shell_word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.cli.doctor import LookedAt
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.doctor.repair.plan import PackageChange, Plan
     from cudalock.doctor.repair.rollback import RollBack, Undo
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
 class Views(NamedTuple):
     """How `doctor` shows an environment, and reads it again."""
 
-    text: Callable[[ExaminedEnvironment, list[Finding], LookedAt], str]
-    document: Callable[[ExaminedEnvironment, list[Finding], LookedAt], dict[str, Any]]
+    text: Callable[[ExaminedEnvironment, list[Finding], Any], str]
+    document: Callable[[ExaminedEnvironment, list[Finding], Any], dict[str, Any]]
     read_again: Callable[[], ExaminedEnvironment]
-    looked_at: LookedAt
-    """what was compared and run before the fix"""
+    looked_at: Any
+    """what was compared and run before the fix, as `doctor` has it"""
 
 
 def fix_environment(
