@@ -129,6 +129,16 @@ def files_in(folder: Path, suffix: str) -> list[str]:
     return sorted(name for name in names if name.endswith(suffix))
 
 
+def size_below(folder: Path) -> int:
+    """Return the bytes of all files below a folder; what cannot be read counts nothing."""
+    total = 0
+    for parent, _, names in os.walk(extended(str(folder))):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(f"{parent}/{name}").st_size
+    return total
+
+
 def write_atomically(
     target: Path, content: bytes, mode: int | None = None, *, to_disk: bool = False
 ) -> None:

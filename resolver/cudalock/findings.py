@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cudalock.environment.repairs import Repair
     from cudalock.projects.model import Place
 
 Severity = Literal["error", "warning", "note"]
@@ -132,6 +133,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule("CL712", "import-fails", "a member of the stack that cannot be imported", "error"),
         Rule("CL713", "does-not-run", "a member of the stack that fails at its work", "error"),
         Rule("CL714", "no-python", "an environment whose Python does not run here", "error"),
+        Rule("CL715", "half-fixed", "a fix that was interrupted", "error"),
     )
 }
 """Every code, in the order of the documentation."""
@@ -143,7 +145,8 @@ class Finding:
 
     `sentence` has no full stop and no code in it. `facts` are the ids of the curated facts it rests
     on. `fix` is what to type or do. `place` is where in a file it is, if it is about one; `members`
-    are the names of the projects it is about.
+    are the names of the projects it is about. `repairs` are the steps that the fix takes in an
+    installed environment.
     """
 
     code: str
@@ -153,6 +156,7 @@ class Finding:
     fix: str | None = None
     place: Place | None = None
     members: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def rule(self) -> Rule:

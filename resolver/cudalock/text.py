@@ -17,6 +17,14 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def bytes_text(size: int) -> str:
+    """Return a size in bytes as `7.2 MB`, in the units that an index's page has."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
+
+
 def listed(words: Iterable[str]) -> str:
     """Return `a, b, c`, and "none" for no words."""
     return ", ".join(words) or "none"

@@ -148,11 +148,12 @@ def test_generate_keeps_other_files_too(tmp_path: Path) -> None:
     assert notes.read_text(encoding="utf-8") == "mine\n"
 
 
-def test_force_is_no_setting_of_a_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("key", ["force", "yes", "undo"])
+def test_consent_is_no_setting_of_a_repository(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pyproject.toml").write_text("[tool.cudalock]\nforce = true\n", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(f"[tool.cudalock]\n{key} = true\n", encoding="utf-8")
     result = run(*SOLVE)
     assert result.exit_code == 2
-    assert "[tool.cudalock] force is not a setting" in result.stderr
+    assert f"[tool.cudalock] {key} is not a setting" in result.stderr

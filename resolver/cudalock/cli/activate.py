@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.activate.placement import Placed
+    from cudalock.activate.shells import Activation
     from cudalock.environment import Layout
     from cudalock.environment.libraries import Found
     from cudalock.matrix.facts import Fact, FileCopy
@@ -133,6 +135,9 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
 
     libraries = _libraries(layout, matrix)
     activation = Activation(libraries.folders, libraries.root, layout.is_windows)
+    if layout.is_windows and os.name != "nt":
+        shell = shell or "powershell"
+        activation = _for_windows(activation, layout, shell)
     shell = shell or guess_shell(is_windows=layout.is_windows)
     encoding = console_encoding() if shell == "cmd" else "utf-8"
     text = write(shell, activation)
@@ -147,6 +152,32 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
     if not quiet:
         for fact in _notes(matrix, layout):
             tell(_note(fact))
+
+
+def _for_windows(activation: Activation, layout: Layout, shell: str) -> Activation:
+    """Return the folders as Windows has them, for an environment that is seen from Linux.
+
+    Raises UsageError for a shell whose programs are those of Linux.
+    """
+    from cudalock.activate.wsl import windows_folder
+    from cudalock.cli.console import warn
+
+    if shell in ("bash", "fish"):
+        raise UsageError(
+            f"`{layout.prefix}` is an environment of Windows, and {shell} starts programs of Linux"
+            " here: they cannot load its libraries, and Windows does not get their variables",
+            hints=["--shell powershell", "--shell cmd"],
+        )
+    folders = [windows_folder(folder, os.environ) for folder in activation.folders]
+    root = windows_folder(activation.root, os.environ) if activation.root else None
+    if None in folders:
+        warn(
+            f"`{layout.prefix}` is on no drive of Windows: the paths are those of this machine, and"
+            " have to be replaced there"
+        )
+        return activation
+    known = tuple(folder for folder in folders if folder is not None)
+    return activation._replace(folders=known, root=root)
 
 
 def _libraries(layout: Layout, matrix: Matrix) -> Found:

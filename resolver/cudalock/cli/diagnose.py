@@ -87,7 +87,7 @@ def diagnose(
     TEXT is the message itself or a file; `-`, or nothing, reads standard input. Versions, Python,
     platform, GPU and driver are read from the text. The options add what the text leaves out, and
     the rest is taken from this machine. A command is solved before it is printed, and printed only
-    if its solution changes what the cause rests on.
+    if its solution changes what the cause rests on. A list of versions without an error is checked.
 
     Exit status: 0 explained; 1 no known message in the text, or its cause is neither in packages
     nor in the machine (memory, the program, a model file, the network); 2 invalid input.
@@ -101,9 +101,12 @@ def diagnose(
     diagnosis = engine.diagnose(_read(text), facts, flags, LocalMachine(facts).here)
     if as_json:
         emit(_json(diagnosis, facts))
+    elif diagnosis.is_list:
+        emit(f"no conflict is known among these versions (matrix {facts.version})\n")
+        emit(f"read from the text: {'; '.join(_read_from(diagnosis))}\n")
     elif diagnosis.is_known:
         emit("".join(f"{line}\n" for line in _lines(diagnosis)))
-    if not diagnosis.is_known:
+    if not diagnosis.is_known and not diagnosis.is_list:
         error = _unknown(diagnosis, facts)
         error.has_document = as_json
         raise error

@@ -11,6 +11,7 @@ import click
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
+from cudalock.errors import Contradiction
 from cudalock.targets.accelerators import ACCELERATORS, CUDA
 from cudalock.text import counted, either
 
@@ -50,6 +51,9 @@ SCHEMA = "cudalock.doctor/1"
     envvar="CUDALOCK_NO_DETECT",
     help="Do not detect this machine's GPU and driver.",
 )
+@click.option("--fix", is_flag=True, help="Fix what was found; the plan is shown first.")
+@click.option("--undo", is_flag=True, help="Undo the last --fix, also an interrupted one.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix or --undo: do it without confirmation.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--json", is_flag=True, help=f"Print JSON ({SCHEMA}).")
 @matrix_option
@@ -62,6 +66,9 @@ def doctor(
     gpu: tuple[str, ...],
     driver: str | None,
     no_detect: bool,
+    fix: bool,
+    undo: bool,
+    yes: bool,
     strict: bool,
     json: bool,
     matrix: str | None,
@@ -77,10 +84,24 @@ def doctor(
 
     --lock compares versions and files: without --import its verdict is "as locked; not imported".
 
-    Exit status: 0 healthy; 1 problems; 2 invalid input.
+    --fix shows what it would install and remove, and does that once you agree: with the
+    environment's own pip or uv, and nowhere else. What is replaced stays in `.cudalock-rollback`
+    there until the next fix, and --undo brings it back.
+
+    Exit status: 0 healthy; 1 problems; 2 invalid input; 3 network error.
     """
     from cudalock.cli.console import emit
+
+    if yes and not (fix or undo):
+        raise Contradiction("`--yes` needs `--fix` or `--undo`")
+    if fix and undo:
+        raise Contradiction("`--fix` and `--undo` cannot be combined")
+    if undo:
+        from cudalock.cli.doctor_fix import undo_fix
+
+        ctx.exit(undo_fix(_layout(python), yes=yes, json=json))
     from cudalock.doctor import arrange, examine
+    from cudalock.doctor.pending import examine as find_pending
     from cudalock.findings import is_failure
 
     facts = load_matrix(matrix)
@@ -93,13 +114,22 @@ def doctor(
         looked=layout.runs and not no_detect,
         stated=bool(gpu or driver),
     )
-    findings = [*(_against(lock, subject) if lock else ()), *examine(subject)]
+    findings = [
+        *find_pending(layout),
+        *(_against(lock, subject) if lock else ()),
+        *examine(subject),
+    ]
     if imports:
         from cudalock.doctor.imports import examine as run
 
         findings += run(subject)
     findings = arrange(findings)
     looked_at = LookedAt(lock=lock is not None, imports=imports)
+    if fix:
+        from cudalock.cli.doctor_fix import Views, fix_environment
+
+        views = Views(_text, _document, lambda: _again(subject), looked_at)
+        ctx.exit(fix_environment(subject, findings, views, yes=yes, json=json, strict=strict))
     emit(_json(subject, findings, looked_at) if json else _text(subject, findings, looked_at))
     if is_failure(findings, strict=strict):
         ctx.exit(1)
@@ -162,6 +192,16 @@ def _subject(
         machine_probed=looked,
         machine_overridden=stated,
     )
+
+
+def _again(subject: ExaminedEnvironment) -> ExaminedEnvironment:
+    """Return the same environment, read again."""
+    from dataclasses import replace
+
+    from cudalock.environment import find_layout, read_inventory
+
+    layout = find_layout(subject.layout.prefix)
+    return replace(subject, layout=layout, inventory=read_inventory(layout.site_packages))
 
 
 def _against(lock: str, subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -231,11 +271,17 @@ def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
 def _json(subject: ExaminedEnvironment, findings: Iterable[Finding], looked_at: LookedAt) -> str:
     import json
 
+    return json.dumps(_document(subject, findings, looked_at), indent=2, ensure_ascii=True) + "\n"
+
+
+def _document(
+    subject: ExaminedEnvironment, findings: Iterable[Finding], looked_at: LookedAt
+) -> dict[str, Any]:
     from cudalock.findings import is_failure
 
     findings = list(findings)
     layout, machine = subject.layout, subject.machine
-    document = {
+    return {
         "schema": SCHEMA,
         "matrix": subject.matrix.version,
         "environment": {
@@ -258,7 +304,6 @@ def _json(subject: ExaminedEnvironment, findings: Iterable[Finding], looked_at: 
         "imported": looked_at.imports,
         "findings": [_finding(subject.matrix, each) for each in findings],
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def _finding(matrix: Matrix, finding: Finding) -> dict[str, Any]:

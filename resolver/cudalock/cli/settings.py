@@ -26,7 +26,7 @@ PER_FILE: Final = "per-file-ignores"
 OWN_FILE: Final = "cudalock.toml"
 """A file that is this table as a whole, for a folder without a pyproject.toml."""
 INDEX_MAP: Final = "index-map"
-FLAGS_ONLY: Final = frozenset({"force", "fix"})
+FLAGS_ONLY: Final = frozenset({"force", "fix", "undo", "yes"})
 """Options that nobody but the user at the keyboard sets: a cloned repository has a table too."""
 
 

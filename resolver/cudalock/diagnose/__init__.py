@@ -21,9 +21,16 @@ from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
 from cudalock.diagnose.remedy import Remedy, RemedySearch
 from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
 from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
-from cudalock.diagnose.text import Text
+from cudalock.diagnose.text import Text, has_error
 from cudalock.diagnose.text import decode as decode
-from cudalock.diagnose.versions import MENTIONED, Pin, read_bounds, read_pins
+from cudalock.diagnose.versions import (
+    INSTALLED,
+    LISTED,
+    MENTIONED,
+    Pin,
+    read_bounds,
+    read_pins,
+)
 from cudalock.targets import Here
 
 if TYPE_CHECKING:
@@ -43,6 +50,8 @@ class Diagnosis(NamedTuple):
     pins: tuple[Pin, ...]
     clues: Clues
     remedy: Remedy | None
+    is_list: bool = False
+    """whether the text is a list of versions, and has no error"""
 
     @property
     def is_known(self) -> bool:
@@ -103,7 +112,7 @@ def diagnose(
     )
     matches = tuple(rank(candidates, evidence))
     if not matches and not clashes:
-        return Diagnosis((), (), pins, clues, None)
+        return Diagnosis((), (), pins, clues, None, _is_list(pins, read))
     bounds = read_bounds(read, matrix)
     fix_goal = make_goal(matches, clashes, pins, evidence, matrix, has_bounds=bool(bounds))
     # Reversed, so that of two alternatives of one project the first stays in the dict.
@@ -120,6 +129,12 @@ def diagnose(
     attempts = Attempts(pinned, bounds, matrix, is_framework_to_blame=len(requirers) > 1)
     remedy = RemedySearch(versions, clues, matrix, here).find(fix_goal, attempts)
     return Diagnosis(matches, clashes, pins, clues, remedy)
+
+
+def _is_list(pins: Sequence[Pin], text: Text) -> bool:
+    """Return whether a text is a list of what is installed: of collect_env, pip or conda."""
+    listed = sum(pin.trust in (LISTED, INSTALLED) for pin in pins)
+    return listed > 1 and not has_error(text)
 
 
 def _degraded(candidates: Sequence[Match], evidence: Evidence, matrix: Matrix) -> list[Match]:

@@ -75,8 +75,33 @@ class RemedySearch:
                 continue
             remedy = self._remedy(solved, names)
             if self._is_fix(remedy, solved, fix_goal):
-                return remedy
+                return self._smaller(remedy, requirements, names, python, fix_goal)
         return None
+
+    def _smaller(
+        self,
+        remedy: Remedy,
+        requirements: tuple[str, ...],
+        names: Sequence[str],
+        python: str | None,
+        fix_goal: FixGoal,
+    ) -> Remedy:
+        """Return the fix with each bystander at its version in the text, as far as that is
+        possible: an attempt that leaves all of them open takes newer ones for no reason."""
+        by_name = dict(zip(names, requirements, strict=True))
+        for name, before, _ in remedy.changes:
+            if name in fix_goal.culprits or name == self._matrix.framework:
+                continue
+            pinned = {**by_name, name: f"{name}=={before.partition('+')[0]}"}
+            solved = self._solve(tuple(pinned.values()), python)
+            if solved is None or not fix_goal.facts.isdisjoint(solved.warnings):
+                continue
+            smaller = self._remedy(solved, names)
+            if len(smaller.changes) < len(remedy.changes) and self._is_fix(
+                smaller, solved, fix_goal
+            ):
+                remedy, by_name = smaller, pinned
+        return remedy
 
     def _is_fix(self, remedy: Remedy, solved: _Solution, fix_goal: FixGoal) -> bool:
         """Return whether a solution changes what the cause rests on."""

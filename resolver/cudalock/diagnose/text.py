@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,9 +46,60 @@ def fold(text: str) -> str:
     return text.translate(_QUOTES).lower().replace("\\\\", "\\")
 
 
+_SHORT: Final = 1 << 18
+"""Characters of a text that is read whole; no paste in the corpus has a tenth."""
+
+_REPEATS: Final = 2
+"""How many of the lines that differ in numbers alone are read, from both ends of a long text."""
+
+_HEAD: Final = 1 << 16
+_TAIL: Final = 1 << 18
+"""Characters at the ends of a long text that are read: what a program is, and why it ended."""
+
+_TELLING: Final = re.compile(
+    r"error|exception|warning|fail|cannot|could not|unable|not found|no module|missing|invalid"
+    r"|unsupported|require|conflict|incompatib|mismatch|version|==|traceback|fatal|undefined|sm_"
+    r"|driver|cuda|killed|abort|segmentation|denied|refused|expected|illegal"
+)
+"""What a line between the ends has to have to be read."""
+
+
+_ERROR: Final = re.compile(
+    r"error|exception|traceback|warning|fail|fatal|cannot|unable|killed|abort|segmentation|denied"
+    r"|refused|not found|no module|missing|undefined|incompatib|conflict"
+)
+
+
+def has_error(text: Text) -> bool:
+    """Return whether some line may be an error message."""
+    return _ERROR.search(text.folded) is not None
+
+
+def _condensed(folded: list[str]) -> list[bool]:
+    """Return which lines of a long text are read: not every step of a training."""
+    shapes = re.sub(r"[0-9]+", "0", "\n".join(folded)).split("\n")
+    first, last = Counter[str](), Counter[str]()
+    has_place = [False] * len(shapes)
+    for seen, order in ((first, range(len(shapes))), (last, range(len(shapes) - 1, -1, -1))):
+        for number in order:
+            shape = shapes[number]
+            if seen[shape] < _REPEATS:
+                seen[shape] += 1
+                has_place[number] = True
+    total = sum(len(line) for line, is_read in zip(folded, has_place, strict=True) if is_read)
+    passed = 0
+    for number, line in enumerate(folded):
+        if has_place[number]:
+            is_middle = _HEAD < passed < total - _TAIL
+            passed += len(line)
+            has_place[number] = not is_middle or _TELLING.search(line) is not None
+    return has_place
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text without terminal colours, in lines and folded."""
+    """A text without terminal colours, in lines and folded. Of a long one the lines that repeat
+    others are empty."""
 
     lines: list[str]
     folded: str = field(repr=False)
@@ -56,7 +108,15 @@ class Text:
     def of(cls, text: str) -> Text:
         # A progress bar goes back to the start of its line; what it wrote last is what counts.
         plain = re.sub(_COLOURS, "", text).replace("\r\n", "\n").replace("\r", "\n")
-        return cls(plain.split("\n"), fold(plain))
+        lines, folded = plain.split("\n"), fold(plain)
+        if len(plain) > _SHORT:
+            folded_lines = folded.split("\n")
+            is_read = _condensed(folded_lines)
+            lines = [line if keeps else "" for line, keeps in zip(lines, is_read, strict=True)]
+            folded = "\n".join(
+                line if keeps else "" for line, keeps in zip(folded_lines, is_read, strict=True)
+            )
+        return cls(lines, folded)
 
     def number(self, offset: int) -> int:
         """Return the line, counted from 1, of an offset in the folded text."""

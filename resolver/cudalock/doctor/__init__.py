@@ -2,11 +2,12 @@
 
 Each module examines one thing of an :class:`~cudalock.compat.installed.ExaminedEnvironment`:
 `duplicates` the distributions themselves, `files` what they installed, `requirements` their
-METADATA, `clashes` their versions with the engine, `facts` which environment facts hold,
-`libraries` which CUDA libraries are found first, `driver` whether the driver answers, `interpreter`
-whether its Python is there, `lock` the
-differences from a lock. `fixes` has the commands that fix something, and only `imports` runs
-anything.
+METADATA (`wanted` reads it), `clashes` their versions with the engine, `facts` which environment
+facts hold, `compiled` for what modules were compiled, `libraries` which CUDA libraries are found
+first, `driver` whether the driver answers, `interpreter` whether its Python is there, `lock` the
+differences from a lock, `pending` whether a fix was interrupted. `fixes` has the commands that fix
+something, `twins` which of two distributions stays, `repair` carries a fix out, and only `imports`
+and `repair` run anything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from cudalock.doctor import (
     clashes as stack,
 )
 from cudalock.doctor import (
+    compiled,
+    files,
+    interpreter,
+    libraries,
+    requirements,
+)
+from cudalock.doctor import (
     driver as machine,
 )
 from cudalock.doctor import (
@@ -25,12 +33,6 @@ from cudalock.doctor import (
 )
 from cudalock.doctor import (
     facts as conditions,
-)
-from cudalock.doctor import (
-    files,
-    interpreter,
-    libraries,
-    requirements,
 )
 from cudalock.findings import SEVERITIES
 
@@ -45,6 +47,7 @@ EXAMINATIONS: Final[tuple[Callable[[ExaminedEnvironment], Iterator[Finding]], ..
     stack.examine,
     requirements.examine,
     conditions.examine,
+    compiled.examine,
     libraries.examine,
     folders.examine,
     files.examine,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion
 
-from cudalock.doctor.fixes import changing, solving
+from cudalock.doctor.fixes import changing, fixed, solving
+from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding
 from cudalock.versions import parse_version
 
@@ -43,9 +44,10 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     resolved_again = _resolved_again(clashes, subject)
     compatible = judgement.compatible
     for clash in judge.with_fixes(clashes, compatible) if resolved_again is None else clashes:
-        yield replace(clash.finding, fix=resolved_again or _fix(clash, subject))
+        plain = replace(clash.finding, fix=None)
+        yield fixed(plain, resolved_again) if resolved_again else _fixed(clash, subject)
     for warning in judge.with_warning_fixes(judgement.warnings, compatible):
-        yield replace(warning.finding, fix=_fix(warning, subject) or warning.finding.fix)
+        yield _fixed(warning, subject)
 
 
 def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -97,8 +99,8 @@ def _is_of_framework(clash: PinConflict, subject: ExaminedEnvironment) -> bool:
     return [member.name for member in clash.members] == [subject.matrix.framework]
 
 
-def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) -> str | None:
-    """Return the command that fixes a framework which does not suit the machine: another one brings
+def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) -> Fix | None:
+    """Return the fix of a framework which does not suit the machine: another one brings
     other libraries, and needs other builds of whatever was built for it."""
     framework = subject.framework
     if framework is None or not any(_is_of_framework(conflict, subject) for conflict in clashes):
@@ -106,11 +108,20 @@ def _resolved_again(clashes: list[PinConflict], subject: ExaminedEnvironment) ->
     return solving(subject, f"{framework.name}=={framework.public}", framework.name)
 
 
-def _fix(clash: PinConflict, subject: ExaminedEnvironment) -> str | None:
+def _fixed(clash: PinConflict, subject: ExaminedEnvironment) -> Finding:
+    """Return the finding of a conflict with its fix; without a known one, with what it has."""
+    return fixed(clash.finding, _fix(clash, subject))
+
+
+def _fix(clash: PinConflict, subject: ExaminedEnvironment) -> Fix | None:
     if not clash.changes:
-        return clash.finding.fix
+        return None
     # Another framework brings other libraries, so everything beside it is solved again.
     for change in clash.changes:
         if change.old.name == subject.matrix.framework:
             return solving(subject, f"{change.old.name}{change.specifier}", change.old.name)
-    return " and ".join(changing(change, subject) for change in clash.changes)
+    fixes = [changing(change, subject) for change in clash.changes]
+    return Fix(
+        " and ".join(fix.text for fix in fixes),
+        tuple(step for fix in fixes for step in fix.repairs),
+    )

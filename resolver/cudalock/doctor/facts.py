@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.compat.stack import Stack
-from cudalock.doctor.fixes import solving
+from cudalock.doctor.fixes import fixed, solving
+from cudalock.doctor.twins import keeping_one
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import CUDA, ROCM, XPU, of_gpu
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed, Machine
+    from cudalock.environment.repairs import Fix
     from cudalock.matrix.facts import Demand, Fact, Observation
 
 SEVERITY: Mapping[str, Severity] = {
@@ -52,26 +54,28 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
             severity = _severity(fact, installed, subject)
             if severity is not None:
                 subject_words = str(installed) if installed else f"the {name}"
-                yield Finding(
+                finding = Finding(
                     "CL708",
                     severity,
                     f"{subject_words} {fact.says}",
                     facts=(fact.id,),
-                    fix=_fix(fact, installed, subject),
+                    fix=fact.fix,
                     members=(name,) if installed else (),
                 )
+                yield fixed(finding, _fix(fact, installed, subject))
 
 
-def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> str | None:
-    """What the fact says; where the framework does not use the GPU, the command that makes it."""
+def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> Fix | None:
+    """Return the `solve` where the framework does not use the GPU; None where the fact's own words
+    have to do."""
     if (
         installed
         and installed is subject.framework
         and any(observation.gpu for observation in fact.observed)
     ):
         same, any_ = f"{installed.name}=={installed.public}", installed.name
-        return solving(subject, same, any_) or fact.fix
-    return fact.fix
+        return solving(subject, same, any_)
+    return None
 
 
 def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -83,16 +87,15 @@ def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:
             for demand in fact.beside if fact.shared_path is None else ():
                 other = subject.inventory.find(demand.template.name)
                 if demand.verb == "conflicts" and other and is_about(fact, installed, subject):
-                    yield Finding(
+                    finding = Finding(
                         "CL202",
                         SEVERITY[fact.effect],
                         f"{installed} and {other} are incompatible; {name} {fact.says}",
                         facts=(fact.id,),
-                        fix=fact.fix
-                        or f"uninstall {name} and {other.name}, then install the one"
-                        " that is wanted",
                         members=(name, other.name),
                     )
+                    fix = keeping_one((name, other.name), subject)
+                    yield fixed(finding, fix._replace(text=fact.fix or fix.text))
 
 
 def _severity(
@@ -172,8 +175,10 @@ def _versions_of(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
 def _is_seen(
     observation: Observation, installed: Installed | None, subject: ExaminedEnvironment
 ) -> bool:
-    if observation.shadowed is not None:
-        return False  # told by `libraries`, which knows by what
+    if observation.shadowed is not None or observation.compiled:
+        return False  # reported by `libraries` and `compiled`, which know by what
+    if any(subject.inventory.find(name) for name in observation.without):
+        return False
     machine = subject.machine
     expected_and_actual: list[tuple[object, object]] = [
         (observation.gpu, _has_nvidia(machine) if machine.gpus or subject.machine_probed else None),

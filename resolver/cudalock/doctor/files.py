@@ -3,11 +3,15 @@ no distribution has."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from cudalock.doctor.fixes import again
-from cudalock.doctor.requirements import wanted_by
+from cudalock.doctor.fixes import again, fixed
+from cudalock.doctor.twins import keeping_one
+from cudalock.environment.repairs import RemoveFolder
 from cudalock.files import extended, read_small
 from cudalock.findings import Finding
 from cudalock.versions import canonical
@@ -51,6 +55,15 @@ def read_record(installed: Installed) -> Record:
     RECORD of a large package has ten thousand lines, and few of its paths are quoted: so it is
     parsed by hand.
     """
+    return {
+        path: digest
+        for path, digest in read_owned(installed).items()
+        if not path.startswith(("../", "/")) and "__pycache__" not in path
+    }
+
+
+def read_owned(installed: Installed) -> Record:
+    """Return all files of RECORD, also scripts and compiled files; empty if there is none."""
     try:
         text = read_small(installed.folder / "RECORD", _LARGEST).decode("utf-8", "replace")
     except OSError:
@@ -58,9 +71,7 @@ def read_record(installed: Installed) -> Record:
     paths = {}
     for line in text.splitlines():
         path, _, columns = line.partition(",") if line[:1] != '"' else line[1:].partition('",')
-        path = path.replace("\\", "/")
-        if not path.startswith(("../", "/")) and "__pycache__" not in path:
-            paths[path] = columns.partition(",")[0]
+        paths[path.replace("\\", "/")] = columns.partition(",")[0]
     return paths
 
 
@@ -86,13 +97,15 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
     instance."""
     for installed in subject.stack():
         if _lacks_record(installed):
+            fix = again(installed, subject)
             yield Finding(
                 "CL701",
                 "warning",
                 f"{installed} has no RECORD, without which no installer can take it away or "
                 "replace it",
-                fix=f"remove `{installed.folder.name}`, then {again(installed, subject)}",
+                fix=f"remove `{installed.folder.name}`, then {fix.text}",
                 members=(installed.name,),
+                repairs=(RemoveFolder(installed.folder), *fix.repairs),
             )
         base = str(installed.site_packages)
         # os.path and not pathlib: torch has ten thousand files.
@@ -103,13 +116,13 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
         ]
         if gone:
             worst = [path for path in gone if path.endswith(_LIBRARIES) or ".so." in path]
-            yield Finding(
+            finding = Finding(
                 "CL701",
                 "error" if worst else "note",
                 f"{installed} has lost {_listed([*worst, *(p for p in gone if p not in worst)])}",
-                fix=again(installed, subject),
                 members=(installed.name,),
             )
+            yield fixed(finding, again(installed, subject))
 
 
 def _lacks_record(installed: Installed) -> bool:
@@ -141,35 +154,54 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
                 shared.setdefault((owner.name, installed.name), []).append(path)
     for names, paths in sorted(shared.items()):
         fact = subject.matrix.shared_fact(*names)
-        yield Finding(
+        winner = _winner(names, paths, records, subject)
+        there = (
+            f"what is there is of {winner}" if winner else "what is there is a mixture of the two"
+        )
+        finding = Finding(
             "CL703",
             "error" if fact is not None and fact.is_hard else "warning",
-            f"{' and '.join(names)} both install {_listed(paths)}: what is there is a mixture of"
-            " the two",
+            f"{' and '.join(names)} both install {_listed(paths)}: {there}",
             facts=(fact.id,) if fact is not None else (),
-            fix=_unmixed(names, subject),
             members=names,
         )
+        yield fixed(finding, keeping_one(names, subject))
 
 
-def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
-    """Return which of two stays: the one that something requires, if that is only one of them."""
-    required = {
-        requirement.name
-        for each in subject.inventory.distributions
-        for requirement in wanted_by(each, subject)
-    }
-    needed = [name for name in names if name in required]
-    if len(needed) == len(names):
-        return (
-            f"keep both, which others require: install the one again whose files are used, "
-            f"{' or '.join(names)}"
-        )
-    if len(needed) != 1:
-        return f"uninstall {' and '.join(names)}, then install the one that is wanted"
-    installed = subject.inventory.find(needed[0])
-    other = next(name for name in names if name != needed[0])
-    return f"uninstall {other}, then {again(installed, subject)}" if installed else ""
+_MOST_HASHED: Final = 64 << 20
+"""Bytes of the files whose digests are compared: the small ones tell as well as the large ones."""
+
+
+def _winner(
+    names: tuple[str, str],
+    paths: Iterable[str],
+    records: dict[str, Record],
+    subject: ExaminedEnvironment,
+) -> Installed | None:
+    """Return the one of two distributions whose files are there, by their digests; None for files
+    of both or of neither."""
+    first, second = map(subject.inventory.find, names)
+    if first is None or second is None:
+        return None
+    winners: set[str | None] = set()
+    left = _MOST_HASHED
+    for path in paths:
+        full = extended(f"{first.site_packages}/{path}")
+        with suppress(OSError):
+            left -= os.stat(full).st_size  # noqa: PTH116 (long paths)
+            if left < 0:
+                break
+            digest = _digest(full)
+            owners = [name for name in names if records[name].get(path) == digest]
+            winners.add(owners[0] if len(owners) == 1 else None)
+    winner = winners.pop() if len(winners) == 1 else None
+    return subject.inventory.find(winner) if winner else None
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a file as RECORD has it."""
+    digest = hashlib.sha256(read_small(path, _MOST_HASHED)).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).decode('ascii').rstrip('=')}"
 
 
 def _is_imported(path: str) -> bool:
@@ -209,6 +241,7 @@ def _of_nobody(records: dict[str, Record], subject: ExaminedEnvironment) -> Iter
                         f"`{folder}` is there, and no distribution that has it: an interrupted"
                         f" uninstallation of {name}",
                         fix=f"remove `{folder}`",
+                        repairs=(RemoveFolder(folder),),
                     )
 
 

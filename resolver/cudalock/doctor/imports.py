@@ -23,7 +23,7 @@ from cudalock.doctor.files import packages_of
 from cudalock.files import find_program
 from cudalock.findings import Finding
 from cudalock.targets import WINDOWS
-from cudalock.targets.accelerators import is_vendor_library
+from cudalock.targets.accelerators import CUDA, is_vendor_library
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.versions import accepts, leading_name
 
@@ -79,6 +79,21 @@ def examine(
             if reason not in reported:
                 reported.add(reason)
                 yield finding
+    untried = list(_untried(subject))
+    if untried:
+        yield Finding(
+            "CL713",
+            "note",
+            f"not tried, since this machine has no {CUDA.vendor} GPU: {', '.join(untried)}",
+        )
+
+
+def _untried(subject: ExaminedEnvironment) -> Iterator[str]:
+    """Yield what a GPU is needed for, and was not there."""
+    for installed in () if subject.machine.gpus else imported(subject):
+        for trial in subject.matrix.component(installed.name).trials:
+            if trial.gpu and _concerns(trial, installed, subject):
+                yield f"{trial.name} with {installed.name}"
 
 
 def _of_one(
@@ -228,10 +243,13 @@ def _tried(
 
 
 def _applies(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -> bool:
-    return (
-        (not trial.gpu or bool(subject.machine.gpus))
-        and accepts(trial.versions, installed.public)
-        and all(subject.inventory.find(name) for name in trial.beside)
+    has_gpu = bool(subject.machine.gpus)
+    return (not trial.gpu or has_gpu) and _concerns(trial, installed, subject)
+
+
+def _concerns(trial: Trial, installed: Installed, subject: ExaminedEnvironment) -> bool:
+    return accepts(trial.versions, installed.public) and all(
+        subject.inventory.find(name) for name in trial.beside
     )
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion
 
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
-from cudalock.doctor.fixes import adding, completing
+from cudalock.doctor.fixes import adding, completing, fixed
+from cudalock.doctor.wanted import Wanted, fits, wanted_by
+from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import (
-    canonical,
-    holds,
     is_specifier,
     parse_requirement,
-    parse_version,
     specifier_set,
 )
 
@@ -27,16 +25,6 @@ if TYPE_CHECKING:
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
-    from cudalock.matrix.facts import Replacement
-
-
-class Wanted(NamedTuple):
-    """One requirement of one distribution, as it counts in this environment."""
-
-    by: Installed
-    name: str
-    specifier: SpecifierSet
-    text: str
 
 
 def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -56,14 +44,14 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
             there = subject.inventory.find(requirement.name)
             if there is None:
                 missing.setdefault(requirement.name, []).append(requirement)
-            elif not _fits(requirement.specifier, there):
-                yield Finding(
+            elif not fits(requirement.specifier, there):
+                finding = Finding(
                     "CL201",
                     _severity([requirement], stack, used),
                     f"{installed} requires {requirement.text}, and {there} is installed",
-                    fix=_other(requirement, requirements_by_name.values(), subject),
                     members=(installed.name, requirement.name),
                 )
+                yield fixed(finding, _other(requirement, requirements_by_name.values(), subject))
         yield from _other_python(installed, subject)
         yield from _unreadable(installed)
     for name, several in sorted(missing.items()):
@@ -73,8 +61,8 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _other(
     requirement: Wanted, all_requirements: Iterable[list[Wanted]], subject: ExaminedEnvironment
-) -> str:
-    """Return the command for a version that everyone who requires a project accepts; if there is
+) -> Fix:
+    """Return the fix by a version that everyone who requires a project accepts; if there is
     none, who else has to change."""
     both = SpecifierSet()
     for other in (
@@ -82,7 +70,9 @@ def _other(
     ):
         both &= other.specifier
         if not _may_hold(both):
-            return f"another version of {requirement.by.name}: {other.by} requires {other.text}"
+            return Fix(
+                f"another version of {requirement.by.name}: {other.by} requires {other.text}"
+            )
     text = f"{requirement.name}{both}"
     return completing(text, subject) or adding(text, subject)
 
@@ -128,13 +118,13 @@ def _missing(
     )
     first, *neighbours = several
     suffix = f", and {len(neighbours)} more as well" if neighbours else ""
-    return Finding(
+    finding = Finding(
         "CL705",
         _severity(several, stack, used),
         f"{name} is not installed, and {first.by} requires {first.text}{suffix}",
-        fix=completing(first.text, subject) or adding(first.text, subject),
         members=(name,),
     )
+    return fixed(finding, completing(first.text, subject) or adding(first.text, subject))
 
 
 def _missing_by_fact(
@@ -152,14 +142,14 @@ def _missing_by_fact(
                 and not subject.matrix.component(name).is_virtual
             ]
             if lacks and is_about(fact, installed, subject):
-                yield Finding(
+                finding = Finding(
                     "CL705",
                     SEVERITY[fact.effect],
                     f"{lacks[0]} is not installed, and {installed} {fact.says}",
                     facts=(fact.id,),
-                    fix=completing(lacks[0], subject),
                     members=(lacks[0],),
                 )
+                yield fixed(finding, completing(lacks[0], subject))
 
 
 def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Finding]:
@@ -168,13 +158,13 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
     except InvalidSpecifier:
         return
     if not allowed.contains(subject.markers["python_full_version"], prereleases=True):
-        yield Finding(
+        finding = Finding(
             "CL704",
             "error",
             f"{installed} requires Python {allowed}, and this is {subject.layout.python}",
-            fix=adding(f"{installed.name}!={installed.version}", subject),
             members=(installed.name,),
         )
+        yield fixed(finding, adding(f"{installed.name}!={installed.version}", subject))
 
 
 def _unreadable(installed: Installed) -> Iterator[Finding]:
@@ -202,45 +192,3 @@ def _is_unreadable(text: str) -> bool:
     except InvalidRequirement:
         return True
     return False
-
-
-def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:
-    """Yield the requirements that hold there, without extras and with replacements by facts."""
-    for text in installed.requires:
-        try:
-            requirement = parse_requirement(text)
-        except InvalidRequirement:
-            continue  # its publisher's slip; installers of its day read it somehow
-        environment = {**subject.markers, "extra": ""}
-        if requirement.marker is not None and not requirement.marker.evaluate(environment):
-            continue
-        name = canonical(requirement.name)
-        replaced = _replacement(installed, name, subject)
-        if replaced is None:
-            yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
-        elif replaced.replacement:
-            other = parse_requirement(replaced.replacement)
-            yield Wanted(installed, canonical(other.name), other.specifier, str(other))
-
-
-def _replacement(
-    installed: Installed, name: str, subject: ExaminedEnvironment
-) -> Replacement | None:
-    for replacement in subject.matrix.replacements:
-        if (
-            replacement.of != installed.name
-            or canonical(parse_requirement(replacement.requirement).name) != name
-        ):
-            continue
-        if holds(replacement.when, subject.markers) and _fits(
-            specifier_set(replacement.of_versions), installed
-        ):
-            return replacement
-    return None
-
-
-def _fits(specifier: SpecifierSet, installed: Installed) -> bool:
-    try:
-        return specifier.contains(parse_version(installed.version), prereleases=True)
-    except InvalidVersion:
-        return True

@@ -2,7 +2,8 @@
 
 `layout` finds an environment's folders and its Python, `distributions` reads what is installed,
 `gpu` queries the driver, `other_gpus` finds those of AMD and Intel, `libraries` finds CUDA's,
-`installer` has the command that installs.
+`installer` has the command that installs, and `repairs` are the steps that change what is
+installed.
 Nothing of an environment is ever imported; an interpreter is run to describe itself, isolated.
 """
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from cudalock.environment.distributions import Inventory
     from cudalock.environment.layout import Layout
 
-_UV_KINDS = ("uv", "uv tool")
+UV_KINDS = ("uv", "uv tool")
+"""The kinds of environments that uv makes, without pip."""
 
 
 def install_command(layout: Layout, inventory: Inventory) -> str:
@@ -23,10 +24,15 @@ def install_command(layout: Layout, inventory: Inventory) -> str:
     if inventory.find("pip") is not None or layout.kind == "pipx" or layout.interpreter is None:
         return f"{where} -m pip install"
     # uv makes environments without pip.
-    if layout.kind in _UV_KINDS:
+    if layout.kind in UV_KINDS:
         return f"uv pip install --python {where}"
     # pip installs into another environment with `--python` since 22.3.
     return f"python -m pip --python {where} install"
+
+
+def uninstall_command(layout: Layout, inventory: Inventory) -> str:
+    """Return the command that uninstalls, without the names: `PATH -m pip uninstall`."""
+    return install_command(layout, inventory).replace(" install", " uninstall")
 
 
 def pip_version(layout: Layout) -> str | None:

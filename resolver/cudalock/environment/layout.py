@@ -48,8 +48,11 @@ managed = os.path.isfile(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-
 base, shared = sys.base_prefix, sys.argv[2] == "shared"
 # Debian's tells by `sys.prefix` whether a venv is meant, whose folders have other names.
 sys.prefix = sys.argv[1] or base
-folders = site.getsitepackages([sys.prefix] + ([base] if shared else []))
-own = [site.getusersitepackages()] if shared else []
+folders = site.getsitepackages([sys.prefix])
+others = site.getsitepackages([base]) if shared and sys.argv[1] else []
+users = [site.getusersitepackages()] if shared else []
+# `site` adds those of a venv before the user's, and any other Python's after them.
+folders = folders + users + others if sys.argv[1] else users + folders
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION")
 except (AttributeError, ValueError, OSError):
@@ -58,7 +61,7 @@ print(json.dumps({
     "implementation": platform.python_implementation(),
     "version": "%d.%d.%d" % sys.version_info[:3],
     "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    "folders": own + folders,
+    "folders": folders,
     "include": include,
     "managed": managed and not sys.argv[1],
     "system": sys.platform,

@@ -188,6 +188,12 @@ class Observation(NamedTuple):
     """`NAME=PATTERN` of variables, of which one is set so"""
     shadowed: str | None = None
     """the variable whose folders hide the environment's CUDA libraries"""
+    without: tuple[str, ...] = ()
+    """projects of which none is installed"""
+    compiled: tuple[str, ...] = ()
+    """texts of which a compiled module of a package that requires the component has one"""
+    compiled_lacks: tuple[str, ...] = ()
+    """texts of which that module has none"""
     severity: Literal["error", "warning", "note"] | None = None
     """if the finding is less severe than the fact's effect"""
 
@@ -212,7 +218,8 @@ def _is_severity(key: str, observed: object) -> bool:
 _OBSERVED: Final[Mapping[str, type]] = {
     **dict.fromkeys((*OF_ACCELERATOR, *BUILT_FOR), bool),
     **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
-    **dict.fromkeys(("missing", "commands", "unset", "set"), list),
+    **dict.fromkeys(("missing", "commands", "unset", "set", "without"), list),
+    **dict.fromkeys(("compiled", "compiled_lacks"), list),
 }
 
 

@@ -401,6 +401,13 @@ class Matrix:
                 return self.facts[shared.fact_id(first, second)]
         return None
 
+    def preferred(self, first: str, second: str) -> str | None:
+        """Return the one of two projects with the same files that can do more, None if neither."""
+        for shared in self.shared_files:
+            if {first, second} <= {holder.name for holder in shared.holders}:
+                return next((name for name in shared.prefers if name in (first, second)), None)
+        return None
+
     def fact(self, id: str) -> Fact:
         """Return the fact with an id. Raises KeyError for an unknown one."""
         known = self.facts.get(id)

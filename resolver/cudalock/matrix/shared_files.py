@@ -39,6 +39,8 @@ class SharedFile(NamedTuple):
     holders: tuple[Holder, ...]
     fact: Fact
     """what all facts of the row have in common"""
+    prefers: tuple[str, ...] = ()
+    """those that do what the others do and more, the most able first"""
 
     def holder(self, name: str, version: str | None) -> Holder | None:
         """Return the holder that a project is in a version; None if it does not have the file."""
@@ -119,7 +121,10 @@ def _read_row(row: Mapping[str, Any], key: str) -> SharedFile:
         shared_path=row["path"],
     )
     holders = tuple(Holder(match[1], match[2]) for match in matches if match)
-    return SharedFile(row["id"], row["path"], holders, fact)
+    prefers = tuple(map(str, row.get("prefers", ())))
+    if not set(prefers) <= {holder.name for holder in holders}:
+        raise MatrixError(FILE, f"{key}.prefers", "names a project that is not in `of`")
+    return SharedFile(row["id"], row["path"], holders, fact, prefers)
 
 
 __all__ = ["FILE", "Holder", "SharedFile", "check_shared_files", "read_shared_files"]

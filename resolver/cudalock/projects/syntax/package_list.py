@@ -95,6 +95,9 @@ def packages(text: str) -> Iterator[ListedPackage]:
     for line in text.splitlines(keepends=True):
         start, bare = position, line.rstrip("\r\n")
         position += len(line)
+        if not bare:
+            is_table = is_table and not columns
+            continue
         if head := _head(bare):
             is_table, columns = True, tuple((head["columns"] or "").lower().split())
             continue
