@@ -23,7 +23,7 @@ from cudalock.goals import Goal, command_line
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
 
-COUNT: Final = 1000
+COUNT: Final = 2000
 SLOWEST_SHOWN: Final = 10
 
 HARD: Final = {

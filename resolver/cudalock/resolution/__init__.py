@@ -13,6 +13,6 @@ resolution needs of the machine.
 The values are in :mod:`model`, the parts of a query in :mod:`elements`. What makes it quick:
 :mod:`bulk` asks of a whole domain at once, :mod:`wheels` leaves out beforehand what fits no build
 of the framework, :mod:`shared` has what the problems of one target have in common. :mod:`witness`
-spares an explanation most of its searches. Every bound is in :mod:`limits`; :mod:`minimal` finds smallest conflicts and what
-resolves them.
+spares an explanation most of its searches. Every bound is in :mod:`limits`; :mod:`minimal` finds
+smallest conflicts and what resolves them.
 """
