@@ -25,6 +25,11 @@ def cache_folder() -> Path:
     return folder if folder.is_absolute() else home() / "cudalock"
 
 
+def responses_path() -> Path:
+    """Return where responses of servers are kept, which need not exist."""
+    return cache_folder() / "http.db"
+
+
 def remember(note: Path, text: str) -> None:
     """Write a text into the cache, whole or not at all. A disk that refuses is no failure: the
     cache is a convenience."""
@@ -33,4 +38,4 @@ def remember(note: Path, text: str) -> None:
         write_atomically(note, text.encode("utf-8"))
 
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]
+__all__ = ["CACHE_VARIABLE", "cache_folder", "remember", "responses_path"]
