@@ -70,9 +70,11 @@ def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
+    failing = list(checker.failing(judged))
     findings = [
         *static_findings(read_file, matrix, targets),
-        *checker.unpinned(),
+        *failing,
+        *checker.unpinned(frozenset(finding.members[0] for finding in failing)),
         *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
     ]
@@ -327,9 +329,58 @@ class _Checker:
             if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
                 yield replace(clash.finding, place=place)
 
-    def unpinned(self) -> Iterator[Finding]:
+    def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
+        """A requirement whose newest release does not work with a pin installed beside it."""
+        from cudalock.check.unpinned import newest_that_fails
+
+        pinned = [
+            requirement
+            for requirement in self.file.everything()
+            if requirement.version and requirement.name in self.universe.matrix.projects
+        ]
+        names = {requirement.name for requirement in pinned}
+        for requirement in self.file.everything() if pinned and judged else ():
+            is_open = (
+                requirement.role == "requirement"
+                and requirement.manager == "pypi"
+                and requirement.problem is None
+                and not (requirement.version or requirement.url or requirement.index)
+            )
+            if not is_open or requirement.name in names or is_vendor_library(requirement.name):
+                continue
+            beside = self.file.wanted_with(requirement.group)
+            pins = {
+                other.name: (other.version or "").partition("+")[0]
+                for other in pinned
+                if other.group in beside
+            }
+            stated = [requirement.specifier] if requirement.specifier else []
+            required = [
+                text
+                for other, version in pins.items()
+                for text in self.stack.specifiers_in(other, version, requirement.name)
+            ]
+            found = newest_that_fails(
+                requirement.name, [*stated, *required], pins, judged[0].target, self.universe
+            )
+            if found is not None:
+                spelled = f"{requirement.name}{requirement.specifier or ''}"
+                why = f"{found.fact.component} {found.fact.says}"
+                yield Finding(
+                    "CL501",
+                    "warning",
+                    f"{spelled} is not pinned, and its newest release, {found.version}, does not "
+                    f"work with {found.pin} {pins[found.pin]}: {why}",
+                    place=requirement.place,
+                    facts=(found.fact.id,),
+                    fix=f"`{requirement.name}=={found.better}`" if found.better else None,
+                    members=(requirement.name, found.pin),
+                )
+
+    def unpinned(self, failing: frozenset[str] = frozenset()) -> Iterator[Finding]:
         """A member of the stack that nothing pins, where something pins another that is installed
-        with it. What the vendor makes is as the framework's own build wants it."""
+        with it; not those that are reported as `failing`. What the vendor makes is as the
+        framework's own build wants it."""
         requirements = [
             requirement for requirement in self.file.everything() if requirement.name in self._names
         ]
@@ -350,7 +401,8 @@ class _Checker:
                 continue
             beside = self.file.wanted_with(requirement.group)
             neighbours = sorted({other.name for other in pinned if other.group in beside})
-            if neighbours and not self._is_settled(requirement.name, pinned):
+            is_reported = requirement.name in failing
+            if neighbours and not is_reported and not self._is_settled(requirement.name, pinned):
                 beside_names = " and ".join(neighbours[:2])
                 says = f"{requirement.name} is not pinned, beside a pinned {beside_names}"
                 yield Finding(

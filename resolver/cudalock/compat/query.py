@@ -52,7 +52,7 @@ class PinPolicy(Policy):
                 wheels = PinWheels(pin, project, target, universe.matrix)
                 self._wheels.setdefault(pin.name, []).append(wheels)
 
-    def wants_cuda(self, goal: Goal) -> bool:
+    def wants_accelerator(self, goal: Goal) -> bool:
         return False
 
     def source_allowed(self, candidate: Candidate) -> bool:

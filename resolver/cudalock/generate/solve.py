@@ -22,6 +22,7 @@ from cudalock.errors import (
 from cudalock.generate.queries import Ask, Asker, Said
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
+from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
 from cudalock.text import shell_word
 from cudalock.versions import canonical, leading_name
 
@@ -229,8 +230,9 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
         flags.append(f"--python {suggestion.target.python_text}")
     if suggestion.target.platform != target.platform:
         flags.append(" ".join(suggestion.target.flags()[2:4]))
-    if other.cuda != goal.cuda:
-        flags.append("--cuda auto")
+    if other.accelerator != goal.accelerator:
+        wish = other.accelerator
+        flags.append(f"--{OPTION} {wish.name}" if wish else f"--{DEFAULT.name} {AUTO}")
     if other.builders != goal.builders:
         flags.append(f"--builders {other.builders}")
     for flag, before, after in (

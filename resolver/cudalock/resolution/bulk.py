@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import VERSION
 from cudalock.resolution.elements import Element, fact_element
+from cudalock.targets.facets import flag_of
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
@@ -76,7 +77,10 @@ class Columns:
                 for requirement, asking in self._filled(fact, demand, owners):
                     settled = self._problem.is_fixed(self.domain.name, requirement.name)
                     if not settled and not self._problem.target_accepts(requirement):
-                        yield frozenset([element, Element("target", requirement.name)]), asking
+                        yield (
+                            frozenset([element, Element("target", flag_of(requirement.name))]),
+                            asking,
+                        )
         # Only a wide problem still has the candidates that the goal and the target rule out.
         if self._problem.wide:
             if self.domain.filtered is None:

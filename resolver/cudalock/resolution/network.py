@@ -11,7 +11,7 @@ from cudalock.resolution.bulk import Columns
 from cudalock.resolution.elements import Element, fact_element
 from cudalock.resolution.propagation import Network, Restriction, Table
 from cudalock.resolution.wheels import Screen
-from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     framework = problem.matrix.framework
     by_framework = columns.get(framework) if framework is not None else None
     named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
-    for name in sorted(named | {*ACCELERATORS}):
+    for name in sorted(named | {*BUILT_FOR}):
         if problem.matrix.component(name).is_virtual:
             rows = by_framework.column(name) if by_framework else ()
             values = {value for row in rows for value in row} - {NONE}
@@ -154,13 +154,13 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
 
 
 def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
-    """What the goal wants of CUDA, wherever the framework is present at all."""
+    """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
-    for wish in problem.cuda_requirements() if framework else ():
+    for wish in problem.accelerator_requirements() if framework else ():
         if framework:
             table = Table(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
-            told = sum(1 << place for place, build in framework.real() if build.row(CUDA.name))
+            told = sum(1 << place for place, build in framework.real() if build.accelerator)
             table.add(told, domains[wish.name].accepted(wish))
             yield table
 

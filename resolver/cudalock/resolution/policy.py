@@ -30,7 +30,7 @@ class Policy:
     max_dead_ends: int | None = None
     """Dead ends after which a search gives up; None for the usual number."""
 
-    def wants_cuda(self, goal: Goal) -> bool:
+    def wants_accelerator(self, goal: Goal) -> bool:
         """Return whether the goal's wish for CUDA, or for none, counts."""
         return True
 

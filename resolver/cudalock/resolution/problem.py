@@ -22,8 +22,8 @@ from cudalock.matrix.overlay import NAMED
 from cudalock.matrix.releases import PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
+    ACCELERATOR_OPTION,
     BUILDERS_OPTION,
-    CUDA_OPTION,
     EXCLUDE_NEWER_OPTION,
     LIBRARY_OPTIONS,
     TARGET_PYTHON,
@@ -37,8 +37,8 @@ from cudalock.resolution.propagation import NOTHING, Domain
 from cudalock.resolution.shared import shared_by
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, LIBRARIES
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, DEFAULT, LIBRARIES, Wish
+from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
     canonical,
@@ -587,11 +587,16 @@ class Problem:
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
-                and not (fact.alone and (self.goal.cuda == CPU or self.leads_to_framework))
+                and not (fact.alone and (self._is_for_another or self.leads_to_framework))
             )
             in_force = self._own_facts if any(fact.alone for fact in stated) else self._facts
             in_force[name] = facts
         return facts
+
+    @property
+    def _is_for_another(self) -> bool:
+        """Whether the goal is for the CPU, or for the accelerators of another maker."""
+        return self.wish is not None and self.wish.name != DEFAULT.name
 
     @cached_property
     def leads_to_framework(self) -> bool:
@@ -648,7 +653,7 @@ class Problem:
             for requirement in self._fill_demands(fact, candidate, fact.of_machine):
                 is_fixed = self.is_fixed(candidate.name, requirement.name)
                 if not is_fixed and not self.target_accepts(requirement):
-                    yield frozenset([element, Element("target", requirement.name)])
+                    yield frozenset([element, Element("target", flag_of(requirement.name))])
         if self.wide:
             yield from self.missed_filters(candidate)
 
@@ -839,18 +844,32 @@ class Problem:
         """Return whether a component is the framework, or fixed by its build."""
         return name == self.matrix.framework or self.matrix.component(name).is_virtual
 
-    def cuda_requirements(self) -> Iterator[Requirement]:
-        """Yield what the goal requires of the framework's CUDA: any, unless it states otherwise."""
-        if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
+    @cached_property
+    def wish(self) -> Wish | None:
+        """What the framework has to be built for: what the goal states, else what the GPUs of the
+        target are, else CUDA where the target can have it."""
+        if self.goal.accelerator is not None:
+            return self.goal.accelerator
+        # Unless the goal pins a build such as 2.5.1+cpu.
+        name = self.target.wanted_accelerator.name
+        can_have = name in self.target.accelerators or name in self.target.built_in
+        return Wish(name) if can_have and not self.pins_a_build else None
+
+    def accelerator_requirements(self) -> Iterator[Requirement]:
+        """Yield what the goal requires of the accelerator that the framework is built for."""
+        wish = self.wish
+        if (
+            wish is None
+            or ACCELERATOR_OPTION in self.off
+            or not self.policy.wants_accelerator(self.goal)
+        ):
             return
-        wish = self.goal.cuda
-        if wish == CPU:
-            yield Requirement(CUDA.name, (), "conflicts", CUDA_OPTION)
-        elif wish is not None:
-            yield Requirement(CUDA.name, (wish,), "requires", CUDA_OPTION)
-        # A GPU target means CUDA, unless the goal pins a build such as 2.5.1+cpu.
-        elif CUDA.name in self.target.accelerators and not self.pins_a_build:
-            yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
+        if wish.name in BUILT_FOR:
+            specifiers = (wish.specifier,) if wish.specifier else ()
+            yield Requirement(wish.name, specifiers, "requires", ACCELERATOR_OPTION)
+            return
+        for name in BUILT_FOR:
+            yield Requirement(name, (), "conflicts", ACCELERATOR_OPTION)
 
     def option_requirements(self, cuda: str | None) -> Iterator[Requirement]:
         """Yield the pip packages that `--toolkit` and `--cudnn` require, beside a framework built
@@ -888,11 +907,11 @@ class Problem:
     @cached_property
     def target_values(self) -> dict[str, tuple[Candidate, ...]]:
         """The virtual components of the target that are known; each GPU is a version of its own."""
-        versions_by_name = {name: FACETS[name].values(self.target) for name in COMPONENTS}
+        versions_by_name = {name: facet.values(self.target) for name, facet in COMPONENTS.items()}
         return {
             name: tuple(Candidate(name, version) for version in versions)
             for name, versions in versions_by_name.items()
-            if versions and Element("target", name) not in self.off
+            if versions and Element("target", flag_of(name)) not in self.off
         }
 
     def target_accepts(self, requirement: Requirement) -> bool:
@@ -905,7 +924,7 @@ class Problem:
         """What facts about the target and about the goal's toolkit require of other components,
         each with the elements that it rests on."""
         fixed = [
-            (candidate, Element("target", name))
+            (candidate, Element("target", flag_of(name)))
             for name, candidates in self.target_values.items()
             for candidate in candidates
         ]
@@ -917,18 +936,22 @@ class Problem:
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
         ]
-        return (*required, *self._unusable_accelerators())
+        return (*required, *self.unusable_accelerators)
 
-    def _unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
-        """Yield the absence of an accelerator where parts of its machine contradict each other: a
+    @cached_property
+    def unusable_accelerators(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:
+        """The absence of each accelerator of which parts of the machine contradict each other: a
         GPU and a driver that does not see it."""
+        return tuple(self._find_unusable_accelerators())
+
+    def _find_unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
         for accelerator in ACCELERATORS.values():
-            for name in accelerator.machine_parts:
+            for name in accelerator.components:
                 for candidate in self.target_values.get(name, ()):
                     for elements in self._find_refusals(candidate):
                         fact = next(element for element in elements if element.kind == "fact")
                         unusable = Requirement(accelerator.name, (), "conflicts", fact)
-                        yield unusable, elements | {Element("target", name)}
+                        yield unusable, elements | {Element("target", flag_of(name))}
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
