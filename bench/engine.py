@@ -14,6 +14,7 @@ from cudalock.errors import NoSolution
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.find import find
 from cudalock.resolution.joint import find_joint
+from cudalock.resolution.shared import forget
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -55,6 +56,7 @@ def _alone() -> Iterator[None]:
 
 def solve(goal: Goal, target: Target, matrix: Matrix) -> Solved:
     """The resolution of a goal, or None, without an explanation."""
+    forget(matrix)
     with _alone():
         start, busy = time.perf_counter(), time.thread_time()
         found = find(goal, target, ClosedUniverse(matrix))
@@ -64,6 +66,7 @@ def solve(goal: Goal, target: Target, matrix: Matrix) -> Solved:
 
 def solve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> float:
     """Solve for several targets at once. Returns milliseconds; raises Unsolvable."""
+    forget(matrix)
     with _alone():
         start = time.perf_counter()
         find_joint(questions, ClosedUniverse(matrix))
@@ -72,6 +75,7 @@ def solve_all(questions: Sequence[tuple[Goal, Target]], matrix: Matrix) -> float
 
 def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:
     """Why an impossible goal is impossible. Raises ValueError if it is not."""
+    forget(matrix)
     with _alone():
         start, busy = time.perf_counter(), time.thread_time()
         try:

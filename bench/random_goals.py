@@ -24,7 +24,7 @@ from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
 from cudalock.targets.accelerators import Wish
 
-COUNT: Final = 1000
+COUNT: Final = 2000
 SLOWEST_SHOWN: Final = 10
 
 HARD: Final = {

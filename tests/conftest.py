@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -56,6 +56,46 @@ def cache_of_the_network(request: pytest.FixtureRequest) -> None:
         # Looked up here: a folder for each of eight thousand tests takes its time.
         folder = request.getfixturevalue("tmp_path") / "kept"
         request.getfixturevalue("monkeypatch").setenv("CUDALOCK_CACHE_DIR", str(folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where nothing may be compiled beside the source, each process that a test starts would
+    compile the whole package: they share a folder for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            # The folder of the whole run, above that of one of its processes.
+            folder = tmp_path_factory.getbasetemp().parent / "compiled"
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(folder))
+        yield
+
+
+SLOWEST: Final = (
+    "test_cases",
+    "test_repositories",
+    "test_consumers",
+    "test_corpus",
+    "test_oracle",
+    "test_field",
+    "test_conflicts",
+    "test_explain",
+    "test_diagnose",
+    "test_installers",
+    "test_readme",
+    "test_own_wheels",
+    "test_check_agrees",
+    "test_check_cases",
+    "test_mirrors",
+)
+"""The files that take longest, the longest first. A file's tests run in one process, so one of them
+that begins last would be waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others keep their order."""
+    rank = {name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)

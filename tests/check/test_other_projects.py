@@ -13,7 +13,8 @@ from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import MatrixError
 from cudalock.matrix.matrix import Matrix
-from cudalock.matrix.namesakes import FILE, read_namesakes
+from cudalock.matrix.namesakes import read_namesakes
+from cudalock.matrix.store import NAMESAKES
 from tests.paths import MATRIX
 
 LOADED = Matrix.load()
@@ -135,7 +136,7 @@ def test_the_project_that_is_meant_is_solved_first() -> None:
 
 
 def test_every_row_is_whole() -> None:
-    tables = toml.loads((MATRIX / FILE).read_text(encoding="utf-8"))
+    tables = toml.loads((MATRIX / NAMESAKES).read_text(encoding="utf-8"))
     rows = tables["namesake"]
     names = [row["name"] for row in rows]
     assert sorted(names) == sorted(set(names))
@@ -160,8 +161,7 @@ def test_every_row_is_whole() -> None:
         ),
     ],
 )
-def test_damaged_rows_name_the_key(row: str, key: str, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(f"[[namesake]]\n{row}\n", encoding="utf-8")
+def test_damaged_rows_name_the_key(row: str, key: str) -> None:
     with pytest.raises(MatrixError) as raised:
-        read_namesakes(tmp_path)
+        read_namesakes(toml.loads(f"[[namesake]]\n{row}\n"))
     assert raised.value.key == f"namesake[a].{key}"

@@ -24,6 +24,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
     Beside the CUDA stack `whisper` is never meant to be Graphite's database; without it, it may be.
     """
     has_stack = any(declared.name in stack for declared in file.everything())
+    members: list[str] | None = None
     for included in file.files():
         for declared in included.declared:
             if not _is_looked_up(declared, included, matrix):
@@ -37,7 +38,9 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
                         "CL107", severity, says, (), fix, declared.place, (declared.name,)
                     )
             elif declared.name not in matrix.projects:
-                yield from _slips(declared, matrix, stack)
+                if members is None:
+                    members = [name for name in matrix.projects if name in stack]
+                yield from _slips(declared, matrix, members)
 
 
 def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool:
@@ -53,8 +56,7 @@ def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool
     return indexes is not None and PACKAGE_INDEX in indexes
 
 
-def _slips(declared: Declared, matrix: Matrix, stack: Stack) -> Iterator[Finding]:
-    members = [name for name in matrix.projects if name in stack]
+def _slips(declared: Declared, matrix: Matrix, members: list[str]) -> Iterator[Finding]:
     meant = matrix.namesakes.find_slip(declared.name, members)
     if meant is not None:
         says = f"`{declared.name}` is not in the matrix, and one letter off {meant}"

@@ -25,6 +25,11 @@ def cache_folder() -> Path:
     return folder if folder.is_absolute() else home() / "cudalock"
 
 
+def responses_path() -> Path:
+    """Return where responses of servers are kept, which need not exist."""
+    return cache_folder() / "http.db"
+
+
 CONTENT: Final = ("http.db", "http.db-shm", "http.db-wal", "http.db-journal")
 """The files of the cache that are not in one of `FOLDERS`."""
 FOLDERS: Final = ("metadata", "sdists", "digests", "files")
@@ -63,4 +68,11 @@ def remember(note: Path, text: str) -> None:
         write_atomically(note, text.encode("utf-8"))
 
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "cached_files", "clear_cache", "remember"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "cache_folder",
+    "cached_files",
+    "clear_cache",
+    "remember",
+    "responses_path",
+]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from cudalock.files import INTERRUPTIBLE
-from cudalock.indexes.cache import cache_folder
+from cudalock.indexes.cache import responses_path
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _cache_layer(wire: httpx.BaseTransport) -> CacheTransport:
     # A cache that does not work is no failure, and not worth a traceback.
     logging.getLogger("hishel").addHandler(_silent())
     storage = SqliteStorage(
-        database_path=cache_folder() / "http.db",
+        database_path=responses_path(),
         max_stream_size=LARGEST_CACHED,
         max_size=CACHE_SIZE,
     )

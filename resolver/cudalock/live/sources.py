@@ -259,12 +259,13 @@ class SourcedProject(Project):
         return builds[0].source_build(must_read=True) if builds else None
 
     def _look_up(self) -> tuple[str, dict[Any, File]]:
-        from cudalock.indexes.rows import releases_of
-        from cudalock.indexes.sources import source_file
-
         listed = self._list()
         if listed is None:
             return "", {}
+        # Imported here: where there is no page, nothing of the network is needed.
+        from cudalock.indexes.rows import releases_of
+        from cudalock.indexes.sources import source_file
+
         url, listing = listed
         files = {
             parse_version(version): source_file(release_files)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from cudalock.errors import GaveUp, NetworkError
+from cudalock.indexes.cache import responses_path
 from cudalock.indexes.parallel import map_parallel
 from cudalock.live.preload import Preparation
 from cudalock.live.project import WINDOW, LiveBuild, LiveProject, described, is_plain
@@ -291,6 +292,10 @@ class LiveUniverse:
             return self._sourced[key]
 
     def _index_page(self, name: str) -> tuple[str, Listing] | None:
+        # To load all that asks an index takes half the time of an explanation.
+        if self._offline and self._indexes is None and not responses_path().exists():
+            self._unread_sources.append(f"`{name}`")
+            return None
         indexes = self._package_indexes()
         url = indexes.urls[0]
         try:

@@ -25,6 +25,7 @@ from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
 from cudalock.matrix.store import (
     COMPONENTS,
+    NAMESAKES,
     Tables,
     UserMatrix,
     find_user_matrix,
@@ -499,10 +500,10 @@ class Matrix:
     @cached_property
     def namesakes(self) -> Namesakes:
         """The names that are another project on the package index than people mean."""
-        # Imported here: most goals name projects of the matrix alone, and TOML takes time to load.
+        # Imported here: most goals name projects of the matrix alone.
         from cudalock.matrix.namesakes import read_namesakes
 
-        return read_namesakes(self.directory)
+        return read_namesakes(self._tables.get(NAMESAKES, {}))
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""

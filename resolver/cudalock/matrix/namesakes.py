@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock import toml
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import EFFECTS
+from cudalock.matrix.store import NAMESAKES
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
-
-FILE: Final = "namesakes.toml"
 
 SHORTEST: Final = 7
 """Letters that a name of the stack has at least whose slips are looked for: `torch` and `triton`
@@ -90,11 +88,19 @@ class Namesakes:
         word = _letters(name)
         for project in known:
             letters = _letters(project)
-            if len(letters) >= SHORTEST and project != name and _is_slip(word, letters):
+            # The first tests are cheap: a file of 200 lines asks about 30,000 pairs.
+            if (
+                letters[:1] == word[:1]
+                and -1 <= len(letters) - len(word) <= 1
+                and len(letters) >= SHORTEST
+                and project != name
+                and _is_slip(word, letters)
+            ):
                 return project
         return None
 
 
+@cache
 def _letters(name: str) -> str:
     return re.sub(r"[-_.]", "", name)
 
@@ -117,18 +123,11 @@ def _is_slip(word: str, meant: str) -> bool:
     )
 
 
-def read_namesakes(directory: Path) -> Namesakes:
-    """Return the namesakes of a matrix, none if it has no such file.
+def read_namesakes(tables: Mapping[str, Any]) -> Namesakes:
+    """Return the namesakes of a matrix from the tables of its file; none for no tables.
 
     Raises MatrixError naming the row and the key that is wrong.
     """
-    path = directory / FILE
-    if not path.is_file():
-        return Namesakes({})
-    try:
-        tables = toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MatrixError(FILE, "", f"cannot be read: {error}") from None
     rows = [_namesake(row) for row in tables.get("namesake", ())]
     real = tables.get("real", {}).get("names", ())
     return Namesakes({row.name: row for row in rows}, frozenset(real))
@@ -149,11 +148,11 @@ def _namesake(row: Mapping[str, Any]) -> Namesake:
             row["source"][0],
         )
     except (KeyError, IndexError) as error:
-        raise MatrixError(FILE, f"{key}.{str(error).strip(chr(39))}", "is missing") from None
+        raise MatrixError(NAMESAKES, f"{key}.{str(error).strip(chr(39))}", "is missing") from None
     if namesake.effect not in EFFECTS:
-        raise MatrixError(FILE, f"{key}.effect", f"unknown effect `{namesake.effect}`")
+        raise MatrixError(NAMESAKES, f"{key}.effect", f"unknown effect `{namesake.effect}`")
     if not (namesake.is_absent or namesake.meant):
-        raise MatrixError(FILE, f"{key}.meant", "is missing")
+        raise MatrixError(NAMESAKES, f"{key}.meant", "is missing")
     if not namesake.advice:
-        raise MatrixError(FILE, f"{key}.project", "is missing, and so is `instead`")
+        raise MatrixError(NAMESAKES, f"{key}.project", "is missing, and so is `instead`")
     return namesake

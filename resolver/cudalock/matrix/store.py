@@ -33,6 +33,8 @@ from cudalock.matrix.components import check_component
 
 COMPILED: Final = "compiled.json"
 COMPONENTS: Final = "components"
+NAMESAKES: Final = "namesakes.toml"
+"""See :mod:`cudalock.matrix.namesakes`, which most goals do not need."""
 
 USER_FOLDER: Final = "matrix"
 CURRENT: Final = "current"
@@ -67,12 +69,12 @@ def read_tables(directory: Path) -> Tables:
 
 
 def toml_files(directory: Path) -> list[Path]:
-    """Return the paths of the header, of the shared files' table and of the component files."""
+    """Return the paths of the header, of shared files and namesakes, and of the components."""
     folder = directory / COMPONENTS
-    shared = directory / shared_files.FILE
+    shared = (directory / name for name in (shared_files.FILE, NAMESAKES))
     return [
         directory / HEADER,
-        *([shared] if shared.is_file() else []),
+        *(path for path in shared if path.is_file()),
         *(folder / name for name in files_in(folder, ".toml")),
     ]
 
@@ -80,7 +82,9 @@ def toml_files(directory: Path) -> list[Path]:
 def of_components(tables: Tables) -> Tables:
     """Return the tables of the component files alone."""
     return {
-        name: table for name, table in tables.items() if name not in (HEADER, shared_files.FILE)
+        name: table
+        for name, table in tables.items()
+        if name not in (HEADER, shared_files.FILE, NAMESAKES)
     }
 
 
@@ -139,7 +143,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     # Only here: the copy was made from files that passed.
     if name == shared_files.FILE:
         shared_files.check_shared_files(table)
-    elif name != HEADER:
+    elif name not in (HEADER, NAMESAKES):
         check_component(table, name)
     return table
 

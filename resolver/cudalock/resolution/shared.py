@@ -66,3 +66,8 @@ def shared_by(matrix: Matrix, target: Target) -> Shared:
     if len(by_target) > SHARED_TARGETS:
         del by_target[next(iter(by_target))]
     return shared
+
+
+def forget(matrix: Matrix) -> None:
+    """Drop what problems over a matrix share: the next one takes as long as a first one."""
+    _SHARED.pop(matrix, None)
