@@ -12,6 +12,9 @@ from packaging.utils import canonicalize_name
 
 VERDICTS: Final = ("works", "warned", "fails", "unsolved", "skipped", "locked")
 
+LACKING: Final = {"libavutil.so": "FFmpeg"}
+"""Texts of failures that are about the machine, with what it lacks."""
+
 HEAD: Final = """\
 | Stack | Python | Locked | Result |
 |---|---|---|---|
@@ -32,18 +35,29 @@ def verdict(result: Mapping[str, Any]) -> str:
         return "locked"
     if any(result["installed"].values()) or result["differences"] or result["pip_check"]:
         return "fails"
-    if not result["failures"]:
+    failures = [program for program, reason in result["failures"].items() if not _lacking(reason)]
+    if not failures:
         return "works"
-    return "warned" if all(_is_named(name, result) for name in result["failures"]) else "fails"
+    return "warned" if all(_is_named(program, result) for program in failures) else "fails"
+
+
+def _lacking(reason: str) -> str | None:
+    """Return what the machine lacks, if that is why something failed."""
+    return next((what for text, what in LACKING.items() if text in reason), None)
 
 
 def _is_named(program: str, result: Mapping[str, Any]) -> bool:
-    """Does a warning of the lock name a project of an import or trial that fails?"""
+    """Does a warning of the lock name the pair that an import or trial fails with?"""
     lock = result["lock"]
     texts = [warning["says"] for warning in lock["warnings"]]
-    texts += [unknown["subject"] for unknown in lock["unknowns"]]
+    texts += [f"{unknown['subject']} {unknown['about']}" for unknown in lock["unknowns"]]
     names = set(projects_of(program, result)) - {"torch", "numpy"}
-    return any(text.split()[0].lower() in names for text in texts if text)
+    others = set(lock["pins"])
+    return any(
+        words[0] in names and others & set(words[1:])
+        for text in texts
+        if (words := text.lower().replace(",", " ").split())
+    )
 
 
 def projects_of(program: str, result: Mapping[str, Any]) -> list[str]:
@@ -77,6 +91,8 @@ def _row(result: Mapping[str, Any]) -> str:
     locked = ", ".join(f"{name} {pins[name]}" for name in requested(result) if name in pins)
     word = verdict(result)
     note = f": {result['skipped']}" if word == "skipped" else ""
+    lacks = dict.fromkeys(filter(None, map(_lacking, result["failures"].values())))
+    note += "".join(f"; {what} is not on the machine" for what in lacks)
     stack = result["stack"]
     name = f"{stack['name']}, as of {stack['before']}" if stack["before"] else stack["name"]
     return f"| {name} | {stack['python']} | {locked} | {word}{note} |\n"
