@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -10,10 +11,12 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-VERDICTS: Final = ("works", "warned", "fails", "unsolved", "skipped", "locked")
+VERDICTS: Final = ("works", "warned", "fails", "slow", "unsolved", "skipped", "locked")
 
 LACKING: Final = {"libavutil.so": "FFmpeg"}
 """Texts of failures that are about the machine, with what it lacks."""
+
+SLOW: Final = "no end within"
 
 HEAD: Final = """\
 | Stack | Python | Locked | Result |
@@ -24,8 +27,9 @@ HEAD: Final = """\
 def verdict(result: Mapping[str, Any]) -> str:
     """Return in one word what happened to a stack.
 
-    Warned: a warning of the lock names all that fails. Skipped: the package index or the Pythons at
-    hand are not enough. Locked: it was not to be installed.
+    Warned: a warning of the lock names all that fails. Slow: something did not end in time.
+    Skipped: the package index or the Pythons at hand are not enough. Locked: it was not to be
+    installed.
     """
     if result["lock"]["status"]:
         return "unsolved"
@@ -38,6 +42,8 @@ def verdict(result: Mapping[str, Any]) -> str:
     failures = [program for program, reason in result["failures"].items() if not _lacking(reason)]
     if not failures:
         return "works"
+    if all(SLOW in result["failures"][program] for program in failures):
+        return "slow"
     return "warned" if all(_is_named(program, result) for program in failures) else "fails"
 
 
@@ -76,13 +82,20 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(verdict(result) for result in results)
     counted = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
     rows = "".join(_row(result) for result in results)
-    reasons = "".join(
-        f"- {result['stack']['name']}, {program}: `{_last_line(reason)}`\n"
-        for result in results
-        for program, reason in _problems(result)
-    )
+    reasons = "".join(_reasons(result) for result in results)
     return f"{len(results)} stacks: {counted}.\n\n{HEAD}{rows}" + (
         f"\n{reasons}" if reasons else ""
+    )
+
+
+def _reasons(result: Mapping[str, Any]) -> str:
+    """Return a line for each reason, with all that failed by it."""
+    programs: dict[str, list[str]] = {}
+    for program, reason in _problems(result):
+        programs.setdefault(_last_line(reason), []).append(program)
+    return "".join(
+        f"- {result['stack']['name']}, {', '.join(names)}: `{reason}`\n"
+        for reason, names in programs.items()
     )
 
 
@@ -110,7 +123,8 @@ def _problems(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _last_line(text: str) -> str:
-    line = text.strip().splitlines()[-1].replace("`", "'").strip()
+    line = text.strip().splitlines()[-1].removeprefix("the first error: ")
+    line = re.sub(r"/\S*/site-packages/", "", line).replace("`", "'").strip()
     return line if len(line) <= 200 else f"{line[:200]} ..."
 
 
