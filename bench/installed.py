@@ -458,6 +458,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--minor", help="a torch minor, such as 2.5")
     parser.add_argument("--minors", action="store_true", help="print the torch minors as JSON")
     parser.add_argument("--lock-only", action="store_true", help="install nothing")
+    parser.add_argument("--report", action="store_true", help="write of what was done; do no more")
     parser.add_argument("--again", action="store_true", help="repeat what was done")
     parser.add_argument("--solve", action="append", default=[], help="an option for solve")
     parser.add_argument("--markdown", type=Path, help="write the table here")
@@ -478,7 +479,8 @@ def main(words: Sequence[str] | None = None) -> int:
         and (not options.only or any(part in stack.name for part in options.only))
         and not any(part in stack.name for part in options.without)
     ]
-    run_all(runner, chosen, options.again)
+    if not options.report:
+        run_all(runner, chosen, options.again)
     results = [
         json.loads(file.read_text()) for stack in chosen if (file := runner.file(stack)).exists()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +11,12 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-VERDICTS: Final = ("works", "warned", "fails", "unsolved", "skipped", "locked")
+VERDICTS: Final = ("works", "warned", "fails", "slow", "unsolved", "skipped", "locked")
+
+LACKING: Final = {"libavutil.so": "FFmpeg"}
+"""Texts of failures that are about the machine, with what it lacks."""
+
+SLOW: Final = "no end within"
 
 HEAD: Final = """\
 | Stack | Python | Locked | Result |
@@ -21,8 +27,9 @@ HEAD: Final = """\
 def verdict(result: Mapping[str, Any]) -> str:
     """Return in one word what happened to a stack.
 
-    Warned: a warning of the lock names all that fails. Skipped: the package index or the Pythons at
-    hand are not enough. Locked: it was not to be installed.
+    Warned: a warning of the lock names all that fails. Slow: something did not end in time.
+    Skipped: the package index or the Pythons at hand are not enough. Locked: it was not to be
+    installed.
     """
     if result["lock"]["status"]:
         return "unsolved"
@@ -32,18 +39,31 @@ def verdict(result: Mapping[str, Any]) -> str:
         return "locked"
     if any(result["installed"].values()) or result["differences"] or result["pip_check"]:
         return "fails"
-    if not result["failures"]:
+    failures = [program for program, reason in result["failures"].items() if not _lacking(reason)]
+    if not failures:
         return "works"
-    return "warned" if all(_is_named(name, result) for name in result["failures"]) else "fails"
+    if all(SLOW in result["failures"][program] for program in failures):
+        return "slow"
+    return "warned" if all(_is_named(program, result) for program in failures) else "fails"
+
+
+def _lacking(reason: str) -> str | None:
+    """Return what the machine lacks, if that is why something failed."""
+    return next((what for text, what in LACKING.items() if text in reason), None)
 
 
 def _is_named(program: str, result: Mapping[str, Any]) -> bool:
-    """Does a warning of the lock name a project of an import or trial that fails?"""
+    """Does a warning of the lock name the pair that an import or trial fails with?"""
     lock = result["lock"]
     texts = [warning["says"] for warning in lock["warnings"]]
-    texts += [unknown["subject"] for unknown in lock["unknowns"]]
+    texts += [f"{unknown['subject']} {unknown['about']}" for unknown in lock["unknowns"]]
     names = set(projects_of(program, result)) - {"torch", "numpy"}
-    return any(text.split()[0].lower() in names for text in texts if text)
+    others = set(lock["pins"])
+    return any(
+        words[0] in names and others & set(words[1:])
+        for text in texts
+        if (words := text.lower().replace(",", " ").split())
+    )
 
 
 def projects_of(program: str, result: Mapping[str, Any]) -> list[str]:
@@ -62,13 +82,20 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(verdict(result) for result in results)
     counted = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
     rows = "".join(_row(result) for result in results)
-    reasons = "".join(
-        f"- {result['stack']['name']}, {program}: `{_last_line(reason)}`\n"
-        for result in results
-        for program, reason in _problems(result)
-    )
+    reasons = "".join(_reasons(result) for result in results)
     return f"{len(results)} stacks: {counted}.\n\n{HEAD}{rows}" + (
         f"\n{reasons}" if reasons else ""
+    )
+
+
+def _reasons(result: Mapping[str, Any]) -> str:
+    """Return a line for each reason, with all that failed by it."""
+    programs: dict[str, list[str]] = {}
+    for program, reason in _problems(result):
+        programs.setdefault(_last_line(reason), []).append(program)
+    return "".join(
+        f"- {result['stack']['name']}, {', '.join(names)}: `{reason}`\n"
+        for reason, names in programs.items()
     )
 
 
@@ -77,6 +104,8 @@ def _row(result: Mapping[str, Any]) -> str:
     locked = ", ".join(f"{name} {pins[name]}" for name in requested(result) if name in pins)
     word = verdict(result)
     note = f": {result['skipped']}" if word == "skipped" else ""
+    lacks = dict.fromkeys(filter(None, map(_lacking, result["failures"].values())))
+    note += "".join(f"; {what} is not on the machine" for what in lacks)
     stack = result["stack"]
     name = f"{stack['name']}, as of {stack['before']}" if stack["before"] else stack["name"]
     return f"| {name} | {stack['python']} | {locked} | {word}{note} |\n"
@@ -94,7 +123,8 @@ def _problems(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _last_line(text: str) -> str:
-    line = text.strip().splitlines()[-1].replace("`", "'").strip()
+    line = text.strip().splitlines()[-1].removeprefix("the first error: ")
+    line = re.sub(r"/\S*/site-packages/", "", line).replace("`", "'").strip()
     return line if len(line) <= 200 else f"{line[:200]} ..."
 
 

@@ -157,7 +157,16 @@ VERDICTS: dict[str, dict[str, Any]] = {
     "fails on install": {"installed": {"uv": "no such file"}},
     "fails in comparison": {"differences": ["thing: locked 1.0, installed 2.0"]},
     "fails in pip check": {"pip_check": ["thing 1.0 requires other"]},
-    "warned": {"failures": FAILURES, "lock": {"warnings": [{"says": "thing 1.0 needs a GPU"}]}},
+    "warned": {
+        "failures": FAILURES,
+        "lock": {"warnings": [{"says": "thing 1.0 is not for torch 2.5.1"}]},
+    },
+    "works but for FFmpeg": {"failures": {"a thing": "OSError: libavutil.so.57: cannot open"}},
+    "slow": {"failures": {"a thing": "no end within 900 seconds"}},
+    "fails with a warning of something else": {
+        "failures": FAILURES,
+        "lock": {"warnings": [{"says": "thing 1.0 is a CPU build"}]},
+    },
     "fails with a blanket warning": {
         "failures": FAILURES,
         "lock": {"warnings": [{"says": "torch 2.5.1 may not work"}]},
@@ -176,7 +185,7 @@ def test_verdicts(name: str) -> None:
 def test_the_table_and_the_pairs() -> None:
     results = [result_of(**fields) for fields in VERDICTS.values()]
     table = markdown(results)
-    assert table.startswith("10 stacks: 1 works, 1 warned, 5 fails, ")
+    assert table.startswith("13 stacks: 2 works, 1 warned, 6 fails, 1 slow, ")
     assert "| torch and thing | 3.11 | torch 2.5.1, thing 1.0 | skipped: no Python" in table
     assert "- torch and thing, a thing: `ImportError: undefined symbol`" in table
     assert pairs([result_of(), result_of(failures=FAILURES)]) == [

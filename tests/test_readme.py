@@ -250,6 +250,7 @@ OTHER_OPTIONS = {
     *("--no-index", "--hash", "--uploaded-prior-to"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
     *("--bars", "--file"),
+    *("--again", "--lock-only", "--minor", "--only", "--page"),
     # of `conda list`
     *("--export", "--explicit"),
     *("--help", "--version"),
