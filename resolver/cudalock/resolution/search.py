@@ -246,7 +246,7 @@ class Search:
         if required and not any(_may_be_older(coverage, anyof) for anyof in required):
             return True
         # No release runs on a GPU that the driver does not see.
-        wanted = {requirement.name for requirement in problem.cuda_requirements()}
+        wanted = {requirement.name for requirement in problem.accelerator_requirements()}
         if name == self._framework and any(
             requirement.name in wanted and off.isdisjoint(elements)
             for requirement, elements in problem.unusable_accelerators
