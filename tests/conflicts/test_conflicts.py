@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cudalock.conflicts import Conflict, Explanation, suggest
+from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.explanation import Explanation
 from cudalock.conflicts.step import fact_of
+from cudalock.conflicts.suggestions import suggest
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
 from cudalock.lock.build import from_resolution

@@ -24,7 +24,7 @@ from cudalock.resolution.elements import (
     ids_of,
 )
 from cudalock.resolution.find import find
-from cudalock.resolution.machine import oldest_glibc
+from cudalock.resolution.machine import newer_glibcs, oldest_glibc
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
@@ -49,8 +49,6 @@ SHOWN: Final = 3
 """How many suggestions are shown."""
 MAX_LISTED: Final = 3
 """How many versions are tried of a project that only an index has: each may cost a request."""
-GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
-"""Of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 UNSTATED_PARTS: Final = (TARGET_PYTHON, TARGET_PLATFORM)
 
 
@@ -120,14 +118,6 @@ def find_newer_glibc(
             if older == glibc or find(goal, replace(target, glibc=older), universe) is not None
         )
     return None
-
-
-def newer_glibcs(target: Target) -> list[str]:
-    """Return the usual glibcs that are newer than a target's, the oldest first."""
-    if target.glibc is None:
-        return []
-    assumed = parse_version(target.glibc)
-    return [glibc for glibc in GLIBCS if parse_version(glibc) > assumed]
 
 
 class Advisor:

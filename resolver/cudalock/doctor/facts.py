@@ -40,8 +40,9 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
         facts = [
             fact
             for fact in component.facts
-            # Of files that two install, their RECORDs tell.
+            # Of files that two install, their RECORDs tell; facts about rows, the engine.
             if fact.shared_path is None
+            and fact.rows is None
             and (fact.scope == "environment" or not (component.is_virtual or name in stack))
         ]
         installed = subject.inventory.find(name)
@@ -112,6 +113,9 @@ def _severity(
 def is_about(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) -> bool:
     """Whether a fact speaks of what is installed there, in that version and build."""
     if not holds(fact.when, subject.markers):
+        return False
+    # What opens CUDA's libraries finds those of the framework.
+    if fact.alone and subject.framework is not None:
         return False
     if installed is None:
         return not fact.versions and not fact.where

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.conflicts import Conflict
+from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
 from cudalock.conflicts.step import Advice, GoalRequires, GoalWantsAccelerator, TargetHas, describe
 from cudalock.goals import RequestedProject

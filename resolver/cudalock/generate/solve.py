@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.conflicts import Explanation, Step, explain
-from cudalock.conflicts.step import GoalRequires
+from cudalock.conflicts.explanation import Explanation
+from cudalock.conflicts.no_solution import explain
+from cudalock.conflicts.step import GoalRequires, Step
 from cudalock.errors import (
     Contradiction,
     NetworkError,
@@ -26,7 +27,7 @@ from cudalock.text import shell_word
 from cudalock.versions import canonical, leading_name
 
 if TYPE_CHECKING:
-    from cudalock.conflicts import Suggestion
+    from cudalock.conflicts.suggestions import Suggestion
     from cudalock.generate.hints import Hint
     from cudalock.generate.read import Repository
     from cudalock.goals import Query, Request

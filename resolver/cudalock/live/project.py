@@ -75,6 +75,8 @@ class LiveProject(Project):
         "url",
     )
 
+    is_immutable = False
+
     def __init__(
         self,
         source: IndexSource,
@@ -314,6 +316,8 @@ class LiveBuild(Build):
     """Wheels of one system and machine, whose METADATA is read when it is asked for."""
 
     __slots__ = ("_files", "_known_labels", "_project")
+
+    is_immutable = False
 
     def __init__(
         self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]

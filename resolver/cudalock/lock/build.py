@@ -53,7 +53,11 @@ def from_resolution(
         pins=pins,
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
-        notes=(*map(str, resolution.goal.notes), *_skip_notes(resolution)),
+        notes=(
+            *map(str, resolution.goal.notes),
+            *_skip_notes(resolution),
+            *_dated_notes(resolution),
+        ),
         indexes=tuple(_indexes(resolution, used)),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get(CUDA.name),
@@ -283,6 +287,28 @@ def _skipped(resolution: Resolution) -> Iterator[ReplacedRequirement]:
 def _skip_notes(resolution: Resolution) -> Iterator[str]:
     for name in resolution.goal.skip:
         yield f"`--skip` leaves out {name}: install it yourself"
+
+
+NAMED_DATED: Final = 4
+"""How many neighbours of one old release are named."""
+
+
+def _dated_notes(resolution: Resolution) -> Iterator[str]:
+    """A note for each old release: its neighbours in the major versions of its day."""
+    by_parent: dict[str, list[str]] = {}
+    # What is tied to the framework first: that is what most likely fails.
+    stack = resolution.matrix.curated
+    for dated in sorted(resolution.dated, key=lambda dated: dated.name not in stack):
+        pin = resolution.pins.get(dated.name)
+        if pin is not None:
+            by_parent.setdefault(dated.parent, []).append(f"{dated.name} {pin.version}")
+    for parent, pins in by_parent.items():
+        more = len(pins) - NAMED_DATED
+        rest = f" and {more} more" if more > 0 else ""
+        yield (
+            f"{listed(pins[:NAMED_DATED])}{rest}: no later major version, since {parent} is from "
+            "before those and states no bound"
+        )
 
 
 def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:

@@ -91,6 +91,9 @@ class Build:
     is_source: bool = False
     """whether it is a source distribution, which an installer has to build"""
 
+    is_immutable: bool = True
+    """whether its metadata is in the matrix, and lives as long, so that what follows may be kept"""
+
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
     ) -> None:
@@ -390,6 +393,9 @@ class Project:
 
     has_final: bool = True
     """whether some release is final; of other projects the pre-releases count"""
+
+    is_immutable: bool = True
+    """whether it always has the same releases, so that what follows from them may be kept"""
 
     def __init__(
         self,

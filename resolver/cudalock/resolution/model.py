@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.elements import Element
+    from cudalock.resolution.of_their_day import Dated
     from cudalock.targets import Target
 
 NO_EXTRAS: Final[frozenset[str]] = frozenset()
@@ -185,6 +186,8 @@ class Resolution(NamedTuple):
     virtual_candidates: tuple[Candidate, ...]
     warnings: tuple[Fact, ...]
     goal_names: tuple[str, ...]
+    dated: tuple[Dated, ...] = ()
+    """the pins that are kept to the major version of the day of what requires them"""
 
     @property
     def matrix(self) -> Matrix:

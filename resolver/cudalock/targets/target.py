@@ -193,6 +193,10 @@ class Target:
             **self._row.markers,
         }
 
+    def has_markers_of(self, other: Target) -> bool:
+        """Return whether every marker holds on both targets or on neither."""
+        return self.python == other.python and self.platform == other.platform
+
     def tags(self) -> Tags:
         """Return the wheel tags that this machine installs."""
         return tags_of(
