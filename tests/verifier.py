@@ -264,9 +264,29 @@ class Book:
         for path in sorted((directory / "components").glob("*.toml")):
             table = _toml(path)
             self.components[table["name"]] = table
+        self._add_shared_triton(directory)
         self.trust = {row["id"]: row.get("trust", "own") for row in self.header["index"]}
         self.trust |= {row["id"]: row["trust"] for row in self.header.get("builder", ())}
         self._rows: dict[str, list[Row]] = {}
+
+    def _add_shared_triton(self, directory: Path) -> None:
+        """Two projects that install Triton's files are a conflict."""
+        for file in _toml(directory / "shared_files.toml")["file"]:
+            if not file["path"].startswith("triton/"):
+                continue
+            before: list[str] = []
+            for each in file["of"]:
+                holder = Requirement(each)
+                fact = {
+                    "id": f"{holder.name}-{file['id']}",
+                    "effect": "breaks",
+                    "for": str(holder.specifier),
+                    "conflicts": list(before),
+                }
+                if before and (known := self.components.get(holder.name)):
+                    known["fact"] = [*known.get("fact", ()), fact]
+                if not holder.specifier:
+                    before.append(holder.name)
 
     def rows(self, project: str) -> list[Row]:
         """Every row of a project, in the file's order; none where it is not held."""

@@ -35,7 +35,7 @@ from cudalock.matrix.store import (
 from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
-from cudalock.targets.accelerators import CUDA, LIBRARIES
+from cudalock.targets.accelerators import BUILT_FOR, CUDA, LIBRARIES
 from cudalock.text import counted
 from cudalock.versions import FactId, ProjectName
 
@@ -65,6 +65,8 @@ class Index:
     """what a uv project calls it; None for its id"""
     absent_status: int | None = field(default=None, compare=False)
     """the HTTP status that means that it lacks a project, beside 404"""
+    built_for: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """the release of each other accelerator that all its builds are for"""
 
 
 class Builder(NamedTuple):
@@ -117,6 +119,7 @@ class Matrix:
                 tuple(row.get("projects", ())),
                 row.get("uv_name"),
                 row.get("absent_status"),
+                {name: row[name] for name in BUILT_FOR if name in row and name != CUDA.name},
             )
             for row in header["index"]
         }

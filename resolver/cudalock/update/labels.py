@@ -56,10 +56,12 @@ class LabelRules:
 
         Rules about what is inside a wheel give nothing without its `contents`. Raises NetworkError.
         """
-        labels = {}
-        listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
-        if listed is not None:
-            labels[CUDA.name] = listed
+        labels: dict[str, str] = {}
+        if index in self._matrix.indexes:
+            listed = self._matrix.indexes[index]
+            labels.update(listed.built_for)
+            if listed.cuda is not None:
+                labels[CUDA.name] = listed.cuda
         # METADATA that was not read is unknown, which is not the same as having no pins.
         pins = None if requires is None else pinned(requires, tags)
         for row in self._matrix.labels:
