@@ -116,6 +116,31 @@ def test_an_extra_brings_its_requirements(index: LocalIndex) -> None:
     assert "`other`" in said
 
 
+@pytest.mark.parametrize(
+    ("required", "pinned"),
+    [
+        ("zz-early==2.0b1", "2.0b1"),
+        ("zz-early>=2.0b1", "2.0b2"),
+        # Of releases that are allowed the final ones come first.
+        ("zz-early>=1.0b1", "1.0"),
+        # Nothing names a pre-release.
+        ("zz-early>1", None),
+    ],
+)
+def test_a_dependency_names_a_prerelease(
+    required: str, pinned: str | None, index: LocalIndex
+) -> None:
+    """Installers take it then, although the project has final releases, and not else."""
+    for version in ("1.0", "2.0b1", "2.0b2"):
+        index.add(MAIN, wheel("zz-early", version))
+    index.add(MAIN, wheel("zz-user", "1.0", required))
+    # One that is tried first and cannot be had, so that clause learning has the last word.
+    index.add(MAIN, *(wheel("zz-user", f"2.{number}", "zz-early<1") for number in range(5)))
+    status, text, said = run("zz-user", index)
+    assert status == (0 if pinned else 1), said
+    assert pins(text).get("zz-early") == pinned
+
+
 def test_an_extra_of_a_held_project_that_the_matrix_leaves_out(index: LocalIndex) -> None:
     """The matrix has fsspec without the requirements of its extras."""
     index.add(MAIN, wheel("zz-files", "1.0", "fsspec[zz]>=2024"))
