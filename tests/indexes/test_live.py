@@ -208,6 +208,26 @@ def test_a_goal_that_the_matrix_holds_asks_nobody(index: LocalIndex) -> None:
     assert index.asked == []
 
 
+@pytest.mark.parametrize("older", [("zz-base<1",), ("zz-base==2.1", "zz-nobody")])
+def test_a_newer_release_that_needs_what_the_matrix_lacks(
+    older: tuple[str, ...], index: LocalIndex
+) -> None:
+    """Neither is it passed over in silence, nor does an impossible one above it hide it."""
+    index.add(MAIN, wheel("zz-top", "4.0", *older), wheel("zz-top", "3.0", "certifi>=2099"))
+    index.add(MAIN, wheel("certifi", "2099.1.1"))
+    found = solved("zz-top", index)
+    assert (found["zz-top"], found["certifi"]) == ("3.0", "2099.1.1")
+
+
+def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
+    index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
+    # With a pin nobody is asked for another certifi.
+    run(f"zz-top certifi=={matrix.versions('certifi')[-1]}", index)
+    status, text, said = run("zz-top --offline", index)
+    assert (status, pins(text)["zz-top"]) == (0, "2.0")
+    assert "newer: zz-top 3.0: whether it fits is unknown: the matrix has certifi up to" in said
+
+
 # How much is asked.
 
 

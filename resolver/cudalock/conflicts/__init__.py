@@ -33,6 +33,7 @@ from cudalock.conflicts.suggestions import Suggestion, find_newer_glibc, newer_g
 from cudalock.errors import GaveUp, NetworkError, NoSolution, NotKnown
 from cudalock.goals import command_line
 from cudalock.matrix.sources import UNUSABLE
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -81,7 +82,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
         if cores or refused
         else ()
     )
-    unlisted = universe.unlisted(Search(Problem(goal, target, universe)).blockers())
+    unlisted = universe.unlisted(Blame(Search(Problem(goal, target, universe))).of_no_solution())
     if unlisted:
         conflicts.append(tuple(map(NotLookedUp, unlisted)))
     # The universe may report of a project what the steps of a core say already.

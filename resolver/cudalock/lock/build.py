@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
+from cudalock.conflicts.step import NotLookedUp, render
 from cudalock.lock.lock import (
     GOAL,
     Lock,
@@ -237,8 +238,14 @@ def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
     explainer = PinExplainer(resolution)
     for name in resolution.goal_names:
         passed = explainer.newest_passed_over(name) if name in resolution.pins else None
-        if passed is not None:
+        unknown = [newer for newer in resolution.unknown_newer if newer.name == name]
+        if passed is not None and all(newer.version not in passed.versions for newer in unknown):
             yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
+        for newer in unknown:
+            # Why nobody was asked is about this run: with it the same lock would have other bytes.
+            unlisted = (releases._replace(reason="") for releases in newer.unlisted)
+            reasons = "; ".join(render(NotLookedUp(releases)) for releases in unlisted)
+            yield NewerRelease(name, newer.version, f"whether it fits is unknown: {reasons}", None)
 
 
 def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:
