@@ -833,3 +833,39 @@ def test_an_extra_that_the_goal_itself_asks_of_a_held_project(index: LocalIndex)
     status, _, said = run("tqdm[framework]", index)
     assert status == 0
     assert "tqdm 4.70.1 has no extra `framework`" in said
+
+
+# What `check` looks up.
+
+
+def check(
+    text: str, folder: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, *more: str
+) -> tuple[int, str]:
+    monkeypatch.setenv("PIP_INDEX_URL", index.url(MAIN))
+    file = folder / "requirements.txt"
+    file.write_text(text)
+    result = CliRunner().invoke(main, ["check", str(file), *shlex.split(TARGET), *more])
+    return result.exit_code, result.output
+
+
+def test_check_looks_up_a_pin_that_is_older_than_the_matrix(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(MAIN, wheel("vllm", "0.5.4", "torch==2.4.0"))
+    status, printed = check("torch==2.1.1\nvllm==0.5.4\n", tmp_path, index, monkeypatch)
+    assert status == 1
+    assert "vllm 0.5.4 requires torch==2.4.0 (its metadata)" in printed
+    status, printed = check("torch==2.4.0\nvllm==0.5.4\n", tmp_path, index, monkeypatch)
+    assert status == 0, printed
+
+
+def test_check_says_what_it_did_not_look_up(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "torch==2.1.1\nvllm==0.5.4\n"
+    status, printed = check(text, tmp_path, index, monkeypatch, "--offline")
+    assert (status, index.asked) == (0, [])
+    assert "CL105 note: vllm==0.5.4 is not in the matrix" in printed
+    # Not even online, if the matrix tells of every pin.
+    check("torch==2.5.1\n", tmp_path, index, monkeypatch)
+    assert index.asked == []

@@ -20,6 +20,7 @@ from cudalock.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cudalock.check import Checked
     from cudalock.findings import Finding
     from cudalock.goals import Request
     from cudalock.matrix.matrix import Matrix
@@ -46,7 +47,7 @@ MAX_ROUNDS = 4
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--format", type=click.Choice(FORMATS), help="Output format (default: text).")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
-@click.option("--offline", is_flag=True, help="Do not use the network; check never does.")
+@click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
@@ -64,6 +65,7 @@ def check(
     matrix: str | None,
     index_map: tuple[str, ...],
     quiet: bool,
+    offline: bool,
     **_flags: Any,
 ) -> None:
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
@@ -93,7 +95,7 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, changes, fix=fix)
+        findings = _checked(names, mirrored, targets, changes, fix=fix, offline=offline)
     _deliver(findings, universe.matrix, format or "text", output)
     if not quiet:
         _report(names, findings, changes)
@@ -136,9 +138,10 @@ def _checked(
     changes: Changes,
     *,
     fix: bool,
+    offline: bool,
 ) -> list[Finding]:
     """Return the findings of all files, each once, and add to `changes`."""
-    from cudalock.check import check_file
+    from cudalock.check import check_file, pins_outside
     from cudalock.check.fix_text import rewrite
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.projects.read import read_file
@@ -150,10 +153,15 @@ def _checked(
         file = read_file(name, stdin)
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
-        if fix:
-            findings = _fixed(file, matrix, stated, changes.made)
-        else:
+        checked = check_file(file, matrix, stated)
+        if not offline and (pins := pins_outside(checked, matrix)):
+            from cudalock.live.outside_pins import look_up_pins
+
+            matrix = matrix.overlaid(look_up_pins(pins, matrix))
             checked = check_file(file, matrix, stated)
+        if fix:
+            findings = _fixed(checked, matrix, stated, changes.made)
+        else:
             findings = checked.findings
             if name != STDIN:
                 for rewritten in rewrite(checked, matrix):
@@ -171,7 +179,7 @@ def _stdin() -> bytes:
 
 
 def _fixed(
-    file: ProjectFile, matrix: Matrix, targets: Sequence[Target], changed: list[str]
+    checked: Checked, matrix: Matrix, targets: Sequence[Target], changed: list[str]
 ) -> list[Finding]:
     """Fix a file as long as something can be fixed, and return the findings that are left."""
     from cudalock.check import check_file
@@ -179,7 +187,7 @@ def _fixed(
     from cudalock.cli.console import write_bytes
     from cudalock.projects.read import read_file
 
-    checked = check_file(file, matrix, targets)
+    name = checked.file.name
     # Each round reads the file again: spans of the last one are out of date.
     for _ in range(MAX_ROUNDS):
         rewritten = rewrite(checked, matrix)
@@ -188,7 +196,7 @@ def _fixed(
         for new in rewritten:
             write_bytes(new.file.name, new.content)
             changed += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(file.name), matrix, targets)
+        checked = check_file(read_file(name), matrix, targets)
     return checked.findings
 
 
