@@ -219,6 +219,17 @@ def test_a_newer_release_that_needs_what_the_matrix_lacks(
     assert (found["zz-top"], found["certifi"]) == ("3.0", "2099.1.1")
 
 
+def test_a_release_that_names_no_torch_although_the_next_one_does(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-side", "1.0"), wheel("zz-side", "2.0", "torch==2.4.0"))
+    status, text, said = run("zz-side torch==2.5.1", index)
+    assert (status, pins(text)["zz-side"]) == (0, "1.0")
+    unknown = "unknown whether zz-side 1.0 works with torch 2.5.1: it names no torch, and zz-side 2.0"
+    assert f"warning: {unknown} requires torch==2.4.0" in said
+    # The newest one has no neighbour that knows better.
+    index.add(MAIN, wheel("zz-plain", "1.0", "torch"), wheel("zz-plain", "2.0"))
+    assert "unknown" not in run("zz-plain torch==2.5.1", index)[2]
+
+
 def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
     index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
     # With a pin nobody is asked for another certifi.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
 from cudalock.conflicts.step import NotLookedUp, render
+from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
     GOAL,
     Lock,
@@ -24,13 +26,20 @@ from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import CUDA, is_vendor_library
 from cudalock.targets.facets import titled
 from cudalock.text import listed
-from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
+from cudalock.versions import (
+    accepts,
+    is_prerelease,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.matrix.sources import SourceState
-    from cudalock.resolution.model import Candidate, Reason, Resolution
+    from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
 
 
 def from_resolution(
@@ -62,7 +71,7 @@ def from_resolution(
         framework=_framework(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
-        unknowns=tuple(_unknowns(resolution)),
+        unknowns=(*_unknowns(resolution), *_not_named(resolution)),
         newer=tuple(_newer(resolution)),
     )
 
@@ -232,6 +241,55 @@ def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
             values = problem.target_values.get(clause.about) or (chosen[clause.about],)
             about = listed(titled(value.name, value.full_version) for value in values)
             yield UnknownFact(f"{name} {candidate.full_version}", about, clause.fact.id)
+
+
+def _not_named(resolution: Resolution) -> Iterator[UnknownFact]:
+    """Yield the components that require no framework, although their next release does.
+
+    That such a release fits any framework is not known: it may have left the requirement to an
+    extra, or to its documentation.
+    """
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
+    framework = resolution.pins.get(_framework(resolution) or "")
+    for name in resolution.goal_names if framework is not None else ():
+        candidate = resolution.pins.get(name)
+        if candidate is None or framework is None or candidate is framework:
+            continue
+        if next(_demands(problem, candidate, framework.name), None) is not None:
+            continue
+        following = _next_release(problem, candidate)
+        demand = following and next(_demands(problem, following, framework.name), None)
+        if demand:
+            why = f"it names no {framework.name}, and {following} requires {demand}"
+            yield UnknownFact(
+                f"{name} {candidate.full_version}",
+                f"{framework.name} {framework.full_version}",
+                None,
+                why,
+            )
+
+
+def _demands(problem: Problem, candidate: Candidate, framework: str) -> Iterator[Requirement]:
+    """Yield what metadata and facts require of the framework beside a candidate."""
+    yield from problem.metadata_requirements(candidate, frozenset([framework]))
+    for requirement in problem.fact_requirements(candidate):
+        if requirement.name == framework:
+            yield requirement
+
+
+def _next_release(problem: Problem, candidate: Candidate) -> Candidate | None:
+    """Return the next newer final release of a project for the target, if it can be read."""
+    project = problem.universe.project(candidate.name)
+    versions = project.versions if project is not None else []
+    newer = versions[versions.index(candidate.version or "") + 1 :]
+    following = next((version for version in newer if not is_prerelease(version)), None)
+    if following is None:
+        return None
+    # The goal may rule it out, and it is a neighbour all the same.
+    wide = Problem(problem.goal, problem.target, problem.universe, wide=True)
+    with suppress(NetworkError):
+        return next(iter(wide.candidates_at(candidate.name, following)), None)
+    return None
 
 
 def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
