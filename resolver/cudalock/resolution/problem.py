@@ -181,6 +181,21 @@ class Problem:
         return {name: tuple(roots) for name, roots in by_name.items()}
 
     @cached_property
+    def day_of_unknown_pins(self) -> str | None:
+        """The day (`2025-02-20`) of the newest of those releases that the goal pins and the matrix
+        lacks; None where there are none. Curated facts are about what the matrix has."""
+        days = []
+        for name in self.goal_names:
+            specifiers = [text for root in self.roots_of(name) for text in root.specifiers]
+            project = self.universe.project(name) if pins_exactly(specifiers) else None
+            in_matrix = self.matrix.project(name)
+            for version in project.versions if project is not None else ():
+                is_known = in_matrix is not None and version in in_matrix
+                if not is_known and all(may_accept(text, version) for text in specifiers):
+                    days.append(project.release(version).uploaded if project else None)
+        return max(filter(None, days), default=None)
+
+    @cached_property
     def pins_a_build(self) -> bool:
         """Whether the goal names a build of the framework by its local label (``2.5.1+cpu``)."""
         framework = self.matrix.framework
