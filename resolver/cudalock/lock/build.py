@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
@@ -226,6 +227,29 @@ def _warnings(resolution: Resolution) -> Iterator[LockWarning]:
         version = candidate.version if candidate else resolution.virtual.get(fact.component)
         subject = f"{fact.component} {version}" if version else fact.component
         yield LockWarning(fact.id, f"{subject} {fact.says}", fact.effect)
+    yield from _same_files(resolution)
+
+
+def _same_files(resolution: Resolution) -> Iterator[LockWarning]:
+    """Yield the pins that overwrite one another's files, where that is no reason against them."""
+    sharers = resolution.matrix.file_sharers
+    # Each row would ask each pin, and most locks have no two projects that share a file.
+    if not any(sharers.get(name, frozenset()) & resolution.pins.keys() for name in resolution.pins):
+        return
+    reported = set()
+    for shared in resolution.matrix.shared_files:
+        if shared.fact.scope == "solve":
+            continue
+        sharing = [pin for name, pin in resolution.pins.items() if shared.holder(name, pin.version)]
+        for one, other in pairwise(sharing):
+            if (pair := (one.name, other.name)) not in reported:
+                reported.add(pair)
+                yield LockWarning(
+                    shared.fact_id(*pair),
+                    f"{one} and {other} both install `{shared.path}`: the last one installed "
+                    "overwrites the other",
+                    shared.fact.effect,
+                )
 
 
 def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
