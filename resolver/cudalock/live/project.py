@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cudalock.live.sources import OF_ITS_WHEELS, SdistBuild, presume
-from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
+from cudalock.matrix.releases import (
+    PACKAGE_INDEX,
+    Build,
+    Project,
+    Release,
+    Wheel,
+    other_label,
+)
 from cudalock.versions import leading_name, parse_version
 
 if TYPE_CHECKING:
@@ -67,6 +74,8 @@ class LiveProject(Project):
         "unreadable",
         "url",
     )
+
+    is_immutable = False
 
     def __init__(
         self,
@@ -308,6 +317,8 @@ class LiveBuild(Build):
 
     __slots__ = ("_files", "_known_labels", "_project")
 
+    is_immutable = False
+
     def __init__(
         self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
     ) -> None:
@@ -334,7 +345,7 @@ class LiveBuild(Build):
 
     def row(self, name: str) -> tuple[str, ...]:
         """The values of a label, or of a key of its row."""
-        label = self._labels.get(name)
+        label = self._labels.get(name) or other_label(self._labels, name)
         return (label,) if label else super().row(name)
 
     @property

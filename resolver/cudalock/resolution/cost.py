@@ -16,9 +16,8 @@ Nothing ever goes against a fact that says `breaks`. Of what is left:
    newest version, the exact CUDA minor, the nearest minor below, the nearest above, the newest
    release tag, the address
 6. the default package index before another, for the same build of the framework
-7. the closure: what belongs to the build's CUDA release first, then, beside pinned releases that
-   the matrix lacks, the major version of their day, then the newest; where two of its projects
-   compete, what has one version left or an upper bound goes first, then what was met first
+7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
+   projects compete, what has one version left or an upper bound goes first, then what was met first
 
 So one warning about a component does not cost four of its releases, and what is unknown of a
 project of the closure, or warned of, moves nothing that the goal names.
@@ -36,10 +35,10 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.resolution.model import Candidate, label
+from cudalock.resolution.model import Candidate, accelerator_of, label
 from cudalock.resolution.propagation import ABSENT
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import is_prerelease, parse_version
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
@@ -86,7 +85,9 @@ def cuda_build_key(candidate: Candidate) -> Key:
     """Point 4 for a build of the framework."""
     cuda = label(candidate, CUDA.name)
     if cuda is None:
-        return (2,)
+        # Of the others there is no build that a project publishes by default.
+        other = accelerator_of(candidate)
+        return (2,) if other is None else (1, Newest(_minor(other[1])))
     default = candidate.release.default.get(CUDA.name) if candidate.release else None
     if default is not None and _minor(default) == _minor(cuda):
         return (0,)
@@ -170,13 +171,10 @@ class Ranking:
     def _rank(self, name: str, mask: int, cuda: str | None) -> list[int]:
         candidates = self._domains[name].candidates
         favourite = self._problem.policy.favourites.get(name)
-        is_named = name in self._problem.goal_names or name == self._problem.matrix.framework
-        of_its_day = frozenset(() if is_named else versions_of_its_day(self._problem, name))
         positions = [position for position in range(len(candidates)) if mask >> position & 1]
         positions.sort(
             key=lambda position: (
                 candidates[position].version != favourite,
-                bool(of_its_day) and candidates[position].version not in of_its_day,
                 self.key(candidates[position], cuda),
             )
         )
@@ -188,31 +186,7 @@ def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
     first."""
     belonging = problem.matrix.toolkits.versions(name, _minor(cuda) if cuda else ())
     favourite = problem.policy.favourites.get(name)
-    if favourite is not None:
-        return [favourite, *belonging]
-    return belonging or versions_of_its_day(problem, name)
-
-
-def versions_of_its_day(problem: Problem, name: str) -> list[str]:
-    """Return the versions of a project with the major version that was the newest when a release
-    was published which the goal pins and which nothing is known of.
-
-    Its metadata has lower bounds alone: vllm 0.7.3 requires transformers>=4.48.2, and does not work
-    with transformers 5, which came later.
-    """
-    day = problem.day_of_unknown_pins
-    project = problem.universe.project(name) if day is not None else None
-    if project is None or day is None:
-        return []
-    finals = [version for version in reversed(project.versions) if not is_prerelease(version)]
-    published = (
-        version for version in finals if (project.release(version).uploaded or "9999") <= day
-    )
-    newest = next(published, None)
-    if newest is None:
-        return []
-    major = parse_version(newest).major
-    return [version for version in finals if parse_version(version).major == major]
+    return belonging if favourite is None else [favourite, *belonging]
 
 
 def _cuda_distance(built_with: str | None, cuda: str | None) -> tuple[int, int]:
