@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from cudalock.errors import Contradiction, UsageError
@@ -75,6 +75,14 @@ class Mirrors:
     def text(self, text: str) -> str:
         """Return a text, JSON for one, with every URL in it mirrored."""
         return self._pattern.sub(self._replaced, text) if self.mirrors else text
+
+    def table(self, value: Any) -> Any:
+        """Return a table, list or value of a TOML file with every URL in its texts mirrored."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.table(inner) for key, inner in value.items()}
+        return [self.table(inner) for inner in value] if isinstance(value, list) else value
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -116,6 +116,31 @@ def test_an_extra_brings_its_requirements(index: LocalIndex) -> None:
     assert "`other`" in said
 
 
+@pytest.mark.parametrize(
+    ("required", "pinned"),
+    [
+        ("zz-early==2.0b1", "2.0b1"),
+        ("zz-early>=2.0b1", "2.0b2"),
+        # Of releases that are allowed the final ones come first.
+        ("zz-early>=1.0b1", "1.0"),
+        # Nothing names a pre-release.
+        ("zz-early>1", None),
+    ],
+)
+def test_a_dependency_names_a_prerelease(
+    required: str, pinned: str | None, index: LocalIndex
+) -> None:
+    """Installers take it then, although the project has final releases, and not else."""
+    for version in ("1.0", "2.0b1", "2.0b2"):
+        index.add(MAIN, wheel("zz-early", version))
+    index.add(MAIN, wheel("zz-user", "1.0", required))
+    # One that is tried first and cannot be had, so that clause learning has the last word.
+    index.add(MAIN, *(wheel("zz-user", f"2.{number}", "zz-early<1") for number in range(5)))
+    status, text, said = run("zz-user", index)
+    assert status == (0 if pinned else 1), said
+    assert pins(text).get("zz-early") == pinned
+
+
 def test_an_extra_of_a_held_project_that_the_matrix_leaves_out(index: LocalIndex) -> None:
     """The matrix has fsspec without the requirements of its extras."""
     index.add(MAIN, wheel("zz-files", "1.0", "fsspec[zz]>=2024"))
@@ -181,6 +206,37 @@ def test_several_targets(index: LocalIndex) -> None:
 def test_a_goal_that_the_matrix_holds_asks_nobody(index: LocalIndex) -> None:
     solved("torch==2.5.1 numpy", index)
     assert index.asked == []
+
+
+@pytest.mark.parametrize("older", [("zz-base<1",), ("zz-base==2.1", "zz-nobody")])
+def test_a_newer_release_that_needs_what_the_matrix_lacks(
+    older: tuple[str, ...], index: LocalIndex
+) -> None:
+    """Neither is it passed over in silence, nor does an impossible one above it hide it."""
+    index.add(MAIN, wheel("zz-top", "4.0", *older), wheel("zz-top", "3.0", "certifi>=2099"))
+    index.add(MAIN, wheel("certifi", "2099.1.1"))
+    found = solved("zz-top", index)
+    assert (found["zz-top"], found["certifi"]) == ("3.0", "2099.1.1")
+
+
+def test_a_release_that_names_no_torch_although_the_next_one_does(index: LocalIndex) -> None:
+    index.add(MAIN, wheel("zz-side", "1.0"), wheel("zz-side", "2.0", "torch==2.4.0"))
+    status, text, said = run("zz-side torch==2.5.1", index)
+    assert (status, pins(text)["zz-side"]) == (0, "1.0")
+    unknown = "unknown whether zz-side 1.0 works with torch 2.5.1: it names no torch, and zz-side 2.0"
+    assert f"warning: {unknown} requires torch==2.4.0" in said
+    # The newest one has no neighbour that knows better.
+    index.add(MAIN, wheel("zz-plain", "1.0", "torch"), wheel("zz-plain", "2.0"))
+    assert "unknown" not in run("zz-plain torch==2.5.1", index)[2]
+
+
+def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
+    index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
+    # With a pin nobody is asked for another certifi.
+    run(f"zz-top certifi=={matrix.versions('certifi')[-1]}", index)
+    status, text, said = run("zz-top --offline", index)
+    assert (status, pins(text)["zz-top"]) == (0, "2.0")
+    assert "newer: zz-top 3.0: whether it fits is unknown: the matrix has certifi up to" in said
 
 
 # How much is asked.
@@ -788,3 +844,39 @@ def test_an_extra_that_the_goal_itself_asks_of_a_held_project(index: LocalIndex)
     status, _, said = run("tqdm[framework]", index)
     assert status == 0
     assert "tqdm 4.70.1 has no extra `framework`" in said
+
+
+# What `check` looks up.
+
+
+def check(
+    text: str, folder: Path, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, *more: str
+) -> tuple[int, str]:
+    monkeypatch.setenv("PIP_INDEX_URL", index.url(MAIN))
+    file = folder / "requirements.txt"
+    file.write_text(text)
+    result = CliRunner().invoke(main, ["check", str(file), *shlex.split(TARGET), *more])
+    return result.exit_code, result.output
+
+
+def test_check_looks_up_a_pin_that_is_older_than_the_matrix(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(MAIN, wheel("vllm", "0.5.4", "torch==2.4.0"))
+    status, printed = check("torch==2.1.1\nvllm==0.5.4\n", tmp_path, index, monkeypatch)
+    assert status == 1
+    assert "vllm 0.5.4 requires torch==2.4.0 (its metadata)" in printed
+    status, printed = check("torch==2.4.0\nvllm==0.5.4\n", tmp_path, index, monkeypatch)
+    assert status == 0, printed
+
+
+def test_check_says_what_it_did_not_look_up(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "torch==2.1.1\nvllm==0.5.4\n"
+    status, printed = check(text, tmp_path, index, monkeypatch, "--offline")
+    assert (status, index.asked) == (0, [])
+    assert "CL105 note: vllm==0.5.4 is not in the matrix" in printed
+    # Not even online, if the matrix tells of every pin.
+    check("torch==2.5.1\n", tmp_path, index, monkeypatch)
+    assert index.asked == []

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.check.check_file import Checked, check_file
+from cudalock.check.check_file import Checked, check_file, pins_outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,4 +33,4 @@ def check(file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> 
     return check_file(file, matrix, targets).findings
 
 
-__all__ = ["Checked", "check", "check_file"]
+__all__ = ["Checked", "check", "check_file", "pins_outside"]

@@ -81,6 +81,20 @@ def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
     return Checked(file, _in_order(findings, file), tuple(judged))
 
 
+def pins_outside(checked: Checked, matrix: Matrix) -> tuple[tuple[str, str], ...]:
+    """Return the exact pins (name and version) about which it was found that the matrix lacks such
+    a release, and that it may exist."""
+    pins = []
+    clashes = (clash for judged in checked.judged for clash in judged.clashes)
+    for pin in (pin for clash in clashes if clash.finding.code == "CL105" for pin in clash.members):
+        project = matrix.project(pin.name)
+        coverage = project.coverage if project is not None else None
+        version = pin.version
+        if coverage is not None and version and "+" not in version and not coverage.tells(version):
+            pins.append((pin.name, version))
+    return tuple(dict.fromkeys(pins))
+
+
 class _Checker:
     """Judges one file. `notes` come from looking for a target that works."""
 

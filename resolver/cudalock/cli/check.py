@@ -81,7 +81,7 @@ MAX_ROUNDS = 4
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
-@click.option("--offline", is_flag=True, help="Do not use the network; check never does.")
+@click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
@@ -99,6 +99,7 @@ def check(
     matrix: str | None,
     index_map: tuple[str, ...],
     quiet: bool,
+    offline: bool,
     **_flags: Any,
 ) -> None:
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
@@ -140,7 +141,7 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, selection, examined, fix=fix)
+        findings = _checked(names, mirrored, targets, selection, examined, fix=fix, offline=offline)
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
         _report(names, findings, examined)
@@ -227,9 +228,10 @@ def _checked(
     examined: Examined,
     *,
     fix: bool,
+    offline: bool,
 ) -> list[Finding]:
     """Return the wanted findings of all files, each once, and add to `examined`."""
-    from cudalock.check import check_file
+    from cudalock.check import check_file, pins_outside
     from cudalock.check.fix_text import rewrite
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.projects.read import read_file
@@ -241,14 +243,18 @@ def _checked(
         file = read_file(name, stdin)
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
-        if fix:
-            checked = _fixed(file, matrix, stated, selection, examined.made)
-        else:
+        checked = check_file(file, matrix, stated)
+        if not offline and (pins := pins_outside(checked, matrix)):
+            from cudalock.live.outside_pins import look_up_pins
+
+            matrix = matrix.overlaid(look_up_pins(pins, matrix))
             checked = check_file(file, matrix, stated)
-            if name != STDIN:
-                for rewritten in rewrite(checked, matrix, selection):
-                    examined.possible.extend(rewritten.changes)
-                    examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
+        if fix:
+            checked = _fixed(checked, matrix, stated, selection, examined.made)
+        elif name != STDIN:
+            for rewritten in rewrite(checked, matrix, selection):
+                examined.possible.extend(rewritten.changes)
+                examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
         examined.texts.update((part.name, part.text) for part in checked.file.files())
         for finding in selection.of_findings(checked.findings):
             # A file that two others include with `-r` is checked twice.
@@ -263,7 +269,7 @@ def _stdin() -> bytes:
 
 
 def _fixed(
-    file: ProjectFile,
+    checked: Checked,
     matrix: Matrix,
     targets: Sequence[Target],
     selection: Selection,
@@ -275,7 +281,7 @@ def _fixed(
     from cudalock.cli.console import write_bytes
     from cudalock.projects.read import read_file
 
-    checked = check_file(file, matrix, targets)
+    name = checked.file.name
     # Each round reads the file again: spans of the last one are out of date.
     for _ in range(MAX_ROUNDS):
         rewritten = rewrite(checked, matrix, selection)
@@ -284,7 +290,7 @@ def _fixed(
         for new in rewritten:
             write_bytes(new.file.name, new.content)
             changed += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(file.name), matrix, targets)
+        checked = check_file(read_file(name), matrix, targets)
     return checked
 
 

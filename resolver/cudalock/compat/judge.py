@@ -15,6 +15,7 @@ from cudalock.compat.same_files import RequiredProject, same_file_conflicts
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.targets.facets import COMPONENTS, titled
@@ -324,7 +325,7 @@ class Judge:
                 break
             if any(pin.name in self.stack or pin.name in self._bound for pin in core):
                 # What the matrix lacks may be compatible: then it is not known.
-                unlisted = self.universe.unlisted(self.query.search(core).blockers())
+                unlisted = self.universe.unlisted(Blame(self.query.search(core)).of_no_solution())
                 problem = self.query.problem(core, wide=True)
                 finding = conflict_finding(core, problem, self.verb, unlisted)
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))

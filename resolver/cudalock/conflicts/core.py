@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import (
     LIBRARY_OPTIONS,
     TARGET_GLIBC,
@@ -145,7 +146,7 @@ class Conflict:
         """The requirements of the goal that a proof of the search rests on, as one core."""
         # A problem that is not wide: the proof is that of the query itself.
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
-        blamed = frozenset(blocker.name for blocker in Search(problem).blockers())
+        blamed = frozenset(blocker.name for blocker in Blame(Search(problem)).of_no_solution())
         required = [element for element in self.elements if element.kind == "goal"]
         in_proof = [
             element

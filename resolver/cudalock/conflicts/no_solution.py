@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.core import Conflict, Core
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
 from cudalock.conflicts.no_wheel import source_only_steps
 from cudalock.conflicts.step import (
@@ -25,6 +25,7 @@ from cudalock.conflicts.suggestions import find_newer_glibc, suggest
 from cudalock.errors import GaveUp, NetworkError, NoSolution, NotKnown
 from cudalock.goals import command_line
 from cudalock.matrix.sources import UNUSABLE
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.machine import newer_glibcs
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
@@ -46,22 +47,13 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
 
     It is NotKnown if that rests on releases that the matrix lacks and no index was asked about.
     """
-    conflict = Conflict(Problem(goal, target, universe, wide=True))
-    cores = conflict.cores()
-    conflicts = [CoreExplainer(conflict, core).steps() for core in cores]
+    conflict, cores, conflicts = _explained(goal, target, universe)
     newer_glibc = None
-    blamed = list(_blames_glibc(conflicts))
-    if blamed and target.assumes_glibc:
-        # What cannot be found out leaves the assumption as the reason, with its name.
-        with suppress(GaveUp, NetworkError):
-            newer_glibc = find_newer_glibc(goal, target, universe, max(blamed, key=version_order))
-            if newer_glibc is None:
-                newest = replace(target, glibc=newer_glibcs(target)[-1])
-                others = Conflict(Problem(goal, newest, universe, wide=True))
-                real = others.cores()
-                reasons = [CoreExplainer(others, core).steps() for core in real]
-                if _are_reasons(reasons):
-                    conflict, cores, conflicts = others, real, reasons
+    if target.assumes_glibc and (needed := list(_blames_glibc(conflicts))):
+        newest_needed = max(needed, key=version_order)
+        newer_glibc, without = _without_assumption(goal, target, universe, newest_needed)
+        if without is not None:
+            conflict, cores, conflicts = without
     # What a search alone saw has no reason to show: where another conflict has one, that counts.
     if len(conflicts) > 1 and any(_are_reasons([steps]) for steps in conflicts):
         conflicts = [steps for steps in conflicts if _says_more_than_the_goal(steps)]
@@ -74,7 +66,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
         if cores or refused
         else ()
     )
-    unlisted = universe.unlisted(Search(Problem(goal, target, universe)).blockers())
+    unlisted = universe.unlisted(Blame(Search(Problem(goal, target, universe))).of_no_solution())
     if unlisted:
         conflicts.append(tuple(map(NotLookedUp, unlisted)))
     # The universe may report of a project what the steps of a core say already.
@@ -95,6 +87,37 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
         command = command_line(goal, target)
         return NotKnown(explanation, hints=[f"`{command}` looks them up", *hints])
     return NoSolution(explanation, hints=hints)
+
+
+class _Explained(NamedTuple):
+    """A conflict with its cores, and the steps of each."""
+
+    conflict: Conflict
+    cores: list[Core]
+    conflicts: list[tuple[Step, ...]]
+
+
+def _explained(goal: Goal, target: Target, universe: Universe) -> _Explained:
+    conflict = Conflict(Problem(goal, target, universe, wide=True))
+    cores = conflict.cores()
+    return _Explained(conflict, cores, [CoreExplainer(conflict, core).steps() for core in cores])
+
+
+def _without_assumption(
+    goal: Goal, target: Target, universe: Universe, needed: str
+) -> tuple[str | None, _Explained | None]:
+    """Return the glibc, from the one that is needed on, with which a goal has a solution; where
+    there is none, the reasons that hold with any glibc, if that leaves some."""
+    # What cannot be found out leaves the assumption as the reason, with its name.
+    with suppress(GaveUp, NetworkError):
+        newer = find_newer_glibc(goal, target, universe, needed)
+        if newer is not None:
+            return newer, None
+        newest = replace(target, glibc=newer_glibcs(target)[-1])
+        without = _explained(goal, newest, universe)
+        if _are_reasons(without.conflicts):
+            return None, without
+    return None, None
 
 
 def _sources(problem: Problem, shown: set[Step]) -> Iterator[SourceOnly]:

@@ -121,10 +121,11 @@ class DeadEnds:
         project = self._problem.universe.project(name)
         if project is None:
             return (UnknownProject(name, self._problem.universe.is_open),)
+        takes_early = project.takes_prereleases([specifier])
         versions = [
             version
             for version in reversed(project.versions)
-            if accepts(specifier, version) and not is_prerelease(version)
+            if accepts(specifier, version) and (takes_early or not is_prerelease(version))
         ]
         installable = filter(None, map(partial(self._first_at, name), versions))
         one_is_enough = hops == MOST_HOPS and self._is_single

@@ -144,14 +144,26 @@ class PinExplainer:
 
     def _against(self, name: str, version: str) -> tuple[str, str | None]:
         """Why no wheel of a version was chosen, and the id of the fact behind it."""
+        if self._is_early(name, version):
+            return "it is a pre-release", None
         candidates = self._problem.candidates_at(name, version)
         if not candidates:
-            return "it has no wheel, or is a pre-release", None
+            return "it has no wheel", None
         if candidates[0].is_yanked:
             return f"it {yanked_clause(candidates[0].yanked_reason)}", None
         rejections = [self._rejection(candidate) for candidate in candidates]
         closest = max(rejections, key=lambda rejection: rejection.stage)
         return closest.why, closest.fact
+
+    def _is_early(self, name: str, version: str) -> bool:
+        """Return whether a version is a pre-release, of which nothing that requires the project
+        names one."""
+        project = self._resolution.universe.project(name)
+        reasons = self._resolution.reasons.get(name, ())
+        requirements = (*self._problem.roots_of(name), *(reason.requirement for reason in reasons))
+        specifiers = [text for requirement in requirements for text in requirement.specifiers]
+        takes_early = project is None or project.takes_prereleases(specifiers)
+        return is_prerelease(version) and not takes_early
 
     def _rejection(self, candidate: Candidate) -> Rejection:
         """What stopped a wheel first: the goal, the target, what others require of it, what it

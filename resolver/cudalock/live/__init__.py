@@ -10,7 +10,8 @@ is taken from the first index that has it, further ones before the main one as u
 from there: so nobody takes a private package over by giving its name to a public one.
 
 `universe` is that view, `project` a project as an index lists it, `sources` its source archives,
-`preload` asks beforehand; `own_wheels` reads the wheels that the user names, as an overlay.
+`preload` asks beforehand; `own_wheels` reads the wheels that the user names, as an overlay, and
+`outside_pins` what exact pins name that the matrix lacks.
 """
 
 from cudalock.live.project import WINDOW, LiveProject

@@ -13,9 +13,9 @@ from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,
     canonical,
+    is_prerelease,
     leading_name,
     parse_requirement,
-    parse_version,
 )
 
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ class Preparation:
     def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
         """What the target can take, newest first."""
         python = self._environment["python_full_version"]
+        takes_early = project.takes_prereleases([specifier])
         for version in reversed(project.versions):
             is_asked = accepts(specifier, version)
-            if is_asked and not (project.has_final and parse_version(version).is_prerelease):
+            if is_asked and (takes_early or not is_prerelease(version)):
                 release = project.release(version)
                 fitting = [
                     build

@@ -575,8 +575,8 @@ class LiveUniverse:
 
     def _improves(self, outcome: Attempt[Result]) -> bool:
         """Whether the index has releases that the matrix lacks, and that a newer version of what
-        the goal requires may rest on: only where an index is asked anyway."""
-        if not self._opened or outcome.blockers is None:
+        the goal requires may rest on."""
+        if outcome.blockers is None:
             return False
         blockers = tuple(outcome.blockers())
         fresh = {releases.project for releases in self.unlisted(blockers)} - self._filled

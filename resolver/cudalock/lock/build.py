@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
+from cudalock.conflicts.step import NotLookedUp, render
+from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
     GOAL,
     Lock,
@@ -24,13 +28,20 @@ from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
 from cudalock.text import listed
-from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
+from cudalock.versions import (
+    accepts,
+    is_prerelease,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Index
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.matrix.sources import SourceState
-    from cudalock.resolution.model import Candidate, Reason, Resolution
+    from cudalock.resolution.model import Candidate, Reason, Requirement, Resolution
 
 
 def from_resolution(
@@ -67,7 +78,7 @@ def from_resolution(
         accelerator=_accelerator(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
-        unknowns=tuple(_unknowns(resolution)),
+        unknowns=(*_unknowns(resolution), *_not_named(resolution)),
         newer=tuple(_newer(resolution)),
     )
 
@@ -228,6 +239,29 @@ def _warnings(resolution: Resolution) -> Iterator[LockWarning]:
         version = candidate.version if candidate else resolution.virtual.get(fact.component)
         subject = f"{fact.component} {version}" if version else fact.component
         yield LockWarning(fact.id, f"{subject} {fact.says}", fact.effect)
+    yield from _same_files(resolution)
+
+
+def _same_files(resolution: Resolution) -> Iterator[LockWarning]:
+    """Yield the pins that overwrite one another's files, where that is no reason against them."""
+    sharers = resolution.matrix.file_sharers
+    # Each row would ask each pin, and most locks have no two projects that share a file.
+    if not any(sharers.get(name, frozenset()) & resolution.pins.keys() for name in resolution.pins):
+        return
+    reported = set()
+    for shared in resolution.matrix.shared_files:
+        if shared.fact.scope == "solve":
+            continue
+        sharing = [pin for name, pin in resolution.pins.items() if shared.holder(name, pin.version)]
+        for one, other in pairwise(sharing):
+            if (pair := (one.name, other.name)) not in reported:
+                reported.add(pair)
+                yield LockWarning(
+                    shared.fact_id(*pair),
+                    f"{one} and {other} both install `{shared.path}`: the last one installed "
+                    "overwrites the other",
+                    shared.fact.effect,
+                )
 
 
 def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
@@ -245,12 +279,67 @@ def _unknowns(resolution: Resolution) -> Iterator[UnknownFact]:
             yield UnknownFact(f"{name} {candidate.full_version}", about, clause.fact.id)
 
 
+def _not_named(resolution: Resolution) -> Iterator[UnknownFact]:
+    """Yield the components that require no framework, although their next release does.
+
+    That such a release fits any framework is not known: it may have left the requirement to an
+    extra, or to its documentation.
+    """
+    problem = Problem(resolution.goal, resolution.target, resolution.universe)
+    framework = resolution.pins.get(_framework(resolution) or "")
+    for name in resolution.goal_names if framework is not None else ():
+        candidate = resolution.pins.get(name)
+        if candidate is None or framework is None or candidate is framework:
+            continue
+        if next(_demands(problem, candidate, framework.name), None) is not None:
+            continue
+        following = _next_release(problem, candidate)
+        demand = following and next(_demands(problem, following, framework.name), None)
+        if demand:
+            why = f"it names no {framework.name}, and {following} requires {demand}"
+            yield UnknownFact(
+                f"{name} {candidate.full_version}",
+                f"{framework.name} {framework.full_version}",
+                None,
+                why,
+            )
+
+
+def _demands(problem: Problem, candidate: Candidate, framework: str) -> Iterator[Requirement]:
+    """Yield what metadata and facts require of the framework beside a candidate."""
+    yield from problem.metadata_requirements(candidate, frozenset([framework]))
+    for requirement in problem.fact_requirements(candidate):
+        if requirement.name == framework:
+            yield requirement
+
+
+def _next_release(problem: Problem, candidate: Candidate) -> Candidate | None:
+    """Return the next newer final release of a project for the target, if it can be read."""
+    project = problem.universe.project(candidate.name)
+    versions = project.versions if project is not None else []
+    newer = versions[versions.index(candidate.version or "") + 1 :]
+    following = next((version for version in newer if not is_prerelease(version)), None)
+    if following is None:
+        return None
+    # The goal may rule it out, and it is a neighbour all the same.
+    wide = Problem(problem.goal, problem.target, problem.universe, wide=True)
+    with suppress(NetworkError):
+        return next(iter(wide.candidates_at(candidate.name, following)), None)
+    return None
+
+
 def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
     explainer = PinExplainer(resolution)
     for name in resolution.goal_names:
         passed = explainer.newest_passed_over(name) if name in resolution.pins else None
-        if passed is not None:
+        unknown = [newer for newer in resolution.unknown_newer if newer.name == name]
+        if passed is not None and all(newer.version not in passed.versions for newer in unknown):
             yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
+        for newer in unknown:
+            # Why nobody was asked is about this run: with it the same lock would have other bytes.
+            unlisted = (releases._replace(reason="") for releases in newer.unlisted)
+            reasons = "; ".join(render(NotLookedUp(releases)) for releases in unlisted)
+            yield NewerRelease(name, newer.version, f"whether it fits is unknown: {reasons}", None)
 
 
 def _replacements(resolution: Resolution) -> Iterator[ReplacedRequirement]:

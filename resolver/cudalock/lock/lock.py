@@ -145,15 +145,18 @@ class UnknownFact(NamedTuple):
     """What nobody knows about a pin, so that it may fail or work.
 
     `subject` is the pin as text, `fact` the id of the fact that reads a label which its wheel
-    lacks, `about` what that fact is about, as text: `GPU 9.0`, `torch 2.11.0`.
+    lacks, `about` what that fact is about, as text: `GPU 9.0`, `torch 2.11.0`. Without a fact `why`
+    is a clause.
     """
 
     subject: str
     about: str
-    fact: str
+    fact: str | None
+    why: str = ""
 
     def __str__(self) -> str:
-        return f"whether {self.subject} works with {self.about} [{self.fact}]"
+        reason = f" [{self.fact}]" if self.fact else f": {self.why}"
+        return f"whether {self.subject} works with {self.about}{reason}"
 
 
 class NewerRelease(NamedTuple):

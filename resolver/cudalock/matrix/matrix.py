@@ -272,7 +272,7 @@ class Matrix:
             table = self._tables.get(file)
             if table and self.mirrors:
                 # In one go: sources and fixes, and whatever else names a URL.
-                table = json.loads(self.mirrors.text(json.dumps(table)))
+                table = self.mirrors.table(table)
             component = read_component(table, file) if table else Component(name)
             shared = self._shared_facts.get(name, ())
             more = (*shared, *self._row_facts_about(component))

@@ -19,7 +19,7 @@ from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.targets.accelerators import BUILT_FOR
-from cudalock.versions import is_prerelease, parse_version, specifier_set
+from cudalock.versions import is_prerelease, names_prerelease, parse_version, specifier_set
 
 PACKAGE_INDEX: Final = "pypi"
 """The id of the default package index, whose URL the installer knows."""
@@ -442,6 +442,13 @@ class Project:
     def versions(self) -> list[str]:
         """Every version, oldest first."""
         return list(self._lines)
+
+    def takes_prereleases(self, specifiers: Iterable[str]) -> bool:
+        """Return whether pre-releases count for whoever has these specifiers.
+
+        PEP 440: they do where a specifier names one, or where nothing else exists.
+        """
+        return not self.has_final or names_prerelease(specifiers)
 
     def __contains__(self, version: str) -> bool:
         return version in self._lines

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
+from cudalock.versions import may_accept, pins_exactly
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -170,12 +172,20 @@ def unlisted(matrix: Matrix, blockers: Iterable[Blocker]) -> Iterator[Unlisted]:
     for blocker in blockers:
         project = matrix.project(blocker.name)
         coverage = project.coverage if project is not None else None
-        if coverage is None:
+        if project is None or coverage is None or _is_pinned(blocker, project):
             continue
         if blocker.needs_newer(coverage):
             yield Unlisted(blocker.name, coverage, is_newer=True)
         elif blocker.may_be_older(coverage):
             yield Unlisted(blocker.name, coverage, is_newer=False)
+
+
+def _is_pinned(blocker: Blocker, project: Project) -> bool:
+    """Return whether the goal names a release that is there: no other one could change that."""
+    return pins_exactly(blocker.specifiers) and any(
+        all(may_accept(specifier, version) for specifier in blocker.specifiers)
+        for version in project.versions
+    )
 
 
 @dataclass(frozen=True)

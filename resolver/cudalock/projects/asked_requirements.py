@@ -14,6 +14,7 @@ from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import RequestedProject
 from cudalock.projects.read import read_file
 from cudalock.projects.syntax.package_list import is_package_list
+from cudalock.targets.tags import parse_wheel_name
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def _refused(declared: Declared) -> UsageError:
 
 def _is_wheel_url(url: str) -> bool:
     """Return whether a URL says what wheel it is of: NAME-VERSION-PYTHON-ABI-PLATFORM.whl."""
-    file = file_of(url)
-    return "://" in url and file.endswith(".whl") and file.count("-") >= 4
+    return "://" in url and parse_wheel_name(file_of(url)) is not None
 
 
 def _requested(declared: Declared) -> RequestedProject:

@@ -7,6 +7,7 @@ take part in no answer, :mod:`unknowns` says what nobody knows about a candidate
 which soft facts a choice goes against, :mod:`cost` what is better, :mod:`choices` translates the
 rest into choices, which :mod:`provider` lets resolvelib settle and, where that meets dead ends,
 :mod:`pinning` by learned :mod:`clauses`. :mod:`search` walks it all from the best on.
+:mod:`blockers` says what it rests on that there is no solution, or no newer one;
 :mod:`of_their_day` keeps the neighbours of old releases to the major versions of their day.
 :mod:`unreachable` sees beforehand what no search would find, and :mod:`machine` says what a
 resolution needs of the machine.

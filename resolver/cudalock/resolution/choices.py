@@ -22,7 +22,14 @@ from cudalock.resolution.limits import (
     WINDOWS_OF_CLOSURE,
 )
 from cudalock.resolution.propagation import ABSENT, ANYTHING, meeting
-from cudalock.versions import accepts, is_prerelease, may_accept, pins_exactly, specifier_set
+from cudalock.versions import (
+    accepts,
+    is_prerelease,
+    may_accept,
+    names_prerelease,
+    pins_exactly,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Verb
@@ -57,7 +64,8 @@ class Choices:
         self._extended: dict[tuple[Candidate, frozenset[str]], Candidate] = {}
         self._accepted: dict[tuple[str, tuple[str, ...], Verb], int] = {}
         self.has_reconsidered = False
-        """whether a release that was ignored for being yanked has been pinned since"""
+        """whether a release that was ignored, for being yanked or a pre-release, has been named
+        since"""
 
     # -- what is required -------------------------------------------------------------------------
 
@@ -106,8 +114,11 @@ class Choices:
             accepted = self._accepted[key] = releases.accepted(requirement)
             # PEP 592: a yanked release counts once somebody pins it, also if that turns up late in
             # a search.
-            if requirement.kind == "requires" and pins_exactly(requirement.specifiers):
-                self.has_reconsidered |= releases.pin(accepted)
+            if requirement.kind == "requires":
+                if pins_exactly(requirement.specifiers):
+                    self.has_reconsidered |= releases.pin(accepted)
+                if names_prerelease(requirement.specifiers):
+                    self.has_reconsidered |= releases.admit_prereleases(accepted)
         return accepted
 
     def exists(self, name: str, accepted: int) -> bool:
@@ -184,6 +195,7 @@ class Releases:
         self._first: dict[str | None, tuple[int, ...]] = {}
         self._viable = 0
         self._pinned = 0
+        self._admitted = 0
         self._passed_over = 0
         self._foreseen: set[str] = set()
 
@@ -199,11 +211,21 @@ class Releases:
     @cached_property
     def newest(self) -> int:
         """The newest version that is not a pre-release, unless the project has no other."""
-        may_be_early = self._project is None or not self._project.has_final
         for version in reversed(self.versions):
-            if may_be_early or not is_prerelease(version):
+            if not self.is_early(self.bit(version)):
                 return self.bit(version)
         return 0
+
+    @cached_property
+    def _takes_early(self) -> bool:
+        roots = self._problem.roots_of(self.name)
+        specifiers = [text for root in roots for text in root.specifiers]
+        return self._project is None or self._project.takes_prereleases(specifiers)
+
+    def is_early(self, bit: int) -> bool:
+        """Return whether a release is a pre-release that the goal does not ask for, of a project
+        that has others: it is for requirements that name one, where no other is left."""
+        return not self._takes_early and is_prerelease(self.version(bit))
 
     # -- what meets a requirement -----------------------------------------------------------------
 
@@ -215,6 +237,15 @@ class Releases:
         """Note that somebody requires exactly these versions, yanked or not; return whether one of
         them was ignored before for being yanked."""
         self._pinned |= mask
+        return self._was_passed_over(mask)
+
+    def admit_prereleases(self, mask: int) -> bool:
+        """Note that somebody requires one of these versions and names a pre-release; return whether
+        one of them was ignored before for being one."""
+        self._admitted |= mask
+        return self._was_passed_over(mask)
+
+    def _was_passed_over(self, mask: int) -> bool:
         was_passed_over = bool(mask & self._passed_over)
         self._passed_over &= ~mask
         return was_passed_over
@@ -247,20 +278,24 @@ class Releases:
 
     def best(self, allowed: int, cuda: str | None) -> tuple[int, int]:
         """Return the bit of the best release, 0 without one, and those that turned out to be no
-        choices. Yanked releases are for requirements that pin them."""
-        none = yanked = 0
+        choices. Yanked releases are for requirements that pin them, pre-releases for those that
+        name one."""
+        none = yanked = early = 0
         for bit, offered in self.in_order(allowed, cuda):
             if not offered:
                 none |= bit
             elif not offered[0].is_yanked:
-                return bit, none
+                if not self.is_early(bit):
+                    return bit, none
+                early = early or bit
             elif bit & self._pinned:
                 yanked = yanked or bit
             else:
                 self._passed_over |= bit
                 none |= bit
-        # Only now: a yanked release is taken if nothing else is left.
-        return yanked, none if yanked else allowed
+        # Only now: a pre-release, or else a yanked release, is taken if nothing else is left.
+        last = early or yanked
+        return last, none if last else allowed
 
     def in_order(
         self, allowed: int, cuda: str | None
@@ -279,7 +314,9 @@ class Releases:
         if self._project is None or self._project.window is None or self._viable < READ_AHEAD_AFTER:
             return
         following = [
-            self.version(bit) for bit in self._in_order(mask, None) if bit not in self._offered
+            self.version(bit)
+            for bit in self._in_order(mask, None)
+            if bit not in self._offered and not self._is_ignored(bit)
         ]
         if following and following[0] not in self._foreseen:
             following = following[: min(self._viable, READ_AHEAD)]
@@ -303,6 +340,9 @@ class Releases:
     def _offered_now(self, bit: int) -> tuple[Candidate, ...]:
         """The candidates of a version; none of one that is not looked at."""
         project = self._project
+        if self._is_ignored(bit):
+            self._passed_over |= bit
+            return ()
         if project is None or bit in self._offered:
             return self._offered.get(bit, ())
         is_free = project.is_free(self.version(bit))
@@ -316,6 +356,9 @@ class Releases:
         found = self.offered(bit)
         self._viable += bool(found) and not is_free
         return found
+
+    def _is_ignored(self, bit: int) -> bool:
+        return not bit & self._admitted and self.is_early(bit)
 
     def offered(self, bit: int) -> tuple[Candidate, ...]:
         """The candidates of a version that nothing refuses."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cudalock.errors import GaveUp, NetworkError
 from cudalock.matrix.universe import Attempt
-from cudalock.resolution.model import Reason, Resolution
+from cudalock.resolution.blockers import Blame
+from cudalock.resolution.limits import NEWER_BLAMED
+from cudalock.resolution.model import Reason, Resolution, UnknownNewer
 from cudalock.resolution.of_their_day import (
     constrained,
     later_than_their_day,
@@ -19,8 +21,10 @@ from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.resolution.warnings import warnings_in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cudalock.goals import Goal
-    from cudalock.matrix.universe import Universe
+    from cudalock.matrix.universe import Blocker, Universe
     from cudalock.targets import Target
 
 
@@ -28,25 +32,63 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
     """Return the best resolution of a goal on a target, None if there is none.
 
     Where an index is asked, the search is repeated with more releases until it has a resolution or
-    there are no more. What a component of the goal requires without a bound is kept to the major
+    there are no more, and one without newer versions does not rest on what nobody was asked about.
+    What a component of the goal requires without a bound is kept to the major
     versions of its day, where that changes nothing else of the goal.
 
     Raises GaveUp if the search reached its limit without a resolution or a proof that there is
     none; NetworkError; UnknownName for an extra that the matrix does not know.
     """
 
+    newer: _Newer | None = None
+
     def attempt() -> Attempt[Resolution | None]:
+        nonlocal newer
         problem = Problem(goal, target, universe)
         search = Search(problem)
         solution = best_solution(search)
         if solution is not None:
-            newer = partial(search.blockers_of_newer, solution.assignment)
-            return Attempt(_resolution(problem, solution), has_solution=True, blockers=newer)
+            newer = _Newer(search, solution)
+            resolution = _resolution(problem, solution)
+            return Attempt(resolution, has_solution=True, blockers=newer.blockers)
         is_final = bool(unreachable_requirements(problem))
-        return Attempt(None, has_solution=False, is_final=is_final, blockers=search.blockers)
+        blockers = Blame(search).of_no_solution
+        return Attempt(None, has_solution=False, is_final=is_final, blockers=blockers)
 
     resolution = universe.search(goal.requirements, target, attempt)
-    return resolution and _of_their_day(resolution)
+    if resolution is None or newer is None:
+        return resolution
+    unknown = tuple(newer.unknown())
+    return _of_their_day(resolution)._replace(unknown_newer=unknown)
+
+
+class _Newer:
+    """Newer versions of what a goal requires than a solution has."""
+
+    def __init__(self, search: Search, solution: Solution) -> None:
+        self._universe = search.problem.universe
+        self._blame = Blame(search)
+        self._assignment = solution.assignment
+        self._blockers: tuple[Blocker, ...] | None = None
+
+    def blockers(self) -> tuple[Blocker, ...]:
+        """Return what it rests on that none of them is chosen."""
+        if self._blockers is None:
+            self._blockers = self._blame.of_nothing_newer(self._assignment)
+        return self._blockers
+
+    def unknown(self) -> Iterator[UnknownNewer]:
+        """Yield for each project the newest version of which nobody knows whether it is possible:
+        that rests on releases that the matrix lacks and no index was asked about."""
+        if not self._universe.unlisted(self.blockers()):
+            return
+        for name, by_version in self._blame.of_each_newer(self._assignment, NEWER_BLAMED):
+            unknown = (
+                UnknownNewer(name, version, unlisted)
+                for version, blockers in by_version
+                if (unlisted := self._universe.unlisted(blockers))
+            )
+            yield from islice(unknown, 1)
 
 
 def _of_their_day(resolution: Resolution) -> Resolution:

@@ -36,6 +36,10 @@ BLAMED_BUILDS: Final = 8
 """Builds of the framework beside which it is seen what the lack of a solution rests on, where that
 differs between builds: the best ones, which are what people ask for."""
 
+NEWER_BLAMED: Final = 16
+"""Newer versions of a project of which it is told one by one what it rests on that they are not
+chosen: only after one look at all of them says that this is not known. Each is a short proof."""
+
 WINDOWS_OF_CLOSURE: Final = 4
 """How many windows of releases are looked at of a project outside of the network, to the one of a
 member (`Project.window`): a member's releases are all read before the search begins, those of

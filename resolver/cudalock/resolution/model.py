@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Release, Wheel
-    from cudalock.matrix.universe import Universe
+    from cudalock.matrix.universe import Universe, Unlisted
     from cudalock.resolution.elements import Element
     from cudalock.resolution.of_their_day import Dated
     from cudalock.targets import Target
@@ -171,6 +171,15 @@ class Reason(NamedTuple):
     parent: str | None
 
 
+class UnknownNewer(NamedTuple):
+    """A newer version of what a goal requires, of which nobody knows whether it is possible."""
+
+    name: str
+    version: str
+    unlisted: tuple[Unlisted, ...]
+    """the releases that this rests on, and that nobody was asked about"""
+
+
 class Resolution(NamedTuple):
     """The solution of a goal on a target.
 
@@ -186,6 +195,7 @@ class Resolution(NamedTuple):
     virtual_candidates: tuple[Candidate, ...]
     warnings: tuple[Fact, ...]
     goal_names: tuple[str, ...]
+    unknown_newer: tuple[UnknownNewer, ...] = ()
     dated: tuple[Dated, ...] = ()
     """the pins that are kept to the major version of the day of what requires them"""
 

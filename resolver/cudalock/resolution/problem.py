@@ -45,7 +45,6 @@ from cudalock.versions import (
     is_prerelease,
     leading_name,
     may_accept,
-    names_prerelease,
     parse_requirement,
     pins_exactly,
 )
@@ -244,7 +243,10 @@ class Problem:
         # them.
         counts = {True: 0, False: 0}
         self._look_ahead_of_window(project, specifiers)
+        takes_early = project.takes_prereleases(specifiers)
         for version in reversed(project.versions):
+            if is_prerelease(version) and not takes_early:
+                continue
             is_allowed = all(may_accept(specifier, version) for specifier in specifiers)
             window = project.window if is_allowed else project.other_window
             is_free = project.is_free(version)
@@ -277,7 +279,7 @@ class Problem:
         if project.window is None:
             return
         limit = self.goal.exclude_newer
-        takes_early = not project.has_final or names_prerelease(specifiers)
+        takes_early = project.takes_prereleases(specifiers)
         versions = (
             version
             for version in reversed(project.versions)
@@ -312,7 +314,8 @@ class Problem:
         )
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
-        """Return the candidates of one release, yanked or not, in the order of its rows."""
+        """Return the candidates of one release, yanked or not, final or not, in the order of its
+        rows."""
         by_version = self._candidates.get(name)
         if by_version is None:
             key = self._candidates_key(name)
@@ -331,10 +334,7 @@ class Problem:
         if not self.wide and not all(may_accept(specifier, version) for specifier in specifiers):
             return
         project = self.universe.project(name)
-        if project is None or (
-            # PEP 440: pre-releases only where a specifier names one, or where nothing else exists.
-            is_prerelease(version) and project.has_final and not names_prerelease(specifiers)
-        ):
+        if project is None:
             return
         release = project.release(version)
         has_wheel = False

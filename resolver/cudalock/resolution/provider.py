@@ -21,7 +21,7 @@ from cudalock.resolution.choices import LOOSE, identify
 from cudalock.resolution.limits import RESOLVELIB_DEAD_ENDS, RESOLVELIB_ROUNDS
 from cudalock.resolution.model import Assignment, Candidate, Requirement
 from cudalock.resolution.propagation import ANYTHING
-from cudalock.versions import pins_exactly
+from cudalock.versions import names_prerelease, pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.resolution.choices import Choices
@@ -111,10 +111,18 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
                 yield candidates[position]
             return
         # A yanked release is for those who pin it.
-        is_pinned = pins_exactly(each for requirement in wanted for each in requirement.specifiers)
-        for bit, offered in choices.releases(name).in_order(self._accepted(wanted), self._cuda):
-            if offered and (is_pinned or not offered[0].is_yanked):
+        specifiers = [text for requirement in wanted for text in requirement.specifiers]
+        is_pinned, takes_early = pins_exactly(specifiers), names_prerelease(specifiers)
+        releases, early = choices.releases(name), []
+        for bit, offered in releases.in_order(self._accepted(wanted), self._cuda):
+            if not offered or (offered[0].is_yanked and not is_pinned):
+                continue
+            if releases.is_early(bit):
+                early.append(bit)
+            else:
                 yield from choices.builds(name, bit, self._cuda)
+        for bit in early if takes_early else ():
+            yield from choices.builds(name, bit, self._cuda)
 
     def _accepted(self, wanted: list[Requirement]) -> int:
         allowed = ANYTHING

@@ -21,14 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import combinations, groupby, islice
+from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolvelib import ResolutionTooDeep
 
-from cudalock.matrix.universe import Blocker
-from cudalock.resolution.bulk import Columns
 from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
     Key,
@@ -41,7 +39,6 @@ from cudalock.resolution.cost import (
     with_doubts,
 )
 from cudalock.resolution.elements import Element, fact_element
-from cudalock.resolution.limits import BLAMED_BUILDS
 from cudalock.resolution.minimal import minimal_conflict, smallest_hitting_sets
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.network import build_network
@@ -50,18 +47,14 @@ from cudalock.resolution.propagation import (
     NOTHING,
     Alive,
     Network,
-    Strike,
-    Table,
-    strikes_leading_to,
 )
 from cudalock.resolution.provider import pin
 from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import may_accept, parse_version, pins_exactly
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
-    from cudalock.matrix.releases import Coverage
     from cudalock.resolution.model import Assignment, Requirement
     from cudalock.resolution.pinning import ClauseSearch
     from cudalock.resolution.problem import Problem
@@ -99,15 +92,15 @@ class Search:
         """whether resolvelib gave up here once: it would again, beside the next build"""
         self.network: Network = build_network(problem)
         self._ranking = Ranking(problem, self.network.domains)
-        self._framework = problem.matrix.framework
-        self._components = sorted(
-            (name for name in problem.goal_names if name != self._framework),
+        self.framework = problem.matrix.framework
+        self.components: list[str] = sorted(
+            (name for name in problem.goal_names if name != self.framework),
             key=lambda name: component_order(problem, name),
         )
 
     def best(self) -> Solution | None:
         """Return the best solution, or None if there is none or none was found: see `gave_up`."""
-        framework, doubtful = self._framework, self._doubtful_builds
+        framework, doubtful = self.framework, self._doubtful_builds
         if framework is None or not doubtful:
             best = self._fewest_warnings({}, 0)
         else:
@@ -123,7 +116,7 @@ class Search:
     @cached_property
     def _doubtful_builds(self) -> int:
         """The builds of the framework of which something is unknown, or that have a known trap."""
-        domain = self.network.domains.get(self._framework or "")
+        domain = self.network.domains.get(self.framework or "")
         mask = 0
         for position, candidate in domain.real() if domain else ():
             mask |= self.problem.unknowns.is_doubtful(candidate) << position
@@ -178,190 +171,6 @@ class Search:
         """Return whether there is a solution that goes against no soft fact."""
         return self._has_solution(self.network.alive(), self.problem.off)
 
-    def blockers(self, limits: Mapping[str, int] | None = None) -> tuple[Blocker, ...]:
-        """Return what it rests on that there is no solution, where there is none.
-
-        ``limits`` are what is allowed of members of the network, as bits.
-        """
-        off = self.problem.soft_elements
-        trace: list[Strike] = []
-        alive = self.network.alive(off, trace)
-        for name, mask in (limits or {}).items():
-            alive[name] &= mask
-        empty = self.network.propagate(alive, off, trace)
-        blamed: set[str] = set()
-        unmet: dict[str, set[str]] = {}
-        required: dict[str, set[tuple[str, ...]]] = {}
-        if empty is not None:
-            blamed |= {empty, *self._left_out_beside(empty)}
-        else:
-            search = self._clause_search(off)
-            if search.is_hopeless(alive):
-                blamed |= search.blamed
-            else:
-                for part, cuda in islice(self._by_build(alive, off), BLAMED_BUILDS):
-                    search.pin(part, cuda)
-                    blamed |= search.blamed
-            unmet, required = search.unmet, search.required
-        for strike in strikes_leading_to(blamed, trace):
-            blamed.add(strike.component)
-            if isinstance(strike.cause, Table):
-                blamed |= {strike.cause.owner, strike.cause.other}
-        return tuple(
-            Blocker(
-                name,
-                tuple(each for root in self.problem.roots_of(name) for each in root.specifiers),
-                tuple(sorted({*unmet.get(name, ()), *self._unmet_in_network(name)})),
-                self.problem.target.platform,
-                self._rules_out_old(name, required.get(name, set()), off),
-            )
-            for name in sorted(blamed)
-            if not self.problem.matrix.component(name).is_virtual
-        )
-
-    def _left_out_beside(self, name: str) -> Iterator[str]:
-        """Yield the projects that wheels of a goal component do not fit, where none is in the
-        network for that."""
-        domain = self.network.domains[name]
-        if name not in self._components or any(domain.real()):
-            return
-        for candidate in islice(self.problem.candidates(name), 1):
-            for requirement in self.problem.fact_requirements(candidate):
-                yield requirement.name
-
-    def _rules_out_old(
-        self, name: str, required: set[tuple[str, ...]], off: frozenset[Element]
-    ) -> bool:
-        """Return whether nothing that is too old for the matrix can help.
-
-        So it is if all that requires the project (by specifiers) requires newer ones, if a release
-        that the goal fixes does, or if a hard fact about all those releases requires what the goal
-        and the target do not leave: an old torchvision is for an old torch.
-        """
-        problem = self.problem
-        project = problem.matrix.project(name)
-        coverage = project.coverage if project is not None else None
-        if coverage is None:
-            return False
-        if required and not any(_may_be_older(coverage, anyof) for anyof in required):
-            return True
-        # No release runs on a GPU that the driver does not see.
-        wanted = {requirement.name for requirement in problem.accelerator_requirements()}
-        if name == self._framework and any(
-            requirement.name in wanted and off.isdisjoint(elements)
-            for requirement, elements in problem.unusable_accelerators
-        ):
-            return True
-        # A GPU of 2025 is for a torch of 2025.
-        fixed = [
-            requirement.specifiers
-            for requirement, elements in problem.fixed_requirements
-            if requirement.name == name and requirement.specifiers and off.isdisjoint(elements)
-        ]
-        if not all(_may_be_older(coverage, anyof) for anyof in fixed):
-            return True
-        if any(
-            self._requires_newer(other, name, coverage, off)
-            for other in problem.goal_names
-            if other != name and self._is_fixed(other)
-        ):
-            return True
-        alive = self.network.alive(off)
-        domains = self.network.domains
-        return any(
-            not alive[requirement.name] & domains[requirement.name].accepted(requirement)
-            for fact in problem.facts_in_force(name)
-            if fact.is_hard and not fact.where and coverage.is_before(fact.versions)
-            for demand in fact.beside
-            if not demand.template.label_names and demand.template.name in domains
-            if (requirement := problem.fill(fact, demand, ())) is not None
-        )
-
-    def _is_fixed(self, name: str) -> bool:
-        """Return whether no release that is not known may be chosen of a project of the goal: it is
-        a wheel of the user's own, or the goal names a version that exists."""
-        project = self.problem.matrix.project(name)
-        if project is None:
-            return False
-        specifiers = [text for root in self.problem.roots_of(name) for text in root.specifiers]
-        return project.coverage is None or (
-            pins_exactly(specifiers) and self._has_release(name, specifiers)
-        )
-
-    def _has_release(self, name: str, specifiers: Iterable[str]) -> bool:
-        """Return whether a project has a release that may meet all the specifiers."""
-        texts = tuple(specifiers)
-        return any(
-            all(may_accept(text, version) for text in texts)
-            for version in self.problem.universe.versions(name)
-        )
-
-    def _requires_newer(
-        self, owner: str, name: str, coverage: Coverage, off: frozenset[Element]
-    ) -> bool:
-        """Return whether each candidate of a project, by its metadata or a hard fact, requires a
-        release of another that is not too old for the matrix."""
-        # Not those of the network: it has only the candidates that fit what the matrix holds.
-        return all(
-            any(
-                requirement.name == name
-                and requirement.origin not in off
-                and requirement.specifiers
-                and not _may_be_older(coverage, requirement.specifiers)
-                for requirement in (
-                    *self.problem.fact_requirements(candidate),
-                    *self.problem.metadata_requirements(candidate, frozenset([name])),
-                )
-            )
-            for candidate in self.problem.candidates(owner)
-        )
-
-    def blockers_of_newer(self, assignment: Assignment) -> Iterator[Blocker]:
-        """Yield what it rests on that not the newest version of what the goal requires is chosen.
-
-        That is the newest beside the chosen framework that propagation does not rule out.
-        """
-        off = self.problem.soft_elements
-        limits = {
-            name: self.network.domains[name].versions[chosen.version]
-            for name in (self._framework,)
-            if name in self.network.domains
-            and (chosen := assignment.candidate_of(name)) is not None
-            and chosen.version
-        }
-        for name in self._components:
-            chosen = assignment.candidate_of(name)
-            alive = self.network.alive(off)
-            for other, mask in limits.items():
-                alive[other] &= mask
-            if chosen is None or self.network.propagate(alive, off) is not None:
-                continue
-            members = self.network.domains[name].members(alive[name] & ~ABSENT)
-            newest = max(members, key=lambda member: parse_version(member.version or ""))
-            if newest.version and newest.version != chosen.version:
-                versions = self.network.domains[name].versions[newest.version]
-                yield from self.blockers({**limits, name: versions})
-
-    def _unmet_in_network(self, name: str) -> Iterator[str]:
-        """Yield the specifiers of a member that its goal or another member requires, and that no
-        release meets."""
-        domain = self.network.domains.get(name)
-        if domain is None:
-            return
-        others = frozenset([name])
-        requirements = [*self.problem.roots_of(name)]
-        for other in self.network.domains.values():
-            if other.name != name and not self.problem.matrix.component(other.name).is_virtual:
-                columns = Columns(self.problem, other)
-                requirements += [requirement for requirement, _ in columns.metadata(others)]
-        for requirement in requirements:
-            if requirement.kind != "requires" or domain.accepted(requirement) & ~ABSENT:
-                continue
-            # The network has only the candidates that may fit the rest of the goal.
-            yield from (
-                text for text in requirement.specifiers if not self._has_release(name, [text])
-            )
-
     def versions_left(self, name: str, pins: dict[str, str]) -> set[str] | None:
         """Return the public versions of a project that propagation leaves, soft facts apart.
 
@@ -390,17 +199,17 @@ class Search:
         """Return the facts that nobody can tell of a project, whichever of the candidates and of
         the framework's builds that propagation leaves is chosen."""
         candidates = self._candidates_left(name, {}) or []
-        builds: list[Candidate | None] = [*(self._candidates_left(self._framework or "", {}) or ())]
+        builds: list[Candidate | None] = [*(self._candidates_left(self.framework or "", {}) or ())]
         clauses: tuple[UnknownClause, ...] = ()
         for candidate in candidates:
-            for build in [None] if name == self._framework or not builds else builds:
+            for build in [None] if name == self.framework or not builds else builds:
                 clauses = self.problem.unknowns.clauses_beside(candidate, build)
                 if not clauses:
                     return ()
         return clauses
 
     def _version_key(self, candidate: Candidate) -> Key:
-        if candidate.name == self._framework:
+        if candidate.name == self.framework:
             newest = Newest(parse_version(candidate.version or ""))
             return self.problem.unknowns.is_doubtful(candidate), newest
         return release_key(self._ranking.key(candidate, None))
@@ -440,8 +249,8 @@ class Search:
             return None
         # Any assignment will do, and not the first in order: the clause-learning search takes a
         # fifth of resolvelib's time, and what it learns holds beside the next build as well.
-        search = self._clause_search(off)
-        assignments = (search.pin(part, cuda) for part, cuda in self._by_build(alive, off))
+        search = self.clause_search(off)
+        assignments = (search.pin(part, cuda) for part, cuda in self.by_build(alive, off))
         return next((assignment for assignment in assignments if assignment is not None), None)
 
     def _is_hopeless(self, alive: Alive, off: frozenset[Element]) -> bool:
@@ -451,7 +260,7 @@ class Search:
         What leads out of the matrix may be impossible whatever the build, and to find that out
         again beside each of a hundred builds takes long.
         """
-        return self.problem.universe.is_open and self._clause_search(off).is_hopeless(alive)
+        return self.problem.universe.is_open and self.clause_search(off).is_hopeless(alive)
 
     # -- soft facts ---------------------------------------------------------------------------
 
@@ -509,7 +318,7 @@ class Search:
         violated = violated_facts(self.problem, chosen)
         members = [
             name
-            for name in (self._framework, *self._components)
+            for name in (self.framework, *self.components)
             if name is not None and name in self.network.domains
         ]
         off = solution.off
@@ -520,7 +329,7 @@ class Search:
             for name in members:
                 alive[name] &= self._bit(chosen[name]) if name in chosen else ABSENT
             if self.network.propagate(alive, off - {element}) is None:
-                build = chosen.get(self._framework or "")
+                build = chosen.get(self.framework or "")
                 assignment = self._pin(alive, self._cuda(build), off - {element})
                 if assignment is not None:
                     off -= {element}
@@ -548,7 +357,7 @@ class Search:
     def _unseen_wheels(self) -> dict[str, int]:
         """The wheels of goal components that are derived and that nobody has seen."""
         unseen: dict[str, int] = {}
-        for name in self._components:
+        for name in self.components:
             for position, candidate in self.network.domains[name].real():
                 if candidate.build is not None and candidate.build.known == "derived":
                     unseen[name] = unseen.get(name, 0) | 1 << position
@@ -579,7 +388,7 @@ class Search:
         self, alive: Alive, off: frozenset[Element]
     ) -> Iterator[tuple[str, Alive]]:
         """Yield the part of the network for each public version of the framework, newest first."""
-        name = self._framework
+        name = self.framework
         if name is None or name not in self.network.domains:
             yield "", alive
             return
@@ -607,7 +416,7 @@ class Search:
 
     def _does_without_framework(self, alive: Alive, off: frozenset[Element]) -> bool:
         """Return whether some releases of what the goal requires need no framework."""
-        part = {**alive, self._framework or "": ABSENT}
+        part = {**alive, self.framework or "": ABSENT}
         return (
             self.network.propagate(part, off) is None
             and self._pin(part, self._cuda(None), off) is not None
@@ -617,11 +426,11 @@ class Search:
         """Return the framework's version in the first solution, None if that is without the
         framework."""
         assignment = self._pin(alive, self._cuda(None), off)
-        chosen = assignment.candidate_of(self._framework or "") if assignment else None
+        chosen = assignment.candidate_of(self.framework or "") if assignment else None
         return chosen.version if chosen else None
 
     def _best_build(self, alive: Alive, off: frozenset[Element]) -> tuple[Key, Assignment] | None:
-        name = self._framework
+        name = self.framework
         if name is None or name not in self.network.domains or alive[name] & ABSENT:
             assignment = self._pin_beside(None, alive, off)
             return (self._cost(None, assignment), assignment) if assignment else None
@@ -649,18 +458,16 @@ class Search:
         best."""
         cuda = self._cuda(build)
         members = (
-            self.network.domains[name].members(alive[name] & ~ABSENT) for name in self._components
+            self.network.domains[name].members(alive[name] & ~ABSENT) for name in self.components
         )
         return _cost(
             build,
             (min(self._ranking.key(wheel, cuda) for wheel in wheels) for wheels in members),
         )
 
-    def _by_build(
-        self, alive: Alive, off: frozenset[Element]
-    ) -> Iterator[tuple[Alive, str | None]]:
+    def by_build(self, alive: Alive, off: frozenset[Element]) -> Iterator[tuple[Alive, str | None]]:
         """Yield the part of the network for each build of the framework, with its CUDA release."""
-        name = self._framework
+        name = self.framework
         if name is None or name not in self.network.domains:
             yield alive, self._cuda(None)
             return
@@ -693,9 +500,9 @@ class Search:
                 return pin(self._choices(off), alive, cuda)
             except ResolutionTooDeep:
                 self._meets_dead_ends = True
-        return self._clause_search(off).pin(alive, cuda)
+        return self.clause_search(off).pin(alive, cuda)
 
-    def _clause_search(self, off: frozenset[Element]) -> ClauseSearch:
+    def clause_search(self, off: frozenset[Element]) -> ClauseSearch:
         if off not in self._clause_searches:
             from cudalock.resolution.pinning import ClauseSearch
 
@@ -716,7 +523,7 @@ class Search:
         assignment = self._pin(alive, cuda, off)
         if assignment is None:
             return None
-        for name in self._components:
+        for name in self.components:
             enforced = self._kept_facts(assignment.candidates[name], assignment)
             for option in self._better_options(name, assignment, alive, build):
                 rest = off - option.enforced
@@ -796,12 +603,7 @@ class Search:
         return toolkit[0] if toolkit else None
 
     def _cost(self, build: Candidate | None, assignment: Assignment) -> Key:
-        return _cost(build, (self._key(name, assignment, build) for name in self._components))
-
-
-def _may_be_older(coverage: Coverage, anyof: tuple[str, ...]) -> bool:
-    """Return whether what is too old for the matrix may meet one of the specifiers, if any."""
-    return not anyof or any(coverage.may_be_older((each,)) for each in anyof)
+        return _cost(build, (self._key(name, assignment, build) for name in self.components))
 
 
 def _fixed_by(build: Candidate | None) -> dict[str, Candidate]:

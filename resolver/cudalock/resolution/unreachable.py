@@ -67,11 +67,12 @@ class _Walk:
         if problem.universe.unlisted((blocker,)):
             # Releases that nobody has seen may do.
             return False
+        takes_early = project.takes_prereleases(specifiers)
         versions = [
             version
             for version in project.versions
             if all(limit.may_accept(version) for limit in limits)
-            and not (project.has_final and is_prerelease(version))
+            and (takes_early or not is_prerelease(version))
         ]
         if len(versions) > (project.window or UNREACHABLE_RELEASES):
             return not any(problem.candidates_at(requirement.name, version) for version in versions)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile
 from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines, words
 from cudalock.projects.syntax.pep508 import is_marker, is_name, parse
+from cudalock.targets.tags import parse_wheel_name
 from cudalock.urls import file_of
 from cudalock.versions import canonical
 
@@ -321,10 +322,9 @@ def _address(base: Declared, text: str, hashes: list[str], place: Place | None) 
 def project_of(url: str) -> str:
     """The canonical name of the project whose wheel or archive an address leads to, or ""."""
     file = file_of(url)
-    name = ""
-    if file.lower().endswith(".whl") and file.count("-") >= 4:
-        name = file.partition("-")[0]
-    elif file.lower().endswith(".tar.gz") and (match := re.match(r"(.+)-[0-9]", file)):
+    wheel = parse_wheel_name(file)
+    name = wheel.dist if wheel is not None else ""
+    if file.lower().endswith(".tar.gz") and (match := re.match(r"(.+)-[0-9]", file)):
         name = match[1]
     return canonical(name) if is_name(name) else ""
 
