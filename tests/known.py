@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.matrix.facts import Component
 from cudalock.matrix.namesakes import Namesakes
 from cudalock.matrix.vendor import Distributions, Gpus
 from cudalock.names import Names
@@ -58,6 +59,9 @@ class FakeMatrix:
     def matrix(self) -> FakeMatrix:
         """Where a universe has its names and GPUs."""
         return self
+
+    def component(self, name: str, /) -> Component:
+        return Component(name)
 
     def is_named(self, project: str) -> bool:
         """The user names no wheel of his own."""

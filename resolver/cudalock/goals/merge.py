@@ -191,6 +191,9 @@ def check_namesake(request: RequestedProject, vocabulary: Known) -> None:
     namesake = vocabulary.matrix.namesakes.find(name, request.specifier or _pinned(request.loose))
     if namesake is None or vocabulary.has_own(name):
         return
+    # Its wheels are in the matrix, from a builder: nobody looks for it on the package index.
+    if not vocabulary.matrix.component(name).on_index:
+        return
     where = f"{request.origin}: " if request.is_of_file else ""
     raise OtherProject(
         f"{where}{namesake}", name, namesake.project, hints=[f"install {namesake.advice}"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cudalock.matrix.facts import Component
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.vendor import Distributions, Gpus
     from cudalock.names import Names
@@ -25,6 +26,7 @@ class Vocabulary(Protocol):
     def distributions(self) -> Distributions: ...
     @property
     def namesakes(self) -> Namesakes: ...
+    def component(self, name: str, /) -> Component: ...
     def is_named(self, project: str, /) -> bool: ...
 
 

@@ -52,6 +52,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         aliases=tuple(table.get("aliases", ())),
         alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
+        on_index=table.get("on_index", True),
         alias_of=tuple(
             NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
             for alias in table.get("alias", ())

@@ -343,6 +343,8 @@ class Component(NamedTuple):
     alias_versions: Mapping[str, str] = {}
     """the specifier that an alias stands for: `>=2` by `sageattention2`"""
     imports: tuple[str, ...] = ()
+    on_index: bool = True
+    """whether the package index has its releases; it may have another project of this name"""
     alias_of: tuple[NameAlias, ...] = ()
     facts: tuple[Fact, ...] = ()
     replacements: tuple[Replacement, ...] = ()
