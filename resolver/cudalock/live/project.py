@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cudalock.live.sources import OF_ITS_WHEELS, SdistBuild, presume
-from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Release, Wheel
+from cudalock.matrix.releases import (
+    PACKAGE_INDEX,
+    Build,
+    Project,
+    Release,
+    Wheel,
+    spellings_of_extra,
+)
 from cudalock.versions import leading_name, parse_version
 
 if TYPE_CHECKING:
@@ -228,11 +235,13 @@ class LiveProject(Project):
         ]
         window = self._source.window(self.name)
         older = finals[window :: max(1, len(finals) // WINDOW)]
+        texts = [f'extra == "{spelling}"' for spelling in spellings_of_extra(extra)]
         return any(
-            f'extra == "{extra}"' in text
+            spelled in text
             for version in (*finals[:window], *older)
             for build in described(self.release(version))[:1]
             for text in build.requires
+            for spelled in texts
         )
 
     def version_of(self, file: File) -> str:

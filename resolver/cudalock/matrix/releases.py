@@ -18,7 +18,7 @@ from cudalock.errors import MatrixError
 from cudalock.matrix.facts import Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
-from cudalock.versions import is_prerelease, parse_version, specifier_set
+from cudalock.versions import canonical, is_prerelease, parse_version, specifier_set
 
 PACKAGE_INDEX: Final = "pypi"
 """The id of the default package index, whose URL the installer knows."""
@@ -360,10 +360,7 @@ def _next(numbers: tuple[int, ...]) -> Version:
 class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
-    __slots__ = ("_lines", "_parsed", "file", "name", "older", "retrieved", "sources")
-
-    has_final: bool = True
-    """whether some release is final; of other projects the pre-releases count"""
+    __slots__ = ("_lines", "_parsed", "file", "has_final", "name", "older", "retrieved", "sources")
 
     def __init__(
         self,
@@ -382,6 +379,8 @@ class Project:
         self.sources = sources
         self._lines = lines
         self._parsed: dict[str, Release] = {}
+        self.has_final = not lines or not all(is_prerelease(version) for version in reversed(lines))
+        """whether some release is final; of other projects the pre-releases count"""
 
     @property
     def window(self) -> int | None:
@@ -446,10 +445,20 @@ class Project:
     def mentions_extra(self, extra: str) -> bool:
         """Return whether some row has requirements of an extra, by the text alone."""
         # Quotes are escaped, since the row is JSON.
-        return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
+        texts = [f'extra == \\"{spelling}\\"' for spelling in spellings_of_extra(extra)]
+        return any(text in line for line in self._lines.values() for text in texts)
 
     def __iter__(self) -> Iterator[Release]:
         return (self.release(version) for version in self._lines)
+
+
+def spellings_of_extra(extra: str) -> set[str]:
+    """Return how METADATA may write an extra.
+
+    PEP 685: jax asks for jax-cuda12-plugin[with_cuda], whose METADATA calls it with-cuda.
+    """
+    plain = canonical(extra)
+    return {extra, plain, plain.replace("-", "_")}
 
 
 def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
