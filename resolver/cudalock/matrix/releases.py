@@ -7,6 +7,7 @@ parsed only when asked for: building objects costs far more than reading text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,6 +27,9 @@ PACKAGE_INDEX: Final = "pypi"
 KNOWN: Final = ("metadata", "listed", "seen", "derived")
 """How a row is known, best first: read from METADATA, listed by its publisher, seen in public use,
 or derived from a build script, in which case the wheel may not exist."""
+
+_EARLY: Final = re.compile(r"[0-9](?:a|b|rc|\.dev)[0-9]")
+"""In a normalized version: it is a pre-release."""
 
 PLACE: Final = ("index", "builder", "tag", "local")
 """The keys of a row for where its wheels are; facts may name these like labels."""
@@ -379,7 +383,8 @@ class Project:
         self.sources = sources
         self._lines = lines
         self._parsed: dict[str, Release] = {}
-        self.has_final = not lines or not all(is_prerelease(version) for version in reversed(lines))
+        # By the text: parsing versions takes longer, and a damaged one is reported elsewhere.
+        self.has_final = not lines or not all(map(_EARLY.search, reversed(lines)))
         """whether some release is final; of other projects the pre-releases count"""
 
     @property
