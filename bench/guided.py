@@ -17,7 +17,7 @@ from typing import Final
 
 from cudalock.check import check_file
 from cudalock.check.fix_text import rewrite
-from cudalock.check.reports import REPORTS
+from cudalock.check.reports import REPORTS, CheckReport
 from cudalock.diagnose import decode, diagnose
 from cudalock.errors import CudalockError
 from cudalock.files import data_directory
@@ -60,7 +60,11 @@ def _checking(kind: str, matrix: Matrix) -> Reader:
         file = read_file("-", content, kind=kind)
         checked = check_file(file, matrix, [LINUX])
         for report in REPORTS.values():
-            report(checked.findings, matrix.version)
+            report(
+                CheckReport(
+                    checked.findings, matrix.version, {checked.file.name: checked.file.text}
+                )
+            )
         list(rewrite(checked, matrix))
 
     return read

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import Component
+from cudalock.matrix.gpus import Gpus
+from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.namesakes import Namesakes
-from cudalock.matrix.vendor import Distributions, Gpus
+from cudalock.matrix.vendor import Distributions
 from cudalock.names import Names
-from cudalock.targets import Here
+from cudalock.targets import LIKELY_WITH_GPU, Here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +92,16 @@ class FakeMatrix:
 
     @property
     def gpus(self) -> Gpus:
-        return Gpus({"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"}, ())
+        return Gpus(
+            {
+                "vendors": {"nvidia": {"title": "NVIDIA", "platforms": list(LIKELY_WITH_GPU)}},
+                "gpus": {"RTX 5090": "12.0", "RTX 3060 Ti": "8.6", "H100": "9.0"},
+            }
+        )
+
+    @property
+    def jetpacks(self) -> JetPacks:
+        return JetPacks({})
 
     @property
     def distributions(self) -> Distributions:

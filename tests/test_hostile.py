@@ -26,6 +26,7 @@ from click.testing import CliRunner, Result
 
 from cudalock import files
 from cudalock.check import reports
+from cudalock.check.reports import CheckReport
 from cudalock.cli import main
 from cudalock.cli.check import expanded_names
 from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
@@ -836,9 +837,12 @@ def test_an_annotation_names_a_file_with_slashes(monkeypatch: pytest.MonkeyPatch
     place = Place(r"sub\deeper.txt", 1, 1, 0, 1)
     finding = Finding("CL101", "error", "a\x1b[2J\rb", place=place)
     monkeypatch.setattr(reports, "slashed", lambda name: files.slashed(name, "nt"))
-    assert "file=sub/deeper.txt,line=1" in reports.github([finding], "1")
-    assert json.loads(reports.as_json([finding], "1"))["findings"][0]["file"] == "sub/deeper.txt"
-    assert "\x1b" not in reports.github([finding], "1")
+    assert "file=sub/deeper.txt,line=1" in reports.github(CheckReport([finding], "1"))
+    assert (
+        json.loads(reports.as_json(CheckReport([finding], "1")))["findings"][0]["file"]
+        == "sub/deeper.txt"
+    )
+    assert "\x1b" not in reports.github(CheckReport([finding], "1"))
 
 
 ROWS: dict[str, dict[str, object]] = {

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver")
+OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver", "jetpack")
 OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi")
 FRAMEWORK: Final = "torch"
 
@@ -272,15 +272,26 @@ class Book:
         return bool(self.rows(project))
 
     def facts(
-        self, component: str, environment: Mapping[str, str], version: str, row: Row | None
+        self,
+        component: str,
+        environment: Mapping[str, str],
+        version: str,
+        row: Row | None,
+        perhaps: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """The facts in force about one choice that a solve can decide."""
+        """The facts in force about one choice that a solve can decide; with `perhaps` those that
+        are not, where that is because the row lacks a label."""
         for fact in self.components.get(component, {}).get("fact", ()):
             if fact.get("scope", "solve") != "solve":
                 continue
             if "when" in fact and not marker_holds(fact["when"], environment):
                 continue
-            if inside(version, fact.get("for", "")) and _is_where(fact, row):
+            # Those for goals without torch warn of what is not there, which a lock says itself.
+            if fact.get("alone"):
+                continue
+            if inside(version, fact.get("for", "")) and (
+                _is_perhaps(fact, row) if perhaps else _is_where(fact, row)
+            ):
                 yield fact
 
     def owner(self, id: str) -> str:
@@ -362,6 +373,19 @@ def _is_where(fact: Mapping[str, Any], row: Row | None) -> bool:
     )
 
 
+def _is_perhaps(fact: Mapping[str, Any], row: Row | None) -> bool:
+    """Whether a row lacks a label that says whether the fact is about it."""
+    where = fact.get("where", {})
+    known = row.place_values() if row else {}
+    lacking = {
+        key
+        for key in where
+        if not known.get(key) and key not in ("index", "builder", "tag", "local")
+    }
+    rest = {key: wish for key, wish in where.items() if known.get(key)}
+    return len(lacking) + len(rest) == len(where) > len(rest) and _is_where({"where": rest}, row)
+
+
 def needs(fact: Mapping[str, Any], version: str, row: Row | None) -> Iterator[Need]:
     """What a fact asks beside one choice, its templates filled from the row's labels."""
     labels = {"version": [version], **(row.labels if row else {})}
@@ -393,6 +417,8 @@ def unknown_about(
                     asked.add(name[1])
                 elif holes or re.search(r"==[^*,]*$", text):
                     known.add(name[1])
+    for fact in book.facts(row.project, environment, row.version, row, perhaps=True):
+        asked |= book.named_beside(fact)
     return asked - known
 
 
@@ -480,6 +506,8 @@ def machine_values(target: Target) -> dict[str, list[str]]:
     values = {"python": [environment["python_full_version"]], "gpu": list(target.gpus)}
     if target.glibc:
         values["glibc"] = [target.glibc]
+    if target.jetpack:
+        values["jetpack"] = [target.jetpack]
     if target.driver:
         # A driver of two numbers stands for the newest of its series.
         whole = target.driver.count(".") >= 2

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 class CudalockError(Exception):
     """The base of all errors.
 
-    `code` is stable and kebab-case. `hints` are things to type or do, best first.
+    `code` is stable and kebab-case. `hints` are things to type or do, best first. `has_document` is
+    whether the command has already written a JSON document that tells of it.
     """
 
     code: ClassVar[str] = "error"
     exit_status: ClassVar[int] = 2
+    has_document: bool = False
 
     def __init__(self, message: str, *, hints: Iterable[str] = ()) -> None:
         super().__init__(message)
@@ -249,7 +251,17 @@ class SourceMissing(CudalockError):
 
 
 class NetworkError(CudalockError):
-    """An index or a file host could not be reached."""
+    """An index or a file host could not be reached.
+
+    `host` and `reason` are what it is about, where it is about one URL.
+    """
 
     code = "network"
     exit_status = 3
+
+    def __init__(
+        self, message: str, *, hints: Iterable[str] = (), host: str = "", reason: str = ""
+    ) -> None:
+        super().__init__(message, hints=hints)
+        self.host = host
+        self.reason = reason

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cudalock.check import check_file
 from cudalock.check.fix_text import rewrite
-from cudalock.check.reports import REPORTS
+from cudalock.check.reports import REPORTS, CheckReport
 from cudalock.projects.read import read_file
 from cudalock.targets import Target
 
@@ -68,7 +68,9 @@ def test_requirements(lines: list[str], newline: str, stated: bool, matrix: Matr
     file = read_file("-", stdin=content)
     checked = check_file(file, matrix, [LINUX] if stated else [])
     for report in REPORTS.values():
-        report(checked.findings, matrix.version)
+        report(
+            CheckReport(checked.findings, matrix.version, {checked.file.name: checked.file.text})
+        )
     for rewritten in rewrite(checked, matrix):
         assert rewritten.content != content
 

@@ -321,6 +321,80 @@ def test_one_error_that_stops_all_is_told_once(prefix: Path, matrix: Matrix) -> 
     ]
 
 
+def test_neighbours_of_the_stack_are_imported(prefix: Path, matrix: Matrix) -> None:
+    """What requires a member, and what a member requires and is compiled; not pure dependencies,
+    and nothing that is not near."""
+    folder = packages(prefix)
+    compiled = "cp311-cp311-manylinux_2_17_x86_64"
+    install_stub(folder, "torch", "2.5.1", imports=["torch"], requires=["numpy", "jinja2"])
+    install_stub(folder, "numpy", "2.1.3", tags=compiled, imports=["numpy"])
+    install_stub(folder, "jinja2", "3.1.6", imports=["jinja2"])
+    install_stub(folder, "zz-trainer", "1.0", imports=["zz_trainer"], requires=["torch>=2"])
+    install_stub(folder, "zz-arrow", "1.0", tags=compiled, imports=["zz_arrow"])
+    install_stub(folder, "zz-rows", "1.0", imports=["zz_rows"], requires=["zz-arrow", "torch"])
+    install_stub(folder, "zz-far", "1.0", tags=compiled, imports=["zz_far"])
+    ran = []
+
+    def run(interpreter: Path, code: str) -> imports.Outcome:
+        ran.append(code)
+        return imports.Outcome(0, "")
+
+    assert not list(imports.examine(replace(subject(prefix, matrix), machine=Machine()), run))
+    alone = [code.removeprefix("import ").strip() for code in ran if code.count("\n") == 1]
+    assert alone[0] == "torch"
+    assert {"numpy", "zz_trainer", "zz_arrow", "zz_rows"} <= set(alone)
+    assert set(alone).isdisjoint(["jinja2", "zz_far"])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "found"),
+    [
+        pytest.param(
+            imports.Outcome(0, "Traceback (most recent call last):\n  File x\nNameError: no nn\n"),
+            ["warning: `import torch` of torch 2.5.1 goes on after an error: NameError: no nn"],
+            id="swallowed",
+        ),
+        pytest.param(imports.Outcome(0, "FutureWarning: old\n"), [], id="warned of"),
+        pytest.param(
+            imports.Outcome(1, "RuntimeError: 0 active drivers ([]). There should only be one.\n"),
+            [
+                "note: `import torch` of torch 2.5.1 needs a GPU, and fails without one: "
+                "RuntimeError: 0 active drivers ([]). There should only be one."
+            ],
+            id="no GPU",
+        ),
+    ],
+)
+def test_what_an_import_says(
+    outcome: imports.Outcome, found: list[str], prefix: Path, matrix: Matrix
+) -> None:
+    install_stub(packages(prefix), "torch", "2.5.1", imports=["torch"])
+    machine = replace(subject(prefix, matrix), machine=Machine())
+    findings = imports.examine(machine, lambda interpreter, code: outcome)
+    assert [f"{each.severity}: {each.sentence}" for each in findings] == found
+
+
+def test_a_lock_does_not_make_healthy(prefix: Path, tmp_path: Path) -> None:
+    install_stub(packages(prefix), "filelock", "3.16.1", imports=["filelock"])
+    lock = write(tmp_path / "requirements.txt", "filelock==3.16.1\n")
+    verdict = doctor("--python", prefix, "--lock", lock, "--no-detect").stdout.splitlines()[-1]
+    assert verdict == "as locked; not imported"
+    plain = doctor("--python", prefix, "--no-detect").stdout.splitlines()[-1]
+    assert plain == "healthy"
+
+
+def test_a_stray_module_is_no_conflict(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    for name, module in (("flashinfer-python", "flashinfer"), ("torch-c-dlpack-ext", "dlpack")):
+        info = install_stub(folder, name, "1.0", imports=[module])
+        write(
+            info / "RECORD",
+            f"build_backend.py,sha256={module},9\n{module}/__init__.py,sha256=x,0\n",
+        )
+    write(folder / "build_backend.py", "")
+    assert not [each for each in examine(subject(prefix, matrix)) if each.code == "CL703"]
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cudalock.errors import BadPhrase, BadTarget
+from cudalock.goals.gpus import read_gpus
 from cudalock.goals.phrase import parse_phrase
-from cudalock.goals.request import parse_gpu
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets.accelerators import other_maker
@@ -29,12 +29,12 @@ UNIVERSE = ClosedUniverse(Matrix.load())
 )
 def test_the_maker_is_named(gpu: str, maker: str) -> None:
     with pytest.raises(BadTarget, match=f"is a GPU by {maker}: cudalock covers NVIDIA"):
-        parse_gpu(gpu, UNIVERSE.matrix.gpus)
+        read_gpus([gpu], UNIVERSE.matrix.gpus)
 
 
 @pytest.mark.parametrize("name", UNIVERSE.matrix.gpus.names)
 def test_no_gpu_of_the_matrix_is_another_makers(name: str) -> None:
-    assert parse_gpu(name, UNIVERSE.matrix.gpus)
+    assert read_gpus([name], UNIVERSE.matrix.gpus)
     maker = other_maker(name)
     # `M40` and `A30` are read before anybody asks whose they are.
     assert maker is None or UNIVERSE.matrix.gpus.find(name), name

@@ -86,7 +86,7 @@ WITH_FA = [*TORCH, ("flash-attn", None)]
         ("torch 2.5.1 on Windows 11", {"asked": TORCH, "platform": ["windows"]}),
         ("torch 2.5.1 on macOS 12", {"asked": TORCH, "platform": ["macosx_12_0_arm64"]}),
         ("torch 2.5.1 for RTX 5090", {"asked": TORCH, "gpu": ["RTX 5090"]}),
-        ("torch 2.5.1 for an RTX 3060 Ti", None),
+        ("torch 2.5.1 for an RTX 3060 Ti", {"asked": TORCH, "gpu": ["RTX 3060 Ti"]}),
         ("torch 2.5.1 RTX 3060 Ti, H100", {"asked": TORCH, "gpu": ["RTX 3060 Ti", "H100"]}),
         ("torch 2.5.1 sm_86", {"asked": TORCH, "gpu": ["sm_86"]}),
         ("torch 2.5.1 gpu 8.6", {"asked": TORCH, "gpu": ["8.6"]}),

@@ -233,6 +233,7 @@ def test_export_as_csv(small: Path) -> None:
 def test_export_as_json(small: Path, tmp_path: Path) -> None:
     (small / "cuda" / "cudnn.json").write_text("{}")
     (small / "cuda" / "drivers.json").write_text("{}")
+    (small / "cuda" / "jetpack.json").write_text("{}")
     file = tmp_path / "out.json"
     assert run("export", "-o", str(file), "--matrix", str(small)).exit_code == 0
     document = json.loads(file.read_text(encoding="utf-8"))

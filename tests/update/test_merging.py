@@ -138,6 +138,42 @@ def test_a_release_of_an_sdist_alone_stays() -> None:
     assert merged == {"uploaded": "2026-01-01", "requires": ["torch"], "sdist": True, "wheels": []}
 
 
+WHEEL = [["cp311-cp311-win_amd64", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("held", "listed", "expected"),
+    [
+        pytest.param({"sdist": True, "wheels": WHEEL}, {"sdist": True}, True, id="stays"),
+        pytest.param({"sdist": True, "wheels": WHEEL}, {}, None, id="is gone from the index"),
+        pytest.param({"wheels": WHEEL}, {"sdist": True}, None, id="a row without it stays so"),
+        pytest.param(None, {"sdist": True}, True, id="a new release"),
+    ],
+)
+def test_an_sdist_beside_wheels(held: Any, listed: dict[str, Any], expected: bool | None) -> None:
+    wheel = Listed("1", "cp311-cp311-win_amd64", sha256="a")
+    merged, _ = merge_release("x", "1", held, PYPI, [wheel], listed)
+    assert merged is not None
+    assert merged.get("sdist") is expected
+
+
+def test_another_spelling_is_no_change() -> None:
+    held = {
+        "requires": ["huggingface_hub>=0.20", "PyYAML", "torch; extra == 'all'"],
+        "wheels": [["py3-none-any", "a"]],
+    }
+    requires = ("huggingface-hub>=0.20", 'torch; extra == "all"', "pyyaml")
+    wheel = Listed("1", "py3-none-any", sha256="a", requires=requires, known="metadata")
+    merged, change = merge_release("x", "1", held, PYPI, [wheel], {"requires": list(requires)})
+    assert merged is held
+    assert not (change.added)
+    assert not (change.changed)
+    assert not (change.gone)
+    other = wheel._replace(requires=("huggingface-hub>=0.21", *requires[1:]))
+    merged, change = merge_release("x", "1", held, PYPI, [other], {"requires": list(requires)})
+    assert change.changed
+
+
 def test_a_computed_digest_gives_way_to_a_published_one() -> None:
     held = {"wheels": [["py3-none-any", "a", {"computed": "2026-01-02"}]]}
     same, change = merge_release(

@@ -102,8 +102,9 @@ class _Checker:
         }
 
         sharers = universe.matrix.file_sharers
+        names = {declared.name for declared in file.everything()}
         self._judged = self._names | {
-            declared.name for declared in file.everything() if declared.name in sharers
+            name for name in names if name in sharers or self.stack.may_be_bound(name, names)
         }
 
     def _groups(self) -> list[str | None]:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cudalock.check.selection import EVERYTHING, Selection
 from cudalock.projects.model import Declared, Place
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
     from cudalock.compat.pins import PinChange
+    from cudalock.findings import Finding
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import ProjectFile
     from cudalock.targets import Target
@@ -31,17 +33,19 @@ class Edit(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """A file with other text: the bytes to write, and what was changed."""
+    """A file with other text: the bytes to write, what was changed, and what that mends."""
 
     file: ProjectFile
     content: bytes
     changes: tuple[str, ...]
+    mended: tuple[Finding, ...] = ()
 
 
-def rewrite(checked: Checked, matrix: Matrix) -> list[Rewritten]:
+def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING) -> list[Rewritten]:
     """The files, of one that was checked and those it names, that change so that its errors are
-    mended, as far as they can be."""
+    mended, as far as they can be, and as far as they are wanted."""
     edits: dict[str, list[Edit]] = {}
+    mended: dict[str, list[Finding]] = {}
     done: set[int] = set()
     for judged in checked.judged:
         for clash in judged.clashes:
@@ -49,22 +53,28 @@ def rewrite(checked: Checked, matrix: Matrix) -> list[Rewritten]:
                 declared = change.old.origin
                 if not isinstance(declared, Declared) or id(declared) in done:
                     continue
-                if declared.is_ignored(clash.finding.code):
+                code = clash.finding.code
+                if declared.is_ignored(code) or not selection.includes(code, declared.place.file):
                     continue
                 new_edits = _edits(change, declared, checked.file, matrix, judged.target)
                 if new_edits:
                     done.add(id(declared))
                     edits.setdefault(declared.place.file, []).extend(new_edits)
-    return [_applied(file, edits[file.name]) for file in checked.file.files() if file.name in edits]
+                    mended.setdefault(declared.place.file, []).append(clash.finding)
+    return [
+        _applied(file, edits[file.name], mended[file.name])
+        for file in checked.file.files()
+        if file.name in edits
+    ]
 
 
-def _applied(file: ProjectFile, edits: Iterable[Edit]) -> Rewritten:
+def _applied(file: ProjectFile, edits: Iterable[Edit], mended: Iterable[Finding]) -> Rewritten:
     text = file.text
     ordered = sorted(edits, reverse=True)
     for edit in ordered:
         text = text[: edit.start] + edit.text + text[edit.end :]
     says = tuple(dict.fromkeys(edit.says for edit in reversed(ordered) if edit.says))
-    return Rewritten(file, file.encode(text), says)
+    return Rewritten(file, file.encode(text), says, tuple(mended))
 
 
 def _edits(

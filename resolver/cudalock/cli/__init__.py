@@ -29,11 +29,20 @@ COMMANDS = {
     "explain": "cudalock.cli.explain",
     "fetch": "cudalock.cli.fetch",
     "generate": "cudalock.cli.generate",
+    "help": "cudalock.cli.show_help",
     "matrix": "cudalock.cli.matrix",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",
 }
 """Command to the module that defines it, in a function of the same name."""
+
+COMMAND_SECTIONS = {
+    "Make a lock": ("solve", "generate", "fetch"),
+    "Check what is there": ("check", "doctor", "diagnose"),
+    "Understand": ("explain", "why-not", "matrix", "help"),
+    "Set up": ("activate",),
+}
+"""Title to the commands of that section, in the order of the help."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 """Settings of every command."""
@@ -69,6 +78,28 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the words, `solve` if they are a goal without one."""
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from cudalock.cli.help import refuse_or_solve
+
+            args = refuse_or_solve(args, COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {flag for option in self.get_params(ctx) for flag in option.opts}
+        if args and args[0].startswith("-") and args[0] not in own and not ctx.resilient_parsing:
+            # `cudalock --torch 2.5.1`: only a goal begins with an option.
+            args = ["solve", *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from cudalock.cli.help import write_commands
+
+        write_commands(self, ctx, formatter, COMMAND_SECTIONS)
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -88,7 +119,7 @@ class LazyGroup(click.Group):
             with _stopping():
                 status = super().main(words, prog_name, complete_var, False, **extra)
         except Exception as error:  # the last place that can turn it into a sentence
-            _fail(error, verbose="-v" in words or "--verbose" in words)
+            _fail(error, words)
         except KeyboardInterrupt as stopped:
             sys.exit(_stop_status(stopped))
         finally:
@@ -131,8 +162,8 @@ def _stop_status(stopped: BaseException | None) -> int:
     return INTERRUPTED - signal.SIGINT + int(number)
 
 
-def _fail(error: Exception, *, verbose: bool) -> NoReturn:
-    """Print an error on standard error and exit with its status."""
+def _fail(error: Exception, words: Sequence[str]) -> NoReturn:
+    """Print an error on standard error, for JSON on standard output too; exit with its status."""
     # click wraps an interrupt, and the signal is in the original.
     if isinstance(error, click.Abort):
         sys.exit(_stop_status(error.__cause__))
@@ -148,14 +179,29 @@ def _fail(error: Exception, *, verbose: bool) -> NoReturn:
         # Help and versions are written by click; results go through console.emit.
         error = _of_stream(error) if error.filename is None else _of_file(error)
     if isinstance(error, CudalockError):
+        _write_error_json(error, error.exit_status, words)
         tell(error_text(error))
         sys.exit(error.exit_status)
+    verbose = "-v" in words or "--verbose" in words
     if verbose:
         import traceback
 
         tell("".join(traceback.format_exception(error)).rstrip())
-    tell(error_text(_internal(error, verbose=verbose)))
+    internal = _internal(error, verbose=verbose)
+    _write_error_json(internal, INTERNAL, words)
+    tell(error_text(internal))
     sys.exit(INTERNAL)
+
+
+def _write_error_json(error: CudalockError, status: int, words: Sequence[str]) -> None:
+    from cudalock.cli.error_json import error_json, is_wanted
+
+    # What cannot be written there is told on standard error, as is why.
+    if is_wanted(words) and not error.has_document and not isinstance(error, OutputError):
+        from cudalock.cli.console import emit
+
+        with suppress(OutputError):
+            emit(error_json(error, status))
 
 
 def _of_click(error: click.ClickException) -> UsageError:
@@ -201,6 +247,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_given: bool) 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
@@ -209,4 +256,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, is_given: bool) 
     help="Show the versions of cudalock and of its matrix.",
 )
 def main() -> None:
-    """Turn a goal such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock."""
+    """Turn a goal such as "torch 2.5.1 + FA2 on Windows py3.11" into a lock.
+
+    \b
+      cudalock solve "torch 2.5.1 + FA2 on Windows py3.11"
+      cudalock check requirements.txt
+      cudalock help solve
+    """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction, NothingFound, UsageError
 from cudalock.versions import holds
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 
     from cudalock.activate.placement import Placed
     from cudalock.environment import Layout
+    from cudalock.environment.libraries import Found
     from cudalock.matrix.facts import Fact, FileCopy
     from cudalock.matrix.matrix import Matrix
 
+SCHEMA: Final = "cudalock.activate/1"
 SHELLS = ("powershell", "cmd", "bash", "fish")
 SNIPPET = "\0"
 """What `--python` is without a path: no path contains NUL."""
 
 
-@click.command(short_help="Put pip-installed CUDA libraries first.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Put pip-installed CUDA libraries first.",
+    context_settings=CONTEXT,
+)
 @click.option(
     "--python",
     metavar="[PATH]",
@@ -39,6 +46,7 @@ SNIPPET = "\0"
 @click.option("--uninstall", is_flag=True, help="Remove what --install copied.")
 @click.option("--wheels", metavar="DIR", help="With --install: take missing wheels from DIR.")
 @click.option("--offline", is_flag=True, help="With --install: do not use the network.")
+@click.option("--json", "as_json", is_flag=True, help="Print the folders as JSON.")
 @matrix_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
 def activate(
@@ -50,6 +58,7 @@ def activate(
     wheels: str | None,
     offline: bool,
     matrix: str | None,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Print commands that make a shell find an environment's pip-installed CUDA libraries first.
@@ -80,8 +89,9 @@ def activate(
         }.items()
         if is_given
     ]
-    if len(modes) > 1 or (modes and shell):
-        listed = " and ".join(f"`{option}`" for option in [*modes, *(["--shell"] if shell else [])])
+    others = ["--shell"] * bool(shell) + ["--json"] * as_json
+    if len(modes) > 1 or (modes and others) or len(others) > 1:
+        listed = " and ".join(f"`{option}`" for option in [*modes, *others])
         raise Contradiction(f"{listed} cannot be combined")
     if (wheels or offline) and not install:
         raise Contradiction("`--wheels` and `--offline` need `--install`")
@@ -92,6 +102,8 @@ def activate(
         _uninstall(_layout(python), quiet=quiet)
     elif install:
         _install(_layout(python), facts, wheels, offline=offline, quiet=quiet)
+    elif as_json:
+        _print_json(_layout(python), facts)
     else:
         _print_shell(_layout(python), facts, shell, quiet=quiet)
 
@@ -118,14 +130,8 @@ def _print_snippet(matrix: Matrix) -> None:
 def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bool) -> None:
     from cudalock.activate.shells import Activation, guess_shell, write
     from cudalock.cli.console import console_encoding, emit, tell
-    from cudalock.environment.libraries import find_libraries
 
-    libraries = find_libraries(layout, matrix)
-    if not libraries.folders:
-        raise NothingFound(
-            f"pip has installed no CUDA libraries into `{layout.prefix}` ({layout.target.label})",
-            hints=["`cudalock solve --toolkit 12.4.1:cudart,cublas,nvrtc` shows what to install"],
-        )
+    libraries = _libraries(layout, matrix)
     activation = Activation(libraries.folders, libraries.root, layout.is_windows)
     shell = shell or guess_shell(is_windows=layout.is_windows)
     encoding = console_encoding() if shell == "cmd" else "utf-8"
@@ -141,6 +147,40 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
     if not quiet:
         for fact in _notes(matrix, layout):
             tell(_note(fact))
+
+
+def _libraries(layout: Layout, matrix: Matrix) -> Found:
+    from cudalock.environment.libraries import find_libraries
+
+    libraries = find_libraries(layout, matrix)
+    if not libraries.folders:
+        raise NothingFound(
+            f"pip has installed no CUDA libraries into `{layout.prefix}` ({layout.target.label})",
+            hints=["`cudalock solve --toolkit 12.4.1:cudart,cublas,nvrtc` shows what to install"],
+        )
+    return libraries
+
+
+def _print_json(layout: Layout, matrix: Matrix) -> None:
+    from cudalock.cli.console import emit
+    from cudalock.show import json_text
+
+    libraries = _libraries(layout, matrix)
+    emit(
+        json_text(
+            {
+                "schema": SCHEMA,
+                "environment": str(layout.prefix),
+                "target": layout.target.label,
+                "folders": [str(folder) for folder in libraries.folders],
+                "root": None if libraries.root is None else str(libraries.root),
+                "notes": [
+                    {"fact": fact.id, "says": f"{fact.component} {fact.says}"}
+                    for fact in _notes(matrix, layout)
+                ],
+            }
+        )
+    )
 
 
 def _note(fact: Fact) -> str:

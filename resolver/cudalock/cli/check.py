@@ -5,21 +5,29 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
-from cudalock.cli.options import TargetOptions, index_map_option, target_options
+from cudalock.cli.help import SectionedCommand
+from cudalock.cli.options import (
+    OptionValues,
+    TargetOptions,
+    index_map_option,
+    target_options,
+)
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
-from cudalock.errors import Contradiction
+from cudalock.errors import Contradiction, NothingAsked
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from cudalock.check import Checked
+    from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
     from cudalock.matrix.matrix import Matrix
@@ -28,13 +36,25 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 STDIN = "-"
-FORMATS = ("text", "json", "github", "sarif")
+FORMATS = ("text", "full", "json", "github", "sarif")
 MAX_ROUNDS = 4
 """How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
-@click.command(short_help="Check that pins are compatible.", context_settings=CONTEXT)
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.command(
+    cls=SectionedCommand,
+    short_help="Check that pins are compatible.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock check", "every file of this folder"),
+        (
+            "cudalock check --fix requirements.txt --platform windows --python 3.11",
+            "rewrite the pins that cannot work there",
+        ),
+        ("pip freeze | cudalock check - --here", "what is installed, judged for this machine"),
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[FILE|DIR]...")
 @target_options
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
@@ -43,8 +63,23 @@ MAX_ROUNDS = 4
     is_flag=True,
     help="Check that each lockfile is still what its recorded command produces.",
 )
+@click.option(
+    "--select", metavar="CODE,...", multiple=True, help="Report only these codes: CL2, CL103."
+)
+@click.option("--ignore", metavar="CODE,...", multiple=True, help="Do not report these codes.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
-@click.option("--format", type=click.Choice(FORMATS), help="Output format (default: text).")
+@click.option("--exit-zero", is_flag=True, help="End with status 0 even if there are errors.")
+@click.option(
+    "--require-files", is_flag=True, help="End with status 2 if there is no file to check."
+)
+@click.option(
+    "--output-format",
+    "--format",
+    "format",
+    type=click.Choice(FORMATS),
+    help="Output format (default: full on a terminal, else text).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
 @click.option("--offline", is_flag=True, help="Do not use the network; check never does.")
 @index_map_option
@@ -58,8 +93,8 @@ def check(
     here: bool,
     fix: bool,
     fresh: bool,
-    strict: bool,
     format: str | None,
+    as_json: bool,
     output: str | None,
     matrix: str | None,
     index_map: tuple[str, ...],
@@ -70,34 +105,74 @@ def check(
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
     environment.yml, Dockerfile or a list of packages as `pip list` prints it; - is standard input.
-    Without FILE, the files of the current directory are checked.
+    Of a directory, and without FILE of the current one, every such file is checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless
-    --here is given. `# cudalock: ignore[CODE]` at the end of a line silences a code there.
+    --here is given. `# cudalock: ignore[CODE]` at the end of a line silences a code there, and
+    `cudalock explain CODE` says what a code means.
 
     Exit status: 0 no errors; 1 errors, or --fix changed a file; 2 invalid input.
     """
+    from cudalock.check.selection import Selection
     from cudalock.findings import is_failure
 
-    settings = ProjectSettings.read()
+    settings = ProjectSettings.find(folder_of_all(files))
+    parsed = OptionValues(ctx, settings)
+    selection = Selection.of(
+        parsed.texts("select"), parsed.texts("ignore"), settings.per_file_ignores
+    )
+    if as_json and format not in (None, "json"):
+        raise Contradiction(f"`--json` cannot be combined with `--format {format}`")
+    layout = "json" if as_json else parsed.text("format") or _usual_format(output)
     universe = open_matrix(matrix)
     mirrored = MirroredMatrices(universe.matrix, index_map or settings.index_map, matrix)
-    names = expanded_names(files) or _files_here()
-    changes = Changes([], [])
+    names = _in_folders(expanded_names(files) or ["."])
+    if not names:
+        where = ", ".join(f"`{name}`" for name in files) or "this directory"
+        _tell_nothing_to_check(where, is_error=parsed.is_set("require_files"), quiet=quiet)
+    examined = Examined([], [], set(), {})
     if fresh:
-        findings = _stale(names, mirrored)
+        findings = selection.of_findings(_stale(names, mirrored))
     elif fix and STDIN in names:
         raise Contradiction(
             "`--fix` cannot be combined with `-`: standard input cannot be rewritten"
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, changes, fix=fix)
-    _deliver(findings, universe.matrix, format or "text", output)
+        findings = _checked(names, mirrored, targets, selection, examined, fix=fix)
+    _deliver(findings, universe.matrix, examined, layout, output)
+    if names and not quiet:
+        _report(names, findings, examined)
+    failed = is_failure(findings, strict=parsed.is_set("strict"))
+    ctx.exit(1 if (examined.made or failed) and not parsed.is_set("exit_zero") else 0)
+
+
+def _tell_nothing_to_check(where: str, *, is_error: bool, quiet: bool) -> None:
+    from cudalock.cli.console import tell
+
+    if is_error:
+        raise NothingAsked(f"no file to check in {where}", hints=["`cudalock check FILE`"])
     if not quiet:
-        _report(names, findings, changes)
-    ctx.exit(1 if changes.made or is_failure(findings, strict=strict) else 0)
+        tell(f"no file to check in {where}")
+
+
+def _usual_format(output: str | None) -> str:
+    from cudalock.cli.console import is_terminal
+
+    return "full" if output in (None, STDIN) and is_terminal() else "text"
+
+
+def folder_of_all(files: Sequence[str]) -> Path:
+    """Return the folder that has all of the files in it: where their settings are looked for."""
+    paths = [Path(name) for name in files if name != STDIN]
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    if not folders:
+        return Path()
+    try:
+        return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    except ValueError:  # on several drives of Windows
+        return Path()
 
 
 def expanded_names(files: Iterable[str], os_name: str = os.name) -> list[str]:
@@ -113,31 +188,47 @@ def expanded_names(files: Iterable[str], os_name: str = os.name) -> list[str]:
     return names
 
 
-def _files_here() -> list[str]:
+def _in_folders(names: Iterable[str]) -> list[str]:
+    """Return the names, each folder replaced by its files that can be checked."""
     from cudalock.projects.read import find_files
 
-    return [path.as_posix() for path in find_files(Path())]
+    return [
+        found
+        for name in names
+        for found in (
+            [path.as_posix() for path in find_files(Path(name))]
+            if name != STDIN and Path(name).is_dir()
+            else [name]
+        )
+    ]
 
 
 # -- checking -----------------------------------------------------------------------------------
 
 
-class Changes(NamedTuple):
-    """Sentences on what `--fix` changed, or could change."""
+class Examined(NamedTuple):
+    """What checking files leaves besides findings."""
 
     made: list[str]
+    """sentences on what `--fix` changed"""
     possible: list[str]
+    """sentences on what it could change"""
+    fixable: set[tuple[str, tuple[str, ...]]]
+    """the code and members of each finding that it could mend"""
+    texts: dict[str, str]
+    """the files' content by name, as it is now"""
 
 
 def _checked(
     names: Sequence[str],
     mirrored: MirroredMatrices,
     targets: Sequence[Target],
-    changes: Changes,
+    selection: Selection,
+    examined: Examined,
     *,
     fix: bool,
 ) -> list[Finding]:
-    """Return the findings of all files, each once, and add to `changes`."""
+    """Return the wanted findings of all files, each once, and add to `examined`."""
     from cudalock.check import check_file
     from cudalock.check.fix_text import rewrite
     from cudalock.matrix.universe import ClosedUniverse
@@ -151,14 +242,15 @@ def _checked(
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
         if fix:
-            findings = _fixed(file, matrix, stated, changes.made)
+            checked = _fixed(file, matrix, stated, selection, examined.made)
         else:
             checked = check_file(file, matrix, stated)
-            findings = checked.findings
             if name != STDIN:
-                for rewritten in rewrite(checked, matrix):
-                    changes.possible.extend(rewritten.changes)
-        for finding in findings:
+                for rewritten in rewrite(checked, matrix, selection):
+                    examined.possible.extend(rewritten.changes)
+                    examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
+        examined.texts.update((part.name, part.text) for part in checked.file.files())
+        for finding in selection.of_findings(checked.findings):
             # A file that two others include with `-r` is checked twice.
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())
@@ -171,9 +263,13 @@ def _stdin() -> bytes:
 
 
 def _fixed(
-    file: ProjectFile, matrix: Matrix, targets: Sequence[Target], changed: list[str]
-) -> list[Finding]:
-    """Fix a file as long as something can be fixed, and return the findings that are left."""
+    file: ProjectFile,
+    matrix: Matrix,
+    targets: Sequence[Target],
+    selection: Selection,
+    changed: list[str],
+) -> Checked:
+    """Fix a file as long as something can be fixed, and return what is left to find in it."""
     from cudalock.check import check_file
     from cudalock.check.fix_text import rewrite
     from cudalock.cli.console import write_bytes
@@ -182,14 +278,14 @@ def _fixed(
     checked = check_file(file, matrix, targets)
     # Each round reads the file again: spans of the last one are out of date.
     for _ in range(MAX_ROUNDS):
-        rewritten = rewrite(checked, matrix)
+        rewritten = rewrite(checked, matrix, selection)
         if not rewritten:
             break
         for new in rewritten:
             write_bytes(new.file.name, new.content)
             changed += [f"{new.file.name}: {change}" for change in new.changes]
         checked = check_file(read_file(file.name), matrix, targets)
-    return checked.findings
+    return checked
 
 
 # -- targets ------------------------------------------------------------------------------------
@@ -235,25 +331,44 @@ def _stale(names: Sequence[str], mirrored: MirroredMatrices) -> list[Finding]:
 # -- what to show -------------------------------------------------------------------------------
 
 
-def _deliver(findings: list[Finding], matrix: Matrix, layout: str, output: str | None) -> None:
-    from cudalock.check.reports import REPORTS
-    from cudalock.cli.console import emit, write_text
+def _deliver(
+    findings: list[Finding],
+    matrix: Matrix,
+    examined: Examined,
+    layout: str,
+    output: str | None,
+) -> None:
+    from cudalock.check.reports import REPORTS, CheckReport
+    from cudalock.cli.console import emit, is_coloured, write_text
 
-    text = REPORTS[layout](findings, matrix.version)
-    if output and output != STDIN:
+    to_stdout = not output or output == STDIN
+    colour = layout == "full" and to_stdout and is_coloured()
+    report = CheckReport(findings, matrix.version, examined.texts, examined.fixable)
+    text = REPORTS[layout](report._replace(style=_style) if colour else report)
+    if output and not to_stdout:
         write_text(output, text)
     elif text:
-        emit(text)
+        emit(text, styled=colour)
 
 
-def _report(names: Sequence[str], findings: list[Finding], changes: Changes) -> None:
+_STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "place": {"bold": True},
+    "fixable": {"fg": "green"},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"fg": "cyan", "bold": True},
+}
+
+
+def _style(words: str, role: str) -> str:
+    return click.style(words, **_STYLES[role])
+
+
+def _report(names: Sequence[str], findings: list[Finding], examined: Examined) -> None:
     from cudalock.cli.console import tell
     from cudalock.findings import SEVERITIES
 
-    if not names:
-        tell("no file to check in this directory")
-        return
-    for change in changes.made:
+    for change in examined.made:
         tell(f"changed: {change}")
     counts = [
         (sum(finding.severity == severity for finding in findings), severity)
@@ -261,6 +376,9 @@ def _report(names: Sequence[str], findings: list[Finding], changes: Changes) -> 
     ]
     findings_text = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
     files = counted(len(names), "file")
-    pins = counted(len(changes.possible), "pin")
-    advice = f"; `--fix` changes {pins} to fix errors" if changes.possible else ""
+    fixable = sum((finding.code, finding.members) in examined.fixable for finding in findings)
+    advice = f"; `--fix` mends {fixable} of {len(findings)} [*]" if fixable else ""
     tell(f"{files}: {findings_text}{advice}")
+    if findings and not examined.made:
+        codes = dict.fromkeys(finding.code for finding in findings)
+        tell(f"`cudalock explain {next(iter(codes))}` says what that code means")

@@ -175,11 +175,14 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None]
 def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Show one bar on standard error: call it with the last step, the steps done, and all steps.
 
-    Without a terminal nothing is shown.
+    Without a terminal it is a line after a while, and then a line each time as long again.
     """
     stream = sys.stderr
-    if quiet or stream is None or not stream.isatty():
+    if quiet or stream is None:
         yield lambda last, done, total: None
+        return
+    if not stream.isatty():
+        yield _line_after_a_while()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -193,6 +196,29 @@ def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 
     with bars:
         yield advance
+
+
+PAUSE: Final = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+def _line_after_a_while() -> Callable[[str, int, int], None]:
+    from time import monotonic
+
+    shown = monotonic()
+
+    def advance(last: str, done: int, total: int) -> None:
+        nonlocal shown
+        if monotonic() - shown >= PAUSE:
+            shown = monotonic()
+            tell(f"{done} of {total} done, the last is {last}")
+
+    return advance
+
+
+def is_terminal() -> bool:
+    """Return whether results go to a person's terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def wants_colour(stream: IO[Any]) -> bool:
@@ -252,9 +278,15 @@ def console_encoding() -> str:
     return name
 
 
-def emit(text: str, encoding: str = "utf-8") -> None:
+def is_coloured() -> bool:
+    """Return whether results may have colours: see `wants_colour`."""
+    return sys.stdout is not None and wants_colour(sys.stdout)
+
+
+def emit(text: str, encoding: str = "utf-8", *, styled: bool = False) -> None:
     """Write a result to standard output, with the newlines it has and no other controls.
 
+    With `styled` it has colours, and what came from outside was made visible before.
     A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
     written.
     """
@@ -263,10 +295,11 @@ def emit(text: str, encoding: str = "utf-8") -> None:
         raise OutputError("cannot write to standard output: it is closed")
     try:
         stream.flush()
+        shown = text if styled else visible(text)
         if hasattr(stream, "buffer"):
-            stream.buffer.write(visible(text).encode(encoding, "replace"))
+            stream.buffer.write(shown.encode(encoding, "replace"))
         else:  # a StringIO, in a test
-            stream.write(visible(text))
+            stream.write(shown)
         stream.flush()
     except OSError as error:
         # Else Python flushes again when it ends, and reports that as an error of its own.

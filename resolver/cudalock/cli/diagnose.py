@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
 from cudalock.files import read_limited
@@ -38,7 +39,7 @@ _FILES: Final = (".log", ".txt", ".out", ".err")
 _PLATFORMS = ", ".join(PLATFORMS[name].flag for name in LIKELY[:2])
 
 
-class _TextCommand(click.Command):
+class _TextCommand(SectionedCommand):
     """Take an argument that begins with `-` and has blanks in it as text, not as an option.
 
     Issue templates and `transformers-cli env` begin their lines so.
@@ -53,7 +54,15 @@ class _TextCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=_TextCommand, short_help="Explain an error message.", context_settings=CONTEXT)
+@click.command(
+    cls=_TextCommand,
+    short_help="Explain an error message.",
+    context_settings=CONTEXT,
+    examples=(
+        ('cudalock diagnose "undefined symbol: _ZN3c104cuda9SetDeviceEi"', "one line of an error"),
+        ("python train.py 2>&1 | cudalock diagnose -", "whatever a program prints"),
+    ),
+)
 @click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]")
 @click.option("--python", metavar="V", help="Python version, if the text does not name it.")
 @click.option("--platform", metavar="P", help=f"Platform: {_PLATFORMS}, ...")
@@ -95,7 +104,9 @@ def diagnose(
     elif diagnosis.is_known:
         emit("".join(f"{line}\n" for line in _lines(diagnosis)))
     if not diagnosis.is_known:
-        raise _unknown(diagnosis, facts)
+        error = _unknown(diagnosis, facts)
+        error.has_document = as_json
+        raise error
     if diagnosis.is_elsewhere:
         ctx.exit(NothingFound.exit_status)
 
@@ -149,19 +160,19 @@ def _clues_of_flags(
 ) -> Clues:
     """Return the machine that the options state. Raises BadTarget for one that cannot be."""
     from cudalock.diagnose.machine import Clues
-    from cudalock.errors import BadTarget
-    from cudalock.targets import parse_platform, parse_python
+    from cudalock.goals import check_platform, machines_of, read_gpus
+    from cudalock.targets import PLATFORMS, parse_platform, parse_python
 
+    models = read_gpus([gpu] if gpu else [], matrix.gpus)
     if platform:
-        parse_platform(platform)
+        check_platform(parse_platform(platform)[0], models)
+    elif machines := machines_of(models):
+        platform = PLATFORMS[machines[0]].flag
     version = None
     if python:
         version, free_threaded = parse_python(python)
         version += "t" if free_threaded else ""
-    capability = matrix.gpus.find(gpu) if gpu else None
-    if gpu and capability is None:
-        raise BadTarget(f"unknown GPU or compute capability `{gpu}`")
-    return Clues(version, platform, capability, driver)
+    return Clues(version, platform, models[0].architecture if models else None, driver)
 
 
 # -- for people -------------------------------------------------------------------------------

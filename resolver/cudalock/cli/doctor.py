@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.targets.accelerators import CUDA
 from cudalock.text import counted
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.doctor/1"
 
 
-@click.command(short_help="Find problems in an environment.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Find problems in an environment.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock doctor", "the active environment"),
+        ("cudalock doctor --python .venv --import", "another one, and import what is in it"),
+        ("cudalock doctor --lock requirements.txt", "compare it with its lock"),
+    ),
+)
 @click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
 @click.option("--lock", metavar="FILE", help="Also compare it with this lockfile.")
 @click.option(
@@ -62,8 +72,10 @@ def doctor(
     packages that are installed twice or missing, a CUDA build that does not suit GPU or driver, and
     CUDA libraries that are found first. A Windows environment can be examined on Linux.
 
-    --import runs the environment's Python: it imports each package of the stack in a process of its
-    own, and tries it if there is a GPU.
+    --import runs the environment's Python: it imports each package of the stack, what requires one
+    and the compiled packages that they require, each in a process of its own, and tries it.
+
+    --lock compares versions and files: without --import its verdict is "as locked; not imported".
 
     Exit status: 0 healthy; 1 problems; 2 invalid input.
     """
@@ -87,9 +99,17 @@ def doctor(
 
         findings += run(subject)
     findings = arrange(findings)
-    emit(_json(subject, findings) if json else _text(subject, findings))
+    looked_at = LookedAt(lock=lock is not None, imports=imports)
+    emit(_json(subject, findings, looked_at) if json else _text(subject, findings, looked_at))
     if is_failure(findings, strict=strict):
         ctx.exit(1)
+
+
+class LookedAt(NamedTuple):
+    """What of an environment was compared and run, beside its files."""
+
+    lock: bool
+    imports: bool
 
 
 def _layout(python: str | None) -> Layout:
@@ -104,15 +124,23 @@ def _machine(
     """Return the stated GPUs and driver, else those here if the environment runs here."""
     from cudalock.environment import Machine, detect
     from cudalock.environment.gpu import Gpu
-    from cudalock.goals import parse_driver, parse_gpu
+    from cudalock.goals import check_platform, parse_driver, read_gpus
+    from cudalock.targets.detect import this_l4t
 
     machine = (
         detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
     )
     if gpus:
+        models = read_gpus(gpus, matrix.gpus)
+        check_platform(layout.target.platform, models)
         machine = machine._replace(
-            gpus=tuple(Gpu(text, parse_gpu(text, matrix.gpus)) for text in gpus)
+            gpus=tuple(Gpu(model.name, model.architecture) for model in models)
         )
+    l4t = this_l4t() if look and layout.runs else None
+    jetpacks = matrix.jetpacks
+    jetpack = jetpacks.of_l4t(l4t) if l4t else jetpacks.usual_for(machine.capabilities)
+    if jetpack and layout.target.platform == jetpacks.platform:
+        machine = machine._replace(jetpack=jetpack.version)
     if driver:
         machine = machine._replace(driver=parse_driver(driver), trouble=None)
     return machine
@@ -147,11 +175,13 @@ def _against(lock: str, subject: ExaminedEnvironment) -> Iterator[Finding]:
 # -- text -------------------------------------------------------------------------------------
 
 
-def _text(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
-    return "".join(f"{line}\n" for line in _lines(subject, list(findings)))
+def _text(subject: ExaminedEnvironment, findings: Iterable[Finding], looked_at: LookedAt) -> str:
+    return "".join(f"{line}\n" for line in _lines(subject, list(findings), looked_at))
 
 
-def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[str]:
+def _lines(
+    subject: ExaminedEnvironment, findings: list[Finding], looked_at: LookedAt
+) -> Iterator[str]:
     layout = subject.layout
     yield f"{layout.prefix} ({layout.kind}): {layout.target.label}"
     yield f"machine: {str(subject.machine) or _no_machine(subject)}"
@@ -164,7 +194,7 @@ def _lines(subject: ExaminedEnvironment, findings: list[Finding]) -> Iterator[st
             yield f"  fix: {finding.fix}"
     if findings:
         yield ""
-    yield _verdict(findings)
+    yield _verdict(findings, looked_at)
 
 
 def _no_machine(subject: ExaminedEnvironment) -> str:
@@ -173,11 +203,14 @@ def _no_machine(subject: ExaminedEnvironment) -> str:
     return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not examined"
 
 
-def _verdict(findings: list[Finding]) -> str:
+def _verdict(findings: list[Finding], looked_at: LookedAt) -> str:
     from cudalock.findings import SEVERITIES
 
     counts = {severity: sum(f.severity == severity for f in findings) for severity in SEVERITIES}
     verdict = "unhealthy" if counts["error"] else "healthy"
+    # That versions and files agree says nothing of whether it can be imported.
+    if looked_at.lock and not looked_at.imports and not counts["error"]:
+        verdict = "as locked; not imported"
     summary = ", ".join(counted(n, severity) for severity, n in counts.items() if n)
     return f"{verdict}: {summary}" if summary else verdict
 
@@ -195,7 +228,7 @@ def _members(subject: ExaminedEnvironment) -> Iterator[Any]:
 # -- JSON -------------------------------------------------------------------------------------
 
 
-def _json(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
+def _json(subject: ExaminedEnvironment, findings: Iterable[Finding], looked_at: LookedAt) -> str:
     import json
 
     from cudalock.findings import is_failure
@@ -222,6 +255,7 @@ def _json(subject: ExaminedEnvironment, findings: Iterable[Finding]) -> str:
         },
         "stack": [{"name": each.name, "version": each.version} for each in _members(subject)],
         "healthy": not is_failure(findings),
+        "imported": looked_at.imports,
         "findings": [_finding(subject.matrix, each) for each in findings],
     }
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"

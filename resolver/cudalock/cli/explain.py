@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
     GoalOptions,
@@ -18,7 +19,7 @@ from cudalock.cli.options import (
     source_options,
 )
 from cudalock.cli.settings import ProjectSettings
-from cudalock.cli.universe import open_universe
+from cudalock.cli.universe import load_matrix, open_universe
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
 SCHEMA = "cudalock.explain/1"
 
 
-@click.command(short_help="Explain the pins of a lock.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Explain the pins of a lock.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock explain --torch 2.5.1 --fa2", "why these versions"),
+        ("cudalock explain CL203", "what a code of `check` or `doctor` means"),
+        ("cudalock explain fa2-torch-minor", "a fact, by the id that messages name"),
+    ),
+)
 @click.argument("goal", nargs=-1)
 @goal_options
 @click.option("--package", metavar="NAME", help="Explain only this package.")
@@ -46,7 +56,8 @@ def explain(
     **_flags: Any,
 ) -> None:
     """Explain each pin of GOAL's lock: what requires it, by which fact newer versions were not
-    chosen, and which other builds would work.
+    chosen, and which other builds would work. Or explain one word: a code of `check` and `doctor`
+    (CL203), or the id of a fact (fa2-torch-minor).
 
     GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
 
@@ -56,7 +67,9 @@ def explain(
     from cudalock.cli.console import emit
     from cudalock.solving import solve
 
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
+    if len(goal) == 1 and _explain_word(goal[0], parsed, as_json=as_json):
+        return
     universe = open_universe(OutputOptions.of(parsed))
     parsed_goal, target = read_query(GoalOptions.of(parsed, goal), universe)
     try:
@@ -64,12 +77,25 @@ def explain(
     except NoSolution as no:
         if as_json:
             emit(_json_of_no(no, target, universe.matrix))
+            no.has_document = True
         raise
     choices = _choices(resolution, package)
     if as_json:
         emit(_json(resolution, choices))
     else:
         emit("\n".join(_lines(resolution, choices)) + "\n")
+
+
+def _explain_word(word: str, parsed: OptionValues, *, as_json: bool) -> bool:
+    """Print the page of a code or of a fact; return whether the word is one."""
+    from cudalock.cli.console import emit
+    from cudalock.show import json_text, page_of_word
+
+    page = page_of_word(load_matrix(parsed.text("matrix")), word)
+    if page is None:
+        return False
+    emit(json_text(page.document()) if as_json else page.text())
+    return True
 
 
 def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:

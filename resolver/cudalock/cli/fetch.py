@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import index_map_option, read_index_map
 from cudalock.cli.settings import ProjectSettings
 from cudalock.files import distribution_name
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
 
+SCHEMA: Final = "cudalock.fetch/1"
 
-@click.command(short_help="Download the wheels of a lock.", context_settings=CONTEXT)
+
+@click.command(
+    cls=SectionedCommand,
+    short_help="Download the wheels of a lock.",
+    context_settings=CONTEXT,
+    examples=(("cudalock fetch requirements.txt -d wheels", "download what a lock names"),),
+)
 @click.argument("lock", metavar="LOCK")
 @click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Folder for the wheels.")
 @click.option("--index-url", metavar="URL", help="Package index to use.")
 @click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable.")
 @index_map_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
 def fetch(
     lock: str,
@@ -32,6 +41,7 @@ def fetch(
     index_url: str | None,
     extra_index_url: tuple[str, ...],
     index_map: tuple[str, ...],
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Download every wheel of LOCK into DIR, for machines without a network.
@@ -48,25 +58,29 @@ def fetch(
     from cudalock.indexes.downloads import download
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.projects.locks.locked_wheels import read
+    from cudalock.show import json_text
 
     locked = read(Path(lock))
-    mirrors = read_index_map(index_map or ProjectSettings.read().index_map, None)
+    mirrors = read_index_map(index_map or ProjectSettings.find().index_map, None)
     indexes = PackageIndexes(
         index_url or locked.index_url,
         (*extra_index_url, *locked.extra_index_urls),
         mirrors=mirrors,
     )
-    lines = []
+    wheels = []
     with indexes, Web(mirrors=mirrors) as web, progress(quiet=quiet) as advance:
         for file, url, sha256 in _all_locations(locked, indexes, Path(folder)):
             target = Path(folder) / file
             digest = (
                 download(web, mirrors.url(url), target, sha256, progress=advance) if url else sha256
             )
-            lines.append(f"{digest}  {target.as_posix()}\n")
-    emit("".join(lines))
+            wheels.append({"file": file, "path": target.as_posix(), "sha256": digest})
+    if as_json:
+        emit(json_text({"schema": SCHEMA, "wheels": wheels}))
+    else:
+        emit("".join(f"{wheel['sha256']}  {wheel['path']}\n" for wheel in wheels))
     if not quiet:
-        tell(f"{len(lines)} wheels are in {folder}")
+        tell(f"{len(wheels)} wheels are in {folder}")
 
 
 class _Location(NamedTuple):

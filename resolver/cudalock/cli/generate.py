@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
 from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
@@ -32,7 +33,22 @@ if TYPE_CHECKING:
 A_YEAR = 365
 
 
-@click.command(short_help="Lock a repository.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Lock a repository.",
+    context_settings=CONTEXT,
+    examples=(
+        ("cudalock generate -o requirements.lock.txt", "the lock of the repository in this folder"),
+        (
+            'cudalock generate --relax --gpu "RTX 5090" --python 3.12 old-repository',
+            "an old repository, for a new GPU",
+        ),
+        (
+            "cudalock generate --update --upgrade-package torchvision -o requirements.lock.txt",
+            "renew one pin of a lock",
+        ),
+    ),
+)
 @click.argument("path", default=".", metavar="[PATH]")
 @click.option("--extra", multiple=True, metavar="NAME", help="Include this extra. Repeatable.")
 @click.option("--group", multiple=True, metavar="NAME", help="Include this group: dev, test, docs.")
@@ -68,7 +84,7 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
     Exit status: 0 a lock; 1 no solution; 2 invalid input; 3 network error.
     """
-    settings = ProjectSettings.read(folder_of(path))
+    settings = ProjectSettings.find(folder_of(path))
     parsed = OptionValues(ctx, settings)
     options = GenerateOptions.of(parsed, path, settings.targets)
     universe = open_universe(options.output)

@@ -21,7 +21,7 @@ from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
-from cudalock.targets.facets import FACETS
+from cudalock.targets.facets import FLAGS
 from cudalock.targets.platforms import DEFAULT_GLIBC
 from cudalock.urls import file_of, without_credentials
 
@@ -37,7 +37,7 @@ _TEXTS = [
     *ACCELERATORS,
     *LIBRARIES,
     "toolkit",
-    *FACETS,
+    *FLAGS,
     "builders",
     "exclude_newer",
     "allow_build",
@@ -337,11 +337,11 @@ class TargetOptions:
     @classmethod
     def of(cls, context: click.Context, settings: ProjectSettings) -> TargetOptions:
         """Read the options. Raises BadFile for settings that are no text."""
-        flags = {name: tuple(context.params[name]) for name in FACETS}
+        flags = {name: tuple(context.params[name]) for name in FLAGS}
         # A target that is typed replaces the list as a whole: it is no further target.
         phrases = () if any(flags.values()) else settings.targets
         defaults = {} if phrases else settings.target_flags
-        merged = {name: flags[name] or defaults.get(name, ()) for name in FACETS}
+        merged = {name: flags[name] or defaults.get(name, ()) for name in FLAGS}
         return cls(target_request(flags), target_request(merged), phrases)
 
 

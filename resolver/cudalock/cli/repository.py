@@ -24,7 +24,7 @@ from cudalock.cli.output import build_lock
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
-from cudalock.targets.facets import FACETS
+from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 COMMIT: Final = "commit"
 """What `--exclude-newer` takes here besides a date: the day of the files' last commit."""
 
-_OF_THE_LOCK: Final = (*FACETS, *ACCELERATORS)
+_OF_THE_LOCK: Final = (*FLAGS, *ACCELERATORS)
 """Flags that an update takes from the command of the lock, unless one of them is given."""
 
 
@@ -152,7 +152,7 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
     if not (request.python or request.platform or request.gpu or request.driver):
         targets = tuple(_as_request(target) for target in targets_of(options.phrases, universe))
     if targets:
-        nothing: dict[str, Any] = dict.fromkeys(FACETS, ())
+        nothing: dict[str, Any] = dict.fromkeys(FLAGS, ())
         defaults = defaults._replace(**nothing)
     check_anything(repository, request)
     check_names(repository, universe)

@@ -37,7 +37,7 @@ def rerun(command: str, name: str, universe: Universe) -> Lock | None:
     universe = ClosedUniverse(with_overlays(universe.matrix, output))
     if recorded.name == "generate":
         path: str = params["path"]
-        options = GenerateOptions.of(parsed, path, ProjectSettings.read(folder_of(path)).targets)
+        options = GenerateOptions.of(parsed, path, ProjectSettings.find(folder_of(path)).targets)
         # `output` names the lock whose pins are kept; it is not written to.
         options = replace(
             options,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import (
     GoalOptions,
@@ -21,7 +22,29 @@ from cudalock.cli.universe import open_universe
 from cudalock.text import shell_command
 
 
-@click.command(short_help="Lock a goal.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="Lock a goal.",
+    context_settings=CONTEXT,
+    examples=(
+        (
+            "cudalock solve --torch 2.5.1 --fa2 -o requirements.txt",
+            "the lock for this machine, with FlashAttention 2",
+        ),
+        (
+            'cudalock solve "torch 2.8 + FA2 on Windows py3.12"',
+            "the same question in words, for another machine",
+        ),
+        (
+            "cudalock solve vllm --gpu H100 --platform linux --python 3.12 -o pylock.toml",
+            "a server's image",
+        ),
+        (
+            "cudalock solve --keep all bitsandbytes --python .venv",
+            "what to add to an environment, which keeps what it has",
+        ),
+    ),
+)
 @click.argument("goal", nargs=-1)
 @goal_options
 @click.option(
@@ -53,7 +76,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     """
     from cudalock.goals import command_words
 
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
     output = OutputOptions.of(parsed)
     check_destination(output)
     keep = parsed.texts("keep")

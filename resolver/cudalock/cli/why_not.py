@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
     GoalOptions,
@@ -25,16 +26,33 @@ from cudalock.versions import parse_requirement
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.matrix.universe import Universe
+    from cudalock.resolution.model import Candidate, Resolution
     from cudalock.targets import Target
 
+SCHEMA: Final = "cudalock.why-not/1"
 
-@click.command("why-not", short_help="Explain what prevents a pin.", context_settings=CONTEXT)
+
+@click.command(
+    "why-not",
+    cls=SectionedCommand,
+    short_help="Explain what prevents a pin.",
+    context_settings=CONTEXT,
+    examples=(
+        (
+            "cudalock why-not torch==2.9.0 flash-attn --platform windows --python 3.12",
+            "what prevents this torch",
+        ),
+    ),
+)
 @click.argument("pin")
 @click.argument("goal", nargs=-1)
 @goal_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @source_options
 @click.pass_context
-def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: Any) -> None:
+def why_not(
+    ctx: click.Context, /, pin: str, goal: tuple[str, ...], as_json: bool, **_flags: Any
+) -> None:
     """Explain what prevents PIN, such as torch==2.6.0, in GOAL.
 
     GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
@@ -49,7 +67,7 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
     # `why-not torch 2.6.0 ...` without quotes: the shell has split the pin.
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?[0-9]", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
-    parsed = OptionValues(ctx, ProjectSettings.read())
+    parsed = OptionValues(ctx, ProjectSettings.find())
     universe = open_universe(OutputOptions.of(parsed))
     options = GoalOptions.of(parsed, goal)
     try:
@@ -61,11 +79,34 @@ def why_not(ctx: click.Context, /, pin: str, goal: tuple[str, ...], **_flags: An
         )
     pinned, name = _with_pin(parsed_goal, pin, target, universe)
     answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
+    usual = _without(parsed_goal, target, universe, name) if parsed_goal != pinned else None
+    if as_json:
+        emit(_json(pinned, target, answer, usual))
+        return
     lines = [f"nothing prevents it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
-    if parsed_goal != pinned:
-        lines += _compared(parsed_goal, target, universe, name)
+    if usual is not None:
+        lines.append(f"without it the goal resolves to {usual}")
     emit("\n".join(lines) + "\n")
+
+
+def _json(goal: Goal, target: Target, answer: Resolution, usual: Candidate | None) -> str:
+    from cudalock.goals import command_line
+    from cudalock.show import json_text
+
+    return json_text(
+        {
+            "schema": SCHEMA,
+            "matrix": answer.matrix.version,
+            "target": target.label,
+            "command": command_line(goal, target),
+            "without": str(usual) if usual is not None else None,
+            "warnings": [
+                {"fact": fact.id, "says": f"{fact.component} {fact.says}", "effect": fact.effect}
+                for fact in answer.warnings
+            ],
+        }
+    )
 
 
 def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple[Goal, str]:
@@ -90,13 +131,12 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     return replace(goal, requirements=tuple(sorted([*requirements, requirement]))), name
 
 
-def _compared(goal: Goal, target: Target, universe: Universe, name: str) -> list[str]:
-    """Return a line with the version that the goal resolves to without the pin."""
+def _without(goal: Goal, target: Target, universe: Universe, name: str) -> Candidate | None:
+    """Return what the goal resolves to without the pin; None where it has no solution."""
     from cudalock.errors import NoSolution
     from cudalock.solving import solve
 
     try:
-        usual = solve(goal, target, universe).pins.get(name)
+        return solve(goal, target, universe).pins.get(name)
     except NoSolution:
-        return []
-    return [f"without it the goal resolves to {usual}"] if usual else []
+        return None

@@ -54,7 +54,10 @@ class ExaminedEnvironment:
     def target(self) -> Target:
         """The machine as a target."""
         return replace(
-            self.layout.target, gpus=self.machine.capabilities, driver=self.machine.driver
+            self.layout.target,
+            gpus=self.machine.capabilities,
+            driver=self.machine.driver,
+            jetpack=self.machine.jetpack,
         )
 
     @cached_property

@@ -85,6 +85,8 @@ class Judge:
         self.stack = Stack(universe)
         self.verb = verb
         self.query = PinQuery(target, universe, solves, overridden, stack=self.stack)
+        self._bound: set[str] = set()
+        """the projects outside the stack that facts about their rows bind to each other"""
         self._indexes_named: dict[str, frozenset[str] | None] = {}
         """by project, the indexes that the file names where it lacks the one that has the pin"""
 
@@ -273,12 +275,21 @@ class Judge:
         NVIDIA's libraries count as such beside something that requires them.
         """
         members = [pin for pin in usable if not is_vendor_library(pin.name)]
+        bound = [
+            pin._replace(indexes=None, file=None)
+            for pin in self.stack.bound_by_rows(pins)
+            if self._has_version(pin)
+        ]
+        self._bound = {pin.name for pin in bound}
         if not members:
-            return list(usable)
+            return [*usable, *bound]
         libraries = [pin for pin in usable if is_vendor_library(pin.name)]
-        outside = [pin for pin in pins if pin.name not in self.stack]
+        outside = [
+            pin for pin in pins if pin.name not in self.stack and pin.name not in self._bound
+        ]
         return [
             *members,
+            *bound,
             *self.stack.may_conflict(members, libraries),
             # What is outside the stack counts by its version alone: that the matrix does not know
             # the index or the file of it proves nothing.
@@ -311,7 +322,7 @@ class Judge:
             core = self._core(compatible)
             if not core:
                 break
-            if any(pin.name in self.stack for pin in core):
+            if any(pin.name in self.stack or pin.name in self._bound for pin in core):
                 # What the matrix lacks may be compatible: then it is not known.
                 unlisted = self.universe.unlisted(self.query.search(core).blockers())
                 problem = self.query.problem(core, wide=True)

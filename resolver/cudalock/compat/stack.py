@@ -10,8 +10,9 @@ from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import accepts, leading_name, parse_requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
+    from cudalock.matrix.facts import Fact
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -115,6 +116,54 @@ class Stack:
                 known = names if required is None else required
                 required = {name: text for name, text in known.items() if name in names}
         return required or {}
+
+    def bound_by_rows(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
+        """Return the pins outside the stack that a fact about their rows binds to another pin, such
+        as a pandas that was compiled before NumPy 2, and those others."""
+        by_name = {pin.name: pin for pin in pins}
+        bound: dict[str, PinnedProject] = {}
+        for pin in pins:
+            for fact in self._row_facts(pin):
+                for demand in fact.beside:
+                    other = by_name.get(demand.template.name)
+                    if other is not None:
+                        bound |= {pin.name: pin, other.name: other}
+        return [pin for pin in bound.values() if pin.name not in self]
+
+    def may_be_bound(self, name: str, others: Container[str]) -> bool:
+        """Return whether a fact about rows may bind a project of the matrix to one of some
+        others."""
+        named = {
+            demand.template.name
+            for fact in (
+                self._matrix.component(name).facts if name in self._matrix.projects else ()
+            )
+            if fact.rows is not None
+            for demand in fact.beside
+        }
+        project = self._universe.project(name) if any(other in others for other in named) else None
+        return project is not None and any(project.mentions(other) for other in named)
+
+    def _row_facts(self, pin: PinnedProject) -> Iterator[Fact]:
+        """The facts about rows that are about every build of a pin."""
+        public = (pin.version or "").partition("+")[0]
+        if pin.name not in self._matrix.projects or not public:
+            return
+        project = self._universe.project(pin.name)
+        release = project.release(public) if project is not None and public in project else None
+        builds = [build for build in release.builds if build.rows] if release else []
+        for fact in self._matrix.component(pin.name).facts if builds else ():
+            rows = fact.rows
+            if (
+                rows is not None
+                and release is not None
+                and all(
+                    rows.covers(release.uploaded, tags, build.requires)
+                    for build in builds
+                    for tags in build.tags
+                )
+            ):
+                yield fact
 
     def _requirements_by_project(self, stack_pins: Sequence[PinnedProject]) -> dict[str, set[str]]:
         """The requirements of the stack, PEP 508 strings by the project that they are for.

@@ -203,13 +203,15 @@ class CoreExplainer:
                 yield from self._dead_ends.never_installable(strike.component, by_kind["goal"][0])
         elif "fact" in by_kind:
             fact = self._problem.matrix.fact(by_kind["fact"][0])
+            parts = tuple(
+                TargetHas(part, self._problem.target)
+                for part in by_kind.get("target", ())
+                if part != fact.component
+            )
             if fact.component != strike.component:
                 # A fact about the target's own value; its `says` follows the value.
-                yield FactSays(self._fixed(fact.component), fact.says, fact.id)
+                yield FactSays(self._fixed(fact.component), fact.says, fact.id, parts)
                 return
-            parts = tuple(
-                TargetHas(part, self._problem.target) for part in by_kind.get("target", ())
-            )
             yield FactSays(
                 NamedVersions.of(fact.component, struck),
                 fact.says,

@@ -125,7 +125,7 @@ class BuilderRejected:
 
 @dataclass(frozen=True, slots=True)
 class TargetHas:
-    """A part of the target: `gpu`, `driver`, `glibc`, `python` or `platform`."""
+    """A part of the target: `gpu`, `driver`, `glibc`, `python`, `platform` or `jetpack`."""
 
     part: str
     target: Target
@@ -396,12 +396,15 @@ def _target_has(step: TargetHas) -> str:
     target = step.target
     if step.part == "glibc" and target.assumes_glibc:
         return f"the target is assumed to have glibc {target.glibc}"
+    if step.part == "jetpack" and "jetpack" not in target.stated:
+        return f"the target is assumed to have JetPack {target.jetpack}"
     by_part = {
         "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
         "driver": f"the target's driver is {target.driver}",
         "glibc": f"the target has glibc {target.glibc}",
         "python": f"the target has Python {target.python_text}",
         "platform": f"the target is {target.platform_label}",
+        "jetpack": f"the target has JetPack {target.jetpack}",
     }
     return by_part[step.part]
 

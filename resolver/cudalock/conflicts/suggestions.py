@@ -208,6 +208,11 @@ class Advisor:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
     def _is_possible(self, suggestion: Suggestion) -> bool:
+        gpus = self._matrix.gpus
+        if not all(
+            suggestion.target.platform in gpus.platforms_of(gpu) for gpu in suggestion.target.gpus
+        ):
+            return False
         # Another target may need an index that cannot be queried: that is no suggestion.
         with suppress(NetworkError):
             return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()

@@ -33,8 +33,8 @@ def find_clashes(
         for pin in pins
         if pin.trust > REQUESTED and _is_in_matrix(pin, matrix)
     ]
-    # One version conflicts with nothing.
-    if len(installed) < 2:
+    # One version conflicts with nothing but the machine: a GPU that the driver does not see.
+    if len(installed) < (1 if clues.gpu and clues.driver else 2):
         return ()
     try:
         target = _target(clues, here)

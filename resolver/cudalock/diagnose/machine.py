@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.targets.platforms import LINUX, of_text
+from cudalock.matrix.gpus import NVIDIA
+from cudalock.targets.platforms import LINUX, PLATFORMS, of_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.diagnose.text import Text
+    from cudalock.matrix.gpus import GpuModel
     from cudalock.matrix.matrix import Matrix
+    from cudalock.targets.platforms import Platform
 
 LONGEST: Final = 20_000
 """Characters of a line that are read: a longer one is data, and patterns slow down on it."""
@@ -63,10 +66,11 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
     lines = folded.split("\n")
     fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
     platform = of_text("\n".join(fitting))
+    gpu = _gpu(folded, matrix)
     return Clues(
         python=_python(fitting),
-        platform=platform.flag if platform else None,
-        gpu=_gpu(folded, matrix),
+        platform=_platform_of(gpu, platform),
+        gpu=gpu.architecture if gpu else None,
         driver=_first(_DRIVER, folded) or _oldest_driver(folded, matrix),
         glibc=_first(_GLIBC, folded),
     )
@@ -93,16 +97,28 @@ def _pythons(lines: list[str]) -> Iterator[str]:
             yield match["dotted"] or f"3.{minor}"
 
 
-def _gpu(folded: str, matrix: Matrix) -> str | None:
+def _gpu(folded: str, matrix: Matrix) -> GpuModel | None:
     capability = _CAPABILITY.search(folded)
     # A capability that no known GPU has was misread.
-    if capability and (known := matrix.gpus.find(capability[1])):
+    if capability and (known := matrix.gpus.match(capability[1])):
         return known
     if named := matrix.gpus.find_in(folded):
-        return named
+        return named if named.vendor == NVIDIA else None
     # Several architectures are those that a build has code for; a single one is the GPU's.
     architectures = set(_ARCHITECTURE.findall(folded))
-    return matrix.gpus.find(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
+    return matrix.gpus.match(f"sm_{architectures.pop()}") if len(architectures) == 1 else None
+
+
+def _platform_of(gpu: GpuModel | None, platform: Platform | None) -> str | None:
+    """Return the flag of the text's platform: the GPU's machine if the text's own has no such GPU.
+
+    Paths such as /usr show a Linux, and nothing of its processor.
+    """
+    if gpu is None or not gpu.is_of_machine:
+        return platform.flag if platform else None
+    if platform and platform.name in gpu.platforms:
+        return platform.flag
+    return PLATFORMS[gpu.platforms[0]].flag
 
 
 def _oldest_driver(folded: str, matrix: Matrix) -> str | None:

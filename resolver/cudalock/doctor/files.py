@@ -10,6 +10,7 @@ from cudalock.doctor.fixes import again
 from cudalock.doctor.requirements import wanted_by
 from cudalock.files import extended, read_small
 from cudalock.findings import Finding
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,6 +64,23 @@ def read_record(installed: Installed) -> Record:
     return paths
 
 
+def packages_of(installed: Installed) -> tuple[str, ...]:
+    """Return what RECORD has to import: packages, or modules if there is no package."""
+    record = read_record(installed)
+    packages = [path.partition("/")[0] for path in record if path.count("/") == 1]
+    packages = [
+        name
+        for name in dict.fromkeys(packages)
+        if f"{name}/__init__.py" in record and _is_public(name)
+    ]
+    modules = [path.partition(".")[0] for path in record if "/" not in path and _is_py(path)]
+    return tuple(packages or [name for name in dict.fromkeys(modules) if _is_public(name)])
+
+
+def _is_public(name: str) -> bool:
+    return name.isidentifier() and not name.startswith("_") and name not in _STRAY
+
+
 def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Yield a finding for each member of the stack that lost files, to a virus scanner for
     instance."""
@@ -112,6 +130,9 @@ def _shared(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterato
             # RECORD has no digest for itself and for compiled files.
             if not digest or not _is_imported(path):
                 continue
+            # `build_backend.py` beside the package: from its build, and imported by nobody.
+            if "/" not in path and not _is_own_module(path, installed, records):
+                continue
             owner, other = owners.setdefault(
                 f"{installed.site_packages}/{path}", (installed, digest)
             )
@@ -139,6 +160,11 @@ def _unmixed(names: tuple[str, str], subject: ExaminedEnvironment) -> str:
         for requirement in wanted_by(each, subject)
     }
     needed = [name for name in names if name in required]
+    if len(needed) == len(names):
+        return (
+            f"keep both, which others require: install the one again whose files are used, "
+            f"{' or '.join(names)}"
+        )
     if len(needed) != 1:
         return f"uninstall {' and '.join(names)}, then install the one that is wanted"
     installed = subject.inventory.find(needed[0])
@@ -152,6 +178,14 @@ def _is_imported(path: str) -> bool:
     return (
         first not in _STRAY and not first.endswith(".dist-info") and (bool(slash) or _is_py(path))
     )
+
+
+def _is_own_module(path: str, installed: Installed, records: dict[str, Record]) -> bool:
+    """Whether a module that is one file is what a distribution is for: it has its name, or there is
+    nothing else to import."""
+    stem = path.partition(".")[0]
+    packages = (other for other in records[installed.name] if other.endswith("/__init__.py"))
+    return canonical(stem) == installed.name or next(packages, None) is None
 
 
 def _is_py(path: str) -> bool:

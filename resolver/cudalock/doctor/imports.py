@@ -1,4 +1,5 @@
-"""The one examination that runs something: it imports each member of the stack, and tries it.
+"""The one examination that runs something: it imports each member of the stack, and what stands
+next to one, and tries it.
 
 Each import and each trial has a process of its own, of the environment's Python, with a time limit
 and with the variables that the user's programs have.
@@ -18,17 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.stack import Stack
+from cudalock.doctor.files import packages_of
 from cudalock.files import find_program
 from cudalock.findings import Finding
 from cudalock.targets import WINDOWS
-from cudalock.versions import accepts
+from cudalock.targets.accelerators import is_vendor_library
+from cudalock.targets.facets import OF_ACCELERATOR
+from cudalock.versions import accepts, leading_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
-    from cudalock.matrix.facts import Trial
+    from cudalock.matrix.facts import Fact, Trial
     from cudalock.matrix.matrix import Matrix
 
 SECONDS: Final = 180.0
@@ -54,7 +58,8 @@ class Outcome(NamedTuple):
 def examine(
     subject: ExaminedEnvironment, run: Callable[[Path, str], Outcome] | None = None
 ) -> Iterator[Finding]:
-    """Yield a finding for each member that cannot be imported, and for each trial that fails.
+    """Yield a finding for each member and neighbour that cannot be imported or swallows an error,
+    and for each trial that fails.
 
     If the same error stops several, it is reported of the first: the framework comes first.
     """
@@ -68,7 +73,7 @@ def examine(
         return
     run = run or run_code
     reported: set[str] = set()
-    for installed in _stack_members(subject):
+    for installed in imported(subject):
         for finding in _of_one(installed, subject, interpreter, run):
             reason = finding.sentence.partition(": ")[2]
             if reason not in reported:
@@ -83,45 +88,125 @@ def _of_one(
     run: Callable[[Path, str], Outcome],
 ) -> Iterator[Finding]:
     """The first import that fails; if none does, the trials that fail."""
-    for module in _modules(installed.name, subject.matrix):
-        finding = _imported(installed, module, run(interpreter, f"import {module}\n"))
+    for module in _modules(installed, subject.matrix):
+        finding = _imported(installed, module, run(interpreter, f"import {module}\n"), subject)
         if finding is not None:
             yield finding
             return
     yield from _tried(installed, subject, interpreter, run)
 
 
-def _modules(name: str, matrix: Matrix) -> tuple[str, ...]:
-    """Return what a project is imported as: its own names, or those of the project it replaces."""
-    own = matrix.component(name).imports
+MOST_MODULES: Final = 3
+"""How many modules of one distribution are imported; most have one."""
+
+
+def _modules(installed: Installed, matrix: Matrix) -> tuple[str, ...]:
+    """Return what a project is imported as: its own names, or those of the project it replaces;
+    where the matrix has none, its packages by RECORD."""
+    own = matrix.component(installed.name).imports
     stood_for = (
         component.imports
         for component in matrix.components.values()
-        if any(alias.name == name for alias in component.alias_of)
+        if any(alias.name == installed.name for alias in component.alias_of)
     )
-    return own or next(stood_for, ())
+    return own or next(stood_for, ()) or packages_of(installed)[:MOST_MODULES]
 
 
-def _stack_members(subject: ExaminedEnvironment) -> list[Installed]:
-    """Return the members of the stack with an import name, the framework first."""
+def imported(subject: ExaminedEnvironment) -> list[Installed]:
+    """Return what is imported: the framework, the members of the stack, and their neighbours.
+
+    A neighbour requires a member, as peft does, or a member requires it and it is compiled, as
+    pyarrow is of datasets.
+    """
     stack = Stack(subject.universe)
-    members = [
+    several = [
         installed
         for installed in subject.inventory.distributions
-        if installed.name in stack and _modules(installed.name, subject.matrix)
+        if not is_vendor_library(installed.name) and _modules(installed, subject.matrix)
     ]
-    return sorted(members, key=lambda installed: installed.name != subject.matrix.framework)
+    members = {installed.name for installed in several if installed.name in stack}
+    around = {installed.name for installed in several if _names_required(installed) & members}
+    required = {
+        name
+        for installed in several
+        if installed.name in members | around
+        for name in _names_required(installed)
+    }
+    compiled = {
+        installed.name
+        for installed in several
+        if any(not tags.endswith("-none-any") for tags in installed.tags)
+    }
+    framework = subject.matrix.framework
+    chosen = members | around | (required & compiled)
+    return sorted(
+        (installed for installed in several if installed.name in chosen),
+        key=lambda installed: (installed.name != framework, installed.name not in members),
+    )
 
 
-def _imported(installed: Installed, module: str, outcome: Outcome) -> Finding | None:
+def _names_required(installed: Installed) -> set[str]:
+    """The projects that METADATA requires, without those of extras."""
+    return {leading_name(text) for text in installed.requires if "extra ==" not in text}
+
+
+def _imported(
+    installed: Installed, module: str, outcome: Outcome, subject: ExaminedEnvironment
+) -> Finding | None:
     if outcome.status == 0:
-        return None
+        return _swallowed(installed, module, outcome)
+    why = reason(outcome)
+    fact = _of_machine(outcome.output, subject)
+    if fact is not None:
+        return Finding(
+            "CL712",
+            "note",
+            f"`import {module}` of {installed} needs a GPU, and fails without one: {why}",
+            facts=(fact.id,),
+            members=(installed.name,),
+        )
     return Finding(
         "CL712",
         "error",
-        f"`import {module}` of {installed} fails: {reason(outcome)}",
+        f"`import {module}` of {installed} fails: {why}",
         members=(installed.name,),
     )
+
+
+_TRACEBACK: Final = "Traceback (most recent call last)"
+
+
+def _swallowed(installed: Installed, module: str, outcome: Outcome) -> Finding | None:
+    """An error that an import prints and goes on after: what needed it is switched off."""
+    _, found, rest = outcome.output.rpartition(_TRACEBACK)
+    if not found:
+        return None
+    lines = [line.strip() for line in rest.splitlines() if line.strip()]
+    starts = [line for line in lines if re.fullmatch(_EXCEPTION, line)]
+    return Finding(
+        "CL712",
+        "warning",
+        f"`import {module}` of {installed} goes on after an error: "
+        f"{' '.join(starts[:1] or lines[-LINES:])}",
+        members=(installed.name,),
+    )
+
+
+def _of_machine(output: str, subject: ExaminedEnvironment) -> Fact | None:
+    """Return the fact about the driver or GPU that explains an error where there is no GPU."""
+    if subject.machine.gpus:
+        return None
+    from cudalock.diagnose.symptoms import find_matches
+    from cudalock.diagnose.text import Text
+
+    facts = [
+        fact
+        for name in OF_ACCELERATOR
+        for fact in subject.matrix.component(name).facts
+        if fact.cure == "system"
+    ]
+    matches = find_matches(Text.of(output), facts, subject.matrix.projects.__contains__)
+    return matches[0].fact if matches else None
 
 
 def _tried(
@@ -281,4 +366,4 @@ def _tail(path: Path) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-__all__ = ["LINES", "SECONDS", "Outcome", "examine", "reason", "run_code"]
+__all__ = ["LINES", "SECONDS", "Outcome", "examine", "imported", "reason", "run_code"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.files import INTERRUPTIBLE, find_program
-from cudalock.matrix.vendor import model_name
+from cudalock.matrix.gpus import model_name
 from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Machine(NamedTuple):
     """`550.54.14`"""
     trouble: str | None = None
     """why a driver that is there did not answer, as a sentence's end"""
+    jetpack: str | None = None
+    """the release of JetPack of a Jetson board, `6.2`"""
 
     @property
     def capabilities(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """A lock as JSON, for programs.
 
-The document says what it is in `"schema": "cudalock.solve/1"`; `solve-1.schema.json`, beside this
-module, is its JSON Schema and describes every key. Within version 1 keys may be added and none is
-removed or changes its meaning, so a reader ignores keys it does not know. Every key is always
+The document says what it is in `"schema": "cudalock.solve/1"`; `schemas/solve-1.schema.json` of
+this package is its JSON Schema and describes every key. Within version 1 keys may be added and none
+is removed or changes its meaning, so a reader ignores keys it does not know. Every key is always
 there; what is not known is null.
 
     schema, matrix, command, cuda   what made it, with which data; the CUDA toolkit of the build
@@ -197,7 +197,7 @@ def _row(kind: Any, table: dict[str, Any]) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document."""
-    text = files("cudalock.formats").joinpath("solve-1.schema.json").read_text(encoding="utf-8")
+    text = files("cudalock").joinpath("schemas", "solve-1.schema.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 

@@ -2,18 +2,18 @@
 
 `vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
 `phrase` turns words into parts, `values` reads the text of one part, `merge` merges what is
-requested of each project, `request` combines flags, phrase and defaults, `goal` holds the result
-and writes it as a command line.
+requested of each project, `gpus` finds GPUs and the machines that have them, `request` combines
+flags, phrase and defaults, `goal` holds the result and writes it as a command line.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words
+from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
     Query,
     Request,
     one_target,
-    parse_gpu,
     read_request,
     read_requests,
 )
@@ -34,18 +34,20 @@ __all__ = [
     "Query",
     "Request",
     "RequestedProject",
+    "check_platform",
     "command_line",
     "command_words",
+    "machines_of",
     "merge_requests",
     "one_target",
     "parse_accelerator",
     "parse_date",
     "parse_driver",
-    "parse_gpu",
     "parse_library",
     "parse_phrase",
     "parse_toolkit",
     "parse_version_spec",
+    "read_gpus",
     "read_request",
     "read_requests",
 ]

@@ -1,7 +1,7 @@
 """The goal phrase: "torch 2.5.1 + FA2 on Windows py3.11".
 
     phrase     = part, { joiner, part }
-    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | "a" | "my" | nothing
+    joiner     = "+" | "," | "&" | "and" | "with" | "on" | "for" | "a" | "an" | "my" | nothing
     part       = component, [ version | range | "latest" ]
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 
 ORIGIN = "the goal"
 
-_JOINERS = frozenset({"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "the", "my"})
+_JOINERS = frozenset(
+    {"+", ",", "&", ";", "and", "with", "on", "for", "plus", "a", "an", "the", "my"}
+)
 _PLAIN_WORDS = frozenset(
     {
         *("i", "we", "me", "you", "it", "is", "am"),
@@ -53,7 +55,7 @@ _PLAIN_WORDS = frozenset(
         *("who", "please", "have", "has", "had", "would", "like"),
         *("can", "could", "should", "help", "give", "get", "use"),
         *("using", "install", "run", "running", "this", "that", "these"),
-        *("those", "an", "of", "in", "at", "by", "from"),
+        *("those", "of", "in", "at", "by", "from"),
         *("to", "or", "not", "no", "any", "all", "some"),
         *("work", "works", "working", "machine", "laptop", "desktop", "computer"),
         *("pc", "server", "card", "box", "new", "old", "best"),
@@ -66,7 +68,9 @@ _RANGED = (*ACCELERATORS, *LIBRARIES)
 """What a range may follow: `cuda >=12.1`."""
 _KEYWORDS = (*_RANGED, *COMPONENTS, "py")
 _LONGEST_NAME = 5
-"""How many words an alias or GPU name may have: "nvidia geforce rtx 4070 super"."""
+"""How many words an alias may have."""
+_LONGEST_RUN = 9
+"""How many words a GPU's name may have: "RTX PRO 6000 Blackwell Max-Q Workstation Edition"."""
 
 # The name of a project by PEP 508.
 _PROJECT = r"(?i:[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9])"
@@ -200,6 +204,13 @@ class _Reader:
     def say(self, part: str, text: str) -> None:
         self.texts.setdefault(part, []).append(text)
 
+    def _say_value(self, part: str, value: str) -> None:
+        facet = FACETS.get(part)
+        if facet is not None and facet.stated_by:
+            self.say(facet.stated_by, f"{part}-{value}")
+        else:
+            self.say(part, value)
+
     def add_requirement(self, request: RequestedProject) -> None:
         """Add a requirement of a project, or of a virtual component (`cuda>=12.1`) as a part."""
         part = request.name.lower()
@@ -239,8 +250,9 @@ class _Reader:
             or self._read_newest(tokens)
             or self._read_word(first.text)
             or self._read_platform(tokens)
+            or self._read_run(tokens, "platform", self.known.matrix.jetpacks.find)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
-            or self._read_run(tokens, "gpu", self.known.matrix.gpus.find)
+            or self._read_run(tokens, "gpu", self.known.matrix.gpus.match)
             or self._read_namesake(tokens)
             or self._read_further(tokens)
             or self._fail(_model(tokens))
@@ -260,14 +272,14 @@ class _Reader:
         part = "python" if keyword == "py" else keyword
         # "gpu RTX 4090": the name says more than the word before it.
         if part == "gpu" and (
-            used := self._read_run(tokens[1:], part, self.known.matrix.gpus.find)
+            used := self._read_run(tokens[1:], part, self.known.matrix.gpus.match)
         ):
             return 1 + used
         following = tokens[1] if len(tokens) > 1 else None
         if following and (
             following.kind == "version" or (following.kind == "range" and part in _RANGED)
         ):
-            self.say(part, following.text)
+            self._say_value(part, following.text)
             return 2
         if following and following.kind == "word" and _is_value(part, following.text):
             self.say(part, following.text)
@@ -344,11 +356,15 @@ class _Reader:
         self.say("platform", word)
         return 1
 
-    def _read_run(self, tokens: list[_Token], part: str, known: Callable[[str], str | None]) -> int:
+    def _read_run(self, tokens: list[_Token], part: str, known: Callable[[str], object]) -> int:
         """Read the longest run of words that is a known name: a GPU's, a distribution's."""
-        for length in range(min(_LONGEST_NAME, len(tokens)), 0, -1):
+        for length in range(min(_LONGEST_RUN, len(tokens)), 0, -1):
             window = tokens[:length]
-            if any(token.kind not in ("word", "version") for token in window):
+            # "RTX 2070 with Max-Q Design" is one name.
+            if window[-1].kind == "joiner" or any(
+                token.kind not in ("word", "version") and token.text.lower() != "with"
+                for token in window
+            ):
                 continue
             text = " ".join(token.text for token in window)
             if known(text):
@@ -361,7 +377,7 @@ class _Reader:
         if not re.fullmatch(r"[0-9]{1,2}", tokens[0].text):
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
-        used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.find)
+        used = self._read_run(tokens[1 + by :], "gpu", self.known.matrix.gpus.match)
         return 1 + by + used if used else 0
 
     def _read_number(self, token: _Token) -> int:
@@ -370,7 +386,7 @@ class _Reader:
         # "on Windows 3.11" and "for a 4090": no component has such a version on its own.
         if re.fullmatch(_PYTHON_ALONE, text):
             self.say("python", text)
-        elif re.fullmatch(r"[0-9]{4}", text) and self.known.matrix.gpus.find(text):
+        elif re.fullmatch(r"[0-9]{4}", text) and self.known.matrix.gpus.match(text):
             self.say("gpu", text)
         else:
             raise BadPhrase(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cudalock.errors import BadSpecifier, BadTarget, Contradiction, NothingAsked
 from cudalock.goals.goal import Goal
+from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
 from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.switches import read_switches
@@ -22,18 +22,19 @@ from cudalock.goals.values import (
     parse_toolkit,
     satisfying,
 )
-from cudalock.names import nearest
-from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
-from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES, other_maker
+from cudalock.targets import LINUX, PLATFORMS, PYTHONS, Here, Target, parse_platform, parse_python
+from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
+from cudalock.text import either
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cudalock.goals.vocabulary import Known
-    from cudalock.matrix.vendor import Gpus
+    from cudalock.matrix.gpus import GpuModel
+    from cudalock.matrix.jetpack import JetPack
     from cudalock.names import Names
     from cudalock.targets.accelerators import Accelerator
 
@@ -180,8 +181,26 @@ def _goal(
         allow_build=_projects(request.allow_build or defaults.allow_build, known.matrix.names),
         skip=skip,
         strict=request.strict or defaults.strict,
-        notes=(*request.notes, *defaults.notes, *notes, *constraint_notes),
+        notes=(
+            *request.notes,
+            *defaults.notes,
+            *notes,
+            *constraint_notes,
+            *_assumed(target, known),
+        ),
     )
+
+
+def _assumed(target: Target, known: Known) -> Iterator[str]:
+    """Yield what was assumed of a Jetson board: its GPU does not say which JetPack runs on it."""
+    if target.jetpack and "jetpack" not in target.stated:
+        others = [
+            f"`--platform jetpack-{release.version}`"
+            for release in known.matrix.jetpacks.releases.values()
+            if release.version != target.jetpack and set(target.gpus) <= set(release.architectures)
+        ]
+        instead = f": {either(others)} is for another" if others else ""
+        yield f"JetPack {target.jetpack} is assumed{instead}"
 
 
 def _projects(texts: Sequence[str], names: Names) -> tuple[str, ...]:
@@ -243,7 +262,15 @@ def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
 
 
 _Python = tuple[str, bool]
-_Place = tuple[str, "str | None", "str | None"]
+
+
+class _Place(NamedTuple):
+    """A platform, with what its name says beside it."""
+
+    platform: str
+    glibc: str | None = None
+    macos: str | None = None
+    jetpack: JetPack | None = None
 
 
 def _targets(
@@ -271,28 +298,38 @@ def _targets(
             if (
                 len(platforms) > 1
                 and platform is not None
-                and PLATFORMS[platform[0]].system is not LINUX
+                and PLATFORMS[platform.platform].system is not LINUX
             ):
                 own_request, own_defaults = (
                     own_request._replace(glibc=()),
                     own_defaults._replace(glibc=()),
                 )
-            target = _target(own_request, own_defaults, known, here, python, platform)
-            # One platform without an accelerator keeps its GPU, and the conflict is explained.
-            if len(platforms) > 1 and not target.accelerators:
-                target = dataclasses.replace(target, gpus=(), driver=None)
-            targets.append(target)
+            if (
+                len(platforms) > 1
+                and platform is not None
+                and not PLATFORMS[platform.platform].accelerators
+            ):
+                own_request = own_request._replace(gpu=(), driver=())
+                own_defaults = own_defaults._replace(gpu=(), driver=())
+            targets.append(_target(own_request, own_defaults, known, here, python, platform))
     return targets
 
 
 def _place(text: str, known: Known) -> _Place:
-    """Read a platform, or a Linux distribution, which `parse_platform` does not know."""
+    """Read a platform; JetPack or a Linux distribution, which `parse_platform` does not know."""
     try:
-        return parse_platform(text)
+        return _Place(*parse_platform(text))
     except BadTarget:
+        if jetpack := known.matrix.jetpacks.find(text):
+            return _jetson(jetpack, known)
         if glibc := known.matrix.distributions.glibc(text):
-            return likeliest(LINUX).name, glibc, None
+            return _Place(likeliest(LINUX).name, glibc)
         raise
+
+
+def _jetson(jetpack: JetPack, known: Known) -> _Place:
+    glibc = known.matrix.distributions.glibc(jetpack.distribution)
+    return _Place(known.matrix.jetpacks.platform, glibc, None, jetpack)
 
 
 def _glibc(text: str, known: Known) -> str:
@@ -329,63 +366,88 @@ def _target(
     """Return the target that is stated, with this machine's parts where nothing is."""
     glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
-    gpus = _in_order([parse_gpu(text, known.matrix.gpus) for text in request.gpu or defaults.gpu])
+    models = read_gpus(request.gpu or defaults.gpu, known.matrix.gpus)
+    place = stated_platform or _place_of(models, here)
+    if place:
+        check_platform(place.platform, models)
+    # A stated platform is another machine, about whose GPU this one knows nothing.
+    own_gpus, own_driver = ((), None) if place else _plugged_in(here, models, driver)
+    gpus = _architectures(models, place and place.jetpack)
+    jetpack = place.jetpack if place else known.matrix.jetpacks.of_l4t(here.l4t() or "-")
+    assumed = None if jetpack else known.matrix.jetpacks.usual_for(gpus or own_gpus)
+    if assumed and place:
+        place = _jetson(assumed, known)
     stated = {
         "python": python,
-        "platform": stated_platform,
-        "glibc": glibc or (stated_platform and stated_platform[1]),
-        "gpu": gpus,
+        "platform": place,
+        "glibc": glibc or (place and place.glibc),
+        "gpu": models,
         "driver": driver,
+        "jetpack": jetpack,
     }
-    platform, own_glibc, macos = stated_platform or here.platform()
-    if stated_platform and glibc and own_glibc not in (None, glibc):
-        raise Contradiction(f"the platform means glibc {own_glibc}, and `--glibc` is {glibc}")
-    # A stated platform is another machine, about whose GPU this one knows nothing.
-    own_gpus, own_driver = ((), None) if stated_platform else _plugged_in(here, gpus, driver)
-    version, free_threaded = python or here.python()
+    if place and glibc and place.glibc not in (None, glibc):
+        raise Contradiction(f"the platform means glibc {place.glibc}, and `--glibc` is {glibc}")
+    place = place or _Place(*here.platform())
+    system = place.jetpack or assumed
+    version, free_threaded = python or _python_of(system) or here.python()
     return Target(
         python=version,
-        platform=platform,
+        platform=place.platform,
         free_threaded=free_threaded,
-        glibc=glibc or own_glibc,
-        macos=macos,
+        glibc=glibc or place.glibc,
+        macos=place.macos,
         gpus=gpus or own_gpus,
         driver=driver or own_driver,
+        jetpack=getattr(jetpack or assumed, "version", None),
         stated=frozenset(name for name, value in stated.items() if value),
     )
 
 
+def _python_of(jetpack: JetPack | None) -> _Python | None:
+    """Return the Python of another machine's JetPack, unless no wheel of the stack is for it."""
+    return (jetpack.python, False) if jetpack and jetpack.python in PYTHONS else None
+
+
+def _architectures(models: Sequence[GpuModel], jetpack: JetPack | None) -> tuple[str, ...]:
+    """Return what is stated of the GPUs: a JetPack for one kind of board states its GPU.
+
+    Raises Contradiction for a board that JetPack does not run on.
+    """
+    boards = jetpack.architectures if jetpack else ()
+    for model in models:
+        if jetpack and model.architecture not in boards:
+            raise Contradiction(
+                f"JetPack {jetpack.version} does not run on {model.name}: its boards have compute"
+                f" capability {either(list(boards))}"
+            )
+    alone = boards if len(boards) == 1 else ()
+    return _in_order([model.architecture for model in models] or alone)
+
+
+def _place_of(models: Sequence[GpuModel], here: Here) -> _Place | None:
+    """Return the platform that the stated GPUs imply, None for the one of this machine.
+
+    Raises BadTarget if neither this machine nor one of a certain platform can have them.
+    """
+    machines = machines_of(models)
+    own = here.platform()[0]
+    if not machines:
+        check_platform(own, models)
+    return _Place(machines[0]) if machines and own not in machines else None
+
+
 def _plugged_in(
-    here: Here, gpus: tuple[str, ...], driver: str | None
+    here: Here, models: Sequence[GpuModel], driver: str | None
 ) -> tuple[tuple[str, ...], str | None]:
     """Return this machine's GPUs and driver, where they are not stated.
 
     If the stated GPUs are not here, another machine is meant, whose driver is unknown.
     """
-    if gpus and driver:
+    if models and driver:
         return (), None
     own_gpus, own_driver = here.gpus_and_driver()
-    return own_gpus, own_driver if set(gpus) <= set(own_gpus) else None
-
-
-def parse_gpu(text: str, gpus: Gpus) -> str:
-    """Return the compute capability, `8.6`, of a GPU's name or number. Raises BadTarget."""
-    capability = gpus.find(text)
-    if capability is None and (maker := other_maker(text)) is not None:
-        raise BadTarget(
-            f"`{text}` is a GPU by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
-        )
-    if capability is None:
-        near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
-        if text.strip().lower() in (CPU, "none", "no"):
-            near = [
-                f"`--{row.name} {CPU}` is for a build without {row.title}"
-                for row in ACCELERATORS.values()
-            ]
-        raise BadTarget(
-            f"unknown GPU or compute capability `{text}`", hints=near or ["`--gpu 8.6`"]
-        )
-    return capability
+    is_here = {model.architecture for model in models} <= set(own_gpus)
+    return own_gpus, own_driver if is_here else None
 
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cudalock.matrix.facts import Component
+    from cudalock.matrix.gpus import Gpus
+    from cudalock.matrix.jetpack import JetPacks
     from cudalock.matrix.namesakes import Namesakes
-    from cudalock.matrix.vendor import Distributions, Gpus
+    from cudalock.matrix.vendor import Distributions
     from cudalock.names import Names
 
 
@@ -22,6 +24,8 @@ class Vocabulary(Protocol):
     def names(self) -> Names: ...
     @property
     def gpus(self) -> Gpus: ...
+    @property
+    def jetpacks(self) -> JetPacks: ...
     @property
     def distributions(self) -> Distributions: ...
     @property

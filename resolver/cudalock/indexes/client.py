@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -297,8 +297,12 @@ def status_of(response: httpx.Response) -> str:
 
 def unreachable(url: str, error: Exception | str) -> NetworkError:
     """Return the error for a URL that could not be read."""
-    reason = str(error) or type(error).__name__
-    return NetworkError(f"cannot read {without_credentials(url)}: {' '.join(reason.split())}")
+    reason = " ".join((str(error) or type(error).__name__).split())
+    return NetworkError(
+        f"cannot read {without_credentials(url)}: {reason}",
+        host=urlsplit(url).hostname or "",
+        reason=reason,
+    )
 
 
 __all__ = [

@@ -71,7 +71,9 @@ def listed_row(files: list[File]) -> Row:
     # An index yanks files; a release counts as yanked only if all of them are.
     if all(file.yanked is not None for file in files):
         row["yanked"] = files[0].yanked or True
-    if not wheels:
+    # A wheel for every platform leaves nobody with the source distribution.
+    has_sdist = any(not file.is_wheel for file in files)
+    if has_sdist and not any(file.name.endswith("-any.whl") for file in wheels):
         row["sdist"] = True
     return row
 

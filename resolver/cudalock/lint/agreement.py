@@ -15,6 +15,7 @@ from cudalock.lint.curated import covers
 from cudalock.lint.defects import Defect, of_release
 from cudalock.lint.rows import releases
 from cudalock.matrix.facts import NONE
+from cudalock.matrix.gpus import NVIDIA
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, PLATFORMS, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import fits_any
@@ -306,10 +307,20 @@ def toolkits(matrix: Matrix) -> Iterator[Defect]:
 
 
 def gpus(matrix: Matrix) -> Iterator[Defect]:
-    """Each GPU has a compute capability."""
-    for name, capability in matrix.gpus.by_name.items():
-        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", capability):
-            yield Defect("gpus.json", f"gpus[{name!r}]", f"{capability!r} is no compute capability")
+    """Each GPU has an architecture and machines that exist, and no two are read alike."""
+    for name, model in matrix.gpus.models.items():
+        key = f"gpus[{name!r}]"
+        if model.vendor == NVIDIA and not re.fullmatch(r"[0-9]{1,2}\.[0-9]", model.architecture):
+            says = f"{model.architecture!r} is no compute capability"
+            yield Defect("gpus.json", key, says)
+        for platform in model.platforms:
+            if platform not in PLATFORMS:
+                yield Defect("gpus.json", key, f"unknown platform {platform!r}")
+    for name, other in matrix.gpus.collisions():
+        says = f"is read like {other!r}, whose architecture differs"
+        yield Defect("gpus.json", f"gpus[{name!r}]", says)
+    for key, name in matrix.gpus.unknown_names():
+        yield Defect("gpus.json", key, f"unknown GPU {name!r}")
 
 
 def header(matrix: Matrix) -> Iterator[Defect]:

@@ -23,6 +23,7 @@ from cudalock.matrix.facts import (
     NameAlias,
     Observation,
     Replacement,
+    RowRule,
     Trial,
 )
 from cudalock.matrix.sources import COMPILES, PURE, SourceFact, SourceState
@@ -77,6 +78,27 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
             for position, row in enumerate(table.get("sdist", ()))
         ),
     )
+
+
+def read_row_facts(rows: Sequence[Mapping[str, Any]], file: str) -> tuple[Fact, ...]:
+    """Read `[[row_fact]]`, facts about wheels of any project: their component is empty.
+
+    Raises MatrixError naming file and key.
+    """
+    facts = []
+    for position, row in enumerate(rows):
+        key = f"row_fact[{position}]"
+        for needed in ("before", "abi", "unbounded"):
+            if not row.get(needed):
+                raise MatrixError(file, f"{key}.{needed}", "a fact about rows needs it")
+        rule = RowRule(
+            str(row["before"]),
+            _strings(row["abi"]),
+            row["unbounded"],
+            frozenset(_strings(row.get("but", ()))),
+        )
+        facts.append(_read_fact(row, "", file, key)._replace(rows=rule))
+    return tuple(facts)
 
 
 def check_component(table: Mapping[str, Any], file: str) -> None:
@@ -157,6 +179,7 @@ def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) ->
         beside=tuple(demand for demand in demands if demand.template.name not in COMPONENTS),
         of_machine=tuple(demand for demand in demands if demand.template.name in COMPONENTS),
         refuses=bool(table.get("refuses", False)),
+        alone=bool(table.get("alone", False)),
         scope=table.get("scope", "solve"),
         symptom=_strings(table.get("symptom", ())),
         claims=_strings(table.get("claims", ())),

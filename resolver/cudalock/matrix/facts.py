@@ -7,7 +7,7 @@ what must hold beside them. All of it is data; see ``matrix/README.md``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -15,7 +15,13 @@ from typing import Any, Final, Literal, NamedTuple
 from cudalock.matrix.sources import SourceFact, SourceState
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.facets import OF_ACCELERATOR
-from cudalock.versions import FactId, ProjectName, accepts
+from cudalock.versions import (
+    FactId,
+    ProjectName,
+    accepts,
+    leading_name,
+    parse_requirement,
+)
 
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
@@ -203,6 +209,33 @@ _OBSERVED: Final[Mapping[str, type]] = {
 }
 
 
+class RowRule(NamedTuple):
+    """Which wheels of any project a fact is about, by what their rows say."""
+
+    before: str
+    """the day before which they were published, `2024-04-01`"""
+    abi: tuple[str, ...]
+    """patterns of ABI tags: `cp*` for what is compiled for one Python"""
+    unbounded: str
+    """the project that their METADATA requires without an upper bound"""
+    but: frozenset[str]
+    """the projects that it is not about"""
+
+    def covers(self, uploaded: str | None, tags: str, requires: Iterable[str]) -> bool:
+        """Return whether it is about a wheel. Of a day that nobody knows it is not."""
+        if uploaded is None or uploaded >= self.before:
+            return False
+        if not any(fnmatchcase(tags.split("-")[-2], pattern) for pattern in self.abi):
+            return False
+        return any(self._is_unbounded(text) for text in requires)
+
+    def _is_unbounded(self, text: str) -> bool:
+        if leading_name(text) != self.unbounded or "extra ==" in text:
+            return False
+        operators = {clause.operator for clause in parse_requirement(text).specifier}
+        return operators.isdisjoint(("<", "<=", "==", "~=", "==="))
+
+
 class Fact(NamedTuple):
     """One sourced rule about a component; the fields are the keys of the TOML files."""
 
@@ -230,6 +263,9 @@ class Fact(NamedTuple):
     """what it demands of the target"""
     refuses: bool = False
     """whether the wheels it is about cannot be used at all"""
+    alone: bool = False
+    """whether it holds only where nothing in the goal leads to the framework, which brings the CUDA
+    libraries that others open"""
     scope: str = "solve"
     """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()
@@ -246,6 +282,8 @@ class Fact(NamedTuple):
     """the projects that a solve for the cure has, where the fact itself does not show them"""
     observed: tuple[Observation, ...] = ()
     """how an environment shows that it holds there; any of them will do"""
+    rows: RowRule | None = None
+    """of a fact from `[[row_fact]]`, about some wheels of any project"""
     shared_path: str | None = None
     """the file that both projects install, of a fact from `shared_files.toml`"""
 

@@ -16,8 +16,10 @@ from urllib.parse import quote
 from cudalock.errors import MatrixError
 from cudalock.files import HEADER, data_directory, files_in
 from cudalock.matrix import shared_files
-from cudalock.matrix.components import read_component
+from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
+from cudalock.matrix.gpus import Gpus
+from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, read_shared_files
@@ -29,14 +31,15 @@ from cudalock.matrix.store import (
     of_components,
     read_tables,
 )
-from cudalock.matrix.vendor import Distributions, Gpus, Toolkits
+from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 from cudalock.text import counted
+from cudalock.versions import FactId, ProjectName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.mirrors import Mirrors
@@ -284,10 +287,23 @@ class Matrix:
                 table = json.loads(self.mirrors.text(json.dumps(table)))
             component = read_component(table, file) if table else Component(name)
             shared = self._shared_facts.get(name, ())
-            if shared:
-                component = component._replace(facts=(*component.facts, *shared))
+            more = (*shared, *self._row_facts_about(component))
+            if more:
+                component = component._replace(facts=(*component.facts, *more))
             self._components[name] = component
         return self._components[name]
+
+    def _row_facts_about(self, component: Component) -> Iterator[Fact]:
+        """The facts about rows, as facts about one project."""
+        for fact in () if component.is_virtual else self._row_facts:
+            if fact.rows is not None and component.name not in fact.rows.but:
+                yield fact._replace(
+                    id=FactId(f"{component.name}-{fact.id}"), component=ProjectName(component.name)
+                )
+
+    @cached_property
+    def _row_facts(self) -> tuple[Fact, ...]:
+        return read_row_facts(self._tables[HEADER].get("row_fact", ()), HEADER)
 
     def is_curated(self, name: str) -> bool:
         """Return whether there is a component file of that name."""
@@ -397,7 +413,16 @@ class Matrix:
 
     def fact(self, id: str) -> Fact:
         """Return the fact with an id. Raises KeyError for an unknown one."""
-        return self.facts[id]
+        known = self.facts.get(id)
+        if known is not None:
+            return known
+        # Facts about rows are about projects that only an index has as well.
+        for row_fact in self._row_facts:
+            name = id.removesuffix(f"-{row_fact.id}")
+            for fact in self.component(name).facts if name != id else ():
+                if fact.id == id:
+                    return fact
+        raise KeyError(id)
 
     @cached_property
     def names(self) -> Names:
@@ -457,8 +482,13 @@ class Matrix:
     @cached_property
     def gpus(self) -> Gpus:
         """The GPUs by name, and their compute capabilities."""
-        table = self.vendor_table("gpus")
-        return Gpus(table["gpus"], table.get("capabilities", ()))
+        return Gpus(self.vendor_table("gpus"))
+
+    @cached_property
+    def jetpacks(self) -> JetPacks:
+        """The releases of JetPack; none where the matrix has no table of them."""
+        has_table = self.file("cuda/jetpack.json").is_file()
+        return JetPacks(self.vendor_table("jetpack") if has_table else {})
 
     @cached_property
     def distributions(self) -> Distributions:

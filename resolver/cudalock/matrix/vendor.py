@@ -1,23 +1,16 @@
-"""NVIDIA's tables (CUDA releases as pip packages, GPUs) and the glibc of Linux releases."""
+"""CUDA releases as pip packages, and the glibc of Linux releases."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from cudalock.errors import BadTarget, UnknownName, UnknownVersion
 from cudalock.names import nearest
 from cudalock.targets import DEFAULT_GLIBC, LINUX
 from cudalock.text import either
-
-BRANDS: Final = ("nvidia", "geforce", "tesla", "quadro")
-"""The maker of GPUs and its brands, as they stand before a model; people leave them out."""
-_NOISE: Final = re.compile(rf"\b(?:{'|'.join(BRANDS)}|laptop|gpu)\b")
-_MAKER: Final = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?")
-_SHORT_NAME: Final = 5
-"""A GPU's name of fewer letters (`t4`, `a2`) is one only after a brand: texts have such words."""
 
 
 class Toolkits:
@@ -95,54 +88,6 @@ class Toolkits:
         return by_minor
 
 
-class Gpus:
-    """NVIDIA's GPUs: `cuda/gpus.json`. A compute capability is text, `8.6`."""
-
-    def __init__(self, by_name: Mapping[str, str], capabilities: Iterable[str]) -> None:
-        self.by_name = by_name
-        """the compute capability of each GPU, by the name without its brand: `RTX 4090`"""
-        self.capabilities = frozenset(by_name.values()) | frozenset(capabilities)
-
-    @property
-    def names(self) -> list[str]:
-        """The name of every GPU that is known."""
-        return list(self.by_name)
-
-    def find(self, text: str) -> str | None:
-        """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known."""
-        plain = _plain(text)
-        # `sm_120`, `cc12.0` and `compute_89`, without their separators.
-        capability = re.fullmatch(r"(?:sm|cc|compute)?([0-9]{1,2})\.?([0-9])", plain)
-        if capability:
-            dotted = f"{capability[1]}.{capability[2]}"
-            return dotted if dotted in self.capabilities else None
-        return self._by_plain_name.get(plain) or self._find_number(plain)
-
-    def _find_number(self, plain: str) -> str | None:
-        """Return the capability of the GPUs that a number alone may mean, `3090`, if it is one."""
-        if not re.fullmatch(r"[0-9]{4}(?:ti|super)*", plain):
-            return None
-        capabilities = {
-            capability
-            for name, capability in self._by_plain_name.items()
-            if re.fullmatch(rf"[a-z]+{plain}", name)
-        }
-        # Only if all GPUs of that number agree: there are an M6000, a P6000 and an RTX A6000.
-        return capabilities.pop() if len(capabilities) == 1 else None
-
-    @cached_property
-    def _by_plain_name(self) -> dict[str, str]:
-        return {_plain(name): capability for name, capability in self.by_name.items()}
-
-    def find_in(self, text: str) -> str | None:
-        """Return the compute capability of the GPU that a text (in lower case) names, if any.
-
-        Of several the longest name counts: `rtx 3060 ti` has `rtx 3060` in it.
-        """
-        named = [name for name in self.by_name if _is_named(text, name.lower())]
-        return self.find(max(named, key=len)) if named else None
-
-
 class Distributions:
     """Linux distributions and the glibc of each of their releases."""
 
@@ -208,23 +153,6 @@ def _split_release(plain: str) -> tuple[str, str]:
     """Split `ubuntu22.04` before its first digit; a text without digits has no release."""
     match = re.fullmatch(r"([a-z]+)([0-9][0-9.]*(?:sp[0-9]+)?)?", plain)
     return (match[1], match[2] or "") if match else ("", "")
-
-
-def model_name(name: str) -> str:
-    """Return a GPU's name as its driver reports it without maker and brand: `RTX 4090`."""
-    return _MAKER.sub("", name.strip()) or name
-
-
-def _plain(text: str) -> str:
-    """Return what people agree on of a GPU's name: `rtx4090` of `NVIDIA GeForce RTX 4090`."""
-    without_noise = re.sub(r"[^a-z0-9.]", "", _NOISE.sub(" ", text.lower()))
-    # A name that is nothing but a brand, `Quadro`, stays: the empty name would match everything.
-    return without_noise or re.sub(r"[^a-z0-9.]", "", text.lower())
-
-
-def _is_named(text: str, name: str) -> bool:
-    before = rf"(?:{'|'.join(BRANDS)}) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
-    return name in text and re.search(f"{before}{re.escape(name)}(?![a-z0-9])", text) is not None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -99,6 +99,12 @@ class Columns:
             owners &= self._any(
                 mask for values, mask in self._column(key).items() if fact.matches(values, patterns)
             )
+        if owners and fact.rows is not None:
+            owners &= self._any(
+                1 << position
+                for position, candidate in self.domain.real()
+                if owners >> position & 1 and self._problem.is_about(fact.rows, candidate)
+            )
         return owners
 
     def _filled(self, fact: Fact, demand: Demand, owners: int) -> Iterator[tuple[Requirement, int]]:

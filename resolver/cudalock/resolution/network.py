@@ -28,7 +28,7 @@ def build_network(problem: Problem) -> Network:
     """
     columns: dict[str, Columns] = {}
     framework = problem.matrix.framework
-    if framework is not None and _wants_framework(problem, framework):
+    if framework is not None and problem.leads_to_framework:
         columns[framework] = Columns(problem, Domain(framework, problem.candidates(framework)))
     _add_virtual(problem, columns)
     _add_projects(problem, columns)
@@ -41,27 +41,6 @@ def build_network(problem: Problem) -> Network:
         ],
         [*_asked(problem, domains), *_ruled_out(columns)],
     )
-
-
-def _wants_framework(problem: Problem, framework: str) -> bool:
-    """Whether the goal names the framework, or leads to it by facts, metadata, ranked projects."""
-    if framework in problem.goal_names:
-        return True
-    waiting = list(problem.goal_names)
-    seen = set(waiting)
-    for name in waiting:  # grows
-        facts = problem.facts_in_force(name)
-        named = {demand.template.name for fact in facts for demand in fact.beside}
-        if framework in named or problem.may_require(name, framework):
-            return True
-        further = {
-            other
-            for other in problem.matrix.ranked - seen
-            if other in named or problem.may_require(name, other)
-        }
-        seen |= further
-        waiting += sorted(further)
-    return False
 
 
 def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:

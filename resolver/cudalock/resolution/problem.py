@@ -17,8 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
-from cudalock.matrix.facts import VERSION, Demand, Fact, Replacement, Verb
+from cudalock.matrix.facts import DIST, VERSION, Demand, Fact, Replacement, RowRule, Verb
 from cudalock.matrix.overlay import NAMED
+from cudalock.matrix.releases import PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     BUILDERS_OPTION,
@@ -35,7 +36,7 @@ from cudalock.resolution.policy import FROM_SCRATCH, Policy
 from cudalock.resolution.propagation import NOTHING
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, LIBRARIES
 from cudalock.targets.facets import COMPONENTS, FACETS
 from cudalock.versions import (
     accepts,
@@ -491,6 +492,32 @@ class Problem:
         for fact in self._facts_of_version(candidate.name, candidate.version):
             if all(
                 fact.matches(candidate.row(key), patterns) for key, patterns in fact.where.items()
+            ) and (fact.rows is None or self.is_about(fact.rows, candidate)):
+                yield fact
+
+    @staticmethod
+    def is_about(rows: RowRule, candidate: Candidate) -> bool:
+        """Return whether a rule about rows is about a candidate; about source distributions none
+        is, since they are compiled for what is there."""
+        release, build, wheel = candidate.release, candidate.build, candidate.wheel
+        if release is None or build is None or wheel is None or build.is_source:
+            return False
+        # The day before METADATA, which may have to be read.
+        day = release.uploaded
+        return (
+            day is not None and day < rows.before and rows.covers(day, wheel.tags, build.requires)
+        )
+
+    def facts_perhaps_on(self, candidate: Candidate) -> Iterator[Fact]:
+        """Yield the facts about builds with a label that the candidate's build lacks: nobody knows
+        whether they are about it."""
+        if candidate.version is None:
+            return
+        for fact in self._facts_of_version(candidate.name, candidate.version):
+            rows = {key: candidate.row(key) for key in fact.where}
+            lacks = any(not row and key not in (*PLACE, DIST) for key, row in rows.items())
+            if lacks and all(
+                not row or fact.matches(row, fact.where[key]) for key, row in rows.items()
             ):
                 yield fact
 
@@ -514,9 +541,44 @@ class Problem:
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
+                and not (fact.alone and (self.goal.cuda == CPU or self.leads_to_framework))
             )
             self._facts[name] = facts
         return facts
+
+    @cached_property
+    def leads_to_framework(self) -> bool:
+        """Whether the goal names the framework, or leads to it by facts, metadata or ranked
+        projects."""
+        framework = self.matrix.framework
+        if framework is None or framework in self.goal_names:
+            return framework is not None
+        waiting = list(self.goal_names)
+        seen = set(waiting)
+        for name in waiting:  # grows
+            named = self._named_by_facts(name)
+            if framework in named or self.may_require(name, framework):
+                return True
+            further = {
+                other
+                for other in self.matrix.ranked - seen
+                if other in named or self.may_require(name, other)
+            }
+            seen |= further
+            waiting += sorted(further)
+        return False
+
+    def _named_by_facts(self, name: str) -> set[str]:
+        """The components that facts about another name, where they hold beside the framework."""
+        return {
+            demand.template.name
+            for fact in self.matrix.component(name).facts
+            if fact.scope == "solve"
+            and not fact.alone
+            and fact_element(fact.id) not in self.off
+            and (fact.when is None or self.marker_holds(fact.when))
+            for demand in fact.beside
+        }
 
     def _find_fact_requirements(self, candidate: Candidate) -> Iterator[Requirement]:
         for fact in self.facts_on(candidate):
@@ -760,11 +822,23 @@ class Problem:
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             toolkit = Candidate(self.matrix.toolkit_component, self.goal.toolkit[0])
             fixed.append((toolkit, TOOLKIT_OPTION))
-        return tuple(
+        required = [
             (requirement, frozenset([requirement.origin, element]))
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
-        )
+        ]
+        return (*required, *self._unusable_accelerators())
+
+    def _unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
+        """Yield the absence of an accelerator where parts of its machine contradict each other: a
+        GPU and a driver that does not see it."""
+        for accelerator in ACCELERATORS.values():
+            for name in accelerator.machine_parts:
+                for candidate in self.target_values.get(name, ()):
+                    for elements in self._find_refusals(candidate):
+                        fact = next(element for element in elements if element.kind == "fact")
+                        unusable = Requirement(accelerator.name, (), "conflicts", fact)
+                        yield unusable, elements | {Element("target", name)}
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from cudalock.matrix.facts import NONE, VERSION
+from cudalock.matrix.facts import DIST, NONE, VERSION
+from cudalock.matrix.releases import PLACE
 from cudalock.resolution.elements import fact_element
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import pins_exactly
@@ -26,7 +27,8 @@ _PURE: Final = "-none-any"
 
 
 class UnknownClause(NamedTuple):
-    """A fact that reads labels of a wheel, on a wheel that lacks one of them."""
+    """A fact that reads labels of a wheel, or is about wheels with a label, and a wheel that lacks
+    it."""
 
     fact: Fact
     about: str
@@ -42,6 +44,7 @@ class FactsInForce(Protocol):
     def target_values(self) -> Mapping[str, Sequence[Candidate]]: ...
     def facts_in_force(self, name: str) -> Sequence[Fact]: ...
     def facts_on(self, candidate: Candidate) -> Iterator[Fact]: ...
+    def facts_perhaps_on(self, candidate: Candidate) -> Iterator[Fact]: ...
     def is_fixed(self, owner: str, other: str) -> bool: ...
     def is_guiding(self, fact: Fact) -> bool: ...
     def refusals(self, candidate: Candidate) -> Sequence[frozenset[Element]]: ...
@@ -98,6 +101,10 @@ class Unknowns:
                     unknown.setdefault(about, fact)
                 elif labels or pins_exactly(patterns):
                     known.add(about)
+        # A label that decides whether a fact is about a wheel at all, as `cuda` of torchaudio is.
+        for fact in self._problem.facts_perhaps_on(candidate):
+            for demand in (*fact.beside, *fact.of_machine):
+                unknown.setdefault(demand.template.name, fact)
         for about, fact in unknown.items():
             if about not in known and not self._problem.is_fixed(candidate.name, about):
                 yield UnknownClause(fact, about)
@@ -120,6 +127,7 @@ class Unknowns:
                 for fact in self._problem.facts_in_force(name)
                 for demand in (*fact.beside, *fact.of_machine)
                 if any(label != VERSION for label in demand.template.label_names)
+                or not fact.where.keys() <= {*PLACE, DIST}
             )
         return about
 

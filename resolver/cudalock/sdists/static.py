@@ -53,7 +53,10 @@ def read_static(
     config = _config(contents.text("setup.cfg"))
     requires = _requires(contents, info, table, (config, script), is_declarative)
     python = info.python or _python(table, config, script)
-    return StaticMetadata(info.name, info.version, _specifier(python), requires)
+    # An archive that was packed by hand has no PKG-INFO.
+    name = info.name or _stated("name", table, config, script)
+    version = info.version or _stated("version", table, config, script)
+    return StaticMetadata(name, version, _specifier(python), requires)
 
 
 def _requires(
@@ -216,6 +219,21 @@ def _python(
     if stated is None and config is not None:
         stated = _option(config, "options", "python_requires")
     return stated
+
+
+def _stated(
+    key: str,
+    table: dict[str, Any],
+    config: configparser.ConfigParser | None,
+    script: Script | None,
+) -> str | None:
+    """Return the literal `name` or `version` of the files; None for one that is computed."""
+    arguments = script.arguments if script is not None and not script.is_open else {}
+    stated = table.get(key) or arguments.get(key)
+    if stated is None and config is not None:
+        stated = _option(config, "metadata", key)
+    is_literal = isinstance(stated, str) and not stated.startswith(("attr:", "file:"))
+    return stated if is_literal else None
 
 
 def _specifier(text: Any) -> str | None:

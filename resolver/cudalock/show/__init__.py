@@ -6,13 +6,14 @@
 
 `definitions` reads which rows and columns a table has (`matrix/tables.toml`), `cells` computes what
 a column shows of a release, `vendor` makes rows of NVIDIA's tables, `wheels` reads tags, `covering`
-finds the facts that apply. `making` fills a table, `pages` has the pages, `export` writes
-everything for other programs. Each value has `text()` for people and `document()` for programs,
-with the same content.
+finds the facts that apply. `making` fills a table, `pages` has the pages and `codes` those of
+codes, `export` writes everything for other programs. Each value has `text()` for people and
+`document()` for programs, with the same content.
 """
 
 from __future__ import annotations
 
+from cudalock.show.codes import page_of_word
 from cudalock.show.definitions import find_definition, read_definitions
 from cudalock.show.making import make_table, table_of_tables
 from cudalock.show.pages import show
@@ -25,6 +26,7 @@ __all__ = [
     "find_definition",
     "json_text",
     "make_table",
+    "page_of_word",
     "read_definitions",
     "rules",
     "show",

@@ -20,7 +20,7 @@ COLUMNS: Final = (
     *("project", "version", "file", "sha256", "url", "index", "builder", "tag", "local"),
     *("requires_python", "uploaded", "yanked", "known", "source", "warning"),
 )
-VENDOR_TABLES: Final = ("cudnn", "drivers", "gpus", "toolkits")
+VENDOR_TABLES: Final = ("cudnn", "drivers", "gpus", "jetpack", "toolkits")
 
 
 def export_json(matrix: Matrix) -> str:

@@ -89,6 +89,20 @@ def _capabilities(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
         }
 
 
+def _jetpack(matrix: Matrix) -> Iterator[Mapping[str, Cell]]:
+    """One row for each release of JetPack."""
+    for release, row in _newest_first(_table(matrix, "jetpack.json", "releases")):
+        yield {
+            "jetpack": release,
+            "l4t": tuple(row["l4t"]),
+            "cuda": row.get("cuda"),
+            "python": row["python"],
+            "glibc": matrix.distributions.glibc(row["distribution"]),
+            "capabilities": tuple(row["architectures"]),
+            "index": row.get("index"),
+        }
+
+
 def _framework_archs(matrix: Matrix) -> Iterator[tuple[str, tuple[str, ...]]]:
     project = matrix.project(matrix.framework) if matrix.framework else None
     for release in project or ():
@@ -122,6 +136,7 @@ VENDOR: Final[Mapping[str, Callable[[Matrix], Iterator[Mapping[str, Cell]]]]] = 
     "cudnn": _cudnn,
     "drivers": _drivers,
     "capabilities": _capabilities,
+    "jetpack": _jetpack,
 }
 
 __all__ = ["VENDOR", "part_of"]

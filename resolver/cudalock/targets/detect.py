@@ -64,6 +64,7 @@ class Here:
         default_factory=lambda: this_platform
     )
     gpus_and_driver: Callable[[], tuple[tuple[str, ...], str | None]] = _no_probe
+    l4t: Callable[[], str | None] = field(default_factory=lambda: this_l4t)
 
 
 def current(here: Here | None = None) -> Target:
@@ -198,6 +199,20 @@ def _macos_version(text: str) -> str | None:
     if (major, minor) == (10, 16):
         return "11.0"
     return f"{major}.0" if major >= 11 else f"{major}.{minor}"
+
+
+_L4T_RELEASE: Final = Path("/etc/nv_tegra_release")
+
+
+def this_l4t(path: Path = _L4T_RELEASE) -> str | None:
+    """Return the version of Jetson Linux here, `36.4.3`; None on any other machine."""
+    try:
+        text = read_small(path).decode("ascii", "replace")
+    except OSError:
+        return None
+    # `# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64`
+    match = re.match(r"# R([0-9]{2}) \(release\), REVISION: ([0-9.]{1,9})", text)
+    return f"{match[1]}.{match[2]}" if match else None
 
 
 def _this_glibc() -> str | None:

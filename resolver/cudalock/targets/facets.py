@@ -27,6 +27,8 @@ class Facet(NamedTuple):
     """what a target has of it, as facts compare it; none where it is not known"""
     is_component: bool = True
     """whether facts may speak of it"""
+    stated_by: str | None = None
+    """the facet with the flag that states it, where it has none of its own"""
 
     @property
     def is_of_accelerator(self) -> bool:
@@ -57,9 +59,19 @@ FACETS: Final = {
             "550.54",
             lambda target: _known(target.driver and newest_driver(target.driver)),
         ),
+        Facet(
+            "jetpack",
+            "JetPack",
+            "6.2",
+            lambda target: _known(target.jetpack),
+            stated_by="platform",
+        ),
     )
 }
 """By name, in the order in which they are written."""
+
+FLAGS: Final = tuple(name for name, facet in FACETS.items() if facet.stated_by is None)
+"""The facets that have a flag of their own."""
 
 COMPONENTS: Final = tuple(name for name, facet in FACETS.items() if facet.is_component)
 """The virtual components that a target fixes."""

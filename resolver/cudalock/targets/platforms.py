@@ -194,6 +194,7 @@ _ROWS: Final = (
         spellings=("win-arm64", "aarch64-pc-windows-msvc"),
         machines=("arm64",),
         traces=r"win_arm64",
+        wsl="linux-aarch64",
     ),
     Platform(
         "macos-arm64",

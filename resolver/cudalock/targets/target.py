@@ -52,6 +52,8 @@ class Target:
     """compute capabilities, `8.6`: all must work"""
     driver: str | None = None
     """as written, `550.54`"""
+    jetpack: str | None = None
+    """the release of JetPack, `6.2`, of a Jetson board"""
     stated: frozenset[str] = field(default=frozenset(), compare=False)
     """the names of the facets that the user stated; the others were detected"""
     assumes_glibc: bool = field(default=False, compare=False)
@@ -110,6 +112,8 @@ class Target:
     def label(self) -> str:
         """For people: `Linux x86_64, glibc 2.28, Python 3.11`."""
         parts = [self._row.label]
+        if self.jetpack:
+            parts.append(f"JetPack {self.jetpack}")
         if self.is_linux:
             parts.append(f"glibc {self.glibc}")
         if self.is_macos:
@@ -127,7 +131,7 @@ class Target:
 
     def on_platform(self, platform: str) -> Target:
         """Return this target on another platform, with that platform's default libraries."""
-        return replace(self, platform=platform, glibc=None, macos=None)
+        return replace(self, platform=platform, glibc=None, macos=None, jetpack=None)
 
     @property
     def python_full(self) -> str:
@@ -152,6 +156,8 @@ class Target:
 
     @property
     def _platform_flag(self) -> str:
+        if self.jetpack:
+            return f"jetpack-{self.jetpack}"
         if self.is_macos and self.macos != self._row.macos:
             return macos_flag(self.platform, str(self.macos))
         return self._row.flag

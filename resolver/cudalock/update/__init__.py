@@ -6,5 +6,5 @@
 `update` queries every source and puts the result in place, `files` reads and writes what is put
 there, `report` shows what changed, `digests` computes hashes that nobody publishes. Labels of new
 rows (torch, CUDA, ABI) follow the rules of matrix.toml: `file_names` reads them off builders' file
-names, `labels` off an index and METADATA.
+names, `labels` off an index, METADATA and what is `inside` a wheel.
 """

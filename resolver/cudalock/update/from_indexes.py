@@ -21,6 +21,7 @@ from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.targets import LINUX, PLATFORMS
 from cudalock.targets.tags import ANY
 from cudalock.text import read_number
+from cudalock.update.inside import WheelContents
 from cudalock.update.merge import LISTED, Listed, system_of
 from cudalock.versions import parse_version
 
@@ -53,6 +54,8 @@ class _Context(NamedTuple):
     rules: LabelRules
     metadata: ReadMetadata
     extras: frozenset[str] | None
+    contents: Callable[[File], WheelContents | None]
+    """what is inside a wheel that the matrix lacks"""
 
 
 class Found(NamedTuple):
@@ -99,7 +102,14 @@ def read_index(
         read = read_metadata(web, file, with_credentials_of(address, file.url))
         return read if isinstance(read, Metadata) else None
 
-    context = _Context(project, index, held, rules, metadata, _extras(held))
+    def contents(file: File) -> WheelContents | None:
+        # What is known of these very bytes is in the matrix.
+        if file.sha256 is not None and file.sha256 in held_digests:
+            return None
+        return WheelContents(web, with_credentials_of(address, file.url))
+
+    held_digests = _digests(held, index)
+    context = _Context(project, index, held, rules, metadata, _extras(held), contents)
     return [
         _release(context, version, files)
         for version, files in releases_of(listing._replace(files=listing_files)).items()
@@ -143,15 +153,22 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
     base: tuple[str, ...] | None = None
     wheels: list[Listed] = []
     for key in sorted(groups, key=_first):
+        # One wheel of each platform: those for other Pythons are of the same build.
+        contents = context.contents(groups[key][0])
         for file, read in _read(groups[key], context.metadata):
             requires = _without(read.requires, context.extras) if read else None
+            # Labels follow from all of METADATA, extras that no row has included.
             # In the same order everywhere: METADATA of one release lists requirements in several.
             if base is None or (requires is not None and set(requires) == set(base)):
                 base = requires = base if base is not None else requires
             # The default index states requires-python in its listing; PyTorch's indexes do not.
             python = None if index.id == PACKAGE_INDEX else (read.python if read else None)
             labels_from = read.requires if read else None
-            wheels.append(_wheel(context, version, file, requires, python, labels_from))
+            listed = _wheel(context, version, file, requires, python)
+            labels = context.rules.of(
+                context.project, version, index.id, listed.tags, labels_from, contents
+            )
+            wheels.append(listed._replace(labels=labels))
     if index.id != PACKAGE_INDEX:
         return Found(version, tuple(wheels))
     row = listed_row(list(files))
@@ -218,10 +235,9 @@ def _wheel(
     file: File,
     requires: tuple[str, ...] | None,
     python: str | None,
-    labels_from: tuple[str, ...] | None,
 ) -> Listed:
-    """A listed wheel. Its labels follow from all of METADATA, extras that no row has included."""
-    project, index = context.project, context.place
+    """A listed wheel, without its labels."""
+    project = context.project
     parts = wheel_parts(file.name) or {}
     unread = requires is None
     return Listed(
@@ -232,7 +248,6 @@ def _wheel(
         dist=parts["dist"] if parts["dist"] != project.replace("-", "_") else None,
         python=python or file.python,
         requires=requires,
-        labels=context.rules.of(project, version, index.id, parts["tags"], labels_from),
         known="listed" if unread else KNOWN[0],
         source=SOURCE if unread else None,
     )
@@ -255,6 +270,14 @@ def _known(held: Project | None, index: Index) -> dict[str, Build]:
             if build.index == index.id and build.known == KNOWN[0]:
                 builds_by_hash |= {str(row[1]): build for row in build.rows if row[1]}
     return builds_by_hash
+
+
+def _digests(held: Project | None, index: Index) -> frozenset[str]:
+    """Return the digests of the wheels that the matrix has on an index."""
+    builds = (build for release in held or () for build in release.builds)
+    return frozenset(
+        str(row[1]) for build in builds if build.index == index.id for row in build.rows if row[1]
+    )
 
 
 def _extras(held: Project | None) -> frozenset[str] | None:

@@ -5,6 +5,7 @@ A label that no rule gives stays absent, and a fact that names it does not apply
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cudalock.matrix.matrix import Matrix
+    from cudalock.update.inside import WheelContents
 
 _PYTHON: Final = LIKELY_PYTHONS[0]
 """Markers about Python are evaluated for this one; the rules are about platforms."""
@@ -36,15 +38,24 @@ class LabelRules:
             try:
                 specifier_set(row.get("for", ""))
                 _ = row["projects"], row["label"]
-                _ = row.get("value") or row.get("pins") or (row["floor"], row["extra"])
-            except (InvalidSpecifier, LookupError) as error:
+                _ = row.get("value") or row.get("pins") or row.get("needs") or _reads(row)
+            except (InvalidSpecifier, LookupError, re.error) as error:
                 key = f"label[{position}]"
                 raise MatrixError("matrix.toml", key, f"is no rule: {error}") from None
 
     def of(
-        self, project: str, version: str, index: str, tags: str, requires: Iterable[str] | None
+        self,
+        project: str,
+        version: str,
+        index: str,
+        tags: str,
+        requires: Iterable[str] | None,
+        contents: WheelContents | None = None,
     ) -> dict[str, str]:
-        """The labels of a wheel on an index; `requires` is all of its METADATA, extras too."""
+        """The labels of a wheel on an index; `requires` is all of its METADATA, extras too.
+
+        Rules about what is inside a wheel give nothing without its `contents`. Raises NetworkError.
+        """
         labels = {}
         listed = self._matrix.indexes[index].cuda if index in self._matrix.indexes else None
         if listed is not None:
@@ -54,7 +65,10 @@ class LabelRules:
         for row in self._matrix.labels:
             if _applies(row, project, version, index, tags):
                 label_value = (
-                    row.get("value") or _of_pins(row, pins) or _of_extra(row, requires or ())
+                    row.get("value")
+                    or _of_pins(row, pins)
+                    or _of_extra(row, requires or ())
+                    or _of_contents(row, contents)
                 )
                 if label_value:
                     labels[row["label"]] = label_value
@@ -97,6 +111,37 @@ def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
             for specifier in requirement.specifier:
                 if specifier.operator == ">=":
                     return specifier.version
+    return None
+
+
+def _reads(row: Mapping[str, Any]) -> tuple[object, ...]:
+    """The keys of a rule about an extra, or about a file. Raises LookupError, re.error."""
+    if "inside" in row:
+        return (row["inside"], re.compile(row["finds"]))
+    return (row["floor"], row["extra"])
+
+
+def _of_contents(row: Mapping[str, Any], contents: WheelContents | None) -> str | None:
+    """What a file of the wheel has, its groups joined by dots, or the number after a soname that
+    its shared objects link: `13` of `libcudart.so.13`."""
+    if contents is None:
+        return None
+    if "inside" in row:
+        text = contents.text(row["inside"])
+        match = re.search(row["finds"], text or "")
+        if match is not None:
+            return ".".join(match.groups())
+        # Without the file nothing is known, which is not the same as a file without it.
+        return None if text is None else row.get("otherwise")
+    if "needs" in row:
+        sonames = {name for links in contents.links for name in links.needed}
+        numbers = {
+            name.removeprefix(f"{row['needs']}.")
+            for name in sonames
+            if name.startswith(f"{row['needs']}.")
+        }
+        # Libraries for two releases of CUDA in one wheel: either will do, and no label says so.
+        return numbers.pop() if len(numbers) == 1 else None
     return None
 
 

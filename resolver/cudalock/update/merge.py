@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
+from packaging.requirements import InvalidRequirement
 from packaging.version import Version
 
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.targets.tags import split_platform_tag
+from cudalock.versions import normalized_requirement
 
 Row = dict[str, Any]
 Table = dict[str, Any]
@@ -147,7 +150,7 @@ def _updated(head: Row, wheel: Listed) -> Row:
     """Return the row of a build, with what a listing knows better."""
     new = dict(head)
     # Wheels of one release list the same in another order; a diff of that helps nobody.
-    if wheel.requires is not None and set(wheel.requires) != set(head.get("requires", ())):
+    if wheel.requires is not None and not same_requires(wheel.requires, head.get("requires", ())):
         new["requires"] = list(wheel.requires)
     if wheel.python is not None:
         new["python"] = wheel.python
@@ -252,6 +255,9 @@ def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[List
     if said is not None:
         old = release.get("requires")
         release |= {"yanked": None, "sdist": None, **said}
+        # A row may leave out that there is one beside its wheels; a new row never does.
+        if held.get("wheels") or held.get("builds"):
+            release["sdist"] = release["sdist"] and (held.get("sdist") or not wheels)
         # A release has its first day once, and some listings say neither that nor its Pythons.
         if held.get("uploaded"):
             release["uploaded"] = held["uploaded"]
@@ -264,8 +270,23 @@ def _release_keys(held: Table, said: Mapping[str, Any] | None, wheels: list[List
 
 def _is_still_said(requires: list[str], wheels: list[Listed]) -> bool:
     """Whether some wheel has these requirements still; also if no METADATA was read."""
-    read = [set(wheel.requires) for wheel in wheels if wheel.requires is not None]
-    return not read or set(requires) in read
+    read = [wheel.requires for wheel in wheels if wheel.requires is not None]
+    return not read or any(same_requires(requires, each) for each in read)
+
+
+def same_requires(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether two lists of requirements differ in order and spelling at most: `huggingface_hub` and
+    `huggingface-hub` are one project."""
+    one, other = set(one), set(other)
+    return one == other or {*map(_respelled, one)} == {*map(_respelled, other)}
+
+
+@cache
+def _respelled(requirement: str) -> str:
+    try:
+        return normalized_requirement(requirement)
+    except InvalidRequirement:
+        return requirement
 
 
 def _table(release: Row, heads: list[tuple[Row, list[Any]]]) -> Table:

@@ -23,6 +23,9 @@ class Failure(NamedTuple):
     source: str
     says: str
     hints: tuple[str, ...] = ()
+    host: str = ""
+    """the host that could not be read, and why; empty for another failure"""
+    reason: str = ""
 
 
 class Report(NamedTuple):
@@ -80,7 +83,7 @@ class Report(NamedTuple):
         yield from _listed("defect", [str(defect) for defect in self.defects])
         yield from _listed(
             "failed, its rows are kept",
-            [f"{each.source}: {each.says}" for each in self.failures],
+            list(_by_host(self.failures)),
             99,
         )
         yield f"written: {self.folder}" if self.version != self.was else "written: nothing"
@@ -121,6 +124,21 @@ def _listed(key: str, lines: Sequence[str], most: int = SHOWN) -> Iterator[str]:
         yield f"{key}: {line}"
     if len(lines) > most:
         yield f"{key}: and {len(lines) - most} more"
+
+
+def _by_host(failures: Sequence[Failure]) -> Iterator[str]:
+    """A line for each failure; one for all that a host does not answer for the same reason."""
+    by_host: dict[tuple[str, ...], list[Failure]] = {}
+    for failure in failures:
+        key = (failure.host, failure.reason) if failure.host else (failure.source, failure.says)
+        by_host.setdefault(key, []).append(failure)
+    for alike in by_host.values():
+        first = alike[0]
+        if len(alike) == 1:
+            yield f"{first.source}: {first.says}"
+        else:
+            more = f" and {len(alike) - 1} more: cannot read {first.host}: {first.reason}"
+            yield f"{first.source}{more}"
 
 
 def _name(change: Change) -> str:

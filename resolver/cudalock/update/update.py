@@ -199,7 +199,7 @@ class _Run:
             try:
                 answers[number] = outcome.result()
             except CudalockError as error:
-                self._failures.append(Failure(source, error.message, error.hints))
+                self._failures.append(_failure(source, error))
             self._progress(source, done, len(tasks))
         self._asked += len(tasks)
         # In the order of the tasks, whichever came first: the same answers make the same rows.
@@ -349,6 +349,12 @@ class _Run:
 
     def _is_there(self, name: str) -> bool:
         return name in self._matrix.projects or bool(self._file(name).releases)
+
+
+def _failure(source: str, error: CudalockError) -> Failure:
+    if isinstance(error, NetworkError):
+        return Failure(source, error.message, error.hints, error.host, error.reason)
+    return Failure(source, error.message, error.hints)
 
 
 def _main_address(index_url: str | None) -> str | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
 
 FORMATS = ("json", "csv")
 
 
-@click.command(short_help="Export it as JSON or CSV.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand, short_help="Export it as JSON or CSV.", context_settings=CONTEXT
+)
 @click.option("--format", "layout", type=click.Choice(FORMATS), default="json", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE; - is standard output.")
 @options.directory

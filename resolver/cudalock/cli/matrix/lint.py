@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
 from cudalock.text import counted
 
 
-@click.command(short_help="Check a matrix.", context_settings=CONTEXT)
+@click.command(cls=SectionedCommand, short_help="Check a matrix.", context_settings=CONTEXT)
 @options.as_json
 @options.directory
 @click.pass_context

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 FORMATS = ("text", "markdown", "csv")
 
 
-@click.command(short_help="The curated facts, with their sources.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="The curated facts, with their sources.",
+    context_settings=CONTEXT,
+)
 @click.option(
     "--for", "name", metavar="NAME", help="Only facts of this component, and those that name it."
 )
@@ -40,13 +45,18 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     _write(listing.text, listing.document, as_json)
 
 
-@click.command(short_help="One project, release, component or GPU.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand,
+    short_help="One project, release, component or GPU.",
+    context_settings=CONTEXT,
+)
 @click.argument("name")
 @click.argument("version", required=False)
 @options.as_json
 @options.directory
 def show(name: str, version: str | None, as_json: bool, directory: str | None) -> None:
-    """Print what is known about NAME: a project, an alias, cuda, cudnn, driver, or a GPU.
+    """Print what is known about NAME: a project, an alias, cuda, cudnn, driver, or a GPU; or what a
+    code of `check` means, or a fact by its id.
 
     A project shows its versions, newest first; with VERSION each of its builds, with requirements,
     wheels, hashes and the facts that cover it. A GPU ("RTX 5090", 12.0) shows which builds have
@@ -59,13 +69,19 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
     `builds`, a version of a virtual component `tables`. `facts` are the ids of those that cover it,
     `refused_by` of those that forbid it.
     """
+    from cudalock.show import page_of_word
     from cudalock.show import show as make_page
 
-    page = make_page(load_matrix(directory), name, version)
+    loaded = load_matrix(directory)
+    about = None if version else page_of_word(loaded, name)
+    if about is not None:
+        _write(about.text, about.document, as_json)
+        return
+    page = make_page(loaded, name, version)
     _write(lambda: page.text(_width()), page.document, as_json)
 
 
-@click.command(short_help="A compatibility table.", context_settings=CONTEXT)
+@click.command(cls=SectionedCommand, short_help="A compatibility table.", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 @click.option(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
 
 
-@click.command(short_help="Update its releases and wheels.", context_settings=CONTEXT)
+@click.command(
+    cls=SectionedCommand, short_help="Update its releases and wheels.", context_settings=CONTEXT
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--output",

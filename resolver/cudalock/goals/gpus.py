@@ -1,0 +1,74 @@
+"""GPUs by what a user calls them, and the machines that have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cudalock.errors import BadTarget
+from cudalock.matrix.gpus import NVIDIA, split_names
+from cudalock.names import nearest
+from cudalock.targets import PLATFORMS
+from cudalock.targets.accelerators import ACCELERATORS, CPU, other_maker
+from cudalock.text import either
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cudalock.matrix.gpus import GpuModel, Gpus
+
+
+def read_gpus(texts: Iterable[str], gpus: Gpus) -> list[GpuModel]:
+    """Return the GPUs that texts name, each a name, a number or a list. Raises BadTarget."""
+    return [_read_gpu(name, gpus) for text in texts for name in split_names(text) or [text]]
+
+
+def _read_gpu(text: str, gpus: Gpus) -> GpuModel:
+    model = gpus.match(text)
+    if model is None and (maker := other_maker(text)) is not None:
+        raise BadTarget(
+            f"`{text}` is a GPU by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+        )
+    if model is None:
+        near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
+        if text.strip().lower() in (CPU, "none", "no"):
+            near = [
+                f"`--{row.name} {CPU}` is for a build without {row.title}"
+                for row in ACCELERATORS.values()
+            ]
+        raise BadTarget(
+            f"unknown GPU or compute capability `{text}`",
+            hints=near or ["`nvidia-smi --query-gpu=compute_cap --format=csv` prints the number"],
+        )
+    if model.vendor != NVIDIA:
+        raise BadTarget(f"`{text}` is a GPU by {gpus.vendor_title(model.vendor)}")
+    return model
+
+
+def check_platform(platform: str, models: Iterable[GpuModel]) -> None:
+    """Raise BadTarget for a GPU that no machine of a platform has."""
+    for model in models:
+        if platform in model.platforms or not model.platforms:
+            continue
+        rows = [PLATFORMS[name] for name in model.platforms]
+        labels = either([row.label for row in rows])
+        says = f"no {PLATFORMS[platform].label} machine has GPU {model.name}"
+        raise BadTarget(
+            f"{says}: it is in {labels} machines",
+            hints=[f"--platform {row.flag}" for row in rows],
+        )
+
+
+def machines_of(models: Sequence[GpuModel]) -> tuple[str, ...]:
+    """Return the platforms of the machines that GPUs are parts of, the likeliest first.
+
+    None if they are cards, for many machines. Raises BadTarget if no machine has all of them.
+    """
+    common = [
+        name
+        for name in (models[0].platforms if models else ())
+        if all(name in model.platforms for model in models)
+    ]
+    if models and not common:
+        named = " and ".join(dict.fromkeys(model.name for model in models))
+        raise BadTarget(f"no machine has {named}: they are of different platforms")
+    return tuple(common) if any(model.is_of_machine for model in models) else ()

@@ -1,0 +1,308 @@
+"""GPUs by the names that drivers, clouds and people have for them: `cuda/gpus.json`."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cudalock.errors import BadTarget
+from cudalock.targets import PLATFORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+NVIDIA: Final = "nvidia"
+"""The key of the vendor that a row without one belongs to."""
+
+_BRANDS: Final = ("tesla", "quadro", "grid")
+"""What stands before a model and tells it from another one at times: `Quadro RTX 6000`."""
+_MAKER: Final = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?")
+_SHORT_NAME: Final = 5
+"""A GPU's name of fewer letters (`t4`, `a2`) is one only after a brand: texts have such words."""
+
+# What a name says beside the model. The order counts: `3g.20gb` is a slice and no memory.
+_BESIDE: Final = re.compile(
+    r"""
+    ^gpu\ ?[0-9]{1,2}\ ?:                         # `GPU 0: NVIDIA A100`, of `nvidia-smi -L`
+  | \(uuid:[^)]*\)
+  | ^[0-9]{1,2}\ ?[x\xd7*]\ ?(?=[a-z])               # `2 x H100`, `8xA100`
+  | \ ?[\xd7*:]\ ?[0-9]{1,2}$|\ x\ ?[0-9]{1,2}$      # `T4 x2`, `A100-80GB:4`
+  | \bmig[ -][0-9]g\S*|\b[0-9]g\.[0-9]+gb\S*      # a slice: `MIG 3g.20gb`
+  | (?<=[a-z0-9])-[0-9]{1,3}(?:-[0-9]{1,3})?[abcq]$   # a virtual GPU: `GRID T4-16Q`, `A100-3-20C`
+  | \b[0-9]{1,3}\ ?gi?b\b|\b[0-9]{2,3}g\b|\bhbm[0-9]?e?\b
+  | \bpci-?e?\b|\bsxm[0-9]?\b|\bnvl[0-9]*\b|\bdgxs\b|(?<=-)pg[0-9]+-[0-9]+\b
+  | \((?:nvgpu|tm|r)\)|[™®]
+  | \bmax-?[pq]\b|\bwith\b|\bdesign\b|\bgeneration\b|\bedition\b|\bworkstation\b|\bserver\b
+  | \blaptop\b|\bmobile\b|\bnotebook\b|\bdesktop\b|\bembedded\b|\boem\b|\bsff\b|\bactive\b|\blc\b
+  | \bdeveloper\ kit\b|\bdev\ ?kit\b|\bmodule\b|\bsuperchip\b
+  | \bgpus?\b|\bgraphics\b|\bcard\b|\btensor\ core\b|\bnvidia\b|\bgeforce\b|\bmega\b|\bac\b
+  | \bcolab\b|\bkaggle\b|\b[dh]gx\b
+    """,
+    re.VERBOSE,
+)
+_CAPABILITY: Final = re.compile(
+    r"(?:sm|cc|compute|capability|compute capability|cuda capability)?[ _:-]?"
+    r"([0-9]{1,2})\.?([0-9])[af]?"
+)
+"""`8.6`, `sm_120`, `sm_90a`, `cc 12.0` and `compute_89`."""
+_SERIES: Final = ("rtx", "gtx", "gt", "titan")
+"""What people leave out before a model's number: `4090`, `a6000`, `pro 6000`."""
+
+
+class GpuModel(NamedTuple):
+    """A GPU, or all of one architecture."""
+
+    name: str
+    """as the table has it, `RTX 4090`; the architecture where nothing else was named"""
+    architecture: str
+    """the compute capability, `8.6`, of one by NVIDIA; another maker's own name for it"""
+    vendor: str
+    """a key of the table's `vendors`"""
+    platforms: tuple[str, ...]
+    """the platforms of the machines that have such a GPU, the likeliest first"""
+    is_of_machine: bool = False
+    """whether only certain machines have one: it is part of them, and no card"""
+
+
+class Gpus:
+    """The GPUs of every vendor. Names are read with or without brand, memory and form."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        """`table` has `gpus`, `capabilities`, and optionally `vendors` and `instances`."""
+        self._rows: Mapping[str, Any] = table["gpus"]
+        self._vendors: Mapping[str, Any] = table.get("vendors", {})
+        self._instances: Iterable[Mapping[str, Any]] = table.get("instances", ())
+        self._capability_rows: Mapping[str, Any] = table.get("capabilities", {})
+
+    @cached_property
+    def models(self) -> dict[str, GpuModel]:
+        """Each GPU by its name in the table; names of several GPUs left out."""
+        return {
+            name: self._model(name, row)
+            for name, row in self._rows.items()
+            if isinstance(row, str) or "either" not in row
+        }
+
+    @cached_property
+    def by_name(self) -> dict[str, str]:
+        """The compute capability of each GPU of NVIDIA, by the name without its brand."""
+        return {
+            name: model.architecture
+            for name, model in self.models.items()
+            if model.vendor == NVIDIA
+        }
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """Every compute capability that is known."""
+        return frozenset(self.by_name.values()) | frozenset(self._capability_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """The name of every GPU that is known."""
+        return list(self.models)
+
+    def vendor_title(self, vendor: str) -> str:
+        """Return a vendor's name for people, by its key."""
+        title: str = self._vendors.get(vendor, {}).get("title", vendor)
+        return title
+
+    def _model(self, name: str, row: str | Mapping[str, Any]) -> GpuModel:
+        # A plain string is the architecture of one of NVIDIA's cards.
+        if isinstance(row, str):
+            row = {"architecture": row}
+        vendor = row.get("vendor", NVIDIA)
+        platforms = row.get("platforms", self._vendors.get(vendor, {}).get("platforms", ()))
+        return GpuModel(name, row["architecture"], vendor, tuple(platforms), "platforms" in row)
+
+    def find(self, text: str) -> str | None:
+        """Return the compute capability that `RTX 5090`, `12.0` or `sm_120` means, if known.
+
+        None also for a GPU of another vendor, and for a name of several GPUs.
+        """
+        try:
+            model = self.match(text)
+        except BadTarget:
+            return None
+        return model.architecture if model and model.vendor == NVIDIA else None
+
+    def match(self, text: str) -> GpuModel | None:
+        """Return the GPU that a text is the name of, if known.
+
+        Takes what nvidia-smi, torch and people write (`NVIDIA A100-SXM4-80GB MIG 3g.40gb`,
+        `5070ti`), a compute capability, and a cloud's name of a machine (`g5.xlarge`). Raises
+        BadTarget for a name of several GPUs with different architectures, `RTX 6000`.
+        """
+        lowered = " ".join(text.lower().split())
+        if capability := _CAPABILITY.fullmatch(lowered):
+            return self._of_capability(f"{capability[1]}.{capability[2]}")
+        return self._of_instance(lowered) or self._of_name(text, lowered)
+
+    def platforms_of(self, capability: str) -> tuple[str, ...]:
+        """Return the platforms of machines with a GPU of this compute capability; every platform
+        for one that is not known."""
+        model = self._of_capability(capability)
+        return model.platforms if model and model.platforms else tuple(PLATFORMS)
+
+    def _of_capability(self, capability: str) -> GpuModel | None:
+        if capability not in self.capabilities:
+            return None
+        alike = [
+            model
+            for model in self.models.values()
+            if model.vendor == NVIDIA and model.architecture == capability
+        ]
+        platforms = dict.fromkeys(name for model in alike for name in model.platforms)
+        if not alike:
+            platforms = dict.fromkeys(self._vendors.get(NVIDIA, {}).get("platforms", ()))
+        is_of_machine = bool(alike) and all(model.is_of_machine for model in alike)
+        return GpuModel(capability, capability, NVIDIA, tuple(platforms), is_of_machine)
+
+    def _of_instance(self, lowered: str) -> GpuModel | None:
+        for row in self._instances:
+            if any(fnmatchcase(lowered, pattern) for pattern in row["names"]):
+                model = self.models[row["gpu"]]
+                return model._replace(name=lowered)
+        return None
+
+    def _of_name(self, text: str, lowered: str) -> GpuModel | None:
+        # The whole name first: `Tegra X2` is no pair of Tegras.
+        found = self._by_plain_name.get(_joined(lowered))
+        plain = _plain(lowered)
+        if not plain and not found:
+            return None
+        unbranded = _plain(_without_brands(lowered)) or plain
+        found = found or self._by_plain_name.get(plain) or self._by_plain_name.get(unbranded)
+        found = found or self._of_number(unbranded) or self._of_parts(lowered)
+        if found is None or len({model.architecture for model in found}) == 1:
+            return found[0] if found else None
+        names = [model.name for model in found]
+        raise BadTarget(
+            f"`{text}` is the name of several GPUs: {', '.join(names)}",
+            hints=[f'--gpu "{name}"' for name in names],
+        )
+
+    def _of_number(self, plain: str) -> tuple[GpuModel, ...] | None:
+        """Return the GPUs that a number may mean, `3090`, `a6000`, if all are of one architecture.
+
+        There are an M6000, a P6000 and an RTX A6000: `6000` is none of them.
+        """
+        for series in _SERIES:
+            if found := self._by_plain_name.get(series + plain):
+                return found
+        if not re.fullmatch(r"[0-9]{3,4}(?:ti|super|xtx?)*", plain):
+            return None
+        models = [
+            model
+            for name, named in self._by_plain_name.items()
+            if re.fullmatch(rf"[a-z]+{plain}", name)
+            for model in named
+        ]
+        alike = len({model.architecture for model in models}) == 1
+        return tuple(models) if alike else None
+
+    def _of_parts(self, lowered: str) -> tuple[GpuModel, ...] | None:
+        """Return the GPU of these words in another order: `RTX 6000 Pro`."""
+        parts = _parts(_strip(lowered))
+        return self._by_parts.get(parts) if len(parts) > 2 else None
+
+    @cached_property
+    def _by_plain_name(self) -> dict[str, tuple[GpuModel, ...]]:
+        # By the whole name first, `Quadro RTX 6000`, then as people shorten it.
+        named: dict[str, tuple[GpuModel, ...]] = {
+            _joined(name.lower()): (model,) for name, model in self.models.items()
+        }
+        for name, model in self.models.items():
+            named.setdefault(_plain(name.lower()), (model,))
+        for name, row in self._rows.items():
+            if not isinstance(row, str) and "either" in row:
+                named[_joined(name.lower())] = tuple(self.models[one] for one in row["either"])
+        for name, model in self.models.items():
+            named.setdefault(_plain(_without_brands(name.lower())), (model,))
+        return named
+
+    @cached_property
+    def _by_parts(self) -> dict[tuple[str, ...], tuple[GpuModel, ...]]:
+        by_parts: dict[tuple[str, ...], tuple[GpuModel, ...]] = {}
+        for name, model in self.models.items():
+            by_parts.setdefault(_parts(name.lower()), (model,))
+        return by_parts
+
+    def find_in(self, text: str) -> GpuModel | None:
+        """Return the GPU that a text (in lower case) names, if any.
+
+        Of several the longest name counts: `rtx 3060 ti` has `rtx 3060` in it. A name of several
+        GPUs is none.
+        """
+        named = [name for name in self._rows if _is_named(text, name.lower())]
+        longest = max(named, key=len, default=None)
+        return self.models.get(longest) if longest else None
+
+    def unknown_names(self) -> Iterator[tuple[str, str]]:
+        """Yield where a row names a GPU that the table does not have, and that name."""
+        for name, row in self._rows.items():
+            for one in () if isinstance(row, str) else row.get("either", ()):
+                if one not in self.models:
+                    yield f"gpus[{name!r}]", one
+        for row in self._instances:
+            if row["gpu"] not in self.models:
+                yield "instances", row["gpu"]
+
+    def collisions(self) -> Iterator[tuple[str, str]]:
+        """Yield pairs of GPUs that are read alike and differ in architecture."""
+        names_by_key: dict[object, list[str]] = {}
+        for name in self.models:
+            for key in (_joined(name.lower()), _parts(name.lower())):
+                names_by_key.setdefault(key, []).append(name)
+        for names in names_by_key.values():
+            for name in names[1:]:
+                if self.models[name].architecture != self.models[names[0]].architecture:
+                    yield names[0], name
+
+
+def model_name(name: str) -> str:
+    """Return a GPU's name as its driver reports it without maker and brand: `RTX 4090`."""
+    return _MAKER.sub("", name.strip()) or name
+
+
+def split_names(text: str) -> list[str]:
+    """Split a list of GPUs: `RTX 3090, RTX 4090`, `A100 and H100`, the lines of `nvidia-smi -L`."""
+    return [part for part in re.split(r"\s*(?:[,;\n]|\band\b|\s\+\s)\s*", text.strip()) if part]
+
+
+def _without_brands(lowered: str) -> str:
+    return re.sub(rf"\b(?:{'|'.join(_BRANDS)})\b", " ", lowered)
+
+
+def _joined(lowered: str) -> str:
+    """Return the letters and digits of a name, its maker left out: `quadrortx6000`."""
+    return re.sub(r"[^a-z0-9.]|\bnvidia\b|\bgeforce\b", "", lowered)
+
+
+def _plain(lowered: str) -> str:
+    """Return what people agree on of a GPU's name: `rtx4090` of `nvidia geforce rtx 4090`."""
+    return re.sub(r"[^a-z0-9.]", "", _strip(lowered))
+
+
+def _strip(lowered: str) -> str:
+    """Return a name without what it says beside the model."""
+    spaced = re.sub(r"(?<=[0-9]{4})s\b", " super", lowered.replace("_", " "))
+    # What one pass removes may have stood between two others.
+    while (shorter := " ".join(_BESIDE.sub(" ", spaced).split()).strip(" -")) != spaced:
+        spaced = shorter
+    return spaced
+
+
+def _parts(lowered: str) -> tuple[str, ...]:
+    """Return the words and numbers of a name, sorted."""
+    return tuple(sorted(re.findall(r"[a-z]+|[0-9.]+", _without_brands(lowered))))
+
+
+def _is_named(text: str, name: str) -> bool:
+    if name not in text:
+        return False
+    brands = "|".join(("nvidia", "geforce", *_BRANDS))
+    before = rf"(?:{brands}) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
+    return re.search(f"{before}{re.escape(name)}(?![a-z0-9])", text) is not None
