@@ -20,6 +20,7 @@ from cudalock.files import data_directory
 from cudalock.goals import Goal, command_line
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 
 PLATFORMS: Final = (
     ("linux-x86_64",) * 4 + ("windows-x86_64",) * 3 + ("linux-aarch64", "macos-arm64")
@@ -59,7 +60,9 @@ def goals(chance: random.Random, matrix: Matrix) -> Iterator[Goal]:
         yield Goal(
             tuple(sorted(wanted)),
             tuple(sorted(limits)),
-            cuda=chance.choice((None, None, None, "==12.*", ">=12.4", "==11.8.*", "<13", "cpu")),
+            accelerator=Wish.of_default(
+                chance.choice((None, None, None, "==12.*", ">=12.4", "==11.8.*", "<13", "cpu"))
+            ),
             strict=chance.random() < 0.15,
         )
 

@@ -26,7 +26,17 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.cells import COMPONENTS, FRAMEWORK, SUBSETS, Block, Subset, blocks, is_empty, sample
+from bench.cells import (
+    COMPONENTS,
+    FRAMEWORK,
+    MACHINES,
+    SUBSETS,
+    Block,
+    Subset,
+    blocks,
+    is_empty,
+    sample,
+)
 from bench.summary import write_summary
 from cudalock.files import data_directory
 from cudalock.matrix.matrix import Matrix
@@ -92,6 +102,7 @@ class _Block:
             "python": self.block.python,
             "platform": self.block.platform,
             **({"glibc": self.block.glibc} if self.block.glibc else {}),
+            **({"machine": self.block.machine} if self.block.machine else {}),
         }
         if is_empty(self.options.matrix, self.block):
             wrong = self._check_empty() if self.options.check else None
@@ -225,7 +236,12 @@ def remaining(tasks: Iterable[Task], done: Iterable[Record]) -> list[Task]:
 def block_of(record: Mapping[str, Any]) -> Block:
     """The block that a record tells of."""
     return Block(
-        record["torch"], record["cuda"], record["python"], record["platform"], record.get("glibc")
+        record["torch"],
+        record["cuda"],
+        record["python"],
+        record["platform"],
+        record.get("glibc"),
+        record.get("machine"),
     )
 
 
@@ -289,6 +305,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--every", action="store_true", help="solve cells decided by others too")
     found.add_argument("--no-reasons", action="store_true", help="do not explain answers of no")
     found.add_argument("--glibc", help="of the Linux targets (default: what `linux` means)")
+    found.add_argument(
+        "--machine", action="append", choices=[*MACHINES, "all"], help="for this one; repeatable"
+    )
     for axis in ("torch", "cuda", "python", "platform"):
         found.add_argument(f"--{axis}", action="append", help="only this one; may be repeated")
     return found
@@ -296,9 +315,11 @@ def parser() -> argparse.ArgumentParser:
 
 def tasks_for(arguments: argparse.Namespace, directory: Path) -> list[Task]:
     """The cells that the options ask for."""
+    named = arguments.machine or []
+    machines = list(MACHINES) if "all" in named else named
     every = [
         block
-        for block in blocks(directory, arguments.glibc)
+        for block in blocks(directory, arguments.glibc, machines)
         if all(
             getattr(arguments, axis) is None or getattr(block, axis) in getattr(arguments, axis)
             for axis in ("torch", "cuda", "python", "platform")

@@ -34,6 +34,10 @@ INSTALL_SECONDS: Final = 1800
 SHOWN: Final = 12
 """How many of the last lines of an error are stored."""
 
+MARK: Final = "<!-- What follows was written by `python -m bench.installed --page`. -->"
+"""The line of a page below which the table stands."""
+UNSUPPORTED: Final = "is not supported on this platform"
+
 INSPECT: Final = """
 import json, re, sys
 from importlib.metadata import distributions
@@ -240,7 +244,7 @@ class Runner:
         try:
             self._lock(stack, folder / "requirements.txt", result)
             if stack.install and not result.lock["status"]:
-                self._install_and_try(stack, folder, result)
+                self.install_and_try(stack, folder, result)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         result.seconds = round(time.monotonic() - start, 1)
@@ -263,10 +267,12 @@ class Runner:
         for key in ("stack", "warnings", "unknowns", "notes"):
             result.lock[key] = lock[key]
         result.lock["indexes"] = [index["id"] for index in lock["indexes"]]
-        ended = run([*program, "-q", "-o", file], LOCK_SECONDS)
-        result.lock["status"] = ended.status
+        if stack.install:
+            ended = run([*program, "-q", "-o", file], LOCK_SECONDS)
+            result.lock["status"] = ended.status
 
-    def _install_and_try(self, stack: Stack, folder: Path, result: Result) -> None:
+    def install_and_try(self, stack: Stack, folder: Path, result: Result) -> None:
+        """Install the requirements.txt of a folder with each installer, and try the result."""
         if result.lock["indexes"]:
             result.skipped = f"needs another index: {', '.join(result.lock['indexes'])}"
             return
@@ -299,7 +305,8 @@ class Runner:
             command = ["uv", "pip", *change, *cache, "--python", python]
         else:
             create = [interpreter, "-m", "venv", venv]
-            command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", *install]
+            quick = ["-q", "--no-cache-dir", "--no-compile"]
+            command = [python, "-m", "pip", "install", *quick, *install]
         ended = run(create, 300) if not python.exists() else Ended(0, "", "")
         if not ended.status:
             ended = run(command, INSTALL_SECONDS, self.environment)
@@ -313,7 +320,10 @@ class Runner:
         result.differences += differences(result.lock["pins"], installed)
         checked = run([sys.executable, "-m", "pip", "--python", python, "check"], 300)
         if checked.status:
-            result.pip_check = sorted({*result.pip_check, *checked.stdout.strip().splitlines()})
+            lines = checked.stdout.strip().splitlines()
+            # The tags inside some wheels differ from those of their names, which installers read.
+            complaints = {line for line in lines if not line.endswith(UNSUPPORTED)}
+            result.pip_check = sorted({*result.pip_check, *complaints})
         return installed
 
     def _try(
@@ -321,11 +331,17 @@ class Runner:
     ) -> None:
         modules = modules_to_import(stack, result.lock, installed)
         trials = [trial for trial in self.trials if set(trial.needs) <= set(installed)]
+        if stack.shares:
+            # The other members are tried in the stacks of their own.
+            requested = set(map(_project, stack.beside))
+            modules = {module: name for module, name in modules.items() if name in requested}
+            trials = [trial for trial in trials if requested & set(trial.needs)]
         result.programs = {f"import {module}": [name] for module, name in modules.items()}
         result.programs |= {trial.name: list(trial.needs) for trial in trials}
         programs = (
             [(f"import {module}", f"import {module}\n") for module in modules],
             [(trial.name, trial.code) for trial in trials],
+            any("torch" in trial.needs for trial in trials),
         )
         ended = run([python, TRIALS], 3600, self.environment, json.dumps(programs))
         if ended.status:
@@ -445,6 +461,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="repeat what was done")
     parser.add_argument("--solve", action="append", default=[], help="an option for solve")
     parser.add_argument("--markdown", type=Path, help="write the table here")
+    parser.add_argument("--page", type=Path, help="write the table at the end of this page")
     parser.add_argument("--json", type=Path, help="write the stacks and pairs here")
     options = parser.parse_args(words)
     stacks, trials = read_stacks(options.stacks)
@@ -467,6 +484,9 @@ def main(words: Sequence[str] | None = None) -> int:
     ]
     if options.markdown:
         write(options.markdown, markdown(results))
+    if options.page:
+        head = options.page.read_text(encoding="utf-8").partition(MARK)[0]
+        write(options.page, f"{head}{MARK}\n\n{markdown(results)}")
     if options.json:
         write(options.json, result_json(results))
     print(markdown(results))

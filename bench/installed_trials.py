@@ -1,8 +1,8 @@
 """Programs tried in an environment, each in a process of its own, by the environment's Python.
 
-It reads a list of [name, program] from standard input and prints an object: for each name null, or
-why it failed. The processes are forks of this one, so that Python and the framework start once. It
-runs on Python 3.8 and needs nothing installed.
+It reads imports and trials, lists of [name, program], and whether the trials use the framework, and
+prints an object: for each name null, or why it failed. The processes are forks of this one, so that
+Python and the framework start once. It runs on Python 3.8 and needs nothing installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
 
-SECONDS = 300
+SECONDS = 900
 """For one program; the first import of a large package reads gigabytes."""
 AT_ONCE = 2
 SHOWN = 12
@@ -25,12 +25,14 @@ SHOWN = 12
 
 def start(program: str) -> tuple[int, BinaryIO]:
     """Fork a process that runs a program; return its id and the file of its standard error."""
-    error = tempfile.TemporaryFile()  # noqa: SIM115
+    log = tempfile.TemporaryFile()  # noqa: SIM115
     process = os.fork()
     if process:
-        return process, error
+        return process, log
+    # What it starts in the background ends with it.
+    os.setsid()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(error.fileno(), 2)
+    os.dup2(log.fileno(), 2)
     signal.alarm(SECONDS)
     status = 1
     try:
@@ -38,10 +40,15 @@ def start(program: str) -> tuple[int, BinaryIO]:
         status = 0
     except SystemExit as end:
         status = 1 if end.code else 0
-    except BaseException:
+    except BaseException as error:
         import traceback
 
         traceback.print_exc()
+        cause = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__ or cause
+        if cause is not error:
+            sys.stderr.write(f"the first error: {type(cause).__name__}: {cause}")
     sys.stderr.flush()
     os._exit(status)
 
@@ -70,16 +77,20 @@ def run(programs: list[tuple[str, str]]) -> dict[str, str | None]:
             process, error = start(program)
             running[process] = (name, error)
         process, status = os.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
         name, error = running.pop(process)
         reasons[name] = reason(status, error)
     return reasons
 
 
 if __name__ == "__main__":
-    imports, trials = json.load(sys.stdin)
+    imports, trials, *rest = json.load(sys.stdin)
+    with_torch = rest != [False]
     reasons = run(imports)
-    # Each trial reports what this import fails with.
-    with suppress(BaseException):
-        import_module("torch")
+    if with_torch:
+        # Each trial reports what this import fails with.
+        with suppress(BaseException):
+            import_module("torch")
     reasons.update(run(trials))
     print(json.dumps(reasons))

@@ -22,13 +22,14 @@ from cudalock.files import data_directory
 from cudalock.goals import Goal, command_line
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 
 COUNT: Final = 1000
 SLOWEST_SHOWN: Final = 10
 
 HARD: Final = {
     "torchao + unsloth without CUDA, Windows": (
-        Goal(("torchao", "unsloth"), cuda="cpu"),
+        Goal(("torchao", "unsloth"), accelerator=Wish("cpu")),
         Target("3.11", "windows-x86_64"),
     ),
     "impossible: flashinfer, flash-attn, causal-conv1d, torchao, torchvision, glibc 2.17": (
@@ -94,7 +95,7 @@ def random_goals(seed: int, matrix: Matrix) -> Iterator[tuple[Goal, Target]]:
             for name, chance_of_one in likely.items()
         ]
         cuda = chance.choice((None, None, None, None, None, "==12.*", ">=12.4", "==11.8.*", "cpu"))
-        yield Goal(tuple(sorted(requirements)), cuda=cuda), target
+        yield Goal(tuple(sorted(requirements)), accelerator=Wish.of_default(cuda)), target
 
 
 def time_goals(

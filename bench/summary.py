@@ -97,12 +97,12 @@ def _head(block: Record) -> Record:
 
 
 def _place(cell: Record) -> tuple[str, ...]:
-    keys = ("torch", "cuda", "python", "platform", "glibc")
+    keys = ("torch", "cuda", "python", "platform", "glibc", "machine")
     return tuple(str(cell.get(key, "")) for key in keys)
 
 
 def _named(cell: Record) -> Record:
-    keys = ("torch", "cuda", "python", "platform", "glibc", "with", "answer", "ms")
+    keys = ("torch", "cuda", "python", "platform", "glibc", "machine", "with", "answer", "ms")
     return {key: cell[key] for key in keys if key in cell}
 
 

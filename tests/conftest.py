@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +14,17 @@ import pytest
 # Before anything reads a matrix: what the user of this machine refreshed is not what is tested.
 os.environ["CUDALOCK_DATA_DIR"] = os.devnull
 
-from cudalock.matrix.matrix import Matrix
+from cudalock.files import data_directory
+from cudalock.matrix.matrix import EMBEDDED, Matrix
+from cudalock.mirrors import NO_MIRRORS
 from tests.local_index import clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from cudalock.mirrors import Mirrors
 
 os.environ["CUDALOCK_NO_DETECT"] = "1"
 """What a test's machine has is not what the tests are about; those that are hand in a probe."""
@@ -44,12 +50,34 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def cache_of_the_network(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def cache_of_the_network(request: pytest.FixtureRequest) -> None:
     """What the real index says is kept apart, since a solve offline goes by what was kept."""
     if request.node.get_closest_marker("network"):
-        monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path / "kept"))
+        # Looked up here: a folder for each of eight thousand tests takes its time.
+        folder = request.getfixturevalue("tmp_path") / "kept"
+        request.getfixturevalue("monkeypatch").setenv("CUDALOCK_CACHE_DIR", str(folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_matrix() -> Iterator[None]:
+    """The embedded matrix is read once in a process, whatever command asks for it: it never
+    changes. One beside it, a copy or the user's, is read each time."""
+    load = Matrix.load
+    embedded = cache(lambda: load(EMBEDDED))
+
+    def load_once(
+        path: Path | str | None = None,
+        warn: Callable[[str], None] = warnings.warn,
+        mirrors: Mirrors = NO_MIRRORS,
+    ) -> Matrix:
+        is_embedded = path is None or str(path) in (EMBEDDED, str(data_directory()))
+        if not is_embedded or os.environ.get("CUDALOCK_DATA_DIR") != os.devnull:
+            return load(path, warn, mirrors)
+        return embedded().mirrored(mirrors)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Matrix, "load", load_once)
+        yield
 
 
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

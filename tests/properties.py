@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from cudalock.goals import Goal
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.verifier import Book
 
 BOUNDED = settings(
@@ -64,7 +65,7 @@ def goals(draw: st.DrawFn) -> Goal:
         # By name, as a request has them: `flash-attn>=2.8` before `flash-attn-3`.
         requirements=tuple(map(str, sorted(map(Requirement, wanted), key=lambda each: each.name))),
         constraints=("numpy<2",) if sometimes == 1 else (),
-        cuda=draw(st.sampled_from([None] * 6 + CUDAS)),
+        accelerator=Wish.of_default(draw(st.sampled_from([None] * 6 + CUDAS))),
         builders=draw(st.sampled_from(["known"] * 4 + ["official", "any"])),
         exclude_newer="2025-01-31" if sometimes == 2 else None,
         strict=sometimes == 3,

@@ -10,6 +10,7 @@ from cudalock.goals import Goal
 from cudalock.lock import GOAL, Lock, LockedWheel, LockWarning, Pin
 from cudalock.matrix.matrix import Index
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.local_index import build_wheel
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ def lock(*pins: Pin, indexes: tuple[Index, ...] = (), **changes: object) -> Lock
     """A lock of these pins for Linux and Python 3.11; `changes` replace its other fields."""
     base = Lock(
         target=Target(python="3.11", platform="linux-x86_64", glibc="2.28"),
-        goal=Goal(requirements=("flash-attn==2.7.4.post1", "torch==2.5.1"), cuda="==12.4.*"),
+        goal=Goal(
+            requirements=("flash-attn==2.7.4.post1", "torch==2.5.1"),
+            accelerator=Wish("cuda", "==12.4.*"),
+        ),
         matrix_version="2026.11.21",
         pins=tuple(sorted(pins, key=lambda pin: pin.name)),
         needs=("driver >= 525.60.13", "glibc >= 2.17"),

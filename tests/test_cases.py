@@ -139,7 +139,8 @@ class Answer:
 
 def words_of(command: str | list[str]) -> list[str]:
     words = shlex.split(command) if isinstance(command, str) else list(command)
-    return words if "--offline" in words else [*words, "--offline"]
+    # A diagnosis never goes online, and has no flag for it.
+    return words if "--offline" in words or words[0] == "diagnose" else [*words, "--offline"]
 
 
 def run(command: str | list[str]) -> Result:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIELD: Final = CASES / "field"
-SETS: Final = {"known_good": 60, "solvable": 40, "threads": 60}
+SETS: Final = {"known_good": 60, "solvable": 40, "threads": 60, "machines": 30}
 """The sets, with the least number of cases in each."""
 KEYS: Final = {
     *("id", "source", "files", "text", "command", "truth", "verified"),
@@ -120,7 +120,7 @@ def test_known_good_set_has_no_error(case: dict[str, Any], folder: Path) -> None
     assert faults(case, folder) == []
 
 
-@pytest.mark.parametrize("case", offline_cases("threads"))
+@pytest.mark.parametrize("case", [*offline_cases("threads"), *offline_cases("machines")])
 def test_thread(case: dict[str, Any], folder: Path) -> None:
     assert faults(case, folder) == []
 

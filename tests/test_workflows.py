@@ -20,6 +20,7 @@ from tests.scripted import Answer, ScriptedServer
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
+CLASH = "torch==2.5.1\ntorchvision==0.19.0\n"
 RELEASE = "/me/thing/releases/download/v1"
 
 
@@ -32,8 +33,8 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_two() -> None:
-    assert [path.name for path in WORKFLOWS] == ["matrix.yml", "test.yml"]
+def test_there_are_three() -> None:
+    assert [path.name for path in WORKFLOWS] == ["installed.yml", "matrix.yml", "test.yml"]
 
 
 def test_they_fit_the_schema() -> None:
@@ -45,6 +46,84 @@ def test_they_fit_the_schema() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_action_fits_the_schema() -> None:
+    command = ["check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="runs bash with links into the environment")
+@pytest.mark.parametrize(
+    ("pins", "args", "files", "fix", "status", "changed"),
+    [
+        ("torch==2.5.1\n", "", "", "false", 0, "false"),
+        (
+            "torch==2.5.1\ntorchvision==0.19.0\n",
+            "--platform linux\n",
+            "a b.txt",
+            "false",
+            1,
+            "false",
+        ),
+        ("torch==2.5.1\ntorchvision==0.19.0\n", "", "a b.txt", "true", 0, "true"),
+        ("torch==2.5.2\n", "--ignore CL101\n--python 3.11", "a b.txt", "false", 0, "false"),
+        ("torch==2.5.1\n", "--nonsense", "a b.txt", "false", 2, "false"),
+        ("torch==2.5.1\n", "", "$(touch hacked)\n", "false", 2, "false"),
+    ],
+)
+def test_the_actions_script_checks(
+    pins: str,
+    args: str,
+    files: str,
+    fix: str,
+    status: int,
+    changed: str,
+    tmp_path: Path,
+) -> None:
+    """This checkout in place of an installation: pip and venv are stand-ins, the check is real."""
+    repository, output = tmp_path / "repository", tmp_path / "output"
+    write_all(repository, {"a b.txt": pins})
+    for words in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        f'mkdir -p "$3/bin"; printf \'#!/bin/sh\\nexit 0\\n\' > "$3/bin/python"\n'
+        f"printf '#!/bin/sh\\nexec {sys.executable} -m cudalock \"$@\"\\n'"
+        ' > "$3/bin/cudalock"\n'
+        'chmod +x "$3/bin/python" "$3/bin/cudalock"\n'
+    )
+    python.chmod(0o755)
+    sarif = tmp_path / "found.sarif"
+    done = subprocess.run(
+        ["bash", str(ROOT / ".ci" / "action")],
+        cwd=repository,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "resolver"),
+            "GITHUB_ACTION_PATH": str(ROOT),
+            "GITHUB_OUTPUT": str(output),
+            "CUDALOCK_PYTHON": str(python),
+            "CUDALOCK_FILES": files,
+            "CUDALOCK_ARGS": args,
+            "CUDALOCK_SARIF": str(sarif) if status < 2 else "",
+            "CUDALOCK_FIX": fix,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert output.read_text() == f"status={status}\nchanged={changed}\n"
+    assert not (repository / "hacked").exists()
+    if status < 2:
+        assert json.loads(sarif.read_text())["version"] == "2.1.0"
+    if status == 1:
+        assert done.stdout.startswith("::error file=a b.txt,line=2,col=1,")
 
 
 def test_every_system_and_python_runs_the_readmes_command() -> None:
@@ -87,7 +166,8 @@ def test_rights_are_few_and_actions_pinned(path: Path) -> None:
             {"contents": "write", "pull-requests": "write"} if proposes else {}
         )
         assert "env" not in job
-        assert [step for step in job["steps"] if "env" in step] == job["steps"][-1:] * proposes
+        with_token = [step for step in job["steps"] if "token" in str(step.get("env", ""))]
+        assert with_token == job["steps"][-1:] * proposes
         for step in job["steps"]:
             if "uses" in step:
                 assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])

@@ -36,8 +36,17 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-OF_THE_MACHINE: Final = ("python", "glibc", "gpu", "driver", "jetpack")
-OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi")
+GPU_KINDS: Final = {
+    "gpu": r"(\d+\.\d+)",
+    "gfx": r"gfx(\d+)([0-9a-f])([0-9a-f])",
+    "xe": r"xe(\d+\.\d+)",
+    "apple": r"apple-m(\d+)",
+}
+"""What a GPU's architecture looks like, by the component that facts know it as."""
+ACCELERATORS: Final = {"gpu": "cuda", "gfx": "rocm", "xe": "xpu"}
+"""What builds are made for, by the GPUs that run them."""
+OF_THE_MACHINE: Final = ("python", "glibc", "driver", "jetpack", *GPU_KINDS)
+OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi", "rocm", "xpu")
 FRAMEWORK: Final = "torch"
 
 TRUSTED: Final = {
@@ -180,12 +189,16 @@ class Row:
 
     @cached_property
     def labels(self) -> dict[str, list[str]]:
-        return {name: _listed(value) for name, value in self.build.get("labels", {}).items()}
+        labels = {name: _listed(value) for name, value in self.build.get("labels", {}).items()}
+        # What is made for one accelerator, or for none, is made for no other.
+        if any(name in labels for name in ACCELERATORS.values()):
+            labels |= {name: ["none"] for name in ACCELERATORS.values() if name not in labels}
+        return labels
 
     def files(self) -> Iterator[tuple[str, str, str | None]]:
         """File name, tags and digest of each wheel."""
         for tags, digest, *rest in self.build["wheels"]:
-            dist = rest[0]["dist"] if rest else self.project.replace("-", "_")
+            dist = (rest[0] if rest else {}).get("dist", self.project.replace("-", "_"))
             yield f"{dist}-{self.full_version}-{tags}.whl", tags, digest
 
     def place_values(self) -> dict[str, list[str]]:
@@ -405,7 +418,7 @@ def unknown_about(
     asked: set[str] = set()
     if all(file.endswith("-none-any.whl") for file in preferred(row, ranks)):
         return known
-    if row.labels.get("cuda") == ["none"]:
+    if all(row.labels.get(name) == ["none"] for name in ACCELERATORS.values()):
         return known
     for fact in book.facts(row.project, environment, row.version, row):
         for verb in ("requires", "constrains", "conflicts"):
@@ -450,7 +463,17 @@ def _shaped(value: str, form: str | None) -> str:
         if value.endswith("a"):
             return "==" + value.removesuffix("a")
         return f">={value},<{int(numbers[0]) + 1}"
+    if form == "gfx":
+        return version_of_gpu("gfx", value)
     return value
+
+
+def version_of_gpu(kind: str, architecture: str) -> str:
+    """The architecture of a GPU as facts compare it: gfx90a is 9.0.10."""
+    match = re.fullmatch(GPU_KINDS[kind], architecture)
+    assert match, architecture
+    first, *rest = match.groups()
+    return ".".join([first, *(str(int(digit, 16)) for digit in rest)])
 
 
 def _listed(value: object) -> list[str]:
@@ -503,7 +526,10 @@ class Report:
 def machine_values(target: Target) -> dict[str, list[str]]:
     """The target's own components; what is not known is not there."""
     environment = marker_environment(target)
-    values = {"python": [environment["python_full_version"]], "gpu": list(target.gpus)}
+    values = {"python": [environment["python_full_version"]]}
+    for kind, pattern in GPU_KINDS.items():
+        gpus = [gpu for gpu in target.gpus if re.fullmatch(pattern, gpu)]
+        values[kind] = [version_of_gpu(kind, gpu) for gpu in gpus]
     if target.glibc:
         values["glibc"] = [target.glibc]
     if target.jetpack:
@@ -669,16 +695,25 @@ class _Verifier:
             self._wrong(f"the goal asks for {text}, not {row.full_version}")
 
     def _check_cuda(self) -> None:
-        cuda = self.virtual.get("cuda")
-        wish = self.goal.cuda
-        if wish == "cpu":
-            if cuda is not None:
-                self._wrong("the goal asks for a build without CUDA")
+        wish = self.goal.accelerator
+        built_for = {
+            name: self.virtual[name]
+            for name in ACCELERATORS.values()
+            if self.virtual.get(name) is not None
+        }
+        if len(built_for) > 1:
+            self._wrong(f"one build cannot be for {' and '.join(built_for)}")
+        if wish is not None and wish.name in ("cpu", "mps"):
+            if built_for:
+                self._wrong(f"the goal asks for a build without {' and '.join(built_for)}")
         elif wish is not None:
-            if cuda is None or not inside(cuda, wish):
-                self._wrong(f"the goal asks for CUDA {wish}, not {cuda}")
-        elif _can_have_cuda(self.target) and cuda is None and not _names_a_build(self.goal):
-            self._wrong("a build with CUDA is wanted")
+            version = built_for.get(wish.name)
+            if version is None or (wish.specifier and not inside(version, wish.specifier)):
+                self._wrong(f"the goal asks for {wish.name} {wish.specifier}, not {built_for}")
+        elif not _names_a_build(self.goal):
+            name = wanted_accelerator(self.target)
+            if name is not None and name not in built_for:
+                self._wrong(f"a build with {name} is wanted")
 
     def _check_requirements(self) -> None:
         """Everything required is there, and nothing else is."""
@@ -737,8 +772,18 @@ def tag_ranks_of(target: Target) -> Mapping[str, int]:
     return tag_ranks(target)
 
 
-def _can_have_cuda(target: Target) -> bool:
-    return not target.platform.startswith("macos") and target.platform != "windows-arm64"
+def wanted_accelerator(target: Target) -> str | None:
+    """What a target's builds are for where nobody says: its GPUs', else CUDA; none on a Mac."""
+    if target.platform.startswith("macos") or target.platform == "windows-arm64":
+        return None
+    kinds = {
+        kind
+        for kind, pattern in GPU_KINDS.items()
+        for gpu in target.gpus
+        if re.fullmatch(pattern, gpu)
+    }
+    name = ACCELERATORS.get(kinds.pop(), "cuda") if len(kinds) == 1 else "cuda"
+    return None if name != "cuda" and target.platform == "linux-aarch64" else name
 
 
 def _names_a_build(goal: Goal) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cudalock.conflicts import explain
 from cudalock.resolution.find import find
 from cudalock.resolution.joint import Unsolvable, find_joint
 
@@ -25,6 +24,9 @@ def solve(goal: Goal, target: Target, universe: Universe) -> Resolution:
     """
     resolution = find(goal, target, universe)
     if resolution is None:
+        # Imported here: most goals have a solution.
+        from cudalock.conflicts.no_solution import explain
+
         raise explain(goal, target, universe)
     return resolution
 
@@ -37,4 +39,6 @@ def solve_all(queries: Sequence[tuple[Goal, Target]], universe: Universe) -> Joi
     try:
         return find_joint(queries, universe)
     except Unsolvable as unsolvable:
+        from cudalock.conflicts.no_solution import explain
+
         raise explain(unsolvable.goal, unsolvable.target, universe) from None

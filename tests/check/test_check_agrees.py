@@ -17,6 +17,7 @@ from cudalock.projects.read import read_file
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -56,7 +57,9 @@ def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     errors = [str(each) for each in checked.findings if each.severity == "error"]
     # Check wishes for nothing: a build with CUDA or one without.
     taken = tuple(sorted(as_pip_takes_it(pin, target, matrix) for pin in pins))
-    goals = [Goal(taken, cuda=cuda, builders="any") for cuda in (None, "cpu")]
+    goals = [
+        Goal(taken, accelerator=Wish.of_default(cuda), builders="any") for cuda in (None, "cpu")
+    ]
     has_lock = any(
         Search(Problem(goal, target, ClosedUniverse(matrix))).is_possible() for goal in goals
     )

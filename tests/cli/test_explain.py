@@ -22,11 +22,11 @@ from packaging.version import Version
 from cudalock.cli import main
 from cudalock.cli.options import request_of
 from cudalock.cli.solve import solve
-from cudalock.conflicts import Conflict
-from cudalock.conflicts.suggestions import newer_glibcs
+from cudalock.conflicts.core import Conflict
 from cudalock.goals import Goal, read_request
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
+from cudalock.resolution.machine import newer_glibcs
 from cudalock.resolution.problem import Problem
 from cudalock.targets import Target
 from tests.paths import CASES

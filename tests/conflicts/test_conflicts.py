@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cudalock.conflicts import Conflict, Explanation, suggest
+from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.explanation import Explanation
 from cudalock.conflicts.step import fact_of
+from cudalock.conflicts.suggestions import suggest
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal, command_line
 from cudalock.lock.build import from_resolution
@@ -29,6 +31,7 @@ from cudalock.resolution.model import Resolution
 from cudalock.resolution.problem import Problem
 from cudalock.solving import solve
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.files import write_all
 from tests.oracle import Oracle, disagreements, judge
 from tests.properties import BOUNDED, book, goals, matrix, targets
@@ -136,8 +139,11 @@ WINDOWS = LINUX.on_platform("windows-x86_64")
         (Goal(("numpy==2.0.0", "torch==2.2.0")), LINUX),
         (Goal(("flash-attn", "torch==2.5.1")), replace(LINUX, gpus=("7.5",))),
         (Goal(("torch==2.6.0",)), replace(LINUX, gpus=("12.0",))),
-        (Goal(("torch==2.9.0",), cuda="==13.0.*"), replace(LINUX, driver="550.54")),
-        (Goal(("torch==2.5.1+cpu",), cuda="==12.4.*"), WINDOWS),
+        (
+            Goal(("torch==2.9.0",), accelerator=Wish("cuda", "==13.0.*")),
+            replace(LINUX, driver="550.54"),
+        ),
+        (Goal(("torch==2.5.1+cpu",), accelerator=Wish("cuda", "==12.4.*")), WINDOWS),
         (Goal(("flash-attn", "torch==2.5.1"), builders="official"), WINDOWS),
         (Goal(("torch==2.4.1", "triton-windows==3.2.0.post21"), strict=True), WINDOWS),
         (Goal(("bitsandbytes==0.43.0", "triton-windows==3.2.0.post21", "torch==2.4.1")), WINDOWS),
@@ -318,7 +324,9 @@ def a_goal(draw: st.DrawFn, projects: tuple[str, ...]) -> Goal:
     return Goal(
         tuple(name + draw(st.sampled_from(RANGES)) for name in sorted(names)),
         constraints=(limited + draw(st.sampled_from(RANGES[2:])),) if limited else (),
-        cuda=draw(st.sampled_from([None, None, None, "cpu", "==12.1.*", ">=12"])),
+        accelerator=Wish.of_default(
+            draw(st.sampled_from([None, None, None, "cpu", "==12.1.*", ">=12"]))
+        ),
         builders=draw(st.sampled_from(["known", "known", "official", "any"])),
         strict=draw(st.sampled_from([False, False, False, True])),
         exclude_newer=draw(st.sampled_from([None, None, None, "2025-02-01"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -381,6 +382,33 @@ def test_a_lock_does_not_make_healthy(prefix: Path, tmp_path: Path) -> None:
     assert verdict == "as locked; not imported"
     plain = doctor("--python", prefix, "--no-detect").stdout.splitlines()[-1]
     assert plain == "healthy"
+
+
+def test_what_metadata_does_not_say(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    tags = "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"
+    install_stub(folder, "triton", "3.1.0", imports=["triton"], tags=tags)
+    install_stub(folder, "pandas", "2.0.3", imports=["pandas"], tags=tags)
+    numpy = install_stub(folder, "numpy", "2.1.3", imports=["numpy"], tags=tags)
+    ids = {id for each in examine(subject(prefix, matrix)) for id in each.facts}
+    assert {"triton-setuptools", "pandas-numpy2-abi"} <= ids
+    shutil.rmtree(numpy)
+    install_stub(folder, "numpy", "1.26.4", tags=tags)
+    install_stub(folder, "setuptools", "75.0.0", imports=["setuptools"])
+    ids = {id for each in examine(subject(prefix, matrix)) for id in each.facts}
+    assert ids.isdisjoint(["triton-setuptools", "pandas-numpy2-abi", "numpy-numpy2-abi"])
+
+
+def test_libraries_that_torch_has(prefix: Path, matrix: Matrix) -> None:
+    folder = packages(prefix)
+    tags = "cp311-cp311-manylinux_2_28_x86_64"
+    install_stub(folder, "onnxruntime-gpu", "1.31.1", imports=["onnxruntime"], tags=tags)
+    findings = examine(subject(prefix, matrix))
+    (missing,) = (each for each in findings if "ort-gpu-alone-cuda13" in each.facts)
+    assert missing.severity == "warning"
+    install_stub(folder, "torch", "2.15.0", imports=["torch"])
+    ids = {id for each in examine(subject(prefix, matrix)) for id in each.facts}
+    assert "ort-gpu-alone-cuda13" not in ids
 
 
 def test_a_stray_module_is_no_conflict(prefix: Path, matrix: Matrix) -> None:

@@ -375,7 +375,7 @@ def test_one_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ({"requirements.txt": "torch\n"}, ["--update", "-o", "gone.txt"], 2, "gone.txt"),
         ({"requirements.txt": "torch\n"}, ["--exclude-newer", "commit"], 2, "git knows no commit"),
         ({"requirements.txt": "torch\n", "pyproject.toml": "["}, [], 2, "pyproject.toml"),
-        ({"requirements.txt": "torch\ntorch==\n"}, [], 2, "requirements.txt:2"),
+        ({"requirements.txt": "torch==\n"}, [], 2, "requirements.txt:1"),
         ({"requirements.txt": "torch\n-r gone.txt\n"}, [], 2, "requirements.txt:2"),
         ({"environment.yml": "dependencies: [\n"}, [], 2, "environment.yml"),
         ({".python-version": "3.6\n", "requirements.txt": "torch\n"}, [], 2, ".python-version:1"),
@@ -396,6 +396,19 @@ def test_wrong_questions(
     assert (result.exit_code, result.stdout) == (status, ""), result.output
     assert said in result.stderr
     assert "internal error" not in result.stderr
+
+
+def test_a_line_that_cannot_be_read_is_told_and_the_rest_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_all(tmp_path, {"requirements.txt": "torch==2.5.1\nnumpy=1.26\n"})
+    result = run(*TARGET)
+    assert result.exit_code == 0, result.output
+    assert "torch==2.5.1" in result.stdout
+    said = "requirements.txt:2: `numpy=1.26` is left out: invalid requirement `numpy=1.26`"
+    assert f"# note: {said}: did you mean `numpy==1.26`?\n" in result.stdout
+    assert "left out: requirements.txt:2 `numpy=1.26`" in result.stderr
 
 
 GROUPS = """

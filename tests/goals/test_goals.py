@@ -30,7 +30,7 @@ from cudalock.goals import (
     read_request,
 )
 from cudalock.targets import Here, Target
-from cudalock.targets.accelerators import CUDA, LIBRARIES
+from cudalock.targets.accelerators import LIBRARIES, Wish
 from tests.known import HERE, VERSIONS, FakeMatrix
 
 MATRIX = FakeMatrix()
@@ -104,13 +104,38 @@ def test_versions_that_cannot_be_read(text: str) -> None:
     ],
 )
 def test_cuda(text: str, expected: str | None) -> None:
-    assert parse_accelerator(CUDA, text) == expected
+    assert parse_accelerator(text, "cuda") == Wish.of_default(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rocm6.4", Wish("rocm", "==6.4.*")),
+        ("ROCm 6.2.4", Wish("rocm", "==6.2.4")),
+        ("rocm624", Wish("rocm", "==6.2.4")),
+        ("rocm72", Wish("rocm", "==7.2.*")),
+        ("rocm7", Wish("rocm", "==7.*")),
+        ("rocm>=6.3,<7", Wish("rocm", "<7,>=6.3")),
+        ("rocm", Wish("rocm")),
+        ("hip", Wish("rocm")),
+        ("xpu", Wish("xpu")),
+        ("mps", Wish("mps")),
+        ("cuda", Wish("cuda")),
+        ("cuda12.4", Wish("cuda", "==12.4.*")),
+        ("cu128", Wish("cuda", "==12.8.*")),
+        ("12.4", Wish("cuda", "==12.4.*")),
+        ("cpu", Wish("cpu")),
+        ("auto", None),
+    ],
+)
+def test_accelerators(text: str, expected: Wish | None) -> None:
+    assert parse_accelerator(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "rocm6.2", "xpu", "gpu", ">=", "cu"])
 def test_cuda_that_cannot_be_read(text: str) -> None:
     with pytest.raises(BadSpecifier):
-        parse_accelerator(CUDA, text)
+        parse_accelerator(text, "cuda")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +182,7 @@ def target_of(*words: str, defaults: Request | None = None, **flags: Any) -> Tar
     return read_request(Request(words=words, **flags), MATRIX, defaults, HERE)[1]
 
 
-SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
+SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), accelerator=Wish("cuda", "==12.4.*"))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +200,11 @@ SAME = Goal(requirements=("flash-attn", "torch==2.5.1"), cuda="==12.4.*")
 )
 def test_the_same_said_in_other_ways(request_: Request) -> None:
     goal, _ = read_request(request_, MATRIX, None, HERE)
-    expected = SAME if ">=12.4" not in request_.cuda else replace(SAME, cuda="==12.4.*,>=12.4")
+    expected = (
+        SAME
+        if ">=12.4" not in request_.cuda
+        else replace(SAME, accelerator=Wish("cuda", "==12.4.*,>=12.4"))
+    )
     assert goal == expected
 
 
@@ -269,7 +298,9 @@ def test_what_was_said_comes_before_defaults() -> None:
     goal, target = read_request(
         Request(words=("torch 2.5.1 py3.11 cu124",)), MATRIX, defaults, HERE
     )
-    assert goal == Goal(("torch==2.5.1", "xformers"), cuda="==12.4.*", builders="any")
+    assert goal == Goal(
+        ("torch==2.5.1", "xformers"), accelerator=Wish("cuda", "==12.4.*"), builders="any"
+    )
     assert target == Target("3.11", "windows-x86_64")
     assert target.stated == {"python", "platform"}
     bare, _ = read_request(Request(words=("numpy",)), MATRIX, defaults, HERE)
@@ -319,7 +350,7 @@ def test_gpus_are_sorted_and_single() -> None:
             Goal(
                 ("bitsandbytes", "flash-attn==2.7.4.post1", "numpy<2", "torch<2.6,>=2.4"),
                 constraints=("numpy>=1.26",),
-                cuda="==12.4.*",
+                accelerator=Wish("cuda", "==12.4.*"),
                 cudnn="==9.1.0.70",
                 toolkit=("12.4.1", ("cudart", "nvcc")),
                 builders="official",
@@ -333,7 +364,7 @@ def test_gpus_are_sorted_and_single() -> None:
             " --python 3.11 --platform linux --glibc 2.35 --gpu 8.6 --driver 550.54",
         ),
         (
-            Goal(("torch",), cuda="cpu"),
+            Goal(("torch",), accelerator=Wish("cpu")),
             Target("3.13", "windows-x86_64", free_threaded=True),
             "cudalock solve --torch latest --cuda cpu --python 3.13t --platform windows",
         ),

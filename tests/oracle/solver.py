@@ -24,6 +24,7 @@ from pysat.card import ITotalizer  # type: ignore[import-untyped]
 from pysat.solvers import Solver  # type: ignore[import-untyped]
 
 from tests.verifier import (
+    ACCELERATORS,
     FRAMEWORK,
     OF_THE_FRAMEWORK,
     OF_THE_MACHINE,
@@ -43,6 +44,7 @@ from tests.verifier import (
     tag_ranks_of,
     unknown_about,
     version_of,
+    wanted_accelerator,
 )
 
 if TYPE_CHECKING:
@@ -217,10 +219,11 @@ class _Newest:
 
 
 def build_key(row: Row) -> tuple[Any, ...]:
-    """The build upstream puts on the package index, the newest, older, without CUDA."""
+    """The build upstream puts on the package index, the newest, older, without an accelerator."""
     cuda = _label(row, "cuda")
     if cuda is None:
-        return (2,)
+        others = [found for name in ("rocm", "xpu") if (found := _label(row, name)) is not None]
+        return (1, _Newest(_minor(others[0]))) if others else (2,)
     usual = row.release.get("default", {}).get("cuda")
     if usual is not None and _minor(usual) == _minor(cuda):
         return (0,)
@@ -578,7 +581,11 @@ class Formula:
             and not self.book.fact(fact).get("refuses")
         ]
         # As many literals as the worst row has doubts: of a row with two, two are true.
-        labels = sorted(framework.labels) if framework else []
+        labels = (
+            [name for name in sorted(framework.labels) if _label(framework, name)]
+            if framework
+            else []
+        )
         for least in range(1, max(rows.values(), default=0) + 1):
             worse = [literal for literal, count in rows.items() if count >= least]
             own.append(self._any_of((f"{least} doubts beside {labels}", name), worse))
@@ -610,17 +617,21 @@ class Formula:
 
     def _cuda(self, goal: Goal) -> Iterator[Literal]:
         framework = self._domain(FRAMEWORK).present
-        cuda = self._domain("cuda").present
-        if goal.cuda == "cpu":
-            wish = -cuda
-        elif goal.cuda is not None:
-            wish = self._matching("cuda", goal.cuda)
-        elif _wants_cuda(goal, self.target):
-            wish = cuda
+        wish = goal.accelerator
+        name = wanted_accelerator(self.target)
+        if wish is not None and wish.name in ("cpu", "mps"):
+            wishes = [-self._domain(each).present for each in ACCELERATORS.values()]
+        elif wish is not None and wish.specifier:
+            wishes = [self._matching(wish.name, wish.specifier)]
+        elif wish is not None:
+            wishes = [self._domain(wish.name).present]
+        elif name is not None and not _names_a_build(goal):
+            wishes = [self._domain(name).present]
         else:
             return
         only_then = self._new()
-        self._clause(-only_then, -framework, wish)
+        for each in wishes:
+            self._clause(-only_then, -framework, each)
         yield only_then
 
     def _holds(self, assumed: list[Literal]) -> bool:
@@ -719,10 +730,8 @@ def _roots(
             yield name, str(parsed.specifier), sorted(parsed.extras)
 
 
-def _wants_cuda(goal: Goal, target: Target) -> bool:
-    names_a_build = any(
+def _names_a_build(goal: Goal) -> bool:
+    return any(
         parsed.name == FRAMEWORK and "+" in str(parsed.specifier)
         for parsed in map(requirement, goal.requirements + goal.constraints)
     )
-    never = target.platform.startswith("macos") or target.platform == "windows-arm64"
-    return not never and not names_a_build

@@ -104,8 +104,9 @@ def read_pins(requirements: str) -> dict[str, str]:
 
 
 def compare(lock: Lock, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """What is pinned otherwise: name -> (our version, theirs). The names must be the same."""
-    ours = {pin.name: pin.version for pin in lock.pins}
+    """What is pinned otherwise: name -> (our version, theirs). The names must be the same, but for
+    what only a fact asks for."""
+    ours = {pin.name: pin.version for pin in lock.pins if pin.name in theirs or not pin.facts}
     assert sorted(ours) == sorted(theirs)
     return {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
 

@@ -25,6 +25,7 @@ from cudalock.lock import Lock
 from cudalock.lock.build import from_resolution
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.oracle import Oracle, disagreements
 from tests.paths import MATRIX
 from tests.verifier import Book, Choice, choices_of, verify
@@ -67,13 +68,16 @@ def disagreement(goal: Goal, target: Target) -> str | None:
 def cells(python: str, platform: str) -> Iterator[tuple[Block, tuple[str, ...]]]:
     """A seeded sample of the cells of a target that are not trivially empty."""
     some = [
-        block
-        for block in blocks(MATRIX)
-        if (block.python, block.platform) == (python, platform) and not is_empty(MATRIX, block)
+        block for block in blocks(MATRIX) if (block.python, block.platform) == (python, platform)
     ]
-    chance = random.Random(f"{SEED} {python} {platform}")
+    yield from sampled(some, f"{SEED} {python} {platform}")
+
+
+def sampled(some: list[Block], seed: str) -> Iterator[tuple[Block, tuple[str, ...]]]:
+    full = [block for block in some if not is_empty(MATRIX, block)]
+    chance = random.Random(seed)
     for _ in range(CELLS_EACH):
-        yield chance.choice(some), chance.choice(SUBSETS)
+        yield chance.choice(full), chance.choice(SUBSETS)
 
 
 @pytest.mark.parametrize(("python", "platform"), TARGETS)
@@ -81,6 +85,16 @@ def test_the_engine_agrees_on_a_sample_of_the_grid(python: str, platform: str) -
     found = [
         disagreement(block.goal(subset), block.target())
         for block, subset in cells(python, platform)
+    ]
+    assert not list(filter(None, found))
+
+
+@pytest.mark.parametrize("accelerator", ["rocm", "xpu", "mps"])
+def test_the_engine_agrees_on_a_sample_of_other_accelerators(accelerator: str) -> None:
+    some = [block for block in blocks(MATRIX) if block.cuda.startswith(accelerator)]
+    found = [
+        disagreement(block.goal(subset), block.target())
+        for block, subset in sampled(some, f"{SEED} {accelerator}")
     ]
     assert not list(filter(None, found))
 
@@ -102,7 +116,7 @@ WINDOWS = Target("3.12", "windows-x86_64")
         (Goal(("torch==2.5.1+cu121",)), LINUX),
         (Goal(("torch",), exclude_newer="2025-03-01"), LINUX),
         (Goal(("flash-attn", "torch"), builders="official"), LINUX),
-        (Goal(("torch",), cuda="cpu"), LINUX),
+        (Goal(("torch",), accelerator=Wish("cpu")), LINUX),
         (Goal(("flash-attn", "torch")), replace(LINUX, glibc="2.35")),
         (Goal(("flash-attn", "torch", "xformers")), replace(LINUX, gpus=("12.0",))),
         (Goal(("torch", "triton")), replace(LINUX, gpus=("7.5", "8.6"))),
@@ -116,10 +130,16 @@ WINDOWS = Target("3.12", "windows-x86_64")
         (Goal(("flash-attn", "torch"), builders="any"), WINDOWS),
         (Goal(("torch", "triton")), replace(WINDOWS, gpus=("7.5",))),
         # A framework that nobody named: old releases may do without it, or seem to.
-        (Goal(("bitsandbytes",), cuda="==11.8.*", builders="any"), Target("3.9", "linux-x86_64")),
-        (Goal(("bitsandbytes",), cuda="cpu"), Target("3.13", "linux-x86_64", glibc="2.31")),
         (
-            Goal(("torchaudio",), cuda="==12.*"),
+            Goal(("bitsandbytes",), accelerator=Wish("cuda", "==11.8.*"), builders="any"),
+            Target("3.9", "linux-x86_64"),
+        ),
+        (
+            Goal(("bitsandbytes",), accelerator=Wish("cpu")),
+            Target("3.13", "linux-x86_64", glibc="2.31"),
+        ),
+        (
+            Goal(("torchaudio",), accelerator=Wish("cuda", "==12.*")),
             Target("3.12", "linux-aarch64", gpus=("8.0", "10.0")),
         ),
     ],
@@ -159,7 +179,7 @@ def test_the_verifier_finds_what_is_changed() -> None:
     assert "does not fit the target" in errors(target=Target("3.12", "linux-x86_64"))
     assert "[fa2-min-sm80]" in errors(target=replace(LINUX, gpus=("7.5",)))
     assert "[cuda-12-driver-linux]" in errors(target=replace(LINUX, driver="470.1"))
-    assert "without CUDA" in errors(goal=replace(goal, cuda="cpu"))
+    assert "without CUDA" in errors(goal=replace(goal, accelerator=Wish("cpu")))
     assert "nothing asks for xformers" in errors(goal=Goal(("flash-attn", "torch")))
     assert "no row of the matrix" in errors(torch=replace(choices["torch"], sha256="0" * 64))
 

@@ -12,6 +12,7 @@ from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.paths import MATRIX
 
 UNIVERSE = ClosedUniverse(Matrix.load(MATRIX))
@@ -21,11 +22,16 @@ IMPOSSIBLE = {
     "wheels": (Goal(("flash-attn", "torch==2.5.1")), Target("3.14", "linux-x86_64")),
     "facts": (Goal(("bitsandbytes==0.43.0", "torch==2.4.1", "triton-windows==3.2.*")), WINDOWS),
     "driver": (
-        Goal(("torch==2.7.1", "xformers"), cuda="==12.8.*"),
+        Goal(("torch==2.7.1", "xformers"), accelerator=Wish("cuda", "==12.8.*")),
         Target("3.11", "linux-x86_64", driver="450.80.02"),
     ),
     "closure": (Goal(("numpy==1.26.4", "torchvision==0.20.1", "torch==2.6.0")), LINUX),
-    "options": (Goal(("torch==2.5.1",), toolkit=("12.4.1", ("cudart",)), cuda="==11.8.*"), LINUX),
+    "options": (
+        Goal(
+            ("torch==2.5.1",), toolkit=("12.4.1", ("cudart",)), accelerator=Wish("cuda", "==11.8.*")
+        ),
+        LINUX,
+    ),
     "extras": (Goal(("cuda-toolkit[cudart]==13.0.*", "torch==2.14.1", "numpy<1.0")), LINUX),
     "date": (Goal(("torch==2.6.0",), exclude_newer="2024-06-01"), LINUX),
 }

@@ -175,7 +175,7 @@ def test_flags_and_label(target: Target, flags: str, label: str) -> None:
     ],
 )
 def test_accelerators(platform: str, can: bool) -> None:
-    assert Target("3.11", platform).accelerators == (("cuda",) if can else ())
+    assert ("cuda" in Target("3.11", platform).accelerators) == can
 
 
 def test_what_was_stated_does_not_tell_targets_apart() -> None:

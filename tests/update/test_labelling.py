@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from cudalock.cli import main
+from cudalock.indexes.elf import Links
 from cudalock.matrix.matrix import EMBEDDED, Matrix
 from cudalock.update.file_names import Patterns
+from cudalock.update.inside import WheelContents
 from cudalock.update.labels import LabelRules, pinned
 
 MATRIX = Matrix.load(EMBEDDED)
@@ -171,3 +174,53 @@ def test_a_floor_in_an_extra_is_a_label(
 ) -> None:
     labels = RULES.of("transformers", version, "pypi", "py3-none-any", requires)
     assert labels.get("torch_floor") == floor
+
+
+# -- what is inside a wheel ------------------------------------------------------------------------
+
+
+class Contents(WheelContents):
+    """A wheel with one small file, and the links of its libraries."""
+
+    def __init__(self, text: str | None = None, *needed: str) -> None:
+        self._text = text
+        self.links = (Links(needed),)
+
+    def text(self, pattern: str) -> str | None:
+        return self._text if fnmatchcase("torchaudio/version.py", pattern) else None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("__version__ = '2.11.1+cu132'\n", "13.2", id="CUDA"),
+        pytest.param("__version__ = '2.9.1'\ngit_version = 'a+cu132'\n", "none", id="without"),
+        pytest.param(None, None, id="not there"),
+    ],
+)
+def test_a_version_inside(text: str | None, expected: str | None) -> None:
+    matrix = Matrix.load(EMBEDDED)
+    tags = "py3-none-manylinux_2_28_x86_64"
+    labels = LabelRules(matrix).of("torchaudio", "2.11.1", "pypi", tags, (), Contents(text))
+    assert labels.get("cuda") == expected
+    assert "cuda" not in LabelRules(matrix).of("torchaudio", "2.11.1", "pypi", tags, ())
+
+
+@pytest.mark.parametrize(
+    ("needed", "expected"),
+    [
+        (("libc.so.6", "libcudart.so.13"), "13"),
+        (("libcudart.so.12", "libcudart.so.13"), None),
+        (("libcudart-53d54daa.so.12.6.68",), None),
+        ((), None),
+    ],
+)
+def test_a_soname_that_is_needed(
+    needed: tuple[str, ...], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = Matrix.load(EMBEDDED)
+    rule = {"projects": ["x"], "label": "cuda", "needs": "libcudart.so"}
+    monkeypatch.setattr(matrix, "labels", [rule])
+    contents = Contents(None, *needed)
+    labels = LabelRules(matrix).of("x", "1", "pypi", "py3-none-any", (), contents)
+    assert labels.get("cuda") == expected

@@ -112,7 +112,7 @@ def copy(sources: RecordedSources, tmp_path: Path) -> Path:
     header = folder / "matrix.toml"
     text = header.read_text(encoding="utf-8")
     moved = text.replace(
-        'url = "https://download.pytorch.org/whl/c', f'url = "{sources.url("/whl/c")}'
+        'url = "https://download.pytorch.org/whl/', f'url = "{sources.url("/whl/")}'
     )
     assert moved != text
     paged = [row for row in Matrix.load(EMBEDDED).builders.values() if row.page]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -70,9 +70,11 @@ def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
+    failing = list(checker.failing(judged))
     findings = [
         *static_findings(read_file, matrix, targets),
-        *checker.unpinned(),
+        *failing,
+        *checker.unpinned(frozenset(finding.members[0] for finding in failing)),
         *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
     ]
@@ -86,6 +88,7 @@ class _Checker:
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
+        self._results: dict[Hashable, bool] = {}
         cuda = None
         if has_conda(file):
             # Imported here: a requirements file has no packages of conda.
@@ -282,9 +285,17 @@ class _Checker:
         for clash in errors:
             origins = {id(pin.origin) for pin in clash.members}
             members = [pin for pin in pins if id(pin.origin) in origins]
-            if not self._judgement(target).works(members):
+            if not self._works(target, members):
                 return False
         return True
+
+    def _works(self, target: Target, pins: Sequence[PinnedProject]) -> bool:
+        """Whether pins are compatible on a target. The targets are gone through several times."""
+        # A target equals one whose glibc is stated, and that counts here.
+        key = target, target.stated, target.assumes_glibc, tuple(map(_without_origin, pins))
+        if key not in self._results:
+            self._results[key] = self._judgement(target).works(pins)
+        return self._results[key]
 
     def _note(
         self, bad: Judged, clashes: Sequence[PinConflict], targets: list[Target], lines: set[int]
@@ -318,9 +329,58 @@ class _Checker:
             if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
                 yield replace(clash.finding, place=place)
 
-    def unpinned(self) -> Iterator[Finding]:
+    def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
+        """A requirement whose newest release does not work with a pin installed beside it."""
+        from cudalock.check.unpinned import newest_that_fails
+
+        pinned = [
+            requirement
+            for requirement in self.file.everything()
+            if requirement.version and requirement.name in self.universe.matrix.projects
+        ]
+        names = {requirement.name for requirement in pinned}
+        for requirement in self.file.everything() if pinned and judged else ():
+            is_open = (
+                requirement.role == "requirement"
+                and requirement.manager == "pypi"
+                and requirement.problem is None
+                and not (requirement.version or requirement.url or requirement.index)
+            )
+            if not is_open or requirement.name in names or is_vendor_library(requirement.name):
+                continue
+            beside = self.file.wanted_with(requirement.group)
+            pins = {
+                other.name: (other.version or "").partition("+")[0]
+                for other in pinned
+                if other.group in beside
+            }
+            stated = [requirement.specifier] if requirement.specifier else []
+            required = [
+                text
+                for other, version in pins.items()
+                for text in self.stack.specifiers_in(other, version, requirement.name)
+            ]
+            found = newest_that_fails(
+                requirement.name, [*stated, *required], pins, judged[0].target, self.universe
+            )
+            if found is not None:
+                spelled = f"{requirement.name}{requirement.specifier or ''}"
+                why = f"{found.fact.component} {found.fact.says}"
+                yield Finding(
+                    "CL501",
+                    "warning",
+                    f"{spelled} is not pinned, and its newest release, {found.version}, does not "
+                    f"work with {found.pin} {pins[found.pin]}: {why}",
+                    place=requirement.place,
+                    facts=(found.fact.id,),
+                    fix=f"`{requirement.name}=={found.better}`" if found.better else None,
+                    members=(requirement.name, found.pin),
+                )
+
+    def unpinned(self, failing: frozenset[str] = frozenset()) -> Iterator[Finding]:
         """A member of the stack that nothing pins, where something pins another that is installed
-        with it. What the vendor makes is as the framework's own build wants it."""
+        with it; not those that are reported as `failing`. What the vendor makes is as the
+        framework's own build wants it."""
         requirements = [
             requirement for requirement in self.file.everything() if requirement.name in self._names
         ]
@@ -341,7 +401,8 @@ class _Checker:
                 continue
             beside = self.file.wanted_with(requirement.group)
             neighbours = sorted({other.name for other in pinned if other.group in beside})
-            if neighbours and not self._is_settled(requirement.name, pinned):
+            is_reported = requirement.name in failing
+            if neighbours and not is_reported and not self._is_settled(requirement.name, pinned):
                 beside_names = " and ".join(neighbours[:2])
                 says = f"{requirement.name} is not pinned, beside a pinned {beside_names}"
                 yield Finding(
@@ -388,6 +449,10 @@ def _where_it_holds(clash: PinConflict, good: Sequence[Target], bad: Target) -> 
 def _concerns(clash: PinConflict, lines: set[int]) -> bool:
     is_error = clash.finding.severity == "error"
     return not is_error or any(id(member.origin) in lines for member in clash.members)
+
+
+def _without_origin(pin: PinnedProject) -> PinnedProject:
+    return pin._replace(origin=None)
 
 
 def _origins(judged: Judged) -> set[int]:

@@ -240,7 +240,7 @@ def _is_cpu(declared: Declared, target: Target, matrix: Matrix) -> bool:
         return False
     wheels = PinWheels(pin, project, target, matrix)
     wheel = wheels.first(wheels.is_reachable, wheels.fits)
-    return wheel is not None and not wheel.has_cuda
+    return wheel is not None and not wheel.accelerator
 
 
 __all__ = ["can_hold", "static_findings"]

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "activate": "cudalock.cli.activate",
+    "cache": "cudalock.cli.cache",
     "check": "cudalock.cli.check",
+    "completion": "cudalock.cli.completion",
     "diagnose": "cudalock.cli.diagnose",
     "doctor": "cudalock.cli.doctor",
     "explain": "cudalock.cli.explain",
@@ -40,7 +42,7 @@ COMMAND_SECTIONS = {
     "Make a lock": ("solve", "generate", "fetch"),
     "Check what is there": ("check", "doctor", "diagnose"),
     "Understand": ("explain", "why-not", "matrix", "help"),
-    "Set up": ("activate",),
+    "Set up": ("activate", "completion", "cache"),
 }
 """Title to the commands of that section, in the order of the help."""
 

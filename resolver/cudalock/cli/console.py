@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from cudalock.cli import activity
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
 from cudalock.text import (
@@ -70,7 +71,8 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     from cudalock.lock import origin
     from cudalock.lock.sources import pure_names
 
-    built = f" (CUDA {lock.cuda})" if lock.cuda else " (no CUDA)" if lock.framework else ""
+    nothing = " (no CUDA)" if lock.framework else ""
+    built = f" ({lock.built_for})" if lock.built_for else nothing
     where = " and ".join(target.label for target in lock.targets)
     yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
@@ -128,6 +130,7 @@ def tell(text: str) -> None:
     The key that opens a line (`error:`, `hint:`, `needs:`) is coloured where colour is wanted.
     Never raises for what the stream cannot show, nor for a stream that is closed.
     """
+    activity.end()
     stream = sys.stderr
     if stream is None:  # pythonw, or started with the descriptor closed
         return
@@ -151,6 +154,7 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int | None]
 
     Without a terminal nothing is shown.
     """
+    activity.end()
     stream = sys.stderr
     if quiet or stream is None or not stream.isatty():
         yield lambda file, done, total: None
@@ -214,6 +218,11 @@ def _line_after_a_while() -> Callable[[str, int, int], None]:
             tell(f"{done} of {total} done, the last is {last}")
 
     return advance
+
+
+def is_interactive() -> bool:
+    """Return whether messages go to a person's terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def is_terminal() -> bool:
@@ -290,6 +299,7 @@ def emit(text: str, encoding: str = "utf-8", *, styled: bool = False) -> None:
     A reader that went away (`| head`) is no error. Raises OutputError if the text cannot be
     written.
     """
+    activity.end()
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output: it is closed")

@@ -11,8 +11,8 @@ import click
 from cudalock.cli import CONTEXT, matrix_option
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
-from cudalock.targets.accelerators import CUDA
-from cudalock.text import counted
+from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.text import counted, either
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,9 +127,8 @@ def _machine(
     from cudalock.goals import check_platform, parse_driver, read_gpus
     from cudalock.targets.detect import this_l4t
 
-    machine = (
-        detect(matrix.gpus.find) if look and layout.runs and not (gpus and driver) else Machine()
-    )
+    is_asked = look and layout.runs and not (gpus and driver)
+    machine = detect(matrix.gpus.architecture) if is_asked else Machine()
     if gpus:
         models = read_gpus(gpus, matrix.gpus)
         check_platform(layout.target.platform, models)
@@ -200,7 +199,8 @@ def _lines(
 def _no_machine(subject: ExaminedEnvironment) -> str:
     if subject.machine.trouble:
         return f"the {CUDA.vendor} driver does not respond"
-    return f"no {CUDA.vendor} GPU" if subject.machine_probed else "not examined"
+    vendors = either([row.vendor for row in ACCELERATORS.values() if row.is_build])
+    return f"no GPU of {vendors}" if subject.machine_probed else "not examined"
 
 
 def _verdict(findings: list[Finding], looked_at: LookedAt) -> str:

@@ -30,7 +30,7 @@ def error_document(error: CudalockError, exit_status: int) -> dict[str, Any]:
     `conflicts` are the reasons of a no, each a list of steps with `says` and `fact` (its id, or
     null). A hint has `text`, and `command` if it is one that was solved, else null.
     """
-    from cudalock.conflicts import Explanation
+    from cudalock.conflicts.explanation import Explanation
     from cudalock.conflicts.step import describe, fact_of
 
     explanation = error.explanation if isinstance(error, NoSolution) else None

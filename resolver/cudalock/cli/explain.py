@@ -23,7 +23,7 @@ from cudalock.cli.universe import load_matrix, open_universe
 from cudalock.errors import NoSolution, UnknownName
 
 if TYPE_CHECKING:
-    from cudalock.conflicts import PinReasons
+    from cudalock.conflicts.pin_reasons import PinReasons
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
@@ -99,7 +99,7 @@ def _explain_word(word: str, parsed: OptionValues, *, as_json: bool) -> bool:
 
 
 def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
-    from cudalock.conflicts import PinExplainer
+    from cudalock.conflicts.pin_reasons import PinExplainer
 
     explainer = PinExplainer(resolution)
     if package is None:
@@ -131,7 +131,7 @@ def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
 
 
 def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
-    from cudalock.conflicts import Explanation
+    from cudalock.conflicts.explanation import Explanation
     from cudalock.conflicts.step import describe, fact_of
 
     explanation = no.explanation

@@ -39,6 +39,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": (
         "python",
         "platform",
+        "accelerator",
         "cuda",
         "gpu",
         "driver",

@@ -144,7 +144,7 @@ class LocalMachine:
         if self.machine is None:
             from cudalock.environment import detect
 
-            self.machine = detect(self._matrix.gpus.find, self._probe)
+            self.machine = detect(self._matrix.gpus.architecture, self._probe)
         return self.machine.capabilities, self.machine.driver
 
     def report(self, targets: Iterable[Target]) -> None:

@@ -20,7 +20,14 @@ from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import ACCELERATORS, CUDA, LIBRARIES
+from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
+    ACCELERATORS,
+    DEFAULT,
+    LIBRARIES,
+    OPTION,
+    SYNONYMS,
+)
 from cudalock.targets.facets import FLAGS
 from cudalock.targets.platforms import DEFAULT_GLIBC
 from cudalock.urls import file_of, without_credentials
@@ -34,7 +41,7 @@ _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 HASHES = ("auto", "require", "off")
 _TEXTS = [
-    *ACCELERATORS,
+    *ACCELERATOR_FLAGS,
     *LIBRARIES,
     "toolkit",
     *FLAGS,
@@ -75,6 +82,13 @@ def _platforms() -> str:
     return ", ".join(row.flag for row in PLATFORMS.values() if row.likelihood)
 
 
+def _accelerators() -> str:
+    return ", ".join(
+        f"{DEFAULT.name}{row.example}" if row.is_default else row.example
+        for row in ACCELERATORS.values()
+    )
+
+
 _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several(
         "--python",
@@ -99,8 +113,8 @@ _TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _several(
         "--gpu",
         metavar="NAME|CC",
-        text='GPU name or compute capability: "RTX 5090" or 12.0. Repeatable: the lock must work on'
-        " all of them.",
+        text='GPU name, compute capability or gfx target: "RTX 5090", 12.0 or gfx1100. Repeatable:'
+        " the lock must work on all of them.",
     ),
     _several(
         "--driver", metavar="VERSION", text="NVIDIA driver version of the target, such as 550.54."
@@ -121,11 +135,17 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     *_switches(),
     _several(
-        f"--{CUDA.name}",
-        *(f"--{synonym}" for synonym in CUDA.synonyms),
-        CUDA.name,
+        f"--{DEFAULT.name}",
+        DEFAULT.name,
         metavar="SPEC",
-        text=f'{CUDA.title} version: 12.4, cu124, ">=12.1", cpu or auto.',
+        text=f'{DEFAULT.title} version: 12.4, cu124, ">=12.1", cpu or auto.',
+    ),
+    _several(
+        f"--{OPTION}",
+        *(f"--{synonym}" for synonym in SYNONYMS),
+        OPTION,
+        metavar="NAME[VERSION]",
+        text=f"What to build for: {_accelerators()}, cpu or auto.",
     ),
     *(
         _several(f"--{row.name}", metavar="SPEC", text=f"{row.title} version, as a pip package.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cudalock.errors import Contradiction, CudalockError, NetworkError, OutputError
 from cudalock.files import relative
 from cudalock.formats import Format, WriteOptions, load_format
-from cudalock.text import shell_word
+from cudalock.text import NamesNote, counted, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,7 +211,8 @@ def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
 
 
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
-    from cudalock.cli.console import summary, tell
+    from cudalock.cli.activity import elapsed
+    from cudalock.cli.console import is_interactive, summary, tell
 
     # The file's own header names it without a folder; here the command has to work as it is.
     path = Path(options.output).as_posix() if options.output else None
@@ -226,5 +227,9 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     tell(summary(lock, install=install, without_hashes=left_out, verbose=options.verbose))
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
+    if is_interactive():
+        looked_up = sum(len(note.names) for note in lock.notes if isinstance(note, NamesNote))
+        where = f" ({looked_up} from the index)" if looked_up else ""
+        tell(f"resolved {counted(len(lock.pins), 'package')} in {elapsed():.1f} s{where}")
     if options.verbose:
         tell(f"matrix: {lock.matrix_version}\ncommand: {lock.command}")

@@ -23,7 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.output import build_lock
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
-from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
 from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 COMMIT: Final = "commit"
 """What `--exclude-newer` takes here besides a date: the day of the files' last commit."""
 
-_OF_THE_LOCK: Final = (*FLAGS, *ACCELERATORS)
+_OF_THE_LOCK: Final = (*FLAGS, *ACCELERATOR_FLAGS)
 """Flags that an update takes from the command of the lock, unless one of them is given."""
 
 
@@ -242,7 +242,8 @@ def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOpti
     goal = queries[0][0]
     flags = Goal(
         requirements=_flag_requirements(prepared.request),
-        **{name: getattr(goal, name) for name in (*ACCELERATORS, *LIBRARIES)},
+        accelerator=goal.accelerator,
+        **{name: getattr(goal, name) for name in LIBRARIES},
         toolkit=goal.toolkit,
         builders=goal.builders,
         exclude_newer=goal.exclude_newer,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cudalock.cli import activity
 from cudalock.errors import Contradiction, CudalockError, UsageError
 from cudalock.mirrors import FLAG, NO_MIRRORS
 from cudalock.text import shell_word
@@ -71,6 +72,10 @@ def open_universe(
     # Also when the command fails: connections are closed, and what was read is reported.
     context = click.get_current_context()
     context.call_on_close(universe.close)
+    if not options.quiet:
+        shown = activity.begin("Resolving")
+        universe.on_lookup = shown.note if shown is not None else None
+        context.call_on_close(activity.end)
     if not options.quiet:
         context.call_on_close(partial(_tell_asked, universe, verbose=options.verbose))
     return universe

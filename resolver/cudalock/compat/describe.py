@@ -81,7 +81,7 @@ def _is_cpu(pins: Sequence[PinnedProject], target: Target, universe: Universe) -
         if pin.name == universe.matrix.framework and project is not None:
             wheels = PinWheels(pin, project, target, universe.matrix)
             first = wheels.first(wheels.is_reachable, wheels.fits)
-            return first is not None and not first.has_cuda
+            return first is not None and not first.accelerator
     return False
 
 

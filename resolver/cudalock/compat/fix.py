@@ -12,12 +12,13 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.resolution.model import Candidate
-from cudalock.targets.accelerators import CPU, CUDA
+from cudalock.targets.accelerators import CPU, CUDA, DEFAULT
 from cudalock.versions import nearest_first, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
     from cudalock.compat.query import PinQuery
+    from cudalock.compat.wheels import ReleaseBuild
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.search import Search
 
@@ -117,11 +118,15 @@ class PinFixer:
             return
         left = search.versions_left(old.name, {}) or set()
         versions = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
-        cuda = self._framework_cuda(others)
+        beside = self._beside(others)
+        cuda = (
+            beside.build.row(CUDA.name)[0] if beside and beside.accelerator == CUDA.name else None
+        )
         is_framework = old.name == self._matrix.framework
-        wants_cuda = self._wants_cuda(old) if is_framework else cuda is not None
+        own = beside.accelerator if beside else None
+        wanted = self._wanted(old) if is_framework else own
         has_gpu = bool(self._target.gpus or self._target.driver)
-        may_be_cpu = wants_cuda and not is_framework and not has_gpu
+        may_be_cpu = wanted is not None and not is_framework and not has_gpu
         same = [version for version in versions if version in _public(old)]
         further = [version for version in versions if version not in same]
         for is_cpu in (False, True) if may_be_cpu else (False,):
@@ -132,7 +137,8 @@ class PinFixer:
                         for build in domain.members(domain.versions[version])
                         if _is_reachable(old, build) == is_reachable
                         and self._specifier(old, build) is not None
-                        and is_cpu == (wants_cuda and build.row(CUDA.name) == (NONE,))
+                        and is_cpu == (wanted is not None and build.accelerator == NONE)
+                        and build.accelerator in (wanted or DEFAULT.name, NONE, None)
                     ]
                     builds.sort(key=partial(self._build_key, search.problem, old, cuda))
                     yield from filter(search.is_possible_with, builds)
@@ -152,34 +158,36 @@ class PinFixer:
             return unlike, cuda_build_key(candidate), index_key(candidate)
         return unlike, component_key(problem, candidate, cuda)
 
-    def _wants_cuda(self, framework: PinnedProject) -> bool:
-        """Whether the framework's old pin meant a build with CUDA; so it does if there is none.
+    def _wanted(self, framework: PinnedProject) -> str | None:
+        """Return the accelerator that the framework's old pin meant a build for, if any; that of
+        the target if there is no such build.
 
         A target with a GPU is meant to use it, unless the pin says otherwise.
         """
         project = self._universe.project(framework.name)
         if project is None or not self._target.accelerators or f"+{CPU}" in framework.specifier:
-            return False
+            return None
+        wanted = self._target.wanted_accelerator.name
         if self._target.gpus or self._target.driver:
-            return True
+            return wanted
         if framework.file is not None:
-            return False
+            return None
         wheels = PinWheels(framework, project, self._target, self._matrix)
         usable = [
             release_build
             for release_build in wheels.release_builds()
             if wheels.is_reachable(release_build) and wheels.fits(release_build)
         ]
-        return not usable or any(release_build.has_cuda for release_build in usable)
+        own = {release_build.accelerator for release_build in usable}
+        return wanted if not own or wanted in own else next(iter(own - {None}), None)
 
-    def _framework_cuda(self, pins: Sequence[PinnedProject]) -> str | None:
-        """The CUDA release that the pinned framework is built with; None where it has none."""
+    def _beside(self, pins: Sequence[PinnedProject]) -> ReleaseBuild | None:
+        """The build of the framework that the other pins have."""
         for pin in pins:
             project = self._universe.project(pin.name)
             if pin.name == self._matrix.framework and project is not None:
                 wheels = PinWheels(pin, project, self._target, self._matrix)
-                first = wheels.first(wheels.is_reachable, wheels.fits)
-                return first.build.row(CUDA.name)[0] if first and first.has_cuda else None
+                return wheels.first(wheels.is_reachable, wheels.fits)
         return None
 
     def _change_to(self, old: PinnedProject, candidate: Candidate) -> PinChange | None:

@@ -74,10 +74,15 @@ class ExaminedEnvironment:
     @property
     def has_cuda(self) -> bool | None:
         """Whether the framework is a build with CUDA; None if it is missing or may be either."""
+        return self.is_built_for(CUDA.name)
+
+    def is_built_for(self, accelerator: str) -> bool | None:
+        """Return whether the framework is a build for an accelerator; None if it is missing or may
+        be either."""
         if self.framework is None:
             return None
         # Without a label the version may be that of a CPU build and of a CUDA build alike.
-        answers = {build.row(CUDA.name) != (NONE,) for build in self.builds(self.framework)}
+        answers = {build.row(accelerator) != (NONE,) for build in self.builds(self.framework)}
         return answers.pop() if len(answers) == 1 else None
 
     def builds(self, installed: Installed) -> list[Build]:

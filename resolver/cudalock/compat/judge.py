@@ -17,7 +17,7 @@ from cudalock.compat.stack import Stack
 from cudalock.findings import Finding
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
-from cudalock.targets.facets import FACETS, titled
+from cudalock.targets.facets import COMPONENTS, titled
 from cudalock.text import listed
 from cudalock.versions import may_accept
 
@@ -356,7 +356,7 @@ class Judge:
         """What nobody knows of compatible pins: whether a build has code for the target's GPU."""
         for pin in pins:
             for clause in search.unknown_clauses(pin.name) if pin.required else ():
-                facet = FACETS.get(clause.about)
+                facet = COMPONENTS.get(clause.about)
                 values = facet.values(self.target) if facet else ()
                 about = listed(titled(clause.about, value) for value in values or ("",))
                 sentence = f"whether {pin.text} works with {about} is unknown"

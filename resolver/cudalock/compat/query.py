@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from cudalock.compat.wheels import PinWheels, ReleaseBuild, comes_from
@@ -52,7 +52,7 @@ class PinPolicy(Policy):
                 wheels = PinWheels(pin, project, target, universe.matrix)
                 self._wheels.setdefault(pin.name, []).append(wheels)
 
-    def wants_cuda(self, goal: Goal) -> bool:
+    def wants_accelerator(self, goal: Goal) -> bool:
         return False
 
     def source_allowed(self, candidate: Candidate) -> bool:
@@ -66,6 +66,13 @@ class PinPolicy(Policy):
             wheels.is_reachable(ReleaseBuild(release, build))
             for wheels in self._wheels.get(candidate.name, ())
         )
+
+    def candidates_key(self, name: str) -> Hashable:
+        pins = (
+            *self._with_source.get(name, ()),
+            *(each.pin for each in self._wheels.get(name, ())),
+        )
+        return PinPolicy, tuple(pin._replace(origin=None) for pin in pins)
 
     def source_key(self, candidate: Candidate) -> str | None:
         pins = self._with_source.get(candidate.name, ())

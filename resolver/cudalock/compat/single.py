@@ -20,7 +20,6 @@ from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.sources import PURE
-from cudalock.targets.accelerators import CUDA
 from cudalock.text import yanked_clause
 from cudalock.versions import accepts, holds, parse_version, specifier_set
 
@@ -260,7 +259,7 @@ class SinglePinJudge:
     def _cpu_by_default(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """A framework pin without a label that resolves to a CPU build on the package index."""
         plain = wheels.first(wheels.is_reachable, wheels.fits)
-        has_other = wheels.first(wheels.is_reachable, wheels.fits, _has_cuda) is not None
+        has_other = wheels.first(wheels.is_reachable, wheels.fits, _is_accelerated) is not None
         if plain is not None and not has_other:
             yield from self._without_cuda(pin, wheels, plain)
 
@@ -273,7 +272,7 @@ class SinglePinJudge:
         if "+" in pin.specifier or not pin.required:
             return
         is_by_default = is_on_the_package_index(plain) or pin.takes_highest
-        if not is_by_default or plain.has_cuda:
+        if not is_by_default or plain.accelerator:
             return
         # A target with a GPU or a driver is meant to use them.
         is_used = bool(self._target.gpus or self._target.driver)
@@ -281,15 +280,17 @@ class SinglePinJudge:
             return  # its index was named for it
         release_build = self._with_cuda(wheels, plain.release)
         label = f", {plain.version}," if plain.build.local else ""
+        wanted = self._target.wanted_accelerator
         sentence = (
-            f"{pin.name}{pin.specifier} resolves to the build without CUDA{label} on "
+            f"{pin.name}{pin.specifier} resolves to the build without {wanted.title}{label} on "
             f"{self._where()}"
         )
         if release_build is None:
             if not is_used:
                 return  # no such build could be forgotten
-            has_any = self._cuda_builds(wheels, plain.release)
-            lacks = "with CUDA runs on the target" if has_any else "there has CUDA"
+            has_any = self._accelerated_builds(wheels, plain.release)
+            title = wanted.title
+            lacks = f"with {title} runs on the target" if has_any else f"there has {title}"
             sentence += f", and no build of {plain.release.version} {lacks}"
             release_build = self._next_with_cuda(wheels, plain.release)
         fix = None
@@ -311,7 +312,7 @@ class SinglePinJudge:
         )
 
     def _next_with_cuda(self, wheels: PinWheels, release: Release) -> ReleaseBuild | None:
-        """A CUDA build for the target of the next newer release that has one."""
+        """A build for the target's accelerator, of the next newer release that has one."""
         versions = wheels.project.versions
         newer = versions[versions.index(release.version) + 1 :]
         any_version = PinWheels(
@@ -322,27 +323,28 @@ class SinglePinJudge:
         return next((build for build in builds if build is not None), None)
 
     def _with_cuda(self, wheels: PinWheels, release: Release) -> ReleaseBuild | None:
-        """The CUDA build of a release that upstream publishes by default, else the newest one, of
-        those that the target's GPU and driver can run."""
-        cuda_builds = self._cuda_builds(wheels, release)
-        cuda_builds.sort(key=lambda release_build: parse_version(_cuda_of(release_build)))
+        """The build of a release for the target's accelerator that upstream publishes by default,
+        else the newest one, of those that the target's GPU and driver can run."""
+        name = self._target.wanted_accelerator.name
+        builds = self._accelerated_builds(wheels, release)
+        builds.sort(key=lambda release_build: parse_version(release_build.build.row(name)[0]))
         # The default of 2.5.1 is "12.4"; its builds say 12.4.1.
-        default = f"{release.default.get(CUDA.name)}."
+        default = f"{release.default.get(name)}."
         usual = [
             release_build
-            for release_build in cuda_builds
-            if f"{_cuda_of(release_build)}.".startswith(default)
+            for release_build in builds
+            if f"{release_build.build.row(name)[0]}.".startswith(default)
         ]
-        others = [release_build for release_build in cuda_builds if release_build not in usual]
+        others = [release_build for release_build in builds if release_build not in usual]
         return next(filter(self._runs, [*reversed(usual), *reversed(others)]), None)
 
-    @staticmethod
-    def _cuda_builds(wheels: PinWheels, release: Release) -> list[ReleaseBuild]:
-        """The builds of a release with CUDA for the target that an index has."""
+    def _accelerated_builds(self, wheels: PinWheels, release: Release) -> list[ReleaseBuild]:
+        """The builds of a release for the target and its accelerator that an index has."""
+        wanted = self._target.wanted_accelerator.name
         return [
             release_build
             for release_build in wheels.release_builds([release.version])
-            if release_build.has_cuda
+            if release_build.accelerator == wanted
             and wheels.fits(release_build)
             and is_on_an_index(release_build)
         ]
@@ -477,12 +479,8 @@ def _named(pin: PinnedProject) -> str:
     return f"{pin.name} {pin.version}" if pin.version else pin.text
 
 
-def _cuda_of(release_build: ReleaseBuild) -> str:
-    return release_build.build.row(CUDA.name)[0]
-
-
-def _has_cuda(release_build: ReleaseBuild) -> bool:
-    return release_build.has_cuda
+def _is_accelerated(release_build: ReleaseBuild) -> bool:
+    return release_build.accelerator is not None
 
 
 def _have_prerelease(versions: Sequence[Version]) -> bool:

@@ -117,6 +117,16 @@ class Stack:
                 required = {name: text for name, text in known.items() if name in names}
         return required or {}
 
+    def specifiers_in(self, name: str, version: str, other: str) -> list[str]:
+        """Return the specifiers that METADATA of a release has for another project, extras and
+        markers aside."""
+        texts = self._required_by(PinnedProject(name, f"=={version}"))
+        return [
+            str(parse_requirement(text).specifier)
+            for text in dict.fromkeys(texts)
+            if leading_name(text) == other and ";" not in text
+        ]
+
     def bound_by_rows(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
         """Return the pins outside the stack that a fact about their rows binds to another pin, such
         as a pandas that was compiled before NumPy 2, and those others."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.tags import fits_any, glibc_floor, parse_wheel_name
 from cudalock.versions import (
     accepts,
@@ -42,10 +41,10 @@ class ReleaseBuild(NamedTuple):
         return f"{self.release.version}+{local}" if local else self.release.version
 
     @property
-    def has_cuda(self) -> bool:
-        """Whether the build is made for an accelerator."""
-        labels = [self.build.row(name) for name in ACCELERATORS]
-        return any(releases and releases != (NONE,) for releases in labels)
+    def accelerator(self) -> str | None:
+        """The accelerator that the build is made for; None for none."""
+        name = self.build.accelerator
+        return None if name == NONE else name
 
 
 class PinWheels:

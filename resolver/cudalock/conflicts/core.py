@@ -79,14 +79,16 @@ class Conflict:
             if goal.of(library) is not None:
                 yield LIBRARY_OPTIONS[library.name]
 
-    def _importance(self, element: Element) -> tuple[int, bool, Element]:
+    def _importance(self, element: Element) -> tuple[int, bool, bool, Element]:
         kind, id = element
         matrix = self.problem.matrix
         # Of facts those come first that are about what the user named: QuickXplain then leaves out
         # a fact about a dependency wherever one about the goal is enough.
         central = {*self.problem.goal_names, matrix.framework}
         is_aside = kind == "fact" and matrix.fact(id).component not in central
-        return _ORDER.index(kind), is_aside, element
+        # Before all others what no choice of versions changes: a driver that does not see the GPU.
+        is_version = all(element not in each for _, each in self.problem.unusable_accelerators)
+        return _ORDER.index(kind), is_version, is_aside, element
 
     @property
     def ignored(self) -> frozenset[Element]:

@@ -15,7 +15,7 @@ from cudalock.conflicts.step import (
     FactSays,
     FixedValues,
     GoalRequires,
-    GoalWantsCuda,
+    GoalWantsAccelerator,
     GoalWantsLibrary,
     GoalWantsToolkit,
     MetadataRequires,
@@ -27,7 +27,8 @@ from cudalock.conflicts.step import (
     fact_of,
     render,
 )
-from cudalock.resolution.elements import CUDA_OPTION, TARGET_GLIBC, Element, ids_of
+from cudalock.matrix.facts import NONE
+from cudalock.resolution.elements import ACCELERATOR_OPTION, TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
@@ -37,8 +38,9 @@ from cudalock.resolution.propagation import (
     Table,
     strikes_leading_to,
 )
-from cudalock.targets.accelerators import CPU, CUDA, LIBRARIES
-from cudalock.versions import accepts, version_order
+from cudalock.targets.accelerators import BUILT_FOR, CPU, CUDA, DEFAULT, LIBRARIES, Wish
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.versions import accepts, leading_name, version_order
 
 SHOWN_OF_PROOF: Final = 4
 """Requirements of one project that are shown of a proof."""
@@ -102,6 +104,8 @@ class CoreExplainer:
 
         Where it takes a search to see the conflict, they are the elements of the core instead.
         """
+        if others := tuple(self._for_another_accelerator()):
+            return others
         # Propagation alone finds most conflicts, and its trace reads like a proof: `torch==2.5.1`
         # leaves one version, whose metadata leaves one torchvision, which the goal forbids.
         trace: list[Strike] = []
@@ -129,19 +133,65 @@ class CoreExplainer:
                 and not any(isinstance(step, NoWheel) and id in step.parts for step in steps)
             ):
                 steps.append(TargetHas(id, self._problem.target))
-        if CUDA_OPTION in self._core.elements:
+        if ACCELERATOR_OPTION in self._core.elements:
             steps += self._builds(steps)
         if empty is None:
             steps += self._among_blamed()
         steps += self._advice()
         return unique(steps)
 
+    def _for_another_accelerator(self) -> Iterator[Step]:
+        """What a goal's component is built for, where a fact says so and what serves instead.
+
+        A proof would go through each of the framework's builds, to end at the same.
+        """
+        wish = self._problem.wish
+        built_in = self._problem.target.built_in
+        if (wish is None or wish.name in (CPU, DEFAULT.name)) and not built_in:
+            return
+        named = {leading_name(text): text for text in ids_of(self._core.elements, "goal")}
+        for name, text in named.items():
+            fact = self._fact_on_accelerator(name, wish.name if wish else None)
+            if fact is None or self._is_built_for(name, wish.name if wish else None):
+                continue
+            yield GoalRequires(text)
+            if wish is not None and wish.name in BUILT_FOR:
+                yield self._option(CUDA.name, "")
+            yield FactSays(NamedVersions(name, (), fact.versions), fact.says, fact.id)
+            if fact.fix:
+                yield Advice(fact.fix, fact.id)
+
+    def _fact_on_accelerator(self, name: str, accelerator: str | None) -> Fact | None:
+        """Return the fact that a component has no build for an accelerator, None if there is none
+        of all its releases."""
+        for fact in self._problem.facts_in_force(name):
+            excludes = any(
+                demand.verb == "conflicts" and demand.template.name == accelerator
+                for demand in fact.beside
+            )
+            if not fact.versions and (excludes or (fact.refuses and fact.when is not None)):
+                return fact
+        return None
+
+    def _is_built_for(self, name: str, accelerator: str | None) -> bool:
+        """Return whether a project has a wheel for an accelerator on the target's platform."""
+        project = self._problem.matrix.project(name)
+        platform = self._problem.target.platform
+        return accelerator is not None and any(
+            platform in of_wheel_tags(tags)
+            for release in project or ()
+            for versions, positions in release.by_label(accelerator).items()
+            if versions and versions != (NONE,)
+            for position in positions
+            for tags in release.build(position).tags
+        )
+
     def _builds(self, steps: list[Step]) -> Iterator[BuiltWith]:
         """What the framework is built with, where a CUDA release was asked for that nothing has."""
-        wish, framework = self._problem.goal.cuda, self._problem.matrix.framework
+        wish, framework = self._problem.goal.accelerator, self._problem.matrix.framework
         is_shown = any(isinstance(step, FactSays) and step.implies for step in steps)
         domain = self._network.domains.get(framework or "")
-        if wish is None or wish == CPU or is_shown or domain is None or framework is None:
+        if wish is None or not wish.specifier or is_shown or domain is None or framework is None:
             return
         roots = self._problem.roots_of(framework)
         builds = [
@@ -149,11 +199,11 @@ class CoreExplainer:
             for build in domain.members(domain.all & ~ABSENT)
             if all(root.accepts(build) for root in roots)
         ]
-        releases = {cuda for build in builds if (cuda := label(build, CUDA.name)) is not None}
-        minors = {".".join(cuda.split(".")[:2]) for cuda in releases}
-        if minors and not any(accepts(wish, cuda) for cuda in releases):
+        releases = {version for build in builds if (version := label(build, wish.name)) is not None}
+        minors = {".".join(version.split(".")[:2]) for version in releases}
+        if minors and not any(accepts(wish.specifier, version) for version in releases):
             named = NamedVersions.of(framework, builds)
-            yield BuiltWith(named, tuple(sorted(minors, key=version_order)))
+            yield BuiltWith(named, tuple(sorted(minors, key=version_order)), wish.name)
 
     def _among_blamed(self) -> Iterator[Step]:
         """What the newest release of each project of a proof requires of the others in it."""
@@ -231,8 +281,12 @@ class CoreExplainer:
     def _option(self, option: str, component: str) -> Step:
         goal = self._problem.goal
         if option == CUDA.name:
-            cuda = goal.cuda
-            return GoalWantsCuda(cuda and cuda.removeprefix("==").removesuffix(".*"))
+            wish = self._problem.wish or Wish(CUDA.name)
+            return GoalWantsAccelerator(
+                wish.name,
+                wish.specifier.removeprefix("==").removesuffix(".*") or None,
+                is_stated=goal.accelerator is not None,
+            )
         if option == "exclude-newer":
             return PublishedBy(str(goal.exclude_newer))
         if option == "builders":

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from cudalock.conflicts.suggestions import newer_glibcs
 from cudalock.errors import GaveUp, NetworkError
 from cudalock.resolution.elements import TARGET_GLIBC
 from cudalock.resolution.find import find
-from cudalock.resolution.machine import oldest_glibc
+from cudalock.resolution.machine import newer_glibcs, oldest_glibc
 from cudalock.resolution.problem import Problem
 from cudalock.versions import is_prerelease, leading_name, may_accept, parse_version
 

@@ -12,6 +12,7 @@ from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element,
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.text import yanked_clause
 from cudalock.versions import is_prerelease, may_accept
 
@@ -59,7 +60,7 @@ class Rejection(NamedTuple):
 
 
 # A wheel is checked in this order; each stage is closer to being chosen than the one before.
-_WISH, _TARGET, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(7)
+_TARGET, _WISH, _FACT, _GOAL, _REQUIRED, _REQUIRES, _PREFERENCE = range(7)
 
 
 class PinExplainer:
@@ -194,10 +195,12 @@ class PinExplainer:
 
     def _rejected_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework cannot be had for what it fixes: its CUDA release."""
-        for requirement in self._problem.cuda_requirements():
+        for requirement in self._problem.accelerator_requirements():
             if not requirement.accepts(_fixed(candidate, requirement.name)):
                 wish = "with" if requirement.kind == "requires" else "without"
-                return Rejection(_WISH, f"it has no build {wish} {requirement.name.upper()} here")
+                row = ACCELERATORS[requirement.name]
+                text = " ".join([row.title, *map(_series, requirement.specifiers)])
+                return Rejection(_WISH, f"it has no build {wish} {text} here")
         for virtual in self._resolution.virtual_candidates:
             fixed = _fixed(candidate, virtual.name)
             for elements in self._problem.refusals(fixed) if fixed else ():
@@ -296,3 +299,8 @@ def _source(candidate: Candidate) -> str:
         return candidate.build.builder
     index = candidate.build.index
     return "the package index" if index == PACKAGE_INDEX else f"index {index}"
+
+
+def _series(specifier: str) -> str:
+    """Return `7.2` for `==7.2.*`, as people write it."""
+    return specifier.removeprefix("==").removesuffix(".*")

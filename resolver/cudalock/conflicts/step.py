@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.sources import COMPILES, UNUSABLE, SourceState
-from cudalock.targets.accelerators import CPU
+from cudalock.targets.accelerators import ACCELERATORS, CPU, DEFAULT, of_gpu
 from cudalock.text import either, yanked_clause
 from cudalock.versions import version_order
 
@@ -82,10 +82,14 @@ class GoalRequires:
 
 
 @dataclass(frozen=True, slots=True)
-class GoalWantsCuda:
-    """The goal requires a CUDA release or none (`cpu`), or leaves it to the default (None)."""
+class GoalWantsAccelerator:
+    """The goal requires builds for an accelerator, or for none (`cpu`), or leaves it to the
+    default."""
 
+    name: str
     release: str | None
+    is_stated: bool = True
+    """whether the goal states it; else it follows from the target"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,11 @@ class FactSays:
 
 @dataclass(frozen=True, slots=True)
 class BuiltWith:
-    """The CUDA releases that the framework's versions are built with, ascending."""
+    """The releases of an accelerator that the framework's versions are built with, ascending."""
 
     releases: NamedVersions
-    cuda: tuple[str, ...]
+    versions: tuple[str, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +272,7 @@ class Advice:
 
 Step = (
     GoalRequires
-    | GoalWantsCuda
+    | GoalWantsAccelerator
     | GoalWantsToolkit
     | GoalWantsLibrary
     | PublishedBy
@@ -313,12 +318,8 @@ def describe(step: Step) -> str:
         case GoalRequires(requirement, lines):
             verb = "requires" if len(lines) == 1 else "require"
             return f"{' and '.join(lines)} {verb} {requirement}"
-        case GoalWantsCuda(None):
-            return "a build with CUDA is required unless `--cuda cpu` is given"
-        case GoalWantsCuda(release) if release == CPU:
-            return "the goal requires a build without CUDA"
-        case GoalWantsCuda(release):
-            return f"the goal requires CUDA {release}"
+        case GoalWantsAccelerator():
+            return _goal_wants_accelerator(step)
         case GoalWantsToolkit(release, parts):
             return f"the goal requires CUDA toolkit {release} ({', '.join(parts) or 'all parts'})"
         case GoalWantsLibrary(title, version, _, ()):
@@ -335,9 +336,10 @@ def describe(step: Step) -> str:
             return _target_has(step)
         case FactSays():
             return _fact_says(step)
-        case BuiltWith(releases, cuda):
-            needs = "and bring it along: the system's own CUDA does not matter"
-            return f"the builds of {releases} are for CUDA {either(cuda)}, {needs}"
+        case BuiltWith(releases, versions, name):
+            row = ACCELERATORS[name]
+            needs = f"and bring it along: the system's own {row.title} does not matter"
+            return f"the builds of {releases} are for {row.title} {either(versions)}, {needs}"
         case MetadataRequires(owner, requirements):
             return f"{owner} requires {_requirement_span(requirements)} (its metadata)"
         case PinRequires(owner, requirement):
@@ -367,6 +369,17 @@ def describe(step: Step) -> str:
             return _not_looked_up(releases)
         case Advice(advice, _):
             return f"instead: {advice}"
+
+
+def _goal_wants_accelerator(step: GoalWantsAccelerator) -> str:
+    row = ACCELERATORS.get(step.name)
+    if row is None:
+        return f"the goal requires a build without {DEFAULT.title}"
+    if not step.is_stated and row is DEFAULT:
+        return f"a build with {row.title} is required unless `--{row.name} {CPU}` is given"
+    if not step.is_stated:
+        return f"the target's GPU requires a build for {row.title}"
+    return f"the goal requires {row.title} {step.release or ''}".rstrip()
 
 
 def _not_looked_up(releases: Unlisted) -> str:
@@ -399,7 +412,7 @@ def _target_has(step: TargetHas) -> str:
     if step.part == "jetpack" and "jetpack" not in target.stated:
         return f"the target is assumed to have JetPack {target.jetpack}"
     by_part = {
-        "gpu": f"the target's GPU has compute capability {' and '.join(target.gpus)}",
+        "gpu": _gpus_have(target),
         "driver": f"the target's driver is {target.driver}",
         "glibc": f"the target has glibc {target.glibc}",
         "python": f"the target has Python {target.python_text}",
@@ -407,6 +420,12 @@ def _target_has(step: TargetHas) -> str:
         "jetpack": f"the target has JetPack {target.jetpack}",
     }
     return by_part[step.part]
+
+
+def _gpus_have(target: Target) -> str:
+    listed = " and ".join(target.gpus)
+    is_capability = all(of_gpu(gpu) is DEFAULT for gpu in target.gpus)
+    return f"the target's GPU {'has compute capability' if is_capability else 'is'} {listed}"
 
 
 def _fact_says(step: FactSays) -> str:

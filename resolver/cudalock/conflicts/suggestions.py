@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from cudalock.errors import NetworkError
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.elements import (
+    ACCELERATOR_OPTION,
     BUILDERS_OPTION,
-    CUDA_OPTION,
     EXCLUDE_NEWER_OPTION,
     TARGET_GLIBC,
     TARGET_GPU,
@@ -24,10 +24,11 @@ from cudalock.resolution.elements import (
     ids_of,
 )
 from cudalock.resolution.find import find
-from cudalock.resolution.machine import oldest_glibc
+from cudalock.resolution.machine import newer_glibcs, oldest_glibc
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
+from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, Wish
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.versions import (
     below_and_above,
@@ -48,8 +49,6 @@ SHOWN: Final = 3
 """How many suggestions are shown."""
 MAX_LISTED: Final = 3
 """How many versions are tried of a project that only an index has: each may cost a request."""
-GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
-"""Of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 UNSTATED_PARTS: Final = (TARGET_PYTHON, TARGET_PLATFORM)
 
 
@@ -119,14 +118,6 @@ def find_newer_glibc(
             if older == glibc or find(goal, replace(target, glibc=older), universe) is not None
         )
     return None
-
-
-def newer_glibcs(target: Target) -> list[str]:
-    """Return the usual glibcs that are newer than a target's, the oldest first."""
-    if target.glibc is None:
-        return []
-    assumed = parse_version(target.glibc)
-    return [glibc for glibc in GLIBCS if parse_version(glibc) > assumed]
 
 
 class Advisor:
@@ -296,10 +287,24 @@ def _relaxations(goal: Goal, target: Target, elements: Sequence[Element]) -> lis
         if parsed.specifier:
             bare = _bare(parsed)
             relaxations.append(Relaxation(bare, bare, _dropping_specifier(text, bare)))
-    if CUDA_OPTION in elements and goal.cuda is not None:
-        any_cuda = Relaxation("", "another CUDA build", lambda other: replace(other, cuda=None))
-        relaxations.append(any_cuda)
+    wider = _wider(goal) if ACCELERATOR_OPTION in elements else None
+    if wider is not None:
+        relaxations.append(
+            Relaxation("", wider[0], lambda other: replace(other, accelerator=wider[1]))
+        )
     return relaxations
+
+
+def _wider(goal: Goal) -> tuple[str, Wish | None] | None:
+    """Return a wider wish for an accelerator, and what it changes, for people; None if only another
+    accelerator would be left."""
+    wish = goal.accelerator
+    if wish is None:
+        return None
+    row = ACCELERATORS.get(wish.name, DEFAULT)
+    if row is DEFAULT:
+        return f"another {row.title} build", None
+    return (f"another {row.title} build", Wish(wish.name)) if wish.specifier else None
 
 
 def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
@@ -309,11 +314,13 @@ def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
 def _relaxed_options(
     goal: Goal, target: Target, elements: Sequence[Element]
 ) -> Iterator[Suggestion]:
-    if CUDA_OPTION in elements and goal.cuda is not None:
-        yield Suggestion("with another CUDA build", replace(goal, cuda=None), target)
+    wider = _wider(goal) if ACCELERATOR_OPTION in elements else None
+    if wider is not None:
+        change, wish = wider
+        yield Suggestion(f"with {change}", replace(goal, accelerator=wish), target)
     if BUILDERS_OPTION in elements:
-        wider = "any" if goal.builders == "known" else "known"
-        yield Suggestion(f"with {wider} builders", replace(goal, builders=wider), target)
+        builders = "any" if goal.builders == "known" else "known"
+        yield Suggestion(f"with {builders} builders", replace(goal, builders=builders), target)
     if EXCLUDE_NEWER_OPTION in elements:
         yield Suggestion("with newer releases", replace(goal, exclude_newer=None), target)
 

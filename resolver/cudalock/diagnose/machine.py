@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.matrix.gpus import NVIDIA
 from cudalock.targets.platforms import LINUX, PLATFORMS, of_text
 
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ class Clues(NamedTuple):
     glibc: str | None = None
 
 
+_TARGET: Final = re.compile(r"\bgfx[0-9]{1,2}[0-9a-f]{2}\b")
+"""The target of an AMD GPU. Several are those that a build has code for."""
+
+
 def read_clues(text: Text, matrix: Matrix) -> Clues:
     """Return the machine that the text is from."""
     folded = text.folded
@@ -102,8 +105,11 @@ def _gpu(folded: str, matrix: Matrix) -> GpuModel | None:
     # A capability that no known GPU has was misread.
     if capability and (known := matrix.gpus.match(capability[1])):
         return known
+    targets = set(_TARGET.findall(folded))
+    if len(targets) == 1 and (known := matrix.gpus.match(targets.pop())):
+        return known
     if named := matrix.gpus.find_in(folded):
-        return named if named.vendor == NVIDIA else None
+        return named
     # Several architectures are those that a build has code for; a single one is the GPU's.
     architectures = set(_ARCHITECTURE.findall(folded))
     return matrix.gpus.match(f"sm_{architectures.pop()}") if len(architectures) == 1 else None

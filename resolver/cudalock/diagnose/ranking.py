@@ -11,7 +11,7 @@ from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import FRAME
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, gpu_version, of_gpu
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, holds, may_accept, specifier_set
 
@@ -66,6 +66,8 @@ class Evidence:
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
         known.pop("platform")
+        if gpu := known.pop("gpu"):
+            known[of_gpu(gpu).component] = gpu_version(gpu)
         return {name: value for name, value in known.items() if value}
 
     def has_cuda_up_to(self, newest: str) -> bool:
@@ -131,7 +133,7 @@ class Evidence:
 
     def speaks_of(self, fact: Fact) -> bool | None:
         """Return whether the fact covers the version and platform in the text; None is unknown."""
-        if self.is_of_platform(fact) is False:
+        if self.is_of_platform(fact) is False or self._is_of_other_gpus(fact):
             return False
         version = self._known.get(fact.component)
         if version is None:
@@ -140,6 +142,21 @@ class Evidence:
         if version == NONE:
             return None
         return not fact.versions or may_accept(fact.versions, version.partition("+")[0])
+
+    def _is_of_other_gpus(self, fact: Fact) -> bool:
+        """Return whether a fact is about the accelerators of other makers than that of the GPU in
+        the text."""
+        if not self.clues.gpu:
+            return False
+        named = {fact.component, *fact.where}
+        named |= {demand.template.name for demand in (*fact.beside, *fact.of_machine)}
+        own = of_gpu(self.clues.gpu)
+        about = [
+            row
+            for row in ACCELERATORS.values()
+            if not named.isdisjoint((row.name, *row.components))
+        ]
+        return bool(about) and own not in about
 
     def _speaks_of_releases(self, fact: Fact) -> bool | None:
         """Return whether the fact covers the releases that print what is in the text."""

@@ -11,14 +11,15 @@ from cudalock.compat.stack import Stack
 from cudalock.doctor.fixes import solving
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.accelerators import CUDA, ROCM, XPU, of_gpu
+from cudalock.targets.facets import COMPONENTS
 from cudalock.versions import accepts, holds, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.environment import Installed
+    from cudalock.environment import Installed, Machine
     from cudalock.matrix.facts import Demand, Fact, Observation
 
 SEVERITY: Mapping[str, Severity] = {
@@ -39,8 +40,9 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
         facts = [
             fact
             for fact in component.facts
-            # Of files that two install, their RECORDs tell.
+            # Of files that two install, their RECORDs tell; facts about rows, the engine.
             if fact.shared_path is None
+            and fact.rows is None
             and (fact.scope == "environment" or not (component.is_virtual or name in stack))
         ]
         installed = subject.inventory.find(name)
@@ -112,6 +114,9 @@ def is_about(fact: Fact, installed: Installed | None, subject: ExaminedEnvironme
     """Whether a fact speaks of what is installed there, in that version and build."""
     if not holds(fact.when, subject.markers):
         return False
+    # What opens CUDA's libraries finds those of the framework.
+    if fact.alone and subject.framework is not None:
+        return False
     if installed is None:
         return not fact.versions and not fact.where
     if not _accepts(fact.versions, installed.public):
@@ -156,7 +161,7 @@ def is_unmet(demand: Demand, subject: ExaminedEnvironment) -> bool:
 def _versions_of(name: str, subject: ExaminedEnvironment) -> tuple[str, ...]:
     """The version of a component there, or of each GPU."""
     if name in COMPONENTS:
-        return FACETS[name].values(subject.target)
+        return COMPONENTS[name].values(subject.target)
     installed = subject.inventory.find(name)
     return (installed.public,) if installed else ()
 
@@ -171,12 +176,14 @@ def _is_seen(
         return False  # told by `libraries`, which knows by what
     machine = subject.machine
     expected_and_actual: list[tuple[object, object]] = [
-        (observation.gpu, bool(machine.gpus) if machine.gpus or subject.machine_probed else None),
+        (observation.gpu, _has_nvidia(machine) if machine.gpus or subject.machine_probed else None),
         (
             observation.driver,
             bool(machine.driver) if machine.driver or subject.machine_probed else None,
         ),
-        (observation.cuda, subject.has_cuda),
+        (observation.cuda, subject.is_built_for(CUDA.name)),
+        (observation.rocm, subject.is_built_for(ROCM.name)),
+        (observation.xpu, subject.is_built_for(XPU.name)),
         (observation.kind, subject.layout.kind),
     ]
     if any(expected is not None and expected != actual for expected, actual in expected_and_actual):
@@ -192,6 +199,10 @@ def _is_seen(
         and (not observation.set or any(_is_set(text, subject) for text in observation.set))
         and (bool(subject.environ) or not (observation.commands or observation.unset))
     )
+
+
+def _has_nvidia(machine: Machine) -> bool:
+    return any(of_gpu(gpu) is CUDA for gpu in machine.capabilities)
 
 
 def _is_set(text: str, subject: ExaminedEnvironment) -> bool:

@@ -1,7 +1,8 @@
 """What is installed and plugged in here.
 
 `layout` finds an environment's folders and its Python, `distributions` reads what is installed,
-`gpu` queries the driver, `libraries` finds CUDA's, `installer` has the command that installs.
+`gpu` queries the driver, `other_gpus` finds those of AMD and Intel, `libraries` finds CUDA's,
+`installer` has the command that installs.
 Nothing of an environment is ever imported; an interpreter is run to describe itself, isolated.
 """
 

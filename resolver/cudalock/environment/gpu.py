@@ -1,8 +1,8 @@
-"""The NVIDIA GPUs and the driver of this machine.
+"""The GPUs and the NVIDIA driver of this machine.
 
 NVML is asked, and nvidia-smi where NVML has no answer. Both may hang with a broken driver, so both
 have a time limit. Whether there is a driver at all is seen from a few files first: on a machine
-without one nothing is imported and nothing is run.
+without one nothing is imported, and GPUs of other makers are looked for.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.environment.other_gpus import OtherProbe, find_others
 from cudalock.files import INTERRUPTIBLE, find_program
 from cudalock.matrix.gpus import model_name
 from cudalock.targets import PLATFORMS
+from cudalock.targets.accelerators import gpu_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +63,8 @@ class Gpu(NamedTuple):
     """`8.9`; None where the driver does not say and the name is not known"""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.capability})" if self.capability else self.name
+        is_named = self.capability and self.capability != self.name
+        return f"{self.name} ({self.capability})" if is_named else self.name
 
 
 class Machine(NamedTuple):
@@ -79,11 +82,7 @@ class Machine(NamedTuple):
     def capabilities(self) -> tuple[str, ...]:
         """Each compute capability once, the least first."""
         capabilities = {gpu.capability for gpu in self.gpus if gpu.capability}
-        return tuple(
-            sorted(
-                capabilities, key=lambda capability: [int(part) for part in capability.split(".")]
-            )
-        )
+        return tuple(sorted(capabilities, key=gpu_order))
 
     def __str__(self) -> str:
         """`2 x H100 80GB HBM3 (9.0), driver 550.54.14`; empty where there is nothing."""
@@ -101,6 +100,8 @@ class Probe(NamedTuple):
     """the NVML bindings; raises where they cannot be had"""
     run_smi: Callable[[tuple[str, ...]], str]
     """what nvidia-smi prints for these fields; raises OSError or ValueError, saying why"""
+    others: OtherProbe | None = None
+    """the ways to ask for GPUs of AMD and Intel; None for those of this machine"""
 
 
 def detect(
@@ -109,11 +110,13 @@ def detect(
 ) -> Machine:
     """The GPUs and the driver of this machine; never raises.
 
-    `capability_of` a GPU's name is asked where the driver is too old to say.
+    `capability_of` a GPU's name is asked where the driver does not say.
     """
     probe = probe or Probe(has_driver, load_nvml, run_smi)
     if not probe.is_there():
-        return Machine()
+        # A processor's own GPU beside one of NVIDIA's is not what anybody computes on.
+        others = find_others(capability_of, probe.others)
+        return Machine(tuple(Gpu(model_name(gpu.name), gpu.architecture) for gpu in others))
     seconds = SECONDS
     answer = _in_time(lambda: _of_nvml(probe.load_nvml()), seconds)
     if isinstance(answer, Machine):

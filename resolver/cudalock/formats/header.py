@@ -47,7 +47,7 @@ def header_lines(
     those of `--index-url` and `--extra-index-url`.
     """
     for target in lock.targets:
-        built = f", CUDA {lock.cuda}" if lock.cuda and target.accelerators else ", no CUDA"
+        built = f", {lock.built_for}" if lock.built_for and target.accelerators else ", no CUDA"
         yield f"# cudalock: {ascii_line(target.label)}{built if lock.framework else ''}"
     yield f"# command: {one_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"

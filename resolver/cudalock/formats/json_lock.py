@@ -33,8 +33,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadFile
 from cudalock.formats import DEFAULTS, Format, WriteOptions
+from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
+from cudalock.targets.accelerators import OPTION
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -221,6 +223,7 @@ def _goal(goal: Goal) -> dict[str, Any]:
         "requirements": list(goal.requirements),
         "constraints": list(goal.constraints),
         "cuda": goal.cuda,
+        **_of_another(goal),
         "cudnn": goal.cudnn,
         "toolkit": toolkit,
         "builders": goal.builders,
@@ -229,6 +232,12 @@ def _goal(goal: Goal) -> dict[str, Any]:
         "skip": list(goal.skip),
         "strict": goal.strict,
     }
+
+
+def _of_another(goal: Goal) -> dict[str, Any]:
+    """The wish for an accelerator that `cuda` cannot tell."""
+    wish = stated_accelerator(goal)
+    return {key: stated for key, stated in wish.items() if key == OPTION}
 
 
 def _pin(pin: Pin) -> dict[str, Any]:

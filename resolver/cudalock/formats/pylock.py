@@ -23,11 +23,12 @@ from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputEr
 from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
+from cudalock.goals.goal import stated_accelerator
 from cudalock.lock.markers import full_marker
 from cudalock.lock.sources import NO_INDEX, needs_own_build
 from cudalock.lock.wheels import all_wheels, split_by_wheel, targets_of, wheels_of_targets
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.accelerators import LIBRARIES
 from cudalock.text import one_line, shell_file, shell_word
 from cudalock.urls import encoded, local_path, without_credentials
 from cudalock.versions import parse_marker, project_and_version, specifier_set
@@ -309,7 +310,8 @@ def _facts(lock: Lock) -> dict[str, Any]:
     goal: dict[str, Any] = {"requirements": list(lock.goal.requirements)}
     if lock.goal.constraints:
         goal["constraints"] = list(lock.goal.constraints)
-    for name in (*ACCELERATORS, *LIBRARIES):
+    goal |= stated_accelerator(lock.goal)
+    for name in LIBRARIES:
         if getattr(lock.goal, name):
             goal[name] = getattr(lock.goal, name)
     if lock.goal.toolkit:
@@ -320,6 +322,8 @@ def _facts(lock: Lock) -> dict[str, Any]:
     table: dict[str, Any] = {"command": one_line(lock.command), "matrix": lock.matrix_version}
     if lock.cuda:
         table["cuda"] = lock.cuda
+    elif lock.accelerator:
+        table["accelerator"] = dict(zip(("name", "version"), lock.accelerator, strict=True))
     return {**table, "needs": list(lock.needs), "facts": sorted(facts), "goal": goal}
 
 

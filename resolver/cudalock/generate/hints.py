@@ -15,14 +15,14 @@ from packaging.specifiers import SpecifierSet
 from cudalock.files import read_small
 from cudalock.projects.read import read_file
 from cudalock.targets import LIKELY_PYTHONS, SYSTEMS, platforms_of_markers
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import DEFAULT
 from cudalock.targets.platforms import likeliest
 from cudalock.versions import holds, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("python", "platform", "glibc", *ACCELERATORS, "framework")
+PARTS: Final = ("python", "platform", "glibc", DEFAULT.name, "framework")
 ORDER: Final = ("version file", "index", "wheel", "environment", "image", "limit")
 """Where hints come from, the nearest to an install first."""
 

@@ -16,7 +16,7 @@ from cudalock.goals import Request, RequestedProject, read_requests
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import parse_accelerator
 from cudalock.targets import LINUX, Here, Target, parse_python
-from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.targets.accelerators import ACCELERATOR_FLAGS, DEFAULT
 from cudalock.targets.platforms import likeliest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cudalock.goals import Query
     from cudalock.matrix.universe import Universe
 
-SOFT = (*ACCELERATORS, "framework")
+SOFT = (DEFAULT.name, "framework")
 """The parts whose hints are dropped, one, the other, then both, if there is no solution."""
 
 
@@ -92,8 +92,8 @@ class Asker:
         machines = self._machines
         request = self._request
         for hint in hints:
-            if hint.part == CUDA.name:
-                machines = [machine._replace(cuda=(hint.value,)) for machine in machines]
+            if hint.part == DEFAULT.name:
+                machines = [machine._replace(accelerator=(hint.value,)) for machine in machines]
             else:
                 name = self.matrix.framework or ""
                 wish = RequestedProject(name, f"=={hint.value}", origin=hint.origin)
@@ -200,10 +200,11 @@ class Asker:
 
     def _soft(self, part: str) -> list[Hint]:
         hints = self._chosen.get(part, [])
-        if part == CUDA.name:
-            if self._request.cuda or self._machines[0].cuda:
+        if part == DEFAULT.name:
+            stated = (self._request, self._machines[0])
+            if any(getattr(request, flag) for request in stated for flag in ACCELERATOR_FLAGS):
                 return []
-            hints = [hint for hint in hints if _is_cuda(hint.value)]
+            hints = [hint for hint in hints if _is_accelerator(hint.value)]
             return self._first(hints)
         framework = self.matrix.framework or ""
         find = self.matrix.names.find
@@ -259,11 +260,11 @@ def _targets(request: Request, defaults: Request, universe: Universe, here: Here
     return [target for _, target in read_requests(anything, universe, machine, here)]
 
 
-def _is_cuda(text: str) -> bool:
+def _is_accelerator(text: str) -> bool:
     from cudalock.errors import BadSpecifier
 
     try:
-        return parse_accelerator(CUDA, text) is not None
+        return parse_accelerator(text) is not None
     except BadSpecifier:
         return False
 

@@ -25,7 +25,7 @@ from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import read_file
 from cudalock.projects.readers.dockerfile import is_other_branch
 from cudalock.targets import SYSTEMS
-from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
+from cudalock.targets.accelerators import CPU, CUDA
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -239,10 +239,16 @@ class _Reading:
         self.notes += [f"{name}: {note}" for note in file.notes]
 
     def _take_problems(self, file: ProjectFile) -> None:
-        """Raise for a line that installers refuse, and for a file of which nothing could be read: a
-        limit may be lost in it. Note everything else that was not understood."""
+        """Leave out a requirement that cannot be read beside others that can, and say so. Raise for
+        anything else that installers refuse, and for a file of which nothing could be read: a limit
+        may be lost in it. Note everything else that was not understood."""
         for problem in file.problems:
-            message = f"{self._at(problem.place.file, problem.place.line)}: {problem.message}"
+            origin = self._at(problem.place.file, problem.place.line)
+            if problem.is_requirement and file.declared:
+                text = file.text[problem.place.start : problem.place.end]
+                self.left_out.append(LeftOut(origin, " ".join(text.split()), problem.message))
+                continue
+            message = f"{origin}: {problem.message}"
             on_problem = BY_NAME[file.kind].on_problem
             if on_problem == "refuse" or (on_problem == "refuse-empty" and not file.declared):
                 raise BadFile(message)
@@ -445,7 +451,7 @@ class _Reading:
                 f"{origin}: `{text}` brings a {base.own} of its own, which no index has: the lock"
                 " would put another in its place"
             )
-        for part in ("python", "glibc", *ACCELERATORS, "framework"):
+        for part in ("python", "glibc", CUDA.name, "framework"):
             stated = getattr(base, part)
             if stated is not None:
                 yield Hint(part, stated, origin, "image")

@@ -13,9 +13,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.conflicts import Conflict
+from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
-from cudalock.conflicts.step import Advice, GoalRequires, GoalWantsCuda, TargetHas, describe
+from cudalock.conflicts.step import Advice, GoalRequires, GoalWantsAccelerator, TargetHas, describe
 from cudalock.goals import RequestedProject
 from cudalock.resolution.elements import Element
 from cudalock.resolution.minimal import smallest_hitting_sets
@@ -153,7 +153,9 @@ class _Relaxing:
                 steps = [
                     step
                     for step in CoreExplainer(conflict, core).steps()
-                    if not isinstance(step, GoalRequires | GoalWantsCuda | TargetHas | Advice)
+                    if not isinstance(
+                        step, GoalRequires | GoalWantsAccelerator | TargetHas | Advice
+                    )
                 ]
                 beside = sorted({f"`{other.text}`" for other in limits if other != limit})
                 words = [f"beside {' and '.join(beside)}"] if beside else []

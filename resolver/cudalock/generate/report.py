@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.generate.hints import Hint
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.goals.goal import stated_accelerator
+from cudalock.goals.values import names_default
+from cudalock.targets.accelerators import DEFAULT
 from cudalock.text import counted
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ SHOWN: Final = 8
 """So many of a kind are listed in a summary, and the rest counted."""
 
 _NOUNS: Final = {
-    **{name: row.title for name, row in ACCELERATORS.items()},
+    DEFAULT.name: DEFAULT.title,
     "python": "Python",
     "glibc": "glibc",
 }
@@ -63,6 +65,8 @@ def _used(used: Used) -> str:
 
 def _hint(hint: Hint) -> str:
     noun = _NOUNS.get(hint.part)
+    if hint.part == DEFAULT.name and not names_default(hint.value):
+        noun = None
     return f"{noun + ' ' if noun else ''}{hint.value} ({hint.origin})"
 
 
@@ -166,7 +170,8 @@ def _question_value(question: Query) -> dict[str, Any]:
         "target": target.label,
         "requirements": list(goal.requirements),
         "constraints": list(goal.constraints),
-        "cuda": goal.cuda,
+        DEFAULT.name: goal.cuda,
+        **stated_accelerator(goal),
         "exclude_newer": goal.exclude_newer,
     }
 

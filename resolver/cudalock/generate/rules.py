@@ -14,7 +14,7 @@ from cudalock import toml
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import CLAUSE
 from cudalock.matrix.vendor import Distributions
-from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.accelerators import DEFAULT, LIBRARIES
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE: Final = "repositories.toml"
-PARTS: Final = (*ACCELERATORS, *LIBRARIES, "framework", "python", "distribution")
+PARTS: Final = (DEFAULT.name, *LIBRARIES, "framework", "python", "distribution")
 """The groups that an image's pattern may have."""
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.conflicts import Explanation, Step, explain
-from cudalock.conflicts.step import GoalRequires
+from cudalock.conflicts.explanation import Explanation
+from cudalock.conflicts.no_solution import explain
+from cudalock.conflicts.step import GoalRequires, Step
 from cudalock.errors import (
     Contradiction,
     NetworkError,
@@ -21,11 +22,12 @@ from cudalock.errors import (
 from cudalock.generate.queries import Ask, Asker, Said
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
+from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
 from cudalock.text import shell_word
 from cudalock.versions import canonical, leading_name
 
 if TYPE_CHECKING:
-    from cudalock.conflicts import Suggestion
+    from cudalock.conflicts.suggestions import Suggestion
     from cudalock.generate.hints import Hint
     from cudalock.generate.read import Repository
     from cudalock.goals import Query, Request
@@ -228,8 +230,9 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
         flags.append(f"--python {suggestion.target.python_text}")
     if suggestion.target.platform != target.platform:
         flags.append(" ".join(suggestion.target.flags()[2:4]))
-    if other.cuda != goal.cuda:
-        flags.append("--cuda auto")
+    if other.accelerator != goal.accelerator:
+        wish = other.accelerator
+        flags.append(f"--{OPTION} {wish.name}" if wish else f"--{DEFAULT.name} {AUTO}")
     if other.builders != goal.builders:
         flags.append(f"--builders {other.builders}")
     for flag, before, after in (

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.goals.switches import read_switches
-from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBRARIES, OPTION
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cudalock.targets import Target
-    from cudalock.targets.accelerators import Accelerator, Library
+    from cudalock.targets.accelerators import Library, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Goal:
     """normalised PEP 508 strings without markers, one per project, sorted by its name"""
     constraints: tuple[str, ...] = ()
     """the same, holding only where the project is present"""
-    cuda: str | None = None
-    """None: CUDA where the target can have it. `cpu`, or a PEP 440 specifier: `==12.4.*`"""
+    accelerator: Wish | None = None
+    """None: that of the target's GPUs, else CUDA where the target can have it"""
     cudnn: str | None = None
     """a PEP 440 specifier of cuDNN"""
     toolkit: tuple[str, tuple[str, ...]] | None = None
@@ -55,10 +55,27 @@ class Goal:
     notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
     """for the user: how something was read, what was left out"""
 
-    def of(self, row: Accelerator | Library) -> str | None:
-        """Return the wish for an accelerator, or for a library of one; None if there is none."""
-        wish: str | None = getattr(self, row.name)
+    def of(self, library: Library) -> str | None:
+        """Return the wish for a library of an accelerator; None if there is none."""
+        wish: str | None = getattr(self, library.name)
         return wish
+
+    @property
+    def cuda(self) -> str | None:
+        """The wish as far as it is about CUDA: a PEP 440 specifier, `cpu`, or None."""
+        wish = self.accelerator
+        if wish is None or wish.name not in (CPU, CUDA.name):
+            return None
+        return CPU if wish.name == CPU else wish.specifier or None
+
+
+def stated_accelerator(goal: Goal) -> dict[str, str]:
+    """Return the wish for an accelerator as a table of a lock has it: `cuda` for what that states,
+    else `accelerator`; empty for none."""
+    if goal.cuda is not None:
+        return {DEFAULT.name: goal.cuda}
+    wish = goal.accelerator
+    return {} if wish is None else {OPTION: f"{wish.name}{wish.specifier}"}
 
 
 def command_line(goal: Goal, *targets: Target) -> str:
@@ -100,8 +117,7 @@ def _goal_words(goal: Goal) -> Iterator[str]:
     framework, switches = read_switches()
     for name in (framework, *switches):
         yield from flags.get(name, ())
-    for accelerator in ACCELERATORS.values():
-        yield from _option(f"--{accelerator.name}", _shortest(goal.of(accelerator)))
+    yield from _accelerator_words(goal.accelerator)
     for library in LIBRARIES.values():
         yield from _option(f"--{library.name}", _shortest_of(library, goal.of(library)))
     yield from _option("--toolkit", _toolkit_text(goal.toolkit))
@@ -114,6 +130,17 @@ def _goal_words(goal: Goal) -> Iterator[str]:
         yield "--strict"
     for constraint in goal.constraints:
         yield from _option("-c", constraint)
+
+
+def _accelerator_words(wish: Wish | None) -> tuple[str, ...]:
+    """Return the flag that states a wish; a version alone is for the one that has its own flag."""
+    if wish is None:
+        return ()
+    if wish.name == CPU:
+        return (f"--{DEFAULT.name}", CPU)
+    if ACCELERATORS[wish.name].flag and wish.specifier:
+        return (f"--{wish.name}", _shortest(wish.specifier) or "")
+    return (f"--{OPTION}", f"{wish.name}{_shortest(wish.specifier) or ''}")
 
 
 def _flag_words(name: str, specifier: str) -> list[str] | None:

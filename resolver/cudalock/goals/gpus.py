@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
-from cudalock.matrix.gpus import NVIDIA, split_names
+from cudalock.matrix.gpus import split_names
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import ACCELERATORS, CPU, other_maker
+from cudalock.targets.accelerators import CPU, DEFAULT, OPTION, maker_of
 from cudalock.text import either
 
 if TYPE_CHECKING:
@@ -24,23 +24,22 @@ def read_gpus(texts: Iterable[str], gpus: Gpus) -> list[GpuModel]:
 
 def _read_gpu(text: str, gpus: Gpus) -> GpuModel:
     model = gpus.match(text)
-    if model is None and (maker := other_maker(text)) is not None:
+    if model is None and (maker := maker_of(text)) is not None:
         raise BadTarget(
-            f"`{text}` is a GPU by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+            f"unknown {maker.vendor} GPU `{text}`",
+            hints=[
+                *(f'`--gpu "{name}"`' for name in nearest(text, gpus.names)),
+                f"`--{OPTION} {maker.name}` is for builds for {maker.title}, whatever the GPU",
+            ],
         )
     if model is None:
         near = [f'`--gpu "{name}"`' for name in nearest(text, gpus.names)]
         if text.strip().lower() in (CPU, "none", "no"):
-            near = [
-                f"`--{row.name} {CPU}` is for a build without {row.title}"
-                for row in ACCELERATORS.values()
-            ]
+            near = [f"`--{DEFAULT.name} {CPU}` is for a build without {DEFAULT.title}"]
         raise BadTarget(
             f"unknown GPU or compute capability `{text}`",
             hints=near or ["`nvidia-smi --query-gpu=compute_cap --format=csv` prints the number"],
         )
-    if model.vendor != NVIDIA:
-        raise BadTarget(f"`{text}` is a GPU by {gpus.vendor_title(model.vendor)}")
     return model
 
 

@@ -6,7 +6,7 @@
                | requirement with an operator: "flash-attn>=2.7,<2.8"
                | "py3.11" | "cp311" | "3.13t" | "python 3.11"
                | platform: "windows" | "linux-aarch64" | "ubuntu 22.04" | "RHEL 8" | a triple
-               | "cu124" | "cuda 12.4" | "cpu" | "cudnn 9.1"
+               | "cu124" | "cuda 12.4" | "rocm6.4" | "xpu" | "mps" | "cpu" | "cudnn 9.1"
                | "glibc 2.35" | "driver 550.54" | GPU: "RTX 5090" | "sm_86" | "gpu 8.6"
 
 A component is an alias or a project; the longest run of words that is one wins. Upper and lower
@@ -24,14 +24,16 @@ from cudalock.goals.merge import LOOKED_UP, RequestedProject
 from cudalock.names import likely_names, likely_typo
 from cudalock.targets import MACOS, PLATFORMS, WINDOWS, is_musl, parse_platform, platform_words
 from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
     ACCELERATORS,
     AUTO,
     CPU,
+    DEFAULT,
     LIBRARIES,
-    is_foreign,
-    other_maker,
+    OPTION,
+    maker_of,
 )
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.facets import FACETS
 from cudalock.targets.platforms import macos_flag
 from cudalock.text import did_you_mean
 from cudalock.versions import canonical, parse_requirement
@@ -64,9 +66,11 @@ _PLAIN_WORDS = frozenset(
     }
 )
 """Words of a sentence that nobody means as the name of a package."""
-_RANGED = (*ACCELERATORS, *LIBRARIES)
+_VERSIONED = tuple(name for name, row in ACCELERATORS.items() if row.version_word)
+_RANGED = (*_VERSIONED, *LIBRARIES)
 """What a range may follow: `cuda >=12.1`."""
-_KEYWORDS = (*_RANGED, *COMPONENTS, "py")
+_STATED = tuple(name for name, facet in FACETS.items() if facet.is_component)
+_KEYWORDS = (*_RANGED, *_STATED, "py")
 _LONGEST_NAME = 5
 """How many words an alias may have."""
 _LONGEST_RUN = 9
@@ -110,6 +114,7 @@ class Parsed(NamedTuple):
 
     projects: tuple[RequestedProject, ...] = ()
     cuda: tuple[str, ...] = ()
+    accelerator: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
@@ -202,6 +207,9 @@ class _Reader:
         return Parsed(projects=tuple(self.projects), **texts)
 
     def say(self, part: str, text: str) -> None:
+        # An accelerator without a flag of its own is a value of the general one.
+        if part in ACCELERATORS and part not in ACCELERATOR_FLAGS:
+            part, text = OPTION, f"{part}{text}"
         self.texts.setdefault(part, []).append(text)
 
     def _say_value(self, part: str, value: str) -> None:
@@ -248,7 +256,7 @@ class _Reader:
             self._read_keyword(tokens)
             or self._read_component(tokens)
             or self._read_newest(tokens)
-            or self._read_word(first.text)
+            or self._read_word(tokens)
             or self._read_platform(tokens)
             or self._read_run(tokens, "platform", self.known.matrix.jetpacks.find)
             or self._read_run(tokens, "platform", self.known.matrix.distributions.glibc)
@@ -285,7 +293,10 @@ class _Reader:
             self.say(part, following.text)
             return 2
         # "with cuda", "on my gpu": a build for the accelerator is the default.
-        if part in (*ACCELERATORS, "gpu"):
+        if part in (DEFAULT.name, "gpu"):
+            return 1
+        if part in ACCELERATORS:
+            self.say(part, "")
             return 1
         raise BadPhrase(
             f"`{tokens[0].text}` needs a version after it",
@@ -318,20 +329,25 @@ class _Reader:
             self.projects[-1] = self.projects[-1]._replace(loose=tokens[0].text)
         return 1 + used
 
-    def _read_word(self, text: str) -> int:
+    def _read_word(self, tokens: list[_Token]) -> int:
         """Read a word for a Python, or for an accelerator's version or its absence."""
-        word = text.lower()
+        word = tokens[0].text.lower()
         if re.fullmatch(_PYTHON_WORD, word):
             self.say("python", word)
             return 1
-        parts = [
-            row.name
-            for row in ACCELERATORS.values()
-            if word == CPU or is_foreign(word) or re.fullmatch(row.phrase_word, word)
-        ]
-        for name in parts:
-            self.say(name, word)
-        return bool(parts)
+        if word == CPU:
+            self.say(DEFAULT.name, word)
+            return 1
+        for row in ACCELERATORS.values():
+            is_version = row.phrase_word and re.fullmatch(row.phrase_word, word)
+            is_bare = word in row.bare_words and not row.is_default
+            # "Intel Arc B580": the name of a GPU says more than its maker's.
+            if is_bare and (used := self._read_run(tokens, "gpu", self.known.matrix.gpus.match)):
+                return used
+            if is_version or is_bare:
+                self.say(row.name if row.flag else OPTION, word)
+                return 1
+        return 0
 
     def _read_platform(self, tokens: list[_Token]) -> int:
         """Read a platform, and the version people put after it: "Windows 11", "macOS 14"."""
@@ -440,10 +456,14 @@ class _Reader:
         ]
 
     def _fail(self, word: str) -> int:
-        maker = other_maker(word)
+        maker = maker_of(word)
         if maker is not None:
             raise BadPhrase(
-                f"`{word}` is by {maker.name}: cudalock covers NVIDIA", hints=[maker.builds]
+                f"unknown {maker.vendor} GPU `{word}`",
+                hints=[
+                    *did_you_mean(likely_names(word, self.known.matrix.gpus.names)),
+                    f"`{maker.bare_words[0]}` in its place for builds for {maker.title}",
+                ],
             )
         index = ", nor a package on the index" if self._was_asked_for(word) else ""
         raise BadPhrase(
@@ -476,7 +496,7 @@ class _Reader:
 def _model(tokens: list[_Token]) -> str:
     """Return the first word, with the number after it where both are a GPU: `RX 7900`."""
     pair = " ".join(token.text for token in tokens[:2])
-    is_gpu = other_maker(pair) is not None and other_maker(tokens[0].text) is None
+    is_gpu = maker_of(pair) is not None and maker_of(tokens[0].text) is None
     return pair if is_gpu else tokens[0].text
 
 
@@ -487,15 +507,15 @@ def _public(version: str) -> str:
 
 _NEWEST = ("latest", "newest")
 _EXAMPLES = {
-    **{name: row.example for name, row in ACCELERATORS.items()},
+    **{name: row.example for name, row in ACCELERATORS.items() if row.flag},
     **{name: row.example for name, row in LIBRARIES.items()},
-    **{name: FACETS[name].example for name in COMPONENTS},
+    **{name: FACETS[name].example for name in _STATED},
 }
 
 
 def _is_value(part: str, text: str) -> bool:
     word = text.lower()
-    if part in ACCELERATORS:
+    if part == DEFAULT.name:
         return word in (CPU, AUTO)
     return part == "python" and bool(re.fullmatch(_PYTHON_WORD, word))
 

@@ -23,7 +23,15 @@ from cudalock.goals.values import (
     satisfying,
 )
 from cudalock.targets import LINUX, PLATFORMS, PYTHONS, Here, Target, parse_platform, parse_python
-from cudalock.targets.accelerators import ACCELERATORS, CPU, LIBRARIES
+from cudalock.targets.accelerators import (
+    ACCELERATOR_FLAGS,
+    ACCELERATORS,
+    CPU,
+    DEFAULT,
+    LIBRARIES,
+    Wish,
+    gpu_order,
+)
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import likeliest
 from cudalock.text import either
@@ -36,7 +44,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.gpus import GpuModel
     from cudalock.matrix.jetpack import JetPack
     from cudalock.names import Names
-    from cudalock.targets.accelerators import Accelerator
 
 _T = TypeVar("_T")
 
@@ -53,6 +60,7 @@ class Request(NamedTuple):
     switches: tuple[str, ...] = ()
     """projects"""
     cuda: tuple[str, ...] = ()
+    accelerator: tuple[str, ...] = ()
     cudnn: tuple[str, ...] = ()
     toolkit: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
@@ -112,14 +120,38 @@ def read_requests(
     here = here or Here()
     parsed = parse_phrase(request.words, known)
     request_with_phrase = _with_phrase(request, parsed)
-    return tuple(
+    queries = tuple(
         (_goal(request_with_phrase, parsed, defaults, known, target), target)
         for target in _targets(request_with_phrase, parsed, defaults, known, here)
+    )
+    _check_accelerator(queries)
+    return queries
+
+
+def _check_accelerator(queries: tuple[Query, ...]) -> None:
+    """Raise BadTarget for an accelerator that no machine of the stated platforms has.
+
+    Of CUDA the resolver says so: it has reasons and hints.
+    """
+    row = ACCELERATORS.get(queries[0][0].accelerator.name) if queries[0][0].accelerator else None
+    if row is None or row is DEFAULT:
+        return
+    if any(row.name in (*target.accelerators, *target.built_in) for _, target in queries):
+        return
+    able = [
+        platform
+        for platform in PLATFORMS.values()
+        if row.name in (*platform.accelerators, *platform.built_in)
+    ]
+    raise BadTarget(
+        f"{queries[0][1].platform_label} has no {row.title}: it is for"
+        f" {either([platform.label for platform in able])}",
+        hints=[f"--platform {platform.flag}" for platform in able],
     )
 
 
 def _with_phrase(request: Request, parsed: Parsed) -> Request:
-    names = (*ACCELERATORS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
+    names = (*ACCELERATOR_FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
@@ -154,10 +186,6 @@ def _goal(
     requirements, notes = merge_requests(requests, known, environment)
     constraints, constraint_notes = merge_constraints(stated_constraints, known, environment)
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
-    builds = {
-        row.name: _accelerator(row, getattr(request, row.name) or getattr(defaults, row.name))
-        for row in ACCELERATORS.values()
-    }
     libraries = {
         row.name: _one(
             row.name,
@@ -171,7 +199,7 @@ def _goal(
     return Goal(
         requirements=requirements,
         constraints=constraints,
-        **builds,
+        accelerator=_accelerator(request, defaults),
         **libraries,
         toolkit=toolkit,
         builders=_one("builders", request.builders or defaults.builders, parse_builders) or "known",
@@ -242,20 +270,33 @@ def _default_asks(
     ]
 
 
-def _accelerator(row: Accelerator, texts: Sequence[str]) -> str | None:
-    """Return all that is stated of an accelerator as one specifier; `auto` states nothing."""
-    specifier_by_text = {
-        text: specifier for text in texts if (specifier := parse_accelerator(row, text)) is not None
+def _accelerator(request: Request, defaults: Request) -> Wish | None:
+    """Return all that is stated of accelerators as one wish; `auto` states nothing.
+
+    A default counts only where nothing is stated of any accelerator.
+    """
+    source = request if any(getattr(request, flag) for flag in ACCELERATOR_FLAGS) else defaults
+    wish_by_text = {
+        text: wish
+        for flag in ACCELERATOR_FLAGS
+        for text in getattr(source, flag)
+        if (wish := parse_accelerator(text, flag)) is not None
     }
-    specifiers = set(specifier_by_text.values())
-    combined = ",".join(sorted({c for specifier in specifiers - {CPU} for c in clauses(specifier)}))
-    if len(specifiers) > 1:
-        # Two ranges have no list of releases to try: the versions they name stand for it.
-        samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
-        if CPU in specifiers or not satisfying(combined, samples):
-            listed = " and ".join(f"`{text}`" for text in specifier_by_text)
-            raise Contradiction(f"{row.title} cannot be both {listed}")
-    return combined or next(iter(specifiers), None)
+    wishes = set(wish_by_text.values())
+    names = {wish.name for wish in wishes}
+    if not names:
+        return None
+    combined = ",".join(
+        sorted({c for wish in wishes if wish.specifier for c in clauses(wish.specifier)})
+    )
+    # Two ranges have no list of releases to try: the versions they name stand for it.
+    samples = [clause.lstrip("<>=!~").removesuffix(".*") for clause in combined.split(",")]
+    if len(names) > 1 or (len(wishes) > 1 and combined and not satisfying(combined, samples)):
+        listed = " and ".join(f"`{text}`" for text in wish_by_text)
+        rows = [ACCELERATORS[name].title for name in names if name != CPU]
+        what = rows[0] if len(rows) == 1 else "the accelerator"
+        raise Contradiction(f"{what} cannot be both {listed}")
+    return Wish(names.pop(), combined)
 
 
 # -- the target -------------------------------------------------------------------------------
@@ -452,4 +493,4 @@ def _plugged_in(
 
 def _in_order(gpus: Sequence[str]) -> tuple[str, ...]:
     # By number: as text 10.0 is less than 8.6.
-    return tuple(sorted(set(gpus), key=lambda gpu: [int(part) for part in gpu.split(".")]))
+    return tuple(sorted(set(gpus), key=gpu_order))

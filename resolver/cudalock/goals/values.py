@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadSpecifier, UnknownVersion
-from cudalock.targets.accelerators import AUTO, CPU, FOREIGN
+from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, DEFAULT, OPTION, Wish
 from cudalock.versions import NUMBER, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -177,38 +177,66 @@ def _shared(one: Version, other: Version) -> int:
     return count
 
 
-def parse_accelerator(accelerator: Accelerator, text: str) -> str | None:
-    """Return an accelerator's wish for `12.4`, `cu124`, `>=12.1`, `cpu` or `auto`, which is None.
+def parse_accelerator(text: str, flag: str = OPTION) -> Wish | None:
+    """Return the wish that a text states: `rocm6.4`, `cu124`, `12.4`, `>=12.1`, `cpu`; None for
+    `auto`.
 
-    The wish is `cpu` or a PEP 440 specifier.
-
-    Raises BadSpecifier.
+    A version without a name is one of CUDA. Raises BadSpecifier.
     """
     word = text.strip().lower()
-    title, flag = accelerator.title, f"--{accelerator.name}"
     if word == AUTO:
         return None
     if word == CPU:
-        return CPU
-    if re.match(FOREIGN, word):
-        raise BadSpecifier(
-            f"unsupported build `{text}`: cudalock knows only {title} and CPU builds",
-            hints=[f"{flag} {CPU}"],
-        )
-    if match := re.fullmatch(accelerator.version_word, word):
-        return _series(match[1])
+        return Wish(CPU)
+    for row in ACCELERATORS.values():
+        wish = _of_row(row, word)
+        if wish is not None and flag in (row.name, OPTION):
+            return wish
+        if wish is not None:
+            raise BadSpecifier(
+                f"`--{flag}` is for {ACCELERATORS[flag].title} builds, and `{text}` is a"
+                f" {row.title} build",
+                hints=[f"--{OPTION} {word}"],
+            )
+    default = DEFAULT if flag == OPTION else ACCELERATORS[flag]
     if re.search(_OPERATOR, word):
-        return _specifier(title, word)
+        return Wish(default.name, _specifier(default.title, word))
+    if flag == OPTION:
+        examples = ", ".join(row.example for row in ACCELERATORS.values() if not row.flag)
+        raise BadSpecifier(
+            f"unknown accelerator `{text}`",
+            hints=[f"`--{OPTION}` takes {default.example}, {examples}, {CPU} or {AUTO}"],
+        )
     raise BadSpecifier(
-        f"invalid {title} version `{text}`",
-        hints=[f"{flag} {accelerator.example}", f"{flag} {CPU}", f"{flag} {AUTO}"],
+        f"invalid {default.title} version `{text}`",
+        hints=[f"--{flag} {default.example}", f"--{flag} {CPU}", f"--{flag} {AUTO}"],
     )
 
 
-def _series(digits: str) -> str:
+def names_default(text: str) -> bool:
+    """Tell whether a text that states a wish is about CUDA, or about no accelerator at all."""
+    wish = parse_accelerator(text)
+    return wish is None or wish.name in (DEFAULT.name, CPU)
+
+
+def _of_row(row: Accelerator, word: str) -> Wish | None:
+    """Return the wish for one accelerator that a word states: `rocm`, `rocm6.4`, `rocm>=6.3`."""
+    if word in row.bare_words:
+        return Wish(row.name)
+    if not row.version_word:
+        return None
+    if match := re.fullmatch(row.version_word, word):
+        return Wish(row.name, _series(match[1], row))
+    match = re.fullmatch(rf"(?:{'|'.join(row.bare_words)})\s*({_OPERATOR}.*)", word)
+    return Wish(row.name, _specifier(row.title, match[1])) if match else None
+
+
+def _series(digits: str, row: Accelerator) -> str:
     """Return the specifier of `cu124` or `124`, which is 12.4, or of `cu12`, which is any 12.x."""
+    if "." not in digits and row.digits_are_numbers:
+        digits = ".".join(digits)
     # The last digit is the minor. No CUDA has a major of 20 or more, so `12` and `13` are majors.
-    if "." not in digits and int(digits) >= 20:
+    elif "." not in digits and int(digits) >= 20:
         digits = f"{digits[:-1]}.{digits[-1]}"
     return f"=={digits}" if digits.count(".") >= 2 else f"=={digits}.*"
 

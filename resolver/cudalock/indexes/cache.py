@@ -25,6 +25,36 @@ def cache_folder() -> Path:
     return folder if folder.is_absolute() else home() / "cudalock"
 
 
+CONTENT: Final = ("http.db", "http.db-shm", "http.db-wal", "http.db-journal")
+"""The files of the cache that are not in one of `FOLDERS`."""
+FOLDERS: Final = ("metadata", "sdists", "digests", "files")
+
+
+def cached_files() -> list[Path]:
+    """Return the files of the cache. Whatever else is in its folder is somebody else's."""
+    folder = cache_folder()
+    files = [folder / name for name in CONTENT]
+    for name in FOLDERS:
+        # A link leads out of the cache.
+        if not (folder / name).is_symlink():
+            files += (folder / name).rglob("*")
+    return [path for path in files if path.is_file() and not path.is_symlink()]
+
+
+def clear_cache() -> tuple[int, int]:
+    """Remove the files of the cache; return how many there were, and their size in bytes.
+
+    Raises OSError for one that cannot be removed.
+    """
+    count, size = 0, 0
+    for path in cached_files():
+        length = path.stat().st_size
+        # Another process may clear it too.
+        path.unlink(missing_ok=True)
+        count, size = count + 1, size + length
+    return count, size
+
+
 def remember(note: Path, text: str) -> None:
     """Write a text into the cache, whole or not at all. A disk that refuses is no failure: the
     cache is a convenience."""
@@ -33,4 +63,4 @@ def remember(note: Path, text: str) -> None:
         write_atomically(note, text.encode("utf-8"))
 
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "remember"]
+__all__ = ["CACHE_VARIABLE", "cache_folder", "cached_files", "clear_cache", "remember"]

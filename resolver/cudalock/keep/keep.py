@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cudalock.compat.pins import PinnedProject
-    from cudalock.conflicts import Explanation
+    from cudalock.conflicts.explanation import Explanation
     from cudalock.lock import Lock, Pin
     from cudalock.resolution.model import Resolution
 

@@ -54,9 +54,9 @@ class KeepPolicy(Policy):
         # What nothing preserves stays rather than change to something newer.
         self.favourites = {installed.name: installed.public for installed in others}
 
-    def wants_cuda(self, goal: Goal) -> bool:
+    def wants_accelerator(self, goal: Goal) -> bool:
         # A preserved framework has CUDA or not: there is nothing left to prefer.
-        return self._framework not in self._pins or goal.cuda is not None
+        return self._framework not in self._pins or goal.accelerator is not None
 
     def source_allowed(self, candidate: Candidate) -> bool:
         pin, build = self._pins.get(candidate.name), candidate.build

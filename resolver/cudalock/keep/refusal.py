@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cudalock.conflicts import Conflict, Explanation, Step
-from cudalock.conflicts.explanation import CoreExplainer, unique
-from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires
+from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.explanation import CoreExplainer, Explanation, unique
+from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires, Step
 from cudalock.keep.policy import meets
 from cudalock.resolution.elements import Element
 

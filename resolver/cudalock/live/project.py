@@ -11,6 +11,7 @@ from cudalock.matrix.releases import (
     Project,
     Release,
     Wheel,
+    other_label,
     spellings_of_extra,
 )
 from cudalock.versions import leading_name, parse_version
@@ -74,6 +75,8 @@ class LiveProject(Project):
         "unreadable",
         "url",
     )
+
+    is_immutable = False
 
     def __init__(
         self,
@@ -317,6 +320,8 @@ class LiveBuild(Build):
 
     __slots__ = ("_files", "_known_labels", "_project")
 
+    is_immutable = False
+
     def __init__(
         self, row: dict[str, Any], python: str | None, project: LiveProject, files: list[File]
     ) -> None:
@@ -343,7 +348,7 @@ class LiveBuild(Build):
 
     def row(self, name: str) -> tuple[str, ...]:
         """The values of a label, or of a key of its row."""
-        label = self._labels.get(name)
+        label = self._labels.get(name) or other_label(self._labels, name)
         return (label,) if label else super().row(name)
 
     @property

@@ -55,6 +55,7 @@ class SdistBuild(Build):
     )
 
     is_source = True
+    is_immutable = False
 
     def __init__(
         self,
@@ -164,6 +165,8 @@ class SourcedProject(Project):
     """
 
     __slots__ = ("_archives", "_list", "_reader", "has_final", "inner")
+
+    is_immutable = False
 
     def __init__(
         self,

@@ -92,6 +92,8 @@ class LiveUniverse:
         self._windows: dict[str, int] = {}
         self._cut: set[str] = set()
         """projects that have more releases than were looked at"""
+        self.on_lookup: Callable[[str], None] | None = None
+        """called with the name of each project that an index is asked for"""
 
     # -- names ------------------------------------------------------------------------------
 
@@ -176,6 +178,8 @@ class LiveUniverse:
         return f"it cannot be looked up: {self._unheard[name]}"
 
     def _find(self, name: str) -> LiveProject | NetworkError | None:
+        if self.on_lookup is not None and name not in self._live:
+            self.on_lookup(name)
         try:
             return self._listed(name)
         except NetworkError as error:

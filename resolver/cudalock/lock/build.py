@@ -19,8 +19,9 @@ from cudalock.lock.lock import (
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
+from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
-from cudalock.targets.accelerators import CUDA, is_vendor_library
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
 from cudalock.text import listed
 from cudalock.versions import accepts, leading_name, parse_requirement, parse_version, specifier_set
@@ -52,13 +53,18 @@ def from_resolution(
         pins=pins,
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
-        notes=(*map(str, resolution.goal.notes), *_skip_notes(resolution)),
+        notes=(
+            *map(str, resolution.goal.notes),
+            *_skip_notes(resolution),
+            *_dated_notes(resolution),
+        ),
         indexes=tuple(_indexes(resolution, used)),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
         cuda=resolution.virtual.get(CUDA.name),
         command=command,
         replaced=tuple(f"{resolution.pins[row.of]}: {_sentence(row)}" for row in replacements),
         framework=_framework(resolution),
+        accelerator=_accelerator(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
         unknowns=tuple(_unknowns(resolution)),
@@ -198,6 +204,12 @@ def _indexes(resolution: Resolution, used: set[str | None]) -> Iterator[Index]:
             yield index
 
 
+def _accelerator(resolution: Resolution) -> tuple[str, str] | None:
+    """Return the accelerator that the framework is built for, and its version."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    return accelerator_of(framework) if framework is not None else None
+
+
 def _framework(resolution: Resolution) -> str | None:
     name = resolution.matrix.framework
     return name if name in resolution.pins else None
@@ -279,6 +291,28 @@ def _skip_notes(resolution: Resolution) -> Iterator[str]:
         yield f"`--skip` leaves out {name}: install it yourself"
 
 
+NAMED_DATED: Final = 4
+"""How many neighbours of one old release are named."""
+
+
+def _dated_notes(resolution: Resolution) -> Iterator[str]:
+    """A note for each old release: its neighbours in the major versions of its day."""
+    by_parent: dict[str, list[str]] = {}
+    # What is tied to the framework first: that is what most likely fails.
+    stack = resolution.matrix.curated
+    for dated in sorted(resolution.dated, key=lambda dated: dated.name not in stack):
+        pin = resolution.pins.get(dated.name)
+        if pin is not None:
+            by_parent.setdefault(dated.parent, []).append(f"{dated.name} {pin.version}")
+    for parent, pins in by_parent.items():
+        more = len(pins) - NAMED_DATED
+        rest = f" and {more} more" if more > 0 else ""
+        yield (
+            f"{listed(pins[:NAMED_DATED])}{rest}: no later major version, since {parent} is from "
+            "before those and states no bound"
+        )
+
+
 def _is_met_anyway(resolution: Resolution, pinned: Candidate, requirement: str) -> bool:
     """Tell whether a requirement that a fact sets aside is met by this lock all the same."""
     pin = resolution.pins.get(requirement)
@@ -306,9 +340,23 @@ def _needs(resolution: Resolution) -> Iterator[str]:
     glibc = glibc_needed(resolution, bounds["glibc"])
     if glibc is not None:
         yield f"glibc >= {glibc}"
+    accelerator = _accelerator(resolution)
+    if accelerator is not None and accelerator[0] != DEFAULT.name:
+        yield from _needs_of_another(resolution, accelerator[0])
+        return
     gpus = _gpu_range(bounds["gpu"], resolution.matrix.gpus.capabilities)
     if gpus and resolution.target.accelerators:
         yield gpus
+
+
+def _needs_of_another(resolution: Resolution, accelerator: str) -> Iterator[str]:
+    """Yield what a framework for another accelerator than the default one needs of the machine."""
+    row = ACCELERATORS[accelerator]
+    if row.kernel_driver and resolution.target.is_linux:
+        yield f"the {row.kernel_driver} kernel driver"
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    targets = framework.row(row.component) if framework is not None else ()
+    yield f"{row.vendor} GPU {', '.join(targets)}" if targets else f"{row.vendor} GPU"
 
 
 def _gpu_range(bounds: list[tuple[str, ...]], capabilities: Collection[str]) -> str | None:

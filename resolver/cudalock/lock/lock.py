@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import HashesMissing
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.targets.accelerators import ACCELERATORS, CUDA
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -208,6 +209,8 @@ class Lock:
     command: str
     replaced: tuple[str, ...] = ()
     framework: str | None = None
+    accelerator: tuple[str, str] | None = None
+    """the accelerator that the framework was built for, and its version; None for none"""
     others: tuple[Target, ...] = ()
     """the further targets of a lock for several"""
     stack: tuple[str, ...] = ()
@@ -225,6 +228,17 @@ class Lock:
     def targets(self) -> tuple[Target, ...]:
         """Every target of the lock, in the order of its command."""
         return (self.target, *self.others)
+
+    @property
+    def built_for(self) -> str | None:
+        """The accelerator that the framework was built for, for people: `CUDA 12.4`."""
+        if self.cuda:
+            return f"{CUDA.title} {self.cuda}"
+        if self.accelerator is None:
+            return None
+        name, version = self.accelerator
+        row = ACCELERATORS[name]
+        return f"{row.title} {version}" if row.version_word else row.title
 
     @property
     def unhashed(self) -> tuple[Pin, ...]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from cudalock.matrix.sources import SourceFact, SourceState
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import BUILT_FOR, gpu_version
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.versions import (
     FactId,
@@ -122,7 +122,8 @@ def _fill(pattern: str, labels: Labels) -> list[str] | None:
 
 
 def _shape(version: str, how: str | None) -> str:
-    """Return a label's version in a template's form: whole, `minor`, `major` or `gpu` range."""
+    """Return a label's version in a template's form: whole, `minor`, `major`, `gpu` range, or the
+    version of a `gfx` target."""
     if how is None:
         return version
     if how == "minor":
@@ -131,6 +132,8 @@ def _shape(version: str, how: str | None) -> str:
         return version.split(".")[0]
     if how == "gpu":
         return gpu_range(version)
+    if how == "gfx":
+        return gpu_version(version)
     raise ValueError(f"unknown template form {how!r}")
 
 
@@ -167,6 +170,10 @@ class Observation(NamedTuple):
     """whether it has an NVIDIA driver"""
     cuda: bool | None = None
     """whether the framework there is a build with CUDA"""
+    rocm: bool | None = None
+    """whether it is a build with ROCm"""
+    xpu: bool | None = None
+    """whether it is a build with XPU"""
     kind: str | None = None
     """of the environment: `embedded`, `conda`, ..."""
     version: str | None = None
@@ -203,7 +210,7 @@ def _is_severity(key: str, observed: object) -> bool:
 
 
 _OBSERVED: Final[Mapping[str, type]] = {
-    **dict.fromkeys((*OF_ACCELERATOR, *ACCELERATORS), bool),
+    **dict.fromkeys((*OF_ACCELERATOR, *BUILT_FOR), bool),
     **dict.fromkeys(("kind", "version", "shadowed", "severity"), str),
     **dict.fromkeys(("missing", "commands", "unset", "set"), list),
 }

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 NVIDIA: Final = "nvidia"
 """The key of the vendor that a row without one belongs to."""
 
-_BRANDS: Final = ("tesla", "quadro", "grid")
+_BRANDS: Final = ("tesla", "quadro", "grid", "radeon", "instinct", "arc")
 """What stands before a model and tells it from another one at times: `Quadro RTX 6000`."""
-_MAKER: Final = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?")
+_MAKER: Final = re.compile(r"^(?:(?:NVIDIA|AMD|Intel(?:\(R\))?|Apple)\s+)?(?:GeForce\s+)?")
 _SHORT_NAME: Final = 5
 """A GPU's name of fewer letters (`t4`, `a2`) is one only after a brand: texts have such words."""
 
@@ -38,6 +38,7 @@ _BESIDE: Final = re.compile(
   | \blaptop\b|\bmobile\b|\bnotebook\b|\bdesktop\b|\bembedded\b|\boem\b|\bsff\b|\bactive\b|\blc\b
   | \bdeveloper\ kit\b|\bdev\ ?kit\b|\bmodule\b|\bsuperchip\b
   | \bgpus?\b|\bgraphics\b|\bcard\b|\btensor\ core\b|\bnvidia\b|\bgeforce\b|\bmega\b|\bac\b
+  | \bamd\b|\bintel\b|\bapple\b
   | \bcolab\b|\bkaggle\b|\b[dh]gx\b
     """,
     re.VERBOSE,
@@ -128,6 +129,15 @@ class Gpus:
             return None
         return model.architecture if model and model.vendor == NVIDIA else None
 
+    def architecture(self, text: str) -> str | None:
+        """Return the architecture of the GPU that a text names, whoever makes it; None if unknown,
+        or of several."""
+        try:
+            model = self.match(text)
+        except BadTarget:
+            return None
+        return model.architecture if model else None
+
     def match(self, text: str) -> GpuModel | None:
         """Return the GPU that a text is the name of, if known.
 
@@ -138,7 +148,19 @@ class Gpus:
         lowered = " ".join(text.lower().split())
         if capability := _CAPABILITY.fullmatch(lowered):
             return self._of_capability(f"{capability[1]}.{capability[2]}")
-        return self._of_instance(lowered) or self._of_name(text, lowered)
+        return (
+            self._of_architecture(lowered)
+            or self._of_instance(lowered)
+            or self._of_name(text, lowered)
+        )
+
+    def _of_architecture(self, lowered: str) -> GpuModel | None:
+        """Return the GPUs of an architecture that its vendor has a word for: `gfx1100`."""
+        alike = [model for model in self.models.values() if model.architecture == lowered]
+        if not alike:
+            return None
+        is_of_machine = all(model.is_of_machine for model in alike)
+        return alike[0]._replace(name=lowered, is_of_machine=is_of_machine)
 
     def platforms_of(self, capability: str) -> tuple[str, ...]:
         """Return the platforms of machines with a GPU of this compute capability; every platform
@@ -278,7 +300,7 @@ def _without_brands(lowered: str) -> str:
 
 def _joined(lowered: str) -> str:
     """Return the letters and digits of a name, its maker left out: `quadrortx6000`."""
-    return re.sub(r"[^a-z0-9.]|\bnvidia\b|\bgeforce\b", "", lowered)
+    return re.sub(r"[^a-z0-9.]|\bnvidia\b|\bgeforce\b|\bamd\b|\bintel\b", "", lowered)
 
 
 def _plain(lowered: str) -> str:
@@ -303,6 +325,6 @@ def _parts(lowered: str) -> tuple[str, ...]:
 def _is_named(text: str, name: str) -> bool:
     if name not in text:
         return False
-    brands = "|".join(("nvidia", "geforce", *_BRANDS))
+    brands = "|".join(("nvidia", "geforce", "amd", "intel", "apple", *_BRANDS))
     before = rf"(?:{brands}) " if len(name) < _SHORT_NAME else r"(?<![a-z0-9])"
     return re.search(f"{before}{re.escape(name)}(?![a-z0-9])", text) is not None

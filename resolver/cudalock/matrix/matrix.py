@@ -296,7 +296,8 @@ class Matrix:
     def _row_facts_about(self, component: Component) -> Iterator[Fact]:
         """The facts about rows, as facts about one project."""
         for fact in () if component.is_virtual else self._row_facts:
-            if fact.rows is not None and component.name not in fact.rows.but:
+            rows = fact.rows
+            if rows is not None and component.name not in {rows.unbounded, *rows.but}:
                 yield fact._replace(
                     id=FactId(f"{component.name}-{fact.id}"), component=ProjectName(component.name)
                 )

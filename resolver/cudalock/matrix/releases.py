@@ -16,9 +16,10 @@ from packaging.specifiers import Specifier
 from packaging.version import Version
 
 from cudalock.errors import MatrixError
-from cudalock.matrix.facts import Labels
+from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
+from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import canonical, is_prerelease, parse_version, specifier_set
 
 PACKAGE_INDEX: Final = "pypi"
@@ -33,6 +34,17 @@ _EARLY: Final = re.compile(r"[0-9](?:a|b|rc|\.dev)[0-9]")
 
 PLACE: Final = ("index", "builder", "tag", "local")
 """The keys of a row for where its wheels are; facts may name these like labels."""
+
+
+_NONE: Final = (NONE,)
+_ACCELERATORS: Final = frozenset(BUILT_FOR)
+
+
+def other_label(labels: Mapping[str, Any], name: str) -> str | None:
+    """Return NONE for an accelerator if the labels of a row are about another one: nothing is built
+    for two. `cuda = none` alone is a build for no accelerator at all."""
+    is_another = name in _ACCELERATORS and any(other in labels for other in BUILT_FOR)
+    return NONE if is_another and name not in labels else None
 
 
 class Wheel(NamedTuple):
@@ -82,6 +94,9 @@ class Build:
 
     is_source: bool = False
     """whether it is a source distribution, which an installer has to build"""
+
+    is_immutable: bool = True
+    """whether its metadata is in the matrix, and lives as long, so that what follows may be kept"""
 
     def __init__(
         self, row: dict[str, Any], python: str | None, requires: tuple[str, ...], dist: str
@@ -145,10 +160,22 @@ class Build:
 
     def row(self, name: str) -> tuple[str, ...]:
         """Return the values of a label, or of a key of :data:`PLACE`; empty if it has none."""
-        label = self._row.get("labels", {}).get(name) or (
-            self._row.get(name) if name in PLACE else None
-        )
-        return _as_tuple(label) if label else ()
+        labels = self._row.get("labels", {})
+        label = labels.get(name) or (self._row.get(name) if name in PLACE else None)
+        if label:
+            return _as_tuple(label)
+        return _NONE if labels and other_label(labels, name) else ()
+
+    @property
+    def accelerator(self) -> str | None:
+        """The accelerator that it is made for, NONE for none; None if nobody knows."""
+        is_told = False
+        for name in BUILT_FOR:
+            label = self.row(name)
+            if label and label != _NONE:
+                return name
+            is_told = is_told or bool(label)
+        return NONE if is_told else None
 
     @property
     def tags(self) -> list[str]:
@@ -273,7 +300,9 @@ class Release:
         if positions is None:
             positions = self._by_label[name] = {}
             for position, row in enumerate(self._rows):
-                label = row["labels"].get(name) if "labels" in row else None
+                labels = row.get("labels", {})
+                label = labels.get(name)
+                label = label or other_label(labels, name)
                 positions.setdefault(_as_tuple(label) if label else (), []).append(position)
         return positions
 
@@ -365,6 +394,9 @@ class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
     __slots__ = ("_lines", "_parsed", "file", "has_final", "name", "older", "retrieved", "sources")
+
+    is_immutable: bool = True
+    """whether it always has the same releases, so that what follows from them may be kept"""
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import VERSION
 from cudalock.resolution.elements import Element, fact_element
+from cudalock.targets.facets import flag_of
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
@@ -27,7 +28,6 @@ class Columns:
     def __init__(self, problem: Problem, domain: Domain) -> None:
         self._problem = problem
         self.domain = domain
-        self._labels: dict[str, dict[tuple[str, ...], int]] = {}
         self._facts: list[tuple[Fact, int]] | None = None
 
     def facts(self) -> list[tuple[Fact, int]]:
@@ -49,6 +49,13 @@ class Columns:
     def metadata(self, names: frozenset[str]) -> Iterator[tuple[Requirement, int]]:
         """Yield what metadata requires of the projects in ``names``, with the candidates it is
         of."""
+        if self.domain.metadata_groups is None:
+            self.domain.metadata_groups = tuple(self._metadata_groups())
+        for candidate, owners in self.domain.metadata_groups:
+            for requirement in self._problem.metadata_requirements(candidate, names):
+                yield requirement, owners
+
+    def _metadata_groups(self) -> Iterator[tuple[Candidate, int]]:
         by_list: dict[Hashable, int] = {}
         example: dict[Hashable, Candidate] = {}
         for position, candidate in self.domain.real():
@@ -58,9 +65,7 @@ class Columns:
                 key: Hashable = (id(candidate.build.requires), candidate.version)
                 by_list[key] = by_list.get(key, 0) | 1 << position
                 example.setdefault(key, candidate)
-        for key, owners in by_list.items():
-            for requirement in self._problem.metadata_requirements(example[key], names):
-                yield requirement, owners
+        return ((example[key], owners) for key, owners in by_list.items())
 
     def refusals(self) -> Iterator[tuple[frozenset[Element], int]]:
         """Yield the sets of elements that together rule candidates out, with the candidates."""
@@ -72,10 +77,15 @@ class Columns:
                 for requirement, asking in self._filled(fact, demand, owners):
                     settled = self._problem.is_fixed(self.domain.name, requirement.name)
                     if not settled and not self._problem.target_accepts(requirement):
-                        yield frozenset([element, Element("target", requirement.name)]), asking
+                        yield (
+                            frozenset([element, Element("target", flag_of(requirement.name))]),
+                            asking,
+                        )
         # Only a wide problem still has the candidates that the goal and the target rule out.
         if self._problem.wide:
-            yield from self._filtered()
+            if self.domain.filtered is None:
+                self.domain.filtered = tuple(self._filtered())
+            yield from self.domain.filtered
 
     def _filtered(self) -> Iterator[tuple[frozenset[Element], int]]:
         groups: dict[Hashable, int] = {}
@@ -94,10 +104,16 @@ class Columns:
                 yield elements, owners
 
     def _covered(self, fact: Fact) -> int:
+        owners = self.domain.owners.get(fact.id)
+        if owners is None:
+            owners = self.domain.owners[fact.id] = self._find_covered(fact)
+        return owners
+
+    def _find_covered(self, fact: Fact) -> int:
         owners = self.domain.inside(fact.versions)
         for key, patterns in fact.where.items():
             owners &= self._any(
-                mask for values, mask in self._column(key).items() if fact.matches(values, patterns)
+                mask for values, mask in self.column(key).items() if fact.matches(values, patterns)
             )
         if owners and fact.rows is not None:
             owners &= self._any(
@@ -107,14 +123,26 @@ class Columns:
             )
         return owners
 
-    def _filled(self, fact: Fact, demand: Demand, owners: int) -> Iterator[tuple[Requirement, int]]:
-        """Yield a demand for each combination of the labels that it names."""
+    def _filled(
+        self, fact: Fact, demand: Demand, owners: int
+    ) -> tuple[tuple[Requirement, int], ...]:
+        """Return a demand for each combination of the labels that it names, of the candidates that
+        its fact is about."""
+        if self._problem.is_skipped(demand):
+            return ()
+        filled = self.domain.demands.get(id(demand))
+        if filled is None:
+            filled = tuple(self._fill(fact, demand, owners))
+            self.domain.demands[id(demand)] = filled
+        return filled
+
+    def _fill(self, fact: Fact, demand: Demand, owners: int) -> Iterator[tuple[Requirement, int]]:
         combinations: list[tuple[tuple[tuple[str, ...], ...], int]] = [((), owners)]
         for name in demand.template.label_names:
             combinations = [
                 ((*chosen, values), asking & mask)
                 for chosen, asking in combinations
-                for values, mask in self._column(name).items()
+                for values, mask in self.column(name).items()
                 # Combinations that no candidate has are most of them: torch releases times CUDA
                 # releases.
                 if asking & mask
@@ -124,15 +152,15 @@ class Columns:
             if requirement is not None:
                 yield requirement, asking
 
-    def _column(self, name: str) -> dict[tuple[str, ...], int]:
+    def column(self, name: str) -> dict[tuple[str, ...], int]:
         """Return the candidates by their values of a label, without those that have none."""
-        column = self._labels.get(name)
+        column = self.domain.columns.get(name)
         if column is None:
             if name == VERSION:
                 column = {(version,): mask for version, mask in self.domain.versions.items()}
             else:
                 column = self._group(lambda candidate: candidate.row(name))
-            self._labels[name] = column
+            self.domain.columns[name] = column
         return column
 
     def _group(

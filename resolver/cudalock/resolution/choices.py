@@ -22,7 +22,6 @@ from cudalock.resolution.limits import (
     WINDOWS_OF_CLOSURE,
 )
 from cudalock.resolution.propagation import ABSENT, ANYTHING, meeting
-from cudalock.targets.accelerators import CUDA
 from cudalock.versions import accepts, is_prerelease, may_accept, pins_exactly, specifier_set
 
 if TYPE_CHECKING:
@@ -85,8 +84,8 @@ class Choices:
         if not candidate.extras:
             yield from self.problem.fact_requirements(candidate)
             # Of a build with no label nobody knows what it was built with.
-            if candidate.name == self.problem.matrix.framework and candidate.row(CUDA.name):
-                yield from self.problem.cuda_requirements()
+            if candidate.name == self.problem.matrix.framework and candidate.accelerator:
+                yield from self.problem.accelerator_requirements()
 
     def accepted(self, requirement: Requirement) -> int:
         """Return the choices of a project that meet a requirement, or of which a build may meet

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from packaging.version import Version
 
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.resolution.model import Candidate, label
+from cudalock.resolution.model import Candidate, accelerator_of, label
 from cudalock.resolution.propagation import ABSENT
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import parse_version
@@ -85,7 +85,9 @@ def cuda_build_key(candidate: Candidate) -> Key:
     """Point 4 for a build of the framework."""
     cuda = label(candidate, CUDA.name)
     if cuda is None:
-        return (2,)
+        # Of the others there is no build that a project publishes by default.
+        other = accelerator_of(candidate)
+        return (2,) if other is None else (1, Newest(_minor(other[1])))
     default = candidate.release.default.get(CUDA.name) if candidate.release else None
     if default is not None and _minor(default) == _minor(cuda):
         return (0,)

@@ -38,7 +38,8 @@ class Element(NamedTuple):
         return f"{self.kind}:{self.id}"
 
 
-CUDA_OPTION: Final = Element("option", CUDA.name)
+ACCELERATOR_OPTION: Final = Element("option", CUDA.name)
+"""What the goal wants of the accelerator; named for the flag that most goals have."""
 BUILDERS_OPTION: Final = Element("option", "builders")
 EXCLUDE_NEWER_OPTION: Final = Element("option", "exclude-newer")
 TOOLKIT_OPTION: Final = Element("option", "toolkit")

@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cudalock.errors import GaveUp
+from cudalock.errors import GaveUp, NetworkError
 from cudalock.matrix.universe import Attempt
 from cudalock.resolution.model import Reason, Resolution
+from cudalock.resolution.of_their_day import (
+    constrained,
+    later_than_their_day,
+    older_than_their_day,
+)
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
@@ -23,8 +28,11 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
     """Return the best resolution of a goal on a target, None if there is none.
 
     Where an index is asked, the search is repeated with more releases until it has a resolution or
-    there are no more. Raises GaveUp if the search reached its limit without a resolution or a proof
-    that there is none; NetworkError; UnknownName for an extra that the matrix does not know.
+    there are no more. What a component of the goal requires without a bound is kept to the major
+    versions of its day, where that changes nothing else of the goal.
+
+    Raises GaveUp if the search reached its limit without a resolution or a proof that there is
+    none; NetworkError; UnknownName for an extra that the matrix does not know.
     """
 
     def attempt() -> Attempt[Resolution | None]:
@@ -37,7 +45,56 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
         is_final = bool(unreachable_requirements(problem))
         return Attempt(None, has_solution=False, is_final=is_final, blockers=search.blockers)
 
-    return universe.search(goal.requirements, target, attempt)
+    resolution = universe.search(goal.requirements, target, attempt)
+    return resolution and _of_their_day(resolution)
+
+
+def _of_their_day(resolution: Resolution) -> Resolution:
+    """Return the resolution with the neighbours of old releases in the major versions of their day;
+    all of them, else those that something ties to the framework, else none."""
+    floors = older_than_their_day(resolution)
+    younger = _constrained(resolution, floors, frozenset(resolution.goal_names)) if floors else None
+    if younger is not None:
+        resolution = younger._replace(goal=resolution.goal)
+    dated = later_than_their_day(resolution)
+    stack = resolution.matrix.curated
+    for some in dict.fromkeys((dated, tuple(each for each in dated if each.name in stack))):
+        constraints = tuple(each.constraint for each in some)
+        names = frozenset(each.name for each in some)
+        other = _constrained(resolution, constraints, names) if some else None
+        if other is not None:
+            return other._replace(goal=resolution.goal, dated=some)
+    return resolution
+
+
+def _constrained(
+    resolution: Resolution, constraints: tuple[str, ...], free: frozenset[str]
+) -> Resolution | None:
+    """Return the resolution with some pins constrained, None if that costs the goal something: a
+    warning, or another version of a component that is not `free`."""
+    goal = constrained(resolution.goal, constraints)
+
+    def attempt() -> Attempt[Resolution | None]:
+        problem = Problem(goal, resolution.target, resolution.universe)
+        solution = Search(problem).best()
+        found = None if solution is None else _resolution(problem, solution)
+        return Attempt(found, has_solution=found is not None, is_final=True)
+
+    try:
+        other = resolution.universe.search(goal.requirements, resolution.target, attempt)
+    except (GaveUp, NetworkError):
+        return None
+    if other is None or len(other.warnings) > len(resolution.warnings):
+        return None
+    framework = resolution.matrix.framework or ""
+    names = {*resolution.goal_names, framework} - (free - {framework})
+    is_same = all(_version_of(other, name) == _version_of(resolution, name) for name in names)
+    return other if is_same else None
+
+
+def _version_of(resolution: Resolution, name: str) -> str | None:
+    candidate = resolution.pins.get(name)
+    return candidate.full_version if candidate is not None else None
 
 
 def best_resolution(problem: Problem) -> Resolution | None:

@@ -88,7 +88,7 @@ def _without_accelerated(
         if is_mixed and not target.accelerators:
             left_out = [text for text in goal.requirements if _has_no_wheel(text, target, universe)]
             requirements = tuple(text for text in goal.requirements if text not in left_out)
-            reduced.append((replace(goal, requirements=requirements, cuda=None), target))
+            reduced.append((replace(goal, requirements=requirements, accelerator=None), target))
             if left_out:
                 notes.append(f"{', '.join(left_out)} left out on {target.platform_label}")
         else:

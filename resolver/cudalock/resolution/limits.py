@@ -51,6 +51,10 @@ advance: most projects need one, and each costs a request."""
 READ_AHEAD: Final = 16
 """Releases whose metadata is then read at once, at most; the number doubles up to it."""
 
+SHARED_TARGETS: Final = 40
+"""Targets of which it is kept what problems share: `check` tries a fix on all that a file may be
+for, six Pythons on four platforms, one after the other, and again for the next fix."""
+
 UNREACHABLE_HOPS: Final = 3
 """How many requirements away from the goal a project without a wheel is looked for."""
 

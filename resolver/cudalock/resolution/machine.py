@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.resolution.problem import Problem
 from cudalock.targets.tags import glibc_floor
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.resolution.model import Resolution
+    from cudalock.targets import Target
+
+GLIBCS: Final = ("2.28", "2.31", "2.34", "2.35", "2.39")
+"""Of Debian 10 to 13, RHEL 8 and 9, Ubuntu 20.04 to 24.04."""
 
 
 def machine_bounds(resolution: Resolution) -> dict[str, list[tuple[str, ...]]]:
@@ -73,3 +77,11 @@ def _oldest_glibc(
     floors = [min(glibc_floor(tags) or 0 for tags in of_build) for of_build in wheels]
     glibcs = [*lower_bounds(bounds), *(f"2.{floor}" for floor in floors if floor)]
     return max(glibcs, key=parse_version, default=None)
+
+
+def newer_glibcs(target: Target) -> list[str]:
+    """Return the usual glibcs that are newer than a target's, the oldest first."""
+    if target.glibc is None:
+        return []
+    assumed = parse_version(target.glibc)
+    return [glibc for glibc in GLIBCS if parse_version(glibc) > assumed]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.elements import Element
+    from cudalock.resolution.of_their_day import Dated
     from cudalock.targets import Target
 
 NO_EXTRAS: Final[frozenset[str]] = frozenset()
@@ -105,6 +106,11 @@ class Candidate:
             return f"{self.version}+{self.build.local}"
         return self.version or ""
 
+    @property
+    def accelerator(self) -> str | None:
+        """The accelerator that the build is made for, NONE for none; None if nobody knows."""
+        return self.build.accelerator if self.build else None
+
     def row(self, name: str) -> tuple[str, ...]:
         """Return the values of a label, or of `index`, `builder`, `tag` or `local`; empty if it has
         none."""
@@ -136,6 +142,14 @@ def label(candidate: Candidate, name: str) -> str | None:
     built without."""
     row = candidate.row(name)
     return row[0] if row and row[0] != NONE else None
+
+
+def accelerator_of(candidate: Candidate) -> tuple[str, str] | None:
+    """Return the accelerator that a candidate's build is made for, and its version; None if it is
+    made for none, or nobody knows."""
+    name = candidate.accelerator
+    version = label(candidate, name) if name else None
+    return (name, version) if name and version else None
 
 
 class Assignment(NamedTuple):
@@ -172,6 +186,8 @@ class Resolution(NamedTuple):
     virtual_candidates: tuple[Candidate, ...]
     warnings: tuple[Fact, ...]
     goal_names: tuple[str, ...]
+    dated: tuple[Dated, ...] = ()
+    """the pins that are kept to the major version of the day of what requires them"""
 
     @property
     def matrix(self) -> Matrix:

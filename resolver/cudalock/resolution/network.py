@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.elements import Element, fact_element
-from cudalock.resolution.model import Candidate
-from cudalock.resolution.propagation import Domain, Network, Restriction, Table
+from cudalock.resolution.propagation import Network, Restriction, Table
 from cudalock.resolution.wheels import Screen
-from cudalock.targets.accelerators import ACCELERATORS, CUDA
+from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.resolution.model import Requirement
     from cudalock.resolution.problem import Problem
+    from cudalock.resolution.propagation import Domain
 
 
 def build_network(problem: Problem) -> Network:
@@ -29,7 +29,7 @@ def build_network(problem: Problem) -> Network:
     columns: dict[str, Columns] = {}
     framework = problem.matrix.framework
     if framework is not None and problem.leads_to_framework:
-        columns[framework] = Columns(problem, Domain(framework, problem.candidates(framework)))
+        columns[framework] = Columns(problem, problem.domain(framework))
     _add_virtual(problem, columns)
     _add_projects(problem, columns)
     domains = {name: each.domain for name, each in columns.items()}
@@ -46,14 +46,14 @@ def build_network(problem: Problem) -> Network:
 def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     """One candidate for each value that a build of the framework gives a virtual component."""
     framework = problem.matrix.framework
-    builds = columns[framework].domain.candidates if framework in columns else ()
+    by_framework = columns.get(framework) if framework is not None else None
     named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
-    for name in sorted(named | {*ACCELERATORS}):
+    for name in sorted(named | {*BUILT_FOR}):
         if problem.matrix.component(name).is_virtual:
-            values = {value for build in builds for value in build.row(name)} - {NONE}
+            rows = by_framework.column(name) if by_framework else ()
+            values = {value for row in rows for value in row} - {NONE}
             newest_first = sorted(values, key=version_order, reverse=True)
-            domain = Domain(name, (Candidate(name, value) for value in newest_first))
-            columns[name] = Columns(problem, domain)
+            columns[name] = Columns(problem, problem.virtual_domain(name, tuple(newest_first)))
 
 
 def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
@@ -70,7 +70,7 @@ def _add_projects(problem: Problem, columns: dict[str, Columns]) -> None:
         if name in columns:
             continue
         screen = None if problem.wide else _screen(problem, name, columns)
-        columns[name] = Columns(problem, Domain(name, problem.candidates(name, screen)))
+        columns[name] = Columns(problem, problem.domain(name, screen))
         if name in problem.goal_names:
             waiting += _optional_members(problem, columns[name])
 
@@ -124,7 +124,8 @@ def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen 
         and len(demand.template.label_names) == 1
     ]
     fits = [(each[1].template.label_names[0], partial(_fits, problem, *each)) for each in demands]
-    return Screen(fits) if fits else None
+    key = tuple((id(demand), domain) for _, demand, domain in demands)
+    return Screen(fits, key) if fits else None
 
 
 def _fits(
@@ -153,13 +154,13 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
 
 
 def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
-    """What the goal wants of CUDA, wherever the framework is present at all."""
+    """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
-    for wish in problem.cuda_requirements() if framework else ():
+    for wish in problem.accelerator_requirements() if framework else ():
         if framework:
             table = Table(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
-            told = sum(1 << place for place, build in framework.real() if build.row(CUDA.name))
+            told = sum(1 << place for place, build in framework.real() if build.accelerator)
             table.add(told, domains[wish.name].accepted(wish))
             yield table
 

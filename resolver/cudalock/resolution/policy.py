@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Hashable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,13 +30,18 @@ class Policy:
     max_dead_ends: int | None = None
     """Dead ends after which a search gives up; None for the usual number."""
 
-    def wants_cuda(self, goal: Goal) -> bool:
+    def wants_accelerator(self, goal: Goal) -> bool:
         """Return whether the goal's wish for CUDA, or for none, counts."""
         return True
 
     def source_allowed(self, candidate: Candidate) -> bool:
         """Return whether a wheel is from where its project has to come from."""
         return True
+
+    def candidates_key(self, name: str) -> Hashable | None:
+        """Return what a policy's answers about the wheels of a project depend on; None where they
+        are its own, and not to be shared with other policies of its class."""
+        return () if type(self) is Policy else None
 
     def source_key(self, candidate: Candidate) -> str | None:
         """Return what :meth:`source_allowed` depends on besides index, builder, Python and tags:

@@ -11,7 +11,7 @@ that the goal or the target rule out, and names the elements that do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -22,8 +22,8 @@ from cudalock.matrix.overlay import NAMED
 from cudalock.matrix.releases import PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
+    ACCELERATOR_OPTION,
     BUILDERS_OPTION,
-    CUDA_OPTION,
     EXCLUDE_NEWER_OPTION,
     LIBRARY_OPTIONS,
     TARGET_PYTHON,
@@ -33,11 +33,12 @@ from cudalock.resolution.elements import (
 )
 from cudalock.resolution.model import Candidate, Requirement
 from cudalock.resolution.policy import FROM_SCRATCH, Policy
-from cudalock.resolution.propagation import NOTHING
+from cudalock.resolution.propagation import NOTHING, Domain
+from cudalock.resolution.shared import shared_by
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, LIBRARIES
-from cudalock.targets.facets import COMPONENTS, FACETS
+from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, DEFAULT, LIBRARIES, Wish
+from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
     canonical,
@@ -96,21 +97,23 @@ class Problem:
         universe.build_sources(goal.allow_build)
         self._environment = target.marker_environment()
         self._python = self._environment["python_full_version"]
-        self._markers: dict[str, bool] = {}
-        self._facts: dict[str, tuple[Fact, ...]] = {}
-        self._release_facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
-        self._candidates: dict[tuple[str, str], tuple[Candidate, ...]] = {}
+        self._shared = shared_by(self.matrix, target)
+        # Facts in force depend on what is left out.
+        has_every_fact = not any(element.kind == "fact" for element in off)
+        self._facts = self._shared.facts if has_every_fact else {}
+        self._facts_of = self._shared.facts_of_version if has_every_fact else {}
+        # What holds without the framework alone depends on the goal.
+        self._own_facts: dict[str, tuple[Fact, ...]] = {}
+        self._own_facts_of: dict[tuple[str, str], tuple[Fact, ...]] = {}
+        self._candidates: dict[str, dict[str, tuple[Candidate, ...]]] = {}
         self._fact_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
         self._metadata_requirements: dict[Candidate, tuple[Requirement, ...]] = {}
         self._refusals: dict[Candidate, tuple[frozenset[Element], ...]] = {}
-        self._filled_demands: dict[tuple[int, tuple[tuple[str, ...], ...]], Requirement | None] = {}
 
     def without(self, off: frozenset[Element]) -> Problem:
         """Return the problem with other elements left out, sharing what does not depend on them."""
         other = Problem(self.goal, self.target, self.universe, off, policy=self.policy)
-        other._markers = self._markers
         other._metadata_requirements = self._metadata_requirements
-        other._filled_demands = self._filled_demands
         # Not shared: facts in force and refusals, which depend on `off`.
         other.refused_sources = self.refused_sources
         return other
@@ -191,6 +194,39 @@ class Problem:
         )
 
     # -- candidates -------------------------------------------------------------------------
+
+    def domain(self, name: str, screen: Screen | None = None) -> Domain:
+        """Return :meth:`candidates` as a domain, which problems that agree in them share."""
+        key = self._candidates_key(name)
+        if key is None:
+            return Domain(name, self.candidates(name, screen))
+        whole_key = (key, screen and screen.key)
+        domain = self._shared.domains.get(whole_key)
+        if domain is None:
+            domain = Domain(name, self.candidates(name, screen))
+            self._shared.domains[whole_key] = domain
+        return domain
+
+    def virtual_domain(self, name: str, versions: tuple[str, ...]) -> Domain:
+        """Return the domain of a virtual component with these versions, newest first."""
+        key = (name, versions)
+        domain = self._shared.domains.get(key)
+        if domain is None:
+            domain = Domain(name, (Candidate(name, version) for version in versions))
+            self._shared.domains[key] = domain
+        return domain
+
+    def _candidates_key(self, name: str) -> Hashable | None:
+        """Return all that the candidates of a project depend on, beside the target; None if they
+        are this problem's own."""
+        project = self.universe.project(name)
+        of_policy = self.policy.candidates_key(name)
+        if self.off or of_policy is None or project is None or not project.is_immutable:
+            return None
+        roots = tuple((root.kind, root.specifiers) for root in self.roots_of(name))
+        goal = self.goal
+        # The project itself: one of another universe has its own releases.
+        return project, roots, self.wide, goal.builders, goal.exclude_newer, goal.skip, of_policy
 
     def candidates(self, name: str, screen: Screen | None = None) -> Iterator[Candidate]:
         """Yield every candidate that the target can take and the goal allows, newest first.
@@ -277,10 +313,14 @@ class Problem:
 
     def candidates_at(self, name: str, version: str) -> tuple[Candidate, ...]:
         """Return the candidates of one release, yanked or not, in the order of its rows."""
-        candidates = self._candidates.get((name, version))
+        by_version = self._candidates.get(name)
+        if by_version is None:
+            key = self._candidates_key(name)
+            by_version = {} if key is None else self._shared.candidates.setdefault(key, {})
+            self._candidates[name] = by_version
+        candidates = by_version.get(version)
         if candidates is None:
-            candidates = tuple(self._make_candidates(name, version))
-            self._candidates[name, version] = candidates
+            candidates = by_version[version] = tuple(self._make_candidates(name, version))
         return candidates
 
     def _make_candidates(
@@ -523,28 +563,40 @@ class Problem:
 
     def _facts_of_version(self, name: str, version: str) -> tuple[Fact, ...]:
         key = (name, version)
-        facts = self._release_facts.get(key)
+        facts = self._facts_of.get(key)
+        if facts is None:
+            facts = self._own_facts_of.get(key)
         if facts is None:
             facts = tuple(
                 fact for fact in self.facts_in_force(name) if accepts(fact.versions, version)
             )
-            self._release_facts[key] = facts
+            of_version = self._facts_of if name in self._facts else self._own_facts_of
+            of_version[key] = facts
         return facts
 
     def facts_in_force(self, name: str) -> tuple[Fact, ...]:
         """Return the facts about some version of a component that hold on this target."""
         facts = self._facts.get(name)
         if facts is None:
+            facts = self._own_facts.get(name)
+        if facts is None:
+            stated = self.matrix.component(name).facts
             facts = tuple(
                 fact
-                for fact in self.matrix.component(name).facts
+                for fact in stated
                 if fact.scope == "solve"
                 and fact_element(fact.id) not in self.off
                 and (fact.when is None or self.marker_holds(fact.when))
-                and not (fact.alone and (self.goal.cuda == CPU or self.leads_to_framework))
+                and not (fact.alone and (self._is_for_another or self.leads_to_framework))
             )
-            self._facts[name] = facts
+            in_force = self._own_facts if any(fact.alone for fact in stated) else self._facts
+            in_force[name] = facts
         return facts
+
+    @property
+    def _is_for_another(self) -> bool:
+        """Whether the goal is for the CPU, or for the accelerators of another maker."""
+        return self.wish is not None and self.wish.name != DEFAULT.name
 
     @cached_property
     def leads_to_framework(self) -> bool:
@@ -601,7 +653,7 @@ class Problem:
             for requirement in self._fill_demands(fact, candidate, fact.of_machine):
                 is_fixed = self.is_fixed(candidate.name, requirement.name)
                 if not is_fixed and not self.target_accepts(requirement):
-                    yield frozenset([element, Element("target", requirement.name)])
+                    yield frozenset([element, Element("target", flag_of(requirement.name))])
         if self.wide:
             yield from self.missed_filters(candidate)
 
@@ -627,51 +679,93 @@ class Problem:
         # By identity: demands live as long as the matrix, and their hash would be computed each
         # time.
         key = (id(demand), row)
-        if demand.verb == "requires" and demand.template.name in self.goal.skip:
+        if self.is_skipped(demand):
             return None
-        if key not in self._filled_demands:
+        filled_demands = self._shared.filled_demands
+        if key not in filled_demands:
             names = demand.template.label_names
             labels = {name: label for name, label in zip(names, row, strict=True) if label}
             clause = demand.template.fill(labels)
             origin = fact_element(fact.id)
-            self._filled_demands[key] = (
+            filled_demands[key] = (
                 None if clause is None else Requirement.of_clause(clause, demand.verb, origin)
             )
-        return self._filled_demands[key]
+        return filled_demands[key]
+
+    def is_skipped(self, demand: Demand) -> bool:
+        """Return whether a demand is for a project that the goal leaves out."""
+        return demand.verb == "requires" and demand.template.name in self.goal.skip
 
     def _find_metadata_requirements(
         self, candidate: Candidate, names: frozenset[str] | None
     ) -> Iterator[Requirement]:
-        if candidate.build is None:
+        build = candidate.build
+        if build is None:
             return
-        texts: Iterable[str] = candidate.build.requires
-        if names is not None:
-            # Before parsing: of a torch wheel's thirty requirements the network has two or three.
-            texts = [text for text in texts if leading_name(text) in names]
-            if not texts and not candidate.extras:
-                return
+        if names is None:
+            yield from self._required_by(candidate, None, build.requires)
+            return
+        if candidate.extras or not build.is_immutable:
+            texts = tuple(text for text in build.requires if leading_name(text) in names)
+            requirements, with_extras = self._requirements(candidate, texts)
+            self.universe.note_extras(with_extras)
+            yield from requirements
+            return
+        # Of a torch wheel's thirty requirements the network has two or three.
+        texts_by_name = self._shared.texts.get(id(build.requires))
+        if texts_by_name is None:
+            texts_by_name = _texts_by_name(build.requires)
+            self._shared.texts[id(build.requires)] = texts_by_name
+        for name, texts_of_one in texts_by_name.items():
+            if name in names:
+                yield from self._required_by(candidate, name, texts_of_one)
+
+    def _required_by(
+        self, candidate: Candidate, name: str | None, texts: tuple[str, ...]
+    ) -> tuple[Requirement, ...]:
+        """Return what texts of a candidate's metadata require; `name` is the project that they are
+        all about, None for any."""
+        build = candidate.build
+        if build is None or not build.is_immutable:
+            requirements, with_extras = self._requirements(candidate, texts)
+        else:
+            # Several candidates are of one release: those of all problems, and its builds.
+            key = (
+                *(name, candidate.name, candidate.full_version, candidate.extras),
+                *(id(build.requires), self.goal.skip),
+            )
+            if key not in self._shared.metadata:
+                self._shared.metadata[key] = self._requirements(candidate, texts)
+            requirements, with_extras = self._shared.metadata[key]
+        if with_extras:
+            self.universe.note_extras(with_extras)
+        return requirements
+
+    def _requirements(
+        self, candidate: Candidate, texts: tuple[str, ...]
+    ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+        """Return the requirements of texts that hold here, and those of the texts with extras."""
+        requirements: list[Requirement] = []
+        with_extras: list[str] = []
         origin = Element("metadata", str(candidate))
         if candidate.extras:
             # An extra belongs to the very wheel, label included.
             specifier = f"=={candidate.full_version}"
-            yield Requirement(candidate.name, (specifier,), "requires", origin)
+            requirements.append(Requirement(candidate.name, (specifier,), "requires", origin))
         for text in texts:
             name = leading_name(text)
-            if name in self.goal.skip:
+            if name in self.goal.skip or not self._requires_here(text, candidate.extras):
                 continue
-            if not self._requires_here(text, candidate.extras):
-                continue
-            specifiers, extras = _specifiers_and_extras(text)
             replaced = self._replaced(candidate, name)
-            if replaced is not None:
-                if replaced.replacement:
-                    yield Requirement(
-                        replaced.replacement, (), "requires", fact_element(replaced.fact)
-                    )
-                continue
-            if extras:
-                self.universe.note_extras((text,))
-            yield Requirement(name, specifiers, "requires", origin, extras)
+            if replaced is None:
+                specifiers, extras = _specifiers_and_extras(text)
+                requirements.append(Requirement(name, specifiers, "requires", origin, extras))
+                if extras:
+                    with_extras.append(text)
+            elif replaced.replacement:
+                of_fact = fact_element(replaced.fact)
+                requirements.append(Requirement(replaced.replacement, (), "requires", of_fact))
+        return tuple(requirements), tuple(with_extras)
 
     def _requires_here(self, text: str, extras: frozenset[str]) -> bool:
         """Return whether a requirement's marker holds; with extras, whether one of them adds it."""
@@ -688,11 +782,12 @@ class Problem:
 
     def _evaluate(self, text: str, extra: str) -> bool:
         key = f"{text}|{extra}"
-        if key not in self._markers:
+        markers = self._shared.markers
+        if key not in markers:
             marker = parse_requirement(text).marker
             environment = {**self._environment, "extra": extra}
-            self._markers[key] = marker is None or marker.evaluate(environment)
-        return self._markers[key]
+            markers[key] = marker is None or marker.evaluate(environment)
+        return markers[key]
 
     def _replaced(self, candidate: Candidate, requirement: str) -> Replacement | None:
         for replacement in self._replacements.get((candidate.name, requirement), ()):
@@ -749,18 +844,32 @@ class Problem:
         """Return whether a component is the framework, or fixed by its build."""
         return name == self.matrix.framework or self.matrix.component(name).is_virtual
 
-    def cuda_requirements(self) -> Iterator[Requirement]:
-        """Yield what the goal requires of the framework's CUDA: any, unless it states otherwise."""
-        if CUDA_OPTION in self.off or not self.policy.wants_cuda(self.goal):
+    @cached_property
+    def wish(self) -> Wish | None:
+        """What the framework has to be built for: what the goal states, else what the GPUs of the
+        target are, else CUDA where the target can have it."""
+        if self.goal.accelerator is not None:
+            return self.goal.accelerator
+        # Unless the goal pins a build such as 2.5.1+cpu.
+        name = self.target.wanted_accelerator.name
+        can_have = name in self.target.accelerators or name in self.target.built_in
+        return Wish(name) if can_have and not self.pins_a_build else None
+
+    def accelerator_requirements(self) -> Iterator[Requirement]:
+        """Yield what the goal requires of the accelerator that the framework is built for."""
+        wish = self.wish
+        if (
+            wish is None
+            or ACCELERATOR_OPTION in self.off
+            or not self.policy.wants_accelerator(self.goal)
+        ):
             return
-        wish = self.goal.cuda
-        if wish == CPU:
-            yield Requirement(CUDA.name, (), "conflicts", CUDA_OPTION)
-        elif wish is not None:
-            yield Requirement(CUDA.name, (wish,), "requires", CUDA_OPTION)
-        # A GPU target means CUDA, unless the goal pins a build such as 2.5.1+cpu.
-        elif CUDA.name in self.target.accelerators and not self.pins_a_build:
-            yield Requirement(CUDA.name, (), "requires", CUDA_OPTION)
+        if wish.name in BUILT_FOR:
+            specifiers = (wish.specifier,) if wish.specifier else ()
+            yield Requirement(wish.name, specifiers, "requires", ACCELERATOR_OPTION)
+            return
+        for name in BUILT_FOR:
+            yield Requirement(name, (), "conflicts", ACCELERATOR_OPTION)
 
     def option_requirements(self, cuda: str | None) -> Iterator[Requirement]:
         """Yield the pip packages that `--toolkit` and `--cudnn` require, beside a framework built
@@ -798,11 +907,11 @@ class Problem:
     @cached_property
     def target_values(self) -> dict[str, tuple[Candidate, ...]]:
         """The virtual components of the target that are known; each GPU is a version of its own."""
-        versions_by_name = {name: FACETS[name].values(self.target) for name in COMPONENTS}
+        versions_by_name = {name: facet.values(self.target) for name, facet in COMPONENTS.items()}
         return {
             name: tuple(Candidate(name, version) for version in versions)
             for name, versions in versions_by_name.items()
-            if versions and Element("target", name) not in self.off
+            if versions and Element("target", flag_of(name)) not in self.off
         }
 
     def target_accepts(self, requirement: Requirement) -> bool:
@@ -815,7 +924,7 @@ class Problem:
         """What facts about the target and about the goal's toolkit require of other components,
         each with the elements that it rests on."""
         fixed = [
-            (candidate, Element("target", name))
+            (candidate, Element("target", flag_of(name)))
             for name, candidates in self.target_values.items()
             for candidate in candidates
         ]
@@ -827,18 +936,22 @@ class Problem:
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
         ]
-        return (*required, *self._unusable_accelerators())
+        return (*required, *self.unusable_accelerators)
 
-    def _unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
-        """Yield the absence of an accelerator where parts of its machine contradict each other: a
+    @cached_property
+    def unusable_accelerators(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:
+        """The absence of each accelerator of which parts of the machine contradict each other: a
         GPU and a driver that does not see it."""
+        return tuple(self._find_unusable_accelerators())
+
+    def _find_unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
         for accelerator in ACCELERATORS.values():
-            for name in accelerator.machine_parts:
+            for name in accelerator.components:
                 for candidate in self.target_values.get(name, ()):
                     for elements in self._find_refusals(candidate):
                         fact = next(element for element in elements if element.kind == "fact")
                         unusable = Requirement(accelerator.name, (), "conflicts", fact)
-                        yield unusable, elements | {Element("target", name)}
+                        yield unusable, elements | {Element("target", flag_of(name))}
 
     def marker_holds(self, marker: str) -> bool:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
@@ -852,3 +965,11 @@ def _specifiers_and_extras(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
     parsed = parse_requirement(text)
     specifier = str(parsed.specifier)
     return (specifier,) if specifier else (), frozenset(parsed.extras)
+
+
+def _texts_by_name(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return PEP 508 requirements by the project that each names, in their order."""
+    by_name: dict[str, list[str]] = {}
+    for text in texts:
+        by_name.setdefault(leading_name(text), []).append(text)
+    return {name: tuple(texts_of_one) for name, texts_of_one in by_name.items()}

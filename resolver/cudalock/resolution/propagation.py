@@ -48,6 +48,17 @@ class Domain:
         self.all = (1 << len(self.candidates)) - 1
         self._masks: dict[str, int] = {}
         self._places: dict[Candidate, int] = {}
+        self.columns: dict[str, dict[tuple[str, ...], int]] = {}
+        """the candidates by their values of a label, as far as they have been looked at"""
+        self.owners: dict[str, int] = {}
+        """the candidates that a fact is about, by its id"""
+        self.demands: dict[int, tuple[tuple[Requirement, int], ...]] = {}
+        """what a demand of a fact requires, and for which candidates; by identity, since demands
+        live as long as the matrix"""
+        self.metadata_groups: tuple[tuple[Candidate, int], ...] | None = None
+        """of the candidates with the same metadata one, and all of them"""
+        self.filtered: tuple[tuple[frozenset[Element], int], ...] | None = None
+        """of a wide problem, what rules candidates out before any fact"""
         self.versions: dict[str, int] = defaultdict(int)
         """the candidates by public version"""
         for position, candidate in self.real():

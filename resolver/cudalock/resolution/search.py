@@ -245,6 +245,13 @@ class Search:
             return False
         if required and not any(_may_be_older(coverage, anyof) for anyof in required):
             return True
+        # No release runs on a GPU that the driver does not see.
+        wanted = {requirement.name for requirement in problem.accelerator_requirements()}
+        if name == self._framework and any(
+            requirement.name in wanted and off.isdisjoint(elements)
+            for requirement, elements in problem.unusable_accelerators
+        ):
+            return True
         # A GPU of 2025 is for a torch of 2025.
         fixed = [
             requirement.specifiers
@@ -431,7 +438,10 @@ class Search:
     def _first_assignment(self, alive: Alive, off: frozenset[Element]) -> Assignment | None:
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
-        assignments = (self._pin(part, cuda, off) for part, cuda in self._by_build(alive, off))
+        # Any assignment will do, and not the first in order: the clause-learning search takes a
+        # fifth of resolvelib's time, and what it learns holds beside the next build as well.
+        search = self._clause_search(off)
+        assignments = (search.pin(part, cuda) for part, cuda in self._by_build(alive, off))
         return next((assignment for assignment in assignments if assignment is not None), None)
 
     def _is_hopeless(self, alive: Alive, off: frozenset[Element]) -> bool:

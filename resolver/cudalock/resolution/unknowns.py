@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from cudalock.matrix.facts import DIST, NONE, VERSION
 from cudalock.matrix.releases import PLACE
 from cudalock.resolution.elements import fact_element
-from cudalock.targets.accelerators import CUDA
 from cudalock.versions import pins_exactly
 
 if TYPE_CHECKING:
@@ -86,8 +85,8 @@ class Unknowns:
 
     def _find_clauses(self, candidate: Candidate) -> Iterator[UnknownClause]:
         wheel = candidate.wheel
-        # A build without CUDA has no list of GPUs, and nothing is unknown about that.
-        if wheel is None or wheel.tags.endswith(_PURE) or candidate.row(CUDA.name) == (NONE,):
+        # A build for no accelerator has no list of GPUs, and nothing is unknown about that.
+        if wheel is None or wheel.tags.endswith(_PURE) or candidate.accelerator == NONE:
             return
         # Two facts may read two labels about one component, of which a wheel has one: the torch
         # that it was built with, or the oldest torch that its stable ABI supports.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -106,7 +106,11 @@ class Screen:
     A thousand wheels differ in a handful of label values, so it is asked once a value.
     """
 
-    def __init__(self, fits: Sequence[tuple[str, Callable[[tuple[str, ...]], bool]]]) -> None:
+    def __init__(
+        self, fits: Sequence[tuple[str, Callable[[tuple[str, ...]], bool]]], key: Hashable
+    ) -> None:
+        """`key` is what decides whether a value fits."""
+        self.key = key
         self._fits = [(label, cache(fit)) for label, fit in fits]
 
     def passing(self, release: Release) -> Iterator[Build]:

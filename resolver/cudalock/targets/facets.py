@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cudalock.targets.accelerators import ACCELERATORS
+from cudalock.targets.accelerators import ACCELERATORS, gpu_of, gpu_version, of_gpu
 from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
 from cudalock.targets.target import Target, newest_driver
 
@@ -34,6 +34,13 @@ class Facet(NamedTuple):
     def is_of_accelerator(self) -> bool:
         """Whether only a machine with an accelerator has one: a GPU, its driver."""
         return any(self.name in row.machine_parts for row in ACCELERATORS.values())
+
+
+def _gpus_of(component: str) -> Callable[[Target], tuple[str, ...]]:
+    """Return the function that returns the GPUs of one maker, each as a version."""
+    return lambda target: tuple(
+        gpu_version(gpu) for gpu in target.gpus if of_gpu(gpu).component == component
+    )
 
 
 def _known(version: str | None) -> tuple[str, ...]:
@@ -73,8 +80,26 @@ FACETS: Final = {
 FLAGS: Final = tuple(name for name, facet in FACETS.items() if facet.stated_by is None)
 """The facets that have a flag of their own."""
 
-COMPONENTS: Final = tuple(name for name, facet in FACETS.items() if facet.is_component)
+_GPU: Final = "gpu"
+"""The flag of all GPUs, and the component of CUDA's."""
+
+ARCHITECTURES: Final = {
+    row.component: Facet(row.component, "GPU", row.example, _gpus_of(row.component))
+    for row in ACCELERATORS.values()
+}
+"""What facts call the GPUs of each maker: one flag states them all."""
+
+COMPONENTS: Final = {
+    **{name: facet for name, facet in FACETS.items() if facet.is_component},
+    **ARCHITECTURES,
+}
 """The virtual components that a target fixes."""
+
+
+def flag_of(component: str) -> str:
+    """Return the flag, without dashes, that states a component of the target."""
+    return _GPU if component in ARCHITECTURES else component
+
 
 OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is_of_accelerator)
 """The facets that only a machine with an accelerator has."""
@@ -82,5 +107,6 @@ OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is
 
 def titled(name: str, version: str) -> str:
     """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
-    facet = FACETS.get(name)
+    facet = COMPONENTS.get(name) or FACETS.get(name)
+    version = gpu_of(name, version) if name in ARCHITECTURES else version
     return f"{facet.title if facet else name} {version}".strip()

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from cudalock.errors import BadTarget
 from cudalock.names import nearest
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import CUDA, MPS, ROCM, XPU
 
 DEFAULT_GLIBC: Final = "2.28"
 """What uv takes bare `linux` to be; the oldest that current torch wheels run on."""
@@ -103,6 +103,8 @@ class Platform(NamedTuple):
     """what `platform.machine()` may say there, in lower case"""
     accelerators: tuple[str, ...] = ()
     """names of the accelerators that builds are made for there"""
+    built_in: tuple[str, ...] = ()
+    """names of the accelerators that what is built for none can use there"""
     likelihood: int | None = None
     """1 for the platform to try first if none is named; None: only where it is named"""
     traces: str = ""
@@ -137,7 +139,7 @@ _ROWS: Final = (
         docker="linux/amd64",
         spellings=("linux64", "wsl", "wsl2", "x86_64-unknown-linux-gnu"),
         machines=("x86_64", "amd64"),
-        accelerators=(CUDA.name,),
+        accelerators=(CUDA.name, ROCM.name, XPU.name),
         likelihood=1,
         multiarch="x86_64-linux-gnu",
         oldest_manylinux=5,
@@ -177,7 +179,7 @@ _ROWS: Final = (
             "x86_64-pc-windows-msvc",
         ),
         machines=("amd64", "x86_64"),
-        accelerators=(CUDA.name,),
+        accelerators=(CUDA.name, ROCM.name, XPU.name),
         likelihood=2,
         wsl="linux-x86_64",
     ),
@@ -207,6 +209,7 @@ _ROWS: Final = (
         conda="osx-arm64",
         spellings=("mac", "osx", "darwin", "aarch64-apple-darwin"),
         machines=("arm64",),
+        built_in=(MPS.name,),
         likelihood=3,
         # uv's default is 13.0. Current torch wheels for Apple silicon are tagged macosx_14_0, so
         # 13.0 would hide them.

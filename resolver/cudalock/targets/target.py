@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
+from cudalock.targets.accelerators import DEFAULT, of_gpu
 from cudalock.targets.platforms import (
     DEFAULT_GLIBC,
     LINUX,
@@ -22,6 +23,8 @@ from cudalock.targets.tags import Tags, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cudalock.targets.accelerators import Accelerator
 
 _UNLIMITED = 99
 """A glibc minor or macOS major that no release reaches: any newer machine."""
@@ -49,7 +52,7 @@ class Target:
     macos: str | None = None
     """macOS only; the version in the platform's row if None"""
     gpus: tuple[str, ...] = ()
-    """compute capabilities, `8.6`: all must work"""
+    """architectures, `8.6` or `gfx1100`: all must work"""
     driver: str | None = None
     """as written, `550.54`"""
     jetpack: str | None = None
@@ -107,6 +110,17 @@ class Target:
     def accelerators(self) -> tuple[str, ...]:
         """The names of the accelerators that builds are made for on such a platform, if any."""
         return self._row.accelerators
+
+    @property
+    def wanted_accelerator(self) -> Accelerator:
+        """The accelerator of its GPUs, if it has some of one maker; else the default one."""
+        rows = {of_gpu(gpu).name: of_gpu(gpu) for gpu in self.gpus}
+        return next(iter(rows.values())) if len(rows) == 1 else DEFAULT
+
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The names of the accelerators that what is built for none can use there."""
+        return self._row.built_in
 
     @property
     def label(self) -> str:
@@ -178,6 +192,10 @@ class Target:
             "python_version": "{}.{}".format(*self._python_pair),
             **self._row.markers,
         }
+
+    def has_markers_of(self, other: Target) -> bool:
+        """Return whether every marker holds on both targets or on neither."""
+        return self.python == other.python and self.platform == other.platform
 
     def tags(self) -> Tags:
         """Return the wheel tags that this machine installs."""

@@ -1,0 +1,120 @@
+"""Requirements without a version of their own, beside pins that their newest release fails with.
+
+An installer takes the newest release that METADATA allows, and knows no facts: `transformers`
+beside `torch==2.1.2` becomes one that switches torch off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cudalock.matrix.facts import NONE, VERSION
+from cudalock.resolution.wheels import best_wheel
+from cudalock.versions import accepts, holds, is_prerelease
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cudalock.matrix.facts import Demand, Fact
+    from cudalock.matrix.releases import Build, Release
+    from cudalock.matrix.universe import Universe
+    from cudalock.targets import Target
+
+
+class NewestFails(NamedTuple):
+    """The release that an installer would take, the fact that it goes against, and the newest one
+    that goes against none."""
+
+    version: str
+    fact: Fact
+    pin: str
+    """the project of the pin that it does not work with"""
+    better: str | None
+
+
+def newest_that_fails(
+    name: str,
+    specifiers: Iterable[str],
+    pins: Mapping[str, str],
+    target: Target,
+    universe: Universe,
+) -> NewestFails | None:
+    """Return why the newest release of a project that some specifiers accept does not work beside
+    pins, versions by name; None if it does, or nothing is known about it."""
+    first: tuple[str, Fact, str] | None = None
+    for version, release, build in _usable(name, list(specifiers), target, universe):
+        found = next(_violated(name, version, release, build, pins, target, universe), None)
+        if found is None:
+            return first and NewestFails(*first, version)
+        first = first or (version, *found)
+    return first and NewestFails(*first, None)
+
+
+def _usable(
+    name: str, specifiers: list[str], target: Target, universe: Universe
+) -> Iterator[tuple[str, Release, Build]]:
+    """The releases with a wheel for the target, the newest first."""
+    project = universe.matrix.project(name)
+    tags, python = target.tags(), target.marker_environment()["python_full_version"]
+    for version in reversed(project.versions if project is not None else ()):
+        if is_prerelease(version) or not all(accepts(each, version) for each in specifiers):
+            continue
+        release = project.release(version) if project is not None else None
+        for build in release.builds if release is not None and not release.yanked else ():
+            fits_python = build.python is None or accepts(build.python, python)
+            if release is not None and fits_python and best_wheel(build, tags) is not None:
+                yield version, release, build
+                break
+
+
+def _violated(
+    name: str,
+    version: str,
+    release: Release,
+    build: Build,
+    pins: Mapping[str, str],
+    target: Target,
+    universe: Universe,
+) -> Iterator[tuple[Fact, str]]:
+    """The facts about a release, and about pins, that it goes against; each with the pin."""
+    labels = {**build.labels, VERSION: (version,)}
+    for fact in _in_force(name, version, target, universe):
+        is_of_row = fact.rows is None or fact.rows.covers(
+            release.uploaded, build.tags[0], build.requires
+        )
+        if is_of_row and all(
+            fact.matches(build.row(key), wish) for key, wish in fact.where.items()
+        ):
+            for demand in fact.beside:
+                pin = pins.get(demand.template.name)
+                if pin is not None and not _is_met(demand, labels, pin):
+                    yield fact, demand.template.name
+    for pinned, pin in pins.items():
+        for fact in _in_force(pinned, pin, target, universe):
+            for demand in fact.beside if fact.rows is None and not fact.where else ():
+                is_about = demand.template.name == name
+                if is_about and not _is_met(demand, {VERSION: (pin,)}, version):
+                    yield fact, pinned
+
+
+def _in_force(name: str, version: str, target: Target, universe: Universe) -> Iterator[Fact]:
+    """The hard facts about a release that hold on a target; shared
+    files are found by other ways."""
+    environment = target.marker_environment()
+    for fact in universe.matrix.component(name).facts:
+        is_hard = fact.is_hard and fact.scope == "solve" and not fact.alone and not fact.shared_path
+        if is_hard and accepts(fact.versions, version) and holds(fact.when, environment):
+            yield fact
+
+
+def _is_met(demand: Demand, labels: Mapping[str, tuple[str, ...]], version: str) -> bool:
+    """Whether a version meets a demand; also one whose labels nobody knows."""
+    clause = demand.template.fill(labels)
+    if clause is None:
+        return True
+    if demand.verb == "conflicts" or NONE in clause.specifiers:
+        return False
+    return not clause.specifiers or any(accepts(each, version) for each in clause.specifiers)
+
+
+__all__ = ["NewestFails", "newest_that_fails"]

@@ -1,0 +1,153 @@
+"""Neighbours of an old release in the newest major version that existed when it was published.
+
+METADATA of a serving engine says `transformers>=4.51` and means the 4.x that it was tried with: of
+the next major version nobody knew. Where nothing says that a later one fits, the one of its day
+comes first.
+
+The other way round, a component of the goal that is years older than the framework is the last
+choice: a transformers of 2019 has no bound on what came after it, and works with none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cudalock.versions import canonical, is_prerelease, parse_requirement, parse_version
+
+if TYPE_CHECKING:
+    from cudalock.goals import Goal
+    from cudalock.resolution.model import Candidate, Resolution
+
+_BOUNDS: Final = ("<", "<=", "==", "===", "~=")
+_LEAST_YEAR: Final = 1000
+"""From here on a major version is a year, which says nothing of what fits."""
+
+
+class Dated(NamedTuple):
+    """A project that has later major versions than when what requires it was published."""
+
+    name: str
+    major: int
+    """the newest major version of that day"""
+    parent: str
+    """what requires it, with its version: `vllm 0.8.5`"""
+
+    @property
+    def constraint(self) -> str:
+        """The requirement that keeps it to the majors of that day."""
+        return f"{self.name}<{self.major + 1}"
+
+
+def later_than_their_day(resolution: Resolution) -> tuple[Dated, ...]:
+    """Return the pins in a later major version than there was when a component of the goal that
+    requires them was published."""
+    found: dict[str, Dated] = {}
+    for dated in _all_later(resolution):
+        known = found.get(dated.name)
+        if known is None or dated.major < known.major:
+            found[dated.name] = dated
+    return tuple(found[name] for name in sorted(found))
+
+
+def _all_later(resolution: Resolution) -> Iterator[Dated]:
+    stated = _stated(resolution)
+    for parent in resolution.goal_names:
+        candidate = resolution.pins.get(parent)
+        # What the framework and its companions require is general, and was tried with each release.
+        is_central = parent == resolution.matrix.framework or parent in resolution.matrix.ranked
+        if candidate is None or is_central:
+            continue
+        day = candidate.release.uploaded if candidate.release is not None else None
+        for name in _unbounded(resolution, candidate) if day is not None else ():
+            pin = resolution.pins[name]
+            if name in stated or name == resolution.matrix.framework or day is None:
+                continue
+            major = _newest_major(resolution, name, day)
+            if major is not None and parse_version(pin.version or "0").major > major:
+                yield Dated(name, major, f"{parent} {candidate.version}")
+
+
+def _unbounded(resolution: Resolution, candidate: Candidate) -> Iterator[str]:
+    """The pins that METADATA of a candidate requires without an upper bound, and that no fact about
+    it speaks of."""
+    facts = resolution.matrix.component(candidate.name).facts
+    known = {demand.template.name for fact in facts if fact.rows is None for demand in fact.beside}
+    for name in resolution.pins:
+        reasons = [
+            reason.requirement
+            for reason in resolution.reasons.get(name, ())
+            if reason.parent == candidate.name and reason.requirement.origin.kind == "metadata"
+        ]
+        specifiers = [specifier for each in reasons for specifier in each.specifiers]
+        if reasons and name not in known and not any(map(_is_bounded, specifiers)):
+            yield name
+
+
+def _is_bounded(specifier: str) -> bool:
+    clauses = parse_requirement(f"x{specifier}").specifier
+    return any(clause.operator in _BOUNDS for clause in clauses)
+
+
+def _newest_major(resolution: Resolution, name: str, day: str) -> int | None:
+    """Return the newest major version of a day; None if its releases are of no known day, or its
+    majors are years."""
+    project = resolution.universe.project(name)
+    for version in reversed(project.versions if project is not None else ()):
+        uploaded = project.release(version).uploaded if project is not None else None
+        if uploaded is not None and uploaded <= day and not is_prerelease(version):
+            major = parse_version(version).major
+            return major if major < _LEAST_YEAR else None
+    return None
+
+
+_YEARS: Final = 2
+"""How much older than the framework a component of the goal is taken only if nothing else is left:
+longer than any torch was supported."""
+
+
+def older_than_their_day(resolution: Resolution) -> tuple[str, ...]:
+    """Return requirements that keep components of the goal, whose newer releases were not chosen,
+    to those that are not years older than the framework."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    day = framework.release.uploaded if framework is not None and framework.release else None
+    if day is None:
+        return ()
+    limit = f"{int(day[:4]) - _YEARS}{day[4:]}"
+    stated = _stated(resolution)
+    found = []
+    for name in resolution.goal_names:
+        candidate = resolution.pins.get(name)
+        release = candidate.release if candidate is not None else None
+        if release is None or name in stated or (release.uploaded or limit) >= limit:
+            continue
+        floor = _oldest_since(resolution, name, limit)
+        if floor is not None:
+            found.append(f"{name}>={floor}")
+    return tuple(found)
+
+
+def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:
+    """Return the oldest release of a project since a day; None if it has none, or none is known."""
+    project = resolution.universe.project(name)
+    for version in project.versions if project is not None else ():
+        uploaded = project.release(version).uploaded if project is not None else None
+        if uploaded is not None and uploaded >= day and not is_prerelease(version):
+            return version
+    return None
+
+
+def _stated(resolution: Resolution) -> set[str]:
+    """The projects of which the goal states versions."""
+    goal = resolution.goal
+    parsed = map(parse_requirement, (*goal.requirements, *goal.constraints))
+    return {canonical(each.name) for each in parsed if each.specifier}
+
+
+def constrained(goal: Goal, constraints: tuple[str, ...]) -> Goal:
+    """Return a goal with more constraints."""
+    return replace(goal, constraints=(*goal.constraints, *constraints))
+
+
+__all__ = ["Dated", "constrained", "later_than_their_day", "older_than_their_day"]
