@@ -66,6 +66,7 @@ def published_digest(web: httpx.Client, url: str) -> str | None:
     match = _FILE.fullmatch(url)
     if match is None:
         return None
+    # Not followed: the header is of the redirect, and the file would be gigabytes.
     asked = url.replace(_SITE, _base(), 1)
     try:
         response = web.head(asked, follow_redirects=False)

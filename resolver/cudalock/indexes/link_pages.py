@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cudalock.indexes.client import Web
 
+# Each page is megabytes, and all are of one host.
 _AT_ONCE = 4
 
 
@@ -49,6 +50,7 @@ def list_pages(
 
 def _fit(template: str, url: str) -> dict[str, str] | None:
     """Return what stands for `{tag}` and `{file}` in a URL, decoded; None if it does not fit."""
+    # Decoded on both sides: a plus sign of a local version is encoded on some pages alone.
     expression = re.escape(unquote(template))
     for name, characters in (("tag", ".+"), ("file", "[^/]+")):
         expression = expression.replace(rf"\{{{name}\}}", f"(?P<{name}>{characters})", 1)

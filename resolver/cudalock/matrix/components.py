@@ -54,6 +54,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         aliases=tuple(table.get("aliases", ())),
         alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
+        # Without a table nobody is told of an index that may not exist.
         nightly=_read_nightly(table["nightly"], file) if "nightly" in table else None,
         on_index=table.get("on_index", True),
         alias_of=tuple(
