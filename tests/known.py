@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.matrix.facts import Component
 from cudalock.matrix.gpus import Gpus
 from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.namesakes import Namesakes
@@ -60,6 +61,9 @@ class FakeMatrix:
     def matrix(self) -> FakeMatrix:
         """Where a universe has its names and GPUs."""
         return self
+
+    def component(self, name: str, /) -> Component:
+        return Component(name)
 
     def is_named(self, project: str) -> bool:
         """The user names no wheel of his own."""

@@ -85,6 +85,10 @@ class UnknownVersion(UsageError):
         super().__init__(message, hints=hints)
         self.specifier = specifier
 
+    def with_hint(self, hint: str) -> UnknownVersion:
+        """Return the error with a hint before its others."""
+        return UnknownVersion(self.message, self.specifier, hints=[hint, *self.hints])
+
     def at(self, origin: str) -> UnknownVersion:
         """Return the error with the place where the version is requested, `file:line`."""
         return UnknownVersion(f"{origin}: {self.message}", self.specifier, hints=self.hints)

@@ -452,7 +452,7 @@ def test_releases_that_moved_are_not_vanished(server: ScriptedServer, matrix: Pa
     server.answers[API] = [Answer(body=body)]
     result = update(matrix)
     assert result.exit_code == 3
-    assert "the releases of me/thing have moved" in result.stdout
+    assert "the files of me/thing have moved" in result.stdout
 
 
 def test_all_sources_failing_leaves_every_byte(server: ScriptedServer, matrix: Path) -> None:

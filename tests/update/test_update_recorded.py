@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
@@ -22,12 +24,19 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build
 
 API = "/repos/"
+HUGGING_FACE = "/api/models/"
+PAGES = "/pages/"
 
 
 class RecordedSources(RecordedIndex):
-    """The recorded indexes, and each builder's releases as GitHub's API lists them."""
+    """The recorded indexes, each builder's releases as GitHub's API lists them, its files as
+    Hugging Face's does, and its pages of links."""
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
+        if path.startswith(HUGGING_FACE):
+            return self._tree(path.removeprefix(HUGGING_FACE))
+        if path.startswith(PAGES):
+            return self._page_of_links(path.removeprefix(PAGES))
         if not path.startswith(API):
             return super().answer(path)
         owner, name, _ = path.removeprefix(API).split("/", 2)
@@ -43,8 +52,42 @@ class RecordedSources(RecordedIndex):
         releases = [{"tag_name": tag, "assets": assets} for tag, assets in tags.items()]
         return "application/json", json.dumps(releases).encode()
 
+    def _tree(self, path: str) -> tuple[str, bytes]:
+        repository = path.removesuffix("/tree/main")
+        rows: list[dict[str, Any]] = [{"type": "directory", "path": "old"}]
+        for build, version in self._built_by(f"hf:{repository}"):
+            for wheel in build.wheels:
+                row: dict[str, Any] = {"type": "file", "path": wheel.file(version, build.local)}
+                if wheel.sha256:
+                    row["lfs"] = {"oid": wheel.sha256, "size": 1}
+                rows.append(row)
+        return "application/json", json.dumps(rows).encode()
+
+    def _page_of_links(self, path: str) -> tuple[str, bytes] | None:
+        """`0/whl/torch-2.5.0+cu124.html` is a page of the first builder that has pages."""
+        number, _, rest = path.partition("/")
+        builder = [row for row in self._matrix.builders.values() if row.page][int(number)]
+        tags: dict[str, list[str]] = {}
+        for build, version in self._built_by(builder.id):
+            files = [wheel.file(version, build.local) for wheel in build.wheels]
+            tags.setdefault(unquote(build.tag or ""), []).extend(files)
+        links = [quote(f"{tag}.html") for tag in tags]
+        if builder.pages is None or not builder.pages.endswith(f"/{rest}"):
+            # The path of a page within that of all of them says the tag.
+            page = urlsplit(builder.page or "").path.lstrip("/")
+            before, _, after = page.partition("{tag}")
+            tag = rest.removeprefix(before).removesuffix(after)
+            place = urlsplit(builder.url).path.lstrip("/")
+            links = [
+                self.url(f"{PAGES}{number}/{place.format(tag=tag, file=file)}")
+                for file in tags.get(tag, ())
+            ]
+        anchors = "".join(f'<a href="{link}">{link}</a><br/>' for link in links)
+        return "text/html", f"<!DOCTYPE html><html><body>{anchors}</body></html>".encode()
+
     def _built_by(self, repository: str) -> Iterator[tuple[Build, str]]:
-        for name in sorted(self._matrix.projects):
+        builder = self._matrix.builders[repository]
+        for name in sorted(filter(builder.has, self._matrix.projects)):
             for release in self._matrix.project(name) or ():
                 for build in release.builds:
                     if build.builder == repository:
@@ -55,6 +98,7 @@ class RecordedSources(RecordedIndex):
 def sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RecordedSources]:
     with RecordedSources(Matrix.load(EMBEDDED)) as server:
         monkeypatch.setenv("GITHUB_API_URL", server.url("/").rstrip("/"))
+        monkeypatch.setenv("HF_ENDPOINT", server.url("/").rstrip("/"))
         monkeypatch.setenv("PIP_INDEX_URL", server.url(MAIN))
         monkeypatch.setenv("CUDALOCK_CACHE_DIR", str(tmp_path / "cache"))
         yield server
@@ -71,6 +115,12 @@ def copy(sources: RecordedSources, tmp_path: Path) -> Path:
         'url = "https://download.pytorch.org/whl/', f'url = "{sources.url("/whl/")}'
     )
     assert moved != text
+    paged = [row for row in Matrix.load(EMBEDDED).builders.values() if row.page]
+    for number, builder in enumerate(paged):
+        for url in {builder.url, builder.page or "", builder.pages or ""} - {""}:
+            path = urlsplit(url).path
+            # The braces of a template stay: only a URL's own characters are encoded.
+            moved = moved.replace(f'"{url}"', f'"{sources.url(PAGES)}{number}{path}"')
     header.write_text(moved, encoding="utf-8")
     return folder
 
@@ -121,6 +171,35 @@ def test_the_same_rows_come_out(copy: Path) -> None:
         if build.known == "derived"
     }
     assert derived == {"bdashore3/flash-attention"}  # which has moved; a listing settled the others
+
+
+# Each by another kind of source, or another rule for its names; of the first, nothing tells what
+# they were built for but their names and folders.
+UNLABELLED = ["torch-scatter", "mmcv", "natten", "llama-cpp-python"]
+LABELLED = ["nunchaku", "sgl-kernel", "pytorch3d"]
+
+
+def test_the_rows_of_other_places_come_out(copy: Path) -> None:
+    recorded = Matrix.load(copy)
+    truth = {name: wheels(recorded, name) for name in (*UNLABELLED, *LABELLED)}
+    for name in UNLABELLED:
+        path = copy / "index" / f"{name}.json"
+        text = re.sub(r'"labels":\{[^}]*\},', "", path.read_text(encoding="utf-8"))
+        path.write_text(text, encoding="utf-8")
+    report = update(Matrix.load(copy), list(truth), output=copy, today="2099-01-02")
+    assert report.failures == ()
+    assert report.unread == ()
+    assert [change for change in report.changes if change.added or change.gone] == []
+    after = Matrix.load(copy)
+    for name in LABELLED:
+        assert wheels(after, name) == truth[name], name
+    for name in UNLABELLED:
+        for key, row in wheels(after, name).items():
+            for label in ("torch", "cuda"):
+                known, told = truth[name][key]["labels"].get(label), row["labels"].get(label)
+                assert bool(known) == bool(told), (key, label)
+                if known and told:
+                    assert f"{told[0]}.".startswith(f"{known[0]}."), (key, label)
 
 
 def test_from_nothing_a_listing_says_the_same_as_far_as_it_can(copy: Path) -> None:

@@ -66,7 +66,7 @@ class PinWheels:
         """The public versions that the pin accepts, newest first, with the resolver's rule for
         pre-releases: only if the specifier names one."""
         specifier = self.pin.specifier
-        prereleases = names_prerelease([specifier]) if specifier else False
+        prereleases = not self.project.has_final or names_prerelease([specifier])
         return [
             version
             for version in reversed(self.project.versions)

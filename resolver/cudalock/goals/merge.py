@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.requirements import InvalidRequirement
@@ -131,6 +132,12 @@ def merge_requests(
         try:
             specifier, note = _read(request, project, versions[project], edition)
         except UnknownVersion as error:
+            nightly = vocabulary.matrix.component(project).nightly
+            if nightly is not None and _is_of_a_day(error.specifier):
+                raise error.with_hint(
+                    f"nightly builds are at {nightly.url}, in a folder for each accelerator, and "
+                    f"go after {nightly.days} days: no lock of one lasts"
+                ) from None
             looked_up = error.specifier and vocabulary.look_up(replacement, error.specifier)
             if edition == LISTING or not looked_up:
                 raise
@@ -191,6 +198,9 @@ def check_namesake(request: RequestedProject, vocabulary: Known) -> None:
     namesake = vocabulary.matrix.namesakes.find(name, request.specifier or _pinned(request.loose))
     if namesake is None or vocabulary.has_own(name):
         return
+    # Its wheels are in the matrix, from a builder: nobody looks for it on the package index.
+    if not vocabulary.matrix.component(name).on_index:
+        return
     where = f"{request.origin}: " if request.is_of_file else ""
     raise OtherProject(
         f"{where}{namesake}", name, namesake.project, hints=[f"install {namesake.advice}"]
@@ -212,6 +222,11 @@ def unknown_name(word: str, names: Names, origin: str, *, queried: bool = False)
         f"{where}`{word}` is not in the matrix{place}",
         hints=[*did_you_mean(likely_names(word, names.words())), *([] if queried else [LOOKED_UP])],
     )
+
+
+def _is_of_a_day(specifier: str) -> bool:
+    """Whether a specifier names a build of one day, `==2.12.0.dev20260301`."""
+    return re.search(r"\.dev20[0-9]{6}", specifier) is not None
 
 
 def _read(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cudalock.matrix.facts import Component
     from cudalock.matrix.gpus import Gpus
     from cudalock.matrix.jetpack import JetPacks
     from cudalock.matrix.namesakes import Namesakes
@@ -29,6 +30,7 @@ class Vocabulary(Protocol):
     def distributions(self) -> Distributions: ...
     @property
     def namesakes(self) -> Namesakes: ...
+    def component(self, name: str, /) -> Component: ...
     def is_named(self, project: str, /) -> bool: ...
 
 

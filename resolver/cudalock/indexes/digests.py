@@ -20,6 +20,7 @@ from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import digest_of, download
 from cudalock.indexes.github_releases import release_assets
+from cudalock.indexes.hugging_face import published_digest
 from cudalock.indexes.package_index import PackageIndexes
 from cudalock.lock.wheels import all_wheels, wheels_of_targets
 from cudalock.mirrors import NO_MIRRORS, Mirrors
@@ -116,8 +117,8 @@ def _listed(lock: Lock, wheels: dict[str, LockedWheel], mirrors: Mirrors) -> dic
 
 
 def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
-    """Return GitHub's digests of the files of a release. A failing API is no failure: the file
-    remains."""
+    """Return the digests that GitHub has of the files of a release, and Hugging Face of its files.
+    A failing API is no failure: the file remains."""
     # One request a release, since the API without a token allows 60 an hour.
     releases: dict[tuple[str, str], set[str]] = {}
     for wheel in wheels.values():
@@ -130,6 +131,10 @@ def _published(web: Web, wheels: dict[str, LockedWheel]) -> dict[str, str]:
                 # Other releases may have another file of this name.
                 if asset.sha256 and asset.name in files:
                     digests[asset.name] = asset.sha256
+    for file in set(wheels) - set(digests):
+        with suppress(NetworkError):
+            if sha256 := published_digest(web, wheels[file].url or ""):
+                digests[file] = sha256
     return digests
 
 

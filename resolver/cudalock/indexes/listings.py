@@ -106,6 +106,21 @@ def read_links(web: Web, url: str) -> tuple[File, ...] | None:
         raise unreachable(url, "the answer has no links to files") from None
 
 
+def read_addresses(web: Web, url: str) -> tuple[str, ...]:
+    """Return where the links of an HTML page lead to, as URLs. Raises NetworkError."""
+    page = _page(web, url)
+    parser = IndexHTMLParser()
+    try:
+        if page is None:
+            raise ValueError
+        parser.feed(page.content.decode(page.encoding or "utf-8"))
+    except (ValueError, LookupError):
+        raise unreachable(url, "the page of links is missing or cannot be read") from None
+    base = parser.base_url or page.link.url_without_fragment
+    links = (anchor.get("href") for anchor in parser.anchors)
+    return tuple(urljoin(base, link) for link in links if link)
+
+
 def file_at(url: str) -> File:
     """The file at an address, whose fragment may say its digest."""
     return _file(url, uploaded=None)

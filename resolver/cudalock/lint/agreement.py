@@ -330,9 +330,10 @@ def header(matrix: Matrix) -> Iterator[Defect]:
     if matrix.framework is None:
         yield Defect("components", "role", "no component has the role `framework`")
     for builder in matrix.builders.values():
-        if builder.project not in matrix.projects:
-            key = f"builder[{builder.id}].project"
-            yield Defect("matrix.toml", key, f"{builder.project} is not held")
+        for name in (builder.project, *builder.projects):
+            if name not in matrix.projects:
+                key = f"builder[{builder.id}].project"
+                yield Defect("matrix.toml", key, f"{name} is not held")
         if not builder.source:
             yield Defect("matrix.toml", f"builder[{builder.id}].source", "is missing")
 

@@ -12,6 +12,7 @@ from cudalock.matrix.releases import (
     Release,
     Wheel,
     other_label,
+    spellings_of_extra,
 )
 from cudalock.versions import leading_name, parse_version
 
@@ -237,11 +238,13 @@ class LiveProject(Project):
         ]
         window = self._source.window(self.name)
         older = finals[window :: max(1, len(finals) // WINDOW)]
+        texts = [f'extra == "{spelling}"' for spelling in spellings_of_extra(extra)]
         return any(
-            f'extra == "{extra}"' in text
+            spelled in text
             for version in (*finals[:window], *older)
             for build in described(self.release(version))[:1]
             for text in build.requires
+            for spelled in texts
         )
 
     def version_of(self, file: File) -> str:

@@ -145,6 +145,8 @@ class LiveUniverse:
         version = specifier.lstrip("=").removesuffix(".*")
         if coverage is None or coverage.tells(version):
             return None
+        if not self.matrix.component(name).on_index:
+            return self.versions(name)
         indexes = self._package_indexes()
         try:
             listing = indexes.listing(indexes.urls[0], name)
@@ -332,6 +334,8 @@ class LiveUniverse:
     def _merged(self, matrix_project: Project) -> Project:
         """The project with releases of the package index that the matrix does not hold."""
         name = matrix_project.name
+        if not self.matrix.component(name).on_index:
+            return matrix_project
         with self._lock:
             if name in self._merged_projects:
                 return self._merged_projects[name]

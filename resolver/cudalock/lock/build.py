@@ -136,7 +136,9 @@ def _is_seen_by_uv(resolution: Resolution, name: str, reason: Reason) -> bool:
     # A builder's wheel is written as a URL, and uv reads the METADATA of that very file.
     if build.builder is not None:
         return True
-    siblings = [other for other in release.builds if _origin(other) == _origin(build)]
+    siblings = [
+        other for other in release.builds if other.rows and _origin(other) == _origin(build)
+    ]
     if not siblings:
         return True
     if all(other.requires is build.requires for other in siblings):

@@ -21,6 +21,7 @@ from cudalock.matrix.facts import (
     FileCopy,
     Libraries,
     NameAlias,
+    Nightly,
     Observation,
     Replacement,
     RowRule,
@@ -53,6 +54,9 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         aliases=tuple(table.get("aliases", ())),
         alias_versions=dict(table.get("alias_versions", {})),
         imports=tuple(table.get("imports", ())),
+        # Without a table nobody is told of an index that may not exist.
+        nightly=_read_nightly(table["nightly"], file) if "nightly" in table else None,
+        on_index=table.get("on_index", True),
         alias_of=tuple(
             NameAlias(alias["name"], alias.get("when"), alias.get("fact"))
             for alias in table.get("alias", ())
@@ -98,6 +102,13 @@ def read_row_facts(rows: Sequence[Mapping[str, Any]], file: str) -> tuple[Fact, 
         )
         facts.append(_read_fact(row, "", file, key)._replace(rows=rule))
     return tuple(facts)
+
+
+def _read_nightly(table: Mapping[str, Any], file: str) -> Nightly:
+    try:
+        return Nightly(table["url"], table["days"])
+    except (KeyError, TypeError) as error:
+        raise MatrixError(file, "nightly", f"is incomplete: {error}") from None
 
 
 def check_component(table: Mapping[str, Any], file: str) -> None:

@@ -378,6 +378,14 @@ class Trial(NamedTuple):
     """the other projects that it uses"""
 
 
+class Nightly(NamedTuple):
+    """Where a project publishes a build of each day."""
+
+    url: str
+    days: int
+    """how long the index has one"""
+
+
 class Component(NamedTuple):
     """What is curated about one project or virtual component."""
 
@@ -395,6 +403,9 @@ class Component(NamedTuple):
     alias_versions: Mapping[str, str] = {}
     """the specifier that an alias stands for: `>=2` by `sageattention2`"""
     imports: tuple[str, ...] = ()
+    nightly: Nightly | None = None
+    on_index: bool = True
+    """whether the package index has its releases; it may have another project of this name"""
     alias_of: tuple[NameAlias, ...] = ()
     facts: tuple[Fact, ...] = ()
     replacements: tuple[Replacement, ...] = ()

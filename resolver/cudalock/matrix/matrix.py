@@ -84,6 +84,19 @@ class Builder(NamedTuple):
     source: str
     listed: bool = True
     """whether an update queries its files; not if they have moved, or are gone"""
+    projects: tuple[str, ...] = ()
+    """every project that it has wheels of; empty for `project` and those whose names begin so"""
+    page: str | None = None
+    """the URL of a page of links to the files of one `{tag}`; None if there is none"""
+    pages: str | None = None
+    """the URL of a page of links to such pages"""
+
+    def has(self, project: str) -> bool:
+        """Return whether it may have wheels of a project, by the project's canonical name."""
+        if self.projects:
+            return project in self.projects
+        # Releases of flash-attn's builders have wheels of flash-attn-3 as well.
+        return project.startswith(self.project)
 
 
 class Matrix:
@@ -132,6 +145,9 @@ class Matrix:
                 bool(row.get("renamed", False)),
                 row.get("source", ""),
                 bool(row.get("listed", True)),
+                tuple(row.get("projects", ())),
+                _mirrored_template(row["page"], mirrors) if "page" in row else None,
+                mirrors.url(row["pages"]) if "pages" in row else None,
             )
             for row in header.get("builder", ())
         }

@@ -7,6 +7,7 @@ parsed only when asked for: building objects costs far more than reading text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,13 @@ from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.targets.accelerators import BUILT_FOR
-from cudalock.versions import is_prerelease, names_prerelease, parse_version, specifier_set
+from cudalock.versions import (
+    canonical,
+    is_prerelease,
+    names_prerelease,
+    parse_version,
+    specifier_set,
+)
 
 PACKAGE_INDEX: Final = "pypi"
 """The id of the default package index, whose URL the installer knows."""
@@ -27,6 +34,9 @@ PACKAGE_INDEX: Final = "pypi"
 KNOWN: Final = ("metadata", "listed", "seen", "derived")
 """How a row is known, best first: read from METADATA, listed by its publisher, seen in public use,
 or derived from a build script, in which case the wheel may not exist."""
+
+_EARLY: Final = re.compile(r"[0-9](?:a|b|rc|\.dev)[0-9]")
+"""In a normalized version: it is a pre-release."""
 
 PLACE: Final = ("index", "builder", "tag", "local")
 """The keys of a row for where its wheels are; facts may name these like labels."""
@@ -389,10 +399,7 @@ def _next(numbers: tuple[int, ...]) -> Version:
 class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
-    __slots__ = ("_lines", "_parsed", "file", "name", "older", "retrieved", "sources")
-
-    has_final: bool = True
-    """whether some release is final; of other projects the pre-releases count"""
+    __slots__ = ("_lines", "_parsed", "file", "has_final", "name", "older", "retrieved", "sources")
 
     is_immutable: bool = True
     """whether it always has the same releases, so that what follows from them may be kept"""
@@ -414,6 +421,9 @@ class Project:
         self.sources = sources
         self._lines = lines
         self._parsed: dict[str, Release] = {}
+        # By the text: parsing versions takes longer, and a damaged one is reported elsewhere.
+        self.has_final = not lines or not all(map(_EARLY.search, reversed(lines)))
+        """whether some release is final; of other projects the pre-releases count"""
 
     @property
     def window(self) -> int | None:
@@ -485,10 +495,20 @@ class Project:
     def mentions_extra(self, extra: str) -> bool:
         """Return whether some row has requirements of an extra, by the text alone."""
         # Quotes are escaped, since the row is JSON.
-        return any(f'extra == \\"{extra}\\"' in line for line in self._lines.values())
+        texts = [f'extra == \\"{spelling}\\"' for spelling in spellings_of_extra(extra)]
+        return any(text in line for line in self._lines.values() for text in texts)
 
     def __iter__(self) -> Iterator[Release]:
         return (self.release(version) for version in self._lines)
+
+
+def spellings_of_extra(extra: str) -> set[str]:
+    """Return how METADATA may write an extra.
+
+    PEP 685: jax asks for jax-cuda12-plugin[with_cuda], whose METADATA calls it with-cuda.
+    """
+    plain = canonical(extra)
+    return {extra, plain, plain.replace("-", "_")}
 
 
 def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cudalock.lint import Defect
+    from cudalock.matrix.releases import Build
     from cudalock.update.files import IndexFile
     from cudalock.update.update import Progress
 
@@ -115,6 +116,10 @@ def _compute_all(
     for number, subject in enumerate(subjects, 1):
         try:
             change = _compute(web, subject, scratch / "wheel.whl", today)
+        except KeyboardInterrupt:
+            # Hours of downloads are in the rows by now: they are written, and the next run goes on.
+            computed.told.append(f"interrupted after {number - 1} of {len(subjects)} wheels")
+            break
         except CudalockError as error:
             computed.failures.append(Failure(subject.file, error.message, error.hints))
         else:
@@ -160,14 +165,18 @@ def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
 def _of_release(
     matrix: Matrix, name: str, version: str, table: dict[str, Any]
 ) -> Iterator[Subject]:
-    """Yield wheels that are known to exist first: a derived one may not."""
+    """Yield wheels that are known to exist first, since a derived one may not, and of these the
+    wheels for the newest framework."""
     project = matrix.project(name)
     builds = project.release(version).builds if project else ()
     rows = [row["wheels"] for row in table.get("builds", ())] or [table.get("wheels", [])]
-    pairs = sorted(
-        zip(builds, rows, strict=False),
-        key=lambda build_and_row: KNOWN.index(build_and_row[0].known),
-    )
+    framework = matrix.framework or ""
+
+    def newest(build: Build) -> Version:
+        return Version(next(iter(build.row(framework)), "0"))
+
+    pairs = sorted(zip(builds, rows, strict=False), key=lambda pair: newest(pair[0]), reverse=True)
+    pairs.sort(key=lambda pair: KNOWN.index(pair[0].known))
     for build, wheels in pairs:
         for position, row in enumerate(wheels):
             wheel = build.wheel(position)

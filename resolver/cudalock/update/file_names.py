@@ -23,19 +23,28 @@ class Pattern(NamedTuple):
     """A regular expression for local versions, with a group for each label."""
 
     id: str
-    local: re.Pattern[str]
+    local: re.Pattern[str] | None
+    """None where the name does not say it, but the folder that the file is in"""
+    tag: re.Pattern[str] | None
+    """the same for the folder or the release"""
+    builders: tuple[str, ...]
+    """the only builders whose names it reads; empty for all"""
     values: Mapping[str, Mapping[str, str]]
     only: Mapping[str, str]
     follows: tuple[str, ...]
 
-    def read(self, local: str, tags: str) -> dict[str, str] | None:
-        """Return the labels that a local version states; None if the pattern does not match it."""
-        match = self.local.fullmatch(local)
-        if match is None:
-            return None
+    def read(self, local: str, tags: str, tag: str) -> dict[str, str] | None:
+        """Return the labels that a local version and the folder state; None if the pattern does not
+        match them."""
+        groups: dict[str, str | None] = {}
+        for expression, stated in ((self.local, local), (self.tag, tag)):
+            match = expression.fullmatch(stated) if expression is not None else None
+            if expression is not None and match is None:
+                return None
+            groups |= match.groupdict() if match is not None else {}
         # `torch__major` and `torch__minor` are parts of one label, in the order of their names.
         parts: dict[str, list[str]] = {}
-        for group, text in sorted(match.groupdict().items()):
+        for group, text in sorted(groups.items()):
             label = group.partition(_PART)[0]
             label_value = self.values[label].get(text or "") if label in self.values else text
             if label_value and self.is_for(label, tags):
@@ -65,10 +74,15 @@ class Patterns:
         # Bound here, so that what was found goes when this does.
         self._followed = cache(self._follow)
 
-    def read(self, local: str | None, tags: str) -> Reading | None:
-        """Return the labels of a wheel by its local version; None if no pattern matches."""
+    def read(
+        self, local: str | None, tags: str, *, builder: str = "", tag: str | None = None
+    ) -> Reading | None:
+        """Return the labels of a wheel by its local version, and by the folder or release of the
+        builder's that it is in; None if no pattern matches."""
         for pattern in self._patterns:
-            labels = pattern.read(local or "", tags)
+            if pattern.builders and builder not in pattern.builders:
+                continue
+            labels = pattern.read(local or "", tags, tag or "")
             if labels is not None:
                 open_ = tuple(
                     label
@@ -112,7 +126,9 @@ def _pattern(row: Mapping[str, Any], key: str) -> Pattern:
     try:
         return Pattern(
             id=row["id"],
-            local=re.compile(row["local"]),
+            local=re.compile(row["local"]) if "tag" not in row or "local" in row else None,
+            tag=re.compile(row["tag"]) if "tag" in row else None,
+            builders=tuple(row.get("builder", ())),
             values=row.get("values", {}),
             only=row.get("only", {}),
             follows=tuple(row.get("follows", ())),

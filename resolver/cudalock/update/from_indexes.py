@@ -120,12 +120,16 @@ def read_index(
 def is_wanted(version: str, held: Project | None) -> bool:
     """Whether a listed release belongs in the matrix: those that it has do, and those that are
     neither a pre-release nor older than all of them. So there is no gap, and a version between the
-    oldest and the newest that the matrix lacks does not exist."""
+    oldest and the newest that the matrix lacks does not exist.
+
+    Of a project that has pre-releases alone in the matrix, further ones are taken too.
+    """
     if held is None or not held.versions:
         return not parse_version(version).is_prerelease
     parsed = parse_version(version)
+    has_final = not all(parse_version(other).is_prerelease for other in held.versions)
     return version in held or (
-        not parsed.is_prerelease and parsed >= parse_version(held.versions[0])
+        not (parsed.is_prerelease and has_final) and parsed >= parse_version(held.versions[0])
     )
 
 

@@ -151,8 +151,7 @@ class _Run:
                     source = f"{name} on {index.id}"
                     tasks.append(Task(source, partial(self._ask_index, index, name)))
         for builder in self._matrix.builders.values():
-            # A prefix: releases of flash-attn's builders have wheels of flash-attn-3 as well.
-            projects = {name for name in names if name.startswith(builder.project)}
+            projects = {name for name in names if builder.has(name)}
             if projects and is_listed(builder):
                 tasks.append(Task(builder.id, partial(self._ask_builder, builder, projects)))
         return tasks
@@ -160,6 +159,8 @@ class _Run:
     def _is_asked(self, index: Index, name: str) -> bool:
         if index.id != PACKAGE_INDEX:
             return name in index.projects
+        if not self._matrix.component(name).on_index:
+            return False
         project = self._matrix.project(name)
         # A project whose wheels are elsewhere still has its releases, and sdists, here.
         return project is None or bool(project.versions)
@@ -177,9 +178,7 @@ class _Run:
 
     def _ask_builder(self, builder: Builder, projects: set[str]) -> Answer:
         known_files = held_files(self._matrix, builder)
-        published = read_builder(
-            self._web, builder, projects, self._patterns, lambda *key: key in known_files
-        )
+        published = read_builder(self._web, builder, projects, self._patterns, known_files)
         # As on an index: an empty list of a builder that had wheels is not believed.
         if known_files and not published.wheels:
             raise NetworkError("no release has a wheel, and some are held")
