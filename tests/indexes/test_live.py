@@ -223,7 +223,9 @@ def test_a_release_that_names_no_torch_although_the_next_one_does(index: LocalIn
     index.add(MAIN, wheel("zz-side", "1.0"), wheel("zz-side", "2.0", "torch==2.4.0"))
     status, text, said = run("zz-side torch==2.5.1", index)
     assert (status, pins(text)["zz-side"]) == (0, "1.0")
-    unknown = "unknown whether zz-side 1.0 works with torch 2.5.1: it names no torch, and zz-side 2.0"
+    unknown = (
+        "unknown whether zz-side 1.0 works with torch 2.5.1: it names no torch, and zz-side 2.0"
+    )
     assert f"warning: {unknown} requires torch==2.4.0" in said
     # The newest one has no neighbour that knows better.
     index.add(MAIN, wheel("zz-plain", "1.0", "torch"), wheel("zz-plain", "2.0"))
