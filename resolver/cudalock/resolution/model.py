@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.releases import Build, Release, Wheel
     from cudalock.matrix.universe import Universe, Unlisted
     from cudalock.resolution.elements import Element
-    from cudalock.resolution.of_their_day import Dated
     from cudalock.targets import Target
 
 NO_EXTRAS: Final[frozenset[str]] = frozenset()
@@ -178,6 +177,21 @@ class UnknownNewer(NamedTuple):
     version: str
     unlisted: tuple[Unlisted, ...]
     """the releases that this rests on, and that nobody was asked about"""
+
+
+class Dated(NamedTuple):
+    """A project that has later major versions than when what requires it was published."""
+
+    name: str
+    major: int
+    """the newest major version of that day"""
+    parent: str
+    """what requires it, with its version: `vllm 0.8.5`"""
+
+    @property
+    def constraint(self) -> str:
+        """The requirement that keeps it to the majors of that day."""
+        return f"{self.name}<{self.major + 1}"
 
 
 class Resolution(NamedTuple):

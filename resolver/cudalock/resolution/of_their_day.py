@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from cudalock.resolution.model import Dated
 from cudalock.versions import canonical, is_prerelease, parse_requirement, parse_version
 
 if TYPE_CHECKING:
@@ -23,21 +24,6 @@ if TYPE_CHECKING:
 _BOUNDS: Final = ("<", "<=", "==", "===", "~=")
 _LEAST_YEAR: Final = 1000
 """From here on a major version is a year, which says nothing of what fits."""
-
-
-class Dated(NamedTuple):
-    """A project that has later major versions than when what requires it was published."""
-
-    name: str
-    major: int
-    """the newest major version of that day"""
-    parent: str
-    """what requires it, with its version: `vllm 0.8.5`"""
-
-    @property
-    def constraint(self) -> str:
-        """The requirement that keeps it to the majors of that day."""
-        return f"{self.name}<{self.major + 1}"
 
 
 def later_than_their_day(resolution: Resolution) -> tuple[Dated, ...]:
@@ -153,4 +139,4 @@ def constrained(goal: Goal, constraints: tuple[str, ...]) -> Goal:
     return replace(goal, constraints=(*goal.constraints, *constraints))
 
 
-__all__ = ["Dated", "constrained", "later_than_their_day", "older_than_their_day"]
+__all__ = ["constrained", "later_than_their_day", "older_than_their_day"]
