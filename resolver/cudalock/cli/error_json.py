@@ -31,10 +31,8 @@ def error_document(error: CudalockError, exit_status: int) -> dict[str, Any]:
     null). A hint has `text`, and `command` if it is one that was solved, else null.
     """
     from cudalock.conflicts.explanation import Explanation
-    from cudalock.conflicts.step import describe, fact_of
 
     explanation = error.explanation if isinstance(error, NoSolution) else None
-    conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
     suggestions = explanation.suggestions if isinstance(explanation, Explanation) else ()
     commands = {str(suggestion): suggestion.command for suggestion in suggestions}
     headline = explanation.headline if isinstance(explanation, Explanation) else error.message
@@ -43,12 +41,21 @@ def error_document(error: CudalockError, exit_status: int) -> dict[str, Any]:
         "code": error.code,
         "exit_status": exit_status,
         "message": headline,
-        "conflicts": [
-            [{"says": describe(step), "fact": fact_of(step)} for step in steps]
-            for steps in conflicts
-        ],
+        "conflicts": conflicts_of(error),
         "hints": [{"text": hint, "command": commands.get(hint)} for hint in error.hints],
     }
+
+
+def conflicts_of(error: CudalockError) -> list[list[dict[str, str | None]]]:
+    """Return the reasons of a no, each a list of steps; empty for another error."""
+    from cudalock.conflicts.explanation import Explanation
+    from cudalock.conflicts.step import describe, fact_of
+
+    explanation = error.explanation if isinstance(error, NoSolution) else None
+    conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
+    return [
+        [{"says": describe(step), "fact": fact_of(step)} for step in steps] for steps in conflicts
+    ]
 
 
 def error_json(error: CudalockError, exit_status: int) -> str:

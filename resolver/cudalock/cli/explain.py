@@ -131,20 +131,14 @@ def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
 
 
 def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
-    from cudalock.conflicts.explanation import Explanation
-    from cudalock.conflicts.step import describe, fact_of
+    from cudalock.cli.error_json import conflicts_of
 
-    explanation = no.explanation
-    conflicts = explanation.conflicts if isinstance(explanation, Explanation) else ()
     document = {
         "schema": SCHEMA,
         "matrix": matrix.version,
         "target": target.label,
         "pins": None,
-        "conflicts": [
-            [{"says": describe(step), "fact": fact_of(step)} for step in steps]
-            for steps in conflicts
-        ],
+        "conflicts": conflicts_of(no),
         "hints": list(no.hints),
     }
     return json.dumps(document, indent=2, sort_keys=True) + "\n"

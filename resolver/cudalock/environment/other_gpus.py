@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.files import find_program
+from cudalock.targets.accelerators import ROCM, gpu_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +108,9 @@ def _of_kernel(nodes: Path) -> Iterator[Found]:
         version = properties.get("gfx_target_version", 0)
         # A processor is a node as well, with no target.
         if version:
-            target = f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+            # 90010 is 9.0.10, which is gfx90a: two decimals each for minor and stepping.
+            numbers = f"{version // 10000}.{version // 100 % 100}.{version % 100}"
+            target = gpu_of(ROCM.component, numbers)
             units[target] = max(units.get(target, 0), properties.get("simd_count", 0))
     most = max(units.values(), default=0)
     for target, count in units.items():

@@ -15,7 +15,7 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -200,11 +200,7 @@ def _link(source: Path, target: Path) -> None:
 def complete(roll_back: RollBack) -> RollBack:
     """Record what the fix left, and drop the copies of what it did not change."""
     after = read_states(roll_back.prefix, roll_back.roots, roll_back.extra)
-    done = replace(
-        roll_back,
-        state=APPLIED,
-        after=after,
-    )
+    done = replace(roll_back, state=APPLIED, after=after)
     _write(done, done.folder)
     for path, before in roll_back.before.items():
         if after.get(path) == before and not before.is_folder:
@@ -447,12 +443,6 @@ def locked(prefix: Path) -> Iterator[tuple[int, ...]]:
         yield (descriptor,)
     finally:
         os.close(descriptor)
-
-
-def summary(roll_back: RollBack) -> dict[str, Any]:
-    """Return what `--json` has of a roll-back."""
-    document = asdict(roll_back)
-    return {key: document[key] for key in ("state", "packages", "command")}
 
 
 __all__ = [

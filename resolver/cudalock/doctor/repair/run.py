@@ -168,13 +168,11 @@ def _prepare(
     prefix = layout.prefix
     base = prefix.resolve()
     roots = [_below(folder, base) for folder in own_folders(layout)]
-    scripts = prefix / scripts_folder(layout)
-    if scripts.is_dir():
-        roots.append(_below(scripts, base))
+    scripts = _below(prefix / scripts_folder(layout), base)
+    if (prefix / scripts).is_dir():
+        roots.append(scripts)
     written = {
-        path
-        for file, _ in files.values()
-        for path in _written(file, roots[0], _below(scripts, base), layout)
+        path for file, _ in files.values() for path in _written(file, roots[0], scripts, layout)
     }
     removed = {
         _below(path, base) for each in _touched(plan, subject) for path in _files_of(each, base)
@@ -192,7 +190,8 @@ def _prepare(
         for path in before
         if path in written
         or path in removed
-        or path.startswith((f"{roots[-1]}/" if scripts.is_dir() else "\0",))
+        # All scripts: the installer makes those of entry points, which no wheel lists.
+        or path.startswith(f"{scripts}/")
         or any(path.startswith(f"{folder}/") for folder in inside)
         or path.rpartition("/__pycache__")[0] in folders
     }
