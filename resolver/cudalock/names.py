@@ -17,6 +17,7 @@ _SEPARATORS = r"[-_.\s]+"
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
     """Return at most `n` known words that are most like `word`, best first, as they are spelled."""
+    # Imported here: most words are spelled right.
     import difflib
 
     spellings: dict[str, str] = {}
@@ -67,6 +68,7 @@ class Names:
 
     def __post_init__(self) -> None:
         index = {_key(alias): project for alias, project in self.aliases.items()}
+        # Later, so that no alias takes a project's own name away.
         index.update((_key(project), project) for project in self.projects)
         object.__setattr__(self, "_index", index)
 

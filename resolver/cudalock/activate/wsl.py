@@ -27,6 +27,7 @@ def windows_folder(
     if match := re.fullmatch(rf"{root}([a-zA-Z])(/.*)?", folder.as_posix()):
         return PureWindowsPath(f"{match[1].upper()}:{match[2] or '/'}")
     distribution = environ.get(_DISTRIBUTION)
+    # A variable may have anything in it, and this becomes a part of a path.
     if distribution and re.fullmatch(r"[\w.-]+", distribution):
         return PureWindowsPath(f"//wsl.localhost/{distribution}{folder.as_posix()}")
     return None
@@ -34,6 +35,7 @@ def windows_folder(
 
 def _mount_root(settings: Path) -> str:
     """Return where WSL mounts the drives of Windows: `/mnt/` unless its settings have another."""
+    # A key that is there twice, or a percent sign, is no reason to fail: the file is WSL's.
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     try:
         parser.read_string(read_small(settings).decode("utf-8", "replace"))

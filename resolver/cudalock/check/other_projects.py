@@ -38,6 +38,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
                         "CL107", severity, says, (), fix, declared.place, (declared.name,)
                     )
             elif declared.name not in matrix.projects:
+                # Asked once, and not for each of hundreds of lines.
                 if members is None:
                     members = [name for name in matrix.projects if name in stack]
                 yield from _slips(declared, matrix, members)
@@ -47,6 +48,7 @@ def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool
     """Whether an installer takes a line's project from the package index and nowhere else."""
     if declared.manager != "pypi" or declared.url is not None or declared.problem is not None:
         return False
+    # A constraint installs nothing.
     if declared.role == "constraint" or any(
         source.name == declared.name for source in file.sources
     ):

@@ -28,6 +28,7 @@ class IgnoredHere(NamedTuple):
 
     def covers(self, file: str) -> bool:
         """Return whether the pattern is that of a file, by its path or by its name alone."""
+        # One file has several spellings: `./a`, `a`, and on Windows those with backslashes.
         path = file.replace("\\", "/").removeprefix("./")
         return fnmatchcase(path, self.pattern) or fnmatchcase(path.rpartition("/")[2], self.pattern)
 
@@ -48,6 +49,7 @@ class Selection:
 
         Raises UnknownName, naming the nearest, for what is none of these.
         """
+        # Nothing selected is no wish: to report nothing would look like a healthy file.
         selected = codes_of(select)
         return cls(
             selected or frozenset(RULES),

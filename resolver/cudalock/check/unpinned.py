@@ -57,6 +57,7 @@ def _usable(
     project = universe.matrix.project(name)
     tags, python = target.tags(), target.marker_environment()["python_full_version"]
     for version in reversed(project.versions if project is not None else ()):
+        # A requirement without a version of its own brings no pre-release.
         if is_prerelease(version) or not all(accepts(each, version) for each in specifiers):
             continue
         release = project.release(version) if project is not None else None
@@ -91,6 +92,7 @@ def _violated(
                     yield fact, demand.template.name
     for pinned, pin in pins.items():
         for fact in _in_force(pinned, pin, target, universe):
+            # Which build a pin comes to is not known here: only what is true of all of them counts.
             for demand in fact.beside if fact.rows is None and not fact.where else ():
                 is_about = demand.template.name == name
                 if is_about and not _is_met(demand, {VERSION: (pin,)}, version):

@@ -139,8 +139,10 @@ def _print_shell(layout: Layout, matrix: Matrix, shell: str | None, *, quiet: bo
         shell = shell or "powershell"
         activation = _for_windows(activation, layout, shell)
     shell = shell or guess_shell(is_windows=layout.is_windows)
+    # cmd reads what it runs in the console's code page.
     encoding = console_encoding() if shell == "cmd" else "utf-8"
     text = write(shell, activation)
+    # Before anything is written: half of the commands would set half of the variables.
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:

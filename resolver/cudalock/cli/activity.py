@@ -28,6 +28,7 @@ class Activity:
         self._stream = stream
         self._count = 0
         self._status: Status | None = None
+        # The timer shows the line while threads that look packages up change it.
         self._lock = threading.Lock()
         self._ended = False
         self._timer = threading.Timer(delay, self._begin)
@@ -56,6 +57,7 @@ class Activity:
         from rich.status import Status
 
         with self._lock:
+            # The timer may have been waiting for the lock while the work ended.
             if not self._ended:
                 self._status = Status(self._line(), console=Console(file=self._stream))
                 self._status.start()
@@ -64,6 +66,7 @@ class Activity:
         from rich.markup import escape
 
         looked = f" ({self._count} looked up)" if self._count else ""
+        # A project's name comes from outside, and rich reads brackets as its markup.
         return escape(f"{self._text}{looked} {name}".rstrip())
 
 
@@ -75,6 +78,7 @@ def begin(text: str) -> Activity | None:
     global _shown
     end()
     stream = sys.stderr
+    # A process without a console (pythonw) has no stream.
     if stream is not None and stream.isatty():
         _shown = Activity(text, stream)
     return _shown

@@ -102,6 +102,7 @@ def _edited(path: Path, shell: str, *, add: bool) -> bool:
     from cudalock.cli.console import write_bytes
 
     try:
+        # Bytes: the rest of the file is the user's, whatever its encoding.
         old = path.read_bytes() if path.exists() else b""
     except OSError as error:
         raise UsageError(f"`{path}` cannot be read: {error.strerror or error}") from None
@@ -111,7 +112,9 @@ def _edited(path: Path, shell: str, *, add: bool) -> bool:
     else:
         newline = b"\r\n" if b"\r\n" in old else b"\n"
         block = newline.join(line.encode() for line in (_BEGIN, _LINES[shell], _END)) + newline
+        # Out before it goes in: installing twice leaves one block.
         rest = old.replace(block, b"")
+        # A last line without an end would swallow the first of the block.
         gap = newline if rest and not rest.endswith(b"\n") else b""
         new = rest + gap + block if add else rest
     if new == old:

@@ -72,6 +72,7 @@ def fix_environment(
         )
     again = views.read_again()
     remaining = _examine(again)
+    # Imports are tried whether or not they were before: files in place do not show that it works.
     after = views.looked_at._replace(imports=True)
     if json:
         document |= {"applied": True, "differences": [each._asdict() for each in differences]}
@@ -193,6 +194,7 @@ def undo_fix(layout: Layout, *, yes: bool, json: bool) -> int:
     from cudalock.doctor.repair import rollback, run
 
     with rollback.locked(layout.prefix):
+        # Read under the lock: a fix that is still running would change what is read.
         roll_back, steps = run.read_undo(layout)
         document = {"schema": "cudalock.undo/1", **_undo_document(roll_back, steps)}
         if not json:

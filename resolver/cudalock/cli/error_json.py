@@ -18,6 +18,7 @@ SCHEMA: Final = "cudalock.error/1"
 
 def is_wanted(words: Sequence[str]) -> bool:
     """Return whether a command line asks for JSON, be it one that cannot be read further."""
+    # After `--` there are no options: `--json` would be a part of the goal.
     options = list(words[: words.index("--")]) if "--" in words else list(words)
     named = {f"{before} {after}" for before, after in itertools.pairwise(options)}
     spelled = {f"{flag}{sep}json" for flag in ("--format", "--output-format") for sep in " ="}

@@ -68,6 +68,7 @@ def explain(
     from cudalock.solving import solve
 
     parsed = OptionValues(ctx, ProjectSettings.find())
+    # First of all: as a goal an id of a fact would be an unknown name.
     if len(goal) == 1 and _explain_word(goal[0], parsed, as_json=as_json):
         return
     universe = open_universe(OutputOptions.of(parsed))
@@ -77,6 +78,7 @@ def explain(
     except NoSolution as no:
         if as_json:
             emit(_json_of_no(no, target, universe.matrix))
+            # The document of the error would be a second one on the same stream.
             no.has_document = True
         raise
     choices = _choices(resolution, package)

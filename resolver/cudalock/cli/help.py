@@ -209,6 +209,7 @@ def refuse_or_solve(words: list[str], commands: Iterable[str]) -> list[str]:
 
 
 def _is_component(word: str) -> bool:
+    # Imported here: the matrix is of use only for a word that no command is named by.
     from cudalock.matrix.matrix import Matrix
 
     return Matrix.load(None, lambda _: None).names.find(word) is not None

@@ -41,7 +41,9 @@ def build_additions(
     goal, target = one_target(queries)
     layout, path = _environment(goal_options)
     machine = Machine(
-        tuple(Gpu(capability, capability) for capability in target.gpus), target.driver
+        # A target has architectures, and no names of cards.
+        tuple(Gpu(capability, capability) for capability in target.gpus),
+        target.driver,
     )
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout

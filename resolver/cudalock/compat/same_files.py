@@ -66,6 +66,7 @@ def same_file_conflicts(
     for shared in matrix.shared_files:
         sharing = [owner for owner in owners if shared.holder(owner.name, owner.version)]
         for other in sharing[1:]:
+            # A pair may share several files, and one is enough to know it.
             pair = frozenset((sharing[0].name, other.name))
             if other.pin is not None and pair not in reported:
                 reported.add(pair)

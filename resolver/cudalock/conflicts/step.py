@@ -424,6 +424,7 @@ def _target_has(step: TargetHas) -> str:
 
 def _gpus_have(target: Target) -> str:
     listed = " and ".join(target.gpus)
+    # A capability is NVIDIA's word; other makers have names for their architectures.
     is_capability = all(of_gpu(gpu) is DEFAULT for gpu in target.gpus)
     return f"the target's GPU {'has compute capability' if is_capability else 'is'} {listed}"
 

@@ -75,12 +75,15 @@ def _texts_of(path: str, texts: tuple[str, ...], lacking: tuple[str, ...]) -> tu
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (long paths)
             size = os.fstat(file.fileno()).st_size
+            # An empty file cannot be mapped.
             if not 0 < size <= _LARGEST:
                 return False, False
+            # Mapped: a text near the beginning is found without reading the rest.
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 has = any(content.find(text.encode()) >= 0 for text in texts)
                 return has, all(content.find(text.encode()) < 0 for text in lacking)
     except (OSError, ValueError):
+        # A module that cannot be read shows nothing; `files` tells of those that are gone.
         return False, False
 
 

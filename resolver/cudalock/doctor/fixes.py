@@ -68,6 +68,7 @@ def completing(text: str, subject: ExaminedEnvironment) -> Fix | None:
     if not subject.matrix.is_curated(name) or subject.universe.project(name) is None:
         return None
     request = KeepRequest(subject, Goal(requirements=(text,)), (ALL,))
+    # Whoever asks has a plainer fix for where this one has no answer.
     try:
         lock = lock_additions(request, "")
     except CudalockError:

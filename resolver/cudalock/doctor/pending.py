@@ -22,6 +22,7 @@ def examine(layout: Layout) -> Iterator[Finding]:
     try:
         pending = rollback.read(layout.prefix)
     except CudalockError:
+        # `--fix` and `--undo` say what is wrong with it; the findings do not depend on it.
         return
     if pending is not None and pending.state != rollback.APPLIED:
         command = f"cudalock doctor --undo --python {shell_word(str(layout.prefix))}"

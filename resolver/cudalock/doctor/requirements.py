@@ -79,6 +79,7 @@ def _other(
 
 def _may_hold(specifiers: SpecifierSet) -> bool:
     """Whether the exact versions among specifiers are inside all of them."""
+    # Whether ranges overlap is for pip to see: it knows the versions that exist.
     exact = [version.version for version in specifiers if version.operator == "=="]
     return all(
         specifiers.contains(version, prereleases=True) for version in exact if "*" not in version
@@ -134,6 +135,7 @@ def _missing_by_fact(
     for installed in subject.stack():
         facts = subject.matrix.component(installed.name).facts if installed.name in stack else ()
         for fact in facts:
+            # What METADATA asks for as well has been told already.
             names = {d.template.name for d in fact.beside if d.verb == "requires"} - reported
             lacks = [
                 name
@@ -156,6 +158,7 @@ def _other_python(installed: Installed, subject: ExaminedEnvironment) -> Iterato
     try:
         allowed = specifier_set(installed.requires_python or "")
     except InvalidSpecifier:
+        # A note of its own tells of it.
         return
     if not allowed.contains(subject.markers["python_full_version"], prereleases=True):
         finding = Finding(

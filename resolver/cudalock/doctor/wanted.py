@@ -34,6 +34,7 @@ def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wa
             requirement = parse_requirement(text)
         except InvalidRequirement:
             continue  # its publisher's slip; installers of its day read it somehow
+        # No record says which extras an environment was installed with.
         environment = {**subject.markers, "extra": ""}
         if requirement.marker is not None and not requirement.marker.evaluate(environment):
             continue

@@ -133,6 +133,7 @@ def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterato
         document = json.loads(text)
     except ValueError:
         return
+    # Builds are chosen by architecture, so that two cards of one are one answer.
     seen = set()
     for name in _strings(document):
         match = _TARGET.search(name)
@@ -144,6 +145,7 @@ def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterato
 
 def _strings(document: Any, key: str = "") -> Iterator[str]:
     """Yield the texts of a JSON document that are a GPU's name or target."""
+    # Each program nests its answer differently, so only the innermost keys are looked at.
     if isinstance(document, dict):
         for name, part in document.items():
             yield from _strings(part, str(name).lower())

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 def read_gpus(texts: Iterable[str], gpus: Gpus) -> list[GpuModel]:
     """Return the GPUs that texts name, each a name, a number or a list. Raises BadTarget."""
+    # Of separators alone the error names the whole text.
     return [_read_gpu(name, gpus) for text in texts for name in split_names(text) or [text]]
 
 
 def _read_gpu(text: str, gpus: Gpus) -> GpuModel:
     model = gpus.match(text)
+    # Builds for it can be wanted whatever the GPU, so that an unknown model is not the end.
     if model is None and (maker := maker_of(text)) is not None:
         raise BadTarget(
             f"unknown {maker.vendor} GPU `{text}`",
@@ -46,6 +48,7 @@ def _read_gpu(text: str, gpus: Gpus) -> GpuModel:
 def check_platform(platform: str, models: Iterable[GpuModel]) -> None:
     """Raise BadTarget for a GPU that no machine of a platform has."""
     for model in models:
+        # Where nobody knows which machines have one, none is refuted.
         if platform in model.platforms or not model.platforms:
             continue
         rows = [PLATFORMS[name] for name in model.platforms]

@@ -89,6 +89,7 @@ def _symbols(content: bytes, sections: list[_Section]) -> tuple[frozenset[str], 
             strings = sections[section.link].offset
             for name, _, _, place, _, _ in _rows(_SYMBOL, content, section):
                 if name:
+                    # Section 0 is SHN_UNDEF: another library has to define it.
                     (defined if place else undefined).add(_string(content, strings + name))
     return frozenset(undefined), frozenset(defined)
 
@@ -112,11 +113,13 @@ def _needed_versions(content: bytes, sections: list[_Section]) -> Iterator[str]:
 
 def _rows(row: struct.Struct, content: bytes, section: _Section) -> Iterator[tuple[int, ...]]:
     end = min(section.offset + section.size, len(content))
+    # A damaged section may end within a row, which iter_unpack refuses.
     whole = (end - section.offset) // row.size * row.size
     return row.iter_unpack(content[section.offset : section.offset + max(whole, 0)])
 
 
 def _string(content: bytes, offset: int) -> str:
+    # A text without end raises ValueError, and the file counts as damaged.
     end = content.index(b"\0", offset)
     return content[offset:end].decode("utf-8", "replace")
 

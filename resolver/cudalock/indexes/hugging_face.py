@@ -55,6 +55,7 @@ def list_files(web: httpx.Client, repository: str) -> list[Asset]:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise unreachable(url, "the answer is none of Hugging Face's") from None
         url = response.links.get("next", {}).get("url")
+        # The response says where the next page is: it must not send us to another host.
         if url is not None and httpx.URL(url).host != httpx.URL(base).host:
             raise unreachable(url, f"the next page is not at {base}")
     raise unreachable(f"{base}/{repository}", "its pages have no end")

@@ -42,6 +42,7 @@ def _row(universe: LiveUniverse, name: str, version: str) -> dict[str, Any] | No
             return None
         return _release_row(project.release(version))
     except NetworkError:
+        # The pin keeps the note that nothing is known of it, and the others are judged.
         return None
 
 
@@ -50,6 +51,7 @@ def _release_row(release: Release) -> dict[str, Any] | None:
 
     Raises NetworkError.
     """
+    # A wheel without METADATA would look as if it required nothing.
     builds = [_build_row(build) for build in release.builds if build.is_readable]
     plain = {key: value for key, value in release.row.items() if key != "builds"}
     return {**plain, "builds": builds} if builds else None

@@ -132,6 +132,7 @@ class LiveProject(Project):
         held."""
         newest = parse_version(held.versions[-1])
         for version, files in reversed(self._files.items()):
+            # In order: whatever follows is older still.
             if parse_version(version) < newest:
                 return None
             if any(file.is_wheel for file in files) and not parse_version(version).is_prerelease:
@@ -159,6 +160,7 @@ class LiveProject(Project):
         file = source_file(files)
         if file is None:
             return None
+        # Who builds a wheel for each platform has something to compile.
         wheels = [other.name for other in files if other.is_wheel]
         is_compiled = bool(wheels) and all(not name.endswith("-any.whl") for name in wheels)
 

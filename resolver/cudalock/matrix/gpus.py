@@ -341,6 +341,7 @@ def _plain(lowered: str) -> str:
 
 def _strip(lowered: str) -> str:
     """Return a name without what it says beside the model."""
+    # `4070s` is short for 4070 SUPER.
     spaced = re.sub(r"(?<=[0-9]{4})s\b", " super", lowered.replace("_", " "))
     # What one pass removes may have stood between two others.
     while (shorter := " ".join(_beside().sub(" ", spaced).split()).strip(" -")) != spaced:

@@ -48,6 +48,7 @@ class SharedFile(NamedTuple):
 
     def fact_id(self, first: str, second: str) -> FactId:
         """Return the id of the fact about two of the projects."""
+        # `facts` gives each pair to the later one of the row.
         order = [holder.name for holder in self.holders]
         return FactId(f"{max(first, second, key=order.index)}-{self.id}")
 
@@ -75,6 +76,7 @@ def _demand(holder: Holder) -> Demand:
 
 def _outside(specifier: str) -> Iterator[str]:
     """Yield specifiers of which one accepts each version that a specifier does not."""
+    # A range is where all its clauses hold, so outside of one is outside of the range.
     for clause in specifier.split(","):
         match = re.match(r"([<>=!]=?)(.*)", clause.strip())
         if match is None or match[1] not in _COMPLEMENTS:

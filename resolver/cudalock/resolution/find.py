@@ -94,12 +94,15 @@ class _Newer:
 def _of_their_day(resolution: Resolution) -> Resolution:
     """Return the resolution with the neighbours of old releases in the major versions of their day;
     all of them, else those that something ties to the framework, else none."""
+    # Another component may become older for it: to keep datasets at its newest once made
+    # transformers that of 2019.
     floors = older_than_their_day(resolution)
     younger = _constrained(resolution, floors, frozenset(resolution.goal_names)) if floors else None
     if younger is not None:
         resolution = younger._replace(goal=resolution.goal)
     dated = later_than_their_day(resolution)
     stack = resolution.matrix.curated
+    # Of all in the stack both are the same, and a search costs time.
     for some in dict.fromkeys((dated, tuple(each for each in dated if each.name in stack))):
         constraints = tuple(each.constraint for each in some)
         names = frozenset(each.name for each in some)
@@ -120,11 +123,13 @@ def _constrained(
         problem = Problem(goal, resolution.target, resolution.universe)
         solution = Search(problem).best()
         found = None if solution is None else _resolution(problem, solution)
+        # Final: there is a resolution already, and no further release is looked up for this one.
         return Attempt(found, has_solution=found is not None, is_final=True)
 
     try:
         other = resolution.universe.search(goal.requirements, resolution.target, attempt)
     except (GaveUp, NetworkError):
+        # A preference: what cannot be found out leaves the resolution as it is.
         return None
     if other is None or len(other.warnings) > len(resolution.warnings):
         return None

@@ -32,6 +32,7 @@ def later_than_their_day(resolution: Resolution) -> tuple[Dated, ...]:
     found: dict[str, Dated] = {}
     for dated in _all_later(resolution):
         known = found.get(dated.name)
+        # Of several that require it the oldest has seen the fewest majors, and has to work as well.
         if known is None or dated.major < known.major:
             found[dated.name] = dated
     return tuple(found[name] for name in sorted(found))
@@ -103,6 +104,7 @@ def older_than_their_day(resolution: Resolution) -> tuple[str, ...]:
     day = framework.release.uploaded if framework is not None and framework.release else None
     if day is None:
         return ()
+    # Days are ISO 8601, which as text are in the order of time.
     limit = f"{int(day[:4]) - _YEARS}{day[4:]}"
     stated = _stated(resolution)
     found = []

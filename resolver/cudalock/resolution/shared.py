@@ -45,12 +45,14 @@ class Shared:
         )
         """what a wheel's metadata requires, of one project or of all, and the texts of it that name
         extras"""
+        # None of the base's from here on: glibc, GPU and driver decide on candidates.
         self.domains: dict[Hashable, Domain] = {}
         """the candidates of a project, by all that they depend on"""
         self.candidates: dict[Hashable, dict[str, tuple[Candidate, ...]]] = {}
         """the candidates of a project, by all that they depend on and by version"""
 
 
+# Weak: what is shared is of no use without its matrix, and goes with it.
 _SHARED: WeakKeyDictionary[Matrix, dict[Target, Shared]] = WeakKeyDictionary()
 
 

@@ -125,5 +125,6 @@ class Screen:
 
     @staticmethod
     def _may_fit(build: Build, label: str, fit: Callable[[tuple[str, ...]], bool]) -> bool:
+        # What a build has no label for is unknown, which rules nothing out.
         values = build.row(label)
         return not values or fit(values)

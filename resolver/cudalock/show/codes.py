@@ -106,6 +106,7 @@ def find_code(word: str) -> str | None:
 
 def code_page(code: str) -> CodePage:
     """Return the page of one of `RULES`."""
+    # Read where a page is shown: `check` and `doctor` need none of the prose.
     row = toml.loads(TEXTS.read_text("utf-8"))[code]
     example = row.get("example")
     return CodePage(

@@ -142,6 +142,7 @@ XPU: Final = Accelerator(
     bare_words=("xpu", "intel"),
     vendor="Intel",
     vendor_prefix=("intel-sycl-", "intel-cmplr-", "onemkl-sycl-"),
+    # Arc's cards are called by letter and number alone: A770, B580, A370M.
     models=r"\bintel\b|\barc\b|\b[ab][357][1-8]0m?\b|\biris\b|ponte vecchio",
     architecture=_XE,
     component="xe",

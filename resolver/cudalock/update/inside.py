@@ -39,6 +39,7 @@ class WheelContents:
     @cached_property
     def _archive(self) -> zipfile.ZipFile | None:
         try:
+            # Buffered: zipfile reads a few bytes at a time, and each would be a request.
             return zipfile.ZipFile(io.BufferedReader(RemoteFile(self._web, self._url), TAIL))
         except (NoRanges, zipfile.BadZipFile, ValueError, OSError):
             return None

@@ -109,6 +109,7 @@ def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
             _holds(requirement.marker, {**environment, "extra": extra})
             for extra in (row["extra"], "")
         )
+        # What holds without the extra says nothing of what the extra is for.
         if with_extra and not without:
             for specifier in requirement.specifier:
                 if specifier.operator == ">=":

@@ -66,6 +66,9 @@ def find_installer(layout: Layout, inventory: Inventory) -> Installer:
     interpreter = str(layout.interpreter)
     pip = inventory.find("pip")
     uv = find_program("uv")
+    # pipx shares one pip between its environments, which the inventory of one does not have.
+    # -I: no variable and no folder at hand changes what is run; -B: nothing is compiled that
+    # the roll-back does not know of.
     if pip is not None or layout.kind == "pipx":
         return _pip([interpreter, "-I", "-B", "-m", "pip"])
     if uv is not None:
@@ -88,6 +91,7 @@ def _pip(words: list[str]) -> Installer:
     plain = ["--isolated", "--disable-pip-version-check", "--no-input"]
     return Installer(
         "pip",
+        # Forced: the same version may be there, with files that another package overwrote.
         (*words, "install", *plain, "--no-deps", "--no-index", "--force-reinstall"),
         (*words, "uninstall", *plain, "--yes"),
     )

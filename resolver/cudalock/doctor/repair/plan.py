@@ -109,8 +109,10 @@ class _Draft:
         """Take the steps of a finding; return whether that changed the plan. `decided` are the
         names that findings before it have decided in the same round."""
         names = {step.name for step in finding.repairs if not isinstance(step, RemoveFolder)}
+        # What is decided changes the environment: the next round examines it before the others.
         if names & decided:
             return False
+        # All of its steps or none: one that uninstalls relies on the one that installs again.
         why = next(filter(None, map(self._obstacle, finding.repairs)), None)
         if why is not None:
             self.obstacles[finding.sentence] = why
@@ -226,6 +228,7 @@ def _is_of_removed(finding: Finding, draft: _Draft) -> bool:
 def _changes(draft: _Draft) -> Iterator[PackageChange]:
     for name, wheel in sorted(draft.wheels.items()):
         before = draft.subject.inventory.find(name)
+        # What the plan brought and then dropped was never there.
         if wheel is not None or before is not None:
             yield PackageChange(name, before, wheel, tuple(draft.reasons[name]))
 

@@ -128,6 +128,7 @@ def _state(path: str) -> FileState:
     if stat.S_ISLNK(status.st_mode):
         return FileState(0, 0, stat.S_IFLNK, os.readlink(path))  # noqa: PTH115
     if stat.S_ISDIR(status.st_mode):
+        # Size and time of a folder change with its files, which are listed by themselves.
         return FileState(0, 0, stat.S_IFDIR)
     return FileState(status.st_size, status.st_mtime_ns, status.st_mode)
 
@@ -201,6 +202,7 @@ def complete(roll_back: RollBack) -> RollBack:
     """Record what the fix left, and drop the copies of what it did not change."""
     after = read_states(roll_back.prefix, roll_back.roots, roll_back.extra)
     done = replace(roll_back, state=APPLIED, after=after)
+    # The record first: from then on only the copies of what differs are needed to undo.
     _write(done, done.folder)
     for path, before in roll_back.before.items():
         if after.get(path) == before and not before.is_folder:
@@ -271,6 +273,7 @@ def read(prefix: Path) -> RollBack | None:
             before=_read_states(folder / "before.json"),
             packages=tuple(dict(row) for row in document["packages"]),
             command=str(document["command"]),
+            # An interruption before the state is written may leave the list: it does not count.
             after=_read_states(after)
             if document["state"] != APPLYING and after.is_file()
             else None,
@@ -278,6 +281,7 @@ def read(prefix: Path) -> RollBack | None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadFile(f"`{folder}` cannot be read: {error}") from None
     paths = [*roll_back.roots, *roll_back.extra, *roll_back.before, *(roll_back.after or ())]
+    # Any package may write into the folder, and undoing removes what this names.
     if not all(path == "." or stays_inside(path) for path in paths):
         raise BadFile(f"`{folder}` names files outside the environment")
     return roll_back
@@ -393,6 +397,7 @@ def _restore(saved: Path, target: Path, state: FileState) -> None:
         shutil.rmtree(extended(str(target)))
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".cudalock-{os.urandom(6).hex()}.tmp")
+    # Linked, not moved: an undo that is interrupted needs the copy again.
     _link(saved, fresh)
     os.replace(extended(str(fresh)), extended(str(target)))  # noqa: PTH105 (long paths)
     # Two names of one file: the rename did nothing (POSIX).

@@ -126,6 +126,7 @@ def _download(
             target = folder / distribution_name(wheel.file, "the index")
             digest = download(web, wheel.secret_url, target, wheel.sha256, progress=progress)
             files[wheel.name] = (target, digest)
+    # How large they become is told by the files alone, so there are two checks.
     unpacked = sum(_unpacked_size(file) for file, _ in files.values())
     _check_room(folder.parent, unpacked)
     return files
@@ -193,6 +194,7 @@ def _prepare(
         # All scripts: the installer makes those of entry points, which no wheel lists.
         or path.startswith(f"{scripts}/")
         or any(path.startswith(f"{folder}/") for folder in inside)
+        # With a module go its compiled files, whether or not a RECORD lists them.
         or path.rpartition("/__pycache__")[0] in folders
     }
     roll_back = rollback.RollBack(

@@ -124,6 +124,7 @@ def _choose(
     for version, file in _usable(files, step, target):
         by_version.setdefault(version, []).append(file)
     anchors = [installed] if installed and not step.is_addition else []
+    # As installers do: a pre-release only where there is nothing else.
     final = [version for version in by_version if not is_prerelease(version)]
     versions = final or list(by_version)
     # Labels have no place in the order by distance: 2.6.0+cu124 is as near as 2.6.0.
@@ -152,6 +153,7 @@ def _usable(files: tuple[File, ...], step: Install, target: Target) -> Iterator[
         # pip takes a yanked file only for an exact pin (PEP 592).
         if file.yanked is not None and not is_pinned:
             continue
+        # A page without digests refutes nothing: then the download is compared.
         if step.sha256 and file.sha256 and file.sha256 != step.sha256:
             continue
         try:

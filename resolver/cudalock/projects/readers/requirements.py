@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Nested = Callable[[str, bool, int, int], "ProjectFile | None"]
 
+# As pip reads them: capitals in braces, and nothing else.
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+|file:|\.{0,2}[/\\]|[A-Za-z]:[\\/]|~/"
@@ -191,6 +192,7 @@ class Reader:
             if requirement is not None:
                 span = line.span(option.start, option.end)
                 text = self.text.text[span[0] : span[1]]
+                # In quotes the value has another place than its text, and a fix would miss it.
                 where = None if tail != value else requirement.version_place
                 self.declared.append(
                     replace(requirement, text=text, place=place, version_place=where)
