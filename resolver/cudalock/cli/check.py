@@ -69,9 +69,7 @@ MAX_ROUNDS = 4
 @click.option("--ignore", metavar="CODE,...", multiple=True, help="Do not report these codes.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--exit-zero", is_flag=True, help="End with status 0 even if there are errors.")
-@click.option(
-    "--require-files", is_flag=True, help="End with status 2 if there is no file to check."
-)
+@click.option("--require-files", is_flag=True, help="End with status 2 without a file to check.")
 @click.option(
     "--output-format",
     "--format",
