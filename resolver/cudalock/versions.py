@@ -87,6 +87,15 @@ def specifier_set(text: str) -> SpecifierSet:
     return SpecifierSet(text)
 
 
+def is_version(text: str) -> bool:
+    """Return whether a text is a version of PEP 440."""
+    try:
+        parse_version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
 def is_specifier(text: str) -> bool:
     """Return whether a text is a specifier, the empty one included."""
     try:

@@ -12,13 +12,12 @@ from cudalock.diagnose.statements import (
     OldDriver,
     Unmet,
     WrongAbi,
-    is_version,
 )
 from cudalock.diagnose.versions import LISTED, Pin
 from cudalock.targets import PLATFORMS
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.targets.platforms import SPELLINGS
-from cudalock.versions import leading_name, parse_version
+from cudalock.versions import is_version, leading_name, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

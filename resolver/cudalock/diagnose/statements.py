@@ -19,7 +19,7 @@ from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets.platforms import SPELLINGS
-from cudalock.versions import accepts, canonical, parse_version, specifier_set
+from cudalock.versions import accepts, canonical, is_version, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -890,12 +890,3 @@ def _excludes(specifier: str, version: str) -> bool:
         return not specifier_set(specifier).contains(parse_version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
-
-
-def is_version(text: str) -> bool:
-    """Return whether a text is a PEP 440 version."""
-    try:
-        parse_version(text)
-    except InvalidVersion:
-        return False
-    return True

@@ -6,16 +6,14 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.version import InvalidVersion
-
 from cudalock.diagnose.machine import LONGEST
 from cudalock.projects.syntax.package_list import ListedPackage, has_list, packages
 from cudalock.versions import (
     canonical,
     is_specifier,
+    is_version,
     leading_name,
     parse_requirement,
-    parse_version,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +125,7 @@ def _is_known(line: str, match: re.Match[str], name: str, namer: _Namer, matrix:
     """Return whether the matrix has the release in the line, with a requirement on the project."""
     version = match["who"]
     before = line[: match.start()].split()
-    who = before and _is_version(version) and namer.known(before[-1], version)
+    who = before and is_version(version) and namer.known(before[-1], version)
     project = matrix.project(who) if who else None
     if project is None or version.partition("+")[0] not in project:
         return False
@@ -207,7 +205,7 @@ def _packages_by_line(text: Text) -> dict[int, ListedPackage]:
 def _listed(package: ListedPackage, line: str, number: int, namer: _Namer) -> Iterator[Pin]:
     """One entry of a list; of `pip show`, what is not in the matrix as well."""
     version = package.version.removeprefix("v")
-    if not _is_version(version):
+    if not is_version(version):
         return
     if line.startswith("Version:"):
         yield Pin(namer.any(package.name, version), version, number, INSTALLED)
@@ -219,7 +217,7 @@ def _installed(tokens: str, number: int, namer: _Namer) -> Iterator[Pin]:
     """Read `a-1.0 b-2.0`."""
     for token in tokens.split():
         name, _, version = token.rpartition("-")
-        if name and _is_version(version):
+        if name and is_version(version):
             yield Pin(namer.any(name, version), version, number, INSTALLED)
 
 
@@ -229,7 +227,7 @@ def _satisfied(tail: str, number: int, namer: _Namer) -> Iterator[Pin]:
         re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", tail[:LONGEST]),
         _FOUND.search(tail[-200:]),
     )
-    if name and installed and _is_version(installed[1]):
+    if name and installed and is_version(installed[1]):
         yield Pin(namer.any(name[0], installed[1]), installed[1], number, INSTALLED)
 
 
@@ -241,11 +239,11 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
         # and a version only if there is such a release.
         if not match["between"] and (name is None or not namer.has(name, version)):
             continue
-        if name is None or not _is_version(version):
+        if name is None or not is_version(version):
             continue
         # `built for torch 2.6.0 (you have 2.7.0)`: the second one is installed.
         installed = _HAS.match(line[match.end() :].lstrip()) or _HAS.search(line, match.end())
-        if installed and _is_version(installed[1]):
+        if installed and is_version(installed[1]):
             yield Pin(name, installed[1], number, INSTALLED)
             continue
         trust = _trust(line, match)
@@ -281,11 +279,3 @@ def _trust(line: str, match: re.Match[str]) -> int:
     if after.startswith(" requires ") and "you have " in after:
         return INSTALLED
     return LISTED if not before and not after.strip() else MENTIONED
-
-
-def _is_version(text: str) -> bool:
-    try:
-        parse_version(text)
-    except InvalidVersion:
-        return False
-    return True

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion
-
 from cudalock.doctor.fixes import changing, fixed, solving
 from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding
-from cudalock.versions import parse_version
+from cudalock.versions import is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +29,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """
     yield from _not_known(subject)
     pins = [
-        subject.pin_of(installed)
-        for installed in subject.stack()
-        if _is_a_version(installed.version)
+        subject.pin_of(installed) for installed in subject.stack() if is_version(installed.version)
     ]
     judge = subject.judge()
     judgement = judge.examine(pins)
@@ -67,14 +63,6 @@ def _not_known(subject: ExaminedEnvironment) -> Iterator[Finding]:
                 "with it was not judged",
                 members=(installed.name,),
             )
-
-
-def _is_a_version(text: str) -> bool:
-    try:
-        parse_version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _not_the_same(clashes: list[PinConflict], subject: ExaminedEnvironment) -> list[PinConflict]:
