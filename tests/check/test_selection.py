@@ -158,7 +158,7 @@ requirements.txt:3:1: CL108 warning: `flashattn` is not in the matrix, and one l
 def test_the_full_report_shows_the_line() -> None:
     result = run("requirements.txt", "--output-format", "full")
     assert result.stdout == FULL
-    assert "`--fix` mends 1 of 2 [*]" in result.stderr
+    assert "`--fix` fixes 1 of 2 [*]" in result.stderr
 
 
 def test_colours_are_added_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,24 @@ def test_what_one_search_learns_holds_for_the_next(first: int) -> None:
             assert again.search(assumed, 10_000) == learner(question).search(assumed, 10_000), seed
 
 
+def test_what_a_choice_requires_holds_after_going_back_past_it() -> None:
+    """`z` is the only one of its name, chosen after `a` and `d`. `zz` then rules out `a` beside `d`:
+    the search goes back to `a`, and must not forget what `z` requires, which is given once."""
+    question = Query(
+        versions={"a": 2, "d": 2, "x": 3, "z": 1, "zs": 1, "zz": 1},
+        wishes={
+            ("a", 4): (("x", 2 | 4),),
+            ("d", 4): (("x", 4 | 8),),
+            ("z", 2): (("zs", 2),),
+            ("zz", 2): (("x", 2 | 8),),
+        },
+        roots=(("a", 2 | 4), ("d", 2 | 4), ("z", 2), ("zz", 2)),
+    )
+    searched = learner(question)
+    assert searched.search({}, 10) == {"a": 4, "d": 2, "x": 2, "z": 2, "zs": 2, "zz": 2}
+    assert searched.dead_ends == 1
+
+
 def test_the_same_question_has_the_same_answer() -> None:
     for seed in range(100):
         first, second = learner(invented(seed)), learner(invented(seed))

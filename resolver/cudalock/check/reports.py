@@ -29,7 +29,7 @@ class CheckReport(NamedTuple):
     texts: Mapping[str, str] = {}
     """the files' content by name, as `Place` counts its characters"""
     fixable: Collection[tuple[str, tuple[str, ...]]] = ()
-    """the code and members of each finding that `--fix` mends"""
+    """the code and members of each finding that `--fix` fixes"""
     style: Callable[[str, str], str] = lambda words, role: words
     """colours words by what they are: "place", "fixable", or a severity"""
 
@@ -45,7 +45,7 @@ def text(report: CheckReport) -> str:
 
 
 def full(report: CheckReport) -> str:
-    """The same with the source line of each, and `[*]` where `--fix` mends it."""
+    """The same with the source line of each, and `[*]` where `--fix` fixes it."""
     return "".join(
         f"{line}\n" for finding in report.findings for line in _full_lines(finding, report)
     )

@@ -381,7 +381,7 @@ def _report(names: Sequence[str], findings: list[Finding], examined: Examined) -
     findings_text = ", ".join(counted(n, word) for n, word in counts if n) or "no findings"
     files = counted(len(names), "file")
     fixable = sum((finding.code, finding.members) in examined.fixable for finding in findings)
-    advice = f"; `--fix` mends {fixable} of {len(findings)} [*]" if fixable else ""
+    advice = f"; `--fix` fixes {fixable} of {len(findings)} [*]" if fixable else ""
     tell(f"{files}: {findings_text}{advice}")
     if findings and not examined.made:
         codes = dict.fromkeys(finding.code for finding in findings)

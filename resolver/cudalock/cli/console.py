@@ -71,7 +71,7 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     from cudalock.lock import origin
     from cudalock.lock.sources import pure_names
 
-    nothing = " (no CUDA)" if lock.framework else ""
+    nothing = f" ({lock.not_built_for})" if lock.framework else ""
     built = f" ({lock.built_for})" if lock.built_for else nothing
     where = " and ".join(target.label for target in lock.targets)
     yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"

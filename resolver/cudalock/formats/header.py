@@ -47,8 +47,8 @@ def header_lines(
     those of `--index-url` and `--extra-index-url`.
     """
     for target in lock.targets:
-        built = f", {lock.built_for}" if lock.built_for and target.accelerators else ", no CUDA"
-        yield f"# cudalock: {ascii_line(target.label)}{built if lock.framework else ''}"
+        built = lock.built_for or lock.not_built_for if target.accelerators else "no CUDA"
+        yield f"# cudalock: {ascii_line(target.label)}{f', {built}' if lock.framework else ''}"
     yield f"# command: {one_line(lock.command)}"
     yield f"# matrix: {ascii_line(lock.matrix_version)}"
     yield f"# needs: {ascii_line(listed(lock.needs))}"

@@ -76,6 +76,7 @@ def from_resolution(
         replaced=tuple(f"{resolution.pins[row.of]}: {_sentence(row)}" for row in replacements),
         framework=_framework(resolution),
         accelerator=_accelerator(resolution),
+        is_unlabelled=_is_unlabelled(resolution),
         stack=tuple(_stack(resolution)),
         replacements=tuple(replacements),
         unknowns=(*_unknowns(resolution), *_not_named(resolution)),
@@ -219,6 +220,12 @@ def _accelerator(resolution: Resolution) -> tuple[str, str] | None:
     """Return the accelerator that the framework is built for, and its version."""
     framework = resolution.pins.get(resolution.matrix.framework or "")
     return accelerator_of(framework) if framework is not None else None
+
+
+def _is_unlabelled(resolution: Resolution) -> bool:
+    """Tell whether nobody knows what the framework is built for."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    return framework is not None and framework.accelerator is None
 
 
 def _framework(resolution: Resolution) -> str | None:
@@ -397,8 +404,8 @@ def _dated_notes(resolution: Resolution) -> Iterator[str]:
         more = len(pins) - NAMED_DATED
         rest = f" and {more} more" if more > 0 else ""
         yield (
-            f"{listed(pins[:NAMED_DATED])}{rest}: no later major version, since {parent} is from "
-            "before those and states no bound"
+            f"{listed(pins[:NAMED_DATED])}{rest}: {parent} has no upper bound for them, so major "
+            "versions that came after it are left out"
         )
 
 

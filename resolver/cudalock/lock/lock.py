@@ -214,6 +214,8 @@ class Lock:
     framework: str | None = None
     accelerator: tuple[str, str] | None = None
     """the accelerator that the framework was built for, and its version; None for none"""
+    is_unlabelled: bool = False
+    """whether nobody knows what the framework was built for"""
     others: tuple[Target, ...] = ()
     """the further targets of a lock for several"""
     stack: tuple[str, ...] = ()
@@ -242,6 +244,11 @@ class Lock:
         name, version = self.accelerator
         row = ACCELERATORS[name]
         return f"{row.title} {version}" if row.version_word else row.title
+
+    @property
+    def not_built_for(self) -> str:
+        """Why nothing is named that the framework was built for, for people."""
+        return f"{CUDA.title} unknown" if self.is_unlabelled else f"no {CUDA.title}"
 
     @property
     def unhashed(self) -> tuple[Pin, ...]:

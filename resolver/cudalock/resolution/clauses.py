@@ -101,10 +101,13 @@ class Learner:
 
     def add(self, clause: Clause) -> None:
         """Note a clause."""
-        if len(clause.terms) == 1:
-            self._alone.append(clause)
         if self._level > ASSUMED:
             self._added.append((self._level, clause))
+        self._index(clause)
+
+    def _index(self, clause: Clause) -> None:
+        if len(clause.terms) == 1:
+            self._alone.append(clause)
         for name, mask in clause.terms.items():
             # A term of one choice is found by the choice itself: most clauses have one, "this
             # release requires".
@@ -303,7 +306,9 @@ class Learner:
             elif cause is None or before < step.level:
                 clause = Clause(terms, passed)
                 self._go_back(max(before, ASSUMED))
-                self.add(clause)
+                # Not among the added ones, of which those of higher levels are still on top: a
+                # search that goes back further undoes one of its terms, and meets it again there.
+                self._index(clause)
                 return clause
             assert cause is not None
             terms = _resolved(terms, cause.terms, last)
