@@ -122,6 +122,8 @@ def blocks(directory: Path, glibc: str | None = None, machines: Sequence[str] = 
         for python in pythons
         for version, release in releases.items()
         for cuda in _accelerators(release)
+        # Elsewhere nobody can ask for it: such builds have no label, and are those for the CPU.
+        if cuda != MPS.name or cuda in PLATFORMS[platform].built_in
     ]
 
 
@@ -129,8 +131,6 @@ def is_empty(directory: Path, block: Block) -> bool:
     """Whether the framework has no such build for the target at all: nothing to solve."""
     release = _releases(directory)[block.torch]
     target = block.target()
-    if block.cuda == MPS.name and MPS.name not in PLATFORMS[block.platform].built_in:
-        return True
     return not any(
         block.cuda in _built_for(build)
         and _takes(build.get("python", release.get("python", "")), target)

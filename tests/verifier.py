@@ -45,6 +45,8 @@ GPU_KINDS: Final = {
 """What a GPU's architecture looks like, by the component that facts know it as."""
 ACCELERATORS: Final = {"gpu": "cuda", "gfx": "rocm", "xe": "xpu"}
 """What builds are made for, by the GPUs that run them."""
+USED_BY: Final = {**ACCELERATORS, "driver": "cuda"}
+"""What builds use a part of the machine: those for nothing do with a part that does not work."""
 OF_THE_MACHINE: Final = ("python", "glibc", "driver", "jetpack", *GPU_KINDS)
 OF_THE_FRAMEWORK: Final = ("cuda", "cudnn", "cxx11abi", "rocm", "xpu")
 FRAMEWORK: Final = "torch"
@@ -253,6 +255,10 @@ class Need:
     verb: str
     alternatives: tuple[tuple[str, str | None], ...]
 
+    @property
+    def is_of_the_machine(self) -> bool:
+        return self.alternatives[0][0] in OF_THE_MACHINE
+
 
 class Book:
     """The matrix's files, read here and in no other way."""
@@ -271,7 +277,8 @@ class Book:
 
     def _add_shared_triton(self, directory: Path) -> None:
         """Two projects that install Triton's files are a conflict."""
-        for file in _toml(directory / "shared_files.toml")["file"]:
+        path = directory / "shared_files.toml"
+        for file in _toml(path)["file"] if path.is_file() else ():
             if not file["path"].startswith("triton/"):
                 continue
             before: list[str] = []
@@ -647,12 +654,13 @@ class _Verifier:
 
     def _check_facts(self, name: str, version: str, row: Row | None) -> None:
         for fact in self.book.facts(name, self.environment, version, row):
+            unused = row is None and self._is_unused(name)
             broken = [
                 f"{need.verb} {need.alternatives}"
                 for need in needs(fact, version, row)
-                if not self._is_met(need)
+                if not self._is_met(need) and not (unused and need.is_of_the_machine)
             ]
-            if fact.get("refuses"):
+            if fact.get("refuses") and not unused:
                 broken.append("refuses it")
             if not broken:
                 continue
@@ -661,9 +669,13 @@ class _Verifier:
             else:
                 self.found.warnings.add(fact["id"])
 
+    def _is_unused(self, part: str) -> bool:
+        """Whether a part of the machine is one that this answer does not use."""
+        return part in USED_BY and self.virtual.get(USED_BY[part]) is None
+
     def _is_met(self, need: Need) -> bool:
         name = need.alternatives[0][0]
-        if name in OF_THE_MACHINE:
+        if need.is_of_the_machine:
             # Of several GPUs each must be served, but not all by the same alternative.
             return all(
                 any(inside(value, specifier or "") for _, specifier in need.alternatives)

@@ -232,6 +232,17 @@ def test_a_release_that_names_no_torch_although_the_next_one_does(index: LocalIn
     assert "unknown" not in run("zz-plain torch==2.5.1", index)[2]
 
 
+@pytest.mark.parametrize("limit", ["0.3", "1"])
+def test_no_ancient_release_of_a_dependency(limit: str, index: LocalIndex) -> None:
+    """The oldest release requires nothing, and would fit whatever the matrix has of multidict."""
+    index.add(MAIN, wheel("zz-top", "3.0", f"aiohttp<{limit}"), wheel("multidict", "0.5"))
+    index.add(MAIN, wheel("aiohttp", "0.1"), wheel("aiohttp", "0.2", "multidict<1"))
+    # Nobody has such a multidict.
+    index.add(MAIN, wheel("aiohttp", "0.3", "multidict<0.1"))
+    found = solved("zz-top", index)
+    assert (found["zz-top"], found["aiohttp"], found["multidict"]) == ("3.0", "0.2", "0.5")
+
+
 def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
     index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
     # With a pin nobody is asked for another certifi.

@@ -151,6 +151,20 @@ def test_the_small_matrix_is_clean(small: Path) -> None:
         ("index/thing.json", '"me/thing"', '"you/thing"', "no row for the builder 'you/thing'"),
         ("index/thing.json", '"seen"', '"guessed"', "must be one of metadata, listed"),
         ("index/thing.json", '[["py3-none-any",null]]', "[]", "builds[0]: has no wheels"),
+        (
+            "index/thing.json",
+            '"tag":"v1",',
+            '"tag":"v1","requires":["other==1.0","torch==2.5.0"],',
+            "builds[0]: repeats `requires` of the release",
+        ),
+        (
+            "index/torch.json",
+            '],["cp312-cp312-linux_x86_64",null]]}',
+            ']]},{"index":"cu124","local":"cu124",'
+            '"labels":{"cuda":"12.4.1"},"requires":["other==1.0"],"wheels":'
+            '[["cp312-cp312-linux_x86_64",null]]}',
+            "builds[1]: is the build of an earlier row",
+        ),
         ("index/thing.json", '"torch":"2.5.0"', '"torch":"2.5.1"', "2.5.1, and requires torch=="),
         ("index/thing.json", '"torch":"2.5.0"', '"torch":"9.5"', "torch 9.5, which is not held"),
         ("index/thing.json", "other==1.0", "other==2.0", "pins other==2.0, which thing-old rules"),

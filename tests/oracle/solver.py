@@ -29,6 +29,7 @@ from tests.verifier import (
     OF_THE_FRAMEWORK,
     OF_THE_MACHINE,
     TRUSTED,
+    USED_BY,
     Book,
     Need,
     Report,
@@ -399,14 +400,18 @@ class Formula:
     ) -> None:
         """``literal`` None: the choice is made already."""
         chosen = () if literal is None else (-literal,)
+        unused: tuple[Literal, ...] = ()
+        if literal is None and name in USED_BY:
+            unused = (-self._domain(USED_BY[name]).present,)
         for fact in self.book.facts(name, self.environment, version, row):
             given_up = () if fact["effect"] == "breaks" else (self._relaxed(fact["id"]),)
             if fact.get("refuses"):
-                self._clause(*chosen, *given_up)
+                self._clause(*chosen, *given_up, *unused)
             for need in needs(fact, version, row):
                 met = self._met(need)
                 if met is not None:
-                    self._clause(*chosen, *given_up, *met)
+                    others = unused if need.is_of_the_machine else ()
+                    self._clause(*chosen, *given_up, *others, *met)
 
     def _relaxed(self, fact: str) -> Literal:
         if fact not in self._soft:

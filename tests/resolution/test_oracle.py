@@ -123,6 +123,13 @@ WINDOWS = Target("3.12", "windows-x86_64")
         (Goal(("bitsandbytes", "torch")), replace(LINUX, gpus=("6.1",), driver="550.54")),
         (Goal(("torch", "torchvision")), replace(LINUX, driver="525.60")),
         (Goal(("torch", "xformers")), replace(LINUX, driver="470.1")),
+        # A GPU that the driver does not see: nothing for who wants CUDA, nothing to the CPU.
+        (Goal(("torch", "torchvision")), replace(LINUX, gpus=("8.9",), driver="470.1")),
+        (
+            Goal(("torch", "torchvision"), accelerator=Wish("cpu")),
+            replace(LINUX, gpus=("8.9",), driver="470.1"),
+        ),
+        (Goal(("numpy", "sympy")), replace(LINUX, gpus=("8.9",), driver="470.1")),
         (Goal(("bitsandbytes", "flash-attn", "torch", "triton")), WINDOWS),
         (Goal(("torch==2.4.1", "triton-windows==3.2.*")), WINDOWS),
         (Goal(("bitsandbytes==0.43.0", "torch==2.4.1", "triton-windows==3.2.*")), WINDOWS),
@@ -179,7 +186,7 @@ def test_the_verifier_finds_what_is_changed() -> None:
     assert "does not fit the target" in errors(target=Target("3.12", "linux-x86_64"))
     assert "[fa2-min-sm80]" in errors(target=replace(LINUX, gpus=("7.5",)))
     assert "[cuda-12-driver-linux]" in errors(target=replace(LINUX, driver="470.1"))
-    assert "without CUDA" in errors(goal=replace(goal, accelerator=Wish("cpu")))
+    assert "without cuda" in errors(goal=replace(goal, accelerator=Wish("cpu")))
     assert "nothing asks for xformers" in errors(goal=Goal(("flash-attn", "torch")))
     assert "no row of the matrix" in errors(torch=replace(choices["torch"], sha256="0" * 64))
 

@@ -80,7 +80,7 @@ class LaterDay(RecordedIndex):
     def _make_main_page(self, name: str) -> tuple[str, bytes] | None:
         wheels = [self._listed(wheel) for wheel in self._wheels(name, PACKAGE_INDEX).values()]
         archives = [
-            ServedFile(f"{name}-{release.version}.tar.gz", b"")
+            ServedFile(f"{name}-{release.version}.tar.gz", b"", yanked=release.yanked)
             for release in self._matrix.project(name) or ()
             if release.sdist
         ]

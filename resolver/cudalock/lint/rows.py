@@ -91,6 +91,7 @@ def release_rows(matrix: Matrix) -> Iterator[Defect]:
         yield from _metadata(release, row, None)
         for position, build in enumerate(row.get("builds", ())):
             yield from _build(release, build, position)
+        yield from _repeated(release, row)
 
 
 def _build(release: Release, row: dict[str, Any], position: int) -> Iterator[Defect]:
@@ -105,6 +106,20 @@ def _build(release: Release, row: dict[str, Any], position: int) -> Iterator[Def
     if not row.get("wheels"):
         yield of_release(release, "has no wheels", position)
     yield from _metadata(release, row, position)
+
+
+def _repeated(release: Release, row: dict[str, Any]) -> Iterator[Defect]:
+    """An update writes what builds share once: rows that repeat it would come out as changed."""
+    seen: set[str] = set()
+    for position, build in enumerate(row.get("builds", ())):
+        for key in ("python", "requires"):
+            if key in build and build[key] == row.get(key):
+                yield of_release(release, f"repeats `{key}` of the release", position)
+        head = {key: each for key, each in build.items() if key != "wheels"}
+        text = json.dumps(head, sort_keys=True)
+        if text in seen:
+            yield of_release(release, "is the build of an earlier row", position)
+        seen.add(text)
 
 
 def _metadata(release: Release, row: dict[str, Any], position: int | None) -> Iterator[Defect]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from cudalock.matrix.universe import Blocker
 from cudalock.resolution.bulk import Columns
-from cudalock.resolution.limits import BLAMED_BUILDS
+from cudalock.resolution.limits import BLAMED_BUILDS, NEWER_BLAMED
 from cudalock.resolution.propagation import ABSENT, Strike, Table, strikes_leading_to
 from cudalock.versions import may_accept, parse_version, pins_exactly
 
 if TYPE_CHECKING:
     from cudalock.matrix.releases import Coverage
     from cudalock.resolution.elements import Element
-    from cudalock.resolution.model import Assignment
+    from cudalock.resolution.model import Assignment, Candidate
     from cudalock.resolution.propagation import Alive, Domain
     from cudalock.resolution.search import Search
 
@@ -49,7 +49,48 @@ class Blame:
             for name, newer in self._newer(assignment)
             for blocker in self._of_newer(assignment, name, newer)
         )
-        return tuple(dict.fromkeys(blockers))
+        return tuple(dict.fromkeys((*blockers, *self._of_too_old(assignment))))
+
+    def _of_too_old(self, assignment: Assignment) -> Iterator[Blocker]:
+        """Yield what nothing in sight offers, and newer releases require, of pins outside of the
+        goal that are too old for the matrix.
+
+        Where the rows of multidict begin later than the day of the goal, the search goes back to an
+        aiohttp that required none.
+        """
+        for name, pinned in assignment.candidates.items():
+            project = self._problem.matrix.project(name)
+            coverage = project.coverage if project is not None else None
+            if coverage is None or pinned.version is None or name in self._problem.goal_names:
+                continue
+            if parse_version(pinned.version) >= parse_version(coverage.oldest):
+                continue
+            required = [requirement for requirement, _ in assignment.requirements.get(name, ())]
+            newest_first = (
+                candidate
+                for candidate in self._newer_candidates(pinned)
+                if all(requirement.accepts(candidate) for requirement in required)
+            )
+            for candidate in islice(newest_first, NEWER_BLAMED):
+                yield from self._not_offered(candidate)
+
+    def _newer_candidates(self, pinned: Candidate) -> Iterator[Candidate]:
+        """Yield the candidates of newer versions of a pin, the newest first."""
+        for candidate in self._problem.candidates(pinned.name):
+            if candidate.version == pinned.version:
+                return
+            yield candidate
+
+    def _not_offered(self, candidate: Candidate) -> Iterator[Blocker]:
+        """Yield the projects that METADATA of a candidate requires and no candidate meets."""
+        for requirement in self._problem.metadata_requirements(candidate):
+            others = self._problem.candidates(requirement.name)
+            if requirement.kind == "requires" and not any(map(requirement.accepts, others)):
+                platform = self._problem.target.platform
+                unmet = requirement.specifiers or ("",)
+                yield self._where_required(
+                    Blocker(requirement.name, unmet=unmet, platform=platform)
+                )
 
     def of_each_newer(
         self, assignment: Assignment, most: int
