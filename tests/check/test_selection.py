@@ -105,7 +105,7 @@ def test_settings_outside_a_repository_are_not_ours(tmp_path: Path) -> None:
     [
         ('ignor = ["CL201"]', "cudalock.toml: unknown key `ignor`"),
         ("fix = true", "cudalock.toml: fix is not a setting"),
-        ('ignore = ["CL999"]', "`CL999` is no code of a finding"),
+        ('ignore = ["CL999"]', "unknown code `CL999`"),
         ("per-file-ignores = 3", "per-file-ignores has to map"),
         ('per-file-ignores = { "a.txt" = [3] }', "per-file-ignores has to map"),
         ('output-format = "xml"', "'xml' is not one of"),

@@ -93,4 +93,4 @@ def _codes_of_word(word: str) -> list[str]:
         return codes
     near = likely_names(word, [*RULES, *(rule.name for rule in RULES.values())])
     hints = [*did_you_mean(near[:1]), "`cudalock help check`, and docs/check.md for every code"]
-    raise UnknownName(f"`{word}` is no code of a finding", hints=hints)
+    raise UnknownName(f"unknown code `{word}`", hints=hints)

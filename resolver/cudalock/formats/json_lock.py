@@ -36,12 +36,13 @@ from cudalock.formats import DEFAULTS, Format, WriteOptions
 from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
-from cudalock.targets.accelerators import OPTION
+from cudalock.targets.accelerators import CPU, DEFAULT, OPTION
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.lock import Lock, LockedWheel, Pin
     from cudalock.targets import Target
+    from cudalock.targets.accelerators import Wish
 
 SCHEMA: Final = "cudalock.solve/1"
 
@@ -60,6 +61,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "matrix": lock.matrix_version,
         "command": lock.command,
         "cuda": lock.cuda,
+        **_built_for(lock),
         "framework": lock.framework,
         "target": _target(lock.target),
         "others": [_target(target) for target in lock.others],
@@ -118,6 +120,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         ),
         builders=tuple(document["builders"]),
         cuda=document["cuda"],
+        accelerator=_read_built_for(document),
         command=document["command"],
         replaced=tuple(document["replaced"]),
         framework=document["framework"],
@@ -154,7 +157,20 @@ def _read_goal(table: dict[str, Any]) -> Goal:
     names = ("requirements", "constraints", "allow_build", "skip")
     lists = {key: tuple(table.get(key, ())) for key in names}
     parts = toolkit and (toolkit["version"], tuple(toolkit["parts"]))
-    return Goal(**{**_known(Goal, table), **lists, "toolkit": parts})
+    wish = _read_wish(table)
+    return Goal(**{**_known(Goal, table), **lists, "toolkit": parts, OPTION: wish})
+
+
+def _read_wish(table: dict[str, Any]) -> Wish | None:
+    from cudalock.targets.accelerators import ACCELERATORS, Wish
+
+    stated = table.get(OPTION)
+    if stated is None:
+        return Wish.of_default(table["cuda"])
+    name = next((name for name in (*ACCELERATORS, CPU) if stated.startswith(name)), None)
+    if name is None:
+        raise ValueError(f"unknown accelerator `{stated}`")
+    return Wish(name, stated.removeprefix(name))
 
 
 def _read_pin(table: dict[str, Any]) -> Pin:
@@ -214,6 +230,8 @@ def _target(target: Target) -> dict[str, Any]:
         "macos": target.macos,
         "gpus": list(target.gpus),
         "driver": target.driver,
+        # Locks for other machines have the bytes that they had before there was this key.
+        **({"jetpack": target.jetpack} if target.jetpack else {}),
     }
 
 
@@ -238,6 +256,21 @@ def _of_another(goal: Goal) -> dict[str, Any]:
     """The wish for an accelerator that `cuda` cannot tell."""
     wish = stated_accelerator(goal)
     return {key: stated for key, stated in wish.items() if key == OPTION}
+
+
+def _built_for(lock: Lock) -> dict[str, Any]:
+    """The accelerator of the framework's build, which `cuda` cannot tell."""
+    if lock.accelerator is None or lock.accelerator[0] == DEFAULT.name:
+        return {}
+    name, version = lock.accelerator
+    return {OPTION: {"name": name, "version": version}}
+
+
+def _read_built_for(document: dict[str, Any]) -> tuple[str, str] | None:
+    stated = document.get(OPTION)
+    if stated is not None:
+        return stated["name"], stated["version"]
+    return (DEFAULT.name, document["cuda"]) if document["cuda"] else None
 
 
 def _pin(pin: Pin) -> dict[str, Any]:
