@@ -117,6 +117,10 @@ class Attempts:
             for version in self._matrix.versions(name)
         )
 
+    def may_stay(self, name: str) -> bool:
+        """Return whether a project's version in the text is within the text's bounds."""
+        return not any(self._out_of_bounds([name]))
+
     def _out_of_bounds(self, names: list[str]) -> Iterator[str]:
         for name in names:
             public = self._pins.get(name, "").partition("+")[0]

@@ -10,12 +10,13 @@ from cudalock.diagnose.statements import (
     NoCompiler,
     NotOnIndex,
     OldDriver,
+    SourceBuild,
     Unmet,
     WrongAbi,
 )
 from cudalock.diagnose.versions import LISTED, Pin
 from cudalock.targets import PLATFORMS
-from cudalock.targets.facets import OF_ACCELERATOR
+from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import is_version, leading_name, parse_version
 
@@ -84,6 +85,12 @@ def make_goal(
         _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
     ):
         return FixGoal()
+    if (
+        isinstance(best.statement, SourceBuild)
+        and best.statement.reason == "python-no-wheel"
+        and not _tells_wheel_tags(evidence)
+    ):
+        return FixGoal()
     # A wheel is one for the framework that is there.
     if isinstance(best.statement, NoCompiler) and matrix.framework not in pinned:
         return FixGoal()
@@ -113,6 +120,9 @@ def make_goal(
         matrix.component(demand.template.name).is_virtual for demand in fact.beside
     )
     if fixed_by_framework and matrix.framework and not best.statement:
+        # Nothing in the text has to do with it: TensorFlow misses CUDA's libraries of itself.
+        if not (pinned or is_proven or evidence.is_mentioned(matrix.framework)):
+            return FixGoal()
         projects.append(matrix.framework)
     beside = companions(fact, matrix)
     if set(beside).isdisjoint(pinned):
@@ -213,8 +223,9 @@ def _tells_wheel_tags(evidence: Evidence) -> bool:
 def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
     """Return whether the fact is about a GPU or driver that the text does not name: then it is
     unknown whether any version helps."""
+    parts = {part for row in ACCELERATORS.values() for part in row.components}
     needed = {demand.template.name for demand in fact.of_machine}
-    return any(name in needed and not getattr(evidence.clues, name) for name in OF_ACCELERATOR)
+    return any(not evidence.has_version(part) for part in needed & parts)
 
 
 def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:

@@ -158,6 +158,17 @@ class Evidence:
         ]
         return bool(about) and own not in about
 
+    def lacks_opponent(self, match: Match) -> bool:
+        """Return whether a fact is about what does not go with another maker's GPU, of which
+        neither the text nor the line of the message has a word."""
+        opponents = {
+            demand.template.name for demand in match.fact.of_machine if demand.verb == "conflicts"
+        }
+        rows = [row for row in ACCELERATORS.values() if row.component in opponents]
+        return bool(rows) and not any(
+            row.component in self._known or row.name in match.seen.lower() for row in rows
+        )
+
     def _speaks_of_releases(self, fact: Fact) -> bool | None:
         """Return whether the fact covers the releases that print what is in the text."""
         if not fact.versions or fact.component not in self._places:
@@ -333,6 +344,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         and (match.statement or match.fact.id not in stated)
         and evidence.speaks_of(match.fact) is not False
         and evidence.is_satisfied(match.fact) is not True
+        and not evidence.lacks_opponent(match)
     ]
     if not all(match.is_weak for match in possible):
         possible = [match for match in possible if not match.is_weak]

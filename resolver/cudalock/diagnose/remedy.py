@@ -15,6 +15,7 @@ from cudalock.versions import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from cudalock.diagnose.attempts import Attempts
     from cudalock.diagnose.goal import FixGoal
@@ -75,7 +76,14 @@ class RemedySearch:
                 continue
             remedy = self._remedy(solved, names)
             if self._is_fix(remedy, solved, fix_goal):
-                return self._smaller(remedy, requirements, names, python, fix_goal)
+                kept = {
+                    name
+                    for name in names
+                    if name not in fix_goal.culprits
+                    and name != self._matrix.framework
+                    and attempts.may_stay(name)
+                }
+                return self._smaller(remedy, requirements, names, python, fix_goal, kept)
         return None
 
     def _smaller(
@@ -85,12 +93,13 @@ class RemedySearch:
         names: Sequence[str],
         python: str | None,
         fix_goal: FixGoal,
+        bystanders: AbstractSet[str],
     ) -> Remedy:
         """Return the fix with each bystander at its version in the text, as far as that is
         possible: an attempt that leaves all of them open takes newer ones for no reason."""
         by_name = dict(zip(names, requirements, strict=True))
         for name, before, _ in remedy.changes:
-            if name in fix_goal.culprits or name == self._matrix.framework:
+            if name not in bystanders:
                 continue
             pinned = {**by_name, name: f"{name}=={before.partition('+')[0]}"}
             solved = self._solve(tuple(pinned.values()), python)

@@ -119,11 +119,13 @@ def _first_and_last(
     """Return the offsets of the longest piece in the first and last line that has the symptom."""
     pieces = [piece for piece in symptom.split("*") if piece.strip()]
     longest = max(pieces, key=len)
+    offset = folded.find(longest)
+    if offset < 0:  # nearly every symptom
+        return None
     last_word = "" if symptom.endswith("*") else symptom.split()[-1]
     ends_with_name = bool(last_word) and is_name(last_word)
     first: int | None = None
     last = 0
-    offset = folded.find(longest)
     while offset >= 0:
         start = folded.rfind("\n", 0, offset) + 1
         end = folded.find("\n", offset)
