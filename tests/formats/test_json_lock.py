@@ -25,6 +25,7 @@ from cudalock.lock import (
     UnknownFact,
 )
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.local_index import build_wheel
 from tests.sample_locks import CU124, lock, pin, warning
 
@@ -44,6 +45,8 @@ def full_lock() -> Lock:
         replaced=("unsloth asks for triton [unsloth-triton]",),
         replacements=(ReplacedRequirement("unsloth", "triton", None, "unsloth-triton"),),
         others=(Target("3.12", "linux-x86_64"),),
+        goal=Goal(("torch==2.5.1",), accelerator=Wish("rocm", "==6.2.*")),
+        accelerator=("rocm", "6.2"),
         stack=("torch",),
         unknowns=(UnknownFact("torch 2.5.1", "GPU 9.0", "torch-gpu-archs"),),
         newer=(NewerRelease("torch", "2.6.0", "nobody has seen it", None),),
@@ -119,7 +122,9 @@ def test_values_arrive() -> None:
     assert document["pins"][1]["hashes"] == [f"sha256:{TORCH.sha256}"]
     assert document["pins"][0]["wheel"]["sha256"] is None
     assert document["target"]["glibc"] == "2.28"
-    assert document["goal"]["cuda"] == "==12.4.*"
+    assert read(lock())["goal"]["cuda"] == "==12.4.*"
+    assert document["goal"]["accelerator"] == "rocm==6.2.*"
+    assert document["accelerator"] == {"name": "rocm", "version": "6.2"}
     assert document["indexes"] == [
         {"id": "cu124", "url": CU124.url, "trust": "own", "cuda": CU124.cuda}
     ]
