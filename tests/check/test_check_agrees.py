@@ -4,6 +4,7 @@ what `--fix` writes has none."""
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 
 NAMES = ["torchvision", "torchaudio", "xformers", "bitsandbytes", "triton", "torchcodec"]
 EVERY_INDEX = "--find-links https://download.pytorch.org/whl/torch_stable.html\n"
+"""Of a page with all builds pip takes those for XPU or ROCm, whose labels are the highest."""
+
+
+def cuda_indexes(matrix: Matrix) -> str:
+    """The lines for all indexes of builds for CUDA, and for none: there is something to mend for
+    them alone, since most of the stack has no build for ROCm or XPU."""
+    lines = (
+        f"--extra-index-url {index.url}\n"
+        for index in matrix.indexes.values()
+        if index.url and re.search(r"/(cpu|cu[0-9]+)$", index.url)
+    )
+    return "".join(lines)
 
 
 def case(seed: int, matrix: Matrix) -> tuple[list[str], Target]:
@@ -55,6 +68,8 @@ def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     file = read_file("-", stdin=(EVERY_INDEX + "\n".join(pins)).encode())
     checked = check_file(file, matrix, [target])
     errors = [str(each) for each in checked.findings if each.severity == "error"]
+    # pip would compile it, which solve does only where it is allowed.
+    compiled = [str(each) for each in checked.findings if each.code == "CL104"]
     # Check wishes for nothing: a build with CUDA or one without.
     taken = tuple(sorted(as_pip_takes_it(pin, target, matrix) for pin in pins))
     goals = [
@@ -63,14 +78,14 @@ def test_check_and_solve_agree(seed: int, matrix: Matrix) -> None:
     has_lock = any(
         Search(Problem(goal, target, ClosedUniverse(matrix))).is_possible() for goal in goals
     )
-    assert has_lock == (not errors), errors
+    assert has_lock == (not errors and not compiled), errors
     assert bool(rewrite(checked, matrix)) <= bool(errors)
 
 
 @pytest.mark.parametrize("seed", range(40, 60))
 def test_what_is_mended_is_good(seed: int, matrix: Matrix) -> None:
     pins, target = case(seed, matrix)
-    text = (EVERY_INDEX + "\n".join(pins) + "\n").encode()
+    text = (cuda_indexes(matrix) + "\n".join(pins) + "\n").encode()
     for _ in range(4):
         checked = check_file(read_file("-", stdin=text), matrix, [target])
         rewritten = rewrite(checked, matrix)

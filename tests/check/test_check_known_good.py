@@ -14,6 +14,7 @@ from cudalock.goals import Goal
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from cudalock.targets import Target
+from cudalock.targets.accelerators import Wish
 from tests.paths import CASES
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def test_a_published_set(entry: dict[str, Any], matrix: Matrix) -> None:
     assert errors(check(file, matrix)) == []
 
 
+CUDA_13 = Wish("cuda", "==13.0.*")
 GOALS = [
     (("torch==2.5.1",), "3.11", "linux-x86_64", {}),
     (("flash-attn", "torch==2.5.1"), "3.11", "windows-x86_64", {}),
@@ -49,8 +51,13 @@ GOALS = [
     (("bitsandbytes", "torch", "xformers"), "3.12", "linux-x86_64", {}),
     (("torch==2.4.1", "torchaudio", "torchvision", "xformers"), "3.10", "windows-x86_64", {}),
     (("bitsandbytes", "torch==2.7.1", "triton"), "3.12", "windows-x86_64", {}),
-    (("torch==2.9.1", "torchvision"), "3.13", "linux-x86_64", {"cuda": "==13.0.*"}),
-    (("torch==2.5.1", "torchvision"), "3.11", "linux-x86_64", {"cuda": "cpu"}),
+    (
+        ("torch==2.9.1", "torchvision"),
+        "3.13",
+        "linux-x86_64",
+        {"accelerator": Wish("cuda", "==13.0.*")},
+    ),
+    (("torch==2.5.1", "torchvision"), "3.11", "linux-x86_64", {"accelerator": Wish("cpu")}),
     (("torch", "torchvision"), "3.12", "macos-arm64", {}),
     (("torch==2.8.0",), "3.12", "linux-aarch64", {}),
     (("unsloth",), "3.11", "linux-x86_64", {}),

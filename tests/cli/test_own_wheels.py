@@ -21,8 +21,8 @@ HERE = ("--python", f"{sys.version_info.major}.{sys.version_info.minor}", "--no-
 PLACE = "https://wheels.example/"
 FLASH = f"{PLACE}flash_attn-2.8.3+cu12torch2.6cxx11abiTRUE-cp311-cp311-linux_x86_64.whl"
 KERNELS = f"{PLACE}my_kernels-1.0+cu124torch2.6-cp311-cp311-linux_x86_64.whl"
-OLD_FLASH = f"{PLACE}flash_attn-2.3.3+cu117torch1.13cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
-OLD_KERNELS = f"{PLACE}my_kernels-0.1+cu117torch1.13-cp311-cp311-linux_x86_64.whl"
+OLD_FLASH = f"{PLACE}flash_attn-2.3.3+cu110torch1.7cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+OLD_KERNELS = f"{PLACE}my_kernels-0.1+cu110torch1.7-cp311-cp311-linux_x86_64.whl"
 DIGEST = "1" * 64
 
 

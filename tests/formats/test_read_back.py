@@ -51,6 +51,9 @@ MORE = [
     "--torch 2.4.1 --xformers --bnb --python 3.10 --python 3.12 --platform linux",
     "--torch 2.3.1 --triton --python 3.11 --platform windows --gpu 8.6",
     "numpy transformers --torch 2.6 --platform linux --platform macos --python 3.11",
+    "--torch 2.8 --accelerator rocm6.4 --platform linux",
+    "--torch 2.8 --accelerator xpu --platform linux",
+    "numpy --platform jetpack-6.2 --python 3.10",
 ]
 INDEX = "https://index.example/simple"
 

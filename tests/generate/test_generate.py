@@ -230,10 +230,10 @@ def test_what_is_further_away_needs_the_network(repository: Path) -> None:
 
 
 def test_the_nearest_version_that_an_index_has(repository: Path) -> None:
-    write_all(repository, {"requirements.txt": "kornia==0.7.5\ntorch==2.5.1\n"})
+    write_all(repository, {"requirements.txt": "filters-2d==0.7.5\ntorch==2.5.1\n"})
     refused = run(*TARGET)
     assert refused.exit_code == 2, refused.output
     relaxed = run(*TARGET, "--relax")
     assert relaxed.exit_code == 0, relaxed.output
-    note = "# note: requirements.txt:1: `kornia==0.7.5` cannot be kept: 0.7.0 is taken"
+    note = "# note: requirements.txt:1: `filters-2d==0.7.5` cannot be kept: 0.7.0 is taken"
     assert note in relaxed.stdout

@@ -50,6 +50,13 @@ ALLOWED = {
     "diagnose/statements.py": 2,
     # Sentences for people, and an example in one.
     "activate/shells.py": 1,
+    "activate/wsl.py": 1,
+    "cli/activate.py": 3,
+    "goals/request.py": 1,
+    # Examples in the help.
+    "cli/check.py": 1,
+    "cli/solve.py": 2,
+    "cli/why_not.py": 1,
     "cli/options.py": 1,
     "cli/settings.py": 1,
     # Type checkers follow no other form of this comparison, and os.killpg is not on Windows.
@@ -115,6 +122,9 @@ def test_no_platform_is_spelled(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_accelerator_is_a_literal(path: Path) -> None:
     name = name_of(path)
+    # The names of options, in the order of the help.
+    if name == "cli/help.py":
+        return
     if name in JSON_KEYS or any(name.startswith(start) for start in VENDOR_TABLES):
         return
     assert [text for text in strings(path) if ACCELERATOR.fullmatch(text)] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.sources import PURE
+from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.text import yanked_clause
 from cudalock.versions import accepts, holds, parse_version, specifier_set
 
@@ -71,7 +73,7 @@ class SinglePinJudge:
         if wheels.first(wheels.is_reachable, wheels.fits):
             findings += [*self._check_hashes(pin, wheels), *self._cpu_by_default(pin, wheels)]
             return findings, pin
-        if self._compiles_nothing(pin, wheels):
+        if self._compiles_nothing(pin, wheels) or self._is_older_than_listed(pin, wheels):
             return findings, None
         defect, usable = self._unreachable(pin, wheels)
         return [*findings, defect], usable
@@ -119,8 +121,11 @@ class SinglePinJudge:
     def _is_complete(self, name: str) -> bool:
         """Whether the matrix has every version between its oldest and its newest.
 
-        So it does of curated projects, and of the NVIDIA packages that its toolkit tables list.
+        So it does of curated projects, and of the NVIDIA packages that its toolkit tables list. Not
+        of one whose name is another project's on the package index.
         """
+        if not self._matrix.component(name).on_index:
+            return False
         if self._matrix.is_curated(name) or self._matrix.is_library(name):
             return True
         return self._matrix.toolkits.has_project(name)
@@ -207,6 +212,14 @@ class SinglePinJudge:
             wheels.versions[0], lambda marker: holds(marker, environment)
         )
         return state is not None and state.kind == PURE
+
+    def _is_older_than_listed(self, pin: PinnedProject, wheels: PinWheels) -> bool:
+        """Tell whether the matrix has a pin from a builder, and reaches less far back on the
+        package index, so that nobody knows whether that has it, or what it needs there."""
+        if pin.indexes is not None and PACKAGE_INDEX not in pin.indexes:
+            return False
+        oldest = wheels.oldest_on_the_package_index()
+        return oldest is not None and parse_version(wheels.versions[0]) < oldest
 
     def _best_on_any_index(self, wheels: PinWheels) -> ReleaseBuild | None:
         """A build on some index, of the newest version that has one; with CUDA if possible."""
@@ -300,8 +313,16 @@ class SinglePinJudge:
             option = "--extra-index-url" if release_build.build.local else "--index-url"
             where = f" with `{option} {url}`" if url else ""
             fix = f"`{pin.name}=={release_build.version}`{where}"
-        labels = {"index": (PACKAGE_INDEX,)}
-        facts = self._facts_about(plain.release.version, pin.name, labels)
+        labels = {
+            "index": (PACKAGE_INDEX,),
+            **{name: plain.build.row(name) for name in BUILT_FOR},
+        }
+        facts = [
+            fact
+            for fact in self._facts_about(plain.release.version, pin.name, labels)
+            # That a build without CUDA has none is what the sentence says.
+            if "index" in fact.where
+        ]
         yield self._defect(
             "CL302",
             pin,
@@ -471,8 +492,8 @@ def _with_python(target: Target) -> str:
 
 
 def _kind(label: str) -> str:
-    """The letters that a local version label begins with: `cu` of `cu124`."""
-    return label.rstrip("0123456789").partition(".")[0].rstrip("0123456789")
+    """A local version label without its numbers: `cu` of `cu124`, `cu.full` of `cu126.full`."""
+    return re.sub(r"[0-9]+(\.[0-9]+)*", "", label)
 
 
 def _named(pin: PinnedProject) -> str:

@@ -122,6 +122,16 @@ class PinWheels:
             return False
         return fits_any(release_build.build.tags, self._tags)
 
+    def oldest_on_the_package_index(self) -> Version | None:
+        """Return the oldest version that the package index has a file of; None if it has none."""
+        releases = map(self.project.release, self.project.versions)
+        listed = (
+            parse_version(release.version)
+            for release in releases
+            if release.sdist or any(build.index == PACKAGE_INDEX for build in release.builds)
+        )
+        return min(listed, default=None)
+
     def oldest_glibc(self) -> str | None:
         """Return the oldest glibc that a reachable wheel for the target's Python and platform runs
         on; None if there is no such wheel, or if it runs on any."""

@@ -5,7 +5,8 @@ this package is its JSON Schema and describes every key. Within version 1 keys m
 is removed or changes its meaning, so a reader ignores keys it does not know. Every key is always
 there; what is not known is null.
 
-    schema, matrix, command, cuda   what made it, with which data; the CUDA toolkit of the build
+    schema, matrix, command, cuda,  what made it, with which data; the CUDA toolkit of the build, or
+    accelerator                     whatever else it was built for
     target, others[], goal          what was asked, every value written out; the further targets of
                                     a lock for several
     pins[]                          name, version, direct, via, facts, requires, hashes,
@@ -31,18 +32,17 @@ from dataclasses import fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.errors import BadFile
+from cudalock.errors import BadFile, BadSpecifier
 from cudalock.formats import DEFAULTS, Format, WriteOptions
 from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
-from cudalock.targets.accelerators import CPU, DEFAULT, OPTION
+from cudalock.targets.accelerators import DEFAULT, OPTION
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
     from cudalock.lock import Lock, LockedWheel, Pin
     from cudalock.targets import Target
-    from cudalock.targets.accelerators import Wish
 
 SCHEMA: Final = "cudalock.solve/1"
 
@@ -61,7 +61,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "matrix": lock.matrix_version,
         "command": lock.command,
         "cuda": lock.cuda,
-        **_built_for(lock),
+        "accelerator": _accelerator(lock),
         "framework": lock.framework,
         "target": _target(lock.target),
         "others": [_target(target) for target in lock.others],
@@ -98,7 +98,14 @@ def read(text: str) -> Lock:
             raise BadFile(f"unknown schema `{document['schema']}`: a lock has `{SCHEMA}`")
         return _lock(document)
     # Deep nesting is a RecursionError in the json module.
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        BadSpecifier,
+    ) as error:
         raise BadFile(f"invalid JSON lock: {type(error).__name__} {error}") from None
 
 
@@ -120,13 +127,13 @@ def _lock(document: dict[str, Any]) -> Lock:
         ),
         builders=tuple(document["builders"]),
         cuda=document["cuda"],
-        accelerator=_read_built_for(document),
         command=document["command"],
         replaced=tuple(document["replaced"]),
         framework=document["framework"],
         others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
         # Version 1 got these keys, and `overlooked` of pins, later: older documents are read too.
+        accelerator=_read_accelerator(document),
         installer=document.get("installer"),
         unknowns=tuple(
             UnknownFact(**_row(UnknownFact, table)) for table in document.get("unknowns", ())
@@ -143,6 +150,15 @@ def _lock(document: dict[str, Any]) -> Lock:
     )
 
 
+def _read_accelerator(document: dict[str, Any]) -> tuple[str, str] | None:
+    table = document.get("accelerator")
+    if table is not None:
+        return table["name"], table["version"]
+    # What was written before the key came was built for the default one, or for none.
+    is_built_for_one = document["cuda"] and document["framework"]
+    return (DEFAULT.name, document["cuda"]) if is_built_for_one else None
+
+
 def _read_target(table: dict[str, Any]) -> Target:
     from cudalock.targets import Target
 
@@ -151,26 +167,18 @@ def _read_target(table: dict[str, Any]) -> Target:
 
 def _read_goal(table: dict[str, Any]) -> Goal:
     from cudalock.goals import Goal
+    from cudalock.goals.values import parse_accelerator
+    from cudalock.targets.accelerators import Wish
 
     toolkit = table["toolkit"]
     # `allow_build` and `skip` came later.
     names = ("requirements", "constraints", "allow_build", "skip")
     lists = {key: tuple(table.get(key, ())) for key in names}
     parts = toolkit and (toolkit["version"], tuple(toolkit["parts"]))
-    wish = _read_wish(table)
-    return Goal(**{**_known(Goal, table), **lists, "toolkit": parts, OPTION: wish})
-
-
-def _read_wish(table: dict[str, Any]) -> Wish | None:
-    from cudalock.targets.accelerators import ACCELERATORS, Wish
-
+    # The wish for CUDA has a key of its own, as on the command line.
     stated = table.get(OPTION)
-    if stated is None:
-        return Wish.of_default(table["cuda"])
-    name = next((name for name in (*ACCELERATORS, CPU) if stated.startswith(name)), None)
-    if name is None:
-        raise ValueError(f"unknown accelerator `{stated}`")
-    return Wish(name, stated.removeprefix(name))
+    wish = parse_accelerator(stated) if stated else Wish.of_default(table["cuda"])
+    return Goal(**{**_known(Goal, table), **lists, OPTION: wish, "toolkit": parts})
 
 
 def _read_pin(table: dict[str, Any]) -> Pin:
@@ -230,9 +238,12 @@ def _target(target: Target) -> dict[str, Any]:
         "macos": target.macos,
         "gpus": list(target.gpus),
         "driver": target.driver,
-        # Locks for other machines have the bytes that they had before there was this key.
-        **({"jetpack": target.jetpack} if target.jetpack else {}),
+        "jetpack": target.jetpack,
     }
+
+
+def _accelerator(lock: Lock) -> dict[str, str] | None:
+    return lock.accelerator and dict(zip(("name", "version"), lock.accelerator, strict=True))
 
 
 def _goal(goal: Goal) -> dict[str, Any]:
@@ -256,21 +267,6 @@ def _of_another(goal: Goal) -> dict[str, Any]:
     """The wish for an accelerator that `cuda` cannot tell."""
     wish = stated_accelerator(goal)
     return {key: stated for key, stated in wish.items() if key == OPTION}
-
-
-def _built_for(lock: Lock) -> dict[str, Any]:
-    """The accelerator of the framework's build, which `cuda` cannot tell."""
-    if lock.accelerator is None or lock.accelerator[0] == DEFAULT.name:
-        return {}
-    name, version = lock.accelerator
-    return {OPTION: {"name": name, "version": version}}
-
-
-def _read_built_for(document: dict[str, Any]) -> tuple[str, str] | None:
-    stated = document.get(OPTION)
-    if stated is not None:
-        return stated["name"], stated["version"]
-    return (DEFAULT.name, document["cuda"]) if document["cuda"] else None
 
 
 def _pin(pin: Pin) -> dict[str, Any]:
