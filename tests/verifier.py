@@ -271,7 +271,8 @@ class Book:
 
     def _add_shared_triton(self, directory: Path) -> None:
         """Two projects that install Triton's files are a conflict."""
-        for file in _toml(directory / "shared_files.toml")["file"]:
+        path = directory / "shared_files.toml"
+        for file in _toml(path)["file"] if path.is_file() else ():
             if not file["path"].startswith("triton/"):
                 continue
             before: list[str] = []
