@@ -232,6 +232,9 @@ class Blame:
             return False
         if required and not any(_may_be_older(coverage, anyof) for anyof in required):
             return True
+        framework = problem.matrix.framework
+        if (framework == name or framework in problem.goal_names) and self._is_unusable():
+            return True
         # A GPU of 2025 is for a torch of 2025.
         fixed = [
             requirement.specifiers
@@ -256,6 +259,21 @@ class Blame:
             for demand in fact.beside
             if not demand.template.label_names and demand.template.name in domains
             if (requirement := problem.fill(fact, demand, ())) is not None
+        )
+
+    def _is_unusable(self) -> bool:
+        """Return whether the machine cannot use the accelerator that the framework has to be built
+        for, so that no release of it is of use: the driver does not see the GPU."""
+        wanted = {
+            requirement.name
+            for requirement in self._problem.accelerator_requirements()
+            if requirement.kind == "requires"
+        }
+        return any(
+            requirement.name in wanted
+            and requirement.kind == "conflicts"
+            and self._off.isdisjoint(elements)
+            for requirement, elements in self._problem.fixed_requirements
         )
 
     def _needs_newer_than_old(self, owner: str, name: str, allowed: Alive) -> bool:

@@ -873,7 +873,8 @@ class Problem:
 
     def option_requirements(self, cuda: str | None) -> Iterator[Requirement]:
         """Yield the pip packages that `--toolkit` and `--cudnn` require, beside a framework built
-        with a CUDA release (None: with none)."""
+        with a CUDA release (None: with none); and that there is no such framework where no package
+        of the library is for that release."""
         release = self.goal.toolkit[0] if self.goal.toolkit else None
         if self.goal.toolkit and TOOLKIT_OPTION not in self.off:
             pins = self.matrix.toolkits.pins(*self.goal.toolkit, self.target.platform)
@@ -887,13 +888,19 @@ class Problem:
             if specifier is not None and option not in self.off:
                 project = self.library_project(library, cuda or release)
                 yield Requirement(project, (specifier,), "requires", option)
+                framework = self.matrix.framework
+                if cuda and framework and not self.matrix.library_projects(library.name, cuda):
+                    # No package is for such a build: torch for CUDA 10.2 brings its own cuDNN.
+                    yield Requirement(framework, (), "conflicts", option)
 
     def library_project(self, library: Library, cuda: str | None) -> str:
         """Return the pip package that `--cudnn` means beside a CUDA release.
 
-        If none has such a version there, that of the newest CUDA major that has one.
+        If none has such a version there, that of the newest CUDA major that has one; if none is for
+        that release at all, the same of all CUDA majors.
         """
-        projects = self.matrix.library_projects(library.name, cuda)
+        projects_for = self.matrix.library_projects
+        projects = projects_for(library.name, cuda) or projects_for(library.name, None)
         specifier = self.goal.of(library) or ""
         usable = [
             name
