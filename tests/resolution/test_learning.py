@@ -129,8 +129,8 @@ def test_what_one_search_learns_holds_for_the_next(first: int) -> None:
 
 
 def test_what_a_choice_requires_holds_after_going_back_past_it() -> None:
-    """`z` is the only one of its name, chosen after `a` and `d`. `zz` then rules out `a` beside `d`:
-    the search goes back to `a`, and must not forget what `z` requires, which is given once."""
+    """`z` is the only one of its name, chosen after `a` and `d`. `zz` then rules out `a` beside
+    `d`: the search goes back to `a`, and must not forget what `z` requires, given only once."""
     question = Query(
         versions={"a": 2, "d": 2, "x": 3, "z": 1, "zs": 1, "zz": 1},
         wishes={
