@@ -404,8 +404,8 @@ def _dated_notes(resolution: Resolution) -> Iterator[str]:
         more = len(pins) - NAMED_DATED
         rest = f" and {more} more" if more > 0 else ""
         yield (
-            f"{listed(pins[:NAMED_DATED])}{rest}: {parent} has no upper bound for them, so major "
-            "versions that came after it are left out"
+            f"{listed(pins[:NAMED_DATED])}{rest}: major versions that came after {parent}, which "
+            "states no upper bound, are left out"
         )
 
 
