@@ -416,7 +416,8 @@ def test_a_name_is_placed_by_the_table_of_its_project() -> None:
         ),
         ("(found version 12020)", "driver", "driver-too-old"),
         ("Unable to find installation candidates for torch (2.3.1)", "torch", "python-no-wheel"),
-        ("Failed building wheel for pycocotools", "pycocotools", "python-other-build"),
+        ("Failed building wheel for pycocotools", "pycocotools", "python-no-wheel"),
+        ("Failed building wheel for dlib", "dlib", "python-other-build"),
         (
             "OSError: /x/lib/libtorchtext.so: undefined symbol: _ZN5torch3jit",
             "torchtext",

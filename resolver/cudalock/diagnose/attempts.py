@@ -48,7 +48,7 @@ class Attempts:
         framework = self._matrix.framework if self._matrix.framework in names else None
         free = [name for name in names if name != framework]
         # What the text itself says cannot stay is unpinned in every attempt.
-        outside = {*self._out_of_bounds(free)}
+        outside = {name for name in free if not self.may_stay(name)}
         culprit = {name for name in culprits if name in free} | outside
         with_one_more = [{*culprit, other} for other in free if other not in culprit]
         unpinned_sets = [outside, culprit, *with_one_more, set(free)]
@@ -79,7 +79,7 @@ class Attempts:
         if self._is_framework_to_blame:
             yield self._bare(framework), unpinned_sets[0]
         # The text says that the framework has to change, so its own version is not tried.
-        if any(self._out_of_bounds([framework])):
+        if not self.may_stay(framework):
             fitting = self._minors(framework, same=False)
             # Other projects either all stay or all go: each other minor version multiplies the
             # attempts.
@@ -117,11 +117,10 @@ class Attempts:
             for version in self._matrix.versions(name)
         )
 
-    def _out_of_bounds(self, names: list[str]) -> Iterator[str]:
-        for name in names:
-            public = self._pins.get(name, "").partition("+")[0]
-            if public and not accepts(self._bounds.get(name, ""), public):
-                yield name
+    def may_stay(self, name: str) -> bool:
+        """Return whether the version in the text, if it has one, is within the text's bounds."""
+        public = self._pins.get(name, "").partition("+")[0]
+        return not public or accepts(self._bounds.get(name, ""), public)
 
     def _bare(self, name: str) -> str:
         return name + self._bounds.get(name, "")

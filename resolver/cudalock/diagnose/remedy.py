@@ -75,7 +75,8 @@ class RemedySearch:
                 continue
             remedy = self._remedy(solved, names)
             if self._is_fix(remedy, solved, fix_goal):
-                return self._smaller(remedy, requirements, names, python, fix_goal)
+                may_stay = [name for name, _, _ in remedy.changes if attempts.may_stay(name)]
+                return self._smaller(remedy, requirements, names, may_stay, python, fix_goal)
         return None
 
     def _smaller(
@@ -83,16 +84,20 @@ class RemedySearch:
         remedy: Remedy,
         requirements: tuple[str, ...],
         names: Sequence[str],
+        may_stay: Sequence[str],
         python: str | None,
         fix_goal: FixGoal,
     ) -> Remedy:
         """Return the fix with each bystander at its version in the text, as far as that is
-        possible: an attempt that leaves all of them open takes newer ones for no reason."""
+        possible: an attempt that leaves all of them open takes newer ones for no reason.
+
+        `may_stay` are those that the text does not itself say to be at a wrong version.
+        """
         by_name = dict(zip(names, requirements, strict=True))
-        for name, before, _ in remedy.changes:
+        for name in may_stay:
             if name in fix_goal.culprits or name == self._matrix.framework:
                 continue
-            pinned = {**by_name, name: f"{name}=={before.partition('+')[0]}"}
+            pinned = {**by_name, name: f"{name}=={self._pins[name].partition('+')[0]}"}
             solved = self._solve(tuple(pinned.values()), python)
             if solved is None or not fix_goal.facts.isdisjoint(solved.warnings):
                 continue
