@@ -62,6 +62,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Check": (
         "fix",
+        "undo",
+        "yes",
         "fresh",
         "select",
         "ignore",
