@@ -59,20 +59,22 @@ EVERYTHING = (
     "xformers",
 )
 
+# Calls grow with the matrix, rounds hardly: with torch from 1.8 on and its builds for ROCm and XPU
+# (615 builds instead of 403), "the newest" takes 43,700 calls, and 30,000 over the matrix before.
 CEILINGS = {
     "one pin": (Goal(("torch==2.5.1",)), LINUX, Work(70, 70, 17_000)),
-    "one extension": (Goal(("flash-attn", "torch==2.5.1")), LINUX, Work(75, 75, 30_000)),
+    "one extension": (Goal(("flash-attn", "torch==2.5.1")), LINUX, Work(75, 75, 36_000)),
     # That twins of torch's libraries are absent is part of a solution: they share files.
-    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 30_000)),
-    "everything": (Goal(EVERYTHING), LINUX, Work(115, 115, 170_000)),
-    "everything on Windows": (Goal(EVERYTHING), WINDOWS, Work(32, 32, 65_000)),
+    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 47_000)),
+    "everything": (Goal(EVERYTHING), LINUX, Work(115, 115, 205_000)),
+    "everything on Windows": (Goal(EVERYTHING), WINDOWS, Work(32, 32, 104_000)),
     # Each release without a wheel is asked whether its source distribution may be built.
     "no wheel": (
         Goal(("flash-attn", "torch==2.5.1")),
         Target("3.14", LINUX.platform),
-        Work(0, 0, 2_900),
+        Work(0, 0, 3_300),
     ),
-    "a warning": (Goal(("torch==2.4.1", "triton-windows==3.2.*")), WINDOWS, Work(65, 65, 12_000)),
+    "a warning": (Goal(("torch==2.4.1", "triton-windows==3.2.*")), WINDOWS, Work(45, 45, 14_500)),
 }
 
 

@@ -61,7 +61,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve", "torch", "--python", "2.7"], "2.7"),
         (["solve", "torch", "--platform", "windws"], "--platform windows"),
         (["solve", "torch", "--platform", "x86_64-unknown-linux-musl"], "musl"),
-        (["solve", "torch", "--torch-backend", "rocm6.2"], "rocm6.2"),
+        (["solve", "torch", "--torch-backend", "tpu"], "unknown accelerator `tpu`"),
         (["solve", "torch", "--gpu", "RTX 1"], "RTX 1"),
         (["solve", "torch", "--toolkit", "all"], "invalid CUDA toolkit"),
         (["solve", "torch", "--exclude-newer", "soon"], "soon"),

@@ -412,7 +412,6 @@ def test_a_wrong_definition_is_named(small: Path, old: str, new: str, key: str) 
         (["table", "torch-tritn"], "hint: cudalock matrix table torch-triton"),
         (["table", "torch-triton", "9.9"], "no row for `9.9`"),
         (["table", "torch-triton", ">=x"], "neither a version nor a range"),
-        (["table", "cudnn", "--json", "--format", "csv"], "cannot be combined"),
         (["table", "cudnn", "--format", "html"], "'html' is not one of"),
         (["rules", "--for", "xformrs"], "did you mean `xformers`?"),
         (["rules", "--for", "nosuchthing"], "unknown component `nosuchthing`"),
@@ -432,6 +431,14 @@ def test_wrong_questions_are_2(words: list[str], said: str) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
     assert said in result.stderr
+
+
+def test_json_and_another_format_are_an_error_in_json() -> None:
+    result = run("table", "cudnn", "--json", "--format", "csv")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["code"]) == (2, "contradiction")
+    assert "cannot be combined" in document["message"]
+    assert document["message"] in result.stderr
 
 
 def test_errors_have_their_kind() -> None:

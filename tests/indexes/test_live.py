@@ -368,21 +368,17 @@ def test_a_framework_before_the_matrix_has_the_build_of_the_package_index(
     index: LocalIndex,
 ) -> None:
     tags = "cp311-cp311-manylinux1_x86_64"
-    index.add(MAIN, build_wheel("torch", "1.13.1", tags, offer_metadata=True))
-    index.add(MAIN, build_wheel("torch", "1.13.1", "cp311-cp311-win_amd64", offer_metadata=True))
-    for words in ("torch==1.13.1", "--torch 1.13.1", "torch 1.13"):
+    index.add(MAIN, build_wheel("torch", "1.7.1", tags, offer_metadata=True))
+    for words in ("torch==1.7.1", "--torch 1.7.1", "torch 1.7"):
         status, text, said = run(words, index)
         assert status == 0, said
-        assert pins(text) == {"torch": "1.13.1"}
-        assert "torch 1.13.1 (CUDA 11.7)" in said
+        assert pins(text) == {"torch": "1.7.1"}
+        assert "torch 1.7.1 (CUDA 10.2)" in said
         assert "its build is that of the package index" in said
-    command = ["solve", "torch==1.13.1", "--platform", "windows", "--python", "3.11"]
-    result = CliRunner().invoke(main, [*command, "--index-url", index.url(MAIN)])
-    assert result.exit_code == 1, "that is a build without CUDA"
 
 
 UNKNOWN = [
-    ("torch==1.13.1", "`torch==1.13.1` is not in the matrix, which has 2.0.0 to "),
+    ("torch==1.7.1", "`torch==1.7.1` is not in the matrix, which has 1.8.0 to "),
     ("vllm==0.8.5", "`vllm==0.8.5` is not in the matrix, which has 0.10.1 to "),
     ("torch==2.6.0 vllm", "the matrix has vllm from 0.10.1 on, and an older one may fit"),
     ("vllm<0.8", "the matrix has vllm from 0.10.1 on, and an older one may fit"),
@@ -444,9 +440,9 @@ def test_an_index_in_trouble_is_told_with_the_reason() -> None:
         pass
     status, _, said = run("torch==2.6.0 xformers<0.0.20", gone)
     assert status == 1, said
-    status, _, said = run("torch==2.0.0 xformers<0.0.20", gone)
+    status, _, said = run("torch==2.6.0 vllm<0.8", gone)
     assert status == 3
-    assert "the matrix has xformers from 0.0.20 on, and an older one may fit: it cannot be" in said
+    assert "the matrix has vllm from 0.10.1 on, and an older one may fit: it cannot be" in said
 
 
 # No.
@@ -632,7 +628,7 @@ def test_live_has_newer_releases(index: LocalIndex) -> None:
 
 
 def test_what_is_older_than_the_matrix_is_not_told_as_newer(index: LocalIndex) -> None:
-    index.add(MAIN, wheel("torch", "1.13.1"), wheel("zz-many", "1.0"))
+    index.add(MAIN, wheel("torch", "1.7.1"), wheel("zz-many", "1.0"))
     index.add(MAIN, *(wheel("zz-many", f"{n}.0", "torch==2.6.0") for n in range(2, 30)))
     # Every release has to be looked at here, and those that the matrix lacks of its own as well.
     status, _, said = run("zz-many torch==2.5.1", index, "--live")

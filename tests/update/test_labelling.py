@@ -23,6 +23,9 @@ RULES = LabelRules(MATRIX)
 SILENT = {"bdashore3/flash-attention", "deepbeepmeep/kernels", "pytorch-index"}
 SILENT |= {"jllllll/bitsandbytes-windows-webui"}
 SILENT |= {"erictang000/flash-attention"}
+# The folder of their address says it, or the version.
+SILENT |= {"abetlen/llama-cpp-python", "jllllll/llama-cpp-python-cuBLAS-wheels"}
+SILENT |= {"dl.fbaipublicfiles.com/pytorch3d", "download.openmmlab.com"}
 """Builders of whose names some say nothing; people found out by other ways."""
 
 
@@ -103,7 +106,7 @@ def test_what_was_built_for_a_torch_says_for_which(name: str) -> None:
             "win_amd64",
             {"torch_min": "2.9.0", "cuda": "12.8"},
         ),
-        ("rocm6.2torch2.5", "linux_x86_64", None),
+        ("rocm6.2torch2.5", "linux_x86_64", {"rocm": "6.2", "torch": "2.5"}),
         (None, "linux_x86_64", None),
     ],
 )

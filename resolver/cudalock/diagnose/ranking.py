@@ -11,7 +11,7 @@ from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import FRAME
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import ACCELERATORS, CUDA, gpu_version, of_gpu
+from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, holds, may_accept, specifier_set
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cudalock.diagnose.text import Text
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.matrix.matrix import Matrix
+    from cudalock.targets.accelerators import Accelerator
 
 
 _BUILT_FOR: Final = re.compile(
@@ -148,15 +149,20 @@ class Evidence:
         the text."""
         if not self.clues.gpu:
             return False
-        named = {fact.component, *fact.where}
-        named |= {demand.template.name for demand in (*fact.beside, *fact.of_machine)}
-        own = of_gpu(self.clues.gpu)
-        about = [
-            row
-            for row in ACCELERATORS.values()
-            if not named.isdisjoint((row.name, *row.components))
-        ]
-        return bool(about) and own not in about
+        about = _accelerators(fact)
+        return bool(about) and of_gpu(self.clues.gpu) not in about
+
+    def is_far_fetched(self, fact: Fact) -> bool:
+        """Return whether a fact is about accelerators that are not the usual ones, and the text
+        names no GPU."""
+        about = _accelerators(fact)
+        return not self.clues.gpu and bool(about) and DEFAULT not in about
+
+    def is_groundless(self, fact: Fact) -> bool:
+        """Return whether a fact is far-fetched, and the text has no word for its accelerators."""
+        return self.is_far_fetched(fact) and not any(
+            self._has_word(word) for row in _accelerators(fact) for word in row.bare_words
+        )
 
     def lacks_opponent(self, match: Match) -> bool:
         """Return whether a fact is about what does not go with another maker's GPU, of which
@@ -251,6 +257,15 @@ class Evidence:
         )
 
 
+def _accelerators(fact: Fact) -> list[Accelerator]:
+    """Return the accelerators that a fact speaks of, by themselves or by a part of a machine."""
+    named = {fact.component, *fact.where}
+    named |= {demand.template.name for demand in (*fact.beside, *fact.of_machine)}
+    return [
+        row for row in ACCELERATORS.values() if not named.isdisjoint((row.name, *row.components))
+    ]
+
+
 def _is_label(stated: str, labels: tuple[str, ...] | None) -> bool:
     """Return whether a build has the label that a message states; a wheel's label of CUDA 12.1.1
     may be `12.1`."""
@@ -324,8 +339,9 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
        id.
 
     What is general steps back where the message names a project; notes and what only follows from
-    something else are left out beside a better explanation; and where no version cures the best
-    one, the others, which may be cured by one, are left out as well.
+    something else are left out beside a better explanation, as are accelerators of which the text
+    says nothing; and where no version cures the best one, the others, which may be cured by one,
+    are left out as well.
     """
     statements = [match.statement for match in matches if match.statement]
     stated = {id for statement in statements for id in statement.stands_for}
@@ -348,6 +364,8 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     ]
     if not all(match.is_weak for match in possible):
         possible = [match for match in possible if not match.is_weak]
+    if not all(evidence.is_groundless(match.fact) for match in possible):
+        possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
     possible.sort(key=lambda match: _key(match, evidence, stated_lines))
     # Where memory or the program is the cause, versions that look wrong as well only mislead.
@@ -457,6 +475,7 @@ def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[obje
         not (match.statement or evidence.names(fact)),
         not is_specific,
         evidence.is_of_platform(fact) is None,
+        evidence.is_far_fetched(fact),
         # A fact about one release is likely only where the text has that release.
         fact.versions.startswith("==") and not is_about,
         not match.statement,
