@@ -59,10 +59,6 @@ ALLOWED = {
     "cli/why_not.py": 1,
     "cli/options.py": 1,
     "cli/settings.py": 1,
-    "goals/request.py": 1,
-    # Examples in the help.
-    "cli/solve.py": 2,
-    "cli/why_not.py": 1,
     # Type checkers follow no other form of this comparison, and os.killpg is not on Windows.
     "doctor/imports.py": 1,
     # The name of a field of the JSON documents.
@@ -126,9 +122,6 @@ def test_no_platform_is_spelled(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_accelerator_is_a_literal(path: Path) -> None:
     name = name_of(path)
-    # The names of options, in the order of the help.
-    if name == "cli/help.py":
-        return
     if name in JSON_KEYS or any(name.startswith(start) for start in VENDOR_TABLES):
         return
     assert [text for text in strings(path) if ACCELERATOR.fullmatch(text)] == []

@@ -62,6 +62,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "command": lock.command,
         "cuda": lock.cuda,
         "accelerator": _accelerator(lock),
+        "is_unlabelled": lock.is_unlabelled,
         "framework": lock.framework,
         "target": _target(lock.target),
         "others": [_target(target) for target in lock.others],
@@ -134,6 +135,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         stack=tuple(document["stack"]),
         # Version 1 got these keys, and `overlooked` of pins, later: older documents are read too.
         accelerator=_read_accelerator(document),
+        is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
         unknowns=tuple(
             UnknownFact(**_row(UnknownFact, table)) for table in document.get("unknowns", ())
