@@ -157,7 +157,9 @@ def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table
     """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
     for wish in problem.accelerator_requirements() if framework else ():
-        if framework:
+        # Where the matrix has no such accelerator, nothing is built for it.
+        is_met = wish.kind == "conflicts" and wish.name not in domains
+        if framework and not is_met:
             table = Table(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
             told = sum(1 << place for place, build in framework.real() if build.accelerator)
