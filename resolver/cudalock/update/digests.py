@@ -11,8 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from packaging.version import Version
-
 from cudalock.errors import CudalockError, UnknownName
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import download
@@ -23,10 +21,12 @@ from cudalock.update.files import copy_matrix, publish, read_index_file, stage_b
 from cudalock.update.merge import COMPUTED, Change
 from cudalock.update.report import Failure, Report
 from cudalock.update.update import next_version
-from cudalock.versions import canonical
+from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from packaging.version import Version
 
     from cudalock.lint import Defect
     from cudalock.matrix.releases import Build
@@ -154,7 +154,7 @@ def _subjects(matrix: Matrix, files: dict[str, IndexFile]) -> list[Subject]:
     """Return wheels without a digest, then those computed longest ago."""
     without, computed = [], []
     for name, file in files.items():
-        for version in sorted(file.releases, key=Version, reverse=True):
+        for version in sorted(file.releases, key=parse_version, reverse=True):
             subjects = list(_of_release(matrix, name, version, file.releases[version]))
             without += [subject for subject in subjects if subject.row[1] is None]
             computed += [subject for subject in subjects if subject.row[1] is not None]
@@ -173,7 +173,7 @@ def _of_release(
     framework = matrix.framework or ""
 
     def newest(build: Build) -> Version:
-        return Version(next(iter(build.row(framework)), "0"))
+        return parse_version(next(iter(build.row(framework)), "0"))
 
     pairs = sorted(zip(builds, rows, strict=False), key=lambda pair: newest(pair[0]), reverse=True)
     pairs.sort(key=lambda pair: KNOWN.index(pair[0].known))
