@@ -179,8 +179,9 @@ class _Run:
     def _ask_builder(self, builder: Builder, projects: set[str]) -> Answer:
         known_files = held_files(self._matrix, builder)
         published = read_builder(self._web, builder, projects, self._patterns, known_files)
-        # As on an index: an empty list of a builder that had wheels is not believed.
-        if known_files and not published.wheels:
+        # As on an index: an empty list of a builder that had wheels is not believed. What it has of
+        # projects that are not updated says nothing.
+        if not published.wheels and any(project in projects for project, *_ in known_files):
             raise NetworkError("no release has a wheel, and some are held")
         listed: dict[str, list[Found]] = {name: [] for name in projects}
         for name, versions in published.wheels.items():
