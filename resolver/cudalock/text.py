@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # -- sentences ----------------------------------------------------------------------------------
 
@@ -23,6 +23,14 @@ def bytes_text(size: int) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size} bytes"
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return a document as indented JSON: the same bytes for the same document, in ASCII."""
+    import json
+
+    # Sorted, so that two documents can be compared line by line.
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -196,7 +196,7 @@ def _libraries(layout: Layout, matrix: Matrix) -> Found:
 
 def _print_json(layout: Layout, matrix: Matrix) -> None:
     from cudalock.cli.console import emit
-    from cudalock.show import json_text
+    from cudalock.text import json_text
 
     libraries = _libraries(layout, matrix)
     emit(

@@ -40,8 +40,7 @@ def size(as_json: bool) -> None:
     """
     from cudalock.cli.console import emit
     from cudalock.indexes.cache import cache_folder, cached_files
-    from cudalock.show import json_text
-    from cudalock.text import counted
+    from cudalock.text import counted, json_text
 
     files = cached_files()
     total = sum(path.stat().st_size for path in files)

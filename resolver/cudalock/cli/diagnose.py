@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ from cudalock.errors import BadFile, NothingFound, UsageError
 from cudalock.files import read_limited
 from cudalock.targets import LIKELY, PLATFORMS
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
+from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -314,4 +314,4 @@ def _json(diagnosis: Diagnosis, matrix: Matrix) -> str:
         ],
         "assumed": list(remedy.assumed) if remedy else [],
     }
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+    return json_text(document)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import NoSolution
+from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,4 +61,4 @@ def conflicts_of(error: CudalockError) -> list[list[dict[str, str | None]]]:
 
 def error_json(error: CudalockError, exit_status: int) -> str:
     """Return the document as text, the same bytes for the same error."""
-    return json.dumps(error_document(error, exit_status), indent=2, sort_keys=True) + "\n"
+    return json_text(error_document(error, exit_status))

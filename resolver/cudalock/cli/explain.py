@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from cudalock.cli.options import (
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import load_matrix, open_universe
 from cudalock.errors import NoSolution, UnknownName
+from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from cudalock.conflicts.pin_reasons import PinReasons
@@ -91,7 +91,7 @@ def explain(
 def _explain_word(word: str, parsed: OptionValues, *, as_json: bool) -> bool:
     """Print the page of a code or of a fact; return whether the word is one."""
     from cudalock.cli.console import emit
-    from cudalock.show import json_text, page_of_word
+    from cudalock.show import page_of_word
 
     page = page_of_word(load_matrix(parsed.text("matrix")), word)
     if page is None:
@@ -143,7 +143,7 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
         "conflicts": conflicts_of(no),
         "hints": list(no.hints),
     }
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+    return json_text(document)
 
 
 def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
@@ -170,4 +170,4 @@ def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
             for fact in resolution.warnings
         ],
     }
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+    return json_text(document)

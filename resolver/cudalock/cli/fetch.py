@@ -58,7 +58,7 @@ def fetch(
     from cudalock.indexes.downloads import download
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.projects.locks.locked_wheels import read
-    from cudalock.show import json_text
+    from cudalock.text import json_text
 
     locked = read(Path(lock))
     mirrors = read_index_map(index_map or ProjectSettings.find().index_map, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
 from cudalock.formats import load_format
 from cudalock.targets.tags import parse_wheel_name
+from cudalock.text import json_text
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _show(
     if as_json:
         solvable = prepare(repository, options, universe).solvable
         shown = document(repository, solvable, universe.matrix.version)
-        emit(json.dumps(shown, indent=2, sort_keys=True) + "\n")
+        emit(json_text(shown))
     else:
         # What was read is shown also where it has no solution, which `prepare` raises.
         emit("".join(f"{line}\n" for line in reading(repository)))

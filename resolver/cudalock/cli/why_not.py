@@ -92,7 +92,7 @@ def why_not(
 
 def _json(goal: Goal, target: Target, answer: Resolution, usual: Candidate | None) -> str:
     from cudalock.goals import command_line
-    from cudalock.show import json_text
+    from cudalock.text import json_text
 
     return json_text(
         {

@@ -38,6 +38,7 @@ from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
 from cudalock.targets.accelerators import DEFAULT, OPTION
+from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -51,7 +52,7 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """Return the document's text. Raises HashesMissing for `--hashes require` without them all."""
     if options.hashes == "require":
         require_hashes(lock)
-    return json.dumps(as_document(lock), indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+    return json_text(as_document(lock))
 
 
 def as_document(lock: Lock) -> dict[str, Any]:

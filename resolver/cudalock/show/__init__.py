@@ -18,13 +18,12 @@ from cudalock.show.definitions import find_definition, read_definitions
 from cudalock.show.making import make_table, table_of_tables
 from cudalock.show.pages import show
 from cudalock.show.rules import Rules, rules
-from cudalock.show.table import Table, json_text
+from cudalock.show.table import Table
 
 __all__ = [
     "Rules",
     "Table",
     "find_definition",
-    "json_text",
     "make_table",
     "page_of_word",
     "read_definitions",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import textwrap
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -130,12 +129,6 @@ def plain_line(line: str) -> str:
     return ascii_text(shown).rstrip()
 
 
-def json_text(document: dict[str, Any]) -> str:
-    """The same bytes for the same document, in ASCII."""
-    # Sorted, so that two documents can be compared line by line.
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
-
-
 def _json(cell: Cell) -> str | list[str] | None:
     return list(cell) if isinstance(cell, tuple) else cell
 
@@ -169,4 +162,4 @@ def _parts(sizes: list[int], width: int | None) -> Iterator[list[int]]:
     yield part
 
 
-__all__ = ["Cell", "Column", "Table", "json_text", "plain_line"]
+__all__ = ["Cell", "Column", "Table", "plain_line"]

@@ -29,7 +29,7 @@ def lint(ctx: click.Context, as_json: bool, directory: str | None) -> None:
     """
     from cudalock.cli.console import emit, tell
     from cudalock.lint import lint as find_defects
-    from cudalock.show import json_text
+    from cudalock.text import json_text
 
     matrix = load_matrix(directory)
     defects = find_defects(matrix)

@@ -121,7 +121,7 @@ def table(
 
 def _write(text: Callable[[], str], document: Callable[[], dict[str, Any]], as_json: bool) -> None:
     from cudalock.cli.console import emit
-    from cudalock.show import json_text
+    from cudalock.text import json_text
 
     emit(json_text(document()) if as_json else text())
 

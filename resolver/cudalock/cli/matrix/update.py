@@ -66,7 +66,7 @@ def update(
 
     from cudalock.cli.console import emit, steps, tell
     from cudalock.matrix.matrix import Matrix
-    from cudalock.show import json_text
+    from cudalock.text import json_text
     from cudalock.update.digests import compute_digests
     from cudalock.update.update import update as refresh
 
