@@ -59,9 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], choices=list(STEPS), metavar="STEP")
     options = parser.parse_args(words)
     options.output.mkdir(parents=True, exist_ok=True)
-    site = Site(
-        options.output.resolve(), options.address.rstrip("/"), Matrix.load(options.matrix)
-    )
+    site = Site(options.output.resolve(), options.address.rstrip("/"), Matrix.load(options.matrix))
     missing = build(site, options.only)
     for name, reason in missing.items():
         print(f"{name}: {reason}", file=sys.stderr)
