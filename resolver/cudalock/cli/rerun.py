@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import GoalOptions, OptionValues, OutputOptions, read_recorded
-from cudalock.cli.output import build_lock
 from cudalock.cli.repository import GenerateOptions, build, folder_of, prepare, read
 from cudalock.cli.settings import ProjectSettings, refuse_programs
 from cudalock.cli.universe import with_overlays
@@ -49,5 +48,7 @@ def rerun(command: str, name: str, universe: Universe) -> Lock | None:
         if repository.unknown_wheels:
             return None
         return build(prepare(repository, options, universe), options, universe)
+    from cudalock.solving import build_lock
+
     goal = replace(GoalOptions.of(parsed, params["goal"]), detect=False, quiet=True)
     return build_lock(read_queries(goal, universe), universe, command)
