@@ -58,23 +58,49 @@ def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> 
 
 def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
     if len(queries) == 1:
-        from cudalock.conflicts.glibc_cost import cost_of_glibc
-        from cudalock.lock.build import from_resolution
-
-        resolution = solve(*queries[0], universe)
-        lock = from_resolution(resolution, command=command)
-        cost = cost_of_glibc(resolution)
-        if cost is None:
-            return lock
-        # The search for it found a solution: what conflicts with the pins here is no reason.
-        newer = tuple(
-            release._replace(why=f"it needs glibc {cost.glibc}", fact=None)
-            if (release.name, release.version) in cost.releases
-            else release
-            for release in lock.newer
-        )
-        return replace(lock, notes=(*lock.notes, str(cost)), newer=newer)
+        return lock_of(solve(*queries[0], universe), command)
     from cudalock.lock.merge import from_resolutions
 
     joint = solve_all(queries, universe)
     return from_resolutions(joint.resolutions, command, joint.notes)
+
+
+def lock_of(resolution: Resolution, command: str) -> Lock:
+    """Return the lock of a resolution, with what an assumed glibc costs it."""
+    from cudalock.conflicts.glibc_cost import cost_of_glibc
+    from cudalock.lock.build import from_resolution
+
+    lock = from_resolution(resolution, command=command)
+    cost = cost_of_glibc(resolution)
+    if cost is None:
+        return lock
+    # The search for it found a solution: what conflicts with the pins here is no reason.
+    newer = tuple(
+        release._replace(why=f"it needs glibc {cost.glibc}", fact=None)
+        if (release.name, release.version) in cost.releases
+        else release
+        for release in lock.newer
+    )
+    return replace(lock, notes=(*lock.notes, str(cost)), newer=newer)
+
+
+def is_solvable(goal: Goal, target: Target, universe: Universe) -> bool | None:
+    """Return whether a goal has a solution on a target, and None where nobody knows.
+
+    That is where a lack of solutions rests on releases that the matrix lacks and no index was
+    asked about, and where the search gave up. It costs a tenth of an explanation. Raises a
+    UsageError as :func:`solve` does.
+    """
+    from cudalock.errors import GaveUp
+    from cudalock.resolution.blockers import Blame
+    from cudalock.resolution.find import best_solution
+    from cudalock.resolution.problem import Problem
+    from cudalock.resolution.search import Search
+
+    search = Search(Problem(goal, target, universe))
+    try:
+        if best_solution(search) is not None:
+            return True
+    except GaveUp:
+        return None
+    return None if universe.unlisted(Blame(search).of_no_solution()) else False

@@ -37,7 +37,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
     for clash in diagnosis.clashes:
         ids = f"   [{', '.join(clash.facts)}]" if clash.facts else ""
         yield f"conflict: {clash.sentence}{ids}"
-    inputs = list(_read_from(diagnosis))
+    inputs = list(read_from(diagnosis))
     if inputs:
         yield f"read from the text: {'; '.join(inputs)}"
     yield from _remedy(diagnosis)
@@ -46,7 +46,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
 def lines_of_list(diagnosis: Diagnosis, matrix: Matrix) -> Iterator[str]:
     """Yield what there is to report of a list of versions without an error."""
     yield f"no conflict is known among these versions (matrix {matrix.version})"
-    yield f"read from the text: {'; '.join(_read_from(diagnosis))}"
+    yield f"read from the text: {'; '.join(read_from(diagnosis))}"
 
 
 def _of_match(match: Match) -> Iterator[str]:
@@ -60,7 +60,8 @@ def _of_match(match: Match) -> Iterator[str]:
     yield f"  source: {match.fact.source[0]}"
 
 
-def _read_from(diagnosis: Diagnosis) -> Iterator[str]:
+def read_from(diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield what was read from the text: versions, and the machine."""
     pins = [f"{pin.name} {pin.version}" for pin in diagnosis.pins]
     more = [f"{len(pins) - _NAMED} more"] if len(pins) > _NAMED else []
     if pins:
@@ -111,7 +112,7 @@ def why_no_command(diagnosis: Diagnosis) -> str:
 def nothing_found(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
     """Return the error for a text without a known message."""
     messages, components = count_symptoms(matrix)
-    inputs = "; ".join(_read_from(diagnosis))
+    inputs = "; ".join(read_from(diagnosis))
     more = f"\nread from the text: {inputs}" if inputs else ""
     return NothingFound(
         f"no known message in the text: searched it for {messages} messages of"

@@ -40,14 +40,12 @@ def summary(
 
 
 def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
-    nothing = f" ({lock.not_built_for})" if lock.framework else ""
-    built = f" ({lock.built_for})" if lock.built_for else nothing
-    where = " and ".join(target.label for target in lock.targets)
-    yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
+    yield headline(lock)
     builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
     if builders:
         yield f"builders: {listed(builders)}"
-    yield from _warning_lines(lock, without_hashes=without_hashes)
+    for warning in warnings_of(lock, without_hashes=without_hashes):
+        yield f"warning: {warning}"
     if names := pure_names(lock):
         yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
     for newer in lock.newer:
@@ -55,7 +53,15 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     yield f"needs: {listed(lock.needs)}"
 
 
-def _headline(lock: Lock) -> str:
+def headline(lock: Lock) -> str:
+    """Return what was chosen, what it was built for, and how many packages it is."""
+    nothing = f" ({lock.not_built_for})" if lock.framework else ""
+    built = f" ({lock.built_for})" if lock.built_for else nothing
+    where = " and ".join(target.label for target in lock.targets)
+    return f"{_main_pins(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
+
+
+def _main_pins(lock: Lock) -> str:
     """Return the pin that fixes the CUDA version, then the requested ones."""
     pins = sorted(
         (pin for pin in lock.pins if pin.is_requested or pin.name == lock.framework),
@@ -68,7 +74,8 @@ def _headline(lock: Lock) -> str:
     return listed(named)
 
 
-def _warning_lines(lock: Lock, *, without_hashes: bool) -> list[str]:
+def warnings_of(lock: Lock, *, without_hashes: bool = False) -> list[str]:
+    """Return what a reader has to know before installing; see :func:`summary`."""
     warnings = [str(warning) for warning in lock.warnings]
     warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
     warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
@@ -81,4 +88,4 @@ def _warning_lines(lock: Lock, *, without_hashes: bool) -> list[str]:
         cost = f", so those of {counted(others, 'package')} are left out: pip needs all or none"
         also = cost if without_hashes and others else ""
         warnings.append(f"no hash is published for {names}{also}; see `--fetch-hashes`")
-    return [f"warning: {warning}" for warning in warnings]
+    return warnings
