@@ -13,7 +13,8 @@ for (const [name, folder] of Object.entries({ "/staged": staged, "/matrix": matr
 }
 try {
   python.runPython(source, { globals: python.globals });
-  python.globals.get("main")("/staged", "/matrix", "/out", readFileSync(0, "utf8"));
+  const lock = readFileSync(`${runtime}/pyodide-lock.json`, "utf8");
+  python.globals.get("main")("/staged", "/matrix", "/out", readFileSync(0, "utf8"), lock);
 } catch (error) {
   // Not the whole of it: a stack of the runtime has lines of half a megabyte.
   console.error(String(error.message ?? error).slice(-4000));

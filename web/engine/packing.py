@@ -92,10 +92,11 @@ def pack(files: dict[str, bytes]) -> bytes:
     return gzip.compress(b"".join(parts), 9, mtime=0)
 
 
-def main(staged: str, matrix: str, out: str, questions: str) -> None:
+def main(staged: str, matrix: str, out: str, questions: str, lock: str) -> None:
     """Write the packs of the engine in `staged` and the matrix in `matrix` into `out`.
 
-    `questions` are two lists: those of a first answer, and others, of each kind.
+    `questions` are two lists: those of a first answer, and others, of each kind. `lock` is the list
+    of packages that Pyodide comes with, of which none is used.
     """
     first, others = json.loads(questions)
     baseline = set(sys.modules)
@@ -122,7 +123,7 @@ def main(staged: str, matrix: str, out: str, questions: str) -> None:
         needed[0].add(f"{DATA}/{always}")
     needed[0] |= {f"{PACKAGES}/web/__init__.pyc", f"{PACKAGES}/web/engine/__init__.pyc"}
     needed[0] |= {f"{PACKAGES}/web/engine/boot.pyc"}
-    _write(Path(out), stdlib, engine, data, needed)
+    _write(Path(out), stdlib, engine, data, needed, json.loads(lock))
 
 
 def _page(matrix: str) -> Any:
@@ -148,8 +149,9 @@ def _write(
     engine: dict[str, bytes],
     data: dict[str, bytes],
     needed: list[set[str]],
+    lock: dict[str, Any],
 ) -> None:
-    first, all_needed = needed
+    first, all_needed = needed[0], needed[0] | needed[1]
     files = {**stdlib, **engine, **data}
     later = {
         "more.pack": {path for path in all_needed - first if path in files},
@@ -171,5 +173,6 @@ def _write(
         content = pack({path: files[path] for path in paths})
         (out / name).write_bytes(content)
         print(f"{name}: {len(paths)} files, {len(content)} bytes")
-    late = json.dumps({path: sources[path] for path in sorted(sources)}, separators=(",", ":"))
-    (out / "late.pack").write_bytes(gzip.compress(late.encode(), 9, mtime=0))
+    late = {"late": sources, "lock": {"info": lock["info"], "packages": {}}}
+    text = json.dumps(late, separators=(",", ":"), sort_keys=True)
+    (out / "late.pack").write_bytes(gzip.compress(text.encode(), 9, mtime=0))

@@ -1,7 +1,8 @@
 // Starts the resolver: the same in a worker of the browser and, for the tests, in Node.
 
 const PACKS = ["stdlib.pack", "engine.pack", "matrix.pack", "late.pack"];
-const PACKAGES = "/lib/python3.14/site-packages";
+const LIBRARY = "/lib/python3.14";
+const PACKAGES = `${LIBRARY}/site-packages`;
 
 /** The files of an inflated pack: the length of a table, the table, and their contents. */
 function* unpacked(bytes) {
@@ -39,26 +40,26 @@ export async function start({ loadPyodide, runtime, stdlib, read, readNow, done 
       return inflated(bytes);
     }),
   );
-  let late;
+  const table = packs[3].then((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
   const python = await loadPyodide({
     indexURL: runtime,
     // Empty: the standard library comes in a pack, and is written before Python looks for it.
     stdLibURL: stdlib,
-    lockFileContents: '{"info":{"abi_version":"","arch":"","platform":"","version":"","python":""},"packages":{}}',
+    lockFileContents: table.then(({ lock }) => lock),
     packageBaseUrl: runtime,
+    env: { PYTHONPATH: LIBRARY },
     fsInit: async (FS) => {
-      const [library, engine, matrix, list] = await Promise.all(packs);
+      const [library, engine, matrix] = await Promise.all(packs);
       for (const pack of [library, engine, matrix]) {
         for (const [path, content] of unpacked(pack)) write(FS, path, content);
       }
-      late = JSON.parse(new TextDecoder().decode(list));
       const empty = new Uint8Array();
-      for (const path of Object.keys(late)) write(FS, path, empty);
+      for (const path of Object.keys((await table).late)) write(FS, path, empty);
     },
   });
   done("pyodide");
   python.registerJsModule("site_files", { readNow });
-  python.globals.set("late_files", JSON.stringify(late));
+  python.globals.set("late_files", JSON.stringify((await table).late));
   python.runPython(`
 import json
 from web.engine.boot import open_page
