@@ -48,7 +48,7 @@ def build(site: Site, limit: int | None = None, workers: int | None = None) -> l
     tasks = addons.tasks(matrix)
     releases = None
     if limit is not None:
-        tasks, releases = _some(tasks, max(1, limit // 8)), 2
+        tasks, releases = _some(tasks, max(1, limit // 16)), 2
     written: list[Written] = []
     standings: dict[str, dict[str, list[Standing]]] = {name: {} for name in add_ons(matrix)}
     for task, (pages, found) in zip(tasks, _solved(site, tasks, releases, workers), strict=True):

@@ -163,14 +163,15 @@ def has_wheels(matrix: Matrix, name: str, platform: str) -> bool:
     )
 
 
-def outside(matrix: Matrix, name: str) -> set[str]:
-    """Return the projects that the matrix lacks and that a project requires, or what it requires.
+def uninvolved(matrix: Matrix, name: str) -> tuple[str, ...]:
+    """Return the projects of which no fact is known and that an add-on or the framework requires,
+    or what these require.
 
-    A lock looks them up on the package index. Here they are left out of the query: they decide
-    about no wheel of the stack, and what they are is not known.
+    They are left out of the queries here: they decide about no wheel of the stack, and are most of
+    a solution's cost. Those that the matrix lacks a lock looks up on the package index.
     """
-    missing: set[str] = set()
-    seen, left = {name}, [name]
+    seen = {matrix.framework or "", name}
+    left = sorted(seen)
     while left:
         project = matrix.project(left.pop())
         required = {
@@ -181,10 +182,9 @@ def outside(matrix: Matrix, name: str) -> set[str]:
             # What an extra requires comes with nothing that is shown here.
             if "extra" not in text.partition(";")[2]
         }
-        missing |= required - matrix.projects
         left += sorted((required & matrix.projects) - seen)
         seen |= required
-    return missing
+    return tuple(sorted(seen - matrix.components.keys()))
 
 
 def builds_of(matrix: Matrix, version: str, platform: str) -> list[tuple[str, str]]:
@@ -222,8 +222,7 @@ class Answers:
         self._universe = ClosedUniverse(matrix)
         self._matrix = matrix
         self._platform = platform
-        self._outside: tuple[str, ...] = ()
-        """what the add-on requires and the matrix lacks"""
+        self._skipped: tuple[str, ...] = ()
         self._known: dict[frozenset[tuple[Element, str]], Reason] = {}
         """the reason of each core, by its elements and what they are in the query"""
 
@@ -243,7 +242,7 @@ class Answers:
         ]
         # By Python: what problems of one target share is kept for some targets only.
         cells.sort(key=lambda cell: PYTHONS.index(cell[0]))
-        self._outside = tuple(sorted(outside(self._matrix, name)))
+        self._skipped = uninvolved(self._matrix, name)
         answers: dict[str, list[Answer]] = {version: [] for version in versions}
         for python, version, accelerator in cells:
             answers[version].append(self._answer(name, python, version, accelerator))
@@ -252,7 +251,7 @@ class Answers:
     def _answer(self, name: str, python: str, version: str, accelerator: str) -> Answer:
         wanted = tuple(sorted([f"{self._matrix.framework}=={version}", name]))
         plain = Goal(requirements=wanted, accelerator=parse_accelerator(accelerator))
-        goal = replace(plain, skip=self._outside)
+        goal = replace(plain, skip=self._skipped)
         target = Target(python, self._platform)
         newest = replace(target, glibc=NEWEST_GLIBC) if target.is_linux else target
         outcome: Offer | Refusal | None = None
