@@ -29,15 +29,25 @@ from cudalock.formats import DEFAULTS, FORMATS, load_format
 from cudalock.goals import command_line, read_request
 from cudalock.goals.targets import nowhere
 from cudalock.matrix.universe import ClosedUniverse
-from web.engine.state import GOAL, TARGET, State, relaxed, request_of, state_of, state_of_words
+from web.engine.state import (
+    ACCELERATOR,
+    GOAL,
+    TARGET,
+    State,
+    relaxed,
+    request_of,
+    state_of,
+    state_of_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cudalock.goals import Query
+    from cudalock.goals import Goal, Query
     from cudalock.lock import Lock
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.model import Resolution
+    from cudalock.targets import Target
 
 Answer = dict[str, Any]
 
@@ -139,7 +149,7 @@ class Page:
     def _query(self, state: State) -> Query:
         return read_request(request_of(state), self.universe, here=nowhere())
 
-    def _solve(self, goal: Any, target: Any) -> tuple[Resolution, Lock] | None:
+    def _solve(self, goal: Goal, target: Target) -> tuple[Resolution, Lock] | None:
         """The resolution and its lock; None if there is none, or nobody knows of one."""
         from cudalock.resolution.find import find
         from cudalock.solving import lock_of
@@ -179,23 +189,21 @@ class Page:
         return {"answer": "yes", "marks": marks}
 
     def _mark(self, state: State, key: str, option: str) -> str:
-        changed = with_option(state, key, option)
-        mark = self._outcome(changed)
+        try:
+            goal, target = self._query(with_option(state, key, option))
+        except CudalockError:
+            # A GPU that no such machine has, a release that there is not.
+            return "no"
+        mark = self._outcome(goal, target)
         if mark == "yes":
             return mark
-        other = relaxed(changed, key.removeprefix("+"))
-        if other != changed and self._outcome(other) == "yes":
-            return "other"
-        return mark
+        other = relaxed(goal, key)
+        return "other" if other != goal and self._outcome(other, target) == "yes" else mark
 
-    def _outcome(self, state: State) -> str:
+    def _outcome(self, goal: Goal, target: Target) -> str:
         from cudalock.solving import is_solvable
 
-        try:
-            outcome = is_solvable(*self._query(state), self.universe)
-        except CudalockError:
-            # A GPU that no such machine has, an accelerator that no such system has.
-            return "no"
+        outcome = is_solvable(goal, target, self.universe)
         return "unknown" if outcome is None else "yes" if outcome else "no"
 
     # -- words --------------------------------------------------------------------------------
@@ -381,9 +389,9 @@ def with_option(state: State, key: str, option: str) -> State:
     if not changed[key]:
         del changed[key]
     # One wish for an accelerator: another kind of it takes its place.
-    other = {"cuda": "accelerator", "accelerator": "cuda"}.get(key)
-    if other:
-        changed.pop(other, None)
+    for other in ACCELERATOR if key in ACCELERATOR else ():
+        if other != key:
+            changed.pop(other, None)
     return changed
 
 

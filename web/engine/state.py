@@ -8,12 +8,15 @@ required, as requirements or as words.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import UnknownName
 from cudalock.goals.merge import RequestedProject
 from cudalock.goals.request import Request
 from cudalock.goals.switches import read_switches
+from cudalock.targets.accelerators import LIBRARIES
+from cudalock.versions import leading_name, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +46,8 @@ FIELDS: Final = {
     "skip": "skip",
 }
 """The field of `Request` that each key fills; `torch`, `constraint` and `strict` are read apart."""
-VERSIONS: Final = ("cuda", "accelerator", "cudnn", "toolkit", "constraint", "exclude-newer")
-"""The keys that choose among versions, beside the framework's: what is relaxed to see whether an
-option is possible at all."""
+ACCELERATOR: Final = ("cuda", "accelerator")
+"""The keys of one wish: another one takes the place of the first."""
 
 
 def request_of(state: Mapping[str, Sequence[str]]) -> Request:
@@ -99,12 +101,25 @@ def state_of_words(words: Sequence[str]) -> State | None:
     return state
 
 
-def relaxed(state: Mapping[str, Sequence[str]], besides: str) -> State:
-    """Return a state with any version of everything, but for the key that is examined."""
+def relaxed(goal: Goal, besides: str) -> Goal:
+    """Return a goal for any versions of what it requires, but for the key that is examined."""
     framework = read_switches().framework
-    other = {
-        key: list(texts) for key, texts in state.items() if key == besides or key not in VERSIONS
-    }
-    if framework in other and besides != framework:
-        other[framework] = ["latest"]
-    return other
+    kept = {framework} if besides == framework else set()
+    requirements = (
+        text if leading_name(text) in kept else _without_version(text) for text in goal.requirements
+    )
+    return replace(
+        goal,
+        requirements=tuple(sorted(requirements)),
+        constraints=(),
+        accelerator=goal.accelerator if besides in ACCELERATOR else None,
+        **{name: None for name in LIBRARIES if name != besides},
+        toolkit=None,
+        exclude_newer=None,
+    )
+
+
+def _without_version(text: str) -> str:
+    requirement = parse_requirement(text)
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}"

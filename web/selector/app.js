@@ -160,11 +160,10 @@ class Resolver {
 const resolver = new Resolver();
 
 function describe() {
-  const status = document.documentElement.dataset.engine;
   const loading = !$("#bar progress").hidden;
   $("#state-text").textContent = loading
     ? "Loading the resolver, about 6 MB …"
-    : status === "ready" ? "" : `As of matrix ${dataset.matrix}`;
+    : `matrix ${dataset.matrix}`;
 }
 
 // -- the form ------------------------------------------------------------------------------------
@@ -250,7 +249,7 @@ async function solve() {
       if (mine !== asked) return;
       show(place, answerView(answer, { formats: FORMATS }));
     }
-    say($("#answer .chip")?.textContent + ". " + ($("#sentence")?.textContent ?? ""));
+    summarise(answer.answer);
     document.documentElement.dataset.answered = answer.answer;
     mark(mine, current);
   } catch (error) {
@@ -258,6 +257,16 @@ async function solve() {
   } finally {
     if (mine === asked) place.removeAttribute("aria-busy");
   }
+}
+
+/** What is spoken, and what a phone shows below the choices: the answer in one sentence. */
+function summarise(kind) {
+  const sentence = $("#sentence")?.textContent ?? "";
+  say(`${$("#answer .chip")?.textContent ?? ""}. ${sentence}`);
+  const jump = $("#jump");
+  jump.textContent = sentence;
+  jump.dataset.kind = kind;
+  jump.hidden = !sentence || view !== "solve";
 }
 
 function failed(place, error) {
@@ -418,6 +427,7 @@ function open(name, { push = true, focus = false } = {}) {
     if (isOpen && focus) tab.focus();
   }
   document.querySelector(".tables").hidden = view !== "solve";
+  $("#jump").hidden ||= view !== "solve";
   if (push) address(true);
 }
 
@@ -433,14 +443,14 @@ $("[role=tablist]").addEventListener("keydown", (event) => {
 });
 
 async function copy(id) {
-  const text = document.getElementById(id).textContent;
+  const text = id === "link" ? location.href : document.getElementById(id).textContent;
   try {
     await navigator.clipboard.writeText(text);
     say("Copied");
     return true;
   } catch {
     // No permission: what would be copied is selected instead.
-    getSelection().selectAllChildren(document.getElementById(id));
+    getSelection().selectAllChildren(document.getElementById(id) ?? $("#state-text"));
     say("Selected: copy it with the keyboard");
     return false;
   }

@@ -114,6 +114,7 @@ def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
         ),
         _footer(site, manifest),
         element("p", role="status", class_="hidden", id="said"),
+        link("To the answer", "#answer", class_="jump", id="jump", hidden=True),
         class_="selector",
         data_engine=manifest.get("engine", ""),
         data_runtime=manifest.get("runtime", ""),
@@ -163,8 +164,9 @@ def _solve(matrix: Matrix, rendered: Html) -> Html:
             "div",
             element(
                 "div",
-                element("span", "", id="state-text"),
+                element("span", f"matrix {matrix.version}", id="state-text"),
                 element("progress", max="1", value="0", hidden=True, aria_label="Loading"),
+                element("button", "Copy link", type="button", data_copy="link", class_="quiet"),
                 class_="bar",
                 id="bar",
             ),

@@ -185,19 +185,25 @@ def check_form() -> Html:
         element("textarea", EMPTY, id="paste", rows="12", spellcheck="false", maxlength=None),
         element(
             "div",
-            element("label", "Read as", for_="paste-name"),
             element(
-                "select",
-                element("option", "what it looks like", value=""),
-                names,
-                id="paste-name",
+                "span",
+                element("label", "Read as", for_="paste-name"),
+                element(
+                    "select",
+                    element("option", "what it looks like", value=""),
+                    names,
+                    id="paste-name",
+                ),
             ),
-            element("label", "For", for_="paste-target"),
             element(
-                "select",
-                element("option", "any machine", value=""),
-                element("option", "the system, Python and GPU of the selection", value="selection"),
-                id="paste-target",
+                "span",
+                element("label", "For", for_="paste-target"),
+                element(
+                    "select",
+                    element("option", "any machine", value=""),
+                    element("option", "the machine of the selection", value="selection"),
+                    id="paste-target",
+                ),
             ),
             element("button", "Check", type="submit", class_="main"),
             element("button", "Try an example", type="button", data_example="check"),
@@ -244,7 +250,7 @@ def words_form() -> Html:
 
 def releases_table(matrix: Matrix) -> Html:
     """Return the releases of the framework, for whoever has no JavaScript and for the curious."""
-    from cudalock.show.wheels import pythons_on, python_ranges
+    from cudalock.show.wheels import python_ranges, pythons_on
     from web.html import grid, link
 
     name = matrix.framework or ""
