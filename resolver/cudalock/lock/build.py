@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
-from cudalock.conflicts.step import NotLookedUp, render
 from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
     GOAL,
@@ -344,6 +343,9 @@ def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
         unknown = [newer for newer in resolution.unknown_newer if newer.name == name]
         if passed is not None and all(newer.version not in passed.versions for newer in unknown):
             yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
+        if unknown:
+            # Two dozen classes, which most solves do not need.
+            from cudalock.conflicts.step import NotLookedUp, render
         for newer in unknown:
             # Why nobody was asked is about this run: with it the same lock would have other bytes.
             unlisted = (releases._replace(reason="") for releases in newer.unlisted)
