@@ -261,12 +261,11 @@ def _why_none(diagnosis: Diagnosis) -> str:
 def _unknown(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
     from cudalock.diagnose import count_symptoms
 
-    messages, components = count_symptoms(matrix)
+    messages = count_symptoms(matrix)
     inputs = "; ".join(_read_from(diagnosis))
     more = f"\nread from the text: {inputs}" if inputs else ""
     return NothingFound(
-        f"no known message in the text: searched it for {messages} messages of"
-        f" {', '.join(components)} (matrix {matrix.version}){more}",
+        f"no known message in the text: it has none of {messages} (matrix {matrix.version}){more}",
         hints=[
             "paste more: a traceback from `Traceback` on, a pip log from its first error",
             "`cudalock doctor` examines the environment itself",
