@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import (
@@ -45,7 +46,7 @@ from cudalock.text import shell_command
         ),
     ),
 )
-@click.argument("goal", nargs=-1)
+@click.argument("goal", nargs=-1, shell_complete=completed("alias", "project"))
 @goal_options
 @click.option(
     "--keep",

@@ -26,7 +26,7 @@ from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
-from cudalock.text import listed
+from cudalock.text import NamesNote, listed
 from cudalock.versions import (
     accepts,
     is_prerelease,
@@ -64,7 +64,7 @@ def from_resolution(
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
         notes=(
-            *map(str, resolution.goal.notes),
+            *(note if isinstance(note, NamesNote) else str(note) for note in resolution.goal.notes),
             *_skip_notes(resolution),
             *_dated_notes(resolution),
         ),
