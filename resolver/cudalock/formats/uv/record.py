@@ -19,17 +19,24 @@ SIGN: Final = "# cudalock:"
 BLOCK: Final = re.compile(r"^# cudalock:[^\n]*(?:\n# cudalock:[^\n]*)*", re.MULTILINE)
 
 
+_SHORT: Final = 4
+"""Digits of the digest of a requirement: enough to tell a list's own entries from its user's."""
+
+
 @dataclass
 class Record:
-    """What a run wrote: pins, and keys with a digest of their values."""
+    """What a run wrote: requirements, and keys with a digest of their values."""
 
-    pins: set[tuple[str, str]] = field(default_factory=set)
+    entries: set[str] = field(default_factory=set)
+    """digests of the requirements, as they are written"""
     keys: dict[str, str] = field(default_factory=dict)
+    pins: set[tuple[str, str]] = field(default_factory=set)
+    """what older blocks name: every pin of the lock"""
 
     @classmethod
     def read(cls, text: str) -> Record:
         """Return the record in a file's text; an empty one where there is none."""
-        words: dict[str, list[str]] = {"pins": [], "keys": []}
+        words: dict[str, list[str]] = {"pins": [], "keys": [], "entries": []}
         block = BLOCK.search(text)
         for line in block[0].splitlines() if block else ():
             key, colon, content = line.removeprefix(SIGN).strip().partition(": ")
@@ -37,7 +44,19 @@ class Record:
                 words[key] += content.split()
         pairs = (word.partition("==") for word in words["pins"])
         keys = (word.rpartition("#") for word in words["keys"])
-        return cls({(name, version) for name, _, version in pairs}, {k: d for k, _, d in keys})
+        return cls(
+            set(words["entries"]),
+            {k: d for k, _, d in keys},
+            {(name, version) for name, _, version in pairs},
+        )
+
+    def wrote_entry(self, text: str) -> bool:
+        """Return whether cudalock wrote a requirement of a list."""
+        return _digest(text)[:_SHORT] in self.entries
+
+    def note_entry(self, text: str) -> None:
+        """Record that a requirement is written into a list."""
+        self.entries.add(_digest(text)[:_SHORT])
 
     def wrote(self, key: str, content: object) -> bool:
         """Return whether cudalock wrote this content under a key."""
@@ -58,9 +77,8 @@ class Record:
         ]
         lines = [f"{SIGN} command: {one_line(lock.command)}"]
         lines += [f"{SIGN} {key}: {ascii_line(text)}" for key, text in dict.fromkeys(remarks)]
-        pins = sorted(f"{name}=={version}" for name, version in self.pins)
         keys = [f"{key}#{digest}" for key, digest in sorted(self.keys.items())]
-        for key, words in (("pins", pins), ("keys", keys)):
+        for key, words in (("entries", sorted(self.entries)), ("keys", keys)):
             width = 98 - len(f"{SIGN} {key}: ")
             wrapped = textwrap.wrap(
                 " ".join(words), width, break_long_words=False, break_on_hyphens=False
