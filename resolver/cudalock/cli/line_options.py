@@ -9,7 +9,7 @@ from cudalock.errors import Contradiction
 from cudalock.goals import line_requests
 
 if TYPE_CHECKING:
-    from cudalock.cli.options import GoalOptions, OutputOptions
+    from cudalock.cli.options import GoalOptions
 
 
 def split_lines(options: GoalOptions) -> tuple[GoalOptions, ...]:
@@ -24,9 +24,9 @@ def split_lines(options: GoalOptions) -> tuple[GoalOptions, ...]:
     )
 
 
-def check_one_line(output: OutputOptions) -> None:
-    """Raise Contradiction for `--as` where there is one line. The same holds for a setting."""
-    if output.lines_as is not None:
+def check_one_line(lines_as: str | None) -> None:
+    """Raise Contradiction for `--as` where there is one line."""
+    if lines_as is not None:
         raise Contradiction(
             "`--as` is for several lines, and one accelerator is stated",
             hints=["--cuda cpu --cuda 12.6", "--cuda 12.6 --accelerator rocm6.4"],

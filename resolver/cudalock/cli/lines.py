@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cudalock.cli.options import GoalOptions, OutputOptions
     from cudalock.formats import Format, InstallCommand
     from cudalock.goals import Query
-    from cudalock.lock.lines import Line
+    from cudalock.lock.lines import Line, Named
     from cudalock.matrix.universe import Universe
 
 FILES = "files"
@@ -43,12 +43,16 @@ def solve_lines(
 
 
 def locks_of(
-    queries: Sequence[Sequence[Query]], universe: Universe, command: str, output: OutputOptions
+    queries: Sequence[Sequence[Query]],
+    universe: Universe,
+    command: str,
+    output: OutputOptions,
+    named: Sequence[Named | None] = (),
 ) -> LinedLock:
     """Return the lock of each line's queries, with what the universe has to say of its pins."""
     kind = load_format(output.format)
     one_index = kind.lines is not None and kind.lines.by_index
-    lined = build_lines(queries, universe, command, one_index=one_index)
+    lined = build_lines(queries, universe, command, named=named, one_index=one_index)
     noted = []
     for line in lined.lines:
         pins = ((pin.name, pin.version) for pin in line.lock.pins)

@@ -103,7 +103,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
             raise Contradiction("`--keep` is for one environment, and takes one accelerator")
         write_lines(solve_lines(lines, universe, output), output)
         return
-    check_one_line(output)
+    check_one_line(parsed.flags.get("lines_as"))
     queries = read_queries(options, universe)
     if keep:
         from cudalock.cli.console import tell

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import Contradiction
+from cudalock.lock.markers import marker_for
 from cudalock.lock.merge import from_resolutions
+from cudalock.lock.wheels import targets_of
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.find import find
 from cudalock.resolution.model import accelerator_of
@@ -25,10 +27,18 @@ from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal, Query
-    from cudalock.lock.lock import Lock
+    from cudalock.lock.lock import Lock, Pin
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.model import Candidate, Resolution
     from cudalock.targets import Target
+
+
+class Named(NamedTuple):
+    """A line that a project has already."""
+
+    name: str
+    index: str | None
+    """the id of the index that it takes its builds from; None for the package index"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,11 @@ class LinedLock:
     command: str
 
     @property
+    def locks(self) -> tuple[Lock, ...]:
+        """The locks of the lines."""
+        return tuple(line.lock for line in self.lines)
+
+    @property
     def targets(self) -> tuple[Target, ...]:
         """The targets of all lines, each once."""
         return tuple(dict.fromkeys(target for line in self.lines for target in line.lock.targets))
@@ -59,10 +74,23 @@ class LinedLock:
         return tuple(dict.fromkeys(note for line in self.lines for note in line.lock.notes))
 
 
+def restated(lock: Lock, targets: Sequence[Target]) -> Iterator[Pin]:
+    """Yield the pins of a line with markers that tell its targets from all of these."""
+    for pin in lock.pins:
+        yield replace(pin, marker=marker_for(targets_of(pin, lock), targets))
+
+
 def build_lines(
-    queries: Sequence[Sequence[Query]], universe: Universe, command: str, *, one_index: bool = False
+    queries: Sequence[Sequence[Query]],
+    universe: Universe,
+    command: str,
+    *,
+    named: Sequence[Named | None] = (),
+    one_index: bool = False,
 ) -> LinedLock:
     """Return the lock of each line; a line is its queries, one per target.
+
+    `named` are the lines that a project has already; others are called as their index is.
 
     With `one_index` a line takes everything that its index has from there, as a project file says
     it best; else what is known for certain comes first. Raises as `solve_all` does, and
@@ -77,12 +105,13 @@ def build_lines(
     joint = solve_all([query for of_line in kept for query in of_line], universe)
     resolutions = iter(joint.resolutions)
     lines = []
-    for of_line, said in zip(kept, notes, strict=True):
+    given = named or [None] * len(queries)
+    for of_line, said, known in zip(kept, notes, given, strict=True):
         own = [next(resolutions) for _ in of_line]
-        index = _index_of(own)
+        index = known.index if known else _index_of(own)
         if one_index and index is not None:
             own = [_from_index(resolution, index) for resolution in own]
-        name = _name_of(own, index)
+        name = known.name if known else _name_of(own, index)
         lock = from_resolutions(own, command, (*said, *joint.notes))
         lines.append(Line(name, lock, index))
     _check_names(lines)

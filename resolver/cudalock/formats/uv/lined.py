@@ -24,13 +24,15 @@ from packaging.utils import canonicalize_name
 
 from cudalock.errors import OutputError
 from cudalock.formats import DEFAULTS, InstallCommand, WriteOptions
+from cudalock.formats.header import of_lines
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
 from cudalock.formats.uv.project import SOURCES, UV, Edit, elsewhere, read_existing
 from cudalock.formats.uv.toml_lists import quoted
-from cudalock.lock.lines import Line, LinedLock
+from cudalock.lock.lines import Line, LinedLock, restated
 from cudalock.lock.markers import marker_for
 from cudalock.lock.wheels import targets_of
+from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.versions import holds, parse_requirement
 
 if TYPE_CHECKING:
@@ -77,31 +79,14 @@ def _whole(lined: LinedLock) -> Lock:
         locks[0],
         target=targets[0],
         others=targets[1:],
-        pins=tuple(pin for lock in locks for pin in _restated(lock, targets)),
+        pins=tuple(pin for lock in locks for pin in restated(lock, targets)),
         indexes=tuple(indexes[id] for id in sorted(indexes)),
-        needs=tuple(_of_lines((line.name, line.lock.needs) for line in lined.lines)),
+        needs=tuple(of_lines((line.name, line.lock.needs) for line in lined.lines)),
         warnings=tuple(dict.fromkeys(warning for lock in locks for warning in lock.warnings)),
         replaced=tuple(dict.fromkeys(sentence for lock in locks for sentence in lock.replaced)),
         replacements=tuple(dict.fromkeys(row for lock in locks for row in lock.replacements)),
         command=lined.command,
     )
-
-
-def _restated(lock: Lock, targets: Sequence[Target]) -> Iterator[Pin]:
-    for pin in lock.pins:
-        yield replace(pin, marker=marker_for(targets_of(pin, lock), targets))
-
-
-def _of_lines(sentences: Iterator[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
-    """Yield each sentence once, with the lines that it is about."""
-    lines_by_sentence: dict[str, list[str]] = {}
-    count = 0
-    for name, own in sentences:
-        count += 1
-        for sentence in own:
-            lines_by_sentence.setdefault(sentence, []).append(name)
-    for sentence, names in lines_by_sentence.items():
-        yield sentence if len(names) == count else f"{sentence} in {', '.join(names)}"
 
 
 class _LinedEdit(Edit):
@@ -113,7 +98,7 @@ class _LinedEdit(Edit):
         adopted = self._adopted(lined.lines)
         self.lines = [replace(line, name=adopted.get(line.name, line.name)) for line in lined.lines]
         self.of_line = {
-            line.name: self._by_name(_restated(line.lock, self.lock.targets)) for line in self.lines
+            line.name: self._by_name(restated(line.lock, self.lock.targets)) for line in self.lines
         }
         self.exclusive = self._exclusive()
         """the extras and groups that a constraint would hold, though they never meet a line"""
@@ -125,9 +110,9 @@ class _LinedEdit(Edit):
         self._set_requires_python()
         self._set_project()
         shared = self._shared()
-        kept = self._set_lines(shared)
-        self._set_environments()
         based = self._based()
+        kept = self._set_lines(shared, based)
+        self._set_environments()
         constraints = {
             name: texts
             for name, texts in shared.items()
@@ -274,7 +259,7 @@ class _LinedEdit(Edit):
             if name in pins
         )
 
-    def _set_lines(self, shared: Mapping[str, Sequence[str]]) -> set[str]:
+    def _set_lines(self, shared: Mapping[str, Sequence[str]], based: set[str]) -> set[str]:
         """Write the pins of each line into its list, and return the projects of which the user's
         own requirement stays in their place."""
         table = _TABLES[self.kind]
@@ -292,6 +277,8 @@ class _LinedEdit(Edit):
                 for name in sorted(pins):
                     is_direct = name in self.direct[line.name]
                     if not (is_direct or not (name in shared or uv_plan.is_held(pins[name]))):
+                        continue
+                    if name in based and name in shared and self._is_plain(name):
                         continue
                     wanted = extras.get(name, set())
                     if (
@@ -311,6 +298,14 @@ class _LinedEdit(Edit):
                 self.new.note(f"line.{line.name}", True)
         return kept
 
+    def _is_plain(self, name: str) -> bool:
+        """Return whether every line takes a project from the package index, and uv sees that."""
+        return not self.exclusive and all(
+            pin.wheel.index == PACKAGE_INDEX and not pin.overlooked
+            for pins in self.of_line.values()
+            for pin in pins.get(name, ())
+        )
+
     def _list_of(self, table: tuple[str, ...], key: str) -> list[str]:
         """Return the requirements of a list, without the groups that it includes."""
         present = self._table(*table).get(key, [])
@@ -324,7 +319,7 @@ class _LinedEdit(Edit):
             name = canonicalize_name(key)
             if name in names or not self.old.wrote(f"line.{name}", True):
                 continue
-            own = all(isinstance(text, str) and self._is_own_text(text) for text in requirements)
+            own = all(isinstance(text, str) and self.old.wrote_entry(text) for text in requirements)
             if own:
                 self._remove(table, key)
 
@@ -374,6 +369,19 @@ class _LinedEdit(Edit):
                 listed = tables if isinstance(tables, list) else [tables]
                 return [table for table in listed if isinstance(table, dict)]
         return []
+
+    def _may_differ(
+        self, name: str, present: object, needed: Mapping[str, Sequence[Mapping[str, str]]]
+    ) -> bool:
+        """What no line lists is the user's to send to an index. A user's source for lines is
+        replaced where it sends the same lines to indexes: it lacks a marker or a line."""
+        tables = present if isinstance(present, list) else [present]
+        if not all(isinstance(table, dict) and "index" in table for table in tables):
+            return False
+        if not needed.get(name):
+            return True
+        lines = {line.name for line in self.lines}
+        return all(canonicalize_name(str(table.get(self.kind))) in lines for table in tables)
 
     def _means_same(
         self, name: str, present: Sequence[Mapping[str, Any]], needed: Sequence[Mapping[str, Any]]

@@ -263,7 +263,7 @@ class Edit:
         pins = self._pins_for(requirement) if requirement else []
         if requirement is None or not pins:
             return None
-        if self._is_ours(text, requirement):
+        if self.old.wrote_entry(text):
             return requirement
         for pin in pins:
             by_address = requirement.url and requirement.url != pin.wheel.url
@@ -285,17 +285,6 @@ class Edit:
                 for target in self.lock.targets
             )
         ]
-
-    def _is_ours(self, text: str, requirement: Requirement) -> bool:
-        """Return whether an earlier run wrote the requirement."""
-        if self.old.wrote_entry(text):
-            return True
-        # Records of before 0.4 name pins, and overrides among the keys.
-        name = canonicalize_name(requirement.name)
-        pinned = str(requirement.specifier)
-        if not pinned:
-            return self.old.wrote(f"override.{name}", f"{name}; {uv_plan.NOWHERE}")
-        return pinned.startswith("==") and (name, pinned[2:]) in self.old.pins
 
     # The [project] table.
 
@@ -345,7 +334,7 @@ class Edit:
         users: dict[str, list[Requirement]] = {}
         for text in texts:
             requirement = self._check(key, text)
-            if requirement is not None and not self._is_ours(text, requirement):
+            if requirement is not None and not self.old.wrote_entry(text):
                 users.setdefault(canonicalize_name(requirement.name), []).append(requirement)
         return users
 
@@ -387,7 +376,7 @@ class Edit:
         }
         for text in texts:
             # What the user wrote in the same words stays the user's.
-            if text not in present or self._is_own_text(text):
+            if text not in present or self.old.wrote_entry(text):
                 self.new.note_entry(text)
         changes: list[list[str] | None] = []
         for requirement_text in present:
@@ -396,7 +385,7 @@ class Edit:
                 continue
             requirement = self._check(".".join((*table, key)), requirement_text)
             known = requirement or requirement_of(requirement_text)
-            if known is not None and self._is_ours(requirement_text, known):
+            if known is not None and self.old.wrote_entry(requirement_text):
                 changes[-1] = missing.pop(canonicalize_name(known.name), [])
         added = [text for of_project in missing.values() for text in of_project]
         if not added and all(change is None for change in changes):
@@ -409,10 +398,6 @@ class Edit:
         written = self._list_item(table, key)
         text = list_text(result) if written is None else edited(written, changes, added)
         self._put(table, key, result, text)
-
-    def _is_own_text(self, text: str) -> bool:
-        requirement = requirement_of(text)
-        return requirement is not None and self._is_ours(text, requirement)
 
     def _list_item(self, table: tuple[str, ...], key: str) -> str | None:
         """Return the text of a list in the file."""
@@ -489,7 +474,12 @@ class Edit:
             ours = self.old.wrote(f"sources.{name}", present[key])
             if ours and not needed.get(name):
                 self._remove(SOURCES, key)
-            elif name in self.pins and not ours and not _same(present[key], needed.get(name, [])):
+            elif (
+                name in self.pins
+                and not ours
+                and not _same(present[key], needed.get(name, []))
+                and not self._may_differ(name, present[key], needed)
+            ):
                 raise self._bad(
                     f"tool.uv.sources.{key}",
                     f"its source for {name} is not the lock's",
@@ -502,6 +492,12 @@ class Edit:
                 self._put(SOURCES, key, source, _source_text(tables))
             if tables and (key not in present or self.old.wrote(f"sources.{name}", present[key])):
                 self.new.note(f"sources.{name}", tables[0] if len(tables) == 1 else tables)
+
+    def _may_differ(
+        self, _name: str, _present: object, _needed: Mapping[str, Sequence[Mapping[str, str]]]
+    ) -> bool:
+        """Return whether a user's source of a pinned project may be another than the lock's."""
+        return False
 
     def _set_metadata(self) -> None:
         """State what source distributions require, unless the file has such a list of its own."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.lock.sources import source_lines
 from cudalock.text import ascii_line, listed, one_line
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from cudalock.lock import Lock
@@ -52,7 +53,15 @@ class Record:
 
     def wrote_entry(self, text: str) -> bool:
         """Return whether cudalock wrote a requirement of a list."""
-        return _digest(text)[:_SHORT] in self.entries
+        if _digest(text)[:_SHORT] in self.entries:
+            return True
+        # Older blocks name pins, and overrides among the keys.
+        name, _, rest = text.partition(";")
+        project, equals, version = name.partition("==")
+        project = canonical(re.sub(r"\[.*?\]", "", project))
+        if not equals:
+            return bool(rest) and self.wrote(f"override.{project}", f"{project}; {rest.strip()}")
+        return (project, version.strip()) in self.pins
 
     def note_entry(self, text: str) -> None:
         """Record that a requirement is written into a list."""
