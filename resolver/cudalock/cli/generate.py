@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +105,8 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     if len(lines) > 1:
         from cudalock.cli.lines import write_lines
 
-        options = replace(options, output=lines[0].options.output)
-        write_lines(build_lines(lines, universe, tell_about=_tell), options.output)
+        lined = build_lines(lines, options, universe, tell_about=_tell)
+        write_lines(lined, lines[0].options.output)
         return
     check_one_line(parsed.flags.get("lines_as"))
     prepared = prepare(repository, options, universe)

@@ -28,7 +28,7 @@ from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
@@ -135,8 +135,13 @@ class Prepared(NamedTuple):
     local: LocalMachine
 
 
-def prepare(repository: Repository, options: GenerateOptions, universe: Universe) -> Prepared:
-    """Find the queries that have a solution.
+def prepare(
+    repository: Repository,
+    options: GenerateOptions,
+    universe: Universe,
+    reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
+) -> Prepared:
+    """Find the queries that have a solution, of those that `reduce` returns.
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
@@ -159,7 +164,7 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
     stated = Said(request, defaults, local.here, targets)
-    solvable = Answerer(repository, stated, universe).questions(relaxed=options.relax)
+    solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.cli.line_options import split_lines
 from cudalock.cli.repository import command_of, folder_of, prepare, read
-from cudalock.errors import Contradiction
+from cudalock.errors import BadSpecifier, Contradiction
 from cudalock.formats import load_format
 from cudalock.goals import parse_accelerator
-from cudalock.lock.lines import Named
+from cudalock.lock.lines import Named, for_the_line
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, OPTION
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
     from cudalock.cli.repository import GenerateOptions, Prepared
     from cudalock.generate.lines import DeclaredLine
+    from cudalock.goals import Query
     from cudalock.lock.lines import LinedLock
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
+    from cudalock.targets.accelerators import Wish
 
 _AS = {"extra": "extras", "group": "groups"}
 
@@ -43,13 +46,13 @@ def repository_lines(options: GenerateOptions, matrix: Matrix) -> tuple[Reposito
     declared = _declared(options, matrix)
     _check_conflicts(options, matrix)
     if len(split) > 1:
-        by_wish = {parse_accelerator(line.index, OPTION): line for line in declared if line.index}
+        usual = _usual_lines(declared, matrix)
         stated = []
         for goal in split:
             texts = [
                 (text, flag) for flag in ACCELERATOR_FLAGS for text in getattr(goal.request, flag)
             ]
-            line = by_wish.get(parse_accelerator(*texts[0])) if texts else None
+            line = usual.get(parse_accelerator(*texts[0])) if texts else None
             stated.append(_of_declared(replace(options, goal=goal), line))
         return tuple(stated)
     if not declared or not _are_wanted(options):
@@ -63,6 +66,22 @@ def repository_lines(options: GenerateOptions, matrix: Matrix) -> tuple[Reposito
         own = _of_declared(replace(options, goal=goal), line)
         lines.append(own._replace(is_stated=False))
     return tuple(lines)
+
+
+def _usual_lines(
+    declared: Sequence[DeclaredLine], matrix: Matrix
+) -> dict[Wish | None, DeclaredLine]:
+    """Return the project's lines by what they are built for: by their index, and a line without one
+    by a name that is usual for an index, `cu118`."""
+    lines: dict[Wish | None, DeclaredLine] = {}
+    for index in matrix.indexes.values():
+        for line in declared:
+            is_usual = line.index is None and line.name == index.id.replace(".", "")
+            if index.url and (line.index == index.id or is_usual):
+                with suppress(BadSpecifier):
+                    wish = parse_accelerator(index.id, OPTION)
+                    lines.setdefault(wish, line._replace(index=index.id))
+    return lines
 
 
 def _are_wanted(options: GenerateOptions) -> bool:
@@ -119,35 +138,49 @@ def _check_conflicts(options: GenerateOptions, matrix: Matrix) -> None:
 
 def build_lines(
     lines: Sequence[RepositoryLine],
+    options: GenerateOptions,
     universe: Universe,
     tell_about: Callable[[Prepared, Matrix], None] | None = None,
 ) -> LinedLock:
-    """Return the lock of each line. Raises as `prepare` and `build` do."""
+    """Return the lock of each line; `options` are those of the command. Raises as `prepare` and
+    `build` do."""
     from cudalock.cli.lines import lines_as, locks_of
     from cudalock.generate.report import lock_notes
 
     first = lines[0].options
     lines_as(first.output)
-    prepared = [
-        prepare(read(line.options, universe), _without_update(line.options), universe)
-        for line in lines
-    ]
+    notes: list[list[str]] = []
+
+    def reduced(queries: Sequence[Query]) -> Sequence[Query]:
+        kept, said = for_the_line(queries, universe)
+        notes[-1] = [*said]
+        return kept
+
+    prepared = []
+    for line in lines:
+        notes.append([])
+        repository = read(line.options, universe)
+        prepared.append(prepare(repository, _without_update(line.options), universe, reduced))
     if tell_about is not None and not first.output.quiet:
         tell_about(prepared[0], universe.matrix)
     queries = [each.solvable.questions for each in prepared]
     wishes = [of_line[0][0].accelerator for of_line in queries] if lines[0].is_stated else [None]
-    plain = replace(first, extras=(), groups=(), output=first.output)
-    command = command_of(queries[0], prepared[0], plain, wishes)
+    widest = max(queries, key=len)
+    command = command_of(widest, prepared[queries.index(widest)], options, wishes)
     lined = locks_of(queries, universe, command, first.output, [line.named for line in lines])
     noted = [
         replace(
             line,
             lock=replace(
                 line.lock,
-                notes=(*line.lock.notes, *lock_notes(each.repository, each.solvable, line.lock)),
+                notes=(
+                    *line.lock.notes,
+                    *said,
+                    *lock_notes(each.repository, each.solvable, line.lock),
+                ),
             ),
         )
-        for line, each in zip(lined.lines, prepared, strict=True)
+        for line, each, said in zip(lined.lines, prepared, notes, strict=True)
     ]
     return replace(lined, lines=tuple(noted))
 

@@ -55,7 +55,7 @@ def rerun(command: str, name: str, universe: Universe) -> Lock | LinedLock | Non
         )
         lines = repository_lines(options, universe.matrix)
         if len(lines) > 1:
-            return build_lines(lines, universe)
+            return build_lines(lines, options, universe)
         repository = read(options, universe)
         if repository.unknown_wheels:
             return None

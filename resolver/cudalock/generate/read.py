@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.errors import BadFile
 from cudalock.files import relative
 from cudalock.formats.header import find_command
-from cudalock.formats.uv.record import Record
+from cudalock.formats.uv.record import Record, key_of
 from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.images import read_image
@@ -310,7 +310,8 @@ class _Reading:
             command = find_command(file.text)
             is_own = command is not None and command[0].startswith("cudalock generate")
             self.records[file.name] = Record.read(file.text) if is_own else Record()
-        if not self.records[file.name].wrote_entry(declared.text):
+        key = key_of(declared.role, declared.group)
+        if not self.records[file.name].wrote_entry(key, declared.text):
             return declared
         role = "requirement" if declared.role == "requirement" else "locked"
         return replace(declared, specifier="", role=role)

@@ -21,7 +21,7 @@ from cudalock.resolution.find import find
 from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
 from cudalock.solving import solve_all
-from cudalock.targets.accelerators import ACCELERATORS, CPU
+from cudalock.targets.accelerators import ACCELERATORS, CPU, Wish
 from cudalock.text import listed
 from cudalock.versions import leading_name
 
@@ -96,10 +96,10 @@ def build_lines(
     it best; else what is known for certain comes first. Raises as `solve_all` does, and
     Contradiction for two lines that are one.
     """
-    notes: list[list[str]] = []
-    kept: list[list[Query]] = []
+    notes: list[tuple[str, ...]] = []
+    kept: list[tuple[Query, ...]] = []
     for of_line in queries:
-        left, said = _for_the_line(of_line, universe)
+        left, said = for_the_line(of_line, universe)
         kept.append(left)
         notes.append(said)
     joint = solve_all([query for of_line in kept for query in of_line], universe)
@@ -109,7 +109,9 @@ def build_lines(
     for of_line, said, known in zip(kept, notes, given, strict=True):
         own = [next(resolutions) for _ in of_line]
         index = known.index if known else _index_of(own)
-        if one_index and index is not None:
+        if known and index is None:
+            own = [_from_package_index(resolution) for resolution in own]
+        elif one_index and index is not None:
             own = [_from_index(resolution, index) for resolution in own]
         name = known.name if known else _name_of(own, index)
         lock = from_resolutions(own, command, (*said, *joint.notes))
@@ -131,36 +133,44 @@ def _check_names(lines: Sequence[Line]) -> None:
 # -- what a line is for ---------------------------------------------------------------------------
 
 
-def _for_the_line(queries: Sequence[Query], universe: Universe) -> tuple[list[Query], list[str]]:
+def for_the_line(
+    queries: Sequence[Query], universe: Universe
+) -> tuple[tuple[Query, ...], tuple[str, ...]]:
     """Return the queries on the line's targets without what has no build in the line, and notes on
     both. All of them as they are where none has a solution: their conflict is explained."""
     kept: list[Query] = []
     notes: list[str] = []
     missing: list[Target] = []
     for goal, target in queries:
-        if not target.accelerators or find(goal, target, universe) is not None:
+        if not target.accelerators:
+            goal = replace(goal, accelerator=None)
+        if find(goal, target, universe) is not None:
             kept.append((goal, target))
-            continue
-        if not _has_framework(goal, target, universe):
+        elif target.accelerators and not _has_framework(goal, target, universe):
             missing.append(target)
-            continue
-        left_out = [
-            text for text in goal.requirements if _is_for_another(text, goal, target, universe)
-        ]
-        requirements = tuple(text for text in goal.requirements if text not in left_out)
-        reduced = replace(goal, requirements=requirements)
-        if left_out and requirements and find(reduced, target, universe) is not None:
-            kept.append((reduced, target))
-            where = f"{_title(goal)} on {target.platform_label}"
-            notes.append(f"{', '.join(left_out)} left out for {where}: there is no such build")
         else:
-            kept.append((goal, target))
+            reduced = _without_others(goal, target, universe)
+            left_out = [text for text in goal.requirements if text not in reduced.requirements]
+            kept.append((reduced, target))
+            if left_out:
+                where = f"{_title(goal)} on {target.platform_label}"
+                notes.append(f"{', '.join(left_out)} left out for {where}: there is no such build")
     if not any(target.accelerators for _, target in kept):
-        return list(queries), []
+        return tuple(queries), ()
     if missing:
         labels = listed(dict.fromkeys(target.platform_label for target in missing))
         notes.append(f"no build for {_title(queries[0][0])} on {labels}: the line is not for it")
-    return kept, list(dict.fromkeys(notes))
+    return tuple(kept), tuple(dict.fromkeys(notes))
+
+
+def _without_others(goal: Goal, target: Target, universe: Universe) -> Goal:
+    """Return the goal without what has no build for the line; unchanged if that has no solution."""
+    requirements = tuple(
+        text for text in goal.requirements if not _is_for_another(text, goal, target, universe)
+    )
+    reduced = replace(goal, requirements=requirements)
+    is_solved = bool(requirements) and find(reduced, target, universe) is not None
+    return reduced if is_solved else goal
 
 
 def _has_framework(goal: Goal, target: Target, universe: Universe) -> bool:
@@ -238,6 +248,22 @@ def _from_index(resolution: Resolution, index: str) -> Resolution:
     stated = replace(goal, constraints=(*goal.constraints, *constraints))
     found = find(stated, resolution.target, resolution.universe)
     if found is None or len(found.warnings) > len(resolution.warnings):
+        return resolution
+    return found._replace(goal=goal)
+
+
+def _from_package_index(resolution: Resolution) -> Resolution:
+    """Return the resolution with the package index's build of the framework, whatever that is built
+    for: on Windows it is the one without CUDA."""
+    framework = resolution.pins.get(resolution.matrix.framework or "")
+    if framework is None or framework.build is None or framework.build.index == PACKAGE_INDEX:
+        return resolution
+    constraints = (f"{name}=={pin.version}" for name, pin in resolution.pins.items())
+    goal = resolution.goal
+    stated = replace(goal, accelerator=Wish(CPU), constraints=(*goal.constraints, *constraints))
+    found = find(stated, resolution.target, resolution.universe)
+    build = found.pins[framework.name].build if found is not None else None
+    if found is None or build is None or build.index != PACKAGE_INDEX:
         return resolution
     return found._replace(goal=goal)
 

@@ -189,10 +189,11 @@ class _LinedEdit(Edit):
         """Return the extras and groups that are no lines and conflict with every line."""
         lines = {(self.kind, line.name) for line in self.lines}
         return {
-            member
+            (kind, name)
             for members in self._conflicts()
             if lines <= members
-            for member in members - lines
+            for kind, name in members - lines
+            if not self.old.wrote(f"line.{name}", True)
         }
 
     def _conflicts(self) -> list[set[tuple[str, str]]]:
@@ -319,7 +320,11 @@ class _LinedEdit(Edit):
             name = canonicalize_name(key)
             if name in names or not self.old.wrote(f"line.{name}", True):
                 continue
-            own = all(isinstance(text, str) and self.old.wrote_entry(text) for text in requirements)
+            dotted = ".".join((*table, key))
+            own = all(
+                isinstance(text, str) and self.old.wrote_entry(dotted, text)
+                for text in requirements
+            )
             if own:
                 self._remove(table, key)
 
@@ -388,12 +393,24 @@ class _LinedEdit(Edit):
     ) -> bool:
         """Return whether the file's sources send the project where it has to come from, on each
         target of each line that has it."""
-        return bool(present) and all(
-            self._sent(present, line, target) == self._sent(needed, line, target)
-            for line in self.of_line
-            for pin in self.of_line[line].get(name, ())
-            for target in targets_of(pin, self.lock)
+        groups = {canonicalize_name(key) for key in self._table_after(*_TABLES[self.kind])}
+        named = {canonicalize_name(str(table.get(self.kind, ""))) for table in present}
+        return (
+            bool(present)
+            and named - {""} <= groups
+            and all(
+                self._sent(present, line, target) == self._sent(needed, line, target)
+                for line in self.of_line
+                for pin in self.of_line[line].get(name, ())
+                for target in targets_of(pin, self.lock)
+            )
         )
+
+    def _table_after(self, *path: str) -> dict[str, Any]:
+        table: dict[str, Any] = self.result
+        for key in path:
+            table = table.get(key, {})
+        return table
 
     def _sent(
         self, tables: Sequence[Mapping[str, Any]], line: str, target: Target
@@ -414,7 +431,9 @@ class _LinedEdit(Edit):
         lines = {(self.kind, line.name) for line in self.lines}
         key, present = "conflicts", self._table(*UV).get("conflicts")
         ours = present is not None and self.old.wrote(key, present)
-        if any(lines <= members for members in self._conflicts()):
+        if any(
+            lines == members or (lines <= members and not ours) for members in self._conflicts()
+        ):
             if ours:
                 self.new.note(key, present)
             return

@@ -263,7 +263,7 @@ class Edit:
         pins = self._pins_for(requirement) if requirement else []
         if requirement is None or not pins:
             return None
-        if self.old.wrote_entry(text):
+        if self.old.wrote_entry(key, text):
             return requirement
         for pin in pins:
             by_address = requirement.url and requirement.url != pin.wheel.url
@@ -334,7 +334,7 @@ class Edit:
         users: dict[str, list[Requirement]] = {}
         for text in texts:
             requirement = self._check(key, text)
-            if requirement is not None and not self.old.wrote_entry(text):
+            if requirement is not None and not self.old.wrote_entry(key, text):
                 users.setdefault(canonicalize_name(requirement.name), []).append(requirement)
         return users
 
@@ -369,6 +369,7 @@ class Edit:
     ) -> None:
         """Write requirements, by project, into a list, in the place of those of an earlier run."""
         present = self._strings(*table, key)
+        dotted = ".".join((*table, key))
         texts = {text for of_project in needed.values() for text in of_project}
         missing = {
             name: [text for text in of_project if text not in present]
@@ -376,16 +377,16 @@ class Edit:
         }
         for text in texts:
             # What the user wrote in the same words stays the user's.
-            if text not in present or self.old.wrote_entry(text):
-                self.new.note_entry(text)
+            if text not in present or self.old.wrote_entry(dotted, text):
+                self.new.note_entry(dotted, text)
         changes: list[list[str] | None] = []
         for requirement_text in present:
             changes.append(None)
             if requirement_text in texts:
                 continue
-            requirement = self._check(".".join((*table, key)), requirement_text)
+            requirement = self._check(dotted, requirement_text)
             known = requirement or requirement_of(requirement_text)
-            if known is not None and self.old.wrote_entry(requirement_text):
+            if known is not None and self.old.wrote_entry(dotted, requirement_text):
                 changes[-1] = missing.pop(canonicalize_name(known.name), [])
         added = [text for of_project in missing.values() for text in of_project]
         if not added and all(change is None for change in changes):
@@ -486,12 +487,35 @@ class Edit:
                     f"remove {key} from [tool.uv.sources]",
                 )
         for name, tables in needed.items():
+            if not tables:
+                continue
             key = keys.get(name, name)
-            if tables and not (key in present and _same(present[key], tables)):
-                source: object = tables[0] if len(tables) == 1 else tables
+            source: object = tables[0] if len(tables) == 1 else tables
+            is_there = key in present and _same(present[key], tables)
+            if not is_there and not self._set_markers(key, tables):
                 self._put(SOURCES, key, source, _source_text(tables))
-            if tables and (key not in present or self.old.wrote(f"sources.{name}", present[key])):
-                self.new.note(f"sources.{name}", tables[0] if len(tables) == 1 else tables)
+            if not is_there or self.old.wrote(f"sources.{name}", present[key]):
+                self.new.note(f"sources.{name}", source)
+
+    def _set_markers(self, key: str, tables: Sequence[Mapping[str, str]]) -> bool:
+        """Change only the markers of a project's sources, and return whether that was enough: what
+        is written between them stays."""
+        node: Any = self.document.get("tool", {}).get("uv", {}).get("sources", {}).get(key)
+        present = node if isinstance(node, list) else [node]
+        if len(present) != len(tables) or not all(
+            isinstance(table, dict) and {**table, "marker": ""} == {**needed, "marker": ""}
+            for table, needed in zip(present, tables, strict=True)
+        ):
+            return False
+        for table, needed in zip(present, tables, strict=True):
+            if "marker" in needed:
+                table["marker"] = needed["marker"]
+            elif "marker" in table:
+                del table["marker"]
+        self.result["tool"]["uv"]["sources"][key] = (
+            [*map(dict, tables)] if isinstance(node, list) else dict(tables[0])
+        )
+        return True
 
     def _may_differ(
         self, _name: str, _present: object, _needed: Mapping[str, Sequence[Mapping[str, str]]]

@@ -24,6 +24,15 @@ _SHORT: Final = 4
 """Digits of the digest of a requirement: enough to tell a list's own entries from its user's."""
 
 
+def key_of(role: str, group: str | None) -> str:
+    """Return the dotted key of the list that an entry of a project file stands in."""
+    if role != "requirement":
+        return f"tool.uv.{role}-dependencies"
+    kind, _, name = (group or "").partition(":")
+    table = {"extra": "project.optional-dependencies", "group": "dependency-groups"}.get(kind)
+    return f"{table}.{name}" if table else "project.dependencies"
+
+
 @dataclass
 class Record:
     """What a run wrote: requirements, and keys with a digest of their values."""
@@ -51,9 +60,9 @@ class Record:
             {(name, version) for name, _, version in pairs},
         )
 
-    def wrote_entry(self, text: str) -> bool:
-        """Return whether cudalock wrote a requirement of a list."""
-        if _digest(text)[:_SHORT] in self.entries:
+    def wrote_entry(self, key: str, text: str) -> bool:
+        """Return whether cudalock wrote a requirement of the list with this dotted key."""
+        if _digest([key, text])[:_SHORT] in self.entries:
             return True
         # Older blocks name pins, and overrides among the keys.
         name, _, rest = text.partition(";")
@@ -63,9 +72,9 @@ class Record:
             return bool(rest) and self.wrote(f"override.{project}", f"{project}; {rest.strip()}")
         return (project, version.strip()) in self.pins
 
-    def note_entry(self, text: str) -> None:
-        """Record that a requirement is written into a list."""
-        self.entries.add(_digest(text)[:_SHORT])
+    def note_entry(self, key: str, text: str) -> None:
+        """Record that a requirement is written into the list with this dotted key."""
+        self.entries.add(_digest([key, text])[:_SHORT])
 
     def wrote(self, key: str, content: object) -> bool:
         """Return whether cudalock wrote this content under a key."""
