@@ -68,6 +68,12 @@ def summary(
     return "\n".join(lines)
 
 
+def line_summary(name: str, lock: Lock, *, without_hashes: bool = False) -> str:
+    """Return one line of a project in a few lines of text, each beginning with the line's name."""
+    texts = _summary_lines(lock, without_hashes=without_hashes)
+    return "\n".join(ascii_line(f"{name}: {text}") for text in texts)
+
+
 def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     from cudalock.lock import origin
     from cudalock.lock.sources import pure_names

@@ -10,9 +10,11 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
+from cudalock.cli.line_options import check_one_line
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
 from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
+from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
@@ -106,6 +108,14 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     _check_output(repository, options.output)
     if not options.update:
         check_destination(options.output)
+    lines = repository_lines(options, universe.matrix)
+    if len(lines) > 1:
+        from cudalock.cli.lines import write_lines
+
+        lined = build_lines(lines, options, universe, tell_about=_tell)
+        write_lines(lined, lines[0].options.output)
+        return
+    check_one_line(parsed.flags.get("lines_as"))
     prepared = prepare(repository, options, universe)
     if not options.output.quiet:
         prepared.local.report(target for _, target in prepared.solvable.questions)

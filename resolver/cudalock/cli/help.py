@@ -89,6 +89,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "fetch-hashes",
         "urls",
         "wheels",
+        "as",
         "dry-run",
         "quiet",
         "verbose",

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 HASHES = ("auto", "require", "off")
+LINES_AS = ("extras", "groups", "files")
+"""The values of `--as`."""
 _TEXTS = [
     *ACCELERATOR_FLAGS,
     *LIBRARIES,
@@ -267,6 +269,13 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         shell_complete=completed("folder"),
         help="Write paths into DIR, for machines without a network.",
     ),
+    click.option(
+        "--as",
+        "lines_as",
+        type=click.Choice(LINES_AS),
+        help="What several --cuda or --accelerator become: extras of a project, groups, or a file"
+        " each.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
     click.option(
         "-v", "--verbose", is_flag=True, help="Also print matrix version, command and network use."
@@ -416,6 +425,8 @@ class OutputOptions:
     urls: bool = False
     wheels: str | None = None
     """a folder"""
+    lines_as: str | None = None
+    """one of `LINES_AS`; None for what the format has"""
     matrix: str | None = None
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
@@ -451,6 +462,7 @@ class OutputOptions:
             fetch_hashes=parsed.is_set("fetch_hashes"),
             urls=parsed.is_set("urls"),
             wheels=parsed.text("wheels"),
+            lines_as=parsed.text("lines_as"),
             matrix=parsed.text("matrix"),
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
@@ -484,6 +496,8 @@ class OutputOptions:
             words += ["--extra-index-url", without_credentials(url)]
         if self.wheels:
             words += ["--wheels", Path(self.wheels).as_posix()]
+        if self.lines_as:
+            words += ["--as", self.lines_as]
         return words + self.universe_words
 
     @property

@@ -94,15 +94,16 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
 
         lock = with_local_hashes(lock)
     if options.fetch_hashes:
-        lock = _with_hashes(lock, options)
+        lock = with_fetched_hashes(lock, options)
     kind = load_format(options.format)
-    write = _write_options(options, lock, kind)
-    _deliver(kind.render(lock, write), options.output)
+    write = prepared_options(options, lock, kind)
+    deliver(kind.render(lock, write), options.output)
     if not options.quiet:
         _report(lock, write, kind, options)
 
 
-def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
+def with_fetched_hashes(lock: Lock, options: OutputOptions) -> Lock:
+    """Return the lock with hashes that are looked up or computed. Raises NetworkError."""
     if options.offline:
         raise Contradiction("`--fetch-hashes` cannot be combined with `--offline`")
     from cudalock.cli.console import progress
@@ -113,9 +114,10 @@ def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
         return with_hashes(lock, keep=folder, progress=advance, mirrors=options.mirrors)
 
 
-def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+def write_options(options: OutputOptions) -> WriteOptions:
+    """Return what the command line says about writing a lock."""
     output = Path(options.output) if options.output else None
-    write = WriteOptions(
+    return WriteOptions(
         hashes=options.hashes,
         index_url=options.index_url,
         extra_index_urls=options.extra_index_urls,
@@ -124,25 +126,32 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         folder=output.parent if output else None,
         offline=options.offline,
     )
+
+
+def prepared_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+    """Return the same for one lock, with the URLs that its format needs. Raises NetworkError."""
+    write = write_options(options)
     # Before URLs are looked up, which takes the network.
     if write.filename:
         kind.check_name(write.filename)
     if options.wheels:
-        return write._replace(wheels=_folder(options.wheels, output, kind))
+        return write._replace(wheels=folder_of_wheels(options, kind))
     if kind.needs_urls:
-        return write._replace(addresses=_addresses(lock, write, options.mirrors))
+        return write._replace(addresses=addresses_of(lock, write, options.mirrors))
     return write
 
 
-def _folder(wheels: str, output: Path | None, kind: Format) -> str:
+def folder_of_wheels(options: OutputOptions, kind: Format) -> str:
     """Return the folder of wheels as installers see it: from where they run, or from the file."""
-    path = Path(wheels)
+    path = Path(options.wheels or "")
+    output = Path(options.output) if options.output else None
     if kind.paths_from_file and output and not path.is_absolute():
         path = Path(relative(path, output.parent))
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+def addresses_of(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+    """Return the URLs of the wheels that the matrix has none for, by file. Raises NetworkError."""
     from cudalock.lock.wheels import wheels_without_url
 
     missing = len(wheels_without_url(lock))
@@ -170,7 +179,8 @@ def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str
     )
 
 
-def _deliver(text: str, output: str | None) -> None:
+def deliver(text: str, output: str | None) -> None:
+    """Write a file, or standard output."""
     from cudalock.cli.console import emit, write_text
 
     if output:

@@ -9,6 +9,7 @@ import click
 from cudalock.cli import CONTEXT
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
+from cudalock.cli.line_options import check_one_line, split_lines
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import (
     GoalOptions,
@@ -20,6 +21,7 @@ from cudalock.cli.options import (
 from cudalock.cli.output import build_lock, check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
+from cudalock.errors import Contradiction
 from cudalock.text import shell_command
 
 
@@ -35,6 +37,10 @@ from cudalock.text import shell_command
         (
             'cudalock solve "torch 2.8 + FA2 on Windows py3.12"',
             "the same question in words, for another machine",
+        ),
+        (
+            "cudalock solve --torch 2.9 --cuda cpu --cuda 12.6 --platform linux -o pyproject.toml",
+            "one project with an extra for each",
         ),
         (
             "cudalock solve vllm --gpu H100 --platform linux --python 3.12 -o pylock.toml",
@@ -68,6 +74,9 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     wheels into DIR. A uv.lock is written by uv itself. An existing pyproject.toml is edited, and
     everything else in it stays.
 
+    Several --cuda or --accelerator are lines of one project: `--cuda cpu --cuda 12.6` makes an
+    extra for each in a pyproject.toml or pylock.toml, and a file for each in other formats.
+
     --keep adds to an environment: that of --python, or the active one. `all` keeps every installed
     package; names keep those, and as many of the others as possible. Only the requirements to add
     are printed, with the command that installs them.
@@ -87,6 +96,15 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         check_format(output.format)
     options = GoalOptions.of(parsed, goal)
     universe = open_universe(output, options.wheel_urls)
+    lines = split_lines(options)
+    if len(lines) > 1:
+        from cudalock.cli.lines import solve_lines, write_lines
+
+        if keep:
+            raise Contradiction("`--keep` is for one environment, and takes one accelerator")
+        write_lines(solve_lines(lines, universe, output), output)
+        return
+    check_one_line(parsed.flags.get("lines_as"))
     queries = read_queries(options, universe)
     if keep:
         from cudalock.cli.console import tell

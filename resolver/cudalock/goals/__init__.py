@@ -14,6 +14,7 @@ from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
     Query,
     Request,
+    line_requests,
     one_target,
     read_request,
     read_requests,
@@ -38,6 +39,7 @@ __all__ = [
     "check_platform",
     "command_line",
     "command_words",
+    "line_requests",
     "machines_of",
     "merge_requests",
     "one_target",

@@ -33,6 +33,7 @@ from cudalock.versions import (
     leading_name,
     parse_requirement,
     parse_version,
+    pins_exactly,
     specifier_set,
 )
 
@@ -119,6 +120,21 @@ def _pin(problem: Problem, resolution: Resolution, name: str, searched: frozense
             for usable in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
         ),
         overlooked=not any(_is_seen_by_uv(resolution, name, reason) for reason in reasons),
+        held=any(_is_exact(problem, resolution, name, reason) for reason in reasons),
+    )
+
+
+def _is_exact(problem: Problem, resolution: Resolution, name: str, reason: Reason) -> bool:
+    """Tell whether METADATA of another pin requires one version of a project, and uv sees it."""
+    requirement = reason.requirement
+    return (
+        reason.parent is not None
+        and requirement.origin.kind == "metadata"
+        and len(requirement.specifiers) == 1
+        and pins_exactly(requirement.specifiers)
+        # What an archive requires is written into the file by name alone.
+        and problem.source_build(resolution.pins[reason.parent]) is None
+        and _is_seen_by_uv(resolution, name, reason)
     )
 
 
