@@ -89,6 +89,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "fetch-hashes",
         "urls",
         "wheels",
+        "installer",
         "dry-run",
         "quiet",
         "verbose",

@@ -15,7 +15,7 @@ import click
 from cudalock.cli import matrix_option
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
-from cudalock.formats import FORMATS, format_of
+from cudalock.formats import FORMATS, INSTALLERS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
@@ -243,6 +243,11 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--wheels", metavar="DIR", help="Write paths into DIR, for machines without a network."
     ),
+    click.option(
+        "--installer",
+        type=click.Choice(INSTALLERS),
+        help="What a Dockerfile or notebook installs with (default: pip).",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
     click.option(
         "-v", "--verbose", is_flag=True, help="Also print matrix version, command and network use."
@@ -392,6 +397,8 @@ class OutputOptions:
     urls: bool = False
     wheels: str | None = None
     """a folder"""
+    installer: str = "pip"
+    """one of `INSTALLERS`"""
     matrix: str | None = None
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
@@ -427,6 +434,7 @@ class OutputOptions:
             fetch_hashes=parsed.is_set("fetch_hashes"),
             urls=parsed.is_set("urls"),
             wheels=parsed.text("wheels"),
+            installer=parsed.text("installer") or INSTALLERS[0],
             matrix=parsed.text("matrix"),
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
@@ -460,6 +468,7 @@ class OutputOptions:
             words += ["--extra-index-url", without_credentials(url)]
         if self.wheels:
             words += ["--wheels", Path(self.wheels).as_posix()]
+        words += ["--installer", self.installer] if self.installer != INSTALLERS[0] else []
         return words + self.universe_words
 
     @property
