@@ -103,7 +103,9 @@ def _differences(
         Pinned(
             declared.name, file_of(declared.url) if declared.url else declared.version or ""
         ): declared.place
-        for declared in file.declared
+        # A Dockerfile installs its lock from a file beside it.
+        for read in file.files()
+        for declared in read.declared
         if declared.url or declared.version
     }
     fresh: dict[Pinned, set[Pinned]] = {}

@@ -90,6 +90,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "urls",
         "wheels",
         "as",
+        "installer",
         "dry-run",
         "quiet",
         "verbose",

@@ -43,6 +43,7 @@ from cudalock.versions import FactId, ProjectName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cudalock.matrix.containers import Containers
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -517,6 +518,13 @@ class Matrix:
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def containers(self) -> Containers:
+        """The images that a Dockerfile starts from, and what a container needs."""
+        from cudalock.matrix.containers import read_containers
+
+        return read_containers(self.directory)
 
     @cached_property
     def namesakes(self) -> Namesakes:
