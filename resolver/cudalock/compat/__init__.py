@@ -1,8 +1,8 @@
 """Check that a set of pinned or installed projects is compatible on a target.
 
-`judge` is the way in. `pins` has the values, `stack` selects the projects that there is anything
-to judge about, `wheels` lists what a pin leaves to an installer, `single` judges each pin by
-itself, `same_files` finds those that overwrite one another, `query` gives all of them to the
-resolver, `describe` turns a conflict into a finding, `fix` finds the smallest change that works,
-and `installed` is an environment as it is examined.
+`judge` is the way in. `pins` has the values, `stack` selects the projects that there is anything to
+judge about, `wheels` lists what a pin leaves to an installer, `single` judges each pin by itself,
+`tied` says which wheels fit one release of the framework, `same_files` finds those that overwrite
+one another, `query` gives all of them to the resolver, `describe` turns a conflict into a finding,
+`fix` finds the smallest change that works, and `installed` is an environment as it is examined.
 """

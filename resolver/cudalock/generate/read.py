@@ -14,7 +14,6 @@ from cudalock.errors import BadFile
 from cudalock.files import relative
 from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
-from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
@@ -441,7 +440,7 @@ class _Reading:
             self._hint(CUDA.name, known.id, origin, "index", marker)
 
     def _of_image(self, text: str, origin: str) -> Iterator[Hint]:
-        base = read_image(text, self.rules)
+        base = self.matrix.images.read(text)
         if base is None:
             return
         if base.musl:

@@ -3,7 +3,7 @@
 `matrix` is all of it. `facts`, `components`, `shared_files` and `namesakes` (names that mislead)
 read the curated half, `releases` the generated one; `vendor` has the toolkits of CUDA, `gpus` GPUs
 by name, `jetpack` the systems of Jetson boards, and `sources` is how source distributions are
-built. `store` finds the files, also those that the user updated, and reads them quickly, and
-`overlay` is what a user lays over them. `universe` is what the engine resolves over: a matrix, and
-perhaps what package indexes list beside it.
+built, and `images` what base images have. `store` finds the files, also those that the user
+updated, and reads them quickly, and `overlay` is what a user lays over them. `universe` is what the
+engine resolves over: a matrix, and perhaps what package indexes list beside it.
 """
