@@ -13,11 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.check.source_builds import command_at
+from cudalock.compat.base_image import framework_version
 from cudalock.compat.pins import PinConflict
 from cudalock.compat.tied import tying_facts
 from cudalock.findings import RULES, Finding
 from cudalock.projects.model import Declared
-from cudalock.versions import accepts, is_prerelease, specifier_set
+from cudalock.versions import accepts, is_prerelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,19 +96,8 @@ class BaseImages:
         framework = self._matrix.framework
         if base is None or framework is None:
             return None
-        version = base.installed.get(framework) or base.framework or self._by_project(base)
+        version = framework_version(base, self._matrix)
         return OnImage(text, base, version) if version or base.own == framework else None
-
-    def _by_project(self, base: Base) -> str | None:
-        """The framework that the project which an image is made to run requires."""
-        for name, version in base.installed.items():
-            required = self._stack.specifiers_in(name, version, self._matrix.framework or "")
-            clauses = [clause for text in required for clause in specifier_set(text)]
-            exact = {clause.version for clause in clauses if clause.operator == "=="}
-            project = self._matrix.project(name)
-            if project is not None and version in project and len(exact) == 1:
-                return exact.pop()
-        return None
 
     # -- what is found --------------------------------------------------------------------------
 

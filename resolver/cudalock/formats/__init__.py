@@ -1,8 +1,9 @@
 """Formats a lock can be written in.
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
-`pylock`, `json_lock`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines
-`FORMAT`, and is imported when it is used, so that a run pays only for the format it writes.
+`hold` (overrides, and whatever else keeps in place what is there), `pylock`, `json_lock`, and for
+uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is imported when
+it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -113,6 +114,7 @@ FORMATS: Final = {
     "uv": _Row("uv.project", "pyproject.toml"),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
+    "overrides": _Row("hold", "overrides.txt"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""
