@@ -39,6 +39,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": (
         "python",
         "platform",
+        "image",
         "accelerator",
         "cuda",
         "gpu",

@@ -194,6 +194,13 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+image_option: Callable[[Any], Any] = click.option(
+    "--image",
+    metavar="NAME:TAG",
+    help="Base image: its Python and glibc are the target's, and its torch stays. Colab's and"
+    " Kaggle's are colab:2026-08-19.",
+)
+
 index_map_option: Callable[[Any], Any] = click.option(
     "--index-map",
     metavar="ORIGINAL=MIRROR",

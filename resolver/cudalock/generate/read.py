@@ -16,7 +16,6 @@ from cudalock.formats.header import find_command
 from cudalock.formats.uv.record import Record, key_of
 from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
-from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
@@ -463,7 +462,7 @@ class _Reading:
             self._hint(CUDA.name, known.id, origin, "index", marker)
 
     def _of_image(self, text: str, origin: str) -> Iterator[Hint]:
-        base = read_image(text, self.rules)
+        base = self.matrix.images.read(text)
         if base is None:
             return
         if base.musl:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cudalock.matrix.containers import Containers
+    from cudalock.matrix.images import Images
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -525,6 +526,14 @@ class Matrix:
         from cudalock.matrix.containers import read_containers
 
         return read_containers(self.directory)
+
+    @cached_property
+    def images(self) -> Images:
+        """The base images that Dockerfiles and notebooks start from. Raises MatrixError."""
+        # Imported here: few commands read them.
+        from cudalock.matrix.images import read_images
+
+        return read_images(self.directory, self.distributions)
 
     @cached_property
     def namesakes(self) -> Namesakes:
