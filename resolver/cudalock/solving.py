@@ -91,16 +91,13 @@ def is_solvable(goal: Goal, target: Target, universe: Universe) -> bool | None:
     asked about, and where the search gave up. It costs a tenth of an explanation. Raises a
     UsageError as :func:`solve` does.
     """
-    from cudalock.errors import GaveUp
     from cudalock.resolution.blockers import Blame
-    from cudalock.resolution.find import best_solution
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.search import Search
 
     search = Search(Problem(goal, target, universe))
-    try:
-        if best_solution(search) is not None:
-            return True
-    except GaveUp:
+    if search.is_possible():
+        return True
+    if search.gave_up:
         return None
     return None if universe.unlisted(Blame(search).of_no_solution()) else False

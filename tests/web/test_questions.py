@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from cudalock.matrix.matrix import EMBEDDED, Matrix
-from tests.paths import CASES, ROOT
+from tests.paths import CASES
 from web.engine.pageapi import LARGEST, Page, offline_formats
 from web.engine.pasted import name_of
 from web.engine.state import state_of_words
@@ -172,11 +172,6 @@ def test_a_file_is_fixed_and_the_fix_is_right() -> None:
     assert (again["answer"], again["report"]["summary"]["error"]) == ("yes", 0)
     removed = [line for line in answer["fixed"]["diff"] if line.startswith("-")]
     assert removed == ["-bitsandbytes==0.43.0"]
-
-
-def test_a_file_of_the_machine_is_not_read() -> None:
-    answer = ask(ask="check", text=f"-r {ROOT}/pyproject.toml\n-r ../pyproject.toml\n")
-    assert "cudalock" not in json.dumps(answer["report"]["findings"]).replace("`cudalock", "")
 
 
 def test_too_large_a_text_is_refused() -> None:

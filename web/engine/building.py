@@ -97,7 +97,7 @@ def _stage(folder: Path) -> None:
 
 
 def _pack(node: str, staged: Path, matrix: Path, out: Path, questions: str) -> None:
-    command = [node, HERE / "pack.mjs", PYODIDE, staged, matrix, out]
+    command = [node, *map(str, (HERE / "pack.mjs", PYODIDE, staged, matrix, out))]
     done = subprocess.run(command, input=questions, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"packing the engine failed:\n{done.stderr[-4000:]}")

@@ -41,7 +41,7 @@ from web.engine.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cudalock.goals import Goal, Query
     from cudalock.lock import Lock
@@ -66,7 +66,7 @@ class Page:
     def __init__(self, matrix: Matrix) -> None:
         self.universe = ClosedUniverse(matrix)
         self._solved = lru_cache(CACHED)(self._solve)
-        self._questions = {
+        self._questions: dict[str, Callable[..., Answer]] = {
             "solve": self.solve,
             "why-not": self.why_not,
             "explain": self.explain,

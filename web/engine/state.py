@@ -9,7 +9,7 @@ required, as requirements or as words.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import UnknownName
 from cudalock.goals.merge import RequestedProject
@@ -53,7 +53,9 @@ ACCELERATOR: Final = ("cuda", "accelerator")
 def request_of(state: Mapping[str, Sequence[str]]) -> Request:
     """Return what a state asks for. Raises UnknownName for a key that it does not have."""
     framework = read_switches().framework
-    fields = {FIELDS[key]: tuple(texts) for key, texts in state.items() if key in FIELDS}
+    fields: dict[str, Any] = {
+        FIELDS[key]: tuple(texts) for key, texts in state.items() if key in FIELDS
+    }
     unknown = state.keys() - FIELDS.keys() - {framework, CONSTRAINT, STRICT}
     if unknown:
         raise UnknownName(f"unknown option `{min(unknown)}`")
@@ -108,12 +110,13 @@ def relaxed(goal: Goal, besides: str) -> Goal:
     requirements = (
         text if leading_name(text) in kept else _without_version(text) for text in goal.requirements
     )
+    libraries: dict[str, Any] = {name: None for name in LIBRARIES if name != besides}
     return replace(
         goal,
         requirements=tuple(sorted(requirements)),
         constraints=(),
         accelerator=goal.accelerator if besides in ACCELERATOR else None,
-        **{name: None for name in LIBRARIES if name != besides},
+        **libraries,
         toolkit=None,
         exclude_newer=None,
     )

@@ -73,7 +73,8 @@ def accelerators(matrix: Matrix) -> list[Choice]:
     """Return what the framework is built for: any, the CUDA series, none, other accelerators."""
     project = matrix.project(matrix.framework or "")
     recent = [name for name in project.versions if is_recent(name)] if project else []
-    used = {build.index for name in recent for build in project.release(name).builds if project}
+    releases = [project.release(name) for name in recent] if project else []
+    used = {build.index for release in releases for build in release.builds}
     series = {
         index.cuda
         for name, index in matrix.indexes.items()

@@ -111,12 +111,11 @@ def why_no_command(diagnosis: Diagnosis) -> str:
 
 def nothing_found(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
     """Return the error for a text without a known message."""
-    messages, components = count_symptoms(matrix)
+    messages = count_symptoms(matrix)
     inputs = "; ".join(read_from(diagnosis))
     more = f"\nread from the text: {inputs}" if inputs else ""
     return NothingFound(
-        f"no known message in the text: searched it for {messages} messages of"
-        f" {', '.join(components)} (matrix {matrix.version}){more}",
+        f"no known message in the text: it has none of {messages} (matrix {matrix.version}){more}",
         hints=[
             "paste more: a traceback from `Traceback` on, a pip log from its first error",
             "`cudalock doctor` examines the environment itself",
