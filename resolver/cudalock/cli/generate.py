@@ -74,10 +74,11 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     """Print the lock for the repository at PATH, or for one file of it.
 
     Requirements files, pyproject.toml, setup.py and setup.cfg (only literal values),
-    environment.yml, pixi.toml, Dockerfiles, and the imports of Python files and notebooks are read; no code is
-    run. Imports are used only to detect packages the matrix knows, and each is reported. Existing
-    pins are kept, and the rest is pinned. Python, platform and CUDA come from the options, then
-    from the repository (.python-version, requires-python, a base image), then from this machine.
+    environment.yml, pixi.toml, Dockerfiles, and imports of Python files and notebooks are read; no
+    code is run. Imports are used only to detect packages the matrix knows, and each is reported.
+    Existing pins are kept, and the rest is pinned. Python, platform and CUDA come from the options,
+    then from the repository (.python-version, requires-python, a base image), then from this
+    machine.
 
     --exclude-newer commit ignores what was published after the last commit of the files that were
     read.

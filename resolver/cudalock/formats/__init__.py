@@ -1,9 +1,9 @@
 """Formats a lock can be written in.
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
-`pylock`, `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml), and for uv
-`uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is imported when it
-is used, so that a run pays only for the format it writes.
+`pylock`, `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml), `notebook`,
+and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is
+imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -148,6 +148,7 @@ FORMATS: Final = {
         r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
     ),
     "pixi": _Row("pixi", "pixi.toml"),
+    "notebook": _Row("notebook", ".ipynb"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""
