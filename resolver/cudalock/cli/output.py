@@ -113,19 +113,20 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
 
         lock = with_local_hashes(lock)
     if options.fetch_hashes:
-        lock = _with_hashes(lock, options)
+        lock = with_fetched_hashes(lock, options)
     kind = load_format(options.format)
-    write = _write_options(options, lock, kind)
+    write = prepared_options(options, lock, kind)
     text = kind.render(lock, write)
     # First what the file names: it never stands there without it.
     for name, content in kind.companions(lock, write).items() if options.output else ():
-        _deliver(content, str(Path(options.output or "").with_name(name)))
-    _deliver(text, options.output)
+        deliver(content, str(Path(options.output or "").with_name(name)))
+    deliver(text, options.output)
     if not options.quiet:
         _report(lock, write, kind, options)
 
 
-def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
+def with_fetched_hashes(lock: Lock, options: OutputOptions) -> Lock:
+    """Return the lock with hashes that are looked up or computed. Raises NetworkError."""
     if options.offline:
         raise Contradiction("`--fetch-hashes` cannot be combined with `--offline`")
     from cudalock.cli.console import progress
@@ -136,9 +137,10 @@ def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
         return with_hashes(lock, keep=folder, progress=advance, mirrors=options.mirrors)
 
 
-def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+def write_options(options: OutputOptions) -> WriteOptions:
+    """Return what the command line says about writing a lock."""
     output = Path(options.output) if options.output else None
-    write = WriteOptions(
+    return WriteOptions(
         hashes=options.hashes,
         index_url=options.index_url,
         extra_index_urls=options.extra_index_urls,
@@ -147,15 +149,21 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         folder=output.parent if output else None,
         offline=options.offline,
         installer=options.installer,
-        matrix=_matrix(options) if kind.needs_matrix else None,
     )
+
+
+def prepared_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+    """Return the same for one lock, with the URLs that its format needs. Raises NetworkError."""
+    write = write_options(options)
+    if kind.needs_matrix:
+        write = write._replace(matrix=_matrix(options))
     # Before URLs are looked up, which takes the network.
     if write.filename:
         kind.check_name(write.filename)
     if options.wheels:
-        return write._replace(wheels=_folder(options.wheels, output, kind))
+        return write._replace(wheels=folder_of_wheels(options, kind))
     if kind.needs_urls:
-        return write._replace(addresses=_addresses(lock, write, options.mirrors))
+        return write._replace(addresses=addresses_of(lock, write, options.mirrors))
     return write
 
 
@@ -165,15 +173,17 @@ def _matrix(options: OutputOptions) -> Matrix:
     return with_overlays(load_matrix(options.matrix, options.mirrors), options)
 
 
-def _folder(wheels: str, output: Path | None, kind: Format) -> str:
+def folder_of_wheels(options: OutputOptions, kind: Format) -> str:
     """Return the folder of wheels as installers see it: from where they run, or from the file."""
-    path = Path(wheels)
+    path = Path(options.wheels or "")
+    output = Path(options.output) if options.output else None
     if kind.paths_from_file and output and not path.is_absolute():
         path = Path(relative(path, output.parent))
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+def addresses_of(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+    """Return the URLs of the wheels that the matrix has none for, by file. Raises NetworkError."""
     from cudalock.lock.wheels import wheels_without_url
 
     missing = len(wheels_without_url(lock))
@@ -201,7 +211,8 @@ def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str
     )
 
 
-def _deliver(text: str, output: str | None) -> None:
+def deliver(text: str, output: str | None) -> None:
+    """Write a file, or standard output."""
     from cudalock.cli.console import emit, write_text
 
     if output:
@@ -259,7 +270,11 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if is_interactive():
-        looked_up = sum(len(note.names) for note in lock.notes if isinstance(note, NamesNote))
+        looked_up = sum(
+            len(note.names)
+            for note in lock.notes
+            if isinstance(note, NamesNote) and not note.is_warning
+        )
         where = f" ({looked_up} from the index)" if looked_up else ""
         tell(f"resolved {counted(len(lock.pins), 'package')} in {elapsed():.1f} s{where}")
     if options.verbose:

@@ -1,9 +1,10 @@
 """Formats a lock can be written in.
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
-`pylock`, `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml), `notebook`,
-and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is
-imported when it is used, so that a run pays only for the format it writes.
+`hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
+for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
+`notebook`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`,
+and is imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cudalock.lock import FileUrl, Lock
+    from cudalock.lock.lines import LinedLock
     from cudalock.matrix.matrix import Matrix
 
 INSTALLERS: Final = ("pip", "uv")
@@ -47,6 +49,8 @@ class WriteOptions(NamedTuple):
     folder: Path | None = None
     """where the file will be; None for standard output"""
     offline: bool = False
+    lines_as: str = "extras"
+    """what the lines of a project become in one file: extras or groups"""
     installer: str = "pip"
     """pip or uv: what a file that installs by itself runs"""
     matrix: Matrix | None = None
@@ -76,6 +80,12 @@ def _beside(filename: str) -> str:
     """Return `requirements.lock.txt` for `requirements.txt`."""
     name = PurePath(filename)
     return f"{name.stem}.lock{name.suffix}"
+
+
+def _of_line(filename: str, line: str) -> str:
+    """Return `requirements-cu126.txt` for `requirements.txt`."""
+    name = PurePath(filename)
+    return f"{name.stem}-{line}{name.suffix}"
 
 
 def _no_remarks(_options: WriteOptions) -> Iterable[str]:
@@ -123,6 +133,21 @@ class Format(NamedTuple):
     """Return the further files that belong beside it: their texts by name."""
     companion_names: Callable[[str], tuple[str, ...]] = _no_names
     """Return the names that such files may have, by the name of the file itself."""
+    of_line: Callable[[str, str], str] = _of_line
+    """Return the name of one line's file for the name of a project's lock and that of the line."""
+    lines: LinedFormat | None = None
+    """how one file has several lines; None where each has to have its own"""
+
+
+class LinedFormat(NamedTuple):
+    """How a format writes the lines of a project into one file."""
+
+    render: Callable[[LinedLock, WriteOptions], str]
+    """Return the file's text. Raises as `Format.render` does."""
+    install_commands: Callable[[LinedLock, WriteOptions], tuple[InstallCommand, ...]]
+    """Return the commands that install a line."""
+    by_index: bool = False
+    """whether the file names an index for a line, from which everything is taken that is there"""
 
 
 class _Row(NamedTuple):
@@ -149,6 +174,7 @@ FORMATS: Final = {
     ),
     "pixi": _Row("pixi", "pixi.toml"),
     "notebook": _Row("notebook", ".ipynb"),
+    "overrides": _Row("hold", "overrides.txt"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""

@@ -101,7 +101,8 @@ def is_hashed(lock: Lock, hashes: str) -> bool:
     """Return whether the file has hashes. Raises HashesMissing for "require" if one is missing."""
     if hashes == "require":
         require_hashes(lock)
-    return hashes != "off" and bool(lock.pins) and not lock.unhashed
+    # pip needs the hash of everything that it installs, and of an open lock it adds the rest.
+    return hashes != "off" and bool(lock.pins) and not lock.unhashed and not lock.is_open
 
 
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
@@ -125,7 +126,8 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:
         # The environment has everything else that the pins require.
-        flags = list(dict.fromkeys(["--no-deps", *flags]))
+        closed = [] if lock.is_open else ["--no-deps"]
+        flags = list(dict.fromkeys([*closed, *flags]))
         tool = "uv" if lock.installer.startswith("uv ") else "pip"
         flags += strategy if tool == "uv" else []
         return (InstallCommand(tool, " ".join([lock.installer, *flags, *file])),)

@@ -195,6 +195,14 @@ class Said(NamedTuple):
     place: Place
 
 
+class Stage(NamedTuple):
+    """A stage of a Dockerfile: where it begins, and the image that it or its parent starts from;
+    None where a build argument without a value names it."""
+
+    start: int
+    image: Said | None
+
+
 class Problem(NamedTuple):
     """A span of a file that could not be understood, and why, in a sentence.
 
@@ -243,6 +251,8 @@ class ProjectFile:
     """the platforms that it is for, as `--platform` takes them"""
     base_images: tuple[Said, ...] = ()
     """of a Dockerfile, with build arguments put in"""
+    stages: tuple[Stage, ...] = ()
+    """of a Dockerfile, in order"""
     targets: tuple[Said, ...] = ()
     """`targets` of `[tool.cudalock]`, as written"""
     settings: dict[str, object] = field(default_factory=dict)
