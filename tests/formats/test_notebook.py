@@ -124,7 +124,7 @@ def test_whole_notebook() -> None:
     document = json.loads(text)
     first, second, third = ("".join(cell["source"]) for cell in document["cells"])
     assert first.startswith(f"%%writefile {LOCK}\n# cudalock: Linux x86_64")
-    assert "\n%pip install --quiet --require-hashes -r requirements.lock.txt\n" in second
+    assert "\n%pip install -q --require-hashes -r requirements.lock.txt\n" in second
     assert "if sys.version_info[:2] != (3, 11):" in second
     assert "everything is as in the lock" in third
     assert document["metadata"]["cudalock"]["schema"] == "cudalock.notebook/1"
@@ -153,6 +153,16 @@ def test_what_is_written_is_read_back_and_replaced(tmp_path: Path) -> None:
     refused = run(*solve)
     assert refused.exit_code == 2
     assert "cudalock did not write it" in refused.stderr
+
+
+def test_a_runtimes_own_torch_is_kept() -> None:
+    words = ["solve", "--image", "colab:2026-01-27", "--keep", "torch", "xformers", "-q"]
+    result = run(*words, "--offline", "--format", "notebook")
+    assert result.exit_code == 0, result.output
+    _, held, install, _ = ("".join(c["source"]) for c in json.loads(result.stdout)["cells"])
+    assert held.startswith("%%writefile constraints.txt\n")
+    assert "\ntorch==2.9.0" in held
+    assert "\n%pip install -q -c constraints.txt -r requirements.lock.txt\n" in install
 
 
 def test_one_runtime_has_one_python() -> None:
@@ -185,8 +195,10 @@ def test_a_kernel_runs_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         beside = tmp_path / "beside"
         install = document.cells[1]
         install.source = install.source.replace(
-            "%pip install --quiet", f"%pip install --quiet --target {beside}"
-        ).replace("versions())", f"versions())\nsys.path.insert(0, {str(beside)!r})", 1)
+            "%pip install -q", f"%pip install -q --target {beside}"
+        ).replace(
+            "importlib.invalidate", f"sys.path.insert(0, {str(beside)!r})\nimportlib.invalidate", 1
+        )
         for name in ("PIP_INDEX_URL", "PIP_CONFIG_FILE"):
             if name in environment:
                 monkeypatch.setenv(name, environment[name])

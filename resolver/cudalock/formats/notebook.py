@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import Contradiction
-from cudalock.formats import Format, InstallCommand, WriteOptions, requirements_txt
+from cudalock.formats import Format, InstallCommand, WriteOptions, constraints, requirements_txt
 from cudalock.formats.conda import one_python
 from cudalock.lock.sources import needs_own_build
 from cudalock.targets.pythons import minor_pair
@@ -27,6 +29,10 @@ SCHEMA: Final = "cudalock.notebook/1"
 FILE: Final = "lock.ipynb"
 LOCK: Final = "requirements.lock.txt"
 """The file that the first cell writes, where the notebook runs."""
+
+CONSTRAINTS: Final = constraints.FILE
+"""The file of what has to stay, which the command of a lock names that keeps something."""
+_PROGRAM: Final = re.compile(r"^(?:\S+ -m )?(?:uv )?pip install")
 
 _START: Final = """\
 import importlib.metadata
@@ -101,16 +107,21 @@ def render(lock: Lock, options: WriteOptions) -> str:
     commands = dict(requirements_txt.install_commands(lock, written))
     python = minor_pair(lock.target.python)
     fields = {"python": python, "version": ".".join(map(str, python)), "file": LOCK}
-    install = (
-        commands["uv"].replace("uv pip install", "!uv pip install --python {sys.executable} -q", 1)
-        if options.installer == "uv"
-        else commands["pip"].replace("pip install", "%pip install --quiet", 1)
-    )
+    # A lock of what to add has the one command that installs beside what is there.
+    tool = options.installer if options.installer in commands else next(iter(commands))
+    line = "!uv pip install --python {sys.executable} -q" if tool == "uv" else "%pip install -q"
+    install = _PROGRAM.sub(lambda _: line, commands[tool], count=1)
     cells = [
         f"%%writefile {LOCK}\n{text}",
+        *(
+            [f"%%writefile {CONSTRAINTS}\n{constraints.render(lock, written)}"]
+            if CONSTRAINTS in shlex.split(commands[tool])
+            else []
+        ),
         f"{_START.format(**fields)}\n{install}\n\n{_RESTART}",
         _COMPARE.format(**fields),
     ]
+    # By this table `cudalock check --fresh` finds the command, and `-o` a notebook to replace.
     document = {
         "cells": [_cell(source) for source in cells],
         "metadata": {

@@ -100,6 +100,7 @@ def _sources(document: dict[str, Any]) -> Iterator[tuple[int, str]]:
 
 def source_cells(text: str) -> list[SourceCell]:
     """Return the code cells of the text of a valid notebook, with places."""
+    # `cell_type` may stand behind the source that it is about.
     kinds: dict[int, str] = {}
     strings: dict[int, list[tuple[str, int, str]]] = {}
     for path, token, start in _scalars(text):
