@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.advisories import advisory_findings, advisory_options, open_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
+    from cudalock.indexes.osv import Advisories
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.projects.model import ProjectFile
@@ -96,6 +98,7 @@ MAX_ROUNDS = 4
     help="Write to FILE, not to standard output.",
     shell_complete=completed("file"),
 )
+@advisory_options
 @click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
@@ -157,7 +160,15 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, selection, examined, fix=fix, offline=offline)
+        place = parsed.text("osv")
+        known = (
+            open_advisories(place, offline=offline)
+            if place or parsed.is_set("advisories")
+            else None
+        )
+        findings = _checked(
+            names, mirrored, targets, selection, examined, known, fix=fix, offline=offline
+        )
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
         _report(names, findings, examined)
@@ -242,6 +253,7 @@ def _checked(
     targets: Sequence[Target],
     selection: Selection,
     examined: Examined,
+    known: Advisories | None,
     *,
     fix: bool,
     offline: bool,
@@ -272,7 +284,10 @@ def _checked(
                 examined.possible.extend(rewritten.changes)
                 examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
         examined.texts.update((part.name, part.text) for part in checked.file.files())
-        for finding in selection.of_findings(checked.findings):
+        found = list(checked.findings)
+        if known is not None:
+            found += advisory_findings(checked.file, known, matrix, stated)
+        for finding in selection.of_findings(found):
             # A file that two others include with `-r` is checked twice.
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())

@@ -86,11 +86,28 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     if builders:
         yield f"builders: {listed(builders)}"
     yield from _warning_lines(lock, without_hashes=without_hashes)
+    yield from _advisory_lines(lock)
     if names := pure_names(lock):
         yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
     for newer in lock.newer:
         yield f"newer: {newer}"
     yield f"needs: {listed(lock.needs)}"
+
+
+def _advisory_lines(lock: Lock) -> Iterator[str]:
+    """Yield what is known of vulnerabilities of the pins, where somebody asked."""
+    if lock.advisories is None:
+        return
+    if not lock.advisories:
+        yield f"advisories: none known for {counted(len(lock.pins), 'package')}"
+    for advisory in lock.advisories[:NAMED_PINS]:
+        yield f"warning: {advisory}"
+    if len(lock.advisories) > NAMED_PINS:
+        yield f"warning: {len(lock.advisories) - NAMED_PINS} more advisories (`--json` has all)"
+    if lock.safe_command:
+        yield f"hint: without them: {lock.safe_command}"
+    elif lock.advisories:
+        yield "note: no solution without them was found"
 
 
 def _headline(lock: Lock) -> str:
