@@ -57,9 +57,10 @@ def open_advisories(place: str | None, *, offline: bool) -> Advisories:
 
     if offline and (place is None or "://" in place):
         raise Contradiction(
-            "`--advisories` asks a service, which `--offline` forbids",
+            "`--advisories` queries a service, which `--offline` forbids",
             hints=["`--osv DIR` with a dump of OSV's advisories"],
         )
+    # An old answer would hide what was found since.
     web = Web(stale=False)
     click.get_current_context().call_on_close(web.close)
     return Advisories(web, place)
@@ -83,6 +84,7 @@ def with_advisories(
         for name, version, row in affected
     )
     safe = None
+    # What to add to an environment changes nothing of what is there.
     if rows and len(queries) == 1 and not lock.installer:
         pins = {pin.name: pin.version for pin in lock.pins}
         safe = _safe_stack(queries[0], pins, [row.name for row in rows], known, universe)

@@ -27,7 +27,7 @@ _ROUNDS: Final = 5
 """How often a solution may bring vulnerabilities of its own, and others are looked for."""
 
 
-class Known(Protocol):
+class AdvisorySource(Protocol):
     """Where advisories come from: `indexes.osv.Advisories`."""
 
     def of_pins(self, pins: Iterable[tuple[str, str]]) -> list[tuple[str, str, Advisory]]:
@@ -52,7 +52,7 @@ def nearest_safe_stack(
     query: Query,
     pins: Mapping[str, str],
     vulnerable: Iterable[str],
-    known: Known,
+    known: AdvisorySource,
     universe: Universe,
 ) -> SafeStack | None:
     """Return the solution without the vulnerabilities that keeps most of the pins; None for none.
@@ -64,7 +64,7 @@ def nearest_safe_stack(
 
 class _Search:
     def __init__(
-        self, query: Query, pins: Mapping[str, str], known: Known, universe: Universe
+        self, query: Query, pins: Mapping[str, str], known: AdvisorySource, universe: Universe
     ) -> None:
         self.goal, self.target = query
         self.pins = {name: version.partition("+")[0] for name, version in pins.items()}
@@ -101,6 +101,7 @@ class _Search:
         clean = [
             version for version in versions if not any(row.affects(version) for row in advisories)
         ]
+        # The nearest first: 2.6.0 of torch 2.5.1, and not the newest that there is.
         for version in _nearest(clean, self.pins.get(name, "0"))[:_TRIES]:
             if self._has_solution({**self.excluded, name: f"=={version}"}):
                 self.excluded[name] = f"=={version}"

@@ -146,6 +146,7 @@ def _license(license: License | None) -> list[Any]:
         LicenseExpression,
     )
 
+    # CycloneDX tells what METADATA declares from what somebody concluded; this is the former.
     if license is None:
         return []
     declared = LicenseAcknowledgement.DECLARED
@@ -163,6 +164,7 @@ def _reference(wheel: LockedWheel) -> Any:
         XsUri,
     )
 
+    # On the package index a wheel has no URL before it is looked up; its name is a relative one.
     place = without_credentials(encoded(wheel.url)) if wheel.url else wheel.file
     return ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,

@@ -74,17 +74,20 @@ class Advisory(NamedTuple):
 
     def affects(self, version: str) -> bool:
         """Return whether a version is affected, by the rules of OSV's schema."""
+        # PyPI's projects have no local versions, so no advisory names one.
         public = version.partition("+")[0]
         if public in self.versions or _plain(public) in self.versions:
             return True
         try:
             return any(_is_in(Version(public), events) for events in self.ranges)
+        # pip refuses such a version as well: nobody has it installed.
         except InvalidVersion:
             return False
 
 
 def _is_in(version: Version, events: Sequence[tuple[str, str]]) -> bool:
     affected = False
+    # Events come in any order, and ranges of one advisory may follow each other in one list.
     for kind, text in sorted(events, key=lambda event: _key(event[1])):
         bound = _bound(text)
         if kind == "introduced" and version >= bound:
@@ -190,6 +193,7 @@ class Advisories:
     # -- the service ----------------------------------------------------------------------------
 
     def _asked(self, pins: Sequence[tuple[str, str]]) -> dict[str, list[Advisory]]:
+        # A lock may have more pins than the service takes in one request.
         known: dict[str, list[Advisory]] = {}
         for first in range(0, len(pins), BATCH):
             part = pins[first : first + BATCH]

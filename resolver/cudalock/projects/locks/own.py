@@ -19,7 +19,7 @@ _HEAD: Final = re.compile(r"\s*(?:#[^\r\n]*(?:\r\n|\r|\n|\Z))+")
 _TARGET: Final = re.compile(r"^# cudalock: (?!ignore\b)", re.MULTILINE)
 """The line of a header that names a target; `# cudalock: ignore` is a user's own comment."""
 _JSON: Final = re.compile(r'\A\s*\{.*^\s*"schema": "cudalock\.', re.MULTILINE | re.DOTALL)
-_BOM: Final = re.compile(r'"bomFormat": "CycloneDX".*"name": "cudalock:command"', re.DOTALL)
+_BOM: Final = re.compile(r'\A(?=.*"bomFormat": "CycloneDX").*"name": "cudalock:command"', re.DOTALL)
 """A bill of materials, of a form that has no place for a schema of ours."""
 _CREATED: Final = re.compile(r"^created-by = ([\"'])cudalock\1", re.MULTILINE)
 """A pylock.toml whose comments another program dropped."""
