@@ -61,7 +61,8 @@ def summary(
     # Notes contain paths and commands, which have to keep their letters.
     for note in lock.notes:
         brief = note.brief if isinstance(note, NamesNote) and not verbose else note
-        lines.append(one_line(f"note: {brief}"))
+        key = "warning" if isinstance(note, NamesNote) and note.is_warning else "note"
+        lines.append(one_line(f"{key}: {brief}"))
     if install is not None:
         lines.append(one_line(f"install: {install}"))
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
@@ -51,10 +52,16 @@ A_YEAR = 365
         ),
     ),
 )
-@click.argument("path", default=".", metavar="[PATH]")
+@click.argument("path", default=".", metavar="[PATH]", shell_complete=completed("file"))
 @click.option("--extra", multiple=True, metavar="NAME", help="Include this extra. Repeatable.")
 @click.option("--group", multiple=True, metavar="NAME", help="Include this group: dev, test, docs.")
-@click.option("--exclude", multiple=True, metavar="NAME", help="Leave out this project.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="Leave out this project.",
+    shell_complete=completed("project"),
+)
 @click.option("--stack-only", is_flag=True, help="Leave out packages that are not in the matrix.")
 @click.option(
     "--relax", is_flag=True, help="Relax as few of its limits as possible, and list them."

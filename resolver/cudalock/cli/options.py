@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from cudalock.cli import matrix_option
+from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
 from cudalock.formats import FORMATS, format_of
@@ -55,8 +56,19 @@ _TEXTS = [
 """Options that are fields of a Request, under the same name."""
 
 
-def _several(*names: str, metavar: str, text: str) -> Callable[[_Command], _Command]:
-    return click.option(*names, multiple=True, metavar=metavar, help=text, callback=_not_flags)
+def _several(
+    *names: str, metavar: str, text: str, values: tuple[str, ...] = ()
+) -> Callable[[_Command], _Command]:
+    """Return an option that may be repeated; `values` are the kinds of what completes it."""
+    kinds = values or next((OPTIONS[name] for name in names if name in OPTIONS), ())
+    return click.option(
+        *names,
+        multiple=True,
+        metavar=metavar,
+        help=text,
+        callback=_not_flags,
+        shell_complete=completed(*kinds) if kinds else None,
+    )
 
 
 def _not_flags(
@@ -134,6 +146,7 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         _parameter(read_switches().framework),
         metavar="SPEC",
         text='Version: 2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.',
+        values=("framework",),
     ),
     *_switches(),
     _several(
@@ -198,6 +211,7 @@ _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--find-links",
         metavar="DIR|URL",
+        shell_complete=completed("folder"),
         multiple=True,
         help="Also use the wheels in a folder or on a page of links. Repeatable.",
     ),
@@ -210,6 +224,7 @@ _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--matrix-overlay",
         metavar="DIR",
+        shell_complete=completed("folder"),
         multiple=True,
         help="Lay your own builders, indexes, rows and facts over the matrix. Repeatable.",
     ),
@@ -226,7 +241,13 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Output format (default: by the file name of -o, else requirements).",
     ),
     click.option("--json", is_flag=True, help="Same as --format json."),
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write to FILE, not to standard output.",
+        shell_complete=completed("file"),
+    ),
     click.option("--force", is_flag=True, help="Overwrite FILE even if cudalock did not write it."),
     click.option(
         "--hashes",
@@ -243,7 +264,10 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
     click.option(
-        "--wheels", metavar="DIR", help="Write paths into DIR, for machines without a network."
+        "--wheels",
+        metavar="DIR",
+        shell_complete=completed("folder"),
+        help="Write paths into DIR, for machines without a network.",
     ),
     click.option(
         "--as",

@@ -238,7 +238,11 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if is_interactive():
-        looked_up = sum(len(note.names) for note in lock.notes if isinstance(note, NamesNote))
+        looked_up = sum(
+            len(note.names)
+            for note in lock.notes
+            if isinstance(note, NamesNote) and not note.is_warning
+        )
         where = f" ({looked_up} from the index)" if looked_up else ""
         tell(f"resolved {counted(len(lock.pins), 'package')} in {elapsed():.1f} s{where}")
     if options.verbose:

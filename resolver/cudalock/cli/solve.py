@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line, split_lines
 from cudalock.cli.machine import read_queries
@@ -51,7 +52,7 @@ from cudalock.text import shell_command
         ),
     ),
 )
-@click.argument("goal", nargs=-1)
+@click.argument("goal", nargs=-1, shell_complete=completed("alias", "project"))
 @goal_options
 @click.option(
     "--keep",

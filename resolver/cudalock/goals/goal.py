@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cudalock.targets import Target
     from cudalock.targets.accelerators import Library, Wish
+    from cudalock.text import NamesNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Goal:
     """projects, sorted, that are left out of the lock, whatever requires them"""
     strict: bool = False
     """whether a warning counts as an error"""
-    notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
+    notes: tuple[str | OtherTarget | NamesNote, ...] = field(default=(), compare=False)
     """for the user: how something was read, what was left out"""
 
     def of(self, library: Library) -> str | None:

@@ -235,6 +235,7 @@ def _goal(
         strict=request.strict or defaults.strict,
         notes=(
             *request.notes,
+            *parsed.notes,
             *defaults.notes,
             *notes,
             *constraint_notes,

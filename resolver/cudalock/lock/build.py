@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
-from cudalock.conflicts.step import NotLookedUp, render
 from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
     GOAL,
@@ -27,7 +26,7 @@ from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
-from cudalock.text import listed
+from cudalock.text import NamesNote, listed
 from cudalock.versions import (
     accepts,
     is_prerelease,
@@ -66,7 +65,7 @@ def from_resolution(
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
         notes=(
-            *map(str, resolution.goal.notes),
+            *(note if isinstance(note, NamesNote) else str(note) for note in resolution.goal.notes),
             *_skip_notes(resolution),
             *_dated_notes(resolution),
         ),
@@ -360,6 +359,9 @@ def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
         unknown = [newer for newer in resolution.unknown_newer if newer.name == name]
         if passed is not None and all(newer.version not in passed.versions for newer in unknown):
             yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
+        if unknown:
+            # Two dozen classes, which most solves do not need.
+            from cudalock.conflicts.step import NotLookedUp, render
         for newer in unknown:
             # Why nobody was asked is about this run: with it the same lock would have other bytes.
             unlisted = (releases._replace(reason="") for releases in newer.unlisted)
