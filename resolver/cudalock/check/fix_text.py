@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.check.selection import EVERYTHING, Selection
+from cudalock.check.source_fix import source_fixes
 from cudalock.projects.model import Declared, Place
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
     done: set[int] = set()
     for judged in checked.judged:
         for clash in judged.clashes:
+            for fix in source_fixes(clash, checked.file, judged.target):
+                name, code = fix.source.place.file, clash.finding.code
+                edit = Edit(fix.start, fix.end, fix.text, f"{fix.source.name} is now `{fix}`")
+                if selection.includes(code, name) and edit not in edits.get(name, ()):
+                    edits.setdefault(name, []).append(edit)
+                    mended.setdefault(name, []).append(clash.finding)
             for change in clash.changes:
                 declared = change.old.origin
                 if not isinstance(declared, Declared) or id(declared) in done:
