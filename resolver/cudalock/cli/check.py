@@ -120,8 +120,9 @@ def check(
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml, pixi.toml, Dockerfile or a list of packages as `pip list` prints it; - is
-    standard input. Of a directory, and without FILE of the current one, every such file is checked.
+    environment.yml, pixi.toml, Dockerfile, notebook or a list of packages as `pip list` prints it;
+    - is standard input. Of a directory, and without FILE of the current one, every such file is
+    checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless
