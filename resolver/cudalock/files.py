@@ -136,7 +136,7 @@ def size_below(folder: Path) -> int:
     for parent, _, names in os.walk(extended(str(folder))):
         for name in names:
             with suppress(OSError):
-                total += os.lstat(f"{parent}/{name}").st_size
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 (long paths)
     return total
 
 
