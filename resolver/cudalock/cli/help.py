@@ -90,6 +90,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "fetch-hashes",
         "urls",
         "wheels",
+        "as",
+        "installer",
         "dry-run",
         "quiet",
         "verbose",

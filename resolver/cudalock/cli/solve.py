@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
+from cudalock.cli.line_options import check_one_line, split_lines
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import (
     GoalOptions,
@@ -20,6 +22,7 @@ from cudalock.cli.options import (
 from cudalock.cli.output import build_lock, check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
+from cudalock.errors import Contradiction
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
             "the same question in words, for another machine",
         ),
         (
+            "cudalock solve --torch 2.9 --cuda cpu --cuda 12.6 --platform linux -o pyproject.toml",
+            "one project with an extra for each",
+        ),
+        (
             "cudalock solve vllm --gpu H100 --platform linux --python 3.12 -o pylock.toml",
             "a server's image",
         ),
@@ -53,7 +60,7 @@ if TYPE_CHECKING:
         ),
     ),
 )
-@click.argument("goal", nargs=-1)
+@click.argument("goal", nargs=-1, shell_complete=completed("alias", "project"))
 @goal_options
 @click.option(
     "--keep",
@@ -75,6 +82,9 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     are not enough; --wheels writes paths, which need no URLs, and `cudalock fetch` downloads the
     wheels into DIR. A uv.lock is written by uv itself. An existing pyproject.toml is edited, and
     everything else in it stays.
+
+    Several --cuda or --accelerator are lines of one project: `--cuda cpu --cuda 12.6` makes an
+    extra for each in a pyproject.toml or pylock.toml, and a file for each in other formats.
 
     --keep adds to an environment: that of --python, or the active one. `all` keeps every installed
     package; names keep those, and as many of the others as possible. Only the requirements to add
@@ -107,13 +117,23 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         check_format(output.format)
     added = kept.overlay if kept is not None else None
     universe = open_universe(output, options.wheel_urls, added=added)
+    lines = split_lines(options)
+    if len(lines) > 1:
+        from cudalock.cli.lines import solve_lines, write_lines
+
+        if kept is not None:
+            flag = "--image" if image else "--keep"
+            raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
+        write_lines(solve_lines(lines, universe, output), output)
+        return
+    check_one_line(parsed.flags.get("lines_as"))
     queries = read_queries(options, universe)
     if kept is not None:
         from cudalock.cli.console import tell
         from cudalock.cli.keep import build_additions
 
         lock = build_additions(queries, universe, kept, keep, output)
-        if not lock.pins and output.format != "json":
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:

@@ -10,7 +10,8 @@ there; what is not known is null.
     target, others[], goal          what was asked, every value written out; the further targets of
                                     a lock for several
     pins[]                          name, version, direct, via, facts, requires, hashes,
-                                    hashes_complete, marker, overlooked, wheel, wheels
+                                    hashes_complete, marker, overlooked, held, wheel,
+                                    wheels
     pins[].wheel                    file, sha256, index or builder, url, trust, known, warning,
                                     renamed, source, size, build
     indexes[], builders             where wheels come from besides the package index
@@ -144,7 +145,7 @@ def _lock(document: dict[str, Any]) -> Lock:
         framework=document["framework"],
         others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
-        # Version 1 got these keys, and `overlooked` of pins, later: older documents are read too.
+        # Version 1 got these keys later, and two of pins: older documents are read too.
         accelerator=_read_accelerator(document),
         is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
@@ -213,6 +214,7 @@ def _read_pin(table: dict[str, Any]) -> Pin:
         wheels=wheels,
         marker=table["marker"],
         overlooked=table.get("overlooked", False),
+        held=table.get("held", False),
     )
 
 
@@ -296,6 +298,7 @@ def _pin(pin: Pin) -> dict[str, Any]:
         "hashes_complete": pin.hashes_complete,
         "marker": pin.marker,
         "overlooked": pin.overlooked,
+        "held": pin.held,
         "wheel": _wheel(pin.wheel),
         "wheels": [_wheel(wheel) for wheel in all_wheels(pin)],
     }

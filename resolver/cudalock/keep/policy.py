@@ -42,6 +42,13 @@ class KeepPolicy(Policy):
         self._component = environment.matrix.component
         # Pins without a specifier are only to be there, at whatever version.
         self._pins = {pin.name: pin for pin in preserved if pin.specifier}
+        # What is made for another Python is replaced by a wheel that fits.
+        self._staying = {
+            name
+            for name in self._pins
+            if (installed := environment.inventory.find(name)) is None
+            or not environment.is_foreign(installed)
+        }
         self._trust = environment.universe.trust
         self._tied = Tied(environment.matrix) if self._keeps_foreign(environment) else None
         others = [
@@ -80,7 +87,7 @@ class KeepPolicy(Policy):
         return name not in self._pins
 
     def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
-        if candidate.name in self._pins and requirement.name in self._pins:
+        if candidate.name in self._staying and requirement.name in self._staying:
             return False
         # A version that is not in the matrix is judged by its number alone.
         version = self._unknown.get(requirement.name)
@@ -93,13 +100,13 @@ class KeepPolicy(Policy):
         What that build fixes is still evaluated: nothing else knows it.
         """
         if owner == self._framework and other != owner and other not in machine:
-            return other in self._pins
+            return other in self._staying
         return self._is_there(owner, machine) and self._is_there(other, machine)
 
     def _is_there(self, name: str, machine: Container[str]) -> bool:
-        if name in self._pins or name in machine:
+        if name in self._staying or name in machine:
             return True
-        return self._framework in self._pins and self._component(name).is_virtual
+        return self._framework in self._staying and self._component(name).is_virtual
 
 
 def keep_problem(

@@ -106,6 +106,8 @@ class Pin:
     marker: str | None = None
     """in a lock for several targets: where the pin is installed; None for everywhere"""
     overlooked: bool = False
+    held: bool = False
+    """whether METADATA of another pin, as uv reads it, requires exactly this version"""
 
     @property
     def is_requested(self) -> bool:

@@ -79,6 +79,7 @@ class Declared:
     `syntax` is how `version_place` is written, for whoever rewrites it:
 
     - "pep508": a PEP 440 specifier; into an empty span one may be inserted
+    - "specifier": a PEP 440 specifier that is a value of its own, where no URL can stand
     - "url": a URL, a path or a version control URL
     - "poetry": Poetry's constraints, the whole value (`^2.5`)
     - "conda": conda's, with the operator (`=2.5.1`, `==2.5.1=py311_cuda`, ` >=2.4`)
