@@ -150,11 +150,12 @@ class _Checker:
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
             clashes = [clash for clash in clashes if not is_of_conda(clash)]
-        clashes = [
+        offered = [
             self.images.adjusted(_as_offered(clash))
             for clash in clashes
             if not self._is_meant_so(clash, group)
         ]
+        clashes = [clash for clash in offered if clash is not None]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))

@@ -86,10 +86,12 @@ def fix_file(
     write: Callable[[str, bytes], None],
     changes: list[str],
     selection: Selection = EVERYTHING,
+    image: str | None = None,
 ) -> Checked:
     """Fix a file as long as something can be fixed, and return what is left to find in it.
 
     `write` writes a file by its name. Sentences on what was changed are added to `changes`.
+    `image` is as in `check_file`.
     """
     name = checked.file.name
     # Each round reads the file again: spans of the last one are out of date.
@@ -100,7 +102,7 @@ def fix_file(
         for new in rewritten:
             write(new.file.name, new.content)
             changes += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(name), matrix, targets)
+        checked = check_file(read_file(name), matrix, targets, image)
     return checked
 
 

@@ -15,6 +15,7 @@ from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
     OptionValues,
     TargetOptions,
+    image_option,
     index_map_option,
     target_options,
 )
@@ -54,6 +55,7 @@ FORMATS = ("text", "full", "json", "github", "sarif")
 )
 @click.argument("files", nargs=-1, metavar="[FILE|DIR]...", shell_complete=completed("file"))
 @target_options
+@image_option
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
 @click.option(
@@ -154,7 +156,11 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, selection, examined, fix=fix, offline=offline)
+        image = parsed.text("image")
+        if image is not None:
+            targets = _on_image(image, targets, universe)
+        run = Run(fix=fix, offline=offline, image=image)
+        findings = _checked(names, mirrored, targets, selection, examined, run)
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
         _report(names, findings, examined)
@@ -220,6 +226,15 @@ def _in_folders(names: Iterable[str]) -> list[str]:
 # -- checking -----------------------------------------------------------------------------------
 
 
+class Run(NamedTuple):
+    """How files are checked."""
+
+    fix: bool
+    offline: bool
+    image: str | None = None
+    """the base image of what names none itself"""
+
+
 class Examined(NamedTuple):
     """What checking files leaves besides findings."""
 
@@ -239,9 +254,7 @@ def _checked(
     targets: Sequence[Target],
     selection: Selection,
     examined: Examined,
-    *,
-    fix: bool,
-    offline: bool,
+    run: Run,
 ) -> list[Finding]:
     """Return the wanted findings of all files, each once, and add to `examined`."""
     from cudalock.check import check_file, pins_outside
@@ -257,14 +270,16 @@ def _checked(
         file = read_file(name, stdin)
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
-        checked = check_file(file, matrix, stated)
-        if not offline and (pins := pins_outside(checked, matrix)):
+        checked = check_file(file, matrix, stated, run.image)
+        if not run.offline and (pins := pins_outside(checked, matrix)):
             from cudalock.live.outside_pins import look_up_pins
 
             matrix = matrix.overlaid(look_up_pins(pins, matrix))
-            checked = check_file(file, matrix, stated)
-        if fix:
-            checked = fix_file(checked, matrix, stated, write_bytes, examined.made, selection)
+            checked = check_file(file, matrix, stated, run.image)
+        if run.fix:
+            checked = fix_file(
+                checked, matrix, stated, write_bytes, examined.made, selection, run.image
+            )
         elif name != STDIN:
             for rewritten in rewrite(checked, matrix, selection):
                 examined.possible.extend(rewritten.changes)
@@ -294,6 +309,25 @@ def _targets(
     if here:
         return _targets_here(options.request, universe, quiet=quiet)
     return targets_of(options.phrases, universe) or targets_stated(options.merged, universe)
+
+
+def _on_image(text: str, targets: list[Target], universe: Universe) -> list[Target]:
+    """Return the targets on an image: with its Python and glibc, where they state none.
+
+    Raises UnknownName and UnknownVersion for an image of which nothing is known.
+    """
+    from cudalock.cli.image import read_image
+    from cudalock.cli.machine import read_targets
+    from cudalock.goals import Request
+    from cudalock.targets import LINUX
+    from cudalock.targets.platforms import likeliest
+
+    base = read_image(text, universe.matrix)
+    flag = base.platform if base.platform != LINUX.name else likeliest(LINUX).flag
+    python = (base.python,) if base.python else ()
+    glibc = (base.glibc,) if base.glibc else ()
+    stated = Request(python=python, platform=(flag,), glibc=glibc)
+    return targets or read_targets(stated, universe)
 
 
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:

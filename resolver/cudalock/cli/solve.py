@@ -134,7 +134,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.keep import build_additions
 
         lock = build_additions(queries, universe, kept, keep, output)
-        if not lock.pins and output.format != "json":
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:
