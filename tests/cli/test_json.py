@@ -16,7 +16,8 @@ from cudalock.lint.defects import Defect
 from cudalock.matrix.matrix import Matrix
 from cudalock.show import export
 from cudalock.text import json_text
-from cudalock.update.report import Change, Failure, Report
+from cudalock.update.merge import Change
+from cudalock.update.report import Failure, Report
 from tests.paths import RESOLVER
 
 SCHEMAS = {
