@@ -40,6 +40,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": (
         "python",
         "platform",
+        "image",
         "accelerator",
         "cuda",
         "gpu",
@@ -92,6 +93,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "fetch-hashes",
         "urls",
         "wheels",
+        "as",
+        "installer",
         "dry-run",
         "quiet",
         "verbose",

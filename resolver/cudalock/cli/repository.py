@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from cudalock.cli.machine import LocalMachine, at_environments, targets_of
+from cudalock.cli.machine import LocalMachine, at_environments
 from cudalock.cli.options import (
     GoalOptions,
     OptionValues,
     OutputOptions,
     read_recorded,
 )
-from cudalock.cli.output import build_lock
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
+from cudalock.goals.targets import targets_of
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
 from cudalock.targets.facets import FLAGS
-from cudalock.text import shell_command
+from cudalock.text import shell_command, shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from cudalock.cli.keep import Kept
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
     from cudalock.generate.update_lock import Held
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
+    from cudalock.targets.accelerators import Wish
 
 COMMIT: Final = "commit"
 """What `--exclude-newer` takes here besides a date: the day of the files' last commit."""
@@ -134,8 +136,13 @@ class Prepared(NamedTuple):
     local: LocalMachine
 
 
-def prepare(repository: Repository, options: GenerateOptions, universe: Universe) -> Prepared:
-    """Find the queries that have a solution.
+def prepare(
+    repository: Repository,
+    options: GenerateOptions,
+    universe: Universe,
+    reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
+) -> Prepared:
+    """Find the queries that have a solution, of those that `reduce` returns.
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
@@ -158,7 +165,7 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
     stated = Said(request, defaults, local.here, targets)
-    solvable = Answerer(repository, stated, universe).questions(relaxed=options.relax)
+    solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 
 
@@ -211,12 +218,25 @@ def _as_request(target: Target) -> Request:
     )
 
 
-def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> Lock:
-    """Return the lock, with notes on what the repository's files require and the lock lacks."""
+def build(
+    prepared: Prepared, options: GenerateOptions, universe: Universe, kept: Kept | None = None
+) -> Lock:
+    """Return the lock, with notes on what the repository's files require and the lock lacks.
+
+    `kept` is the image that it is for, whose own packages stay.
+    """
     from cudalock.generate.report import lock_notes
+    from cudalock.solving import build_lock
 
     queries = _with_pins(prepared, options, universe)
-    lock = build_lock(queries, universe, _command(queries, prepared, options))
+    command = command_of(queries, prepared, options)
+    if kept is None:
+        lock = build_lock(queries, universe, command)
+    else:
+        from cudalock.cli.keep import build_additions
+
+        command += f" --image {shell_word(kept.path)}"
+        lock = build_additions(queries, universe, kept, ("all",), options.output, command)
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 
@@ -235,8 +255,14 @@ def _with_pins(
     return hold(prepared.solvable.questions, prepared.locked.pins, free, universe)
 
 
-def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOptions) -> str:
-    """Return the command that makes the lock again, with the target written out."""
+def command_of(
+    queries: Sequence[Query],
+    prepared: Prepared,
+    options: GenerateOptions,
+    wishes: Sequence[Wish | None] | None = None,
+) -> str:
+    """Return the command that makes the lock again, with the target written out; `wishes` are the
+    accelerators of several lines."""
     from cudalock.goals import Goal, command_words
 
     goal = queries[0][0]
@@ -253,7 +279,8 @@ def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOpti
     )
     # Targets that pyproject.toml names are no product of platforms and Pythons.
     targets = () if prepared.targets else tuple(target for _, target in queries)
-    words = [*options.words, *command_words(flags, *targets), *options.output.words]
+    stated = command_words(flags, *targets, wishes=wishes)
+    words = [*options.words, *stated, *options.output.words]
     return shell_command(["cudalock", "generate", *words])
 
 

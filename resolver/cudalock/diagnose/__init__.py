@@ -7,6 +7,7 @@
 3. :mod:`clashes` judges the versions, and :mod:`ranking` orders the facts, the likeliest first.
 4. :mod:`goal` decides which projects a fix is about, :mod:`attempts` lists what to solve for, the
    smallest change first, and :mod:`remedy` solves until one attempt is a fix.
+5. :mod:`report` shows all of it.
 """
 
 from __future__ import annotations
@@ -163,10 +164,6 @@ def _without_label(
     return {name: version.removesuffix(f"+{label}") for name, version in versions.items()}
 
 
-def count_symptoms(matrix: Matrix) -> tuple[int, list[str]]:
-    """Return the number of known messages, and the components that they are of."""
-    facts = [fact for fact in matrix.facts.values() if fact.symptom]
-    return (
-        len({symptom for fact in facts for symptom in fact.symptom}),
-        sorted({fact.component for fact in facts}),
-    )
+def count_symptoms(matrix: Matrix) -> int:
+    """Return the number of known messages."""
+    return len({symptom for fact in matrix.facts.values() for symptom in fact.symptom})

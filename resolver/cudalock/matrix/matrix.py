@@ -43,6 +43,8 @@ from cudalock.versions import FactId, ProjectName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cudalock.matrix.containers import Containers
+    from cudalock.matrix.images import Images
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -517,6 +519,21 @@ class Matrix:
         path = self.directory / "repositories.toml"
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def containers(self) -> Containers:
+        """The images that a Dockerfile starts from, and what a container needs."""
+        from cudalock.matrix.containers import read_containers
+
+        return read_containers(self.directory)
+
+    @cached_property
+    def images(self) -> Images:
+        """The base images that Dockerfiles and notebooks start from. Raises MatrixError."""
+        # Imported here: few commands read them.
+        from cudalock.matrix.images import read_images
+
+        return read_images(self.directory, self.distributions)
 
     @cached_property
     def namesakes(self) -> Namesakes:
