@@ -542,11 +542,13 @@ DEEP = "(" * 5_000 + "python_version > '3'" + ")" * 5_000
         (specifier_set, f"=={LONG}", "long"),
         (parse_requirement, f"x=={LONG}", "long"),
         (parse_requirement, f"x; python_version > '{LONG}'", "long"),
+        (parse_requirement, f"x>=1,<{LONG}", "long"),
+        (parse_requirement, f"x @ https://x/x-1.whl ; python_version > '{LONG}'", "long"),
         (parse_marker, f"python_version > '{LONG}'", "long"),
         (parse_requirement, f"x; {DEEP}", "nested"),
         (parse_marker, DEEP, "nested"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_what_packaging_would_fail_at_later_is_refused_where_it_is_read(
     parse: Callable[[str], object], text: str, reason: str
@@ -742,6 +744,7 @@ def test_a_command_that_is_shown_runs_nothing_of_a_name(
 METADATA = {
     "no requirement": "Requires-Dist: torch==2#.5.1",
     "no variable": "Requires-Dist: numpy; machine_os == 'x'",
+    "long range": f"Requires-Dist: numpy (>=1,<{LONG})",
     "no comparison": "Requires-Dist: numpy; python_full_version ~= 'x'",
     "deep": "Requires-Dist: numpy; " + "(" * 3_000,
     "long": f"Requires-Dist: numpy=={LONG}",
