@@ -101,6 +101,14 @@ def slashed(name: str, os_name: str = os.name) -> str:
     return name.replace("\\", "/") if os_name == "nt" else name
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is there, also for a name that no file system takes.
+
+    Path.is_file raises for a name that is too long.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def is_junction(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder of Windows is another one by a junction, as `os.walk` follows it
     before Python 3.12: one that leads to a parent has no end."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, data_directory, files_in
+from cudalock.files import HEADER, data_directory, files_in, is_file
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
@@ -226,7 +226,7 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            project = read_project(path, self.mirrors) if path.is_file() else None
+            project = read_project(path, self.mirrors) if is_file(path) else None
             added = self.overlay.releases.get(name)
             if added is not None:
                 held = None if name in self.overlay.only else project

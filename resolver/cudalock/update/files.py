@@ -174,9 +174,9 @@ def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> s
 def put_in_place(stage: Path, target: Path) -> None:
     """Make `target` the same as `stage`. A new folder appears whole, by one renaming.
 
-    In a folder that exists, a checkout say, each file that differs is replaced whole, the generated
-    ones before the header that has their version. Nothing else there is touched. Raises
-    OutputError.
+    In a folder that exists, a checkout say, each file that differs is replaced whole, the header
+    first: after an interruption the next update finds rows that changed, and gives them a version
+    of their own. Nothing else there is touched. Raises OutputError.
     """
     try:
         if not target.exists():
@@ -185,7 +185,11 @@ def put_in_place(stage: Path, target: Path) -> None:
             return
         names = sorted(
             (path.relative_to(stage) for path in stage.rglob("*") if path.is_file()),
-            key=lambda name: (name.parts[0] not in GENERATED, name.as_posix()),
+            key=lambda name: (
+                name.as_posix() != HEADER,
+                name.parts[0] in GENERATED,
+                name.as_posix(),
+            ),
         )
         for name in names:
             _replace(stage / name, target / name)
