@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import unicodedata
+import zipfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -31,7 +33,7 @@ from cudalock.cli import main
 from cudalock.cli.check import expanded_names
 from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
 from cudalock.findings import Finding
-from cudalock.indexes import client
+from cudalock.indexes import client, digests
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import Web
 from cudalock.indexes.listings import Listing, read_listing
@@ -1107,3 +1109,98 @@ def test_no_archive_of_an_index_is_an_internal_error(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     result = solve_oddball(ARCHIVES[kind], None)
     assert result.exit_code in (0, 1, 3), result.output[-500:]
+
+
+@pytest.mark.parametrize(
+    ("method", "stated"),
+    [(8, 1 << 20), (8, 10), (zipfile.ZIP_BZIP2, 10), (zipfile.ZIP_LZMA, 10), (0, 1 << 20)],
+)
+def test_a_member_is_read_no_further_than_it_may_be(method: int, stated: int) -> None:
+    """What the directory states is no limit, and bz2 and LZMA are unpacked in one piece."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("METADATA", b" " * (1 << 20))
+    with zipfile.ZipFile(buffer) as archive:
+        member = archive.getinfo("METADATA")
+        member.file_size = stated
+        with pytest.raises((ValueError, zipfile.BadZipFile)):
+            files.read_member(archive, member, 1000)
+
+
+# -- what somebody left where we write ------------------------------------------------------------
+
+
+@pytest.fixture
+def wheel_server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        wheel = build_wheel("oddball", "1.17.0").content
+        server.answers[f"/{ODDBALL}"] = [Answer(headers={"ETag": '"1"'}, body=wheel)]
+        yield server
+
+
+ODDBALL = "oddball-1.17.0-py3-none-any.whl"
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("name", [f".{ODDBALL}.part", f".{ODDBALL}.part.etag", ODDBALL])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "zero", "folder"])
+def test_fetch_writes_through_nothing_that_it_did_not_make(
+    name: str, kind: str, tmp_path: Path, wheel_server: ScriptedServer
+) -> None:
+    """A repository may come with the folder of wheels, and with links in it."""
+    folder, victim = tmp_path / "wheels", tmp_path / "victim"
+    folder.mkdir()
+    if kind != "dangling link":
+        write(victim, "precious")
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).symlink_to("/dev/zero" if kind == "zero" else victim)
+    content = build_wheel("oddball", "1.17.0").content
+    digest = hashlib.sha256(content).hexdigest()
+    lock = write(
+        tmp_path / "requirements.txt",
+        f"oddball @ {wheel_server.url('/' + ODDBALL)} --hash=sha256:{digest}\n",
+    )
+    result = run("fetch", lock, "-d", folder)
+    assert not victim.exists() if kind == "dangling link" else victim.read_text() == "precious"
+    assert result.exit_code == (2 if kind == "folder" else 0), result.output
+    if result.exit_code == 0:
+        assert (folder / ODDBALL).read_bytes() == content
+        assert not (folder / ODDBALL).is_symlink()
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("kind", ["pipe", "zero", "folder"])
+def test_a_wheel_of_this_machine_that_is_no_file(kind: str, tmp_path: Path) -> None:
+    source = tmp_path / "wheels" / ODDBALL
+    source.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(source)
+    elif kind == "folder":
+        source.mkdir()
+    else:
+        source.symlink_to("/dev/zero")
+    lock = write(
+        tmp_path / "requirements.txt", f"oddball @ {source.as_uri()} --hash=sha256:{'0' * 64}\n"
+    )
+    result = run("fetch", lock, "-d", tmp_path / "elsewhere")
+    assert result.exit_code == 2, result.output
+
+
+# -- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"evil==1\n", b"\xff" * 64, b"0" * 63, b"0" * 65, b"0" * 64 + b"\nx"]
+)
+def test_a_digest_of_the_cache_is_a_digest(content: bytes, tmp_path: Path) -> None:
+    """It becomes a part of a line of a lock."""
+    note = tmp_path / "note"
+    assert digests._noted(note) is None
+    note.write_bytes(content)
+    assert digests._noted(note) is None
+    note.write_bytes(b"0a" * 32)
+    assert digests._noted(note) == "0a" * 32

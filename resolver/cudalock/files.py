@@ -13,12 +13,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cudalock.errors import BadFile, MatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from zipfile import ZipFile, ZipInfo
 
 DATA_VARIABLE: Final = "CUDALOCK_DATA_DIR"
 
@@ -135,7 +136,7 @@ def size_below(folder: Path) -> int:
     for parent, _, names in os.walk(extended(str(folder))):
         for name in names:
             with suppress(OSError):
-                total += os.lstat(f"{parent}/{name}").st_size
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 (long paths)
     return total
 
 
@@ -191,8 +192,8 @@ _OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
 
 
-def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read its bytes.
 
     Raises OSError, also for a device, and for a named pipe: nobody may ever write to it.
     """
@@ -200,7 +201,8 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     # Opening a named pipe waits until somebody writes to it.
     descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
+    file = os.fdopen(descriptor, "rb")
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
@@ -209,6 +211,18 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
                 kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
                 raise OSError(errno.EINVAL, f"it is {kind}, not a file", name)
             os.set_blocking(descriptor, True)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
+
+    Raises OSError as `open_file` does.
+    """
+    with open_file(path) as file:
         return file.read(limit + 1)
 
 
@@ -217,6 +231,26 @@ def read_small(path: str | os.PathLike[str], limit: int = SMALL) -> bytes:
     content = read_limited(path, limit)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", os.fspath(path))
+    return content
+
+
+_BOUNDED_METHODS: Final = (0, 8)
+"""How zipfile compresses what it can decompress in steps: not at all, or by deflate."""
+
+
+def read_member(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
+    """Return the bytes of a member of a zip. Raises ValueError for more than `limit`.
+
+    So does what is compressed by bz2 or LZMA: zipfile unpacks either in one piece, and a few bytes
+    may become gigabytes. What zipfile raises of a damaged file is raised as well.
+    """
+    if member.compress_type not in _BOUNDED_METHODS:
+        raise ValueError("it is compressed as no wheel is")
+    # The size in the directory may be a lie: what is read is bounded as well.
+    with archive.open(member) as opened:
+        content = opened.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it unpacks to more than {limit >> 20} MiB")
     return content
 
 

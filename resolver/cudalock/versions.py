@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from threading import Lock
 from typing import Final, NewType
@@ -151,14 +152,18 @@ def parse_marker(text: str) -> Marker:
     return marker
 
 
-_ANYWHERE: Final = dict.fromkeys(
-    (
-        *("os_name", "sys_platform", "platform_machine", "platform_python_implementation"),
-        *("platform_release", "platform_system", "platform_version", "python_full_version"),
-        *("python_version", "implementation_name", "implementation_version", "extra"),
+_ANYWHERE: Final[dict[str, str | AbstractSet[str]]] = {
+    **dict.fromkeys(
+        (
+            *("os_name", "sys_platform", "platform_machine", "platform_python_implementation"),
+            *("platform_release", "platform_system", "platform_version", "python_full_version"),
+            *("python_version", "implementation_name", "implementation_version", "extra"),
+        ),
+        "0",
     ),
-    "0",
-)
+    # Of a lock (PEP 751).
+    **dict.fromkeys(("extras", "dependency_groups"), frozenset[str]()),
+}
 """A value for each variable of markers."""
 
 

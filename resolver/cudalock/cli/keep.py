@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.overlay import Overlay
     from cudalock.matrix.universe import Universe
 
-FORMATS = ("requirements", "json", "constraints", "overrides")
+FORMATS = ("requirements", "json", "constraints", "overrides", "notebook")
 """Those that hold a part of an environment as well as a whole one."""
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from cudalock.cli.machine import LocalMachine, at_environments, targets_of
+from cudalock.cli.machine import LocalMachine, at_environments
 from cudalock.cli.options import (
     GoalOptions,
     OptionValues,
     OutputOptions,
     read_recorded,
 )
-from cudalock.cli.output import build_lock
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
+from cudalock.goals.targets import targets_of
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
 from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command, shell_word
@@ -226,6 +226,7 @@ def build(
     `kept` is the image that it is for, whose own packages stay.
     """
     from cudalock.generate.report import lock_notes
+    from cudalock.solving import build_lock
 
     queries = _with_pins(prepared, options, universe)
     command = command_of(queries, prepared, options)

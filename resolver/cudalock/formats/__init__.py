@@ -3,8 +3,8 @@
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
 for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
-and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is
-imported when it is used, so that a run pays only for the format it writes.
+`notebook`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`,
+and is imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -173,6 +173,7 @@ FORMATS: Final = {
         r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
     ),
     "pixi": _Row("pixi", "pixi.toml"),
+    "notebook": _Row("notebook", ".ipynb"),
     "overrides": _Row("hold", "overrides.txt"),
     "json": _Row("json_lock", ".json"),
 }

@@ -15,7 +15,7 @@ from cudalock.errors import BadFile
 from cudalock.files import relative
 from cudalock.formats.header import find_command
 from cudalock.formats.uv.record import Record, key_of
-from cudalock.generate.code import Code, Used, read_code, submodules
+from cudalock.generate.code import Code, Used, read_code, read_code_file, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
@@ -153,8 +153,9 @@ class _Reading:
         for chosen, file in read:
             for file_read in file.files():
                 self._take(file_read, chosen.audience)
-        code = Code() if self.single else self._code()
-        self._take_notebooks(code)
+        code = self._code_of_single(self.single) if self.single else self._code()
+        if not self.single:
+            self._take_notebooks(code)
         inferred, optional = self._inferred(code)
         return Repository(
             self.root,
@@ -222,6 +223,12 @@ class _Reading:
                 if inner.is_file() and name not in known:
                     known.add(name)
                     yield Chosen(inner, name, "pyproject"), read_file(inner)
+
+    def _code_of_single(self, path: Path) -> Code:
+        """Read the imports of a notebook that is read by itself; other files have none."""
+        if kind_of_named(str(path)) != "notebook":
+            return Code()
+        return read_code_file(path, self.matrix.names.imports)
 
     def _code(self) -> Code:
         """Read the code; what that of other parts of the repository imports is optional here."""
@@ -298,8 +305,8 @@ class _Reading:
             return False
         if declared.manager == "conda":
             return self._take_conda(declared, origin)
-        # `pip install --upgrade pip setuptools` in a Dockerfile.
-        if file.kind == "dockerfile" and self._is_tool(declared):
+        # `pip install --upgrade pip setuptools` in a Dockerfile or a notebook.
+        if file.kind in ("dockerfile", "notebook") and self._is_tool(declared):
             return False
         return self._take_project(declared, origin, _both(declared.marker, marker))
 

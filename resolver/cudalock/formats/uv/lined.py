@@ -149,14 +149,18 @@ class _LinedEdit(Edit):
             if isinstance(table, dict)
         }
         found: dict[str, dict[str, str]] = {"extra": {}, "group": {}}
+        there = {canonicalize_name(key) for t in _TABLES.values() for key in self._table(*t)}
+        lines = [line for line in lines if canonicalize_name(line.name) not in there]
         for tables in self._table(*SOURCES).values():
             for table in tables if isinstance(tables, list) else [tables]:
                 for kind, names in found.items():
                     if isinstance(table, dict) and isinstance(table.get(kind), str):
                         url = index_urls.get(str(table.get("index")))
+                        name = canonicalize_name(table[kind])
                         for line in lines:
-                            if line.index is not None and url == urls.get(line.index):
-                                names.setdefault(line.name, canonicalize_name(table[kind]))
+                            is_its = line.index is not None and url == urls.get(line.index)
+                            if is_its and name not in names.values():
+                                names.setdefault(line.name, name)
         if found["group"] and not found["extra"]:
             self.kind = "group"
         return found[self.kind]
