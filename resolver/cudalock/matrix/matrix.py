@@ -533,7 +533,13 @@ class Matrix:
         # Imported here: few commands read them.
         from cudalock.matrix.images import read_images
 
-        return read_images(self.directory, self.distributions)
+        return read_images(self.directory, self.distributions, self.listed_images)
+
+    @property
+    def listed_images(self) -> dict[str, Any]:
+        """What an update read of images, by their names; empty where none did."""
+        has_table = self.file("cuda/images.json").is_file()
+        return self.vendor_table("images") if has_table else {}
 
     @cached_property
     def namesakes(self) -> Namesakes:
