@@ -317,7 +317,7 @@ class _Reading:
             return declared
         if file.name not in self.records:
             command = find_command(file.text)
-            is_own = command is not None and command[0].startswith("cudalock generate")
+            is_own = command is not None and command[0].split()[1:2] == ["generate"]
             self.records[file.name] = Record.read(file.text) if is_own else Record()
         key = key_of(declared.role, declared.group)
         if not self.records[file.name].wrote_entry(key, declared.text):

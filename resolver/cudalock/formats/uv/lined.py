@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import OutputError
-from cudalock.formats import DEFAULTS, InstallCommand, WriteOptions
+from cudalock.formats import DEFAULTS, InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.header import of_lines
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
-from cudalock.formats.uv.project import SOURCES, UV, Edit, elsewhere, read_existing
+from cudalock.formats.uv.project import SOURCES, UV, ProjectEdit, elsewhere, read_existing
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.lines import Line, LinedLock, restated
 from cudalock.lock.markers import marker_for
@@ -89,7 +89,7 @@ def _whole(lined: LinedLock) -> Lock:
     )
 
 
-class _LinedEdit(Edit):
+class _LinedEdit(ProjectEdit):
     """The edits of one file that has several lines."""
 
     def __init__(self, text: str, lined: LinedLock, options: WriteOptions) -> None:
@@ -496,3 +496,6 @@ def install_commands(lined: LinedLock, options: WriteOptions) -> tuple[InstallCo
         )
     rest = (InstallCommand("uv", f"uv sync --no-group {first} --group {n}{place}") for n in others)
     return (InstallCommand("uv", f"uv sync{place}"), *rest)
+
+
+LINES: Final = LinedFormat(write, install_commands, by_index=True)
