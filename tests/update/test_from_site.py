@@ -58,10 +58,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "BACK_OFF", 0)
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[ScriptedServer]:
+    """One for all tests: to end one takes half a second."""
+    with ScriptedServer() as started:
+        yield started
+
+
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
+def server(running: ScriptedServer) -> ScriptedServer:
+    running.answers.clear()
+    running.asked.clear()
+    return running
 
 
 @pytest.fixture
@@ -190,7 +198,11 @@ def break_facts(server: ScriptedServer) -> None:
 
 
 FAULTS = {
-    "another digest": (replace("index/thing.json", THING.format(minor=7).encode()), 1, "not what the list states"),
+    "another digest": (
+        replace("index/thing.json", THING.format(minor=7).encode()),
+        1,
+        "not what the list states",
+    ),
     "a larger file": (replace("index/thing.json", b"x" * 100_000), 1, "larger than the"),
     "a shorter file": (replace("index/thing.json", b"{"), 1, "not what the list states"),
     "a file that is gone": (answer(f"{FILES}matrix.toml", Answer(404)), 3, "404"),
@@ -244,10 +256,10 @@ def test_a_fault_leaves_the_old_matrix(
     ("words", "says"),
     [
         (["--from", "ftp://x"], "needs the URL of a site"),
+        (["--from", "nowhere"], "needs the URL of a site"),
         (["--from", "https://x.example", "torch"], "takes the whole matrix"),
         (["--from", "https://x.example", "--digests", "2"], "`--digests`"),
         (["--from", "https://x.example", "--index-url", "https://y.example"], "`--index-url`"),
-        (["--offline"], "`--offline` needs `--from`"),
         (["--index-map", "pytorch=https://x.example"], "`--index-map` needs `--from`"),
     ],
 )
@@ -267,12 +279,19 @@ def test_a_mirror_is_asked_in_place_of_the_site(
     assert LIST in server.paths()
 
 
-def test_offline_it_takes_what_the_cache_has(
-    server: ScriptedServer, own: Path, newer: dict[str, bytes]
+def test_a_copy_on_disk_needs_no_network(
+    server: ScriptedServer, own: Path, newer: dict[str, bytes], tmp_path: Path
 ) -> None:
-    done = take(server, "--output", str(own), "--offline")
-    assert (done.exit_code, server.paths()) == (3, [])
-    assert content(own)["matrix.toml"] == HEADER.format(version="2026.01.02").encode()
+    for path, answers in server.answers.items():
+        file = tmp_path / "stick" / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(answers[0].body)
+    words = ["matrix", "update", "--from", str(tmp_path / "stick"), "--output", str(own)]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, server.paths()) == (0, []), done.output
+    assert Matrix.load(own).version == "2026.01.03"
+    (tmp_path / "stick" / LIST.lstrip("/")).unlink()
+    assert CliRunner().invoke(main, words).exit_code == 2
 
 
 # -- for the user ---------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from cudalock.errors import MatrixError, MatrixRefused, OutputError
-from cudalock.files import HEADER, is_safe_name, stays_inside
+from cudalock.errors import BadFile, MatrixError, MatrixRefused, OutputError
+from cudalock.files import HEADER, is_safe_name, read_limited, stays_inside
 from cudalock.indexes.client import Web, status_of, unreachable
 from cudalock.indexes.parallel import as_completed
 from cudalock.lint import new_defects
@@ -121,19 +121,21 @@ def update_from(
     site: str,
     *,
     output: Path | None = None,
-    offline: bool = False,
     mirrors: Mirrors = NO_MIRRORS,
     progress: Progress = lambda source, done, total: None,
 ) -> Report:
     """Take the matrix of a site if it is newer than the one in use, and report that.
 
-    `site` is its URL. The result goes where that of `update` goes. Raises MatrixRefused for what is
-    not as the list states, NetworkError, OutputError.
+    `site` is its URL, or the path of a folder that is a copy of it. The result goes where that of
+    `update` goes. Raises MatrixRefused for what is not as the list states, NetworkError, BadFile,
+    OutputError.
     """
-    base = mirrors.url(f"{site.rstrip('/')}/{PLACE}")
+    is_folder = not site.startswith(("https://", "http://"))
+    base = f"{site.rstrip('/')}/{PLACE}"
+    base = base if is_folder else mirrors.url(base)
     if output is not None and output.exists() and not (output / HEADER).is_file():
         raise OutputError(f"`{output}` is not a matrix: it has no {HEADER}")
-    with Web(offline=offline, stale=False, mirrors=mirrors) as web:
+    with Web(offline=is_folder, stale=False, mirrors=mirrors) as web:
         listing = read_listing(
             _read(web, f"{base}/{LIST}", LARGEST_LIST), without_credentials(base)
         )
@@ -247,9 +249,12 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(web: Web, url: str, limit: int) -> bytes:
-    """Return what is at a URL, of `limit` bytes at most. Raises MatrixRefused for more."""
+    """Return what is at a URL or path, of `limit` bytes at most. Raises MatrixRefused for more."""
+    if not url.startswith(("https://", "http://")):
+        return _read_file(url, limit)
     try:
-        with web.stream("GET", url) as response:
+        # Past the cache: what is in use already is not requested, and the list has to be fresh.
+        with web.stream("GET", url, extensions={"download": True}) as response:
             if response.is_error:
                 raise unreachable(url, status_of(response))
             parts, size = [], 0
@@ -264,6 +269,16 @@ def _read(web: Web, url: str, limit: int) -> bytes:
             return b"".join(parts)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unreachable(url, error) from None
+
+
+def _read_file(path: str, limit: int) -> bytes:
+    try:
+        content = read_limited(path, limit)
+    except OSError as error:
+        raise BadFile(f"cannot read `{path}`: {error.strerror or error}") from None
+    if len(content) > limit:
+        raise MatrixRefused(f"`{path}` is larger than the {limit} bytes that it may have")
+    return content
 
 
 def _check(matrix: Matrix, stage: Path, listing: SiteListing) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from cudalock.cli import CONTEXT
@@ -32,11 +34,10 @@ from cudalock.urls import hide_credentials
 @click.option(
     "--from",
     "site",
-    metavar="URL",
-    help="Take the whole matrix, facts too, from a site that publishes it.",
+    metavar="URL|DIR",
+    help="Take the whole matrix, facts too, from a site that publishes it, or a copy of one.",
 )
 @index_map_option
-@click.option("--offline", is_flag=True, help="With --from: use only what the cache has.")
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress bar.")
 @click.pass_context
@@ -48,7 +49,6 @@ def update(
     digests: int | None,
     site: str | None,
     index_map: tuple[str, ...],
-    offline: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -64,8 +64,9 @@ def update(
     first, and records their sha256 as computed, with the day. Once all have one, it streams those
     computed longest ago again; if one has changed, the exit status is 1.
 
-    --from queries no sources either. It takes every file that differs from those in use from URL,
-    checked by the site's list of digests. Nothing changes unless all of them are as listed.
+    --from queries no sources either. It takes every file that differs from those in use from a
+    site, or from a folder that is a copy of it, checked by the site's list of digests. Nothing
+    changes unless all of them are as listed.
 
     GitHub allows few requests without a token: set GITHUB_TOKEN or GH_TOKEN.
 
@@ -79,7 +80,6 @@ def update(
     `hints`), `defects` and `traffic`.
     """
     from datetime import datetime, timezone
-    from pathlib import Path
 
     from cudalock.cli.console import emit, steps, tell
     from cudalock.matrix.matrix import Matrix
@@ -97,18 +97,14 @@ def update(
         raise Contradiction("`--digests` cannot be combined with `--index-url`")
     if site is not None:
         _check_from(site, names, digests, index_url)
-    elif offline or index_map:
-        alone = "--offline" if offline else "--index-map"
-        raise Contradiction(
-            f"`{alone}` needs `--from`", hints=["cudalock matrix update --from URL"]
-        )
+    elif index_map:
+        raise Contradiction("`--index-map` needs `--from`")
     with steps(quiet=quiet) as progress:
         if site is not None:
             report = update_from(
                 matrix,
                 site,
                 output=folder,
-                offline=offline,
                 mirrors=read_index_map(index_map, None),
                 progress=progress,
             )
@@ -129,10 +125,11 @@ def update(
 def _check_from(
     site: str, names: tuple[str, ...], digests: int | None, index_url: str | None
 ) -> None:
-    """Raise UsageError for what is no URL, and Contradiction for what `--from` does not go with."""
-    if not site.startswith(("https://", "http://")):
+    """Raise UsageError for what is neither URL nor folder, and Contradiction for options that
+    `--from` does not go with."""
+    if not site.startswith(("https://", "http://")) and not Path(site).is_dir():
         raise UsageError(
-            f"`--from` needs the URL of a site, not `{hide_credentials(site)}`",
+            f"`--from` needs the URL of a site or a folder, not `{hide_credentials(site)}`",
             hints=["cudalock matrix update --from https://cudalock.example"],
         )
     if names:
