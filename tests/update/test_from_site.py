@@ -314,7 +314,7 @@ def test_the_users_matrix_is_whole(
     del contents["components/torchrec.toml"]
     publish(server, "2099.01.01", contents)
     # What is linted is not what this is about, and takes a while.
-    monkeypatch.setattr(from_site, "new_defects", lambda before, after: [])
+    monkeypatch.setattr(from_site, "new_defects", lambda before, after, names: [])
     done = take(server)
     assert done.exit_code == 0, done.output
     assert sorted(server.paths()) == sorted([LIST, f"{FILES}{name}", f"{FILES}matrix.toml"])

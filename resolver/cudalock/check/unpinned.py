@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.matrix.facts import NONE, VERSION
+from cudalock.compat.in_force import facts_in_force, is_met
+from cudalock.matrix.facts import VERSION
 from cudalock.resolution.wheels import best_wheel
-from cudalock.versions import accepts, holds, is_prerelease
+from cudalock.versions import accepts, is_prerelease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cudalock.matrix.facts import Demand, Fact
+    from cudalock.matrix.facts import Fact
     from cudalock.matrix.releases import Build, Release
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
@@ -79,7 +80,7 @@ def _violated(
 ) -> Iterator[tuple[Fact, str]]:
     """The facts about a release, and about pins, that it goes against; each with the pin."""
     labels = {**build.labels, VERSION: (version,)}
-    for fact in _in_force(name, version, target, universe):
+    for fact in facts_in_force(name, version, target, universe.matrix):
         is_of_row = fact.rows is None or fact.rows.covers(
             release.uploaded, build.tags[0], build.requires
         )
@@ -88,35 +89,15 @@ def _violated(
         ):
             for demand in fact.beside:
                 pin = pins.get(demand.template.name)
-                if pin is not None and not _is_met(demand, labels, pin):
+                if pin is not None and not is_met(demand, labels, pin):
                     yield fact, demand.template.name
     for pinned, pin in pins.items():
-        for fact in _in_force(pinned, pin, target, universe):
+        for fact in facts_in_force(pinned, pin, target, universe.matrix):
             # Which build a pin comes to is not known here: only what is true of all of them counts.
             for demand in fact.beside if fact.rows is None and not fact.where else ():
                 is_about = demand.template.name == name
-                if is_about and not _is_met(demand, {VERSION: (pin,)}, version):
+                if is_about and not is_met(demand, {VERSION: (pin,)}, version):
                     yield fact, pinned
-
-
-def _in_force(name: str, version: str, target: Target, universe: Universe) -> Iterator[Fact]:
-    """The hard facts about a release that hold on a target; shared
-    files are found by other ways."""
-    environment = target.marker_environment()
-    for fact in universe.matrix.component(name).facts:
-        is_hard = fact.is_hard and fact.scope == "solve" and not fact.alone and not fact.shared_path
-        if is_hard and accepts(fact.versions, version) and holds(fact.when, environment):
-            yield fact
-
-
-def _is_met(demand: Demand, labels: Mapping[str, tuple[str, ...]], version: str) -> bool:
-    """Whether a version meets a demand; also one whose labels nobody knows."""
-    clause = demand.template.fill(labels)
-    if clause is None:
-        return True
-    if demand.verb == "conflicts" or NONE in clause.specifiers:
-        return False
-    return not clause.specifiers or any(accepts(each, version) for each in clause.specifiers)
 
 
 __all__ = ["NewestFails", "newest_that_fails"]

@@ -54,6 +54,12 @@ class PinFixer:
                 return (change,)
         return self._fix_both(conflict)
 
+    def wheel_of_release(self, pin: PinnedProject) -> tuple[PinChange, ...]:
+        """Return the change to a wheel of the pin's own version, wherever one is; none where no
+        wheel of it is compatible."""
+        change = self._nearest_change(pin, self._others((pin,), pin), f"=={pin.version}")
+        return (change,) if change is not None else ()
+
     def _by_advice(self, conflict: PinConflict) -> list[PinnedProject]:
         """The members, those first for which a fact has advice; but not the framework."""
         facts = [
@@ -92,11 +98,15 @@ class PinFixer:
     # -- one pin --------------------------------------------------------------------------------
 
     def _nearest_change(
-        self, old: PinnedProject, others: Sequence[PinnedProject]
+        self, old: PinnedProject, others: Sequence[PinnedProject], specifier: str | None = None
     ) -> PinChange | None:
-        """The change of one pin to its nearest candidate that is compatible with the others."""
+        """The change of one pin to its nearest candidate, of those that a specifier accepts, that
+        is compatible with the others."""
         free = old._replace(
-            specifier=_any_version(old), file=None, indexes=None, takes_highest=False
+            specifier=_any_version(old) if specifier is None else specifier,
+            file=None,
+            indexes=None,
+            takes_highest=False,
         )
         search = self._query.search([*others, free])
         candidate = next(self._candidates(search, old, others), None)

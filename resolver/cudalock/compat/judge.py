@@ -14,6 +14,7 @@ from cudalock.compat.query import PinQuery
 from cudalock.compat.same_files import RequiredProject, same_file_conflicts
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
+from cudalock.compat.unbuilt import SOURCE_ONLY, conflicts_of_source
 from cudalock.findings import Finding
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import ids_of
@@ -117,16 +118,23 @@ class Judge:
         overwritten = {conflict.members[0].name for conflict in same_files}
         usable = [pin for pin in usable if pin.name not in overwritten]
         relevant = self._relevant(usable, pins)
+        built = [
+            conflict
+            for defect in single
+            if defect.finding.code == SOURCE_ONLY
+            for conflict in conflicts_of_source(defect.members[0], usable, self.target, self.matrix)
+        ]
         if not relevant:
-            return Judgement(single, [], [], relevant, same_files)
+            return Judgement(single, built, [], relevant, same_files)
         search = self.query.search(relevant)
         # Most files are fine: propagation alone shows it, without a search.
         if search.is_possible_without_warnings():
             single += self._unknowns(relevant, search)
-            return Judgement(single, [], [], relevant, same_files)
+            return Judgement(single, built, [], relevant, same_files)
         conflicts, compatible = self._conflicts(relevant, search)
         if not conflicts:
             single += self._unknowns(relevant, search)
+        conflicts = [*built, *conflicts]
         warnings = self._warnings(compatible, None if conflicts else search)
         return Judgement(single, conflicts, warnings, compatible, same_files)
 
@@ -165,7 +173,7 @@ class Judge:
             conflict
             for conflict in conflicts
             if (conflict.finding.rule.fixable or _names_no_build(conflict))
-            and conflict.finding.severity == "error"
+            and (conflict.finding.severity == "error" or _may_have_wheel(conflict))
         ]
         if not fixable:
             return list(conflicts)
@@ -175,7 +183,12 @@ class Judge:
         fixer = PinFixer(self.query, compatible)
         # Later fixes respect earlier ones: the framework is fixed before what is built for it.
         fixable.sort(key=lambda conflict: self.importance(conflict.members[0].name))
-        changes = {id(conflict): fixer.fix(conflict) for conflict in fixable}
+        changes = {
+            id(conflict): fixer.fix(conflict)
+            if conflict.finding.severity == "error"
+            else fixer.wheel_of_release(conflict.members[0])
+            for conflict in fixable
+        }
         return [
             self._with_changes(conflict, changes.get(id(conflict), ())) for conflict in conflicts
         ]
@@ -404,13 +417,18 @@ def _names_no_build(conflict: PinConflict) -> bool:
     return conflict.finding.code == "CL302" and len(conflict.members) > 1
 
 
+def _may_have_wheel(conflict: PinConflict) -> bool:
+    """Whether the version of a pin without a wheel on its indexes may have one elsewhere."""
+    return conflict.finding.code == SOURCE_ONLY and conflict.members[0].version is not None
+
+
 def _without_replaced(conflicts: Sequence[PinConflict]) -> list[PinConflict]:
     """The conflicts without those that an index is missing for a build that a fix replaces."""
     replaced = {change.old.name for conflict in conflicts for change in conflict.changes}
     return [
         conflict
         for conflict in conflicts
-        if not (conflict.missing_indexes and conflict.members[0].name in replaced)
+        if not (conflict.finding.code == "CL301" and conflict.members[0].name in replaced)
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cudalock.compat.pins import PinConflict, PinnedProject
+from cudalock.compat.unbuilt import SOURCE_ONLY
 from cudalock.compat.wheels import (
     PinWheels,
     ReleaseBuild,
@@ -21,8 +22,9 @@ from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.sources import PURE
+from cudalock.resolution.wheels import best_wheel
 from cudalock.targets.accelerators import BUILT_FOR
-from cudalock.text import yanked_clause
+from cudalock.text import listed, yanked_clause
 from cudalock.versions import accepts, holds, parse_version, specifier_set
 
 if TYPE_CHECKING:
@@ -197,6 +199,9 @@ class SinglePinJudge:
         other = self._best_on_any_index(wheels)
         if other is not None and not wheels.is_reachable(other):
             return self._on_other_index(pin, other), pin._replace(indexes=None)
+        if "+" in pin.specifier and (elsewhere := wheels.first(wheels.fits)) is not None:
+            # No source distribution has a local version.
+            return self._at_builder(pin, elsewhere), pin._replace(indexes=None)
         is_there = pin.indexes is None or PACKAGE_INDEX in pin.indexes
         has_sdist = any(wheels.project.release(version).sdist for version in wheels.versions)
         if pin.has_sdist or (is_there and has_sdist):
@@ -235,6 +240,19 @@ class SinglePinJudge:
         defect = self._defect("CL301", pin, sentence, fix=fix)
         return defect._replace(missing_indexes=(release_build.build.index or PACKAGE_INDEX,))
 
+    def _at_builder(self, pin: PinnedProject, release_build: ReleaseBuild) -> PinConflict:
+        """The pin names a build that only a builder has, which no index of the file lists."""
+        build, release = release_build.build, release_build.release
+        builder = self._matrix.builders[build.builder or ""]
+        page = builder.page and builder.page.format(tag=build.tag or "")
+        wheel = best_wheel(build, self._target.tags())
+        url = wheel and self._matrix.url(build, wheel, release.version)
+        sentence = (
+            f"{_named(pin)} for {self._where()} is on {page or builder.id}, which is not searched"
+        )
+        fix = f"add `--find-links {page}`" if page else f"`{pin.name} @ {url}`" if url else None
+        return self._defect("CL301", pin, sentence, fix=fix)
+
     def _from_package_index(self) -> str:
         """How a file takes a project from the package index on the target, and elsewhere not."""
         system = self._target.marker_environment()["sys_platform"]
@@ -246,16 +264,26 @@ class SinglePinJudge:
     def _source_only(self, pin: PinnedProject, wheels: PinWheels) -> PinConflict:
         facts = list(self._facts_about(wheels.versions[0], pin.name, {DIST: (SDIST,)}))
         breaks = any(fact.is_hard for fact in facts) and not pin.has_build_recipe
-        unwarned = f"has no wheel for {self._where()}, and would have to be built from source"
-        sentence = "; ".join(fact.says for fact in facts) or unwarned
+        sentence = "; ".join(fact.says for fact in facts) or self._how_built(pin, wheels)
         return self._defect(
-            "CL104",
+            SOURCE_ONLY,
             pin,
             f"{_named(pin)} {sentence}",
             facts=tuple(fact.id for fact in facts),
             fix=next((fact.fix for fact in facts if fact.fix), None),
             severity="error" if breaks else None,
         )
+
+    def _how_built(self, pin: PinnedProject, wheels: PinWheels) -> str:
+        environment = self._target.marker_environment()
+        state = self._matrix.component(pin.name).source_state(
+            wheels.versions[0], lambda marker: holds(marker, environment)
+        )
+        sentence = f"has no wheel for {self._where()}, and would have to be built from source"
+        if state is None or not state.beside or pin.has_build_recipe:
+            return sentence
+        beside = listed(state.beside)
+        return f"{sentence}, which takes an installed {beside} and --no-build-isolation"
 
     def _no_wheel(self, pin: PinnedProject, wheels: PinWheels) -> PinConflict:
         near = wheels.nearest(pin.version or wheels.versions[0])

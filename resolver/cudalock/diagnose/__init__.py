@@ -163,10 +163,6 @@ def _without_label(
     return {name: version.removesuffix(f"+{label}") for name, version in versions.items()}
 
 
-def count_symptoms(matrix: Matrix) -> tuple[int, list[str]]:
-    """Return the number of known messages, and the components that they are of."""
-    facts = [fact for fact in matrix.facts.values() if fact.symptom]
-    return (
-        len({symptom for fact in facts for symptom in fact.symptom}),
-        sorted({fact.component for fact in facts}),
-    )
+def count_symptoms(matrix: Matrix) -> int:
+    """Return the number of known messages."""
+    return len({symptom for fact in matrix.facts.values() for symptom in fact.symptom})

@@ -214,6 +214,10 @@ class Evidence:
         }
         return answers.pop() if len(answers) == 1 else None
 
+    def is_violated(self, fact: Fact) -> bool:
+        """Return whether what the text has of versions and the machine goes against the fact."""
+        return self.is_satisfied(fact) is False and self.speaks_of(fact) is True
+
     def _labels(self, fact: Fact) -> list[Mapping[str, tuple[str, ...]]]:
         """Return the labels of each build that the text can be of."""
         version, _, local = self._pins.get(fact.component, "").partition("+")
@@ -372,8 +376,12 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if possible and possible[0].fact.cure == "none":
         return possible[:1]
     best, others = possible[:1], possible[1:]
-    if any(evidence.has_other_version(match.component) for match in best):
-        # Where the text has the version of the project, what may be of others only hides the cause.
+    if any(
+        evidence.has_other_version(match.component) or evidence.is_violated(match.fact)
+        for match in best
+    ):
+        # Where the text has the version of the project, or what it has of torch and the machine is
+        # the cause, what may be of others only hides it.
         others = [m for m in others if m.statement or evidence.shows(m.fact)]
         return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
     return [
@@ -460,7 +468,6 @@ def broken_in_every_release(matches: Iterable[Match], evidence: Evidence) -> fro
 
 def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[object, ...]:
     fact = match.fact
-    is_broken = evidence.is_satisfied(fact) is False
     is_about = evidence.speaks_of(fact) is True
     # Of two readings of one line the one of the named component knows more.
     is_specific = match.statement is None and match.line in stated_lines and evidence.names(fact)
@@ -471,7 +478,7 @@ def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[obje
         # A program ends with the exception that it failed of.
         -match.last_line if decides else 0,
         not (match.statement and decides),
-        not (is_broken and is_about),
+        not evidence.is_violated(fact),
         not (match.statement or evidence.names(fact)),
         not is_specific,
         evidence.is_of_platform(fact) is None,

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
-from cudalock.conflicts.step import Advice, GoalRequires, GoalWantsAccelerator, TargetHas, describe
+from cudalock.conflicts.step import (
+    Advice,
+    FactSays,
+    GoalRequires,
+    GoalWantsAccelerator,
+    TargetHas,
+    describe,
+)
 from cudalock.goals import RequestedProject
 from cudalock.resolution.elements import Element
 from cudalock.resolution.minimal import smallest_hitting_sets
@@ -159,7 +166,9 @@ class _Relaxing:
                 ]
                 beside = sorted({f"`{other.text}`" for other in limits if other != limit})
                 words = [f"beside {' and '.join(beside)}"] if beside else []
-                return "; ".join([*words, *map(describe, steps[-1:])])
+                # What the machine cannot run says more than what follows from it.
+                of_machine = [step for step in steps if isinstance(step, FactSays) and step.parts]
+                return "; ".join([*words, *map(describe, (of_machine or steps)[-1:])])
         return ""
 
     def _elements(self, target: Target) -> dict[Element, list[Limit]]:

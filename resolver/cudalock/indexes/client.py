@@ -16,6 +16,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -61,6 +62,9 @@ DOWNLOAD: Final = {**ONCE, "download": True}
 """Extensions of a request for a file of any size: it goes neither through the cache nor against
 the clock."""
 
+MOST_UNREACHED: Final = 3
+"""Requests to a host that fail for want of a connection, before it is not asked again."""
+
 TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The statuses of a server that may respond soon."""
 
@@ -91,7 +95,9 @@ class Web(httpx.Client):
         self.stood_in: set[str] = set()
         self._offline = offline
         self._stale = stale
-        self._silent: set[str] = set()
+        self._silent: dict[str, str] = {}
+        """by host that is not asked again: why"""
+        self._unreached: Counter[str] = Counter()
         self._hosts: dict[str, threading.BoundedSemaphore] = {}
         self._deadline = deadline
         # pip's may leave the scheme out.
@@ -125,7 +131,7 @@ class Web(httpx.Client):
         if request.url.host in self._silent:
             cached = self._in_its_stead(request, **options)
             if cached is None:
-                raise httpx.ConnectError("the server did not answer before", request=request)
+                raise httpx.ConnectError(self._silent[request.url.host], request=request)
             return cached
         for attempt in range(1, attempts + 1):
             wait = BACK_OFF * 2 ** (attempt - 1)
@@ -134,11 +140,9 @@ class Web(httpx.Client):
             # Other errors, such as an invalid URL, would be the same again.
             except (httpx.TransportError, TooSlow) as error:
                 if attempt == attempts or isinstance(error, TooSlow):
-                    # A command makes many requests, and would wait for each in turn.
                     # One that is made once is made again by its sender, as a download is.
-                    is_silent = isinstance(error, httpx.TimeoutException | TooSlow)
-                    if is_silent and attempts > 1:
-                        self._silent.add(request.url.host)
+                    if attempts > 1:
+                        self._note_failure(request.url.host, error)
                     cached = self._in_its_stead(request, **options)
                     if cached is None:
                         raise
@@ -153,6 +157,16 @@ class Web(httpx.Client):
                 response.close()
             time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
+
+    def _note_failure(self, host: str, error: Exception) -> None:
+        """Note that a host answers nothing: a command makes many requests, and would wait for each
+        in turn."""
+        if isinstance(error, httpx.TimeoutException | TooSlow):
+            self._silent[host] = "the server did not answer before"
+        elif isinstance(error, httpx.ConnectError):
+            self._unreached[host] += 1
+            if self._unreached[host] >= MOST_UNREACHED:
+                self._silent[host] = str(error)
 
     def _send_uncorrupted(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Make one attempt. What the cache damaged is requested again, past it."""

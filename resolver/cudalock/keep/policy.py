@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion
 
 from cudalock.compat.wheels import comes_from
+from cudalock.keep.foreign import Tied, is_foreign
 from cudalock.resolution.policy import Policy
 from cudalock.resolution.problem import Problem
 from cudalock.versions import accepts
@@ -41,6 +42,15 @@ class KeepPolicy(Policy):
         self._component = environment.matrix.component
         # Pins without a specifier are only to be there, at whatever version.
         self._pins = {pin.name: pin for pin in preserved if pin.specifier}
+        # What is made for another Python is replaced by a wheel that fits.
+        self._staying = {
+            name
+            for name in self._pins
+            if (installed := environment.inventory.find(name)) is None
+            or not environment.is_foreign(installed)
+        }
+        self._trust = environment.universe.trust
+        self._tied = Tied(environment.matrix) if self._keeps_foreign(environment) else None
         others = [
             installed
             for installed in environment.inventory.distributions
@@ -54,15 +64,22 @@ class KeepPolicy(Policy):
         # What nothing preserves stays rather than change to something newer.
         self.favourites = {installed.name: installed.public for installed in others}
 
+    def _keeps_foreign(self, environment: ExaminedEnvironment) -> bool:
+        return self._framework in self._pins and is_foreign(environment)
+
     def wants_accelerator(self, goal: Goal) -> bool:
         # A preserved framework has CUDA or not: there is nothing left to prefer.
         return self._framework not in self._pins or goal.accelerator is not None
 
     def source_allowed(self, candidate: Candidate) -> bool:
         pin, build = self._pins.get(candidate.name), candidate.build
-        return pin is None or build is None or comes_from(pin, build, candidate.version or "")
+        if pin is not None or build is None:
+            return pin is None or build is None or comes_from(pin, build, candidate.version or "")
+        return self._tied is None or not self._tied.refuses(candidate, self._trust(build))
 
     def source_key(self, candidate: Candidate) -> str | None:
+        if self._tied is not None:
+            return repr((candidate.full_version, candidate.wheel, candidate.build))
         pin = self._pins.get(candidate.name)
         return candidate.full_version if pin is not None and pin.file is not None else None
 
@@ -70,7 +87,7 @@ class KeepPolicy(Policy):
         return name not in self._pins
 
     def requirement_counts(self, candidate: Candidate, requirement: Requirement) -> bool:
-        if candidate.name in self._pins and requirement.name in self._pins:
+        if candidate.name in self._staying and requirement.name in self._staying:
             return False
         # A version that is not in the matrix is judged by its number alone.
         version = self._unknown.get(requirement.name)
@@ -83,13 +100,13 @@ class KeepPolicy(Policy):
         What that build fixes is still evaluated: nothing else knows it.
         """
         if owner == self._framework and other != owner and other not in machine:
-            return other in self._pins
+            return other in self._staying
         return self._is_there(owner, machine) and self._is_there(other, machine)
 
     def _is_there(self, name: str, machine: Container[str]) -> bool:
-        if name in self._pins or name in machine:
+        if name in self._staying or name in machine:
             return True
-        return self._framework in self._pins and self._component(name).is_virtual
+        return self._framework in self._staying and self._component(name).is_virtual
 
 
 def keep_problem(

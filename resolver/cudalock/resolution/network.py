@@ -121,6 +121,7 @@ def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen 
         for demand in fact.beside
         if demand.verb == "requires"
         and demand.template.name in columns
+        and not problem.is_fixed(name, demand.template.name)
         and len(demand.template.label_names) == 1
     ]
     fits = [(each[1].template.label_names[0], partial(_fits, problem, *each)) for each in demands]

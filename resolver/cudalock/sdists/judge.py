@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement
 
 from cudalock import toml
 from cudalock.matrix.sources import COMPILES, PURE, UNKNOWN, SourceState
-from cudalock.sdists.rules import NOTHING, SETUP_SCRIPT, Backend, read_rules
+from cudalock.sdists.rules import ELSEWHERE, NOTHING, SETUP_SCRIPT, Backend, read_rules
 from cudalock.sdists.setup_script import follow, is_open, is_standard
 from cudalock.sdists.source import SourceMetadata
 from cudalock.sdists.static import read_static
@@ -102,6 +102,10 @@ class _Judge:
             return SourceState(UNKNOWN, f"nothing is known of its build backend, `{name}`")
         if backend.builds == SETUP_SCRIPT:
             return self._setuptools()
+        if backend.builds == ELSEWHERE:
+            return SourceState(
+                UNKNOWN, f"its build backend fetches the wheel from {backend.made_with}"
+            )
         if backend.builds != NOTHING:
             return SourceState(COMPILES, f"its build backend is for {backend.made_with}")
         code = self._own_code(backend)
@@ -143,6 +147,9 @@ class _Judge:
         """A script that makes nothing to compile in sight."""
         if script.stops:
             return SourceState(UNKNOWN, "its setup.py ends with an error of its own", beside)
+        if program := self._program(script):
+            reason = f"its setup.py runs {program}, which {self._rules.programs[program]}"
+            return SourceState(UNKNOWN, reason, beside)
         dropped = [name for name in self._rules.dropped if self._uses(script, name)]
         if dropped:
             name = dropped[0]
@@ -174,6 +181,16 @@ class _Judge:
         if script.arguments.get("cmdclass"):
             return SourceState(UNKNOWN, f"its setup.py has commands of its own; it holds {reads}")
         return SourceState(PURE)
+
+    def _program(self, script: Script) -> str | None:
+        """Return a program of the table that a script may start."""
+        if "subprocess" not in script.imports:
+            return None
+        text = self._contents.text("setup.py") or ""
+        named = (
+            name for name in self._rules.programs if f'"{name}"' in text or f"'{name}'" in text
+        )
+        return next(named, None)
 
     def _uses(self, script: Script, name: str) -> bool:
         if name not in script.imports and not script.arguments.get(name):

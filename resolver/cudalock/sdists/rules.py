@@ -12,16 +12,18 @@ from cudalock import toml
 
 NOTHING: Final = "nothing"
 SETUP_SCRIPT: Final = "setup.py"
+ELSEWHERE: Final = "elsewhere"
 
 
 class Backend(NamedTuple):
-    """A build backend: what it builds, `nothing`, `code` or what `setup.py` says."""
+    """A build backend: what it builds, `nothing`, `code`, what `setup.py` says, or what it fetches
+    from `elsewhere`."""
 
     builds: str
     unless: str | None = None
     """a table of pyproject.toml by which a project runs code of its own"""
     made_with: str | None = None
-    """for `code`: what runs"""
+    """for `code`: what runs; for `elsewhere`: the host"""
 
 
 class Call(NamedTuple):
@@ -45,6 +47,8 @@ class SourceRules:
     harmless: Mapping[str, frozenset[str]]
     """keys, by table of pyproject.toml"""
     calls: Mapping[str, Call]
+    programs: Mapping[str, str]
+    """that a script may start, with what they do for it"""
     arguments: Mapping[str, str]
     """of `setup()`"""
     dropped: Mapping[str, str]
@@ -67,6 +71,7 @@ def read_rules() -> SourceRules:
         },
         harmless={name: frozenset(keys) for name, keys in table["harmless"].items()},
         calls={name: Call(row["makes"], row.get("beside")) for name, row in table["calls"].items()},
+        programs=table["programs"],
         arguments=table["arguments"],
         dropped=table["gone"],
         tables=table["tables"],

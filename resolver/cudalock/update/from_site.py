@@ -292,14 +292,13 @@ def _check(matrix: Matrix, stage: Path, listing: SiteListing) -> list[Any]:
             raise MatrixRefused(
                 f"the list is of matrix {listing.version}, its files are of {staged.version}"
             )
-        defects = new_defects(matrix, staged)
         _ = staged.facts, staged.gpus, staged.toolkits, staged.names
     except (MatrixError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise MatrixRefused(
             f"this cudalock cannot read the site's matrix {listing.version}: {error}",
             hints=["a newer cudalock may read it"],
         ) from None
-    return defects
+    return new_defects(matrix, staged, staged.projects)
 
 
 def _report(matrix: Matrix, version: str, folder: str, web: Web, notes: list[str]) -> Report:

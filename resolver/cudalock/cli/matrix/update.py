@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.options import index_map_option, read_index_map
@@ -18,7 +19,7 @@ from cudalock.urls import hide_credentials
 @click.command(
     cls=SectionedCommand, short_help="Update its releases and wheels.", context_settings=CONTEXT
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completed("project"))
 @click.option(
     "--output",
     metavar="DIR",
