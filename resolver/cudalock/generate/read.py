@@ -17,7 +17,7 @@ from cudalock.formats.header import find_command
 from cudalock.formats.uv.record import Record, key_of
 from cudalock.generate.code import Code, Used, read_code, read_code_file, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
-from cudalock.generate.rules import Audience, Rules, read_rules
+from cudalock.generate.rules import FILE, Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
 from cudalock.goals import RequestedProject
@@ -126,7 +126,7 @@ class _Reading:
         self.root = path if path.is_dir() else path.parent
         self.matrix = matrix
         self.choice = choice
-        self.rules: Rules = read_rules(matrix.directory)
+        self.rules: Rules = read_rules(matrix.file(FILE).parent)
         self.files: list[FileRead] = []
         self.requirements: list[RequestedProject] = []
         self.constraints: list[RequestedProject] = []
