@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock import toml
 from cudalock.matrix.facts import Component
 from cudalock.matrix.gpus import Gpus
 from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.namesakes import Namesakes
+from cudalock.matrix.phrases import Phrases, read_phrases
+from cudalock.matrix.store import PHRASES
 from cudalock.matrix.vendor import Distributions
 from cudalock.names import Names
 from cudalock.targets import LIKELY_WITH_GPU, Here
+from tests.paths import MATRIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +45,7 @@ NAMES = Names(
     imports={"flash_attn": "flash-attn"},
     platform_aliases={"triton": (("sys_platform == 'win32'", "triton-windows"),)},
 )
+WORDS = read_phrases(toml.loads((MATRIX / PHRASES).read_text(encoding="utf-8")))
 VERSIONS = {
     "torch": ["2.4.0", "2.4.1", "2.5.0", "2.5.1", "2.6.0"],
     "flash-attn": ["2.6.3", "2.7.4", "2.7.4.post1"],
@@ -89,6 +94,14 @@ class FakeMatrix:
     @property
     def namesakes(self) -> Namesakes:
         return Namesakes({})
+
+    @property
+    def phrases(self) -> Phrases:
+        return WORDS
+
+    def driver_of(self, cuda: str, /) -> str | None:
+        del cuda
+        return None
 
     @property
     def gpus(self) -> Gpus:

@@ -75,6 +75,7 @@ class NamesNote:
     says: str
     names: tuple[str, ...]
     noun: str = "package"
+    is_warning: bool = False
 
     def __str__(self) -> str:
         return f"{self.says}: {', '.join(self.names)}"

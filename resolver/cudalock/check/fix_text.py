@@ -125,6 +125,8 @@ def _written(change: PinChange, declared: Declared, place: Place, text: str) -> 
         spaces = _SPACES.match(text[place.start : place.end])
         before, within = spaces.groups() if spaces else ("", "")
         return f"{before}=={within}{change.specifier.removeprefix('==')}"
+    if declared.syntax == "specifier":
+        return f"=={change.specifier.removeprefix('==')}"
     if declared.syntax == "poetry":
         return change.specifier.removeprefix("==")
     return None

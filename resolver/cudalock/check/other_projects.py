@@ -25,9 +25,10 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
     """
     has_stack = any(declared.name in stack for declared in file.everything())
     members: list[str] | None = None
+    places = Places(matrix)
     for included in file.files():
         for declared in included.declared:
-            if not _is_looked_up(declared, included, matrix):
+            if not _is_looked_up(declared, included, places):
                 continue
             namesake = matrix.namesakes.find(declared.name, declared.specifier)
             if namesake is not None:
@@ -44,7 +45,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
                 yield from _slips(declared, matrix, members)
 
 
-def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool:
+def _is_looked_up(declared: Declared, file: ProjectFile, places: Places) -> bool:
     """Whether an installer takes a line's project from the package index and nowhere else."""
     if declared.manager != "pypi" or declared.url is not None or declared.problem is not None:
         return False
@@ -53,7 +54,6 @@ def _is_looked_up(declared: Declared, file: ProjectFile, matrix: Matrix) -> bool
         source.name == declared.name for source in file.sources
     ):
         return False
-    places = Places(matrix)
     indexes = places.of(declared.index) if declared.index else places.of_file(file)
     return indexes is not None and PACKAGE_INDEX in indexes
 

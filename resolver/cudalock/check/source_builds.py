@@ -33,7 +33,7 @@ class BuildRecipes:
         if self._file.kind in _OF_UV:
             return self._by_uv is None or declared.name in self._by_uv
         text = self._file.text
-        return _FLAG in text and _FLAG in _command(text, declared.place.start)
+        return _FLAG in text and _FLAG in command_at(text, declared.place.start)
 
     @cached_property
     def _by_uv(self) -> set[str] | None:
@@ -58,8 +58,8 @@ class BuildRecipes:
             yield beside, ()
 
 
-def _command(text: str, at: int) -> str:
-    """The line at a place, with the lines that continue it."""
+def command_at(text: str, at: int) -> str:
+    """Return the line at a place, with the lines that continue it."""
     lines = text.splitlines(keepends=True)
     starts, position = [], 0
     for line in lines:
@@ -104,4 +104,4 @@ def _read_beside(file: str, name: str) -> str | None:
         return None
 
 
-__all__ = ["BuildRecipes"]
+__all__ = ["BuildRecipes", "command_at"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
     OptionValues,
@@ -54,7 +55,7 @@ MAX_ROUNDS = 4
         ("pip freeze | cudalock check - --here", "what is installed, judged for this machine"),
     ),
 )
-@click.argument("files", nargs=-1, metavar="[FILE|DIR]...")
+@click.argument("files", nargs=-1, metavar="[FILE|DIR]...", shell_complete=completed("file"))
 @target_options
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
@@ -64,9 +65,19 @@ MAX_ROUNDS = 4
     help="Check that each lockfile is still what its recorded command produces.",
 )
 @click.option(
-    "--select", metavar="CODE,...", multiple=True, help="Report only these codes: CL2, CL103."
+    "--select",
+    metavar="CODE,...",
+    multiple=True,
+    help="Report only these codes: CL2, CL103.",
+    shell_complete=completed("code"),
 )
-@click.option("--ignore", metavar="CODE,...", multiple=True, help="Do not report these codes.")
+@click.option(
+    "--ignore",
+    metavar="CODE,...",
+    multiple=True,
+    help="Do not report these codes.",
+    shell_complete=completed("code"),
+)
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--exit-zero", is_flag=True, help="End with status 0 even if there are errors.")
 @click.option("--require-files", is_flag=True, help="End with status 2 without a file to check.")
@@ -78,7 +89,13 @@ MAX_ROUNDS = 4
     help="Output format (default: full on a terminal, else text).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write to FILE, not to standard output.",
+    shell_complete=completed("file"),
+)
 @click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
@@ -103,8 +120,8 @@ def check(
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml, Dockerfile or a list of packages as `pip list` prints it; - is standard input.
-    Of a directory, and without FILE of the current one, every such file is checked.
+    environment.yml, pixi.toml, Dockerfile or a list of packages as `pip list` prints it; - is
+    standard input. Of a directory, and without FILE of the current one, every such file is checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless

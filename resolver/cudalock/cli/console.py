@@ -61,10 +61,17 @@ def summary(
     # Notes contain paths and commands, which have to keep their letters.
     for note in lock.notes:
         brief = note.brief if isinstance(note, NamesNote) and not verbose else note
-        lines.append(one_line(f"note: {brief}"))
+        key = "warning" if isinstance(note, NamesNote) and note.is_warning else "note"
+        lines.append(one_line(f"{key}: {brief}"))
     if install is not None:
         lines.append(one_line(f"install: {install}"))
     return "\n".join(lines)
+
+
+def line_summary(name: str, lock: Lock, *, without_hashes: bool = False) -> str:
+    """Return one line of a project in a few lines of text, each beginning with the line's name."""
+    texts = _summary_lines(lock, without_hashes=without_hashes)
+    return "\n".join(ascii_line(f"{name}: {text}") for text in texts)
 
 
 def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:

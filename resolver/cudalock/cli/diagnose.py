@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
@@ -63,10 +64,15 @@ class _TextCommand(SectionedCommand):
         ("python train.py 2>&1 | cudalock diagnose -", "whatever a program prints"),
     ),
 )
-@click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]")
+@click.argument("text", nargs=-1, metavar="[TEXT|-|FILE]", shell_complete=completed("file"))
 @click.option("--python", metavar="V", help="Python version, if the text does not name it.")
 @click.option("--platform", metavar="P", help=f"Platform: {_PLATFORMS}, ...")
-@click.option("--gpu", metavar="NAME|CC", help="GPU name or compute capability.")
+@click.option(
+    "--gpu",
+    metavar="NAME|CC",
+    help="GPU name or compute capability.",
+    shell_complete=completed("gpu"),
+)
 @click.option("--driver", metavar="V", help="NVIDIA driver version.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @matrix_option

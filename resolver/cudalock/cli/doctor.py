@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction
@@ -36,8 +37,18 @@ SCHEMA = "cudalock.doctor/1"
         ("cudalock doctor --lock requirements.txt", "compare it with its lock"),
     ),
 )
-@click.option("--python", metavar="PATH", help="The environment, or its interpreter.")
-@click.option("--lock", metavar="FILE", help="Also compare it with this lockfile.")
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="The environment, or its interpreter.",
+    shell_complete=completed("folder"),
+)
+@click.option(
+    "--lock",
+    metavar="FILE",
+    help="Also compare it with this lockfile.",
+    shell_complete=completed("file"),
+)
 @click.option(
     "--import", "imports", is_flag=True, help="Also import the stack, and try it on the GPU."
 )

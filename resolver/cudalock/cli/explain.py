@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
@@ -41,9 +42,14 @@ SCHEMA = "cudalock.explain/1"
         ("cudalock explain fa2-torch-minor", "a fact, by the id that messages name"),
     ),
 )
-@click.argument("goal", nargs=-1)
+@click.argument("goal", nargs=-1, shell_complete=completed("code", "fact", "alias", "project"))
 @goal_options
-@click.option("--package", metavar="NAME", help="Explain only this package.")
+@click.option(
+    "--package",
+    metavar="NAME",
+    help="Explain only this package.",
+    shell_complete=completed("project"),
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @source_options
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import index_map_option, read_index_map
 from cudalock.cli.settings import ProjectSettings
@@ -28,7 +29,7 @@ SCHEMA: Final = "cudalock.fetch/1"
     context_settings=CONTEXT,
     examples=(("cudalock fetch requirements.txt -d wheels", "download what a lock names"),),
 )
-@click.argument("lock", metavar="LOCK")
+@click.argument("lock", metavar="LOCK", shell_complete=completed("file"))
 @click.option("-d", "--dir", "folder", metavar="DIR", required=True, help="Folder for the wheels.")
 @click.option("--index-url", metavar="URL", help="Package index to use.")
 @click.option("--extra-index-url", metavar="URL", multiple=True, help="Another index. Repeatable.")

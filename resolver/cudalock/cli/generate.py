@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
+from cudalock.cli.line_options import check_one_line
 from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
 from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
+from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
@@ -49,10 +52,16 @@ A_YEAR = 365
         ),
     ),
 )
-@click.argument("path", default=".", metavar="[PATH]")
+@click.argument("path", default=".", metavar="[PATH]", shell_complete=completed("file"))
 @click.option("--extra", multiple=True, metavar="NAME", help="Include this extra. Repeatable.")
 @click.option("--group", multiple=True, metavar="NAME", help="Include this group: dev, test, docs.")
-@click.option("--exclude", multiple=True, metavar="NAME", help="Leave out this project.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="NAME",
+    help="Leave out this project.",
+    shell_complete=completed("project"),
+)
 @click.option("--stack-only", is_flag=True, help="Leave out packages that are not in the matrix.")
 @click.option(
     "--relax", is_flag=True, help="Relax as few of its limits as possible, and list them."
@@ -74,10 +83,11 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     """Print the lock for the repository at PATH, or for one file of it.
 
     Requirements files, pyproject.toml, setup.py and setup.cfg (only literal values),
-    environment.yml, Dockerfiles, and the imports of Python files and notebooks are read; no code is
-    run. Imports are used only to detect packages the matrix knows, and each is reported. Existing
-    pins are kept, and the rest is pinned. Python, platform and CUDA come from the options, then
-    from the repository (.python-version, requires-python, a base image), then from this machine.
+    environment.yml, pixi.toml, Dockerfiles, and the imports of Python files and notebooks are read;
+    no code is run. Imports are used only to detect packages the matrix knows, and each is reported.
+    Existing pins are kept, and the rest is pinned. Python, platform and CUDA come from the options,
+    then from the repository (.python-version, requires-python, a base image), then from this
+    machine.
 
     --exclude-newer commit ignores what was published after the last commit of the files that were
     read.
@@ -99,6 +109,14 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     _check_output(repository, options.output)
     if not options.update:
         check_destination(options.output)
+    lines = repository_lines(options, universe.matrix)
+    if len(lines) > 1:
+        from cudalock.cli.lines import write_lines
+
+        lined = build_lines(lines, options, universe, tell_about=_tell)
+        write_lines(lined, lines[0].options.output)
+        return
+    check_one_line(parsed.flags.get("lines_as"))
     prepared = prepare(repository, options, universe)
     if not options.output.quiet:
         prepared.local.report(target for _, target in prepared.solvable.questions)

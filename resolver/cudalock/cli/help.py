@@ -39,6 +39,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": (
         "python",
         "platform",
+        "image",
         "accelerator",
         "cuda",
         "gpu",
@@ -89,6 +90,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "fetch-hashes",
         "urls",
         "wheels",
+        "as",
+        "installer",
         "dry-run",
         "quiet",
         "verbose",

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from cudalock.cli import matrix_option
+from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
-from cudalock.formats import FORMATS, format_of
+from cudalock.formats import FORMATS, INSTALLERS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 HASHES = ("auto", "require", "off")
+LINES_AS = ("extras", "groups", "files")
+"""The values of `--as`."""
 _TEXTS = [
     *ACCELERATOR_FLAGS,
     *LIBRARIES,
@@ -53,8 +56,19 @@ _TEXTS = [
 """Options that are fields of a Request, under the same name."""
 
 
-def _several(*names: str, metavar: str, text: str) -> Callable[[_Command], _Command]:
-    return click.option(*names, multiple=True, metavar=metavar, help=text, callback=_not_flags)
+def _several(
+    *names: str, metavar: str, text: str, values: tuple[str, ...] = ()
+) -> Callable[[_Command], _Command]:
+    """Return an option that may be repeated; `values` are the kinds of what completes it."""
+    kinds = values or next((OPTIONS[name] for name in names if name in OPTIONS), ())
+    return click.option(
+        *names,
+        multiple=True,
+        metavar=metavar,
+        help=text,
+        callback=_not_flags,
+        shell_complete=completed(*kinds) if kinds else None,
+    )
 
 
 def _not_flags(
@@ -132,6 +146,7 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         _parameter(read_switches().framework),
         metavar="SPEC",
         text='Version: 2.5.1, 2.5 (any 2.5.x), ">=2.4,<2.6" or latest.',
+        values=("framework",),
     ),
     *_switches(),
     _several(
@@ -179,6 +194,13 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+image_option: Callable[[Any], Any] = click.option(
+    "--image",
+    metavar="NAME:TAG",
+    help="Base image: its Python and glibc are the target's, and its torch stays. Colab's and"
+    " Kaggle's are colab:2026-08-19.",
+)
+
 index_map_option: Callable[[Any], Any] = click.option(
     "--index-map",
     metavar="ORIGINAL=MIRROR",
@@ -196,6 +218,7 @@ _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--find-links",
         metavar="DIR|URL",
+        shell_complete=completed("folder"),
         multiple=True,
         help="Also use the wheels in a folder or on a page of links. Repeatable.",
     ),
@@ -208,6 +231,7 @@ _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--matrix-overlay",
         metavar="DIR",
+        shell_complete=completed("folder"),
         multiple=True,
         help="Lay your own builders, indexes, rows and facts over the matrix. Repeatable.",
     ),
@@ -224,7 +248,13 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Output format (default: by the file name of -o, else requirements).",
     ),
     click.option("--json", is_flag=True, help="Same as --format json."),
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE, not to standard output."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write to FILE, not to standard output.",
+        shell_complete=completed("file"),
+    ),
     click.option("--force", is_flag=True, help="Overwrite FILE even if cudalock did not write it."),
     click.option(
         "--hashes",
@@ -241,7 +271,22 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
     click.option(
-        "--wheels", metavar="DIR", help="Write paths into DIR, for machines without a network."
+        "--wheels",
+        metavar="DIR",
+        shell_complete=completed("folder"),
+        help="Write paths into DIR, for machines without a network.",
+    ),
+    click.option(
+        "--as",
+        "lines_as",
+        type=click.Choice(LINES_AS),
+        help="What several --cuda or --accelerator become: extras of a project, groups, or a file"
+        " each.",
+    ),
+    click.option(
+        "--installer",
+        type=click.Choice(INSTALLERS),
+        help="What a Dockerfile or notebook installs with (default: pip).",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
     click.option(
@@ -392,6 +437,10 @@ class OutputOptions:
     urls: bool = False
     wheels: str | None = None
     """a folder"""
+    lines_as: str | None = None
+    """one of `LINES_AS`; None for what the format has"""
+    installer: str = "pip"
+    """one of `INSTALLERS`"""
     matrix: str | None = None
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
@@ -427,6 +476,8 @@ class OutputOptions:
             fetch_hashes=parsed.is_set("fetch_hashes"),
             urls=parsed.is_set("urls"),
             wheels=parsed.text("wheels"),
+            lines_as=parsed.text("lines_as"),
+            installer=parsed.text("installer") or INSTALLERS[0],
             matrix=parsed.text("matrix"),
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
@@ -460,6 +511,9 @@ class OutputOptions:
             words += ["--extra-index-url", without_credentials(url)]
         if self.wheels:
             words += ["--wheels", Path(self.wheels).as_posix()]
+        if self.lines_as:
+            words += ["--as", self.lines_as]
+        words += ["--installer", self.installer] if self.installer != INSTALLERS[0] else []
         return words + self.universe_words
 
     @property

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cudalock.cli.options import OutputOptions
     from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
+    from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.mirrors import Mirrors
 
@@ -29,6 +30,7 @@ def check_destination(options: OutputOptions) -> None:
     if options.output is None or options.force:
         return
     path, kind = Path(options.output), load_format(options.format)
+    _check_companions(path, kind)
     if kind.edits_file or (kind.made_from and path.with_name(kind.made_from).is_file()):
         return
     from cudalock.projects.locks.own import may_be_replaced
@@ -46,6 +48,23 @@ def check_destination(options: OutputOptions) -> None:
                 *([f"-o {shell_word(other.as_posix())}"] if other else []),
             ],
         )
+
+
+def _check_companions(path: Path, kind: Format) -> None:
+    """Raise OutputError if a file beside the lock would be replaced that cudalock did not write."""
+    from cudalock.projects.locks.own import may_be_replaced
+
+    for name in kind.companion_names(path.name):
+        beside = path.with_name(name)
+        try:
+            replaceable = may_be_replaced(beside)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot read `{beside}`: {error}") from None
+        if not replaceable:
+            raise OutputError(
+                f"`{beside}` belongs to `{path}`, and cudalock did not write it",
+                hints=["`--force` overwrites it"],
+            )
 
 
 def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
@@ -94,15 +113,20 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
 
         lock = with_local_hashes(lock)
     if options.fetch_hashes:
-        lock = _with_hashes(lock, options)
+        lock = with_fetched_hashes(lock, options)
     kind = load_format(options.format)
-    write = _write_options(options, lock, kind)
-    _deliver(kind.render(lock, write), options.output)
+    write = prepared_options(options, lock, kind)
+    text = kind.render(lock, write)
+    # First what the file names: it never stands there without it.
+    for name, content in kind.companions(lock, write).items() if options.output else ():
+        deliver(content, str(Path(options.output or "").with_name(name)))
+    deliver(text, options.output)
     if not options.quiet:
         _report(lock, write, kind, options)
 
 
-def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
+def with_fetched_hashes(lock: Lock, options: OutputOptions) -> Lock:
+    """Return the lock with hashes that are looked up or computed. Raises NetworkError."""
     if options.offline:
         raise Contradiction("`--fetch-hashes` cannot be combined with `--offline`")
     from cudalock.cli.console import progress
@@ -113,9 +137,10 @@ def _with_hashes(lock: Lock, options: OutputOptions) -> Lock:
         return with_hashes(lock, keep=folder, progress=advance, mirrors=options.mirrors)
 
 
-def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+def write_options(options: OutputOptions) -> WriteOptions:
+    """Return what the command line says about writing a lock."""
     output = Path(options.output) if options.output else None
-    write = WriteOptions(
+    return WriteOptions(
         hashes=options.hashes,
         index_url=options.index_url,
         extra_index_urls=options.extra_index_urls,
@@ -123,26 +148,42 @@ def _write_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOpt
         urls=options.urls,
         folder=output.parent if output else None,
         offline=options.offline,
+        installer=options.installer,
     )
+
+
+def prepared_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
+    """Return the same for one lock, with the URLs that its format needs. Raises NetworkError."""
+    write = write_options(options)
+    if kind.needs_matrix:
+        write = write._replace(matrix=_matrix(options))
     # Before URLs are looked up, which takes the network.
     if write.filename:
         kind.check_name(write.filename)
     if options.wheels:
-        return write._replace(wheels=_folder(options.wheels, output, kind))
+        return write._replace(wheels=folder_of_wheels(options, kind))
     if kind.needs_urls:
-        return write._replace(addresses=_addresses(lock, write, options.mirrors))
+        return write._replace(addresses=addresses_of(lock, write, options.mirrors))
     return write
 
 
-def _folder(wheels: str, output: Path | None, kind: Format) -> str:
+def _matrix(options: OutputOptions) -> Matrix:
+    from cudalock.cli.universe import load_matrix, with_overlays
+
+    return with_overlays(load_matrix(options.matrix, options.mirrors), options)
+
+
+def folder_of_wheels(options: OutputOptions, kind: Format) -> str:
     """Return the folder of wheels as installers see it: from where they run, or from the file."""
-    path = Path(wheels)
+    path = Path(options.wheels or "")
+    output = Path(options.output) if options.output else None
     if kind.paths_from_file and output and not path.is_absolute():
         path = Path(relative(path, output.parent))
     return path.as_posix()
 
 
-def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+def addresses_of(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str, FileUrl]:
+    """Return the URLs of the wheels that the matrix has none for, by file. Raises NetworkError."""
     from cudalock.lock.wheels import wheels_without_url
 
     missing = len(wheels_without_url(lock))
@@ -170,7 +211,8 @@ def _addresses(lock: Lock, write: WriteOptions, mirrors: Mirrors) -> Mapping[str
     )
 
 
-def _deliver(text: str, output: str | None) -> None:
+def deliver(text: str, output: str | None) -> None:
+    """Write a file, or standard output."""
     from cudalock.cli.console import emit, write_text
 
     if output:
@@ -218,7 +260,7 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     path = Path(options.output).as_posix() if options.output else None
     shown = kind.install_commands(lock, write._replace(filename=path))
     commands = {known.tool: known.command for known in shown}
-    install = commands.get("pip", commands.get("uv"))
+    install = commands.get("pip", next(iter(commands.values()), None))
     if kind.pip_needed and len(commands) > 1:
         install = _install_line(commands, kind.pip_needed, _pip_there(lock, options))
     if install is not None and path is None:
@@ -228,7 +270,11 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if is_interactive():
-        looked_up = sum(len(note.names) for note in lock.notes if isinstance(note, NamesNote))
+        looked_up = sum(
+            len(note.names)
+            for note in lock.notes
+            if isinstance(note, NamesNote) and not note.is_warning
+        )
         where = f" ({looked_up} from the index)" if looked_up else ""
         tell(f"resolved {counted(len(lock.pins), 'package')} in {elapsed():.1f} s{where}")
     if options.verbose:

@@ -28,7 +28,7 @@ from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
+    from cudalock.targets.accelerators import Wish
 
 COMMIT: Final = "commit"
 """What `--exclude-newer` takes here besides a date: the day of the files' last commit."""
@@ -134,8 +135,13 @@ class Prepared(NamedTuple):
     local: LocalMachine
 
 
-def prepare(repository: Repository, options: GenerateOptions, universe: Universe) -> Prepared:
-    """Find the queries that have a solution.
+def prepare(
+    repository: Repository,
+    options: GenerateOptions,
+    universe: Universe,
+    reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
+) -> Prepared:
+    """Find the queries that have a solution, of those that `reduce` returns.
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
@@ -158,7 +164,7 @@ def prepare(repository: Repository, options: GenerateOptions, universe: Universe
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
     stated = Said(request, defaults, local.here, targets)
-    solvable = Answerer(repository, stated, universe).questions(relaxed=options.relax)
+    solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 
 
@@ -216,7 +222,7 @@ def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> L
     from cudalock.generate.report import lock_notes
 
     queries = _with_pins(prepared, options, universe)
-    lock = build_lock(queries, universe, _command(queries, prepared, options))
+    lock = build_lock(queries, universe, command_of(queries, prepared, options))
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 
@@ -235,8 +241,14 @@ def _with_pins(
     return hold(prepared.solvable.questions, prepared.locked.pins, free, universe)
 
 
-def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOptions) -> str:
-    """Return the command that makes the lock again, with the target written out."""
+def command_of(
+    queries: Sequence[Query],
+    prepared: Prepared,
+    options: GenerateOptions,
+    wishes: Sequence[Wish | None] | None = None,
+) -> str:
+    """Return the command that makes the lock again, with the target written out; `wishes` are the
+    accelerators of several lines."""
     from cudalock.goals import Goal, command_words
 
     goal = queries[0][0]
@@ -253,7 +265,8 @@ def _command(queries: Sequence[Query], prepared: Prepared, options: GenerateOpti
     )
     # Targets that pyproject.toml names are no product of platforms and Pythons.
     targets = () if prepared.targets else tuple(target for _, target in queries)
-    words = [*options.words, *command_words(flags, *targets), *options.output.words]
+    stated = command_words(flags, *targets, wishes=wishes)
+    words = [*options.words, *stated, *options.output.words]
     return shell_command(["cudalock", "generate", *words])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.machine import read_query
 from cudalock.cli.options import (
@@ -44,8 +45,8 @@ SCHEMA: Final = "cudalock.why-not/1"
         ),
     ),
 )
-@click.argument("pin")
-@click.argument("goal", nargs=-1)
+@click.argument("pin", shell_complete=completed("project"))
+@click.argument("goal", nargs=-1, shell_complete=completed("alias", "project"))
 @goal_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @source_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -180,6 +181,7 @@ class Advisor:
             if parse_requirement(text).specifier:
                 yield self._newer(goal, target, text)
                 yield self._older(goal, target, text)
+        yield self._solved(self._of_reported(goal, target, elements))
         yield self._solved(_relaxed_options(goal, target, elements))
         if "python" in target.stated and TARGET_PYTHON in elements:
             yield self._solved(_targets(goal, target, {"python"}))
@@ -194,6 +196,29 @@ class Advisor:
                 others = tuple(other for other in goal.requirements if other != text)
                 without = Suggestion(f"without {text}", replace(goal, requirements=others), target)
                 yield self._solved(iter([without]))
+
+    def _of_reported(
+        self, goal: Goal, target: Target, elements: Sequence[Element]
+    ) -> Iterator[Suggestion]:
+        """What runs on a machine whose driver reports the CUDA version that no build is for."""
+        wish = goal.accelerator
+        if wish is None or ACCELERATOR_OPTION not in elements or "driver" in target.stated:
+            return
+        exact = re.fullmatch(r"==(\d+\.\d+)(?:\.\*)?", wish.specifier or "")
+        driver = self._matrix.driver_of(exact[1]) if exact and wish.name == DEFAULT.name else None
+        framework = self._matrix.framework
+        if exact is None or driver is None or framework is None:
+            return
+        own = tuple(text for text in goal.requirements if leading_name(text) == framework)
+        single = replace(goal, requirements=own or (framework,), constraints=())
+        if self._is_possible(Suggestion("", single, target)):
+            return
+        title = ACCELERATORS[DEFAULT.name].title
+        yield Suggestion(
+            f"if {title} {exact[1]} is what `nvidia-smi` shows, for its driver",
+            replace(goal, accelerator=None),
+            replace(target, driver=driver, stated=target.stated | {"driver"}),
+        )
 
     def _solved(self, suggestions: Iterator[Suggestion]) -> Group:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))

@@ -1,8 +1,10 @@
 """Formats a lock can be written in.
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
-`pylock`, `json_lock`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines
-`FORMAT`, and is imported when it is used, so that a run pays only for the format it writes.
+`hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
+for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
+and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is
+imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -11,6 +13,7 @@ ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cudalock.lock import FileUrl, Lock
+    from cudalock.lock.lines import LinedLock
+    from cudalock.matrix.matrix import Matrix
+
+INSTALLERS: Final = ("pip", "uv")
+"""The values of `--installer`."""
 
 
 class WriteOptions(NamedTuple):
@@ -41,6 +49,12 @@ class WriteOptions(NamedTuple):
     folder: Path | None = None
     """where the file will be; None for standard output"""
     offline: bool = False
+    lines_as: str = "extras"
+    """what the lines of a project become in one file: extras or groups"""
+    installer: str = "pip"
+    """pip or uv: what a file that installs by itself runs"""
+    matrix: Matrix | None = None
+    """the facts in use, for a format that needs them; None for the embedded ones"""
 
 
 DEFAULTS: Final = WriteOptions()
@@ -50,7 +64,7 @@ class InstallCommand(NamedTuple):
     """How a tool installs a lock."""
 
     tool: str
-    """pip or uv"""
+    """pip, uv, or what else installs from the file"""
     command: str
 
 
@@ -68,7 +82,21 @@ def _beside(filename: str) -> str:
     return f"{name.stem}.lock{name.suffix}"
 
 
+def _of_line(filename: str, line: str) -> str:
+    """Return `requirements-cu126.txt` for `requirements.txt`."""
+    name = PurePath(filename)
+    return f"{name.stem}-{line}{name.suffix}"
+
+
 def _no_remarks(_options: WriteOptions) -> Iterable[str]:
+    return ()
+
+
+def _no_companions(_lock: Lock, _options: WriteOptions) -> Mapping[str, str]:
+    return {}
+
+
+def _no_names(_filename: str) -> tuple[str, ...]:
     return ()
 
 
@@ -99,12 +127,35 @@ class Format(NamedTuple):
     """the file that it is made from where that lies in the same folder, and then belongs to"""
     remarks: Callable[[WriteOptions], Iterable[str]] = _no_remarks
     """Return sentences about files beside the lock that change what it means."""
+    needs_matrix: bool = False
+    """whether it reads facts besides the lock"""
+    companions: Callable[[Lock, WriteOptions], Mapping[str, str]] = _no_companions
+    """Return the further files that belong beside it: their texts by name."""
+    companion_names: Callable[[str], tuple[str, ...]] = _no_names
+    """Return the names that such files may have, by the name of the file itself."""
+    of_line: Callable[[str, str], str] = _of_line
+    """Return the name of one line's file for the name of a project's lock and that of the line."""
+    lines: LinedFormat | None = None
+    """how one file has several lines; None where each has to have its own"""
+
+
+class LinedFormat(NamedTuple):
+    """How a format writes the lines of a project into one file."""
+
+    render: Callable[[LinedLock, WriteOptions], str]
+    """Return the file's text. Raises as `Format.render` does."""
+    install_commands: Callable[[LinedLock, WriteOptions], tuple[InstallCommand, ...]]
+    """Return the commands that install a line."""
+    by_index: bool = False
+    """whether the file names an index for a line, from which everything is taken that is there"""
 
 
 class _Row(NamedTuple):
     module: str
     suffix: str
     """the ending of a file name that means this format"""
+    pattern: str = r"(?!)"
+    """a regular expression for further file names that do"""
 
 
 FORMATS: Final = {
@@ -113,6 +164,16 @@ FORMATS: Final = {
     "uv": _Row("uv.project", "pyproject.toml"),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
+    "dockerfile": _Row(
+        "dockerfile", "dockerfile", r"(dockerfile|containerfile)[._].*|(.*\.)?containerfile"
+    ),
+    "conda": _Row(
+        "conda",
+        "environment.yml",
+        r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
+    ),
+    "pixi": _Row("pixi", "pixi.toml"),
+    "overrides": _Row("hold", "overrides.txt"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""
@@ -132,4 +193,6 @@ def format_of(path: str | PurePath) -> str | None:
         return "pylock"
     matching = [known for known, row in FORMATS.items() if name.endswith(row.suffix)]
     # The longest ending: `constraints.txt` is not just any `.txt`.
-    return max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
+    by_ending = max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
+    by_pattern = (known for known, row in FORMATS.items() if re.fullmatch(row.pattern, name))
+    return next(by_pattern, by_ending)

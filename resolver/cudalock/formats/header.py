@@ -12,7 +12,7 @@ from cudalock.text import ascii_line, listed, one_line
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _COMMANDS = (
     re.compile(
@@ -36,6 +36,19 @@ def find_command(text: str) -> tuple[str, int, int] | None:
                 continue
             return command, match.start(group), match.end(group)
     return None
+
+
+def of_lines(sentences: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
+    """Yield the sentences of several lines, each once, with the lines that it is about unless that
+    is all of them."""
+    lines_by_sentence: dict[str, list[str]] = {}
+    count = 0
+    for name, own in sentences:
+        count += 1
+        for sentence in own:
+            lines_by_sentence.setdefault(sentence, []).append(name)
+    for sentence, names in lines_by_sentence.items():
+        yield sentence if len(names) == count else f"{', '.join(names)}: {sentence}"
 
 
 def header_lines(

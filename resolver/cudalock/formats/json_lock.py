@@ -10,13 +10,15 @@ there; what is not known is null.
     target, others[], goal          what was asked, every value written out; the further targets of
                                     a lock for several
     pins[]                          name, version, direct, via, facts, requires, hashes,
-                                    hashes_complete, marker, overlooked, wheel, wheels
+                                    hashes_complete, marker, overlooked, held, wheel,
+                                    wheels
     pins[].wheel                    file, sha256, index or builder, url, trust, known, warning,
                                     renamed, source, size, build
     indexes[], builders             where wheels come from besides the package index
     framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
     installer                       where the pins are what an environment lacks: the command that
                                     installs into it
+    kept[], is_open                 what is there and stays; whether an installer adds to the pins
     needs, warnings[], unknowns[],  what a person has to know; what `replaced` speaks of
     newer[], replaced,
     replacements[], notes
@@ -86,6 +88,8 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "stack": list(lock.stack),
         "notes": list(map(str, lock.notes)),
         "installer": lock.installer,
+        "kept": [kept._asdict() for kept in lock.kept],
+        "is_open": lock.is_open,
     }
 
 
@@ -112,7 +116,14 @@ def read(text: str) -> Lock:
 
 
 def _lock(document: dict[str, Any]) -> Lock:
-    from cudalock.lock import Lock, LockWarning, NewerRelease, ReplacedRequirement, UnknownFact
+    from cudalock.lock import (
+        KeptVersion,
+        Lock,
+        LockWarning,
+        NewerRelease,
+        ReplacedRequirement,
+        UnknownFact,
+    )
     from cudalock.matrix.matrix import Index
 
     return Lock(
@@ -134,10 +145,12 @@ def _lock(document: dict[str, Any]) -> Lock:
         framework=document["framework"],
         others=tuple(_read_target(table) for table in document["others"]),
         stack=tuple(document["stack"]),
-        # Version 1 got these keys, and `overlooked` of pins, later: older documents are read too.
+        # Version 1 got these keys later, and two of pins: older documents are read too.
         accelerator=_read_accelerator(document),
         is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
+        kept=tuple(KeptVersion(**_row(KeptVersion, kept)) for kept in document.get("kept", ())),
+        is_open=document.get("is_open", False),
         unknowns=tuple(
             UnknownFact(**_row(UnknownFact, table)) for table in document.get("unknowns", ())
         ),
@@ -201,6 +214,7 @@ def _read_pin(table: dict[str, Any]) -> Pin:
         wheels=wheels,
         marker=table["marker"],
         overlooked=table.get("overlooked", False),
+        held=table.get("held", False),
     )
 
 
@@ -284,6 +298,7 @@ def _pin(pin: Pin) -> dict[str, Any]:
         "hashes_complete": pin.hashes_complete,
         "marker": pin.marker,
         "overlooked": pin.overlooked,
+        "held": pin.held,
         "wheel": _wheel(pin.wheel),
         "wheels": [_wheel(wheel) for wheel in all_wheels(pin)],
     }

@@ -20,7 +20,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
-from cudalock.formats import Format, InstallCommand, WriteOptions
+from cudalock.formats import Format, InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.goals.goal import stated_accelerator
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
+    from cudalock.lock.lines import LinedLock
 
 FILE: Final = "pylock.toml"
 _MOMENT: Final = re.compile(
@@ -70,7 +71,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
         header += [f"# note: {NO_INDEX}"] if lock.built else []
-    return "\n".join(header) + "\n\n" + _toml(document.to_dict())
+    return "\n".join(header) + "\n\n" + as_toml(document.to_dict())
 
 
 def is_name(filename: str) -> bool:
@@ -330,7 +331,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
 # -- text ---------------------------------------------------------------------------------------
 
 
-def _toml(document: Mapping[str, Any]) -> str:
+def as_toml(document: Mapping[str, Any]) -> str:
     """Return the document in the layout of the specification: wheels inline, one a line."""
     import tomlkit
 
@@ -383,6 +384,25 @@ def _inline(content: Any) -> Any:
     return tomlkit.item(content)
 
 
+def _of_line(filename: str, line: str) -> str:
+    """Return `pylock.cu126.toml` for `pylock.toml`: the part between may not have a dot."""
+    middle = filename.removeprefix("pylock").removesuffix(".toml").strip(".")
+    return f"pylock.{middle}-{line}.toml" if middle else f"pylock.{line}.toml"
+
+
+def _render_lines(lined: LinedLock, options: WriteOptions) -> str:
+    # Imported here: most locks have one line.
+    from cudalock.formats import pylock_lines
+
+    return pylock_lines.render(lined, options)
+
+
+def _install_lines(lined: LinedLock, options: WriteOptions) -> tuple[InstallCommand, ...]:
+    from cudalock.formats import pylock_lines
+
+    return pylock_lines.install_commands(lined, options)
+
+
 FORMAT: Final = Format(
     render,
     FILE,
@@ -392,4 +412,6 @@ FORMAT: Final = Format(
     check_name=check_name,
     pip_needed="26.1",
     beside=_beside,
+    of_line=_of_line,
+    lines=LinedFormat(_render_lines, _install_lines),
 )

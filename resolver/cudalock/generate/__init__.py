@@ -3,7 +3,8 @@
     read ─> Repository ─> queries ─> solve ─> resolutions, or why there are none
 
 `read` joins what `select_files` chooses of its files and what `code` (with `imports` and
-`notebooks`), `images`, `wheel_urls` and `hints` find; `rules` is the data that they read by.
-`relax` drops limits if there is no solution, `update_lock` pins what an older lock has, `git` dates
-it, `report` describes what was read. Files of requirements are read by `cudalock.projects`.
+`notebooks`), `wheel_urls` and `hints` find; `rules` is the data that they read by. `lines` finds
+the lines of a project, `relax` drops limits if there is no solution, `update_lock` pins what an
+older lock has, `git` dates it, `report` describes what was read. Files of requirements are read by
+`cudalock.projects`.
 """

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadFile
 from cudalock.files import relative
+from cudalock.formats.header import find_command
+from cudalock.formats.uv.record import Record, key_of
 from cudalock.generate.code import Code, Used, read_code, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
-from cudalock.generate.images import read_image
 from cudalock.generate.rules import Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
@@ -134,6 +135,8 @@ class _Reading:
         self.unknown_wheels: list[tuple[str, str]] = []
         self.own: set[str] = set()
         self.seen: set[tuple[str, int]] = set()
+        self.records: dict[str, Record] = {}
+        """by file, what an earlier run of this command wrote into it"""
         """the places of entries that were read: two files may include the same third one"""
         self.excluded = {matrix.names.find(name) or canonical(name) for name in choice.exclude}
 
@@ -272,6 +275,7 @@ class _Reading:
         groups: frozenset[str | None],
     ) -> bool:
         """Take an entry, and return whether it became part of the query."""
+        declared = self._as_meant(declared, file)
         place = (declared.place.file, declared.place.start)
         # A lock beside its source is what is being made, not what is required.
         if place in self.seen or declared.role == "locked":
@@ -295,6 +299,21 @@ class _Reading:
         if file.kind == "dockerfile" and self._is_tool(declared):
             return False
         return self._take_project(declared, origin, _both(declared.marker, marker))
+
+    def _as_meant(self, declared: Declared, file: ProjectFile) -> Declared:
+        """Return an entry that `generate` itself wrote without its version: else its next lock
+        could have no other. It is marked `locked` if it only constrains."""
+        if file.kind != "pyproject" or not declared.version:
+            return declared
+        if file.name not in self.records:
+            command = find_command(file.text)
+            is_own = command is not None and command[0].startswith("cudalock generate")
+            self.records[file.name] = Record.read(file.text) if is_own else Record()
+        key = key_of(declared.role, declared.group)
+        if not self.records[file.name].wrote_entry(key, declared.text):
+            return declared
+        role = "requirement" if declared.role == "requirement" else "locked"
+        return replace(declared, specifier="", role=role)
 
     def _leave_out(
         self, origin: str, declared: Declared, why: str, *, of_choice: bool = False
@@ -419,8 +438,10 @@ class _Reading:
         """Yield hints from projects that uv takes from an index of builds for one CUDA release."""
         for source in file.sources:
             index = file.index_named(source.index) if source.index else None
+            of = source.extra and f"extra:{source.extra}"
+            of = of or (source.group and f"group:{source.group}")
             # A source for an extra or group counts only where that is requested.
-            if index is not None and source.extra is None and source.group is None:
+            if index is not None and (of is None or of in self._wanted_groups(file)):
                 origin = self._at(source.place.file, source.place.line)
                 self._index_hint(index.url, origin, source.marker)
         # Makes a generator of it even though no hint is yielded here.
@@ -441,7 +462,7 @@ class _Reading:
             self._hint(CUDA.name, known.id, origin, "index", marker)
 
     def _of_image(self, text: str, origin: str) -> Iterator[Hint]:
-        base = read_image(text, self.rules)
+        base = self.matrix.images.read(text)
         if base is None:
             return
         if base.musl:

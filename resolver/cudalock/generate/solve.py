@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,7 +51,15 @@ class Answerable(NamedTuple):
 class Answerer:
     """Asks for one repository."""
 
-    def __init__(self, repository: Repository, said: Said, universe: Universe) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        said: Said,
+        universe: Universe,
+        reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
+    ) -> None:
+        """`reduce` returns the queries that are meant: of a line of the project only some are."""
+        self._reduce = reduce
         self.repository = repository
         self.universe = universe
         self.matrix = universe.matrix
@@ -98,7 +106,8 @@ class Answerer:
             yield f"`cudalock generate {shell_word(path)}` for that part alone"
 
     def _asks(self, repository: Repository) -> list[Ask]:
-        return list(Asker(repository, self._said, self.universe).asks())
+        asks = Asker(repository, self._said, self.universe).asks()
+        return [ask._replace(questions=tuple(self._reduce(ask.questions))) for ask in asks]
 
     def _is_possible(self, questions: Sequence[Query]) -> bool:
         return all(find(goal, target, self.universe) is not None for goal, target in questions)

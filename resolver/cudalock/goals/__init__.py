@@ -1,9 +1,10 @@
 """Goals: what the user wants, read from a phrase, flags, requirement strings and files.
 
 `vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
-`phrase` turns words into parts, `values` reads the text of one part, `merge` merges what is
-requested of each project, `gpus` finds GPUs and the machines that have them, `request` combines
-flags, phrase and defaults, `goal` holds the result and writes it as a command line.
+`tokens` splits a phrase, and `phrase` turns it into parts. `values` reads the text of one part,
+`merge` merges what is requested of each project, `gpus` finds GPUs and the machines that have them,
+`request` combines flags, phrase and defaults, `goal` holds the result and writes it as a command
+line.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words
@@ -13,6 +14,7 @@ from cudalock.goals.phrase import Parsed, parse_phrase
 from cudalock.goals.request import (
     Query,
     Request,
+    line_requests,
     one_target,
     read_request,
     read_requests,
@@ -37,6 +39,7 @@ __all__ = [
     "check_platform",
     "command_line",
     "command_words",
+    "line_requests",
     "machines_of",
     "merge_requests",
     "one_target",

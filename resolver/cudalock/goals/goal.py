@@ -11,10 +11,11 @@ from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBR
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cudalock.targets import Target
     from cudalock.targets.accelerators import Library, Wish
+    from cudalock.text import NamesNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Goal:
     """projects, sorted, that are left out of the lock, whatever requires them"""
     strict: bool = False
     """whether a warning counts as an error"""
-    notes: tuple[str | OtherTarget, ...] = field(default=(), compare=False)
+    notes: tuple[str | OtherTarget | NamesNote, ...] = field(default=(), compare=False)
     """for the user: how something was read, what was left out"""
 
     def of(self, library: Library) -> str | None:
@@ -87,9 +88,15 @@ def command_line(goal: Goal, *targets: Target) -> str:
     return shell_command(["cudalock", "solve", *command_words(goal, *targets)])
 
 
-def command_words(goal: Goal, *targets: Target) -> list[str]:
-    """The words that state this goal and targets to a command, unquoted."""
-    return [*_goal_words(goal), *_target_words(targets)]
+def command_words(
+    goal: Goal, *targets: Target, wishes: Sequence[Wish | None] | None = None
+) -> list[str]:
+    """The words that state this goal and targets to a command, unquoted.
+
+    `wishes` are the accelerators of several lines, in the place of the goal's own.
+    """
+    stated = [goal.accelerator] if wishes is None else wishes
+    return [*_goal_words(goal, stated), *_target_words(targets)]
 
 
 def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
@@ -104,7 +111,7 @@ def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
                 yield argument
 
 
-def _goal_words(goal: Goal) -> Iterator[str]:
+def _goal_words(goal: Goal, wishes: Sequence[Wish | None]) -> Iterator[str]:
     flags: dict[str, list[str]] = {}
     # Requirements without a flag of their own come first, as positional arguments.
     for requirement in goal.requirements:
@@ -117,7 +124,8 @@ def _goal_words(goal: Goal) -> Iterator[str]:
     framework, switches = read_switches()
     for name in (framework, *switches):
         yield from flags.get(name, ())
-    yield from _accelerator_words(goal.accelerator)
+    for wish in wishes:
+        yield from _accelerator_words(wish)
     for library in LIBRARIES.values():
         yield from _option(f"--{library.name}", _shortest_of(library, goal.of(library)))
     yield from _option("--toolkit", _toolkit_text(goal.toolkit))

@@ -128,6 +128,30 @@ def read_requests(
     return queries
 
 
+def line_requests(request: Request, defaults: Request | None = None) -> tuple[Request, ...]:
+    """Return a request for each accelerator that flags state: `--cuda cpu --cuda 12.6` are two
+    lines of one project.
+
+    The request itself where they state one, or ranges of one that have a version in common.
+    """
+    defaults = defaults or Request()
+    try:
+        _accelerator(request, defaults)
+    except Contradiction:
+        pass
+    else:
+        return (request,)
+    source = request if any(getattr(request, flag) for flag in ACCELERATOR_FLAGS) else defaults
+    texts: dict[Wish, tuple[str, str]] = {}
+    for flag in ACCELERATOR_FLAGS:
+        for text in getattr(source, flag):
+            wish = parse_accelerator(text, flag)
+            if wish is not None:
+                texts.setdefault(wish, (flag, text))
+    nothing: dict[str, tuple[str, ...]] = dict.fromkeys(ACCELERATOR_FLAGS, ())
+    return tuple(request._replace(**{**nothing, flag: (text,)}) for flag, text in texts.values())
+
+
 def _check_accelerator(queries: tuple[Query, ...]) -> None:
     """Raise BadTarget for an accelerator that no machine of the stated platforms has.
 
@@ -211,6 +235,7 @@ def _goal(
         strict=request.strict or defaults.strict,
         notes=(
             *request.notes,
+            *parsed.notes,
             *defaults.notes,
             *notes,
             *constraint_notes,

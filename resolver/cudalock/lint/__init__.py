@@ -1,7 +1,9 @@
 """Semantic checks of a matrix: each lint is a small function that yields what is wrong and where.
 
-    rows ── each generated row by itself curated ── each fact by itself, and that it covers
-    something agreement ── rows against each other, against the facts and NVIDIA's tables
+    rows       each generated row by itself
+    curated    each fact by itself, and that it covers something
+    agreement  rows against each other, against the facts and NVIDIA's tables
+    images     base images, and what each of their tags has
 
 A rule about data is one function here, with its name in the LINTS of its module; it yields
 `defects`.
@@ -9,17 +11,23 @@ A rule about data is one function here, with its name in the LINTS of its module
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Final
 
 from cudalock.errors import MatrixError
-from cudalock.lint import agreement, curated, rows
+from cudalock.lint import agreement, curated, images, rows
 from cudalock.lint.defects import Defect
 from cudalock.matrix.matrix import Matrix
 
 Lint = Callable[[Matrix], Iterator[Defect]]
 
-LINTS: Final[tuple[Lint, ...]] = (*rows.LINTS, *curated.LINTS, *agreement.LINTS)
+LINTS: Final[tuple[Lint, ...]] = (
+    *rows.LINTS,
+    *curated.LINTS,
+    *agreement.LINTS,
+    *images.LINTS,
+)
 
 
 def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
@@ -37,9 +45,14 @@ def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:
     return sorted(defects)
 
 
-def new_defects(before: Matrix, after: Matrix) -> list[Defect]:
-    """Return the defects of a matrix that the one it was made from does not have."""
-    defects = lint(after)
+def new_defects(before: Matrix, after: Matrix, names: Collection[str]) -> list[Defect]:
+    """Return the defects of a matrix that the one it was made from does not have.
+
+    `names` are the projects whose files were written: a row of another, judged by itself, is as
+    good as it was. Facts and rows beside each other are judged for all.
+    """
+    of_rows = tuple(partial(check, names=names) for check in rows.LINTS)
+    defects = lint(after, (*of_rows, *curated.LINTS, *agreement.LINTS))
     # A matrix without defects needs no comparison, which takes as long again.
     known = set(lint(before)) if defects else set()
     return [defect for defect in defects if defect not in known]

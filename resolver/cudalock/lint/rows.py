@@ -20,7 +20,7 @@ from cudalock.targets import PLATFORMS
 from cudalock.versions import parse_requirement, parse_version, project_and_version, specifier_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Project, Release
@@ -37,9 +37,9 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _ADDRESS: Final = re.compile(r"https://[^ {}]+/[^ {}+/]+\.whl")
 
 
-def index_files(matrix: Matrix) -> Iterator[Defect]:
+def index_files(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Defect]:
     """An index file is JSON with a release a line, named for its project, its versions in order."""
-    for project in projects(matrix):
+    for project in projects(matrix, names):
         path = matrix.file(f"index/{project.file}")
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
@@ -78,9 +78,9 @@ def _order(project: Project) -> Iterator[Defect]:
             )
 
 
-def release_rows(matrix: Matrix) -> Iterator[Defect]:
+def release_rows(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Defect]:
     """A release and its builds have known keys, and values that can be parsed."""
-    for release, row in _tables(matrix):
+    for release, row in _tables(matrix, names):
         if unknown := sorted(row.keys() - RELEASE_KEYS):
             yield of_release(release, f"has the unknown key {unknown[0]!r}")
         # A release with one build on the default index has `wheels`, every other one `builds`.
@@ -144,9 +144,9 @@ def _misspelt(text: str) -> str | None:
     return None if same else " is not in packaging's spelling"
 
 
-def wheel_files(matrix: Matrix) -> Iterator[Defect]:
+def wheel_files(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Defect]:
     """File names parse and are of the release, digests are valid, and no file has two rows."""
-    for release in releases(matrix):
+    for release in releases(matrix, names):
         occurrences: Counter[tuple[str | None, ...]] = Counter()
         for position, build in enumerate(release.builds):
             for says in _wheels(release, build, occurrences):
@@ -181,9 +181,9 @@ def _wheels(
         yield "its wheels are not in the order of their tags"
 
 
-def places(matrix: Matrix) -> Iterator[Defect]:
+def places(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Defect]:
     """Builds name indexes and builders that exist and have URLs."""
-    for release in releases(matrix):
+    for release in releases(matrix, names):
         for position, build in enumerate(release.builds):
             try:
                 says = _place(matrix, release, build)
@@ -206,22 +206,25 @@ def _place(matrix: Matrix, release: Release, build: Build) -> str | None:
     return None
 
 
-def projects(matrix: Matrix) -> Iterator[Project]:
-    """Yield every project of the matrix, by name. Raises MatrixError for a damaged file."""
-    for name in sorted(matrix.projects):
+def projects(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Project]:
+    """Yield the projects of these names, by name; all by default. Raises MatrixError for a damaged
+    file."""
+    for name in sorted(matrix.projects if names is None else names):
         project = matrix.project(name)
         if project is not None:
             yield project
 
 
-def releases(matrix: Matrix) -> Iterator[Release]:
-    """Yield every release of every project."""
-    for project in projects(matrix):
+def releases(matrix: Matrix, names: Collection[str] | None = None) -> Iterator[Release]:
+    """Yield every release of these projects, of all by default."""
+    for project in projects(matrix, names):
         yield from project
 
 
-def _tables(matrix: Matrix) -> Iterator[tuple[Release, dict[str, Any]]]:
-    for project in projects(matrix):
+def _tables(
+    matrix: Matrix, names: Collection[str] | None
+) -> Iterator[tuple[Release, dict[str, Any]]]:
+    for project in projects(matrix, names):
         path = matrix.file(f"index/{project.file}")
         # Read again, since a Release hides the keys that it does not know.
         table = json.loads(path.read_text(encoding="utf-8"))["releases"]

@@ -4,8 +4,8 @@
     Resolution ─> build.from_resolution ──> Lock ─┴> merge.from_resolutions ─> Lock
 
 `lock` holds the values, `build` makes them from a resolution, `merge` puts several targets into one
-lock, `markers` finds the markers that separate the targets, `wheels` chooses each target's wheel,
-`sources` describes what is built from source.
+lock, `lines` makes one for each line of a project, `markers` finds the markers that separate the
+targets, `wheels` chooses each target's wheel, `sources` describes what is built from source.
 """
 
 from cudalock.lock.lock import (
@@ -13,6 +13,7 @@ from cudalock.lock.lock import (
     GOAL,
     HASHES,
     FileUrl,
+    KeptVersion,
     Lock,
     LockedWheel,
     LockWarning,
@@ -29,6 +30,7 @@ __all__ = [
     "GOAL",
     "HASHES",
     "FileUrl",
+    "KeptVersion",
     "Lock",
     "LockWarning",
     "LockedWheel",

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.pin_reasons import PinExplainer
-from cudalock.conflicts.step import NotLookedUp, render
 from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
     GOAL,
@@ -27,13 +26,14 @@ from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, is_vendor_library
 from cudalock.targets.facets import titled
-from cudalock.text import listed
+from cudalock.text import NamesNote, listed
 from cudalock.versions import (
     accepts,
     is_prerelease,
     leading_name,
     parse_requirement,
     parse_version,
+    pins_exactly,
     specifier_set,
 )
 
@@ -65,7 +65,7 @@ def from_resolution(
         needs=tuple(_needs(resolution)),
         warnings=tuple(_warnings(resolution)),
         notes=(
-            *map(str, resolution.goal.notes),
+            *(note if isinstance(note, NamesNote) else str(note) for note in resolution.goal.notes),
             *_skip_notes(resolution),
             *_dated_notes(resolution),
         ),
@@ -120,6 +120,21 @@ def _pin(problem: Problem, resolution: Resolution, name: str, searched: frozense
             for usable in (wheel, *(other for other in acceptable if other.tags != wheel.tags))
         ),
         overlooked=not any(_is_seen_by_uv(resolution, name, reason) for reason in reasons),
+        held=any(_is_exact(problem, resolution, name, reason) for reason in reasons),
+    )
+
+
+def _is_exact(problem: Problem, resolution: Resolution, name: str, reason: Reason) -> bool:
+    """Tell whether METADATA of another pin requires one version of a project, and uv sees it."""
+    requirement = reason.requirement
+    return (
+        reason.parent is not None
+        and requirement.origin.kind == "metadata"
+        and len(requirement.specifiers) == 1
+        and pins_exactly(requirement.specifiers)
+        # What an archive requires is written into the file by name alone.
+        and problem.source_build(resolution.pins[reason.parent]) is None
+        and _is_seen_by_uv(resolution, name, reason)
     )
 
 
@@ -344,6 +359,9 @@ def _newer(resolution: Resolution) -> Iterator[NewerRelease]:
         unknown = [newer for newer in resolution.unknown_newer if newer.name == name]
         if passed is not None and all(newer.version not in passed.versions for newer in unknown):
             yield NewerRelease(name, passed.versions[0], passed.why, passed.fact)
+        if unknown:
+            # Two dozen classes, which most solves do not need.
+            from cudalock.conflicts.step import NotLookedUp, render
         for newer in unknown:
             # Why nobody was asked is about this run: with it the same lock would have other bytes.
             unlisted = (releases._replace(reason="") for releases in newer.unlisted)

@@ -90,6 +90,7 @@ def _one_pin(pins: list[Pin], marker: str | None) -> Pin:
         marker=marker,
         # One wheel whose requirement uv misses is enough to lose the pin there.
         overlooked=any(pin.overlooked for pin in pins),
+        held=all(pin.held for pin in pins),
     )
 
 

@@ -191,6 +191,9 @@ class Gpus:
         return GpuModel(capability, capability, NVIDIA, tuple(platforms), is_of_machine)
 
     def _of_instance(self, lowered: str) -> GpuModel | None:
+        # A pattern's star would take the next words of a sentence too.
+        if " " in lowered:
+            return None
         for row in self._instances:
             if any(fnmatchcase(lowered, pattern) for pattern in row["names"]):
                 model = self.models[row["gpu"]]
@@ -224,6 +227,9 @@ class Gpus:
 
         There are an M6000, a P6000 and an RTX A6000: `6000` is none of them.
         """
+        # `RTX` alone is no TITAN RTX.
+        if not any(map(str.isdigit, plain)):
+            return None
         for series in _SERIES:
             if found := self._by_name.get(series + plain):
                 return found

@@ -26,6 +26,7 @@ from cudalock.matrix.shared_files import SharedFile, read_shared_files
 from cudalock.matrix.store import (
     COMPONENTS,
     NAMESAKES,
+    PHRASES,
     Tables,
     UserMatrix,
     find_user_matrix,
@@ -42,7 +43,10 @@ from cudalock.versions import FactId, ProjectName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cudalock.matrix.containers import Containers
+    from cudalock.matrix.images import Images
     from cudalock.matrix.namesakes import Namesakes
+    from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
 
 EMBEDDED: Final = "embedded"
@@ -517,12 +521,56 @@ class Matrix:
         return Distributions(rows.get("distribution", ()))
 
     @cached_property
+    def containers(self) -> Containers:
+        """The images that a Dockerfile starts from, and what a container needs."""
+        from cudalock.matrix.containers import read_containers
+
+        return read_containers(self.directory)
+
+    @cached_property
+    def images(self) -> Images:
+        """The base images that Dockerfiles and notebooks start from. Raises MatrixError."""
+        # Imported here: few commands read them.
+        from cudalock.matrix.images import read_images
+
+        return read_images(self.directory, self.distributions)
+
+    @cached_property
     def namesakes(self) -> Namesakes:
         """The names that are another project on the package index than people mean."""
         # Imported here: most goals name projects of the matrix alone.
         from cudalock.matrix.namesakes import read_namesakes
 
         return read_namesakes(self._tables.get(NAMESAKES, {}))
+
+    def driver_of(self, cuda: str) -> str | None:
+        """Return the branch of drivers that came with a CUDA release, `545` of `12.3`; None if
+        that is not known. That is the release which `nvidia-smi` shows for it."""
+        has_table = self.file("cuda/drivers.json").is_file()
+        rows = self.vendor_table("drivers")["releases"] if has_table else {}
+        parts = cuda.split(".")
+        alike = [row for release, row in rows.items() if release.split(".")[: len(parts)] == parts]
+        # Of some releases only the branch is documented: `R580`.
+        versions = [version for row in alike for version in row.values()]
+        branches = [version.removeprefix("R").split(".")[0] for version in versions]
+        # Windows has later branches than Linux at times: the older one is what both have.
+        return min(branches, key=int) if branches and len(parts) > 1 else None
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        """The words of sentences, beside the names of components and machines.
+
+        A matrix of the user's that has none speaks as the embedded one does.
+        """
+        from cudalock.matrix.phrases import Phrases, read_phrases
+
+        tables = self._tables.get(PHRASES)
+        if tables is None:
+            from cudalock import toml
+
+            path = data_directory() / PHRASES
+            tables = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_phrases(tables) if tables else Phrases()
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""

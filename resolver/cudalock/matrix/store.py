@@ -35,6 +35,9 @@ COMPILED: Final = "compiled.json"
 COMPONENTS: Final = "components"
 NAMESAKES: Final = "namesakes.toml"
 """See :mod:`cudalock.matrix.namesakes`, which most goals do not need."""
+PHRASES: Final = "phrases.toml"
+"""See :mod:`cudalock.matrix.phrases`."""
+_NO_COMPONENTS: Final = (HEADER, shared_files.FILE, NAMESAKES, PHRASES)
 
 USER_FOLDER: Final = "matrix"
 CURRENT: Final = "current"
@@ -69,9 +72,9 @@ def read_tables(directory: Path) -> Tables:
 
 
 def toml_files(directory: Path) -> list[Path]:
-    """Return the paths of the header, of shared files and namesakes, and of the components."""
+    """Return the paths of the header, of what stands beside it, and of the components."""
     folder = directory / COMPONENTS
-    shared = (directory / name for name in (shared_files.FILE, NAMESAKES))
+    shared = (directory / name for name in (shared_files.FILE, NAMESAKES, PHRASES))
     return [
         directory / HEADER,
         *(path for path in shared if path.is_file()),
@@ -81,11 +84,7 @@ def toml_files(directory: Path) -> list[Path]:
 
 def of_components(tables: Tables) -> Tables:
     """Return the tables of the component files alone."""
-    return {
-        name: table
-        for name, table in tables.items()
-        if name not in (HEADER, shared_files.FILE, NAMESAKES)
-    }
+    return {name: table for name, table in tables.items() if name not in _NO_COMPONENTS}
 
 
 def compile_tables(directory: Path) -> str:
@@ -143,7 +142,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     # Only here: the copy was made from files that passed.
     if name == shared_files.FILE:
         shared_files.check_shared_files(table)
-    elif name not in (HEADER, NAMESAKES):
+    elif name not in _NO_COMPONENTS:
         check_component(table, name)
     return table
 

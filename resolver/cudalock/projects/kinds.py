@@ -71,6 +71,7 @@ KINDS: Final = (
         declares=True,
         on_problem="refuse-empty",
     ),
+    FileKind("pixi", r"pixi\.toml", "readers.pixi", declares=True, on_problem="refuse-empty"),
     # `gpu.Dockerfile`, `Dockerfile.cuda`, and Podman's `Containerfile`.
     FileKind(
         "dockerfile",
@@ -160,7 +161,7 @@ def kind_of_named(name: str) -> str:
             f"unknown kind of file: `{name}`",
             hints=[
                 "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
-                "pdm.lock, environment.yml or Dockerfile"
+                "pdm.lock, environment.yml, pixi.toml or Dockerfile"
             ],
         )
     return kind

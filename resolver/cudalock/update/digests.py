@@ -82,7 +82,7 @@ def compute_digests(
             }
             copy_matrix(matrix, stage / "matrix")
             write_files(stage / "matrix", texts)
-            defects = new_defects(matrix, Matrix.load(stage / "matrix"))
+            defects = new_defects(matrix, Matrix.load(stage / "matrix"), changed)
             folder = publish(stage / "matrix", matrix, output, version)
         return Report(
             was=matrix.version,

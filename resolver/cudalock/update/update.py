@@ -271,15 +271,17 @@ class _Run:
 
     def _write_stage(self) -> None:
         """Write what has changed so far into the staged copy."""
-        files = {
-            f"index/{name}.json": file.text() for name, file in self._files.items() if file.releases
-        }
+        files = {f"index/{name}.json": self._files[name].text() for name in self._written()}
         write_files(self._stage, files)
         staged = Matrix.load(self._stage)
         tables = {"toolkits": self._toolkits(staged), "cudnn": self._cudnn(staged)}
         write_files(
             self._stage, {f"cuda/{name}.json": text for name, text in tables.items() if text}
         )
+
+    def _written(self) -> list[str]:
+        """Return the projects whose files are in the staged copy."""
+        return [name for name, file in self._files.items() if file.releases]
 
     def _toolkits(self, staged: Matrix) -> str | None:
         """Return the toolkits' table if the rows of the toolkit's project differ from it by now."""
@@ -324,7 +326,7 @@ class _Run:
         if known and absent and not self._failures:
             raise UnknownName(f"`{absent[0]}` is neither in the matrix nor on the package index")
         staged = Matrix.load(self._stage)
-        defects = new_defects(self._matrix, staged)
+        defects = new_defects(self._matrix, staged, self._written())
         version, folder = self._matrix.version, str(output or self._matrix.directory)
         user_matrix = self._matrix.user_matrix if output is None else None
         if self._changes or self._notes or (user_matrix and user_matrix.is_damaged):

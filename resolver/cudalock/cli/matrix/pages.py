@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
@@ -25,7 +26,11 @@ FORMATS = ("text", "markdown", "csv")
     context_settings=CONTEXT,
 )
 @click.option(
-    "--for", "name", metavar="NAME", help="Only facts of this component, and those that name it."
+    "--for",
+    "name",
+    metavar="NAME",
+    help="Only facts of this component, and those that name it.",
+    shell_complete=completed("project"),
 )
 @options.as_json
 @options.directory
@@ -50,7 +55,9 @@ def rules(name: str | None, as_json: bool, directory: str | None) -> None:
     short_help="One project, release, component or GPU.",
     context_settings=CONTEXT,
 )
-@click.argument("name")
+@click.argument(
+    "name", shell_complete=completed("alias", "project", "virtual", "gpu", "code", "fact")
+)
 @click.argument("version", required=False)
 @options.as_json
 @options.directory
@@ -82,7 +89,7 @@ def show(name: str, version: str | None, as_json: bool, directory: str | None) -
 
 
 @click.command(cls=SectionedCommand, short_help="A compatibility table.", context_settings=CONTEXT)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completed("table"))
 @click.argument("version", required=False)
 @click.option(
     "--format", "layout", type=click.Choice(FORMATS), help="Output format (default: text)."

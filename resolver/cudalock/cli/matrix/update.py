@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
 from cudalock.cli.universe import load_matrix
@@ -14,7 +15,7 @@ from cudalock.errors import Contradiction
 @click.command(
     cls=SectionedCommand, short_help="Update its releases and wheels.", context_settings=CONTEXT
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completed("project"))
 @click.option(
     "--output",
     metavar="DIR",

@@ -44,6 +44,11 @@ def direct_names(lock: Lock) -> frozenset[str]:
     return frozenset(names | (instead & {pin.name for pin in lock.pins}))
 
 
+def is_held(pins: Sequence[Pin]) -> bool:
+    """Return whether the metadata of other pins holds a project to its pins."""
+    return all(pin.held for pin in pins)
+
+
 def environments(targets: Iterable[Target]) -> list[str]:
     """Return a marker for each platform and range of Pythons; no two hold together."""
     markers = []

@@ -8,16 +8,18 @@ What uv does with such a file was tried, and shapes it:
 - What the markers of a source leave out comes from the default index without a word. So a source's
   markers are those of the pins, and `environments` keeps uv to the lock's own targets: their
   platforms and Pythons, since pins for 3.11 under a wider `requires-python` have no solution.
-- The other pins are `constraint-dependencies`: they hold what is required and require nothing.
+- The other pins are `constraint-dependencies`: they hold what is required and require nothing. What
+  the metadata of another pin holds to its version, as torch does NVIDIA's libraries, needs none.
 - uv builds a source distribution to learn what it requires, unless `dependency-metadata` states it.
 - A requirement that a fact replaced is overridden by the lock's own pin of that name, or by one
   that holds nowhere.
 
 **In a file that exists** only these keys are touched, and what stands around them stays, byte for
-byte. A comment block, each line beginning `# cudalock:`, names the pins and, with a digest, the
-keys that were written, so that the next run knows its own words from its user's. For these:
+byte. A comment block, each line beginning `# cudalock:`, has a digest of each requirement and key
+that was written, so that the next run knows its own words from its user's. For these:
 
-- a dependency on a pinned project is replaced, its extras kept, if its range admits the pin;
+- a dependency on a pinned project stays as it is, if its range admits the pin, and the pin is a
+  constraint;
 - `constraint-dependencies` and `override-dependencies` stay beside what is added;
 - anything that says something else is an error naming file and key: a dependency, constraint,
   extra, or group whose range excludes the pin on one of the targets, or which is an address; a
@@ -30,7 +32,7 @@ An entry for a platform or Python that is none of the targets' says nothing abou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +47,7 @@ from tomlkit.exceptions import TOMLKitError
 from cudalock import toml
 from cudalock.errors import BadFile, Contradiction
 from cudalock.files import read_small
-from cudalock.formats import Format, InstallCommand, WriteOptions
+from cudalock.formats import Format, InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv.record import BLOCK, SIGN, Record
@@ -57,6 +59,7 @@ from cudalock.urls import without_credentials
 from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
+    from cudalock.lock.lines import LinedLock
     from cudalock.targets import Target
 
 FILE: Final = "pyproject.toml"
@@ -64,7 +67,7 @@ SETTINGS: Final = "uv.toml"
 _INDEX_HEADER: Final = "[[tool.uv.index]]"
 _INDEX: Final = re.compile(r"^\[\[tool\.uv\.index\]\][^\n]*(?:\n[ \t]*[\w-]+[ \t]*=[^\n]*)*", re.M)
 """An index with its keys, each on a line of its own."""
-_EMPTY: Final = f"""\
+EMPTY: Final = f"""\
 {SIGN}
 [project]
 name = "cudalock-project"
@@ -74,8 +77,8 @@ version = "0"
 package = false
 """
 
-_UV: Final = ("tool", "uv")
-_SOURCES: Final = (*_UV, "sources")
+UV: Final = ("tool", "uv")
+SOURCES: Final = (*UV, "sources")
 
 
 def write(lock: Lock, options: WriteOptions) -> str:
@@ -91,7 +94,7 @@ def write(lock: Lock, options: WriteOptions) -> str:
 
 def render(lock: Lock, options: WriteOptions) -> str:
     """Return a new pyproject.toml of a project that has only this lock."""
-    return edit(_EMPTY, lock, options)
+    return edit(EMPTY, lock, options)
 
 
 def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
@@ -100,19 +103,27 @@ def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
     Raises BadFile, naming file and key, for a file that is not TOML or contradicts the lock, and
     HashesMissing if hashes are required and one is not published.
     """
+    lock = prepared(lock, options)
+    return edited_body(existing, lambda body: Edit(body, lock, options).text())
+
+
+def prepared(lock: Lock, options: WriteOptions) -> Lock:
+    """Return the lock as a project has it. Raises Contradiction and HashesMissing for options."""
     if options.wheels is not None:
         raise Contradiction(
             "`--wheels` needs the format requirements or pylock: a uv project has no paths"
         )
     if options.hashes == "require":
         require_hashes(lock)
-    if options.urls:
-        lock = with_urls(lock)
-    file = str((options.folder or Path()) / (options.filename or FILE))
+    return with_urls(lock) if options.urls else lock
+
+
+def edited_body(existing: str, change: Callable[[str], str]) -> str:
+    """Return a file's text with its body changed, and its mark and line ends as they were."""
     # uv accepts a byte order mark and CRLF; tomlkit writes neither in new text.
     bom, body = ("\ufeff", existing[1:]) if existing.startswith("\ufeff") else ("", existing)
     windows = "\r\n" in body and not re.search(r"(?<!\r)\n", body)
-    text = _Edit(body.replace("\r\n", "\n") if windows else body, file, lock, options).text()
+    text = change(body.replace("\r\n", "\n") if windows else body)
     return bom + (text.replace("\n", "\r\n") if windows else text)
 
 
@@ -147,15 +158,15 @@ def read_existing(path: Path) -> str | None:
         raise BadFile(f"`{path}` cannot be read: {error}") from None
 
 
-class _Edit:
+class Edit:
     """The edits of one file.
 
     `original` is the document before, `result` after, and `document` the tomlkit document on the
     way. Tables that are not there are written at the end of the file, in `appended`.
     """
 
-    def __init__(self, text: str, file: str, lock: Lock, options: WriteOptions) -> None:
-        self.file = file
+    def __init__(self, text: str, lock: Lock, options: WriteOptions) -> None:
+        self.file = str((options.folder or Path()) / (options.filename or FILE))
         self.lock = lock
         self.options = options
         self.original = self._parse(text)
@@ -170,7 +181,9 @@ class _Edit:
             )
         self.appended: list[tuple[str, list[str]]] = []
         self.old = Record.read(text)
-        self.new = Record(pins={(pin.name, pin.version) for pin in lock.pins})
+        self.new = Record()
+        self.kept: set[str] = set()
+        """the locked projects whose requirement in the file is its user's, and stays"""
         self.pins: dict[str, list[Pin]] = {}
         for pin in lock.pins:
             self.pins.setdefault(pin.name, []).append(pin)
@@ -182,17 +195,13 @@ class _Edit:
         self._set_requires_python()
         self._set_dependencies(direct)
         self._set_environments()
-        transitive = {
+        constraints = {
             name: uv_plan.stated(name, pins, self.lock)
             for name, pins in self.pins.items()
-            if name not in direct
+            if name in self.kept or not (name in direct or uv_plan.is_held(pins))
         }
-        self._set_list(_UV, "constraint-dependencies", transitive, own=False)
-        overrides = uv_plan.overrides(self.lock, self.pins)
-        self._set_list(_UV, "override-dependencies", overrides, own=False)
-        for name, texts in overrides.items():
-            if name not in self.pins:
-                self.new.note(f"override.{name}", texts[0])
+        self._set_list(UV, "constraint-dependencies", constraints)
+        self._set_list(UV, "override-dependencies", uv_plan.overrides(self.lock, self.pins))
         self._set_sources(direct, self._set_indexes(direct))
         self._set_metadata()
         return self._written()
@@ -250,11 +259,11 @@ class _Edit:
 
         Raises BadFile if it excludes the pin there.
         """
-        requirement = _requirement(text)
+        requirement = requirement_of(text)
         pins = self._pins_for(requirement) if requirement else []
         if requirement is None or not pins:
             return None
-        if self._is_ours(requirement):
+        if self.old.wrote_entry(key, text):
             return requirement
         for pin in pins:
             by_address = requirement.url and requirement.url != pin.wheel.url
@@ -276,14 +285,6 @@ class _Edit:
                 for target in self.lock.targets
             )
         ]
-
-    def _is_ours(self, requirement: Requirement) -> bool:
-        """Return whether an earlier run wrote the requirement."""
-        name = canonicalize_name(requirement.name)
-        text = str(requirement.specifier)
-        if not text:
-            return self.old.wrote(f"override.{name}", f"{name}; {uv_plan.NOWHERE}")
-        return text.startswith("==") and (name, text[2:]) in self.old.pins
 
     # The [project] table.
 
@@ -309,26 +310,50 @@ class _Edit:
                 )
 
     def _set_dependencies(self, direct: frozenset[str]) -> None:
+        """Write the direct pins as dependencies, but for those that the user's own require: these
+        stay, and the pins are constraints."""
+        users = self._users("project.dependencies", self._strings("project", "dependencies"))
         extras = uv_plan.goal_extras(self.lock)
-        for text in self._strings("project", "dependencies"):
-            requirement = self._check("project.dependencies", text)
-            if requirement:
-                name = canonicalize_name(requirement.name)
-                extras.setdefault(name, set()).update(requirement.extras)
+        self.kept = {
+            name
+            for name in direct & users.keys()
+            if self._is_covered(users[name], self.pins[name], extras.get(name, set()))
+        }
         needed = {
             name: uv_plan.stated(name, self.pins[name], self.lock, extras.get(name, ()))
-            for name in sorted(direct)
+            for name in sorted(direct - self.kept)
         }
         if "project" not in self.original:
             self._put(("project",), "name", "cudalock-project", '"cudalock-project"')
             self._put(("project",), "version", "0", '"0"')
-        self._set_list(("project",), "dependencies", needed, own=True)
+        self._set_list(("project",), "dependencies", needed)
+
+    def _users(self, key: str, texts: Sequence[str]) -> dict[str, list[Requirement]]:
+        """Return the user's requirements of locked projects in a list, by project. Raises BadFile
+        for one that excludes a pin."""
+        users: dict[str, list[Requirement]] = {}
+        for text in texts:
+            requirement = self._check(key, text)
+            if requirement is not None and not self.old.wrote_entry(key, text):
+                users.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+        return users
+
+    def _is_covered(
+        self, requirements: Sequence[Requirement], pins: Sequence[Pin], extras: set[str]
+    ) -> bool:
+        """Return whether requirements are there wherever the pins are, with these extras."""
+        has_extras = all(extras <= requirement.extras for requirement in requirements)
+        return has_extras and all(
+            any(_holds(requirement.marker, target) for requirement in requirements)
+            for target in self.lock.targets
+            if any(_holds(_marker(pin), target) for pin in pins)
+        )
 
     # The [tool.uv] table.
 
     def _set_environments(self) -> None:
         key, needed = "environments", uv_plan.environments(self.lock.targets)
-        present = self._table(*_UV).get(key)
+        present = self._table(*UV).get(key)
         if present not in (None, needed) and not self.old.wrote(key, present):
             raise self._bad(
                 f"tool.uv.{key}",
@@ -337,45 +362,40 @@ class _Edit:
             )
         if present is None or self.old.wrote(key, present):
             self.new.note(key, needed)
-        self._put(_UV, key, needed, list_text(needed))
+        self._put(UV, key, needed, list_text(needed))
 
     def _set_list(
-        self, table: tuple[str, ...], key: str, needed: Mapping[str, Sequence[str]], *, own: bool
+        self, table: tuple[str, ...], key: str, needed: Mapping[str, Sequence[str]]
     ) -> None:
-        """Write the requirements, by project, into a list.
-
-        They replace those of an earlier run, and with `own` any other of the same projects.
-        """
+        """Write requirements, by project, into a list, in the place of those of an earlier run."""
         present = self._strings(*table, key)
-        texts = {
-            text: name for name, texts_of_project in needed.items() for text in texts_of_project
-        }
+        dotted = ".".join((*table, key))
+        texts = {text for of_project in needed.values() for text in of_project}
         missing = {
-            name: [t for t in texts_of_project if t not in present]
-            for name, texts_of_project in needed.items()
+            name: [text for text in of_project if text not in present]
+            for name, of_project in needed.items()
         }
+        for text in texts:
+            # What the user wrote in the same words stays the user's.
+            if text not in present or self.old.wrote_entry(dotted, text):
+                self.new.note_entry(dotted, text)
         changes: list[list[str] | None] = []
         for requirement_text in present:
             changes.append(None)
-            requirement = (
-                None
-                if requirement_text in texts
-                else self._check(".".join((*table, key)), requirement_text)
-            )
-            known = requirement or _requirement(requirement_text)
-            if requirement_text in texts or known is None:
+            if requirement_text in texts:
                 continue
-            name = canonicalize_name(known.name)
-            if self._is_ours(known) or (own and requirement and name in needed):
-                changes[-1] = missing.pop(name, [])
-        added = [text for texts_of_project in missing.values() for text in texts_of_project]
+            requirement = self._check(dotted, requirement_text)
+            known = requirement or requirement_of(requirement_text)
+            if known is not None and self.old.wrote_entry(dotted, requirement_text):
+                changes[-1] = missing.pop(canonicalize_name(known.name), [])
+        added = [text for of_project in missing.values() for text in of_project]
         if not added and all(change is None for change in changes):
             return
         changed = [
             [requirement_text] if c is None else c
             for requirement_text, c in zip(present, changes, strict=True)
         ]
-        result = [text for texts_of_project in (*changed, added) for text in texts_of_project]
+        result = [text for of_project in (*changed, added) for text in of_project]
         written = self._list_item(table, key)
         text = list_text(result) if written is None else edited(written, changes, added)
         self._put(table, key, result, text)
@@ -397,7 +417,7 @@ class _Edit:
             for pin in self.pins[name]
             if not uv_plan.by_address(pin, self.options)
         }
-        present = self._table(*_UV).get("index", [])
+        present = self._table(*UV).get("index", [])
         if not isinstance(present, list) or not all(
             isinstance(index_table, dict) for index_table in present
         ):
@@ -446,38 +466,75 @@ class _Edit:
             name: list(uv_plan.sources(self.pins[name], indexes, self.lock, self.options))
             for name in sorted(direct)
         }
-        present = self._table(*_SOURCES)
+        self._write_sources(needed)
+
+    def _write_sources(self, needed: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+        present = self._table(*SOURCES)
         keys: dict[str, str] = {canonicalize_name(key): key for key in present}
         for name, key in keys.items():
             ours = self.old.wrote(f"sources.{name}", present[key])
             if ours and not needed.get(name):
-                self._remove(_SOURCES, key)
-            elif name in self.pins and not ours and not _same(present[key], needed.get(name, [])):
+                self._remove(SOURCES, key)
+            elif (
+                name in self.pins
+                and not ours
+                and not _same(present[key], needed.get(name, []))
+                and not self._may_differ(name, present[key], needed)
+            ):
                 raise self._bad(
                     f"tool.uv.sources.{key}",
                     f"its source for {name} is not the lock's",
                     f"remove {key} from [tool.uv.sources]",
                 )
         for name, tables in needed.items():
+            if not tables:
+                continue
             key = keys.get(name, name)
-            if tables and not (key in present and _same(present[key], tables)):
-                source: object = tables[0] if len(tables) == 1 else tables
-                self._put(_SOURCES, key, source, _source_text(tables))
-            if tables and (key not in present or self.old.wrote(f"sources.{name}", present[key])):
-                self.new.note(f"sources.{name}", tables[0] if len(tables) == 1 else tables)
+            source: object = tables[0] if len(tables) == 1 else tables
+            is_there = key in present and _same(present[key], tables)
+            if not is_there and not self._set_markers(key, tables):
+                self._put(SOURCES, key, source, _source_text(tables))
+            if not is_there or self.old.wrote(f"sources.{name}", present[key]):
+                self.new.note(f"sources.{name}", source)
+
+    def _set_markers(self, key: str, tables: Sequence[Mapping[str, str]]) -> bool:
+        """Change only the markers of a project's sources, and return whether that was enough: what
+        is written between them stays."""
+        node: Any = self.document.get("tool", {}).get("uv", {}).get("sources", {}).get(key)
+        present = node if isinstance(node, list) else [node]
+        if len(present) != len(tables) or not all(
+            isinstance(table, dict) and {**table, "marker": ""} == {**needed, "marker": ""}
+            for table, needed in zip(present, tables, strict=True)
+        ):
+            return False
+        for table, needed in zip(present, tables, strict=True):
+            if "marker" in needed:
+                table["marker"] = needed["marker"]
+            elif "marker" in table:
+                del table["marker"]
+        self.result["tool"]["uv"]["sources"][key] = (
+            [*map(dict, tables)] if isinstance(node, list) else dict(tables[0])
+        )
+        return True
+
+    def _may_differ(
+        self, _name: str, _present: object, _needed: Mapping[str, Sequence[Mapping[str, str]]]
+    ) -> bool:
+        """Return whether a user's source of a pinned project may be another than the lock's."""
+        return False
 
     def _set_metadata(self) -> None:
         """State what source distributions require, unless the file has such a list of its own."""
         key = "dependency-metadata"
         needed = uv_plan.static_metadata(self.lock)
-        present = self._table(*_UV).get(key)
+        present = self._table(*UV).get(key)
         if present is not None and not self.old.wrote(key, present):
             return
         if needed:
-            self._put(_UV, key, needed, _metadata_text(needed))
+            self._put(UV, key, needed, _metadata_text(needed))
             self.new.note(key, needed)
         elif present is not None:
-            self._remove(_UV, key)
+            self._remove(UV, key)
 
     # Writing.
 
@@ -569,7 +626,8 @@ def _same(present: object, needed: Sequence[Mapping[str, str]]) -> bool:
     return (present if isinstance(present, list) else [present]) == list(needed)
 
 
-def _requirement(text: str) -> Requirement | None:
+def requirement_of(text: str) -> Requirement | None:
+    """Return the requirement of a text, None for a text that is none."""
     try:
         return parse_requirement(text)
     except InvalidRequirement:
@@ -595,4 +653,24 @@ def elsewhere(options: WriteOptions) -> str:
     return "" if folder == "." else f" --project {shell_file(folder)}"
 
 
-FORMAT: Final = Format(write, FILE, install_commands, edits_file=True, remarks=remarks)
+def _write_lines(lined: LinedLock, options: WriteOptions) -> str:
+    # Imported here: most projects have one line.
+    from cudalock.formats.uv.lined import write as write_lined
+
+    return write_lined(lined, options)
+
+
+def _install_lines(lined: LinedLock, options: WriteOptions) -> tuple[InstallCommand, ...]:
+    from cudalock.formats.uv.lined import install_commands as install_lined
+
+    return install_lined(lined, options)
+
+
+FORMAT: Final = Format(
+    write,
+    FILE,
+    install_commands,
+    edits_file=True,
+    remarks=remarks,
+    lines=LinedFormat(_write_lines, _install_lines, by_index=True),
+)

@@ -1,0 +1,404 @@
+"""Several lines of one project: what is written, and that the real uv and pip take each line.
+
+The cases are public projects, shrunk (`tests/cases/lines.toml`). Their indexes are the recorded
+ones, on loopback.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from packaging.requirements import Requirement
+
+from cudalock import toml
+from cudalock.cli import main
+from cudalock.projects.locks.graph import entries_for
+from cudalock.projects.read import read_file
+from cudalock.targets import Target
+from cudalock.urls import file_of
+from tests.local_index import clean_environment, run_tool
+from tests.paths import CASES
+from tests.recorded import MAIN, RecordedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LINES = toml.loads((CASES / "lines.toml").read_text(encoding="utf-8"))["case"]
+PLATFORMS = {"linux": "linux-x86_64", "windows": "windows-x86_64", "macos": "macos-arm64"}
+THREE = "--torch 2.9 --vision --fa2 --cuda cpu --cuda 12.6 --cuda 13.0"
+BOTH = "--platform linux --platform windows --python 3.11"
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, [*words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def solve(words: str, *more: str) -> str:
+    status, output, errors = run("solve", *shlex.split(words), *more, "--offline")
+    assert status == 0, errors
+    return output
+
+
+@cache
+def generated(name: str) -> str:
+    """What `generate` makes of the project of a case, in a folder of its own."""
+    case = next(case for case in LINES if case["name"] == name)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        path = Path("pyproject.toml")
+        path.write_text(case["project"].lstrip(), encoding="utf-8", newline="\n")
+        words = ["generate", *shlex.split(case["command"]), "-o", str(path), "--offline", "-q"]
+        status, _, errors = run(*words)
+        assert status == 0, errors
+        once = path.read_text(encoding="utf-8")
+        # Again, and by the command that was recorded.
+        assert run(*words)[0] == 0
+        assert path.read_text(encoding="utf-8") == once
+        status, output, errors = run("check", "--fresh", str(path))
+        assert status == 0, output + errors
+    return once
+
+
+def targets(words: str) -> list[Target]:
+    said = shlex.split(words)
+    values = {
+        flag: [said[at + 1] for at, word in enumerate(said) if word == flag]
+        for flag in ("--python", "--platform")
+    }
+    return [
+        Target(python=python, platform=PLATFORMS[platform])
+        for platform in values["--platform"]
+        for python in values["--python"]
+    ]
+
+
+def listed(text: str, line: str, target: Target) -> dict[str, str]:
+    """What a project requires of a line on a target, constraints included: name to version."""
+    data = toml.loads(text)
+    environment = {**target.marker_environment(), "extra": ""}
+    own = data["project"].get("optional-dependencies", {}).get(line)
+    own = own if own is not None else data["dependency-groups"][line]
+    pins: dict[str, str] = {}
+    for entry in [*data["tool"]["uv"].get("constraint-dependencies", ()), *own]:
+        requirement = Requirement(entry)
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            exact = str(requirement.specifier)
+            if exact.startswith("=="):
+                pins[requirement.name] = exact[2:]
+    return pins
+
+
+@pytest.fixture(scope="module")
+def uv_environment(
+    recorded: RecordedIndex, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, str]:
+    scratch = tmp_path_factory.mktemp("uv")
+    environment = dict(clean_environment(scratch, recorded.url(MAIN)))
+    del environment["UV_NO_CONFIG"]
+    return {**environment, "UV_PYTHON": sys.executable}
+
+
+def uv(folder: Path, environment: Mapping[str, str], *words: str) -> str:
+    done = run_tool(["uv", *words], folder, environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr
+
+
+def locked(text: str, recorded: RecordedIndex, environment: Mapping[str, str], folder: Path) -> str:
+    """The uv.lock that uv makes of a project."""
+    (folder / "pyproject.toml").write_text(
+        recorded.redirected(text), encoding="utf-8", newline="\n"
+    )
+    uv(folder, environment, "lock")
+    uv(folder, environment, "lock", "--check")
+    return (folder / "uv.lock").read_text(encoding="utf-8")
+
+
+def uv_pins(lock: str, line: str, target: Target) -> dict[str, str]:
+    """What uv installs of a line on a target: name to version."""
+    file = read_file("-", lock.encode(), kind="uv-lock")
+    fork = next(fork for fork in file.forks if fork.endswith(f"-{line}"))
+    found = entries_for(file, {**target.marker_environment()}, fork)
+    return {each.name: version_of(each.url, each.version) for each in found}
+
+
+def version_of(url: str | None, version: str | None) -> str:
+    return file_of(url).split("-")[1] if url else version or ""
+
+
+# What the public projects come to.
+
+
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case["name"])
+def test_the_lines_of_a_public_project(case: dict[str, Any]) -> None:
+    text = generated(case["name"])
+    data = toml.loads(text)
+    before = toml.loads(case["project"])
+    first = targets(case["command"])[0]
+    for line, pins in case["lines"].items():
+        found = listed(text, line, first)
+        for pin in pins:
+            name, version = pin.split()
+            assert found[name] in (version, version.partition("+")[0])
+    for name, sources in case.get("sources", {}).items():
+        assert data["tool"]["uv"]["sources"][name] == sources
+    # What its maintainers wrote is there, in their order.
+    lists = {"dependencies": before["project"]["dependencies"]}
+    lists |= before["project"].get("optional-dependencies", {})
+    now = {"dependencies": data["project"]["dependencies"]}
+    now |= data["project"].get("optional-dependencies", {})
+    for key, entries in lists.items():
+        assert now[key][: len(entries)] == entries
+    remarks = [line.strip() for line in case["project"].splitlines() if "# " in line]
+    assert all(remark in text for remark in remarks)
+    comments = [line for line in text.splitlines() if line.startswith("# cudalock:")]
+    assert len(comments) < 12
+
+
+@pytest.mark.skipif(sys.version_info[:2] < (3, 10), reason="uv looks for a Python of the lock")
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case["name"])
+def test_uv_locks_the_lines_of_a_public_project(
+    case: dict[str, Any],
+    recorded: RecordedIndex,
+    uv_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    if f"--python {sys.version_info[0]}.{sys.version_info[1]}" not in case["command"]:
+        pytest.skip("uv looks for a Python that the lock is for")
+    lock = locked(generated(case["name"]), recorded, uv_environment, tmp_path)
+    for line, pins in case["lines"].items():
+        found = uv_pins(lock, line, targets(case["command"])[0])
+        assert {f"{name} {found.get(name)}" for name in (pin.split()[0] for pin in pins)} == {*pins}
+
+
+needs_311 = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="uv looks for a Python that the lock is for"
+)
+
+
+@needs_311
+@pytest.mark.parametrize(
+    ("words", "as_"),
+    [
+        (f"{THREE} {BOTH}", "extras"),
+        (f"{THREE} {BOTH}", "groups"),
+        (
+            "--torch 2.9 --vision --cuda cpu --cuda 12.8 --accelerator rocm6.4 --accelerator xpu "
+            f"{BOTH} --platform macos",
+            "extras",
+        ),
+    ],
+)
+def test_uv_takes_each_line_on_each_platform(
+    words: str,
+    as_: str,
+    recorded: RecordedIndex,
+    uv_environment: Mapping[str, str],
+    tmp_path: Path,
+) -> None:
+    """The same pins, target by target, as a requirements file of that line has."""
+    text = solve(words, "--format", "uv", "--as", as_)
+    lock = locked(text, recorded, uv_environment, tmp_path)
+    lines = [member["extra" if as_ == "extras" else "group"] for member in _conflict(text)]
+    for line in lines:
+        flags = ["--extra", line] if as_ == "extras" else ["--no-default-groups", "--group", line]
+        shown = uv(tmp_path, uv_environment, "sync", "--frozen", "--dry-run", *flags)
+        installed = dict(re.findall(r"^ \+ ([a-z0-9-]+)==(\S+)", shown, re.MULTILINE))
+        here = uv_pins(lock, line, targets(words)[0])
+        public = {name: version.partition("+")[0] for name, version in here.items()}
+        assert {n: v.partition("+")[0] for n, v in installed.items()} == public
+        for target in targets(words):
+            pins, found = listed(text, line, target), uv_pins(lock, line, target)
+            is_for_it = "torch" in pins or not line.startswith(("rocm", "xpu"))
+            assert ("torch" in found) is is_for_it
+            for name in ("torch", "torchvision", "flash-attn"):
+                if name in found:
+                    assert found[name].startswith(pins[name].partition("+")[0])
+                    assert found["torch"] == pins["torch"]
+
+
+def _conflict(text: str) -> list[dict[str, str]]:
+    (members,) = toml.loads(text)["tool"]["uv"]["conflicts"]
+    return list(members)
+
+
+@needs_311
+def test_uv_refuses_two_lines_at_once(
+    recorded: RecordedIndex, uv_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    text = solve(f"--torch 2.9 --cuda cpu --cuda 12.6 {BOTH}", "--format", "uv")
+    locked(text, recorded, uv_environment, tmp_path)
+    words = ["sync", "--frozen", "--dry-run", "--extra", "cpu", "--extra", "cu126"]
+    done = run_tool(["uv", *words], tmp_path, uv_environment)
+    assert done.returncode != 0
+    assert "incompatible with the declared conflicts" in " ".join(done.stderr.split())
+
+
+# What is written.
+
+
+def test_groups_have_a_default_line() -> None:
+    text = solve(f"--torch 2.9 --cuda cpu --cuda 12.6 {BOTH}", "--format", "uv", "--as", "groups")
+    assert toml.loads(text)["tool"]["uv"]["default-groups"] == ["cpu"]
+
+
+def test_a_line_has_only_what_is_built_for_it() -> None:
+    """FlashAttention has no build for CPU; a version that fits no line is an error all the same."""
+    extras = toml.loads(solve(f"{THREE} {BOTH}", "--format", "uv"))["project"]
+    lists = extras["optional-dependencies"]
+    assert not [each for each in lists["cpu"] if each.startswith("flash-attn")]
+    assert [each for each in lists["cu126"] if each.startswith("flash-attn==2.8.3+cu126")]
+    words = f"--torch 2.9 flash-attn==2.5.8 --cuda cpu --cuda 12.6 {BOTH}"
+    status, _, errors = run("solve", *shlex.split(words), "--format", "uv", "--offline")
+    assert status == 1
+    assert "flash-attn" in errors
+
+
+def test_a_platform_without_the_build_is_not_the_lines() -> None:
+    words = f"--torch 2.9 --cuda cpu --accelerator rocm6.4 {BOTH}"
+    status, text, errors = run("solve", *shlex.split(words), "--format", "uv", "--offline")
+    assert status == 0
+    assert "no build for ROCm 6.4 on Windows x86_64: the line is not for it" in errors
+    torch = toml.loads(text)["tool"]["uv"]["sources"]["torch"]
+    assert torch[1] == {
+        "index": "pytorch-rocm64",
+        "extra": "rocm64",
+        "marker": "sys_platform == 'linux'",
+    }
+
+
+HAND = """\
+[project]
+name = "app"
+version = "1"
+requires-python = ">=3.11"
+dependencies = [
+    "torch>=2.7",   # any
+    "rich",
+]
+
+[project.optional-dependencies]
+gpu = ["torch>=2.8"]   # ours
+docs = ["mkdocs"]
+
+[tool.uv.sources]
+torch = [{ index = "cuda", extra = "gpu" }]
+
+[[tool.uv.index]]
+name = "cuda"
+url = "https://download.pytorch.org/whl/cu126"
+explicit = true
+"""
+
+
+def test_a_project_is_taken_over_under_its_own_names(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(HAND, encoding="utf-8", newline="\n")
+    words = f"--torch 2.9 --cuda cpu --cuda 12.6 {BOTH} -q -o {shlex.quote(str(path))}"
+    solve(words)
+    once = path.read_text(encoding="utf-8")
+    for line in HAND.splitlines():
+        assert line in once or line.startswith("torch = [{")
+    data = toml.loads(once)
+    assert data["project"]["optional-dependencies"]["gpu"] == ["torch>=2.8"]
+    assert data["project"]["optional-dependencies"]["cpu"] == ["torch==2.9.1+cpu"]
+    assert data["tool"]["uv"]["conflicts"] == [[{"extra": "cpu"}, {"extra": "gpu"}]]
+    assert data["tool"]["uv"]["sources"]["torch"] == [
+        {"index": "pytorch-cpu", "extra": "cpu"},
+        {"index": "cuda", "extra": "gpu"},
+    ]
+    assert "torch==2.9.1" in data["tool"]["uv"]["constraint-dependencies"]
+    solve(words)
+    assert path.read_text(encoding="utf-8") == once
+    # A line more, and one less: what a run wrote the next one takes back.
+    solve(words.replace("--cuda cpu", "--cuda cpu --cuda 13.0"))
+    three = toml.loads(path.read_text(encoding="utf-8"))
+    assert (
+        three["tool"]["uv"]["conflicts"]
+        == [[{"extra": "cpu"}, {"extra": "cu130"}, {"extra": "gpu"}]]
+        or len(three["tool"]["uv"]["conflicts"][0]) == 3
+    )
+    assert "cu130" in three["project"]["optional-dependencies"]
+    solve(words)
+    after = toml.loads(path.read_text(encoding="utf-8"))
+    # An index that no line needs any more has no effect.
+    assert after["tool"]["uv"].pop("index")[:2] == data["tool"]["uv"].pop("index")
+    assert after == data
+
+
+def test_what_uv_add_brought_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "pyproject.toml"
+    path.write_text(
+        '[project]\nname = "app"\nversion = "1"\ndependencies = ["torch>=2.7"]\n', newline="\n"
+    )
+    words = ["generate", "--platform", "linux", "--python", "3.11", "--offline", "-q"]
+    assert run(*words, "-o", "pyproject.toml")[0] == 0
+    assert run("check", "--fresh")[0] == 0
+    path.write_text(path.read_text().replace('"torch>=2.7"', '"torch>=2.7", "peft>=0.10"'))
+    status, output, _ = run("check", "--fresh")
+    assert status == 1
+    assert "peft was added since the lock was made: there is no pin of it, nor of accelerate" in (
+        output
+    )
+    assert output.count("CL601") == 1
+    # Its own pins are no limits of the next lock.
+    assert run(*words, "-o", "pyproject.toml")[0] == 0
+    assert run("check", "--fresh")[0] == 0
+
+
+# The other formats.
+
+
+def test_a_requirements_file_for_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = run(
+        *shlex.split(f"solve --torch 2.9 --cuda cpu --cuda 12.8 {BOTH} -o requirements.txt")
+    )
+    assert status == 0, errors
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["requirements-cpu.txt", "requirements-cu128.txt"]
+    assert "torch==2.9.1" in (tmp_path / names[1]).read_text()
+    assert "install: pip install --require-hashes -r requirements-cu128.txt" in errors
+    assert run("check", "--fresh", *names)[0] == 0
+    other = (tmp_path / names[1]).read_text().replace("sympy==1.14.0", "sympy==1.13.3")
+    (tmp_path / names[1]).write_text(other)
+    status, output, _ = run("check", "--fresh", *names)
+    assert status == 1
+    assert output.count("CL601") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--as groups -o requirements.txt", "the format requirements has no groups"),
+        ("--as files -o pyproject.toml", "a uv project has all lines in one file"),
+        ("-q", "several lines are several files, and `-o` has to name them"),
+        ("--keep all", "`--keep` is for one environment"),
+    ],
+)
+def test_what_lines_cannot_be(words: str, expected: str) -> None:
+    stated = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {BOTH} {words} --offline"
+    status, _, errors = run(*shlex.split(stated))
+    assert status == 2
+    assert expected in errors
+
+
+def test_one_line_is_no_lines() -> None:
+    status, _, errors = run(*shlex.split(f"solve --torch 2.9 --cuda 12.6 {BOTH} --as extras"))
+    assert status == 2
+    assert "`--as` is for several lines" in errors
+
+
+def test_the_same_line_twice_is_one() -> None:
+    text = solve(f"--torch 2.9 --cuda 12.6 --cuda cu126 {BOTH}", "--format", "uv")
+    assert "conflicts" not in toml.loads(text)["tool"]["uv"]
