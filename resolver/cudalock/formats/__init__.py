@@ -136,8 +136,9 @@ class Format(NamedTuple):
     """Return the names that such files may have, by the name of the file itself."""
     of_line: Callable[[str, str], str] = _of_line
     """Return the name of one line's file for the name of a project's lock and that of the line."""
-    lines: LinedFormat | None = None
-    """how one file has several lines; None where each has to have its own"""
+    lines: str | None = None
+    """the module that writes several lines into one file, and defines `LINES`; None where each line
+    has to have its own file"""
 
 
 class LinedFormat(NamedTuple):
@@ -149,6 +150,14 @@ class LinedFormat(NamedTuple):
     """Return the commands that install a line."""
     by_index: bool = False
     """whether the file names an index for a line, from which everything is taken that is there"""
+
+
+def load_lines(kind: Format) -> LinedFormat | None:
+    """Import the module with which a format writes several lines; None if it has none."""
+    if kind.lines is None:
+        return None
+    known: LinedFormat = import_module(f"cudalock.formats.{kind.lines}").LINES
+    return known
 
 
 class _Row(NamedTuple):

@@ -126,7 +126,7 @@ def install_commands(_lock: Lock, options: WriteOptions) -> tuple[InstallCommand
     """Return the command that builds the image."""
     path = PurePath(options.filename or FILE)
     named = [] if path.name == FILE else ["-f", shell_file(path.as_posix())]
-    folder = path.parent.as_posix()
+    folder = shell_file(path.parent.as_posix())
     return (InstallCommand("docker", " ".join(["docker build", *named, "-t IMAGE", folder])),)
 
 
