@@ -61,6 +61,22 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     yield f"needs: {listed(lock.needs)}"
 
 
+def _advisory_lines(lock: Lock) -> Iterator[str]:
+    """Yield what is known of vulnerabilities of the pins, where somebody asked."""
+    if lock.advisories is None:
+        return
+    if not lock.advisories:
+        yield f"advisories: none known for {counted(len(lock.pins), 'package')}"
+    for advisory in lock.advisories[:NAMED_PINS]:
+        yield f"warning: {advisory}"
+    if len(lock.advisories) > NAMED_PINS:
+        yield f"warning: {len(lock.advisories) - NAMED_PINS} more advisories (`--json` has all)"
+    if lock.safe_command:
+        yield f"hint: without them: {lock.safe_command}"
+    elif lock.advisories:
+        yield "note: no solution without them was found"
+
+
 def headline(lock: Lock) -> str:
     """Return what was chosen, what it was built for, and how many packages it is."""
     nothing = f" ({lock.not_built_for})" if lock.framework else ""
