@@ -256,9 +256,14 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     if install is not None and path is None:
         install = f"save the lock with `-o {kind.filename}`, then {install}"
     left_out = kind.all_hashes and options.hashes == "auto"
-    tell(summary(lock, install=install, without_hashes=left_out, verbose=options.verbose))
-    if size := _download_text(lock, write, verbose=options.verbose):
-        tell(f"download: {size}")
+    text = summary(
+        lock,
+        install=install,
+        download=_download_text(lock, write, verbose=options.verbose),
+        without_hashes=left_out,
+        verbose=options.verbose,
+    )
+    tell(text)
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if is_interactive():

@@ -21,12 +21,13 @@ def summary(
     lock: Lock,
     *,
     install: str | None = None,
+    download: str | None = None,
     without_hashes: bool = False,
     verbose: bool = False,
 ) -> str:
     """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
 
-    `install` is how to install it, for a last line. `without_hashes` is whether the wheels that
+    `install` is how to install it, for a last line, and `download` how much that brings. `without_hashes` is whether the wheels that
     have a hash were written without it. `verbose` names what else is only counted.
     """
     lines = [ascii_line(line) for line in _summary_lines(lock, without_hashes=without_hashes)]
@@ -35,6 +36,8 @@ def summary(
         brief = note.brief if isinstance(note, NamesNote) and not verbose else note
         key = "warning" if isinstance(note, NamesNote) and note.is_warning else "note"
         lines.append(one_line(f"{key}: {brief}"))
+    if download is not None:
+        lines.append(f"download: {download}")
     if install is not None:
         lines.append(one_line(f"install: {install}"))
     return "\n".join(lines)
