@@ -27,8 +27,9 @@ def summary(
 ) -> str:
     """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
 
-    `install` is how to install it, for a last line, and `download` how much that brings. `without_hashes` is whether the wheels that
-    have a hash were written without it. `verbose` names what else is only counted.
+    `install` is how to install it, for a last line, and `download` how much that brings.
+    `without_hashes` is whether the wheels that have a hash were written without it. `verbose` names
+    what else is only counted.
     """
     lines = [ascii_line(line) for line in _summary_lines(lock, without_hashes=without_hashes)]
     # Notes contain paths and commands, which have to keep their letters.
