@@ -92,6 +92,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "CL204", "machine-clash", "a pin that does not run on the target", "error", fixable=True
         ),
+        Rule("CL205", "replaces-image", "a pin that replaces what the base image brings", "error"),
         Rule(
             "CL301",
             "index-missing",

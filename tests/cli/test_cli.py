@@ -56,6 +56,7 @@ HERE = ("--python", "3.11", "--platform", "linux")
         (["solve"], "the goal is empty"),
         (["solve", "toch 2.5"], "`torch`"),
         (["explain", "nosuch-package==1"], "`nosuch-package` is not in the matrix"),
+        (["explain", "torch", "--cuda", "cpu", "--cuda", "12.4"], "CUDA cannot be both"),
         (["why-not", "torch==2.5.1", "--cuda", "cpu", "--cuda", "12.4"], "CUDA cannot be both"),
         (["solve", "torch", "--cuda", "cpu", "--cuda", "12.4"], "`-o` has to name them"),
         (["solve", "torch 2.4", "--torch", "2.5.1"], "cannot be both"),

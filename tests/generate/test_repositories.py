@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +17,16 @@ from hypothesis import strategies as st
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import BadFile, CudalockError, MatrixError, UsageError
+from cudalock.files import find_program
 from cudalock.generate.code import Used, read_code
 from cudalock.generate.git import commit_day, last_commit
 from cudalock.generate.hints import platforms_of, python_within
-from cudalock.generate.images import Base, read_image
 from cudalock.generate.read import read_repository
 from cudalock.generate.rules import FILE, Rules, read_rules
 from cudalock.generate.select_files import choose_files
 from cudalock.generate.wheel_urls import find_wheel
+from cudalock.matrix.images import read_images
+from cudalock.matrix.vendor import Distributions
 from tests.files import write_all
 from tests.paths import CASES, MATRIX
 from tests.properties import BOUNDED
@@ -84,13 +87,22 @@ def test_code_that_no_parser_takes_is_told(source: str, tmp_path: Path, matrix: 
     assert (code.used, len(code.notes)) == ((), 1)
 
 
+IMAGE_PARTS = (
+    *("platform", "python", "glibc", "cuda", "framework", "own", "musl", "installed", "labels"),
+    *("constraints", "as_of"),
+)
+
+
 # -- images and hints ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", table("images.toml", "image"), ids=lambda row: row["name"])
-def test_what_an_image_says(row: dict[str, Any], rules: Rules) -> None:
-    expected = Base(**row["says"]) if "says" in row else None
-    assert read_image(row["name"], rules) == expected
+def test_what_an_image_says(row: dict[str, Any], matrix: Matrix) -> None:
+    base = matrix.images.read(row["name"])
+    assert (base is not None) == ("says" in row)
+    if base is not None:
+        shown = {name: getattr(base, name) for name in IMAGE_PARTS}
+        assert {name: text for name, text in shown.items() if text} == row["says"]
 
 
 @pytest.mark.parametrize(
@@ -127,10 +139,10 @@ def test_damaged_rules_name_the_key(tmp_path: Path) -> None:
     write_all(
         tmp_path, {FILE: '[[image]]\nname = "a"\nplatform = "linux"\ntags = ["(?P<gpu>x)"]\n'}
     )
-    with pytest.raises(MatrixError, match=r"image\.tags: gpu"):
-        read_rules(tmp_path)
-    write_all(tmp_path, {FILE: '[[distribution]]\nnames = ["a"]\n'})
-    with pytest.raises(MatrixError, match="title"):
+    with pytest.raises(MatrixError, match=r"image a: is damaged: tags: gpu"):
+        read_images(tmp_path, Distributions(()))
+    write_all(tmp_path, {FILE: '[[tool]]\nname = "a"\n'})
+    with pytest.raises(MatrixError, match="names"):
         read_rules(tmp_path)
 
 
@@ -277,15 +289,20 @@ def test_a_wheel_by_address(url: str, expected: tuple[str, ...] | None, matrix: 
 
 
 def git(root: Path, *words: str, day: str = "2024-03-01") -> None:
+    program = find_program("git")
+    if program is None:
+        pytest.skip("git is not installed here")
     date = f"{day}T12:00:00Z"
     names = ("GIT_AUTHOR", "GIT_COMMITTER")
     environment = {f"{name}_DATE": date for name in names}
     environment |= {f"{name}_NAME": "A" for name in names}
     environment |= {f"{name}_EMAIL": "a@example.org" for name in names}
+    # Windows starts nothing without its own variable.
+    system = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     subprocess.run(
-        ["git", "-c", "init.defaultBranch=main", *words],
+        [program, "-c", "init.defaultBranch=main", *words],
         cwd=root,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(root), **environment},
+        env={**system, "HOME": str(root), **environment},
         check=True,
         capture_output=True,
     )

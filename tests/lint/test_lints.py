@@ -49,6 +49,30 @@ source = ["torch/version.py"]
 checked = 2026-01-02
 """,
     "components/cuda.toml": 'name = "cuda"\nkind = "virtual"\n',
+    "repositories.toml": """\
+[[distribution]]
+title = "Ubuntu"
+names = ["ubuntu"]
+[distribution.releases]
+"24.04" = "2.39"
+""",
+    "images/me-torch.toml": """\
+[[image]]
+name = "me/torch"
+platform = "linux"
+own = "torch"
+tags = ['[0-9.]+']
+source = "https://example.org/images"
+checked = 2026-01-02
+[[image.release]]
+tag = "1.0"
+python = "3.12.3"
+distribution = "ubuntu24.04"
+cuda = "12.9"
+installed = {torch = "2.7.0a0+79aa.nv25.4"}
+source = "https://example.org/images/1.0"
+checked = 2026-01-03
+""",
     "components/cuda-toolkit.toml": 'name = "cuda-toolkit"\nrole = "toolkit"\n',
     "components/thing.toml": """\
 name = "thing"
@@ -120,6 +144,15 @@ def test_the_small_matrix_is_clean(small: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "found"),
     [
+        ("images/me-torch.toml", 'own = "torch"', 'own = "tortch"', "tortch is not in the matrix"),
+        ("images/me-torch.toml", 'tag = "1.0"', 'tag = "1:0"', "invalid tag: `1:0`"),
+        ("images/me-torch.toml", "3.12.3", "3.2", "Python 3.2 is not known"),
+        ("images/me-torch.toml", "ubuntu24.04", "ubuntu24.05", "glibc of ubuntu24.05"),
+        ("images/me-torch.toml", "12.9", "cu129", "invalid CUDA release: `cu129`"),
+        ("images/me-torch.toml", "nv25.4", "nv25.04", "is written 2.7.0a0+79aa.nv25.4"),
+        ("images/me-torch.toml", "2026-01-03", '"soon"', "me/torch:1.0: needs a source"),
+        ("images/me-torch.toml", "tags", "togs", "image me/torch: is damaged: tags"),
+        ("images/me-torch.toml", "cuda =", "coda =", "release 1.0: coda"),
         ("index/other.json", '"other"', '"another"', "other.json: project: is 'another'"),
         ("index/other.json", "2026-01-02", "soon", "other.json: retrieved: is no date"),
         ("index/other.json", '["made up"]', "[]", "other.json: sources: is empty"),

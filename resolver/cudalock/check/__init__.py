@@ -8,7 +8,8 @@ does not work with a pin, :mod:`static` says what needs no target,
  :mod:`selection` says which findings are wanted, and
 :mod:`reports` (:mod:`sarif`) shows it all.
 :mod:`other_projects` knows names that mislead, :mod:`source_builds` tells what is to be built, and
-whether the file says how, and :mod:`conda` what is installed by conda, beside pip.
+whether the file says how, :mod:`conda` what is installed by conda, beside pip, and
+:mod:`base_images` what an install does to what its base image brings.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.check.base_images import BaseImages, python_of
 from cudalock.check.conda import (
     broken_pairs,
     cuda_of,
@@ -65,9 +66,14 @@ class Checked:
     judged: tuple[Judged, ...]
 
 
-def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target] = ()) -> Checked:
-    """See `cudalock.check.check`."""
-    checker = _Checker(read_file, ClosedUniverse(matrix))
+def check_file(
+    read_file: ProjectFile,
+    matrix: Matrix,
+    targets: Sequence[Target] = (),
+    image: str | None = None,
+) -> Checked:
+    """See `cudalock.check.check`. `image` is the base image of what names none itself."""
+    checker = _Checker(read_file, ClosedUniverse(matrix), image)
     file = checker.file
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
@@ -79,6 +85,7 @@ def check_file(read_file: ProjectFile, matrix: Matrix, targets: Sequence[Target]
         *checker.unpinned(frozenset(finding.members[0] for finding in failing)),
         *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
+        *checker.images.findings(),
     ]
     return Checked(file, _in_order(findings, file), tuple(judged))
 
@@ -100,7 +107,7 @@ def pins_outside(checked: Checked, matrix: Matrix) -> tuple[tuple[str, str], ...
 class _Checker:
     """Judges one file. `notes` come from looking for a target that works."""
 
-    def __init__(self, file: ProjectFile, universe: Universe) -> None:
+    def __init__(self, file: ProjectFile, universe: Universe, image: str | None = None) -> None:
         self.universe = universe
         self.stack = Stack(universe)
         self.notes: list[Finding] = []
@@ -108,14 +115,16 @@ class _Checker:
         cuda = None
         if has_conda(file):
             # Imported here: a requirements file has no packages of conda.
-            from cudalock.generate.rules import read_rules
+            from cudalock.generate.rules import FILE, read_rules
 
-            rules = read_rules(universe.matrix.directory)
+            rules = read_rules(universe.matrix.file(FILE).parent)
             self.notes += broken_pairs(file, rules, universe.matrix)
             cuda = cuda_of(file, rules)
             file = with_project_names(file, rules)
-        self.file = file
+        python = python_of(file, universe.matrix)
+        self.file = file = file if python is None else replace(file, python=python)
         self._lines = Lines(file, universe.matrix, cuda)
+        self.images = BaseImages(file, universe.matrix, self.stack, image)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
         }
@@ -141,7 +150,12 @@ class _Checker:
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
             clashes = [clash for clash in clashes if not is_of_conda(clash)]
-        clashes = [_as_offered(clash) for clash in clashes if not self._is_meant_so(clash, group)]
+        offered = [
+            self.images.adjusted(_as_offered(clash))
+            for clash in clashes
+            if not self._is_meant_so(clash, group)
+        ]
+        clashes = [clash for clash in offered if clash is not None]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.files import read_limited
 from cudalock.projects.kinds import MEGABYTE
 from cudalock.versions import canonical
 
@@ -33,7 +34,7 @@ class BuildRecipes:
         if self._file.kind in _OF_UV:
             return self._by_uv is None or declared.name in self._by_uv
         text = self._file.text
-        return _FLAG in text and _FLAG in _command(text, declared.place.start)
+        return _FLAG in text and _FLAG in command_at(text, declared.place.start)
 
     @cached_property
     def _by_uv(self) -> set[str] | None:
@@ -58,8 +59,8 @@ class BuildRecipes:
             yield beside, ()
 
 
-def _command(text: str, at: int) -> str:
-    """The line at a place, with the lines that continue it."""
+def command_at(text: str, at: int) -> str:
+    """Return the line at a place, with the lines that continue it."""
     lines = text.splitlines(keepends=True)
     starts, position = [], 0
     for line in lines:
@@ -98,10 +99,9 @@ def _named_in(table: Mapping[str, Any]) -> Iterator[str]:
 def _read_beside(file: str, name: str) -> str | None:
     """The text of a file in the same folder, None where there is none that can be read."""
     try:
-        with Path(file).with_name(name).open("rb") as opened:
-            return opened.read(MEGABYTE).decode("utf-8")
+        return read_limited(Path(file).with_name(name), MEGABYTE).decode("utf-8")
     except (OSError, ValueError):
         return None
 
 
-__all__ = ["BuildRecipes"]
+__all__ = ["BuildRecipes", "command_at"]

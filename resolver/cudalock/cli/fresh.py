@@ -58,8 +58,9 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
         words = shlex.split(command)
     except ValueError as error:  # a quote that nobody closes
         return [_finding(f"the lock's command cannot be read: {error}", place, command, name)]
-    if "--keep" in words:
-        tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
+    flag = next((word for word in words if word in ("--keep", "--image")), None)
+    if flag is not None:
+        tell(f"note: `{name}` was made for what is there, with `{flag}`, and is not compared")
         return []
     named = _has_own_wheels(shlex.split(command))
     try:
@@ -103,7 +104,9 @@ def _differences(
         Pinned(
             declared.name, file_of(declared.url) if declared.url else declared.version or ""
         ): declared.place
-        for declared in file.declared
+        # A Dockerfile installs its lock from a file beside it.
+        for read in file.files()
+        for declared in read.declared
         if declared.url or declared.version
     }
     fresh: dict[Pinned, set[Pinned]] = {}

@@ -1,45 +1,77 @@
-"""`cudalock solve --keep`: what to add to an environment for a goal."""
+"""`cudalock solve --keep` and `--image`: what to add to what is there for a goal."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import Contradiction, UsageError
 from cudalock.text import shell_word
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cudalock.cli.options import GoalOptions, OutputOptions
-    from cudalock.environment import Layout
+    from cudalock.environment import Inventory, Layout
     from cudalock.goals import Query
     from cudalock.lock import Lock
+    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.overlay import Overlay
     from cudalock.matrix.universe import Universe
 
-FORMATS = ("requirements", "json")
+FORMATS = ("requirements", "json", "constraints", "overrides", "notebook")
 """Those that hold a part of an environment as well as a whole one."""
+
+
+class Kept(NamedTuple):
+    """What is there and stays: an environment, or an image."""
+
+    layout: Layout
+    inventory: Inventory
+    path: str
+    """as typed"""
+    labels: Mapping[str, str] = MappingProxyType({})
+    """those that are known of the framework's build without a look at its files"""
+
+    def overlay(self, matrix: Matrix) -> Overlay:
+        """Return rows for what is there and the matrix lacks."""
+        from cudalock.keep import foreign_overlay
+
+        return foreign_overlay(self.layout, self.inventory, matrix, self.labels)
+
+
+def read_environment(options: GoalOptions) -> Kept:
+    """Return the environment of `--python`, else the active one. Raises UsageError for none."""
+    from cudalock.environment import read_inventory
+
+    layout, path = _environment(options)
+    return Kept(layout, read_inventory(layout.site_packages), path)
 
 
 def build_additions(
     queries: tuple[Query, ...],
     universe: Universe,
+    kept: Kept,
     keep: tuple[str, ...],
-    goal_options: GoalOptions,
     output_options: OutputOptions,
+    command: str | None = None,
 ) -> Lock:
     """Return the lock of the packages to add to an environment, or to change, for a goal.
 
-    `keep` are the texts of `--keep`: names, or `all`. Raises NoSolution and GaveUp, and a
+    `keep` are the texts of `--keep`: names, or `all`. `command` is recorded where it is not a
+    solve that makes the lock. Raises NoSolution and GaveUp, and a
     UsageError of some kind for what is kept.
     """
     from cudalock.compat.installed import ExaminedEnvironment
-    from cudalock.environment import Machine, read_inventory
+    from cudalock.environment import Machine
     from cudalock.environment.gpu import Gpu
     from cudalock.goals import one_target
     from cudalock.keep import KeepRequest, keep_command, lock_additions
 
     goal, target = one_target(queries)
-    layout, path = _environment(goal_options)
+    layout, inventory, path, _ = kept
     machine = Machine(
         # A target has architectures, and no names of cards.
         tuple(Gpu(capability, capability) for capability in target.gpus),
@@ -47,13 +79,12 @@ def build_additions(
     )
     is_stated = "glibc" in target.stated
     layout = replace(layout, glibc=target.glibc) if is_stated else layout
-    inventory = read_inventory(layout.site_packages)
     subject = ExaminedEnvironment(
         layout, inventory, machine, universe, machine_overridden=is_stated
     )
     request = KeepRequest(subject, goal, _words(keep))
     words = [keep_command(request, path), *map(shell_word, output_options.words)]
-    return lock_additions(request, " ".join(words))
+    return lock_additions(request, command or " ".join(words))
 
 
 def _environment(options: GoalOptions) -> tuple[Layout, str]:

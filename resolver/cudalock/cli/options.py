@@ -16,7 +16,7 @@ from cudalock.cli import matrix_option
 from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
-from cudalock.formats import FORMATS, format_of
+from cudalock.formats import FORMATS, INSTALLERS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
@@ -194,6 +194,13 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+image_option: Callable[[Any], Any] = click.option(
+    "--image",
+    metavar="NAME:TAG",
+    help="Base image: its Python and glibc are the target's, and its torch stays. Colab's and"
+    " Kaggle's are colab:2026-08-19.",
+)
+
 index_map_option: Callable[[Any], Any] = click.option(
     "--index-map",
     metavar="ORIGINAL=MIRROR",
@@ -275,6 +282,11 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(LINES_AS),
         help="What several --cuda or --accelerator become: extras of a project, groups, or a file"
         " each.",
+    ),
+    click.option(
+        "--installer",
+        type=click.Choice(INSTALLERS),
+        help="What a Dockerfile or notebook installs with (default: pip).",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print no summary."),
     click.option(
@@ -427,6 +439,8 @@ class OutputOptions:
     """a folder"""
     lines_as: str | None = None
     """one of `LINES_AS`; None for what the format has"""
+    installer: str = "pip"
+    """one of `INSTALLERS`"""
     matrix: str | None = None
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
@@ -463,6 +477,7 @@ class OutputOptions:
             urls=parsed.is_set("urls"),
             wheels=parsed.text("wheels"),
             lines_as=parsed.text("lines_as"),
+            installer=parsed.text("installer") or INSTALLERS[0],
             matrix=parsed.text("matrix"),
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),
@@ -498,6 +513,7 @@ class OutputOptions:
             words += ["--wheels", Path(self.wheels).as_posix()]
         if self.lines_as:
             words += ["--as", self.lines_as]
+        words += ["--installer", self.installer] if self.installer != INSTALLERS[0] else []
         return words + self.universe_words
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cudalock.cli.options import OutputOptions
-    from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
-    from cudalock.matrix.universe import Universe
+    from cudalock.matrix.matrix import Matrix
     from cudalock.mirrors import Mirrors
 
 
@@ -29,6 +27,7 @@ def check_destination(options: OutputOptions) -> None:
     if options.output is None or options.force:
         return
     path, kind = Path(options.output), load_format(options.format)
+    _check_companions(path, kind)
     if kind.edits_file or (kind.made_from and path.with_name(kind.made_from).is_file()):
         return
     from cudalock.projects.locks.own import may_be_replaced
@@ -48,40 +47,21 @@ def check_destination(options: OutputOptions) -> None:
         )
 
 
-def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
-    """Return the lock for the queries, one per target; `command` is recorded in it.
+def _check_companions(path: Path, kind: Format) -> None:
+    """Raise OutputError if a file beside the lock would be replaced that cudalock did not write."""
+    from cudalock.projects.locks.own import may_be_replaced
 
-    Raises NoSolution and GaveUp, and NetworkError if an index has to be read and cannot be.
-    """
-    lock = _solved(queries, universe, command)
-    notes = universe.notes((pin.name, pin.version) for pin in lock.pins)
-    return replace(lock, notes=(*lock.notes, *notes))
-
-
-def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
-    if len(queries) == 1:
-        from cudalock.conflicts.glibc_cost import cost_of_glibc
-        from cudalock.lock.build import from_resolution
-        from cudalock.solving import solve
-
-        resolution = solve(*queries[0], universe)
-        lock = from_resolution(resolution, command=command)
-        cost = cost_of_glibc(resolution)
-        if cost is None:
-            return lock
-        # The search for it found a solution: what conflicts with the pins here is no reason.
-        newer = tuple(
-            release._replace(why=f"it needs glibc {cost.glibc}", fact=None)
-            if (release.name, release.version) in cost.releases
-            else release
-            for release in lock.newer
-        )
-        return replace(lock, notes=(*lock.notes, str(cost)), newer=newer)
-    from cudalock.lock.merge import from_resolutions
-    from cudalock.solving import solve_all
-
-    joint = solve_all(queries, universe)
-    return from_resolutions(joint.resolutions, command, joint.notes)
+    for name in kind.companion_names(path.name):
+        beside = path.with_name(name)
+        try:
+            replaceable = may_be_replaced(beside)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot read `{beside}`: {error}") from None
+        if not replaceable:
+            raise OutputError(
+                f"`{beside}` belongs to `{path}`, and cudalock did not write it",
+                hints=["`--force` overwrites it"],
+            )
 
 
 def write_lock(lock: Lock, options: OutputOptions) -> None:
@@ -97,7 +77,11 @@ def write_lock(lock: Lock, options: OutputOptions) -> None:
         lock = with_fetched_hashes(lock, options)
     kind = load_format(options.format)
     write = prepared_options(options, lock, kind)
-    deliver(kind.render(lock, write), options.output)
+    text = kind.render(lock, write)
+    # First what the file names: it never stands there without it.
+    for name, content in kind.companions(lock, write).items() if options.output else ():
+        deliver(content, str(Path(options.output or "").with_name(name)))
+    deliver(text, options.output)
     if not options.quiet:
         _report(lock, write, kind, options)
 
@@ -125,12 +109,15 @@ def write_options(options: OutputOptions) -> WriteOptions:
         urls=options.urls,
         folder=output.parent if output else None,
         offline=options.offline,
+        installer=options.installer,
     )
 
 
 def prepared_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteOptions:
     """Return the same for one lock, with the URLs that its format needs. Raises NetworkError."""
     write = write_options(options)
+    if kind.needs_matrix:
+        write = write._replace(matrix=_matrix(options))
     # Before URLs are looked up, which takes the network.
     if write.filename:
         kind.check_name(write.filename)
@@ -139,6 +126,12 @@ def prepared_options(options: OutputOptions, lock: Lock, kind: Format) -> WriteO
     if kind.needs_urls:
         return write._replace(addresses=addresses_of(lock, write, options.mirrors))
     return write
+
+
+def _matrix(options: OutputOptions) -> Matrix:
+    from cudalock.cli.universe import load_matrix, with_overlays
+
+    return with_overlays(load_matrix(options.matrix, options.mirrors), options)
 
 
 def folder_of_wheels(options: OutputOptions, kind: Format) -> str:
@@ -222,13 +215,14 @@ def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
 
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.activity import elapsed
-    from cudalock.cli.console import is_interactive, summary, tell
+    from cudalock.cli.console import is_interactive, tell
+    from cudalock.lock.summary import summary
 
     # The file's own header names it without a folder; here the command has to work as it is.
     path = Path(options.output).as_posix() if options.output else None
     shown = kind.install_commands(lock, write._replace(filename=path))
     commands = {known.tool: known.command for known in shown}
-    install = commands.get("pip", commands.get("uv"))
+    install = commands.get("pip", next(iter(commands.values()), None))
     if kind.pip_needed and len(commands) > 1:
         install = _install_line(commands, kind.pip_needed, _pip_there(lock, options))
     if install is not None and path is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,13 +16,17 @@ from cudalock.cli.options import (
     OptionValues,
     OutputOptions,
     goal_options,
+    image_option,
     output_options,
 )
-from cudalock.cli.output import build_lock, check_destination, write_lock
+from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
 from cudalock.text import shell_command
+
+if TYPE_CHECKING:
+    from cudalock.cli.keep import Kept
 
 
 @click.command(
@@ -47,6 +51,10 @@ from cudalock.text import shell_command
             "a server's image",
         ),
         (
+            "cudalock solve --image nvcr.io/nvidia/pytorch:25.04-py3 accelerate bitsandbytes",
+            "what to add to NVIDIA's image, whose torch stays",
+        ),
+        (
             "cudalock solve --keep all bitsandbytes --python .venv",
             "what to add to an environment, which keeps what it has",
         ),
@@ -60,6 +68,7 @@ from cudalock.text import shell_command
     multiple=True,
     help="Keep all, or these, installed packages; print only what to add.",
 )
+@image_option
 @output_options
 @click.pass_context
 def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
@@ -79,7 +88,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
 
     --keep adds to an environment: that of --python, or the active one. `all` keeps every installed
     package; names keep those, and as many of the others as possible. Only the requirements to add
-    are printed, with the command that installs them.
+    are printed, with the command that installs them. --image does the same for a base image, whose
+    torch stays: what the matrix knows of its tag counts.
 
     Exit status: 0 a lock; 1 no solution, or a file that does not match its hash; 2 invalid input;
     3 network error.
@@ -90,31 +100,46 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     output = OutputOptions.of(parsed)
     check_destination(output)
     keep = parsed.texts("keep")
-    if keep:
+    options = GoalOptions.of(parsed, goal)
+    image = parsed.text("image")
+    lines = split_lines(options)
+    if len(lines) > 1 and (keep or image):
+        flag = "--keep" if keep else "--image"
+        raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
+    kept: Kept | None = None
+    if image:
+        from cudalock.cli.image import read_base
+
+        options, kept = read_base(image, options, output)
+        keep = keep or ("all",)
+    elif keep:
+        from cudalock.cli.keep import read_environment
+
+        kept = read_environment(options)
+    if kept is not None:
         from cudalock.cli.keep import check_format
 
         check_format(output.format)
-    options = GoalOptions.of(parsed, goal)
-    universe = open_universe(output, options.wheel_urls)
-    lines = split_lines(options)
+    added = kept.overlay if kept is not None else None
+    universe = open_universe(output, options.wheel_urls, added=added)
     if len(lines) > 1:
         from cudalock.cli.lines import solve_lines, write_lines
 
-        if keep:
-            raise Contradiction("`--keep` is for one environment, and takes one accelerator")
         write_lines(solve_lines(lines, universe, output), output)
         return
     check_one_line(parsed.flags.get("lines_as"))
     queries = read_queries(options, universe)
-    if keep:
+    if kept is not None:
         from cudalock.cli.console import tell
         from cudalock.cli.keep import build_additions
 
-        lock = build_additions(queries, universe, keep, options, output)
-        if not lock.pins and output.format != "json":
+        lock = build_additions(queries, universe, kept, keep, output)
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:
+        from cudalock.solving import build_lock
+
         words = command_words(queries[0][0], *(target for _, target in queries))
         command = shell_command(["cudalock", "solve", *words, *output.words])
         lock = build_lock(queries, universe, command)

@@ -14,12 +14,13 @@ from cudalock.mirrors import FLAG, NO_MIRRORS
 from cudalock.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cudalock.cli.options import OutputOptions
     from cudalock.live import LiveUniverse
     from cudalock.live.own_wheels import NamedIndex
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.overlay import Overlay
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.mirrors import Mirrors
     from cudalock.projects.model import ProjectFile
@@ -48,11 +49,13 @@ def open_universe(
     wheel_urls: Iterable[tuple[str, str]] = (),
     *,
     are_certain: bool = True,
+    added: Callable[[Matrix], Overlay] | None = None,
 ) -> LiveUniverse:
     """Return the matrix and the package indexes that the options name.
 
     `wheel_urls` are wheels that the goal names by URL, each with its project; unless they
-    `are_certain`, those of which nothing is known are left out. Raises Contradiction for `--live`
+    `are_certain`, those of which nothing is known are left out. `added` returns rows that are laid
+    over the matrix as well. Raises Contradiction for `--live`
     with `--offline`, MatrixError for a wrong overlay, and what `read_own` raises.
     """
     from cudalock.live import LiveUniverse
@@ -61,6 +64,7 @@ def open_universe(
         raise Contradiction("`--live` cannot be combined with `--offline`")
     matrix = with_overlays(load_matrix(options.matrix, options.mirrors), options)
     matrix = _with_own_wheels(matrix, options, wheel_urls, are_certain=are_certain)
+    matrix = matrix.overlaid(added(matrix)) if added is not None else matrix
     universe = LiveUniverse(
         matrix,
         options.index_url,

@@ -341,11 +341,33 @@ class Judge:
                 unlisted = self.universe.unlisted(Blame(self.query.search(core)).of_no_solution())
                 problem = self.query.problem(core, wide=True)
                 finding = conflict_finding(core, problem, self.verb, unlisted)
+                if unknown := self._unknown_build(core, finding):
+                    finding = unknown
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
             # The most important pins come first: the last one is the least to be missed.
             compatible = [pin for pin in compatible if pin is not core[-1]]
             is_possible = self.query.is_possible(compatible)
         return conflicts, compatible
+
+    def _unknown_build(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
+        """The note that stands for a conflict by the labels of builds, where a pin may come to
+        another build, from a place that the matrix does not know."""
+        elsewhere = {pin.name for pin in core if pin.may_be_elsewhere and "+" not in pin.specifier}
+        by_label = any(
+            (fact := self.matrix.facts[fact_id]).component in elsewhere
+            and any(demand.template.label_names for demand in fact.beside)
+            for fact_id in finding.facts
+            if fact_id in self.matrix.facts
+        )
+        if not by_label:
+            return None
+        names = " and ".join(pin.text for pin in core)
+        known = finding.sentence.partition("; ")[2]
+        sentence = (
+            f"{names} are not judged: {listed(sorted(elsewhere))} may come from an index or page"
+            f" that is not in the matrix; of the builds in it, {known}"
+        )
+        return replace(finding, code="CL105", severity="note", sentence=sentence, fix=None)
 
     def _core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
         """Return a minimal set of incompatible pins; of the stack alone, if that is enough."""

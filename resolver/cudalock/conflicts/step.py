@@ -249,6 +249,17 @@ class IsInstalled:
 
 
 @dataclass(frozen=True, slots=True)
+class NotBuiltFor:
+    """A project whose wheels are built for releases of the framework, beside one that is none."""
+
+    project: str
+    framework: str
+    """its name and version"""
+    fact: str | None
+    """the id of the fact by which the wheels are so, or about that framework"""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexTrouble:
     """What could not be had of a project that only an index has."""
 
@@ -289,6 +300,7 @@ Step = (
     | UnknownProject
     | CpuBuild
     | IsInstalled
+    | NotBuiltFor
     | IndexTrouble
     | NotLookedUp
     | Advice
@@ -301,7 +313,7 @@ Step = (
 
 def fact_of(step: Step) -> str | None:
     """Return the id of the curated fact that a step rests on, None for no fact."""
-    return step.fact if isinstance(step, FactSays | Advice) else None
+    return step.fact if isinstance(step, FactSays | NotBuiltFor | Advice) else None
 
 
 def render(step: Step) -> str:
@@ -363,6 +375,8 @@ def describe(step: Step) -> str:
             return f"{framework} on the package index is a build without CUDA there"
         case IsInstalled(distribution):
             return f"{distribution} is installed and has to stay"
+        case NotBuiltFor(project, framework, _):
+            return f"no wheel of {project} is known to be built for {framework}"
         case IndexTrouble(message):
             return message
         case NotLookedUp(releases):

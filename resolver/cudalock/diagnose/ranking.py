@@ -54,7 +54,7 @@ class Evidence:
         is in the text."""
         self.proven = proven
         self._places = places
-        self._built_for = read_built_for(text, pins, matrix)
+        self._built_for = read_built_for(text, matrix)
         self._text = text
         self._pins = pins
         self.clues = clues
@@ -63,6 +63,10 @@ class Evidence:
         self._frames = {matrix.names.imports.get(top.lower()) for top in FRAME.findall(text.folded)}
         framework = pins.get(matrix.framework or "", "")
         self._known = {**pins, **labels_of_framework(framework, matrix), **self._of_machine()}
+
+    @property
+    def framework(self) -> str | None:
+        return self._matrix.framework
 
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
@@ -223,7 +227,8 @@ class Evidence:
         version, _, local = self._pins.get(fact.component, "").partition("+")
         project = self._matrix.project(fact.component)
         if not version or project is None or version not in project:
-            return [{}]
+            stated = self._built_for.get(fact.component, {})
+            return [{name: (label,) for name, label in stated.items()}]
         builds = project.release(version).builds
         labelled = [build.labels for build in builds if local and build.local == local]
         stated = self._built_for.get(fact.component, {})
@@ -296,9 +301,7 @@ def labels_of_framework(version: str, matrix: Matrix) -> dict[str, str]:
     return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
 
-def read_built_for(
-    text: Text, pins: Mapping[str, str], matrix: Matrix
-) -> dict[str, Mapping[str, str]]:
+def read_built_for(text: Text, matrix: Matrix) -> dict[str, Mapping[str, str]]:
     """Return project to the labels of its build, where a message states them: `xFormers was built
     for: PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.1.0+cu121)`."""
     built_for: dict[str, Mapping[str, str]] = {}
@@ -313,7 +316,7 @@ def read_built_for(
             for before in text.lines[max(0, number - 1) : number + 1]
             for word in _WORD.findall(before[:LONGEST])
         }
-        built_for.update((name, labels) for name in pins if name in near)
+        built_for.update((name, labels) for name in near - {None, matrix.framework} if name)
     return built_for
 
 
@@ -377,11 +380,13 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         return possible[:1]
     best, others = possible[:1], possible[1:]
     if any(
-        evidence.has_other_version(match.component) or evidence.is_violated(match.fact)
+        evidence.has_other_version(match.component)
+        or evidence.is_violated(match.fact)
+        or (match.component == evidence.framework and evidence.is_in_message(match.fact))
         for match in best
     ):
         # Where the text has the version of the project, or what it has of torch and the machine is
-        # the cause, what may be of others only hides it.
+        # the cause, or torch says so itself, what may be of others only hides it.
         others = [m for m in others if m.statement or evidence.shows(m.fact)]
         return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
     return [

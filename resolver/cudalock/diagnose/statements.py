@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.text import Text
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.namesakes import Namesake
 
 _LINES: Final = 20_000
 """Lines that are read, the last ones: the error of a long log is at its end."""
@@ -215,6 +216,29 @@ class NoCandidate(Statement):
             f"a Python and platform that {which} has wheels for{pythons}, another of its releases,"
             " or the index that has them"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere(Statement):
+    """An installer looked on the package index for what has never been there."""
+
+    namesake: Namesake
+
+    @property
+    def fact(self) -> str:
+        return "python-no-wheel"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        return f"is not on the package index: it is {self.namesake.title}"
+
+    @property
+    def fix(self) -> str | None:
+        return self.namesake.advice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -656,6 +680,10 @@ class _StatementReader:
             groups = match.groupdict()
             name = groups["name"] or groups.get("name2") or ""
             version = groups["version"] or groups.get("version2")
+            namesake = self._matrix.namesakes.find(canonical(name))
+            if namesake is not None and namesake.is_absent:
+                yield Elsewhere(project=namesake.name, line=number, namesake=namesake)
+                return
             project = self._project(name) or self._matrix.names.find(name)
             # NVIDIA's packages are of the stack even where the matrix has no row for them.
             if project is None and not name.startswith("nvidia-"):

@@ -2,9 +2,9 @@
 
 `layout` finds an environment's folders and its Python, `distributions` reads what is installed,
 `gpu` queries the driver, `other_gpus` finds those of AMD and Intel, `libraries` finds CUDA's,
-`installer` has the command that installs, and `repairs` are the steps that change what is
-installed.
-Nothing of an environment is ever imported; an interpreter is run to describe itself, isolated.
+`build_record` reads what an installed framework says of itself, `installer` has the command that
+installs, and `repairs` are the steps that change what is installed. Nothing of an environment is
+ever imported; an interpreter is run to describe itself, isolated.
 """
 
 from __future__ import annotations

@@ -115,6 +115,13 @@ class Layout:
     macos: str | None = None
     managed: bool = False
     """whether its system manages it, so that pip installs nothing there (PEP 668)"""
+    image: str | None = None
+    """the base image that it is in, as the user names it; nothing of it is here then"""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: its folder, or its image."""
+        return self.image or str(self.prefix)
 
     @property
     def is_windows(self) -> bool:

@@ -1,9 +1,10 @@
 """Formats a lock can be written in.
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
-`pylock` (with `pylock_lines` for several lines), `json_lock`, and for uv `uv.project` (a
-pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that
-a run pays only for the format it writes.
+`hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
+for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
+`notebook`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`,
+and is imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -12,6 +13,7 @@ ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
     from cudalock.lock import FileUrl, Lock
     from cudalock.lock.lines import LinedLock
+    from cudalock.matrix.matrix import Matrix
+
+INSTALLERS: Final = ("pip", "uv")
+"""The values of `--installer`."""
 
 
 class WriteOptions(NamedTuple):
@@ -45,6 +51,10 @@ class WriteOptions(NamedTuple):
     offline: bool = False
     lines_as: str = "extras"
     """what the lines of a project become in one file: extras or groups"""
+    installer: str = "pip"
+    """pip or uv: what a file that installs by itself runs"""
+    matrix: Matrix | None = None
+    """the facts in use, for a format that needs them; None for the embedded ones"""
 
 
 DEFAULTS: Final = WriteOptions()
@@ -54,7 +64,7 @@ class InstallCommand(NamedTuple):
     """How a tool installs a lock."""
 
     tool: str
-    """pip or uv"""
+    """pip, uv, or what else installs from the file"""
     command: str
 
 
@@ -79,6 +89,14 @@ def _of_line(filename: str, line: str) -> str:
 
 
 def _no_remarks(_options: WriteOptions) -> Iterable[str]:
+    return ()
+
+
+def _no_companions(_lock: Lock, _options: WriteOptions) -> Mapping[str, str]:
+    return {}
+
+
+def _no_names(_filename: str) -> tuple[str, ...]:
     return ()
 
 
@@ -109,6 +127,12 @@ class Format(NamedTuple):
     """the file that it is made from where that lies in the same folder, and then belongs to"""
     remarks: Callable[[WriteOptions], Iterable[str]] = _no_remarks
     """Return sentences about files beside the lock that change what it means."""
+    needs_matrix: bool = False
+    """whether it reads facts besides the lock"""
+    companions: Callable[[Lock, WriteOptions], Mapping[str, str]] = _no_companions
+    """Return the further files that belong beside it: their texts by name."""
+    companion_names: Callable[[str], tuple[str, ...]] = _no_names
+    """Return the names that such files may have, by the name of the file itself."""
     of_line: Callable[[str, str], str] = _of_line
     """Return the name of one line's file for the name of a project's lock and that of the line."""
     lines: str | None = None
@@ -139,6 +163,8 @@ class _Row(NamedTuple):
     module: str
     suffix: str
     """the ending of a file name that means this format"""
+    pattern: str = r"(?!)"
+    """a regular expression for further file names that do"""
 
 
 FORMATS: Final = {
@@ -147,6 +173,17 @@ FORMATS: Final = {
     "uv": _Row("uv.project", "pyproject.toml"),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
+    "dockerfile": _Row(
+        "dockerfile", "dockerfile", r"(dockerfile|containerfile)[._].*|(.*\.)?containerfile"
+    ),
+    "conda": _Row(
+        "conda",
+        "environment.yml",
+        r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
+    ),
+    "pixi": _Row("pixi", "pixi.toml"),
+    "notebook": _Row("notebook", ".ipynb"),
+    "overrides": _Row("hold", "overrides.txt"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""
@@ -166,4 +203,6 @@ def format_of(path: str | PurePath) -> str | None:
         return "pylock"
     matching = [known for known, row in FORMATS.items() if name.endswith(row.suffix)]
     # The longest ending: `constraints.txt` is not just any `.txt`.
-    return max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
+    by_ending = max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
+    by_pattern = (known for known, row in FORMATS.items() if re.fullmatch(row.pattern, name))
+    return next(by_pattern, by_ending)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.formats import DEFAULTS, Format, WriteOptions
 from cudalock.formats.header import header_lines
+from cudalock.formats.hold import constraint_lines
 from cudalock.text import shell_file, with_coding
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
         f"# with pip: PIP_CONSTRAINT={file}, or pip install -c {file} PACKAGE",
         f"# with uv: UV_CONSTRAINT={file}, or uv pip install -c {file} PACKAGE",
     ]
-    pins = [line for pin in constrained_pins(lock) for line in _lines(pin)]
+    kept = constraint_lines(lock)
+    if kept:
+        header.append(f"# for builds: PIP_BUILD_CONSTRAINT={file} with pip 26.2 or newer")
+    pins = [*kept, *(line for pin in constrained_pins(lock) for line in _lines(pin))]
     return with_coding("\n".join(header) + "\n\n" + "".join(f"{line}\n" for line in pins))
 
 

@@ -18,6 +18,7 @@ there; what is not known is null.
     framework, stack                the pin whose build fixes the CUDA version; the CUDA stack
     installer                       where the pins are what an environment lacks: the command that
                                     installs into it
+    kept[], is_open                 what is there and stays; whether an installer adds to the pins
     needs, warnings[], unknowns[],  what a person has to know; what `replaced` speaks of
     newer[], replaced,
     replacements[], notes
@@ -87,6 +88,8 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "stack": list(lock.stack),
         "notes": list(map(str, lock.notes)),
         "installer": lock.installer,
+        "kept": [kept._asdict() for kept in lock.kept],
+        "is_open": lock.is_open,
     }
 
 
@@ -113,7 +116,14 @@ def read(text: str) -> Lock:
 
 
 def _lock(document: dict[str, Any]) -> Lock:
-    from cudalock.lock import Lock, LockWarning, NewerRelease, ReplacedRequirement, UnknownFact
+    from cudalock.lock import (
+        KeptVersion,
+        Lock,
+        LockWarning,
+        NewerRelease,
+        ReplacedRequirement,
+        UnknownFact,
+    )
     from cudalock.matrix.matrix import Index
 
     return Lock(
@@ -139,6 +149,8 @@ def _lock(document: dict[str, Any]) -> Lock:
         accelerator=_read_accelerator(document),
         is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
+        kept=tuple(KeptVersion(**_row(KeptVersion, kept)) for kept in document.get("kept", ())),
+        is_open=document.get("is_open", False),
         unknowns=tuple(
             UnknownFact(**_row(UnknownFact, table)) for table in document.get("unknowns", ())
         ),

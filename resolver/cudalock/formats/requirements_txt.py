@@ -48,17 +48,11 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     lock = _placed(lock, options.urls, wheels)
     hashed = is_hashed(lock, options.hashes)
     commands = _commands(lock, hashed, options)
+    flags, pins = _content(lock, hashed, options)
     header = list(
         header_lines(lock, options.hashes, (options.index_url, *options.extra_index_urls))
     )
     header += [f"# with {tool}: {command}" for tool, command in commands]
-    if wheels is not None:
-        flags = ["--no-index", *_binary_lines(lock)]
-        places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
-    else:
-        flags = list(_option_lines(lock, options.index_url, options.extra_index_urls))
-        places = {pin: f"{pin.name} @ {encoded(pin.wheel.url or '')}" for pin in lock.by_address}
-    pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
     if wheels is not None:
         header.append(f"# fetch: cudalock fetch {shell_file(filename)} -d {shell_word(wheels)}")
         header += [f"# note: {NO_INDEX}"] if lock.built else []
@@ -66,11 +60,49 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     return with_coding("\n\n".join("\n".join(block) for block in blocks if block) + "\n")
 
 
+def plain_lines(lock: Lock, options: WriteOptions) -> list[str]:
+    """Return options and requirements as lines without comments, each of which is whole.
+
+    Without the option that keeps an installer from building: hashes of wheels alone do that too.
+    """
+    lock = _placed(lock, options.urls, options.wheels)
+    hashed = is_hashed(lock, options.hashes)
+    flags, pins = _content(lock, hashed, options)
+    implied = set(_binary_lines(lock)) if hashed and not lock.built else set()
+    lines = [line for line in flags if line not in implied]
+    is_continued = False
+    for line in pins:
+        bare = line.strip()
+        if bare.startswith("#"):
+            continue
+        text = bare.removesuffix("\\").rstrip()
+        if is_continued:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+        is_continued = bare.endswith("\\")
+    return lines
+
+
+def _content(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[list[str], list[str]]:
+    """Return the lines of the options and those of the pins, for a lock that `_placed` returned."""
+    wheels = options.wheels
+    if wheels is not None:
+        flags = ["--no-index", *_binary_lines(lock)]
+        places = {pin: path(wheels, pin.wheel.file) for pin in lock.pins}
+    else:
+        flags = list(_option_lines(lock, options.index_url, options.extra_index_urls))
+        places = {pin: f"{pin.name} @ {encoded(pin.wheel.url or '')}" for pin in lock.by_address}
+    pins = [line for pin in lock.pins for line in _pin_lines(pin, places.get(pin), hashed)]
+    return flags, pins
+
+
 def is_hashed(lock: Lock, hashes: str) -> bool:
     """Return whether the file has hashes. Raises HashesMissing for "require" if one is missing."""
     if hashes == "require":
         require_hashes(lock)
-    return hashes != "off" and bool(lock.pins) and not lock.unhashed
+    # pip needs the hash of everything that it installs, and of an open lock it adds the rest.
+    return hashes != "off" and bool(lock.pins) and not lock.unhashed and not lock.is_open
 
 
 def install_commands(lock: Lock, options: WriteOptions) -> tuple[InstallCommand, ...]:
@@ -94,7 +126,8 @@ def _commands(lock: Lock, hashed: bool, options: WriteOptions) -> tuple[InstallC
     file = ["-r", shell_file(options.filename or FILE)]
     if lock.installer:
         # The environment has everything else that the pins require.
-        flags = list(dict.fromkeys(["--no-deps", *flags]))
+        closed = [] if lock.is_open else ["--no-deps"]
+        flags = list(dict.fromkeys([*closed, *flags]))
         tool = "uv" if lock.installer.startswith("uv ") else "pip"
         flags += strategy if tool == "uv" else []
         return (InstallCommand(tool, " ".join([lock.installer, *flags, *file])),)

@@ -1,7 +1,7 @@
 """How to read the files of a repository: `matrix/repositories.toml`, typed.
 
-What an image's name shows, what a conda package is on the package index, and for whom a
-requirements file is are facts, and so they are data.
+What a conda package is on the package index, and for whom a requirements file is, are facts, and
+so they are data. What the names of base images show is read by `matrix/images.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cudalock import toml
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import CLAUSE
-from cudalock.matrix.vendor import Distributions
-from cudalock.targets.accelerators import DEFAULT, LIBRARIES
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -22,21 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE: Final = "repositories.toml"
-PARTS: Final = (DEFAULT.name, *LIBRARIES, "framework", "python", "distribution")
-"""The groups that an image's pattern may have."""
-
-
-class Image(NamedTuple):
-    """Base images of one name: the patterns of their tags, and what all of them are."""
-
-    name: str
-    platform: str
-    tags: tuple[re.Pattern[str], ...]
-    own: str | None
-    """a project that the image brings in a build that no index has"""
-    musl: re.Pattern[str] | None
-    distribution: str = ""
-    """the Linux distribution whose releases the tags name"""
 
 
 class CondaName(NamedTuple):
@@ -69,9 +52,6 @@ class Audience(NamedTuple):
 class Rules:
     """All rules of the file."""
 
-    images: Mapping[str, Image] = field(default_factory=dict)
-    glibc: Mapping[str, str] = field(default_factory=dict)
-    """a distribution's name, as tags have it, to its glibc"""
     conda: Mapping[str, CondaName] = field(default_factory=dict)
     conda_conflicts: tuple[CondaConflict, ...] = ()
     words: Mapping[str, Audience] = field(default_factory=dict)
@@ -98,8 +78,6 @@ def read_rules(directory: Path) -> Rules:
 
 def _rules(tables: dict[str, Any]) -> Rules:
     return Rules(
-        images={row["name"]: _image(row) for row in tables.get("image", ())},
-        glibc=Distributions(tables.get("distribution", ())).by_release,
         conda={
             canonical(name): _conda(name, row)
             for row in tables.get("conda", ())
@@ -112,18 +90,6 @@ def _rules(tables: dict[str, Any]) -> Rules:
             for word in row["words"]
         },
         tools=frozenset(name for row in tables.get("tool", ()) for name in row["names"]),
-    )
-
-
-def _image(row: dict[str, Any]) -> Image:
-    tags = tuple(map(re.compile, row["tags"]))
-    for tag in tags:
-        # A misspelled group would silently give no hint.
-        if unknown := set(tag.groupindex) - set(PARTS):
-            raise KeyError(f"image.tags: {', '.join(sorted(unknown))}")
-    musl = re.compile(row["musl"]) if "musl" in row else None
-    return Image(
-        row["name"], row["platform"], tags, row.get("own"), musl, row.get("distribution", "")
     )
 
 
@@ -148,4 +114,4 @@ def _clause(text: str) -> tuple[str, str]:
     return canonical(match[1]), match[2]
 
 
-__all__ = ["FILE", "Audience", "CondaConflict", "CondaName", "Image", "Rules", "read_rules"]
+__all__ = ["FILE", "Audience", "CondaConflict", "CondaName", "Rules", "read_rules"]

@@ -34,8 +34,16 @@ def keep_command(request: KeepRequest, path: str) -> str:
     """Return the command that makes this request for the environment at a path."""
     flags = machine_flags(request.environment)
     # A command of a lock is read by POSIX rules, which take a backslash for an escape.
-    words = ["--python", slashed(path), "--keep", ",".join(request.words), *flags]
+    words = [*base_flags(request.environment, path), "--keep", ",".join(request.words), *flags]
     return " ".join([command_line(request.goal), *map(shell_word, words)])
+
+
+def base_flags(environment: ExaminedEnvironment, path: str | None = None) -> list[str]:
+    """Return the flags that name an environment, or the image that it is in."""
+    layout = environment.layout
+    if layout.image is None:
+        return ["--python", slashed(path or str(layout.prefix))]
+    return ["--image", layout.image, "--python", layout.target.python_text]
 
 
 def machine_flags(environment: ExaminedEnvironment) -> list[str]:
@@ -73,6 +81,9 @@ def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[s
         except CudalockError:
             # This is only a hint beside the error that is reported: no reason to fail otherwise.
             continue
+        if environment.layout.image is not None:
+            # Nothing of an image is changed in place: another image is the answer.
+            return
         words = ["--python", str(environment.layout.prefix), *machine_flags(environment)]
         command = " ".join([command_line(whole_goal), *map(shell_word, words)])
         build = resolution.pins[framework.name].full_version

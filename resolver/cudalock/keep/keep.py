@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.compat.tied import build_command
 from cudalock.environment.distributions import Installed
 from cudalock.environment.installer import install_command, refusal
 from cudalock.errors import GaveUp, NoSolution
 from cudalock.keep.commands import KeepRequest, keep_command, re_resolve_hints
+from cudalock.keep.foreign import Tied, is_foreign
 from cudalock.keep.policy import keep_problem
 from cudalock.keep.preserve import Preserved, preserved, replaced_by_goal
 from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
+from cudalock.lock.lock import KeptVersion, UnknownFact
 from cudalock.matrix.universe import Attempt
 from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
-from cudalock.text import shell_word
+from cudalock.text import listed, shell_word
+from cudalock.versions import canonical, is_prerelease, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +35,11 @@ MAX_DEAD_ENDS: Final = 400
 """Dead ends after which a solution without a change is given up where one with it was found; twice
 as many where there is none yet. The engine's own bound, ten times that, is for whole goals: here
 most of the solution is fixed beforehand."""
+
+
+CONSTRAINTS: Final = "constraints.txt"
+"""What an install command calls the constraints that hold an image's packages."""
+_MAY_LINK: Final = "its compiled code may be for a release"
 
 
 class InstalledChange(NamedTuple):
@@ -69,8 +78,10 @@ def lock_additions(request: KeepRequest, command: str) -> Lock:
             *_was_broken(request, addition),
             *_for_powershell(request),
             *_for_managed(request),
+            *_for_image(request),
         ),
         installer=_installer(request, addition.changes),
+        unknowns=(*addition.lock.unknowns, *_open_wheels(request, addition)),
     )
 
 
@@ -85,13 +96,36 @@ def _add(request: KeepRequest, command: str) -> _Addition:
         for pin in pins
         if (installed := request.environment.inventory.find(pin.name)) is not None
     )
+    is_open = request.environment.layout.image is not None
+    if is_open:
+        # What else an image has is not known: a pin of it would change what works there.
+        pins = tuple(_without_edges(pin) for pin in pins if pin.is_requested)
     lock = replace(
         whole,
         pins=pins,
+        kept=tuple(_kept(request, staying)),
+        is_open=is_open,
         indexes=tuple(index for index in whole.indexes if index.id in indexes),
         builders=tuple(sorted({pin.wheel.builder for pin in pins if pin.wheel.builder})),
     )
     return _Addition(resolution, preserved_pins.known, staying, changes, lock)
+
+
+def _without_edges(pin: Pin) -> Pin:
+    return replace(pin, requires=())
+
+
+def _kept(request: KeepRequest, staying: Sequence[PinnedProject]) -> Iterator[KeptVersion]:
+    """What stays of the stack, as constraints name it."""
+    is_image = request.environment.layout.image is not None
+    for pin in sorted(staying, key=lambda pin: pin.name):
+        if not pin.required or not isinstance(pin.origin, Installed):
+            continue
+        installed = pin.origin
+        # An image's label may go on with the number of a build. `==2.7.0a0` means any label, and
+        # no index has such a release.
+        is_own = is_image and is_prerelease(installed.public)
+        yield KeptVersion(installed.name, installed.public if is_own else installed.version)
 
 
 def _is_installed(request: KeepRequest, pin: Pin, staying: Sequence[PinnedProject]) -> bool:
@@ -215,9 +249,25 @@ def _changed(preserved_pins: Preserved, resolution: Resolution) -> Iterator[Pinn
 
 def _installer(request: KeepRequest, changes: Sequence[InstalledChange]) -> str:
     command = install_command(request.environment.layout, request.environment.inventory)
+    if request.environment.layout.image is not None:
+        return f"{command} -c {CONSTRAINTS}"
     # PEP 440: an installed 2.5.1+cpu satisfies ==2.5.1, so that pip would leave it.
     is_hidden = any(change.installed.satisfies(change.version) for change in changes)
     return f"{command} --force-reinstall" if is_hidden else command
+
+
+def _open_wheels(request: KeepRequest, addition: _Addition) -> Iterator[UnknownFact]:
+    """The new wheels with compiled code of which nobody knows whether it links the framework, where
+    that is no release."""
+    framework = request.environment.framework
+    if framework is None or not is_foreign(request.environment):
+        return
+    tied = Tied(request.environment.matrix)
+    new = {pin.name for pin in addition.lock.pins}
+    for name, candidate in sorted(addition.resolution.pins.items()):
+        if name in new and tied.is_open(candidate):
+            subject = f"{name} {candidate.full_version}"
+            yield UnknownFact(subject, str(framework), None, _MAY_LINK)
 
 
 def _for_powershell(request: KeepRequest) -> Iterator[str]:
@@ -225,6 +275,16 @@ def _for_powershell(request: KeepRequest) -> Iterator[str]:
     command = install_command(request.environment.layout, request.environment.inventory)
     if request.environment.layout.is_windows and command.startswith('"'):
         yield "in PowerShell the install command needs `&` and a space before it"
+
+
+def _for_image(request: KeepRequest) -> Iterator[str]:
+    """How what is there is held, where pip adds the rest."""
+    if request.environment.layout.image is not None:
+        command = keep_command(request, "")
+        yield (
+            f"`{command} -o {CONSTRAINTS}` writes the constraints of the install command:"
+            " they leave the image's own packages in place"
+        )
 
 
 def _for_managed(request: KeepRequest) -> Iterator[str]:
@@ -246,7 +306,9 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
     """That what stays is incompatible already: no reason to refuse what is new."""
     changed = {change.installed.name for change in addition.changes}
     unchanged = [pin for pin in addition.known if pin.name not in changed]
-    if not request.environment.judge().works(unchanged):
+    if request.environment.layout.image is None and not request.environment.judge().works(
+        unchanged
+    ):
         path = shell_word(str(request.environment.layout.prefix))
         yield f"the environment already had problems: run `cudalock doctor --python {path}`"
 
@@ -255,13 +317,49 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
 
 
 def _headline(request: KeepRequest) -> str:
-    requirements = ", ".join(request.goal.requirements)
-    prefix = request.environment.layout.prefix
-    return f"{requirements} is not compatible with what has to stay in `{prefix}`"
+    requirements = request.goal.requirements
+    verb = "is" if len(requirements) == 1 else "are"
+    place = request.environment.layout.place
+    return f"{listed(requirements)} {verb} not compatible with what has to stay in `{place}`"
 
 
 def _no_solution(request: KeepRequest, explanation: Explanation) -> NoSolution:
-    return NoSolution(explanation, hints=[*_keep_less_hints(request)] or [*_re_resolve(request)])
+    hints = [*_keep_less_hints(request)] or [*_re_resolve(request)]
+    return NoSolution(explanation, hints=[*hints, *_build_hints(request)])
+
+
+def _build_hints(request: KeepRequest) -> Iterator[str]:
+    """How what links a framework that is no release is compiled beside it, where it has sources."""
+    environment = request.environment
+    if not is_foreign(environment):
+        return
+    command = install_command(environment.layout, environment.inventory)
+    for text in request.goal.requirements:
+        requirement = parse_requirement(text)
+        project = environment.universe.project(canonical(requirement.name))
+        newest = next(
+            (
+                version
+                for version in reversed(project.versions if project is not None else ())
+                if project is not None
+                and requirement.specifier.contains(version)
+                and project.release(version).sdist
+            ),
+            None,
+        )
+        if newest is not None and not _search_alone(request, text):
+            name = canonical(requirement.name)
+            build = build_command(environment.matrix, name, newest, command)
+            yield (
+                f"`{build}` compiles it beside the installed {environment.framework}, which takes"
+                " the CUDA compiler and time"
+            )
+
+
+def _search_alone(request: KeepRequest, text: str) -> bool:
+    """Whether one requirement of the goal has a solution by itself."""
+    alone = replace(request, goal=replace(request.goal, requirements=(text,)))
+    return _search(alone, preserved(alone).pins).is_possible()
 
 
 def _re_resolve(request: KeepRequest) -> Iterator[str]:

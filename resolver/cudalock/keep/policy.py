@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion
 
 from cudalock.compat.wheels import comes_from
+from cudalock.keep.foreign import Tied, is_foreign
 from cudalock.resolution.policy import Policy
 from cudalock.resolution.problem import Problem
 from cudalock.versions import accepts
@@ -48,6 +49,8 @@ class KeepPolicy(Policy):
             if (installed := environment.inventory.find(name)) is None
             or not environment.is_foreign(installed)
         }
+        self._trust = environment.universe.trust
+        self._tied = Tied(environment.matrix) if self._keeps_foreign(environment) else None
         others = [
             installed
             for installed in environment.inventory.distributions
@@ -61,15 +64,22 @@ class KeepPolicy(Policy):
         # What nothing preserves stays rather than change to something newer.
         self.favourites = {installed.name: installed.public for installed in others}
 
+    def _keeps_foreign(self, environment: ExaminedEnvironment) -> bool:
+        return self._framework in self._pins and is_foreign(environment)
+
     def wants_accelerator(self, goal: Goal) -> bool:
         # A preserved framework has CUDA or not: there is nothing left to prefer.
         return self._framework not in self._pins or goal.accelerator is not None
 
     def source_allowed(self, candidate: Candidate) -> bool:
         pin, build = self._pins.get(candidate.name), candidate.build
-        return pin is None or build is None or comes_from(pin, build, candidate.version or "")
+        if pin is not None or build is None:
+            return pin is None or build is None or comes_from(pin, build, candidate.version or "")
+        return self._tied is None or not self._tied.refuses(candidate, self._trust(build))
 
     def source_key(self, candidate: Candidate) -> str | None:
+        if self._tied is not None:
+            return repr((candidate.full_version, candidate.wheel, candidate.build))
         pin = self._pins.get(candidate.name)
         return candidate.full_version if pin is not None and pin.file is not None else None
 

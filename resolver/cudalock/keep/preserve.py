@@ -107,7 +107,7 @@ def _installed(environment: ExaminedEnvironment, word: str) -> Installed:
     # `triton` means triton-windows on Windows; both names are worth a look.
     installed = inventory.find(name) or inventory.find(canonical(word))
     if installed is None:
-        raise UnknownName(f"`{word}` is not installed in `{environment.layout.prefix}`")
+        raise UnknownName(f"`{word}` is not installed in `{environment.layout.place}`")
     return installed
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.compat.tied import tying_facts
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer, Explanation, unique
-from cudalock.conflicts.step import GoalRequires, IsInstalled, PinRequires, Step
+from cudalock.conflicts.step import GoalRequires, IsInstalled, NotBuiltFor, PinRequires, Step
 from cudalock.keep.policy import meets
-from cudalock.resolution.elements import Element
+from cudalock.resolution.elements import Element, ids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.core import Core
@@ -61,4 +62,17 @@ def _steps(conflict: Conflict, core: Core, preserved: Sequence[PinnedProject]) -
     ]
     # A wheel that has to stay is part of the core as well, though the steps do not need it.
     wheels = [_installed(pin) for pin in preserved if Element("source", pin.name) in core.elements]
-    return unique([*installed[:1], *wheels, *installed[1:]])
+    others = list(_not_built(conflict.problem, core, preserved))
+    return unique([*installed[:1], *wheels, *installed[1:], *others])
+
+
+def _not_built(problem: Problem, core: Core, preserved: Sequence[PinnedProject]) -> Iterator[Step]:
+    """What has no wheel for a preserved framework that is no release."""
+    framework = next((pin for pin in preserved if pin.name == problem.matrix.framework), None)
+    kept = {pin.name for pin in preserved}
+    for name in sorted(ids_of(core.elements, "source")):
+        if framework is not None and name not in kept:
+            facts = tying_facts(problem.matrix, problem.matrix.component(name).facts)
+            fact = next((fact.id for fact in facts), None)
+            yield _installed(framework)
+            yield NotBuiltFor(name, str(framework.origin), fact)

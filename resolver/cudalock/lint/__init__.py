@@ -1,7 +1,9 @@
 """Semantic checks of a matrix: each lint is a small function that yields what is wrong and where.
 
-    rows ── each generated row by itself curated ── each fact by itself, and that it covers
-    something agreement ── rows against each other, against the facts and NVIDIA's tables
+    rows       each generated row by itself
+    curated    each fact by itself, and that it covers something
+    agreement  rows against each other, against the facts and NVIDIA's tables
+    images     base images, and what each of their tags has
 
 A rule about data is one function here, with its name in the LINTS of its module; it yields
 `defects`.
@@ -14,13 +16,18 @@ from functools import partial
 from typing import Final
 
 from cudalock.errors import MatrixError
-from cudalock.lint import agreement, curated, rows
+from cudalock.lint import agreement, curated, images, rows
 from cudalock.lint.defects import Defect
 from cudalock.matrix.matrix import Matrix
 
 Lint = Callable[[Matrix], Iterator[Defect]]
 
-LINTS: Final[tuple[Lint, ...]] = (*rows.LINTS, *curated.LINTS, *agreement.LINTS)
+LINTS: Final[tuple[Lint, ...]] = (
+    *rows.LINTS,
+    *curated.LINTS,
+    *agreement.LINTS,
+    *images.LINTS,
+)
 
 
 def lint(matrix: Matrix, lints: tuple[Lint, ...] = LINTS) -> list[Defect]:

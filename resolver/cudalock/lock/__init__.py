@@ -5,7 +5,8 @@
 
 `lock` holds the values, `build` makes them from a resolution, `merge` puts several targets into one
 lock, `lines` makes one for each line of a project, `markers` finds the markers that separate the
-targets, `wheels` chooses each target's wheel, `sources` describes what is built from source.
+targets, `wheels` chooses each target's wheel, `sources` describes what is built from source, and
+`summary` the whole lock in a few lines.
 """
 
 from cudalock.lock.lock import (
@@ -13,6 +14,7 @@ from cudalock.lock.lock import (
     GOAL,
     HASHES,
     FileUrl,
+    KeptVersion,
     Lock,
     LockedWheel,
     LockWarning,
@@ -29,6 +31,7 @@ __all__ = [
     "GOAL",
     "HASHES",
     "FileUrl",
+    "KeptVersion",
     "Lock",
     "LockWarning",
     "LockedWheel",

@@ -161,6 +161,14 @@ class UnknownFact(NamedTuple):
         return f"whether {self.subject} works with {self.about}{reason}"
 
 
+class KeptVersion(NamedTuple):
+    """What is installed and stays, as a constraint has it."""
+
+    name: str
+    version: str
+    """PEP 440; what `==` names to mean what is there"""
+
+
 class NewerRelease(NamedTuple):
     """A newer release of something requested that was not chosen; `why` is a clause."""
 
@@ -230,6 +238,11 @@ class Lock:
     """the newest release of each requested project that was not chosen, if it is newer"""
     installer: str | None = None
     """with `--keep`, where the pins are only what to add: the command that installs them"""
+    kept: tuple[KeptVersion, ...] = ()
+    """with `--keep`, what is there and has to stay of the CUDA stack"""
+    is_open: bool = False
+    """whether not all that is there is known, so that `pins` are only what the goal names, and an
+    installer adds what they require and is missing"""
 
     @property
     def targets(self) -> tuple[Target, ...]:

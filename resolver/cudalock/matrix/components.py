@@ -14,6 +14,7 @@ from cudalock.matrix.facts import (
     CURES,
     EFFECTS,
     VERBS,
+    BuildRecord,
     ClauseTemplate,
     Component,
     Demand,
@@ -80,6 +81,11 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
             _read_source_fact(row, file, f"sdist[{position}]")
             for position, row in enumerate(table.get("sdist", ()))
         ),
+        links=table.get("links"),
+        build_record=_read_build_record(table["build_record"], file)
+        if "build_record" in table
+        else None,
+        force_build=table.get("force_build"),
     )
 
 
@@ -102,6 +108,14 @@ def read_row_facts(rows: Sequence[Mapping[str, Any]], file: str) -> tuple[Fact, 
         )
         facts.append(_read_fact(row, "", file, key)._replace(rows=rule))
     return tuple(facts)
+
+
+def _read_build_record(table: Mapping[str, Any], file: str) -> BuildRecord:
+    try:
+        symbols = {label: dict(patterns) for label, patterns in table["symbols"].items()}
+        return BuildRecord(table["file"], dict(table["variables"]), table["library"], symbols)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MatrixError(file, "build_record", f"is incomplete: {error}") from None
 
 
 def _read_nightly(table: Mapping[str, Any], file: str) -> Nightly:

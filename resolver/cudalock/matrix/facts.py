@@ -386,6 +386,19 @@ class Nightly(NamedTuple):
     """how long the index has one"""
 
 
+class BuildRecord(NamedTuple):
+    """What an installed build of the framework says of itself, in files that are only read."""
+
+    file: str
+    """of Python code with one assignment for each value, below the folder it is installed in"""
+    variables: Mapping[str, str]
+    """label to the variable that has its value, `None` for a build without"""
+    library: str
+    """a shared object below that folder"""
+    symbols: Mapping[str, Mapping[str, str]]
+    """label to its value by a pattern that a symbol of the library fits"""
+
+
 class Component(NamedTuple):
     """What is curated about one project or virtual component."""
 
@@ -417,6 +430,12 @@ class Component(NamedTuple):
     trials: tuple[Trial, ...] = ()
     sdists: tuple[SourceFact, ...] = ()
     """what its source distributions compile, where the archive alone does not show it"""
+    links: bool | None = None
+    """whether its compiled code links the framework's libraries; None where nobody looked"""
+    build_record: BuildRecord | None = None
+    force_build: str | None = None
+    """the assignment, `NAME=VALUE`, with which its setup.py compiles, where it would else download
+    a wheel that was built for a release of the framework"""
 
     def source_state(self, version: str, holds_here: Callable[[str], bool]) -> SourceState | None:
         """Return what is curated about the source distribution of a release, None for nothing.

@@ -115,6 +115,14 @@ class Distributions:
                     glibcs.setdefault(f"{name}{codename}", row["releases"][release])
         return glibcs
 
+    def codename(self, name: str, release: str) -> str:
+        """Return the code name of a release: `bookworm` of debian's 12; the release without one."""
+        for row in self.rows:
+            if name in row["names"]:
+                names = row.get("codenames", {})
+                return next((code for code, known in names.items() if known == release), release)
+        return release
+
     def glibc(self, text: str) -> str | None:
         """Return the glibc of the distribution that `Ubuntu 22.04` or `bookworm` means, if known.
 

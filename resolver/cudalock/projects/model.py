@@ -79,6 +79,7 @@ class Declared:
     `syntax` is how `version_place` is written, for whoever rewrites it:
 
     - "pep508": a PEP 440 specifier; into an empty span one may be inserted
+    - "specifier": a PEP 440 specifier that is a value of its own, where no URL can stand
     - "url": a URL, a path or a version control URL
     - "poetry": Poetry's constraints, the whole value (`^2.5`)
     - "conda": conda's, with the operator (`=2.5.1`, `==2.5.1=py311_cuda`, ` >=2.4`)
@@ -194,6 +195,14 @@ class Said(NamedTuple):
     place: Place
 
 
+class Stage(NamedTuple):
+    """A stage of a Dockerfile: where it begins, and the image that it or its parent starts from;
+    None where a build argument without a value names it."""
+
+    start: int
+    image: Said | None
+
+
 class Problem(NamedTuple):
     """A span of a file that could not be understood, and why, in a sentence.
 
@@ -242,6 +251,8 @@ class ProjectFile:
     """the platforms that it is for, as `--platform` takes them"""
     base_images: tuple[Said, ...] = ()
     """of a Dockerfile, with build arguments put in"""
+    stages: tuple[Stage, ...] = ()
+    """of a Dockerfile, in order"""
     targets: tuple[Said, ...] = ()
     """`targets` of `[tool.cudalock]`, as written"""
     settings: dict[str, object] = field(default_factory=dict)

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile, Said
+from cudalock.projects.model import (
+    Declared,
+    DeclaredIndex,
+    Option,
+    Problem,
+    ProjectFile,
+    Said,
+    Stage,
+)
 from cudalock.projects.syntax import pip_command as install_command
 from cudalock.projects.syntax.shell import Branches, Word, commands
 from cudalock.targets.platforms import LINUX, likeliest, of_docker
@@ -54,6 +62,7 @@ class _Stage:
     name: str | None
     parent: int | None
     """the number of the stage that it starts from"""
+    begins: Stage
     variables: dict[str, str] = field(default_factory=dict)
     declared: list[tuple[str | None, Declared]] = field(default_factory=list)
     """each with the branch of a shell's `if` or `case` that it stands in"""
@@ -73,6 +82,7 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
         indexes=tuple(reader.indexes),
         options=tuple(reader.options),
         base_images=tuple(reader.images),
+        stages=tuple(stage.begins for stage in reader.stages),
         platforms=tuple(dict.fromkeys(reader.platforms)),
         problems=tuple(dict.fromkeys(reader.problems)),
         nested=tuple(reader.nested),
@@ -174,7 +184,10 @@ class _Dockerfile:
         parent = self.names.get(image.value.lower())
         # A stage that starts from another inherits its environment variables.
         variables = dict(self.stages[parent].variables) if parent is not None else {}
-        self.stages.append(_Stage(name, parent, variables))
+        place = self.text.place(image.start, image.end)
+        own = Said(image.value, place) if image.known else None
+        inherited = self.stages[parent].begins.image if parent is not None else own
+        self.stages.append(_Stage(name, parent, Stage(image.start, inherited), variables))
         if name is not None:
             self.names[name] = len(self.stages) - 1
         platform = next((f.partition("=")[2] for f in flags if f.startswith("--platform=")), "")
@@ -182,7 +195,7 @@ class _Dockerfile:
         self.platforms.append((of_docker(platform) or likeliest(LINUX)).flag)
         # `FROM $BASE` without a default depends on the command line of the build.
         if parent is None and image.known:
-            self.images.append(Said(image.value, self.text.place(image.start, image.end)))
+            self.images.append(Said(image.value, place))
 
     def _assign(self, instruction: Instruction) -> None:
         """`ARG NAME=value`, `ENV NAME=value ...` and the old `ENV NAME value`."""

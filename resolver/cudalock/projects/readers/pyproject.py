@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.model import Declared, ProjectFile, Said
 from cudalock.projects.readers import pdm as pdm_tables
+from cudalock.projects.readers import pixi as pixi_tables
 from cudalock.projects.readers import poetry as poetry_tables
 from cudalock.projects.readers import uv as uv_tables
 from cudalock.projects.syntax.toml_file import TomlFile, as_list
@@ -14,6 +15,7 @@ from cudalock.versions import canonical
 
 _MANY: Final = 500
 """Groups of a file that nobody wrote by hand; their includes are ignored."""
+_PIXI: Final = ("tool", "pixi")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     file = TomlFile(text)
     declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
     declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
+    declared += pixi_tables.declared(file, _PIXI)
     # Poetry 2 takes the name and the Python range from [project] first, and so do we.
     name = file.string("project", "name") or file.string("tool", "poetry", "name")
     project = canonical(name) if name else None
@@ -39,7 +42,11 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
             *uv_tables.indexes(file),
             *poetry_tables.indexes(file),
             *pdm_tables.indexes(file),
+            *pixi_tables.indexes(file, _PIXI),
         ),
+        python=pixi_tables.pythons(file, _PIXI)[1],
+        channels=tuple(pixi_tables.channels(file, _PIXI)),
+        platforms=tuple(pixi_tables.platforms(file, _PIXI)),
         no_index=uv_tables.no_index(file),
         options=tuple(uv_tables.options(file)),
         requires_python=file.range("project", "requires-python")
