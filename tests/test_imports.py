@@ -45,6 +45,8 @@ LAYERS = [
 
 HOMES = {
     "click": {"cli"},
+    "mcp": {"cli"},
+    "anyio": {"cli"},
     "resolvelib": {"resolution"},
     "httpx": {"indexes", "update"},
     "unearth": {"indexes"},

@@ -276,7 +276,7 @@ def _is_comparable(specifier: str) -> bool:
 def _requirements(
     file: ProjectFile, environment: Mapping[str, str], fork: str | None
 ) -> Iterator[Declared]:
-    if file.roots is not None:
+    if file.roots is not None or file.forks:
         from cudalock.projects.locks.graph import entries_for
 
         yield from entries_for(file, environment, fork)

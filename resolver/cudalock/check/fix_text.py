@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.check.check_file import check_file
 from cudalock.check.selection import EVERYTHING, Selection
+from cudalock.check.source_fix import source_fixes
 from cudalock.projects.model import Declared, Place
+from cudalock.projects.read import read_file
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
@@ -21,6 +24,8 @@ _HASH = re.compile(r"--hash[= ]\S+")
 _SPACES = re.compile(r"([ \t]*)[=<>~!]{1,3}([ \t]*)[^,]*$")
 """Before and within a specifier of one clause."""
 _SEPARATOR = " \\\n    "
+MAX_ROUNDS: Final = 4
+"""How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
 class Edit(NamedTuple):
@@ -49,6 +54,12 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
     done: set[int] = set()
     for judged in checked.judged:
         for clash in judged.clashes:
+            for fix in source_fixes(clash, checked.file, judged.target):
+                name, code = fix.source.place.file, clash.finding.code
+                edit = Edit(fix.start, fix.end, fix.text, f"{fix.source.name} is now `{fix}`")
+                if selection.includes(code, name) and edit not in edits.get(name, ()):
+                    edits.setdefault(name, []).append(edit)
+                    mended.setdefault(name, []).append(clash.finding)
             for change in clash.changes:
                 declared = change.old.origin
                 if not isinstance(declared, Declared) or id(declared) in done:
@@ -66,6 +77,33 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
         for file in checked.file.files()
         if file.name in edits
     ]
+
+
+def fix_file(
+    checked: Checked,
+    matrix: Matrix,
+    targets: Sequence[Target],
+    write: Callable[[str, bytes], None],
+    changes: list[str],
+    selection: Selection = EVERYTHING,
+    image: str | None = None,
+) -> Checked:
+    """Fix a file as long as something can be fixed, and return what is left to find in it.
+
+    `write` writes a file by its name. Sentences on what was changed are added to `changes`.
+    `image` is as in `check_file`.
+    """
+    name = checked.file.name
+    # Each round reads the file again: spans of the last one are out of date.
+    for _ in range(MAX_ROUNDS):
+        rewritten = rewrite(checked, matrix, selection)
+        if not rewritten:
+            break
+        for new in rewritten:
+            write(new.file.name, new.content)
+            changes += [f"{new.file.name}: {change}" for change in new.changes]
+        checked = check_file(read_file(name), matrix, targets, image)
+    return checked
 
 
 def _applied(file: ProjectFile, edits: Iterable[Edit], mended: Iterable[Finding]) -> Rewritten:
@@ -174,4 +212,4 @@ def _digests(change: PinChange, matrix: Matrix) -> Sequence[str]:
     return sorted(set(digests)) if all(digests) else []
 
 
-__all__ = ["Edit", "Rewritten", "rewrite"]
+__all__ = ["Edit", "Rewritten", "fix_file", "rewrite"]

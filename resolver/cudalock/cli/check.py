@@ -15,6 +15,7 @@ from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
     OptionValues,
     TargetOptions,
+    image_option,
     index_map_option,
     target_options,
 )
@@ -27,7 +28,6 @@ from cudalock.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cudalock.check import Checked
     from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 FORMATS = ("text", "full", "json", "github", "sarif")
-MAX_ROUNDS = 4
-"""How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
 @click.command(
@@ -57,6 +55,7 @@ MAX_ROUNDS = 4
 )
 @click.argument("files", nargs=-1, metavar="[FILE|DIR]...", shell_complete=completed("file"))
 @target_options
+@image_option
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
 @click.option(
@@ -120,8 +119,9 @@ def check(
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml, pixi.toml, Dockerfile or a list of packages as `pip list` prints it; - is
-    standard input. Of a directory, and without FILE of the current one, every such file is checked.
+    environment.yml, pixi.toml, Dockerfile, notebook or a list of packages as `pip list` prints it;
+    - is standard input. Of a directory, and without FILE of the current one, every such file is
+    checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless
@@ -156,7 +156,11 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, selection, examined, fix=fix, offline=offline)
+        image = parsed.text("image")
+        if image is not None:
+            targets = _on_image(image, targets, universe)
+        run = Run(fix=fix, offline=offline, image=image)
+        findings = _checked(names, mirrored, targets, selection, examined, run)
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
         _report(names, findings, examined)
@@ -222,6 +226,15 @@ def _in_folders(names: Iterable[str]) -> list[str]:
 # -- checking -----------------------------------------------------------------------------------
 
 
+class Run(NamedTuple):
+    """How files are checked."""
+
+    fix: bool
+    offline: bool
+    image: str | None = None
+    """the base image of what names none itself"""
+
+
 class Examined(NamedTuple):
     """What checking files leaves besides findings."""
 
@@ -241,13 +254,12 @@ def _checked(
     targets: Sequence[Target],
     selection: Selection,
     examined: Examined,
-    *,
-    fix: bool,
-    offline: bool,
+    run: Run,
 ) -> list[Finding]:
     """Return the wanted findings of all files, each once, and add to `examined`."""
     from cudalock.check import check_file, pins_outside
-    from cudalock.check.fix_text import rewrite
+    from cudalock.check.fix_text import fix_file, rewrite
+    from cudalock.cli.console import write_bytes
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.projects.read import read_file
 
@@ -258,14 +270,16 @@ def _checked(
         file = read_file(name, stdin)
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
-        checked = check_file(file, matrix, stated)
-        if not offline and (pins := pins_outside(checked, matrix)):
+        checked = check_file(file, matrix, stated, run.image)
+        if not run.offline and (pins := pins_outside(checked, matrix)):
             from cudalock.live.outside_pins import look_up_pins
 
             matrix = matrix.overlaid(look_up_pins(pins, matrix))
-            checked = check_file(file, matrix, stated)
-        if fix:
-            checked = _fixed(checked, matrix, stated, selection, examined.made)
+            checked = check_file(file, matrix, stated, run.image)
+        if run.fix:
+            checked = fix_file(
+                checked, matrix, stated, write_bytes, examined.made, selection, run.image
+            )
         elif name != STDIN:
             for rewritten in rewrite(checked, matrix, selection):
                 examined.possible.extend(rewritten.changes)
@@ -283,32 +297,6 @@ def _stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _fixed(
-    checked: Checked,
-    matrix: Matrix,
-    targets: Sequence[Target],
-    selection: Selection,
-    changed: list[str],
-) -> Checked:
-    """Fix a file as long as something can be fixed, and return what is left to find in it."""
-    from cudalock.check import check_file
-    from cudalock.check.fix_text import rewrite
-    from cudalock.cli.console import write_bytes
-    from cudalock.projects.read import read_file
-
-    name = checked.file.name
-    # Each round reads the file again: spans of the last one are out of date.
-    for _ in range(MAX_ROUNDS):
-        rewritten = rewrite(checked, matrix, selection)
-        if not rewritten:
-            break
-        for new in rewritten:
-            write_bytes(new.file.name, new.content)
-            changed += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(name), matrix, targets)
-    return checked
-
-
 # -- targets ------------------------------------------------------------------------------------
 
 
@@ -316,16 +304,36 @@ def _targets(
     options: TargetOptions, universe: Universe, *, here: bool, quiet: bool
 ) -> list[Target]:
     """Return the targets that options and settings state, none if they state none."""
-    from cudalock.cli.machine import targets_of, targets_stated
+    from cudalock.goals.targets import targets_of, targets_stated
 
     if here:
         return _targets_here(options.request, universe, quiet=quiet)
     return targets_of(options.phrases, universe) or targets_stated(options.merged, universe)
 
 
+def _on_image(text: str, targets: list[Target], universe: Universe) -> list[Target]:
+    """Return the targets on an image: with its Python and glibc, where they state none.
+
+    Raises UnknownName and UnknownVersion for an image of which nothing is known.
+    """
+    from cudalock.cli.image import read_image
+    from cudalock.goals import Request
+    from cudalock.goals.targets import read_targets
+    from cudalock.targets import LINUX
+    from cudalock.targets.platforms import likeliest
+
+    base = read_image(text, universe.matrix)
+    flag = base.platform if base.platform != LINUX.name else likeliest(LINUX).flag
+    python = (base.python,) if base.python else ()
+    glibc = (base.glibc,) if base.glibc else ()
+    stated = Request(python=python, platform=(flag,), glibc=glibc)
+    return targets or read_targets(stated, universe)
+
+
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:
     """Return this machine as a target; options win over what is detected, which is reported."""
-    from cudalock.cli.machine import LocalMachine, at_environments, read_targets
+    from cudalock.cli.machine import LocalMachine, at_environments
+    from cudalock.goals.targets import read_targets
 
     local = LocalMachine(universe.matrix)
     targets = read_targets(at_environments(request), universe, local.here)
@@ -335,7 +343,7 @@ def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[
 
 
 def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
-    from cudalock.cli.machine import targets_of
+    from cudalock.goals.targets import targets_of
 
     return targets_of([phrase.value for phrase in file.targets], universe)
 

@@ -19,7 +19,7 @@ from cudalock.cli.options import (
     image_option,
     output_options,
 )
-from cudalock.cli.output import build_lock, check_destination, write_lock
+from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
@@ -101,8 +101,13 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     check_destination(output)
     keep = parsed.texts("keep")
     options = GoalOptions.of(parsed, goal)
+    image = parsed.text("image")
+    lines = split_lines(options)
+    if len(lines) > 1 and (keep or image):
+        flag = "--keep" if keep else "--image"
+        raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
     kept: Kept | None = None
-    if image := parsed.text("image"):
+    if image:
         from cudalock.cli.image import read_base
 
         options, kept = read_base(image, options, output)
@@ -117,13 +122,9 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         check_format(output.format)
     added = kept.overlay if kept is not None else None
     universe = open_universe(output, options.wheel_urls, added=added)
-    lines = split_lines(options)
     if len(lines) > 1:
         from cudalock.cli.lines import solve_lines, write_lines
 
-        if kept is not None:
-            flag = "--image" if image else "--keep"
-            raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
         write_lines(solve_lines(lines, universe, output), output)
         return
     check_one_line(parsed.flags.get("lines_as"))
@@ -133,10 +134,12 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.keep import build_additions
 
         lock = build_additions(queries, universe, kept, keep, output)
-        if not lock.pins and output.format != "json":
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:
+        from cudalock.solving import build_lock
+
         words = command_words(queries[0][0], *(target for _, target in queries))
         command = shell_command(["cudalock", "solve", *words, *output.words])
         lock = build_lock(queries, universe, command)

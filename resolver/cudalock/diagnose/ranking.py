@@ -64,9 +64,10 @@ class Evidence:
         framework = pins.get(matrix.framework or "", "")
         self._known = {**pins, **labels_of_framework(framework, matrix), **self._of_machine()}
 
-    @property
-    def framework(self) -> str | None:
-        return self._matrix.framework
+    def is_told_by_framework(self, match: Match) -> bool:
+        """Return whether the framework itself says that the machine is none that it runs on."""
+        is_of_framework = match.component == self._matrix.framework
+        return is_of_framework and bool(match.fact.of_machine) and self.is_in_message(match)
 
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
@@ -382,7 +383,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if any(
         evidence.has_other_version(match.component)
         or evidence.is_violated(match.fact)
-        or (match.component == evidence.framework and evidence.is_in_message(match))
+        or evidence.is_told_by_framework(match)
         for match in best
     ):
         # Where the text has the version of the project, or what it has of torch and the machine is

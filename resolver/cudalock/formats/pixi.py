@@ -86,6 +86,7 @@ def _tables(lock: Lock, options: WriteOptions) -> dict[str, Any]:
         },
         "dependencies": {name: f"{version}.*" for name, version in python_package(lock)},
     }
+    # Without it pixi takes wheels for its own default, glibc 2.28, and no newer ones.
     if requirements := _system_requirements(lock):
         tables["system-requirements"] = requirements
     tables["pypi-options"] = _options(lock, options)

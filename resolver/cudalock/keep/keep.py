@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.compat.tied import build_command
 from cudalock.environment.distributions import Installed
 from cudalock.environment.installer import install_command, refusal
 from cudalock.errors import GaveUp, NoSolution
@@ -355,10 +356,11 @@ def _build_hints(request: KeepRequest) -> Iterator[str]:
             None,
         )
         if newest is not None and not _search_alone(request, text):
-            pin = f"{canonical(requirement.name)}=={newest}"
+            name = canonical(requirement.name)
+            build = build_command(environment.matrix, name, newest, command)
             yield (
-                f"`{command} --no-build-isolation --no-deps {pin}` compiles it beside the installed"
-                f" {environment.framework}, which takes the CUDA compiler and time"
+                f"`{build}` compiles it beside the installed {environment.framework}, which takes"
+                " the CUDA compiler and time"
             )
 
 

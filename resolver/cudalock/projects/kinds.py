@@ -79,6 +79,8 @@ KINDS: Final = (
         "readers.dockerfile",
         names_files=True,
     ),
+    # Pictures are in it as text.
+    FileKind("notebook", r".*\.ipynb", "readers.notebook", megabytes=32, names_files=True),
     FileKind(
         "setup-cfg",
         r"setup\.cfg",
@@ -161,7 +163,7 @@ def kind_of_named(name: str) -> str:
             f"unknown kind of file: `{name}`",
             hints=[
                 "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
-                "pdm.lock, environment.yml, pixi.toml or Dockerfile"
+                "pdm.lock, environment.yml, pixi.toml, Dockerfile or notebook"
             ],
         )
     return kind

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import OutputError
-from cudalock.formats import DEFAULTS, InstallCommand, WriteOptions
+from cudalock.formats import DEFAULTS, InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.header import of_lines
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
-from cudalock.formats.uv.project import SOURCES, UV, Edit, elsewhere, read_existing
+from cudalock.formats.uv.project import SOURCES, UV, ProjectEdit, elsewhere, read_existing
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.lines import Line, LinedLock, restated
 from cudalock.lock.markers import marker_for
@@ -89,7 +89,7 @@ def _whole(lined: LinedLock) -> Lock:
     )
 
 
-class _LinedEdit(Edit):
+class _LinedEdit(ProjectEdit):
     """The edits of one file that has several lines."""
 
     def __init__(self, text: str, lined: LinedLock, options: WriteOptions) -> None:
@@ -149,14 +149,18 @@ class _LinedEdit(Edit):
             if isinstance(table, dict)
         }
         found: dict[str, dict[str, str]] = {"extra": {}, "group": {}}
+        there = {canonicalize_name(key) for t in _TABLES.values() for key in self._table(*t)}
+        lines = [line for line in lines if canonicalize_name(line.name) not in there]
         for tables in self._table(*SOURCES).values():
             for table in tables if isinstance(tables, list) else [tables]:
                 for kind, names in found.items():
                     if isinstance(table, dict) and isinstance(table.get(kind), str):
                         url = index_urls.get(str(table.get("index")))
+                        name = canonicalize_name(table[kind])
                         for line in lines:
-                            if line.index is not None and url == urls.get(line.index):
-                                names.setdefault(line.name, canonicalize_name(table[kind]))
+                            is_its = line.index is not None and url == urls.get(line.index)
+                            if is_its and name not in names.values():
+                                names.setdefault(line.name, name)
         if found["group"] and not found["extra"]:
             self.kind = "group"
         return found[self.kind]
@@ -492,3 +496,6 @@ def install_commands(lined: LinedLock, options: WriteOptions) -> tuple[InstallCo
         )
     rest = (InstallCommand("uv", f"uv sync --no-group {first} --group {n}{place}") for n in others)
     return (InstallCommand("uv", f"uv sync{place}"), *rest)
+
+
+LINES: Final = LinedFormat(write, install_commands, by_index=True)
