@@ -20,7 +20,7 @@ from cudalock.matrix.universe import Attempt
 from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
-from cudalock.text import shell_word
+from cudalock.text import listed, shell_word
 from cudalock.versions import canonical, is_prerelease, parse_requirement
 
 if TYPE_CHECKING:
@@ -326,9 +326,10 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
 
 
 def _headline(request: KeepRequest) -> str:
-    requirements = ", ".join(request.goal.requirements)
+    requirements = request.goal.requirements
+    verb = "is" if len(requirements) == 1 else "are"
     place = request.environment.layout.place
-    return f"{requirements} is not compatible with what has to stay in `{place}`"
+    return f"{listed(requirements)} {verb} not compatible with what has to stay in `{place}`"
 
 
 def _no_solution(request: KeepRequest, explanation: Explanation) -> NoSolution:
