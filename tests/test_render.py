@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from cudalock.cli.console import emit, error_text, progress, summary, tell, wants_colour, write_text
+from cudalock.cli.console import emit, error_text, progress, tell, wants_colour, write_text
 from cudalock.errors import OutputError, UsageError
+from cudalock.lock.summary import summary
 from cudalock.text import NamesNote, shell_word
 from tests.local_index import build_wheel
 from tests.paths import RESOLVER

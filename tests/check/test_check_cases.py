@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cudalock.check import check
-from cudalock.cli.machine import read_targets, targets_of
 from cudalock.cli.options import target_request
+from cudalock.goals.targets import read_targets, targets_of
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from cudalock.targets.facets import FACETS

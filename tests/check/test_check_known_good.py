@@ -8,9 +8,9 @@ import pytest
 
 from cudalock import solve, toml
 from cudalock.check import check
-from cudalock.cli.machine import targets_of
 from cudalock.formats import WriteOptions, load_format
 from cudalock.goals import Goal
+from cudalock.goals.targets import targets_of
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.read import read_file
 from cudalock.targets import Target

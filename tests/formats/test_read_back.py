@@ -12,7 +12,6 @@ from packaging.utils import parse_wheel_filename
 
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import GoalOptions, OptionValues
-from cudalock.cli.output import build_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.solve import solve
 from cudalock.errors import BadFile
@@ -35,6 +34,7 @@ from cudalock.projects.kinds import kind_of
 from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.locks.lock_pins import LockedPin, read_command, read_pins
 from cudalock.projects.read import read_file
+from cudalock.solving import build_lock
 from cudalock.urls import encoded, file_of
 from tests.sample_locks import GOALS
 

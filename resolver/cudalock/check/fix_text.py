@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.check.check_file import check_file
 from cudalock.check.selection import EVERYTHING, Selection
 from cudalock.projects.model import Declared, Place
+from cudalock.projects.read import read_file
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
@@ -21,6 +23,8 @@ _HASH = re.compile(r"--hash[= ]\S+")
 _SPACES = re.compile(r"([ \t]*)[=<>~!]{1,3}([ \t]*)[^,]*$")
 """Before and within a specifier of one clause."""
 _SEPARATOR = " \\\n    "
+MAX_ROUNDS: Final = 4
+"""How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
 class Edit(NamedTuple):
@@ -66,6 +70,31 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
         for file in checked.file.files()
         if file.name in edits
     ]
+
+
+def fix_file(
+    checked: Checked,
+    matrix: Matrix,
+    targets: Sequence[Target],
+    write: Callable[[str, bytes], None],
+    changes: list[str],
+    selection: Selection = EVERYTHING,
+) -> Checked:
+    """Fix a file as long as something can be fixed, and return what is left to find in it.
+
+    `write` writes a file by its name. Sentences on what was changed are added to `changes`.
+    """
+    name = checked.file.name
+    # Each round reads the file again: spans of the last one are out of date.
+    for _ in range(MAX_ROUNDS):
+        rewritten = rewrite(checked, matrix, selection)
+        if not rewritten:
+            break
+        for new in rewritten:
+            write(new.file.name, new.content)
+            changes += [f"{new.file.name}: {change}" for change in new.changes]
+        checked = check_file(read_file(name), matrix, targets)
+    return checked
 
 
 def _applied(file: ProjectFile, edits: Iterable[Edit], mended: Iterable[Finding]) -> Rewritten:
@@ -174,4 +203,4 @@ def _digests(change: PinChange, matrix: Matrix) -> Sequence[str]:
     return sorted(set(digests)) if all(digests) else []
 
 
-__all__ = ["Edit", "Rewritten", "rewrite"]
+__all__ = ["Edit", "Rewritten", "fix_file", "rewrite"]

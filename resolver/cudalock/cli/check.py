@@ -27,7 +27,6 @@ from cudalock.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cudalock.check import Checked
     from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 FORMATS = ("text", "full", "json", "github", "sarif")
-MAX_ROUNDS = 4
-"""How often a file is fixed and checked again: a fix may reveal another conflict."""
 
 
 @click.command(
@@ -247,7 +244,8 @@ def _checked(
 ) -> list[Finding]:
     """Return the wanted findings of all files, each once, and add to `examined`."""
     from cudalock.check import check_file, pins_outside
-    from cudalock.check.fix_text import rewrite
+    from cudalock.check.fix_text import fix_file, rewrite
+    from cudalock.cli.console import write_bytes
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.projects.read import read_file
 
@@ -265,7 +263,7 @@ def _checked(
             matrix = matrix.overlaid(look_up_pins(pins, matrix))
             checked = check_file(file, matrix, stated)
         if fix:
-            checked = _fixed(checked, matrix, stated, selection, examined.made)
+            checked = fix_file(checked, matrix, stated, write_bytes, examined.made, selection)
         elif name != STDIN:
             for rewritten in rewrite(checked, matrix, selection):
                 examined.possible.extend(rewritten.changes)
@@ -283,32 +281,6 @@ def _stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _fixed(
-    checked: Checked,
-    matrix: Matrix,
-    targets: Sequence[Target],
-    selection: Selection,
-    changed: list[str],
-) -> Checked:
-    """Fix a file as long as something can be fixed, and return what is left to find in it."""
-    from cudalock.check import check_file
-    from cudalock.check.fix_text import rewrite
-    from cudalock.cli.console import write_bytes
-    from cudalock.projects.read import read_file
-
-    name = checked.file.name
-    # Each round reads the file again: spans of the last one are out of date.
-    for _ in range(MAX_ROUNDS):
-        rewritten = rewrite(checked, matrix, selection)
-        if not rewritten:
-            break
-        for new in rewritten:
-            write_bytes(new.file.name, new.content)
-            changed += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(name), matrix, targets)
-    return checked
-
-
 # -- targets ------------------------------------------------------------------------------------
 
 
@@ -316,7 +288,7 @@ def _targets(
     options: TargetOptions, universe: Universe, *, here: bool, quiet: bool
 ) -> list[Target]:
     """Return the targets that options and settings state, none if they state none."""
-    from cudalock.cli.machine import targets_of, targets_stated
+    from cudalock.goals.targets import targets_of, targets_stated
 
     if here:
         return _targets_here(options.request, universe, quiet=quiet)
@@ -325,7 +297,8 @@ def _targets(
 
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:
     """Return this machine as a target; options win over what is detected, which is reported."""
-    from cudalock.cli.machine import LocalMachine, at_environments, read_targets
+    from cudalock.cli.machine import LocalMachine, at_environments
+    from cudalock.goals.targets import read_targets
 
     local = LocalMachine(universe.matrix)
     targets = read_targets(at_environments(request), universe, local.here)
@@ -335,7 +308,7 @@ def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[
 
 
 def _own_targets(file: ProjectFile, universe: Universe) -> list[Target]:
-    from cudalock.cli.machine import targets_of
+    from cudalock.goals.targets import targets_of
 
     return targets_of([phrase.value for phrase in file.targets], universe)
 

@@ -23,12 +23,7 @@ from cudalock.cli import activity
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
 from cudalock.text import (
-    NamesNote,
-    ascii_line,
     ascii_text,
-    counted,
-    listed,
-    one_line,
     shell_word,
     visible,
 )
@@ -36,93 +31,9 @@ from cudalock.text import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cudalock.lock import Lock
-
-NAMED_PINS: Final = 8
-"""How many pins the first line of a summary names."""
 
 _KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|newer|needs|install):", re.MULTILINE)
 _COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
-
-
-def summary(
-    lock: Lock,
-    *,
-    install: str | None = None,
-    without_hashes: bool = False,
-    verbose: bool = False,
-) -> str:
-    """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
-
-    `install` is how to install it, for a last line. `without_hashes` is whether the wheels that
-    have a hash were written without it. `verbose` names what else is only counted.
-    """
-    lines = [ascii_line(line) for line in _summary_lines(lock, without_hashes=without_hashes)]
-    # Notes contain paths and commands, which have to keep their letters.
-    for note in lock.notes:
-        brief = note.brief if isinstance(note, NamesNote) and not verbose else note
-        key = "warning" if isinstance(note, NamesNote) and note.is_warning else "note"
-        lines.append(one_line(f"{key}: {brief}"))
-    if install is not None:
-        lines.append(one_line(f"install: {install}"))
-    return "\n".join(lines)
-
-
-def line_summary(name: str, lock: Lock, *, without_hashes: bool = False) -> str:
-    """Return one line of a project in a few lines of text, each beginning with the line's name."""
-    texts = _summary_lines(lock, without_hashes=without_hashes)
-    return "\n".join(ascii_line(f"{name}: {text}") for text in texts)
-
-
-def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
-    from cudalock.lock import origin
-    from cudalock.lock.sources import pure_names
-
-    nothing = f" ({lock.not_built_for})" if lock.framework else ""
-    built = f" ({lock.built_for})" if lock.built_for else nothing
-    where = " and ".join(target.label for target in lock.targets)
-    yield f"{_headline(lock)}{built} for {where}: {counted(len(lock.pins), 'package')}"
-    builders = dict.fromkeys(f"{pin} from {origin(pin.wheel)}" for pin in lock.third_party)
-    if builders:
-        yield f"builders: {listed(builders)}"
-    yield from _warning_lines(lock, without_hashes=without_hashes)
-    if names := pure_names(lock):
-        yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
-    for newer in lock.newer:
-        yield f"newer: {newer}"
-    yield f"needs: {listed(lock.needs)}"
-
-
-def _headline(lock: Lock) -> str:
-    """Return the pin that fixes the CUDA version, then the requested ones."""
-    pins = sorted(
-        (pin for pin in lock.pins if pin.is_requested or pin.name == lock.framework),
-        key=lambda pin: (pin.name != lock.framework, pin.name),
-    )
-    texts = list(dict.fromkeys(str(pin) for pin in pins))
-    named = texts[:NAMED_PINS]
-    if len(texts) > NAMED_PINS:
-        named.append(f"{len(texts) - NAMED_PINS} more")
-    return listed(named)
-
-
-def _warning_lines(lock: Lock, *, without_hashes: bool) -> list[str]:
-    from cudalock.lock import DERIVED
-    from cudalock.lock.sources import warning_lines
-
-    warnings = [str(warning) for warning in lock.warnings]
-    warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
-    warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
-    warnings += warning_lines(lock)
-    warnings += [f"unknown {unknown}" for unknown in lock.unknowns]
-    warnings += lock.replaced
-    if lock.unhashed:
-        names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
-        others = len(lock.pins) - len(lock.unhashed)
-        cost = f", so those of {counted(others, 'package')} are left out: pip needs all or none"
-        also = cost if without_hashes and others else ""
-        warnings.append(f"no hash is published for {names}{also}; see `--fetch-hashes`")
-    return [f"warning: {warning}" for warning in warnings]
 
 
 def error_text(error: CudalockError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -15,24 +15,8 @@ from cudalock.cli.universe import load_matrix
 from cudalock.errors import BadFile, NothingFound, UsageError
 from cudalock.files import read_limited
 from cudalock.targets import LIKELY, PLATFORMS
-from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import json_text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cudalock.diagnose import Diagnosis
-    from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.symptoms import Match
-    from cudalock.matrix.matrix import Matrix
-
-SCHEMA: Final = "cudalock.diagnose/1"
-SHOWN: Final = 3
-"""Explanations in full; more would hide the first."""
-_NAMED: Final = 8
-"""Versions that are listed of those that were read."""
-_WIDEST: Final = 160
-"""Characters of a line that are quoted."""
 _LARGEST: Final = 64 << 20
 """Bytes of a text."""
 _FILES: Final = (".log", ".txt", ".out", ".err")
@@ -101,19 +85,20 @@ def diagnose(
     from cudalock import diagnose as engine
     from cudalock.cli.console import emit
     from cudalock.cli.machine import LocalMachine
+    from cudalock.diagnose import report
+    from cudalock.diagnose.machine import clues_of_flags
 
     facts = load_matrix(matrix)
-    flags = _clues_of_flags(python, platform, gpu, driver, facts)
+    flags = clues_of_flags(facts, python, platform, gpu, driver)
     diagnosis = engine.diagnose(_read(text), facts, flags, LocalMachine(facts).here)
     if as_json:
-        emit(_json(diagnosis, facts))
+        emit(json_text(report.as_document(diagnosis, facts)))
     elif diagnosis.is_list:
-        emit(f"no conflict is known among these versions (matrix {facts.version})\n")
-        emit(f"read from the text: {'; '.join(_read_from(diagnosis))}\n")
+        emit("".join(f"{line}\n" for line in report.lines_of_list(diagnosis, facts)))
     elif diagnosis.is_known:
-        emit("".join(f"{line}\n" for line in _lines(diagnosis)))
+        emit("".join(f"{line}\n" for line in report.lines(diagnosis)))
     if not diagnosis.is_known and not diagnosis.is_list:
-        error = _unknown(diagnosis, facts)
+        error = report.nothing_found(diagnosis, facts)
         error.has_document = as_json
         raise error
     if diagnosis.is_elsewhere:
@@ -162,161 +147,3 @@ def _is_folder(text: str) -> bool:
         return ("/" in text or "\\" in text) and Path(text).is_dir()
     except (OSError, ValueError):
         return False
-
-
-def _clues_of_flags(
-    python: str | None, platform: str | None, gpu: str | None, driver: str | None, matrix: Matrix
-) -> Clues:
-    """Return the machine that the options state. Raises BadTarget for one that cannot be."""
-    from cudalock.diagnose.machine import Clues
-    from cudalock.goals import check_platform, machines_of, read_gpus
-    from cudalock.targets import PLATFORMS, parse_platform, parse_python
-
-    models = read_gpus([gpu] if gpu else [], matrix.gpus)
-    if platform:
-        check_platform(parse_platform(platform)[0], models)
-    elif machines := machines_of(models):
-        platform = PLATFORMS[machines[0]].flag
-    version = None
-    if python:
-        version, free_threaded = parse_python(python)
-        version += "t" if free_threaded else ""
-    return Clues(version, platform, models[0].architecture if models else None, driver)
-
-
-# -- for people -------------------------------------------------------------------------------
-
-
-def _lines(diagnosis: Diagnosis) -> Iterator[str]:
-    in_full = [match for match in diagnosis.matches if match.is_named][:SHOWN]
-    for match in in_full:
-        yield from _of_match(match)
-    others = [match for match in diagnosis.matches if match not in in_full]
-    for match in others[:SHOWN]:
-        yield f"or: {match.component} {match.says}   [{match.fact.id}]"
-    if len(others) > SHOWN:
-        yield f"or: {len(others) - SHOWN} more that are less likely; --json lists them"
-    for clash in diagnosis.clashes:
-        ids = f"   [{', '.join(clash.facts)}]" if clash.facts else ""
-        yield f"conflict: {clash.sentence}{ids}"
-    inputs = list(_read_from(diagnosis))
-    if inputs:
-        yield f"read from the text: {'; '.join(inputs)}"
-    yield from _remedy(diagnosis)
-
-
-def _of_match(match: Match) -> Iterator[str]:
-    yield f"{match.component} {match.says}   [{match.fact.id}]"
-    # What a log has in it must not move the cursor.
-    shown = "".join(c if c.isprintable() else "?" for c in match.seen.replace("\t", " "))
-    short = shown if len(shown) <= _WIDEST else shown[: _WIDEST - 4] + " ..."
-    yield f"  line {match.line}: {short}"
-    if match.fix:
-        yield f"  {'try' if match.cure == 'none' else 'fix'}: {match.fix}"
-    yield f"  source: {match.fact.source[0]}"
-
-
-def _read_from(diagnosis: Diagnosis) -> Iterator[str]:
-    pins = [f"{pin.name} {pin.version}" for pin in diagnosis.pins]
-    more = [f"{len(pins) - _NAMED} more"] if len(pins) > _NAMED else []
-    if pins:
-        yield ", ".join([*pins[:_NAMED], *more])
-    names = ("Python", "", "GPU", "driver", "glibc")
-    parts = zip(names, diagnosis.clues, strict=True)
-    machine = [f"{name} {clue}".strip() for name, clue in parts if clue]
-    if machine:
-        yield ", ".join(machine)
-
-
-def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
-    remedy = diagnosis.remedy
-    if remedy is None:
-        yield f"no command: {_why_none(diagnosis)}"
-        if len([match for match in diagnosis.matches if match.is_named]) > 1:
-            yield "to decide between them: cudalock doctor --python PATH (of the environment)"
-        return
-    if diagnosis.pins and not remedy.changes and not remedy.added:
-        yield "the versions stay, and their wheels change: the command names wheels that fit"
-    yield f"recommend: {remedy.command}"
-    for name, before, after in remedy.changes:
-        yield f"  {name} {before} -> {after}"
-    for name, version in remedy.added:
-        yield f"  {name} {version}, which the text names no version of"
-    if remedy.assumed:
-        yield f"  assumed: this machine's {' and '.join(remedy.assumed)}; the text names none"
-
-
-def _why_none(diagnosis: Diagnosis) -> str:
-    """Return why there is no command: what is missing for one, or that none can help."""
-    best = diagnosis.matches[:1]
-    cure = best[0].cure if best else "versions"
-    if cure == "none":
-        return "no other version of a package changes this"
-    if cure == "system":
-        return "other versions do not fix this; the machine or the program does, see above"
-    needed = {demand.template.name for match in best for demand in match.fact.of_machine}
-    missing = [
-        name for name in OF_ACCELERATOR if name in needed and not getattr(diagnosis.clues, name)
-    ]
-    if missing:
-        parts = " and ".join(FACETS[name].title for name in missing)
-        return f"the text does not name the {parts}; add --{missing[0]}"
-    return "no versions are known to fix this from what the text states; see above"
-
-
-def _unknown(diagnosis: Diagnosis, matrix: Matrix) -> NothingFound:
-    from cudalock.diagnose import count_symptoms
-
-    messages = count_symptoms(matrix)
-    inputs = "; ".join(_read_from(diagnosis))
-    more = f"\nread from the text: {inputs}" if inputs else ""
-    return NothingFound(
-        f"no known message in the text: it has none of {messages} (matrix {matrix.version}){more}",
-        hints=[
-            "paste more: a traceback from `Traceback` on, a pip log from its first error",
-            "`cudalock doctor` examines the environment itself",
-        ],
-    )
-
-
-# -- for programs -----------------------------------------------------------------------------
-
-
-def _json(diagnosis: Diagnosis, matrix: Matrix) -> str:
-    remedy = diagnosis.remedy
-    document = {
-        "schema": SCHEMA,
-        "matrix": matrix.version,
-        "facts": [
-            {
-                "id": match.fact.id,
-                "component": match.component,
-                "says": match.says,
-                "effect": match.fact.effect,
-                "cure": match.cure,
-                "fix": match.fix,
-                "source": list(match.fact.source),
-                "line": match.line,
-                "seen": match.seen,
-            }
-            for match in diagnosis.matches
-        ],
-        "clashes": [
-            {"code": clash.code, "says": clash.sentence, "facts": list(clash.facts)}
-            for clash in diagnosis.clashes
-        ],
-        "pins": [
-            {"name": pin.name, "version": pin.version, "line": pin.line} for pin in diagnosis.pins
-        ],
-        "machine": dict(diagnosis.clues._asdict()),
-        "command": remedy and remedy.command,
-        "changes": [
-            {"name": name, "from": before, "to": after}
-            for name, before, after in (remedy.changes if remedy else ())
-        ],
-        "added": [
-            {"name": name, "version": version} for name, version in (remedy.added if remedy else ())
-        ],
-        "assumed": list(remedy.assumed) if remedy else [],
-    }
-    return json_text(document)

@@ -20,7 +20,7 @@ from cudalock.cli.options import (
 )
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import load_matrix, open_universe
-from cudalock.errors import NoSolution, UnknownName
+from cudalock.errors import NoSolution
 from cudalock.text import json_text
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.resolution.model import Resolution
     from cudalock.targets import Target
-
-SCHEMA = "cudalock.explain/1"
 
 
 @click.command(
@@ -71,6 +69,7 @@ def explain(
     error.
     """
     from cudalock.cli.console import emit
+    from cudalock.conflicts.pin_reasons import as_document, explain_pins
     from cudalock.solving import solve
 
     parsed = OptionValues(ctx, ProjectSettings.find())
@@ -83,13 +82,13 @@ def explain(
         resolution = solve(parsed_goal, target, universe)
     except NoSolution as no:
         if as_json:
-            emit(_json_of_no(no, target, universe.matrix))
+            emit(json_text(_document_of_no(no, target, universe.matrix)))
             # The document of the error would be a second one on the same stream.
             no.has_document = True
         raise
-    choices = _choices(resolution, package)
+    choices = explain_pins(resolution, package)
     if as_json:
-        emit(_json(resolution, choices))
+        emit(json_text(as_document(resolution, choices)))
     else:
         emit("\n".join(_lines(resolution, choices)) + "\n")
 
@@ -106,26 +105,6 @@ def _explain_word(word: str, parsed: OptionValues, *, as_json: bool) -> bool:
     return True
 
 
-def _choices(resolution: Resolution, package: str | None) -> list[PinReasons]:
-    from cudalock.conflicts.pin_reasons import PinExplainer
-
-    explainer = PinExplainer(resolution)
-    if package is None:
-        return [explainer.reasons(name) for name in _in_order(resolution)]
-    name = resolution.matrix.names.find(package) or package
-    name = resolution.matrix.names.platform_alias(name, resolution.target.marker_environment())
-    if name not in resolution.pins:
-        pinned = ", ".join(_in_order(resolution))
-        raise UnknownName(f"`{package}` is not in this lock; it pins {pinned}")
-    return [explainer.reasons(name)]
-
-
-def _in_order(resolution: Resolution) -> list[str]:
-    """Return the project names: requested ones first, then those they require."""
-    requested = [name for name in resolution.goal_names if name in resolution.pins]
-    return [*requested, *(name for name in resolution.pins if name not in requested)]
-
-
 def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
     for choice in choices:
         yield f"{choice.name} {choice.version}, from {choice.source}"
@@ -138,10 +117,11 @@ def _lines(resolution: Resolution, choices: list[PinReasons]) -> Iterator[str]:
         yield f"warning: {fact.component} {fact.says}   [{fact.id}]"
 
 
-def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
-    from cudalock.cli.error_json import conflicts_of
+def _document_of_no(no: NoSolution, target: Target, matrix: Matrix) -> dict[str, Any]:
+    from cudalock.conflicts.document import conflicts_of
+    from cudalock.conflicts.pin_reasons import SCHEMA
 
-    document = {
+    return {
         "schema": SCHEMA,
         "matrix": matrix.version,
         "target": target.label,
@@ -149,31 +129,3 @@ def _json_of_no(no: NoSolution, target: Target, matrix: Matrix) -> str:
         "conflicts": conflicts_of(no),
         "hints": list(no.hints),
     }
-    return json_text(document)
-
-
-def _json(resolution: Resolution, choices: list[PinReasons]) -> str:
-    document = {
-        "schema": SCHEMA,
-        "matrix": resolution.matrix.version,
-        "target": resolution.target.label,
-        "pins": [
-            {
-                "name": choice.name,
-                "version": choice.version,
-                "from": choice.source,
-                "wanted_by": list(choice.required_by),
-                "passed_over": [
-                    {"versions": list(passed.versions), "why": passed.why, "fact": passed.fact}
-                    for passed in choice.passed_over
-                ],
-                "other_builds": list(choice.other_builds),
-            }
-            for choice in choices
-        ],
-        "warnings": [
-            {"fact": fact.id, "says": f"{fact.component} {fact.says}", "effect": fact.effect}
-            for fact in resolution.warnings
-        ],
-    }
-    return json_text(document)

@@ -160,7 +160,8 @@ def _report(
     kind: Format,
     options: OutputOptions,
 ) -> None:
-    from cudalock.cli.console import line_summary, tell
+    from cudalock.cli.console import tell
+    from cudalock.lock.summary import line_summary
 
     left_out = kind.all_hashes and options.hashes == "auto"
     for line in lined.lines:

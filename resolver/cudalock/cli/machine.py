@@ -75,51 +75,6 @@ def read_query(options: GoalOptions, universe: Universe) -> Query:
     return one_target(read_queries(options, universe))
 
 
-# -- targets without a goal ---------------------------------------------------------------------
-
-
-def read_targets(request: Request, universe: Universe, here: Here | None = None) -> list[Target]:
-    """Return the targets that a request states; what it leaves open is not stated in them.
-
-    Where `here` is not given it is filled with the likeliest, and not with this machine: the files
-    that are checked decide it.
-    """
-    from cudalock.goals import RequestedProject, read_requests
-
-    framework = (RequestedProject(universe.matrix.framework or ""),)
-    queries = read_requests(request._replace(projects=framework), universe, here=here or _nowhere())
-    return [target for _, target in queries]
-
-
-def targets_stated(request: Request, universe: Universe) -> list[Target]:
-    """Return the targets that options state, none if they state none."""
-    return read_targets(request, universe) if any(request) else []
-
-
-def targets_of(phrases: Iterable[str], universe: Universe) -> list[Target]:
-    """Return the targets that phrases name, such as "linux 3.11" or "Windows py3.12"."""
-    import re
-
-    from cudalock.goals import Request
-
-    targets = []
-    for phrase in phrases:
-        # A bare `3.11` is a Python here; in a phrase of a goal it has to be `py3.11`.
-        plain = re.sub(r"(?<![\w.+])(3\.[0-9]{1,2}(?:\.[0-9]+)?t?)(?![\w.])", r"py\1", phrase)
-        targets += read_targets(Request(words=(plain,)), universe)
-    return targets
-
-
-def _nowhere() -> Here:
-    from cudalock.targets import LIKELY, LIKELY_PYTHONS, Here
-
-    return Here(
-        python=lambda: (LIKELY_PYTHONS[0], False),
-        platform=lambda: (LIKELY[0], None, None),
-        gpus_and_driver=lambda: ((), None),
-    )
-
-
 # -- this machine -------------------------------------------------------------------------------
 
 

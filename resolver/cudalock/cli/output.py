@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cudalock.cli.options import OutputOptions
-    from cudalock.goals import Query
     from cudalock.lock import FileUrl, Lock
     from cudalock.matrix.matrix import Matrix
-    from cudalock.matrix.universe import Universe
     from cudalock.mirrors import Mirrors
 
 
@@ -65,42 +62,6 @@ def _check_companions(path: Path, kind: Format) -> None:
                 f"`{beside}` belongs to `{path}`, and cudalock did not write it",
                 hints=["`--force` overwrites it"],
             )
-
-
-def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
-    """Return the lock for the queries, one per target; `command` is recorded in it.
-
-    Raises NoSolution and GaveUp, and NetworkError if an index has to be read and cannot be.
-    """
-    lock = _solved(queries, universe, command)
-    notes = universe.notes((pin.name, pin.version) for pin in lock.pins)
-    return replace(lock, notes=(*lock.notes, *notes))
-
-
-def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
-    if len(queries) == 1:
-        from cudalock.conflicts.glibc_cost import cost_of_glibc
-        from cudalock.lock.build import from_resolution
-        from cudalock.solving import solve
-
-        resolution = solve(*queries[0], universe)
-        lock = from_resolution(resolution, command=command)
-        cost = cost_of_glibc(resolution)
-        if cost is None:
-            return lock
-        # The search for it found a solution: what conflicts with the pins here is no reason.
-        newer = tuple(
-            release._replace(why=f"it needs glibc {cost.glibc}", fact=None)
-            if (release.name, release.version) in cost.releases
-            else release
-            for release in lock.newer
-        )
-        return replace(lock, notes=(*lock.notes, str(cost)), newer=newer)
-    from cudalock.lock.merge import from_resolutions
-    from cudalock.solving import solve_all
-
-    joint = solve_all(queries, universe)
-    return from_resolutions(joint.resolutions, command, joint.notes)
 
 
 def write_lock(lock: Lock, options: OutputOptions) -> None:
@@ -254,7 +215,8 @@ def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
 
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.activity import elapsed
-    from cudalock.cli.console import is_interactive, summary, tell
+    from cudalock.cli.console import is_interactive, tell
+    from cudalock.lock.summary import summary
 
     # The file's own header names it without a folder; here the command has to work as it is.
     path = Path(options.output).as_posix() if options.output else None

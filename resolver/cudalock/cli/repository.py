@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from cudalock.cli.machine import LocalMachine, at_environments, targets_of
+from cudalock.cli.machine import LocalMachine, at_environments
 from cudalock.cli.options import (
     GoalOptions,
     OptionValues,
     OutputOptions,
     read_recorded,
 )
-from cudalock.cli.output import build_lock
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
+from cudalock.goals.targets import targets_of
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
 from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command
@@ -220,6 +220,7 @@ def _as_request(target: Target) -> Request:
 def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> Lock:
     """Return the lock, with notes on what the repository's files require and the lock lacks."""
     from cudalock.generate.report import lock_notes
+    from cudalock.solving import build_lock
 
     queries = _with_pins(prepared, options, universe)
     lock = build_lock(queries, universe, command_of(queries, prepared, options))

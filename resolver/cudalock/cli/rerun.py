@@ -9,7 +9,6 @@ from cudalock.cli.line_options import split_lines
 from cudalock.cli.lines import solve_lines
 from cudalock.cli.machine import read_queries
 from cudalock.cli.options import GoalOptions, OptionValues, OutputOptions, read_recorded
-from cudalock.cli.output import build_lock
 from cudalock.cli.repository import GenerateOptions, build, folder_of, prepare, read
 from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings, refuse_programs
@@ -60,6 +59,8 @@ def rerun(command: str, name: str, universe: Universe) -> Lock | LinedLock | Non
         if repository.unknown_wheels:
             return None
         return build(prepare(repository, options, universe), options, universe)
+    from cudalock.solving import build_lock
+
     goal = replace(GoalOptions.of(parsed, params["goal"]), detect=False, quiet=True)
     split = split_lines(goal)
     if len(split) > 1:

@@ -19,7 +19,7 @@ from cudalock.cli.options import (
     image_option,
     output_options,
 )
-from cudalock.cli.output import build_lock, check_destination, write_lock
+from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
@@ -138,6 +138,8 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
             tell("nothing to install: the environment has everything")
             return
     else:
+        from cudalock.solving import build_lock
+
         words = command_words(queries[0][0], *(target for _, target in queries))
         command = shell_command(["cudalock", "solve", *words, *output.words])
         lock = build_lock(queries, universe, command)

@@ -4,7 +4,8 @@
 query down to a minimal impossible part, :mod:`explanation` turns that into the steps of
 :mod:`step` (with :mod:`no_wheel` for what leads to a project without a wheel), and
 :mod:`suggestions` looks for the smallest change that has a solution; :mod:`no_solution` does all
-three. :mod:`glibc_cost` says which newer versions an assumed glibc costs a solution.
+three. :mod:`glibc_cost` says which newer versions an assumed glibc costs a solution, and
+:mod:`document` makes JSON of an error.
 
 Nothing is imported here: a goal that has a solution needs none of it.
 """

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.errors import UnknownName
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element, ids_of
 from cudalock.resolution.model import Candidate, label
@@ -18,6 +19,9 @@ from cudalock.versions import is_prerelease, may_accept
 
 if TYPE_CHECKING:
     from cudalock.resolution.model import Reason, Requirement, Resolution
+
+
+SCHEMA: Final = "cudalock.explain/1"
 
 
 class PassedOver(NamedTuple):
@@ -316,3 +320,52 @@ def _source(candidate: Candidate) -> str:
 def _series(specifier: str) -> str:
     """Return `7.2` for `==7.2.*`, as people write it."""
     return specifier.removeprefix("==").removesuffix(".*")
+
+
+def explain_pins(resolution: Resolution, package: str | None = None) -> list[PinReasons]:
+    """Return the reasons for each pin, or for one project's, by any of its names.
+
+    Raises UnknownName for a project that is not pinned.
+    """
+    explainer = PinExplainer(resolution)
+    if package is None:
+        return [explainer.reasons(name) for name in _in_order(resolution)]
+    name = resolution.matrix.names.find(package) or package
+    name = resolution.matrix.names.platform_alias(name, resolution.target.marker_environment())
+    if name not in resolution.pins:
+        pinned = ", ".join(_in_order(resolution))
+        raise UnknownName(f"`{package}` is not in this lock; it pins {pinned}")
+    return [explainer.reasons(name)]
+
+
+def _in_order(resolution: Resolution) -> list[str]:
+    """Return the project names: requested ones first, then those they require."""
+    requested = [name for name in resolution.goal_names if name in resolution.pins]
+    return [*requested, *(name for name in resolution.pins if name not in requested)]
+
+
+def as_document(resolution: Resolution, choices: list[PinReasons]) -> dict[str, Any]:
+    """Return the reasons as values of JSON: `cudalock.explain/1`."""
+    return {
+        "schema": SCHEMA,
+        "matrix": resolution.matrix.version,
+        "target": resolution.target.label,
+        "pins": [
+            {
+                "name": choice.name,
+                "version": choice.version,
+                "from": choice.source,
+                "wanted_by": list(choice.required_by),
+                "passed_over": [
+                    {"versions": list(passed.versions), "why": passed.why, "fact": passed.fact}
+                    for passed in choice.passed_over
+                ],
+                "other_builds": list(choice.other_builds),
+            }
+            for choice in choices
+        ],
+        "warnings": [
+            {"fact": fact.id, "says": f"{fact.component} {fact.says}", "effect": fact.effect}
+            for fact in resolution.warnings
+        ],
+    }

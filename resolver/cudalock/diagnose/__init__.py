@@ -7,6 +7,7 @@
 3. :mod:`clashes` judges the versions, and :mod:`ranking` orders the facts, the likeliest first.
 4. :mod:`goal` decides which projects a fix is about, :mod:`attempts` lists what to solve for, the
    smallest change first, and :mod:`remedy` solves until one attempt is a fix.
+5. :mod:`report` shows all of it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.goals import check_platform, machines_of, read_gpus
+from cudalock.targets import parse_platform, parse_python
 from cudalock.targets.platforms import LINUX, PLATFORMS, of_text
 
 if TYPE_CHECKING:
@@ -145,3 +147,23 @@ def driver_cuda(line: str) -> str | None:
 def _first(pattern: re.Pattern[str], folded: str) -> str | None:
     match = pattern.search(folded)
     return match[1] if match else None
+
+
+def clues_of_flags(
+    matrix: Matrix,
+    python: str | None = None,
+    platform: str | None = None,
+    gpu: str | None = None,
+    driver: str | None = None,
+) -> Clues:
+    """Return the machine that the options state. Raises BadTarget for one that cannot be."""
+    models = read_gpus([gpu] if gpu else [], matrix.gpus)
+    if platform:
+        check_platform(parse_platform(platform)[0], models)
+    elif machines := machines_of(models):
+        platform = PLATFORMS[machines[0]].flag
+    version = None
+    if python:
+        version, free_threaded = parse_python(python)
+        version += "t" if free_threaded else ""
+    return Clues(version, platform, models[0].architecture if models else None, driver)

@@ -4,7 +4,7 @@
 `tokens` splits a phrase, and `phrase` turns it into parts. `values` reads the text of one part,
 `merge` merges what is requested of each project, `gpus` finds GPUs and the machines that have them,
 `request` combines flags, phrase and defaults, `goal` holds the result and writes it as a command
-line.
+line. `targets` reads targets without a goal.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words

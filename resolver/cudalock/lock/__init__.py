@@ -5,7 +5,8 @@
 
 `lock` holds the values, `build` makes them from a resolution, `merge` puts several targets into one
 lock, `lines` makes one for each line of a project, `markers` finds the markers that separate the
-targets, `wheels` chooses each target's wheel, `sources` describes what is built from source.
+targets, `wheels` chooses each target's wheel, `sources` describes what is built from source, and
+`summary` the whole lock in a few lines.
 """
 
 from cudalock.lock.lock import (
