@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.advisories import with_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line, split_lines
@@ -101,8 +102,13 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
     check_destination(output)
     keep = parsed.texts("keep")
     options = GoalOptions.of(parsed, goal)
+    image = parsed.text("image")
+    lines = split_lines(options)
+    if len(lines) > 1 and (keep or image):
+        flag = "--keep" if keep else "--image"
+        raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
     kept: Kept | None = None
-    if image := parsed.text("image"):
+    if image:
         from cudalock.cli.image import read_base
 
         options, kept = read_base(image, options, output)
@@ -117,13 +123,9 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         check_format(output.format)
     added = kept.overlay if kept is not None else None
     universe = open_universe(output, options.wheel_urls, added=added)
-    lines = split_lines(options)
     if len(lines) > 1:
         from cudalock.cli.lines import solve_lines, write_lines
 
-        if kept is not None:
-            flag = "--image" if image else "--keep"
-            raise Contradiction(f"`{flag}` is for one environment, and takes one accelerator")
         write_lines(solve_lines(lines, universe, output), output)
         return
     check_one_line(parsed.flags.get("lines_as"))
@@ -133,7 +135,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.keep import build_additions
 
         lock = build_additions(queries, universe, kept, keep, output)
-        if not lock.pins and output.format != "json":
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:
@@ -142,4 +144,4 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         words = command_words(queries[0][0], *(target for _, target in queries))
         command = shell_command(["cudalock", "solve", *words, *output.words])
         lock = build_lock(queries, universe, command)
-    write_lock(lock, output)
+    write_lock(with_advisories(lock, queries, universe, output), output)

@@ -126,7 +126,7 @@ def install_commands(_lock: Lock, options: WriteOptions) -> tuple[InstallCommand
     """Return the command that builds the image."""
     path = PurePath(options.filename or FILE)
     named = [] if path.name == FILE else ["-f", shell_file(path.as_posix())]
-    folder = path.parent.as_posix()
+    folder = shell_file(path.parent.as_posix())
     return (InstallCommand("docker", " ".join(["docker build", *named, "-t IMAGE", folder])),)
 
 
@@ -148,6 +148,7 @@ def _plan(lock: Lock, matrix: Matrix) -> _Plan:
     parts = [row.need.part for row in needed if row.need.part]
     cuda = lock.cuda or next((row.cuda for row in needed if row.cuda), None)
     compiled = [pin for pin in lock.built if _kind(pin) != PURE]
+    # Built on its own against torch, whose CUDA release nvcc has to be of.
     against = cuda is not None and any(lock.framework in _beside(pin) for pin in compiled)
     compiler = matrix.containers.compiler if compiled and not against else ()
     name = lock.accelerator[0] if lock.accelerator else None
@@ -337,6 +338,7 @@ class _Installer:
         by_name: dict[str, list[Pin]] = {}
         for pin in self.lock.pins:
             by_name.setdefault(pin.name, []).append(pin)
+        # With all that these require: the step has hashes, and pip then installs nothing else.
         names: dict[str, None] = {}
         waiting = [name for pin in self.lock.built for name in _beside(pin)]
         while waiting:
@@ -390,6 +392,7 @@ def _stages(
     secrets: tuple[str, ...],
 ) -> Iterator[list[str]]:
     if plan.build is None:
+        # What changes least comes first: Docker builds again from the first line that changed.
         yield [f"FROM {plan.final.name}"]
         yield from _environment(plan, containers)
         yield from _packages(plan)

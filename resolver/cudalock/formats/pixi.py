@@ -86,9 +86,11 @@ def _tables(lock: Lock, options: WriteOptions) -> dict[str, Any]:
         },
         "dependencies": {name: f"{version}.*" for name, version in python_package(lock)},
     }
+    # Without it pixi takes wheels for its own default, glibc 2.28, and no newer ones.
     if requirements := _system_requirements(lock):
         tables["system-requirements"] = requirements
     tables["pypi-options"] = _options(lock, options)
+    # A name in both tables has the target's: what all platforms take alike stands once.
     everywhere: dict[str, Any] = {}
     by_platform: dict[str, dict[str, Any]] = {}
     subdirs = tables["workspace"]["platforms"]

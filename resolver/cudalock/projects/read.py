@@ -127,8 +127,9 @@ class _Reading:
             inner_file = self._nested(name, inner, is_constraint, (*above, identity))
             place = text.place(start, end)
             if isinstance(inner_file, str):
-                # A Dockerfile names files of its image, which need not be here.
-                problems.extend([Problem(place, inner_file)] if kind != "dockerfile" else [])
+                # A Dockerfile names files of its image, and a notebook of where it runs.
+                is_elsewhere = kind in ("dockerfile", "notebook")
+                problems.extend([] if is_elsewhere else [Problem(place, inner_file)])
                 return None
             return inner_file and replace(inner_file, named_at=place)
 

@@ -94,6 +94,7 @@ def _conda(
     if not isinstance(spec, str | dict) or not isinstance(version, str):
         file.problem(key, "it is neither a version nor a table")
         return
+    # A range of Python, and no package: `pythons` has it.
     if name == _PYTHON:
         return
     parsed = conda_versions.parse(f"{name} {version}" if version != "*" else name)
