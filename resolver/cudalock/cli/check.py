@@ -317,8 +317,8 @@ def _on_image(text: str, targets: list[Target], universe: Universe) -> list[Targ
     Raises UnknownName and UnknownVersion for an image of which nothing is known.
     """
     from cudalock.cli.image import read_image
-    from cudalock.cli.machine import read_targets
     from cudalock.goals import Request
+    from cudalock.goals.targets import read_targets
     from cudalock.targets import LINUX
     from cudalock.targets.platforms import likeliest
 
