@@ -246,6 +246,7 @@ OTHER_OPTIONS = {
         "--require-hashes",
         "--force-reinstall",
         "--frozen",
+        "--no-group",
     ),
     *("--no-index", "--hash", "--uploaded-prior-to"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),

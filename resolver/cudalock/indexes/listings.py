@@ -64,6 +64,10 @@ class File(NamedTuple):
         return self.name.endswith(".whl")
 
 
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""What reading a page that is none raises; the parser of HTML asserts of `<![x`."""
+
+
 class Listing(NamedTuple):
     """An index's files of a project, in the index's order."""
 
@@ -84,12 +88,12 @@ def read_listing(web: Web, index: str, project: str) -> Listing | None:
         return None
     try:
         files = tuple(_files(page))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except UNREADABLE:
         # What the cache keeps may have been damaged: once more, past it.
         page = _page(web, url, anew=True)
         try:
             files = tuple(_files(page)) if page is not None else ()
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except UNREADABLE:
             raise unreachable(url, "the answer is no listing of a package index") from None
     return Listing(project, without_credentials(index), files)
 
@@ -102,7 +106,7 @@ def read_links(web: Web, url: str) -> tuple[File, ...] | None:
     page = _page(web, url)
     try:
         return None if page is None else tuple(_files(page))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except UNREADABLE:
         raise unreachable(url, "the answer has no links to files") from None
 
 
@@ -115,7 +119,7 @@ def read_addresses(web: Web, url: str) -> tuple[str, ...]:
             raise ValueError
         _check_length(page.content, b"<")
         parser.feed(page.content.decode(page.encoding or "utf-8"))
-    except (ValueError, LookupError):
+    except UNREADABLE:
         raise unreachable(url, "the page of links is missing or cannot be read") from None
     base = parser.base_url or page.link.url_without_fragment
     links = (anchor.get("href") for anchor in parser.anchors)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, data_directory, files_in
+from cudalock.files import HEADER, data_directory, files_in, is_file
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
+    from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -113,7 +114,9 @@ class Matrix:
         user_matrix: UserMatrix | None = None,
         mirrors: Mirrors = NO_MIRRORS,
         overlay: Overlay = NO_OVERLAY,
+        embedded_version: str | None = None,
     ) -> None:
+        """`embedded_version` is that of the folder where `tables` are of another one."""
         self._stated = tables
         tables = _overlaid(tables, overlay)
         header = tables[HEADER]
@@ -124,7 +127,7 @@ class Matrix:
         self.user_matrix = user_matrix
         self._tables = tables
         self._components: dict[str, Component] = {}
-        self.embedded_version: str = header["version"]
+        self.embedded_version: str = embedded_version or header["version"]
         """the version of the folder itself, whatever the user updated"""
         self.version: str = user_matrix.version if user_matrix else self.embedded_version
         self.indexes: dict[str, Index] = {
@@ -183,7 +186,9 @@ class Matrix:
         try:
             version = tables[HEADER]["version"]
             user_matrix = find_user_matrix(version, warn) if path is None else None
-            return cls(directory, tables, user_matrix, mirrors)
+            if user_matrix is not None and user_matrix.is_whole:
+                tables = read_tables(directory, user_matrix)
+            return cls(directory, tables, user_matrix, mirrors, embedded_version=version)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
@@ -197,12 +202,22 @@ class Matrix:
         """Return this matrix as if mirrors were the sources of what they mirror."""
         if mirrors == self.mirrors:
             return self
-        return Matrix(self.directory, self._stated, self.user_matrix, mirrors, self.overlay)
+        return self._with(mirrors, self.overlay)
 
     def overlaid(self, overlay: Overlay) -> Matrix:
         """Return this matrix with an overlay over those that it has."""
         overlay = overlay | self.overlay
-        return Matrix(self.directory, self._stated, self.user_matrix, self.mirrors, overlay)
+        return self._with(self.mirrors, overlay)
+
+    def _with(self, mirrors: Mirrors, overlay: Overlay) -> Matrix:
+        return Matrix(
+            self.directory,
+            self._stated,
+            self.user_matrix,
+            mirrors,
+            overlay,
+            self.embedded_version,
+        )
 
     @property
     def described(self) -> str:
@@ -216,9 +231,15 @@ class Matrix:
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
-        """Return where a file of the generated half is, `index/torch.json`; it need not exist."""
+        """Return where a file is, `index/torch.json`; it need not exist."""
         users_path = self.user_matrix and self.user_matrix.path(name)
         return users_path or self.directory / name
+
+    @property
+    def curated_directory(self) -> Path:
+        """The folder of the curated half: the user's, if that is whole."""
+        is_whole = self.user_matrix is not None and self.user_matrix.is_whole
+        return self.user_matrix.directory if self.user_matrix and is_whole else self.directory
 
     # -- releases ---------------------------------------------------------------------------
 
@@ -226,7 +247,7 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            project = read_project(path, self.mirrors) if path.is_file() else None
+            project = read_project(path, self.mirrors) if is_file(path) else None
             added = self.overlay.releases.get(name)
             if added is not None:
                 held = None if name in self.overlay.only else project
@@ -516,9 +537,16 @@ class Matrix:
         """The Linux distributions that repositories and people name."""
         from cudalock import toml
 
-        path = self.directory / "repositories.toml"
+        path = self.file("repositories.toml")
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def licenses(self) -> Mapping[str, tuple[License, ...]]:
+        """Licences by project, as far as METADATA of its wheels was read for them."""
+        from cudalock.matrix.licenses import read_licenses
+
+        return read_licenses(self.directory)
 
     @cached_property
     def containers(self) -> Containers:
@@ -533,7 +561,7 @@ class Matrix:
         # Imported here: few commands read them.
         from cudalock.matrix.images import read_images
 
-        return read_images(self.directory, self.distributions, self.listed_images)
+        return read_images(self.curated_directory, self.distributions, self.listed_images)
 
     @property
     def listed_images(self) -> dict[str, Any]:

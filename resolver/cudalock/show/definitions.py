@@ -59,7 +59,7 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
 
     Raises MatrixError naming the key that is wrong.
     """
-    path = matrix.directory / FILE
+    path = matrix.file(FILE)
     try:
         entries = toml.loads(path.read_text(encoding="utf-8")).get("table", [])
     except FileNotFoundError:
