@@ -250,7 +250,7 @@ OTHER_OPTIONS = {
     ),
     *("--no-index", "--hash", "--uploaded-prior-to"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
-    *("--bars", "--file"),
+    *("--bars", "--file", "--override"),
     *("--again", "--lock-only", "--minor", "--only", "--page"),
     *("--heavy", "--machine"),
     # of `conda list`

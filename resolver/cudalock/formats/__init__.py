@@ -3,8 +3,9 @@
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
 for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
-`notebook`, and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`,
-and is imported when it is used, so that a run pays only for the format it writes.
+`notebook`, `cyclonedx` (a bill of materials), and for uv `uv.project` (a pyproject.toml) and
+`uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that a run pays only for
+the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -184,6 +185,7 @@ FORMATS: Final = {
     "pixi": _Row("pixi", "pixi.toml"),
     "notebook": _Row("notebook", ".ipynb"),
     "overrides": _Row("hold", "overrides.txt"),
+    "cyclonedx": _Row("cyclonedx", ".cdx.json", r"bom\.json"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""

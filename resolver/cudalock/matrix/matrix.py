@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
+    from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -539,6 +540,13 @@ class Matrix:
         path = self.file("repositories.toml")
         rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def licenses(self) -> Mapping[str, tuple[License, ...]]:
+        """Licences by project, as far as METADATA of its wheels was read for them."""
+        from cudalock.matrix.licenses import read_licenses
+
+        return read_licenses(self.directory)
 
     @cached_property
     def containers(self) -> Containers:
