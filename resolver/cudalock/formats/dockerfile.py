@@ -143,6 +143,7 @@ def _matrix(options: WriteOptions) -> Matrix:
 
 def _plan(lock: Lock, matrix: Matrix) -> _Plan:
     _check(lock)
+    # A CUDA image is 2 to 9 GB larger than Python's own, and most wheels bring what they open.
     choice = _Choice(lock, matrix)
     needed = tuple(_needed(lock, matrix))
     parts = [row.need.part for row in needed if row.need.part]
@@ -171,6 +172,7 @@ def _check(lock: Lock) -> None:
             f"a Dockerfile is for Linux, and the lock is for {others[0].label}",
             hints=["--platform linux"],
         )
+    # Several platforms are fine: `docker buildx` builds one file for each of them.
     pythons = {target.python_text for target in lock.targets}
     if len(pythons) > 1:
         raise Contradiction(
@@ -283,6 +285,7 @@ def _needed(lock: Lock, matrix: Matrix) -> Iterator[_Needed]:
         for pin in lock.pins:
             if pin.name != fact.component or not accepts(fact.versions, pin.version):
                 continue
+            # torch alone runs eager code without the compiler that its Triton would call.
             optional = bool(pin.via) and set(pin.via) <= {lock.framework}
             cuda = _built_with(pin, matrix) if need.part else None
             # A part of CUDA is for builds for CUDA alone.
@@ -426,6 +429,7 @@ def _environment(plan: _Plan, containers: Containers) -> Iterator[list[str]]:
 def _build_variables(lock: Lock, containers: Containers) -> Iterator[list[str]]:
     """Yield what a compiler has to be told where no GPU is visible, as in a build."""
     gpus = dict.fromkeys(gpu for target in lock.targets for gpu in target.gpus)
+    # Without it a build is for every GPU that torch knows, which takes hours.
     if gpus and containers.build_variables:
         variables = [
             f"{key}={shell_word(text.format(gpus=';'.join(gpus)))}"
