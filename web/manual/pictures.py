@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from html import escape
 from typing import TYPE_CHECKING, Final
 
@@ -58,8 +59,8 @@ def terminal() -> str:
 
 
 def _wrapped(line: str) -> list[str]:
-    parts = [line[start : start + WIDTH] for start in range(0, len(line), WIDTH)]
-    return parts or [""]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
 def _terminal_svg(lines: list[tuple[str, str]]) -> str:

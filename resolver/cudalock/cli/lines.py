@@ -74,9 +74,9 @@ def lines_as(output: OutputOptions) -> str:
             f"the format {output.format} has no {stated}: each line is a file of its own",
             hints=[f"--as {FILES}", *(f"--format {name}" for name in able)],
         )
-    if stated == FILES and kind.edits_file:
+    if stated == FILES and (kind.edits_file or kind.made_from):
         raise Contradiction(
-            "a uv project has all lines in one file",
+            "uv has all lines of a project in one file",
             hints=["--as extras", "--as groups", f"-o requirements.txt --as {FILES}"],
         )
     if stated == FILES and output.output is None:

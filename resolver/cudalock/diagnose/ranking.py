@@ -64,9 +64,10 @@ class Evidence:
         framework = pins.get(matrix.framework or "", "")
         self._known = {**pins, **labels_of_framework(framework, matrix), **self._of_machine()}
 
-    @property
-    def framework(self) -> str | None:
-        return self._matrix.framework
+    def is_told_by_framework(self, match: Match) -> bool:
+        """Return whether the framework itself says that the machine is none that it runs on."""
+        is_of_framework = match.component == self._matrix.framework
+        return is_of_framework and bool(match.fact.of_machine) and self.is_in_message(match)
 
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
@@ -96,14 +97,14 @@ class Evidence:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
 
-    def shows(self, fact: Fact) -> bool:
+    def shows(self, match: Match) -> bool:
         """Return whether the text or the fact's own message names the component."""
-        return self.is_in_message(fact) or self.names(fact)
+        return self.is_in_message(match) or self.names(match.fact)
 
-    def is_in_message(self, fact: Fact) -> bool:
-        """Return whether the fact's own message names the component."""
-        name = fact.component.replace("-", "_")
-        return any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
+    def is_in_message(self, match: Match) -> bool:
+        """Return whether the fact's own message names the component, as far as the text has it."""
+        name = match.fact.component.replace("-", "_")
+        return name in match.symptom.lower().replace("-", "_")
 
     def is_mentioned(self, name: str) -> bool:
         """Return whether the text has a project's name or import name."""
@@ -382,16 +383,16 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if any(
         evidence.has_other_version(match.component)
         or evidence.is_violated(match.fact)
-        or (match.component == evidence.framework and evidence.is_in_message(match.fact))
+        or evidence.is_told_by_framework(match)
         for match in best
     ):
         # Where the text has the version of the project, or what it has of torch and the machine is
         # the cause, or torch says so itself, what may be of others only hides it.
-        others = [m for m in others if m.statement or evidence.shows(m.fact)]
+        others = [m for m in others if m.statement or evidence.shows(m)]
         return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
     return [
         *best,
-        *(m._replace(is_named=bool(m.statement) or evidence.shows(m.fact)) for m in others),
+        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
     ]
 
 
@@ -404,7 +405,7 @@ def _is_sure(match: Match, evidence: Evidence) -> bool:
         or not evidence.is_other_project(component)
         or evidence.has_version(component)
         or evidence.is_in_traceback(component)
-        or evidence.is_in_message(match.fact)
+        or evidence.is_in_message(match)
     )
 
 

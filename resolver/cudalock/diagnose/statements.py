@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import InvalidSpecifier
@@ -187,6 +188,23 @@ class Unmet(Statement):
     @property
     def others(self) -> tuple[str, ...]:
         return (self.blamed,) if self.blamed else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInstalled(Statement):
+    """`No module named X`, where X is the module of a project."""
+
+    @property
+    def fact(self) -> str:
+        return "python-not-installed"
+
+    @property
+    def says(self) -> str:
+        return "is not installed in the environment that runs"
+
+    @property
+    def fix(self) -> str | None:
+        return f"install {self.project} there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +438,9 @@ _ATTRIBUTE: Final = re.compile(
 _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
+_NOT_THERE: Final = re.compile(
+    r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
+)
 # The package folder in a frame's path is the import name of the project.
 FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
@@ -532,6 +553,8 @@ class _StatementReader:
         # pattern's time.
         if "import" in line or "module" in line:
             yield from self._missing_names(number, line)
+        if "No module named" in line:
+            yield from self._not_installed(number, line)
         if "required" in line or "new enough" in line:
             yield from self._floors(number, line)
         if "but you" in line or "depends on" in line:
@@ -554,6 +577,22 @@ class _StatementReader:
         yield from self._no_compiler(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
+
+    def _not_installed(self, number: int, line: str) -> Iterator[Statement]:
+        match = _NOT_THERE.search(line)
+        project = self._matrix.names.imports.get(match["top"]) if match else None
+        if match is None or project is None or not self._matrix.is_curated(project):
+            return
+        # Facts know more of some: what asks for the module, and where it is installed from.
+        if match["top"] not in self._with_own_facts:
+            yield NotInstalled(project=project, line=number)
+
+    @cached_property
+    def _with_own_facts(self) -> frozenset[str]:
+        """The modules whose absence is the message of a fact."""
+        symptoms = (text for fact in self._matrix.facts.values() for text in fact.symptom)
+        found = (_NOT_THERE.search(text) for text in symptoms if "No module named" in text)
+        return frozenset(match["top"] for match in found if match)
 
     # -- names ---------------------------------------------------------------------------------
 

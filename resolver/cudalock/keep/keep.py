@@ -73,6 +73,7 @@ def lock_additions(request: KeepRequest, command: str) -> Lock:
         addition.lock,
         notes=(
             *addition.lock.notes,
+            *_nothing_kept(request, addition),
             *map(str, addition.changes),
             *_left_broken(addition),
             *_was_broken(request, addition),
@@ -292,6 +293,14 @@ def _for_managed(request: KeepRequest) -> Iterator[str]:
     refused = refusal(request.environment.layout)
     if refused is not None:
         yield "{}; {} creates an environment where it does".format(*refused)
+
+
+def _nothing_kept(request: KeepRequest, addition: _Addition) -> Iterator[str]:
+    """That the environment may be another one than is meant."""
+    if not any(pin.required for pin in addition.known):
+        prefix = request.environment.layout.prefix
+        framework = request.environment.matrix.framework
+        yield f"`{prefix}` has no {framework}, nor anything built for it: there is nothing to keep"
 
 
 def _left_broken(addition: _Addition) -> Iterator[str]:

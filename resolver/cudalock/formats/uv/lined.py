@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {"extras": "extra", "groups": "group"}
 _TABLES: Final = {"extra": ("project", "optional-dependencies"), "group": ("dependency-groups",)}
+_OTHER_TOOLS: Final = {
+    "poetry": {"dependencies", "source", "group"},
+    "pdm": {"source", "resolution"},
+}
+"""Tools with resolvers of their own, and the keys of their tables that say where packages are."""
 _DEFAULT_GROUPS: Final = ("dev",)
 """What uv installs where a file names no default groups."""
 
@@ -106,6 +111,7 @@ class _LinedEdit(ProjectEdit):
 
     def text(self) -> str:
         self._check_project()
+        self._check_tool()
         self._check_elsewhere()
         self._set_requires_python()
         self._set_project()
@@ -134,6 +140,18 @@ class _LinedEdit(ProjectEdit):
         for pin in pins:
             by_name.setdefault(pin.name, []).append(pin)
         return by_name
+
+    def _check_tool(self) -> None:
+        """Raise BadFile for a project whose packages another tool resolves."""
+        tools = self._table("tool")
+        for name, keys in _OTHER_TOOLS.items():
+            own = tools.get(name)
+            if "uv" not in tools and isinstance(own, dict) and keys & own.keys():
+                raise self._bad(
+                    f"tool.{name}",
+                    "lines are written for uv, and this project is resolved by another tool",
+                    "a lock of each line: `-o requirements.txt --as files`, or pylock.toml",
+                )
 
     # Names.
 
