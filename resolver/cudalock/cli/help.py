@@ -112,6 +112,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "live",
         "offline",
         "root",
+        "stdio",
         "timeout",
         "digests",
     ),
