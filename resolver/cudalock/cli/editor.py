@@ -36,7 +36,7 @@ class Problem(NamedTuple):
     end: int
 
 
-class Fix(NamedTuple):
+class QuickFix(NamedTuple):
     """What to do, and the whole text afterwards; `codes` are those of the findings it fixes."""
 
     title: str
@@ -66,7 +66,7 @@ class Editor:
             if (place := finding.place) is not None and place.file == name
         ]
 
-    def fixes(self, path: Path, text: str) -> list[Fix]:
+    def fixes(self, path: Path, text: str) -> list[QuickFix]:
         """Return the fixes of a file's text, one for each code, and one for all of several."""
         from cudalock.check.fix_text import rewrite
         from cudalock.check.selection import Selection
@@ -84,7 +84,7 @@ class Editor:
                 fixed = frozenset(finding.code for finding in new.mended)
                 title = "; ".join(new.changes)
                 if all(title != other.title for other in fixes):
-                    fixes.append(Fix(title, new.content.decode("utf-8", "replace"), fixed))
+                    fixes.append(QuickFix(title, new.content.decode("utf-8", "replace"), fixed))
         return fixes
 
     def hover(self, path: Path, text: str, offset: int) -> str | None:

@@ -16,7 +16,7 @@ from cudalock.cli.editor import Editor
 from cudalock.errors import CudalockError
 
 if TYPE_CHECKING:
-    from cudalock.cli.editor import Fix, Problem
+    from cudalock.cli.editor import QuickFix, Problem
     from cudalock.matrix.matrix import Matrix
 
 PAUSE: Final = 0.3
@@ -128,7 +128,7 @@ def _diagnostic(problem: Problem, text: str) -> types.Diagnostic:
     )
 
 
-def _action(fix: Fix, uri: str, text: str, diagnostics: Any) -> types.CodeAction:
+def _action(fix: QuickFix, uri: str, text: str, diagnostics: Any) -> types.CodeAction:
     return types.CodeAction(
         title=fix.title,
         kind=types.CodeActionKind.QuickFix,
