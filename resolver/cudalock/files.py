@@ -262,6 +262,19 @@ def read_member(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
     return content
 
 
+LARGEST_DATA: Final = 256 << 20
+"""Bytes of a file of a matrix; the largest has 800 KB."""
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LARGEST_DATA) -> str:
+    """Return the text of a file in UTF-8, its line ends as `\\n`.
+
+    Raises OSError as `read_small` does, and UnicodeDecodeError.
+    """
+    text = read_small(path, limit).decode("utf-8")
+    return text.replace("\r\n", "\n") if "\r" in text else text
+
+
 # -- programs and the environment -----------------------------------------------------------------
 
 

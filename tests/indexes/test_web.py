@@ -415,7 +415,17 @@ def test_a_server_that_did_not_answer_is_not_waited_for_again(impatient: None) -
     "words",
     [
         ["solve", "somepackage", "--platform", "linux", "--python", "3.11", "--index-url"],
-        ["solve", "one", "two", "three", "--platform", "linux", "--python", "3.11", "--index-url"],
+        [
+            "solve",
+            "somepackage",
+            "otherone",
+            "athird",
+            "--platform",
+            "linux",
+            "--python",
+            "3.11",
+            "--index-url",
+        ],
         ["fetch", "lock.txt", "-d", "wheels", "--index-url"],
     ],
     ids=["solve", "several", "fetch"],

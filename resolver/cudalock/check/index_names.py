@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from cudalock.compat.wheels import has_file
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.urls import file_of
+from cudalock.urls import file_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +31,7 @@ class Places:
             for index in matrix.indexes.values()
             if index.url
         }
-        self._hosts = {
-            urlsplit(index.url).hostname for index in matrix.indexes.values() if index.url
-        }
+        self._hosts = {split(index.url).hostname for index in matrix.indexes.values() if index.url}
         self._all = frozenset(matrix.indexes) - {PACKAGE_INDEX}
 
     def of(self, url: str) -> frozenset[str] | None:
@@ -44,13 +41,13 @@ class Places:
         known = self._by_url.get(_plain(url))
         if known is not None:
             return known
-        host = urlsplit(url).hostname or ""
+        host = split(url).hostname or ""
         if host in self._hosts:
             # The whole of it: the page of all builds, or the index above them.
-            is_one_build = re.search(_LOCAL_LABEL, urlsplit(url).path)
+            is_one_build = re.search(_LOCAL_LABEL, split(url).path)
             return ANYWHERE if is_one_build else self._all
         # A mirror of the package index names it as a rule.
-        is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
+        is_mirror = "pypi" in host or split(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
 
     def of_wheel(self, url: str, name: str, version: str) -> frozenset[str] | None:
@@ -120,12 +117,12 @@ class Places:
 def has_nightlies(file: ProjectFile) -> bool:
     """Whether a file names an index of nightly builds, of which the matrix holds none."""
     urls = [file.index_url or "", *file.extra_index_urls, *file.find_links]
-    return any("/nightly" in urlsplit(url).path for url in urls)
+    return any("/nightly" in split(url).path for url in urls)
 
 
 def _plain(url: str) -> str:
     """Without what does not tell two addresses apart."""
-    parts = urlsplit(url)
+    parts = split(url)
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 
