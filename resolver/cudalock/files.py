@@ -109,6 +109,14 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its links followed, as far as they lead.
+
+    Path.resolve raises RuntimeError for a link to itself, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_junction(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder of Windows is another one by a junction, as `os.walk` follows it
     before Python 3.12: one that leads to a parent has no end."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from cudalock.errors import BadFile, NetworkError, UsageError
+from cudalock.files import resolved
 from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
 from cudalock.indexes.metadata import MalformedMetadata, metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
@@ -424,7 +425,7 @@ def _in_folder(place: str) -> Iterator[File]:
         ) from None
     for path in paths:
         if path.is_file():
-            yield File(path.name, path.resolve().as_uri(), size=path.stat().st_size)
+            yield File(path.name, resolved(path).as_uri(), size=path.stat().st_size)
 
 
 __all__ = ["NamedIndex", "NamedWheel", "Own", "overlay_by_name", "read_own"]
