@@ -45,12 +45,16 @@ LAYERS = [
 
 HOMES = {
     "click": {"cli"},
+    "mcp": {"cli"},
+    "anyio": {"cli"},
     "resolvelib": {"resolution"},
     "httpx": {"indexes", "update"},
     "unearth": {"indexes"},
     "hishel": {"indexes"},
     "platformdirs": {"indexes"},
     "tomlkit": {"formats", "projects"},
+    "cyclonedx": {"formats"},
+    "packageurl": {"formats"},
     "shellingham": {"activate"},
     "pynvml": {"environment"},
     "yaml": {"projects"},

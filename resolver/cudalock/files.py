@@ -208,6 +208,24 @@ _OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
 
 
+ROOTS: Final = "CUDALOCK_ROOTS"
+"""The variable with the folders that files may be read below, separated as in PATH. The server for
+agents sets it: a file that is read names others (`-r ../secrets`), whatever the agent asked."""
+
+
+def is_rooted(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file may be read: without ROOTS every one may. Links are followed."""
+    stated = os.environ.get(ROOTS)
+    if not stated:
+        return True
+    real = os.path.realpath(path)
+    return any(
+        os.path.commonpath([root, real]) == root
+        for root in map(os.path.realpath, stated.split(os.pathsep))
+        if os.path.splitdrive(root)[0] == os.path.splitdrive(real)[0]
+    )
+
+
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file to read its bytes.
 
@@ -233,18 +251,24 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     return file
 
 
-def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
+def read_limited(path: str | os.PathLike[str], limit: int, *, of_machine: bool = False) -> bytes:
     """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
 
-    Raises OSError as `open_file` does.
+    `of_machine` is a file at a fixed place, which no input names. Raises OSError as `open_file`
+    does, and outside the roots.
     """
+    if not of_machine and not is_rooted(path):
+        reason = "it is outside the folders that may be read"
+        raise PermissionError(errno.EACCES, reason, os.fspath(path))
     with open_file(path) as file:
         return file.read(limit + 1)
 
 
-def read_small(path: str | os.PathLike[str], limit: int = SMALL) -> bytes:
+def read_small(
+    path: str | os.PathLike[str], limit: int = SMALL, *, of_machine: bool = False
+) -> bytes:
     """Return the bytes of a file. Raises OSError as `read_limited` does, and for a larger one."""
-    content = read_limited(path, limit)
+    content = read_limited(path, limit, of_machine=of_machine)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", os.fspath(path))
     return content

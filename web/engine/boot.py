@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MATRIX: Final = "cudalock/data"
 """Where the matrix lies, below the folder of packages."""
+TARGETS: Final = 8
+"""Targets of which it is kept what problems share: enough for the options of one selection."""
 
 
 class LateFiles:
@@ -63,8 +65,10 @@ def open_page(packages: str, sources: Mapping[str, str], fetch: Callable[[str], 
     sys.addaudithook(LateFiles(sources, fetch).on_open)
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.store import COMPILED
+    from cudalock.resolution.shared import keep_targets
     from web.engine.pageapi import Page
 
+    keep_targets(TARGETS)
     folder = Path(packages) / MATRIX
     # The TOML files, which `Matrix.load` compares the copy with, are not here.
     compiled = json.loads((folder / COMPILED).read_bytes())

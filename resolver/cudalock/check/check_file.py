@@ -115,9 +115,9 @@ class _Checker:
         cuda = None
         if has_conda(file):
             # Imported here: a requirements file has no packages of conda.
-            from cudalock.generate.rules import read_rules
+            from cudalock.generate.rules import FILE, read_rules
 
-            rules = read_rules(universe.matrix.directory)
+            rules = read_rules(universe.matrix.file(FILE).parent)
             self.notes += broken_pairs(file, rules, universe.matrix)
             cuda = cuda_of(file, rules)
             file = with_project_names(file, rules)

@@ -33,6 +33,7 @@ COMMANDS = {
     "generate": "cudalock.cli.generate",
     "help": "cudalock.cli.show_help",
     "matrix": "cudalock.cli.matrix",
+    "mcp": "cudalock.cli.mcp",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",
 }
@@ -42,7 +43,7 @@ COMMAND_SECTIONS = {
     "Make a lock": ("solve", "generate", "fetch"),
     "Check what is there": ("check", "doctor", "diagnose"),
     "Understand": ("explain", "why-not", "matrix", "help"),
-    "Set up": ("activate", "completion", "cache"),
+    "Set up": ("activate", "completion", "cache", "mcp"),
 }
 """Title to the commands of that section, in the order of the help."""
 

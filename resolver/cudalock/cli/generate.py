@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.advisories import with_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line
@@ -151,7 +152,8 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     lock = build(prepared, options, universe, kept)
     if prepared.locked is not None and not options.output.quiet:
         _tell_changes(prepared.locked, lock)
-    write_lock(lock, options.output)
+    queries = prepared.solvable.questions
+    write_lock(with_advisories(lock, queries, universe, options.output), options.output)
 
 
 def _beside(repository: Repository, kept: Kept, matrix: Matrix) -> Repository:

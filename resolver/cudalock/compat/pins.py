@@ -20,7 +20,8 @@ class PinnedProject(NamedTuple):
     file: str | None = None
     """the file name of the only wheel that will do, where the pin is a URL or a locked file"""
     indexes: frozenset[str] | None = None
-    """ids of the matrix's indexes that it may come from; None for anywhere at all"""
+    """ids of the matrix's indexes, and of its builders' pages, that it may come from; None for
+    anywhere at all"""
     hashes: tuple[str, ...] = ()
     """sha256 digests, any of which the wheel may have"""
     required: bool = True
@@ -34,6 +35,8 @@ class PinnedProject(NamedTuple):
     takes_highest: bool = False
     """whether an installer chooses among the indexes, and so takes the highest local version of a
     release: 2.5.1+cu124 before 2.5.1"""
+    may_be_elsewhere: bool = False
+    """whether it may come from an index or a page that the matrix knows nothing of"""
     by_conda: bool = False
     """whether conda installs it, whose package requires other things than the wheel"""
     origin: object = None

@@ -29,11 +29,13 @@ class Stack:
         """Return whether a canonical project name belongs to the stack.
 
         That is the framework, what has a rank, every curated project that metadata or facts tie to
-        the framework or to what its build fixes, and NVIDIA's own packages.
+        the framework, to what its build fixes or to another member, and NVIDIA's own packages.
         """
         if not isinstance(name, str):
             return False
         if name not in self._members:
+            # Two that only a fact ties to each other make no stack.
+            self._members[name] = False
             self._members[name] = self._is_member(name)
         return self._members[name]
 
@@ -50,6 +52,11 @@ class Stack:
             self._is_central(demand.template.name)
             for fact in component.facts
             for demand in (*fact.beside, *fact.of_machine)
+        ) or any(
+            demand.template.name in self
+            for fact in component.facts
+            for demand in fact.beside
+            if fact.is_hard and fact.scope == "solve" and fact.shared_path is None
         )
 
     def _requires_framework(self, name: str) -> bool:

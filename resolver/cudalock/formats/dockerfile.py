@@ -148,6 +148,7 @@ def _plan(lock: Lock, matrix: Matrix) -> _Plan:
     parts = [row.need.part for row in needed if row.need.part]
     cuda = lock.cuda or next((row.cuda for row in needed if row.cuda), None)
     compiled = [pin for pin in lock.built if _kind(pin) != PURE]
+    # Built on its own against torch, whose CUDA release nvcc has to be of.
     against = cuda is not None and any(lock.framework in _beside(pin) for pin in compiled)
     compiler = matrix.containers.compiler if compiled and not against else ()
     name = lock.accelerator[0] if lock.accelerator else None

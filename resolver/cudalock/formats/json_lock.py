@@ -20,6 +20,8 @@ there; what is not known is null.
                                     installs into it
     kept[], is_open                 what is there and stays; whether an installer adds to the pins
     needs, warnings[], unknowns[],  what a person has to know; what `replaced` speaks of
+    advisories[], safe_command      with `--advisories` the known vulnerabilities, and the command
+                                    of the nearest solution without them
     newer[], replaced,
     replacements[], notes
 
@@ -83,6 +85,13 @@ def as_document(lock: Lock) -> dict[str, Any]:
         ],
         "unknowns": [unknown._asdict() for unknown in lock.unknowns],
         "newer": [newer._asdict() for newer in lock.newer],
+        "advisories": None
+        if lock.advisories is None
+        else [
+            {**row._asdict(), "aliases": list(row.aliases), "fixed": list(row.fixed)}
+            for row in lock.advisories
+        ],
+        "safe_command": lock.safe_command,
         "replaced": list(lock.replaced),
         "replacements": [replacement._asdict() for replacement in lock.replacements],
         "stack": list(lock.stack),

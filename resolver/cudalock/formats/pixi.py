@@ -90,6 +90,7 @@ def _tables(lock: Lock, options: WriteOptions) -> dict[str, Any]:
     if requirements := _system_requirements(lock):
         tables["system-requirements"] = requirements
     tables["pypi-options"] = _options(lock, options)
+    # A name in both tables has the target's: what all platforms take alike stands once.
     everywhere: dict[str, Any] = {}
     by_platform: dict[str, dict[str, Any]] = {}
     subdirs = tables["workspace"]["platforms"]

@@ -22,7 +22,7 @@ _DAY: Final = re.compile(r"20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 
 def images(matrix: Matrix) -> Iterator[Defect]:
     """A base image, and each of its tags, has a source and a day, and names what exists."""
-    files = {row["name"]: file for file, row in image_rows(matrix.directory)}
+    files = {row["name"]: file for file, row in image_rows(matrix.curated_directory)}
     names: dict[str, str] = {}
     for image in matrix.images.images.values():
         file = files.get(image.name, RULES)

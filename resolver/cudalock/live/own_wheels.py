@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from cudalock.errors import BadFile, NetworkError, UsageError
-from cudalock.files import resolved
+from cudalock.files import is_rooted, resolved
 from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
 from cudalock.indexes.metadata import MalformedMetadata, metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
@@ -273,7 +273,10 @@ class _RowMaker:
         if self._web is None:
             return None
         if found.file.url.startswith("file:"):
-            with Path(local_path(found.file.url) or "").open("rb") as file:
+            path = Path(local_path(found.file.url) or "")
+            if not is_rooted(path):
+                return None
+            with path.open("rb") as file:
                 content = metadata_in(file)
             read = parse_metadata(content) if content is not None else None
         else:

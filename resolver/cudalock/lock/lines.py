@@ -154,7 +154,9 @@ def for_the_line(
             kept.append((reduced, target))
             if left_out:
                 where = f"{_title(goal)} on {target.platform_label}"
-                notes.append(f"{', '.join(left_out)} left out for {where}: there is no such build")
+                notes.append(
+                    f"{', '.join(left_out)} left out for {where}, which has no build of it"
+                )
     if not any(target.accelerators for _, target in kept):
         return tuple(queries), ()
     if missing:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
+    from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -112,7 +113,9 @@ class Matrix:
         user_matrix: UserMatrix | None = None,
         mirrors: Mirrors = NO_MIRRORS,
         overlay: Overlay = NO_OVERLAY,
+        embedded_version: str | None = None,
     ) -> None:
+        """`embedded_version` is that of the folder where `tables` are of another one."""
         self._stated = tables
         tables = _overlaid(tables, overlay)
         header = tables[HEADER]
@@ -123,7 +126,7 @@ class Matrix:
         self.user_matrix = user_matrix
         self._tables = tables
         self._components: dict[str, Component] = {}
-        self.embedded_version: str = header["version"]
+        self.embedded_version: str = embedded_version or header["version"]
         """the version of the folder itself, whatever the user updated"""
         self.version: str = user_matrix.version if user_matrix else self.embedded_version
         self.indexes: dict[str, Index] = {
@@ -182,7 +185,9 @@ class Matrix:
         try:
             version = tables[HEADER]["version"]
             user_matrix = find_user_matrix(version, warn) if path is None else None
-            return cls(directory, tables, user_matrix, mirrors)
+            if user_matrix is not None and user_matrix.is_whole:
+                tables = read_tables(directory, user_matrix)
+            return cls(directory, tables, user_matrix, mirrors, embedded_version=version)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
@@ -196,12 +201,22 @@ class Matrix:
         """Return this matrix as if mirrors were the sources of what they mirror."""
         if mirrors == self.mirrors:
             return self
-        return Matrix(self.directory, self._stated, self.user_matrix, mirrors, self.overlay)
+        return self._with(mirrors, self.overlay)
 
     def overlaid(self, overlay: Overlay) -> Matrix:
         """Return this matrix with an overlay over those that it has."""
         overlay = overlay | self.overlay
-        return Matrix(self.directory, self._stated, self.user_matrix, self.mirrors, overlay)
+        return self._with(self.mirrors, overlay)
+
+    def _with(self, mirrors: Mirrors, overlay: Overlay) -> Matrix:
+        return Matrix(
+            self.directory,
+            self._stated,
+            self.user_matrix,
+            mirrors,
+            overlay,
+            self.embedded_version,
+        )
 
     @property
     def described(self) -> str:
@@ -215,9 +230,15 @@ class Matrix:
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
-        """Return where a file of the generated half is, `index/torch.json`; it need not exist."""
+        """Return where a file is, `index/torch.json`; it need not exist."""
         users_path = self.user_matrix and self.user_matrix.path(name)
         return users_path or self.directory / name
+
+    @property
+    def curated_directory(self) -> Path:
+        """The folder of the curated half: the user's, if that is whole."""
+        is_whole = self.user_matrix is not None and self.user_matrix.is_whole
+        return self.user_matrix.directory if self.user_matrix and is_whole else self.directory
 
     # -- releases ---------------------------------------------------------------------------
 
@@ -515,9 +536,16 @@ class Matrix:
         """The Linux distributions that repositories and people name."""
         from cudalock import toml
 
-        path = self.directory / "repositories.toml"
+        path = self.file("repositories.toml")
         rows = toml.loads(read_text(path)) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def licenses(self) -> Mapping[str, tuple[License, ...]]:
+        """Licences by project, as far as METADATA of its wheels was read for them."""
+        from cudalock.matrix.licenses import read_licenses
+
+        return read_licenses(self.directory)
 
     @cached_property
     def containers(self) -> Containers:
@@ -532,7 +560,13 @@ class Matrix:
         # Imported here: few commands read them.
         from cudalock.matrix.images import read_images
 
-        return read_images(self.directory, self.distributions)
+        return read_images(self.curated_directory, self.distributions, self.listed_images)
+
+    @property
+    def listed_images(self) -> dict[str, Any]:
+        """What an update read of images, by their names; empty where none did."""
+        has_table = self.file("cuda/images.json").is_file()
+        return self.vendor_table("images") if has_table else {}
 
     @cached_property
     def namesakes(self) -> Namesakes:

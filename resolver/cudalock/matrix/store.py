@@ -11,7 +11,8 @@ whole matrix. This writes both:
 **The generated half.** What the user's `matrix update` brought lies over the embedded files:
 
     DATA/matrix/current          the name of the folder in use: one small file, replaced at once
-    DATA/matrix/VERSION/         manifest.json, and those files of index/ and cuda/ that differ
+    DATA/matrix/VERSION/         manifest.json, and those files of index/ and cuda/ that differ;
+                                 the curated half as well, if `--from` brought a whole matrix
 
 Each of those files is checked against the manifest when it is read; for one that is damaged or
 missing the embedded one is used, with a warning.
@@ -52,14 +53,19 @@ Tables = dict[str, dict[str, Any]]
 # -- the curated half ---------------------------------------------------------------------------
 
 
-def read_tables(directory: Path) -> Tables:
-    """Read the table of each TOML file of a matrix.
+def read_tables(directory: Path, user_matrix: UserMatrix | None = None) -> Tables:
+    """Read the table of each TOML file of a matrix, those of a user's whole one in their place.
 
     Raises MatrixError naming a file that cannot be read.
     """
-    compiled = _read_compiled(directory)
+    if user_matrix is not None and user_matrix.is_whole:
+        compiled = _read_compiled(user_matrix.path(COMPILED) or directory / COMPILED)
+        paths = _paths_of(directory, user_matrix)
+    else:
+        compiled = _read_compiled(directory / COMPILED)
+        paths = toml_files(directory)
     tables: Tables = {}
-    for path in toml_files(directory):
+    for path in paths:
         try:
             content = read_small(path, LARGEST_DATA)
         except OSError as error:
@@ -81,6 +87,21 @@ def toml_files(directory: Path) -> list[Path]:
         *(path for path in shared if path.is_file()),
         *(folder / name for name in files_in(folder, ".toml")),
     ]
+
+
+def _paths_of(directory: Path, user_matrix: UserMatrix) -> list[Path]:
+    """Return the TOML files of a user's whole matrix: a component that it lacks was withdrawn."""
+    names = [name for name in list(user_matrix.files) if _is_read(name)]
+    # The embedded file stands in for a damaged one, if there is one.
+    paths = [user_matrix.path(name) or directory / name for name in sorted(names)]
+    return [path for path in paths if path.is_file()]
+
+
+def _is_read(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder == COMPONENTS and file.endswith(".toml")
+    return file in (HEADER, shared_files.FILE, NAMESAKES)
 
 
 def of_components(tables: Tables) -> Tables:
@@ -114,12 +135,10 @@ def compile_switches(directory: Path) -> str:
     return json.dumps({"framework": next(frameworks, None), "switches": switches}, indent=1) + "\n"
 
 
-def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+def _read_compiled(path: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
-        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(
-            read_small(directory / COMPILED, LARGEST_DATA)
-        )
+        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(read_small(path, LARGEST_DATA))
     except (OSError, ValueError):
         return {}
     return compiled
@@ -152,7 +171,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
 
 
 class UserMatrix:
-    """Files of index/ and cuda/ that the user's `matrix update` brought."""
+    """Files of index/ and cuda/ that the user's `matrix update` brought, or a whole matrix."""
 
     def __init__(
         self, directory: Path, manifest: Mapping[str, Any], warn: Callable[[str], None]
@@ -164,6 +183,8 @@ class UserMatrix:
         """the checksum of each file, by its path below `directory`: `index/torch.json`"""
         self.is_damaged = False
         """whether a damaged file was read so far"""
+        self.is_whole = HEADER in self.files
+        """whether it has a curated half as well"""
         self._warn = warn
 
     def path(self, name: str) -> Path | None:

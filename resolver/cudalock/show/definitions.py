@@ -60,7 +60,7 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
 
     Raises MatrixError naming the key that is wrong.
     """
-    path = matrix.directory / FILE
+    path = matrix.file(FILE)
     try:
         entries = toml.loads(read_text(path)).get("table", [])
     except FileNotFoundError:

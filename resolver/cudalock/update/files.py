@@ -82,13 +82,9 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
 def copy_matrix(matrix: Matrix, folder: Path) -> None:
     """Copy all files of a matrix, those of the user's update in their places."""
     folder.mkdir(parents=True)
-    for source in sorted(matrix.directory.iterdir()):
-        if source.name in GENERATED or source.name.startswith("."):
-            continue
-        if source.is_dir():
-            shutil.copytree(source, folder / source.name)
-        elif source.is_file():
-            shutil.copyfile(source, folder / source.name)
+    for name, source in curated_files(matrix).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
     for name in GENERATED:
         (folder / name).mkdir(parents=True, exist_ok=True)
         paths = {path.name for path in (matrix.directory / name).glob("*.json")}
@@ -102,6 +98,24 @@ def copy_matrix(matrix: Matrix, folder: Path) -> None:
             source = matrix.file(f"{name}/{file}")
             if source.is_file():
                 shutil.copyfile(source, folder / name / file)
+
+
+def curated_files(matrix: Matrix) -> dict[str, Path]:
+    """Return where each file is that is not of the generated half, by its path in the matrix."""
+    if matrix.user_matrix is not None and matrix.user_matrix.is_whole:
+        names = [name for name in matrix.user_matrix.files if not _is_generated(name)]
+        return {name: matrix.file(name) for name in sorted(names)}
+    paths = sorted(path for path in matrix.directory.rglob("*") if path.is_file())
+    names = [path.relative_to(matrix.directory).as_posix() for path in paths]
+    return {
+        name: path
+        for name, path in zip(names, paths, strict=True)
+        if not _is_generated(name) and not any(part.startswith(".") for part in name.split("/"))
+    }
+
+
+def _is_generated(name: str) -> bool:
+    return name.partition("/")[0] in GENERATED
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
@@ -160,11 +174,13 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> str:
+def publish(
+    stage: Path, matrix: Matrix, output: Path | None, version: str, *, whole: bool = False
+) -> str:
     """Write the version into a staged matrix and put it in place; return where it is.
 
-    Raises OutputError, also if another update was put there since `matrix` was read: its rows would
-    be lost.
+    `whole` says that the curated half is for the user as well. Raises OutputError, also if another
+    update was put there since `matrix` was read: its rows would be lost.
     """
     if output is None or output.exists():
         now = Matrix.load(output, warn=lambda damage: None)
@@ -177,7 +193,7 @@ def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> s
     if output is not None:
         put_in_place(stage, output)
         return str(output)
-    return str(install_user_matrix(stage, matrix, version, data_folder()))
+    return str(install_user_matrix(stage, matrix, version, data_folder(), whole=whole))
 
 
 def put_in_place(stage: Path, target: Path) -> None:
@@ -216,24 +232,31 @@ def _replace(source: Path, target: Path) -> None:
     write_atomically(target, content)
 
 
-def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
-    """Install the generated half of a staged matrix over the embedded one, for this user.
+def install_user_matrix(
+    stage: Path, matrix: Matrix, version: str, data: Path, *, whole: bool = False
+) -> Path:
+    """Install the generated half of a staged matrix over the embedded one, for this user; the whole
+    of it if `whole` is set, or the one in use is whole.
 
-    Only files that differ from the embedded ones are kept. The folder is made beside its place, and
-    its name is written last, by one renaming: an interruption before leaves the old one in use.
-    Raises OutputError.
+    Of the generated half only files that differ from the embedded ones are kept. The folder is made
+    beside its place, and its name is written last, by one renaming: an interruption before leaves
+    the old one in use. Raises OutputError.
     """
     root = data / USER_FOLDER
     new_folder, folder = stage.parent / "refreshed", root / version
+    whole = whole or (matrix.user_matrix is not None and matrix.user_matrix.is_whole)
     files: dict[str, str] = {}
     try:
-        for name in GENERATED:
-            for path in sorted((stage / name).glob("*.json")):
-                content = read_small(path, LARGEST_DATA)
-                if not _is_embedded(matrix.directory / name / path.name, content):
-                    (new_folder / name).mkdir(parents=True, exist_ok=True)
-                    (new_folder / name / path.name).write_bytes(content)
-                    files[f"{name}/{path.name}"] = checksum(content)
+        for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+            name = path.relative_to(stage).as_posix()
+            is_generated = _is_generated(name)
+            if not is_generated and not whole:
+                continue
+            content = read_small(path, LARGEST_DATA)
+            if not is_generated or not _is_embedded(matrix.directory / name, content):
+                (new_folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (new_folder / name).write_bytes(content)
+                files[name] = checksum(content)
         new_folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "schema": USER_SCHEMA,
@@ -279,6 +302,7 @@ def _is_embedded(path: Path, content: bytes) -> bool:
 __all__ = [
     "IndexFile",
     "copy_matrix",
+    "curated_files",
     "drop_user_matrix",
     "publish",
     "read_index_file",

@@ -385,9 +385,10 @@ def _record_origin(wheel: PlannedWheel, digest: str, layout: Layout) -> None:
     path = f"{installed.folder.name}/{_ORIGIN}"
     lines = [
         f"{path},sha256={encoded},{len(content)}" if line.startswith(f"{path},") else line
-        for line in record.read_text(encoding="utf-8").splitlines()
+        for line in record.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     ]
-    write_atomically(record, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+    text = "".join(f"{line}\n" for line in lines)
+    write_atomically(record, text.encode("utf-8", "surrogateescape"))
 
 
 def _restore_shared(plan: Plan, subject: ExaminedEnvironment, roll_back: RollBack) -> None:

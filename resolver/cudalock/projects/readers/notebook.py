@@ -67,6 +67,7 @@ class _Notebook:
         except ValueError as error:
             self.problems.append(Problem(self.text.place(0, 0), str(error)))
             return
+        # Files first: a cell may install from one that a later cell writes, when run again.
         cells = source_cells(self.text.text)
         for cell in cells:
             if (found := written_file(cell.source)) is not None:
@@ -144,6 +145,7 @@ class _Notebook:
 
     def _exact(self, cell: SourceCell, place: Place) -> Place | None:
         """Return the place of a text that stands in the file as it is; None for another."""
+        # A rewrite puts in plain text, so nothing in the span may be escaped.
         found = self._place(cell, place)
         if place.start == place.end:
             start = cell.offset(place.start - 1) + 1 if place.start else cell.offset(0)
