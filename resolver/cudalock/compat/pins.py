@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.versions import specifier_set
+from cudalock.versions import is_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
@@ -59,11 +59,11 @@ class PinnedProject(NamedTuple):
     def version(self) -> str | None:
         """The only version that the specifier accepts, None where there may be several."""
         clauses = list(specifier_set(self.specifier)) if self.specifier else []
-        # `==2.5.*` is a range, though its operator is that of a pin.
+        # `==2.5.*` is a range, though it looks like a pin. `===` may stand before any text.
         exact = [
             clause.version
             for clause in clauses
-            if clause.operator in ("==", "===") and not clause.version.endswith(".*")
+            if clause.operator in ("==", "===") and is_version(clause.version)
         ]
         return exact[0] if exact else None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,7 @@ def read_containers(directory: Path) -> Containers:
     if not path.is_file():
         return Containers()
     try:
-        tables = toml.loads(path.read_text(encoding="utf-8"))
+        tables = toml.loads(read_text(path))
         return Containers(
             bases=tuple(map(_base, tables.get("base", ()))),
             needs=tuple(

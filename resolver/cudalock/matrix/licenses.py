@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def read_licenses(directory: Path) -> Mapping[str, tuple[License, ...]]:
         return {}
     licenses: dict[str, tuple[License, ...]] = {}
     try:
-        for row in toml.loads(path.read_text(encoding="utf-8")).get("license", ()):
+        for row in toml.loads(read_text(path)).get("license", ()):
             for project, version in row["read"].items():
                 known = License(
                     row.get("expression"), row.get("name"), version, row.get("versions", "")

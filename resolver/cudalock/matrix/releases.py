@@ -6,7 +6,6 @@ parsed only when asked for: building objects costs far more than reading text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,12 @@ from packaging.specifiers import Specifier
 from packaging.version import Version
 
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.targets.accelerators import BUILT_FOR
+from cudalock.text import read_json
 from cudalock.versions import (
     canonical,
     is_prerelease,
@@ -493,7 +494,7 @@ class Project:
                 line = self._lines[version]
                 # The line is the text of a JSON object's member, with a comma unless it is the
                 # last.
-                table = json.loads(line[line.index("{") :].rstrip(","))
+                table = read_json(line[line.index("{") :].rstrip(","))
                 release = Release(self.name, version, table)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
                 if version not in self._lines:
@@ -530,7 +531,7 @@ def spellings_of_extra(extra: str) -> set[str]:
 def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     """Read an index file, with its URLs mirrored. Raises MatrixError if the file is damaged."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None
     text = mirrors.text(text)
@@ -541,7 +542,7 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     if not separator or not end.endswith("}\n}"):
         raise MatrixError(path.name, "releases", "is not an index file, or was cut short")
     try:
-        header: dict[str, Any] = json.loads(head.rstrip().rstrip(",") + "}")
+        header: dict[str, Any] = read_json(head.rstrip().rstrip(",") + "}")
         name, retrieved = header["project"], header["retrieved"]
     except (ValueError, LookupError) as error:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
