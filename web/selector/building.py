@@ -87,7 +87,7 @@ def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
     sizes = {
         name.partition("/")[2]: file["size"]
         for name, file in manifest.get("files", {}).items()
-        if not name.endswith(("more.pack", "rest.pack", "licences.txt"))
+        if not name.endswith(("more.pack", "library.pack", "rest.pack", "licences.txt"))
     }
     head = (
         element("meta", charset="utf-8"),
