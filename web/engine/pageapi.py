@@ -91,7 +91,7 @@ class Page:
             reply = self._questions[name](**question)
         except CudalockError as error:
             reply = self._refused(error)
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, ImportError) as error:
             reply = self._refused(UsageError(f"cannot answer that: {type(error).__name__} {error}"))
         if name != "mark":
             # What is garbage now would make the browser's memory grow, which never shrinks.

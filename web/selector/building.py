@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from web.engine.pageapi import Page, offline_formats
+from web.engine.pageapi import Page
 from web.html import Html, element, join, link
 from web.pages.layout import SECTIONS
 from web.selector.choices import DEFAULT
@@ -48,7 +48,7 @@ def build_page(site: Site) -> None:
     for name in COPIED:
         shutil.copyfile(HERE / name, site.folder / name)
     answer = json.loads(_ask(site.matrix, {"ask": "solve", "state": DEFAULT}))
-    formats = _formats(site.matrix)
+    formats = _formats(site, answer)
     text = _page(site, answer, formats, _rendered(node, {**answer, "formats": formats}))
     (site.folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
 
@@ -57,17 +57,12 @@ def _ask(matrix: Matrix, question: dict[str, Any]) -> str:
     return Page(matrix).answer(json.dumps(question))
 
 
-def _formats(matrix: Matrix) -> list[dict[str, str]]:
-    """The formats of any lock that need no network, by the name of their file."""
-    page = Page(matrix)
-    made = []
-    for name in offline_formats():
-        question = {"ask": "file", "state": DEFAULT, "format": name}
-        answer = json.loads(page.answer(json.dumps(question)))
-        # One is for what is added to an environment, which the page knows nothing of.
-        if answer["answer"] == "yes":
-            made.append({"format": name, "filename": answer["file"]["filename"]})
-    return made
+def _formats(site: Site, answer: dict[str, Any]) -> list[dict[str, str]]:
+    """The formats that the engine can write, by the name of their file; without one the first."""
+    file = answer["file"]
+    only = [{"format": file["format"], "filename": file["filename"]}]
+    formats: list[dict[str, str]] = _manifest(site).get("formats", only)
+    return formats
 
 
 def _rendered(node: str, answer: dict[str, Any]) -> Html:
