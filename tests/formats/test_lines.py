@@ -413,6 +413,22 @@ def test_a_requirements_file_for_each_line(tmp_path: Path, monkeypatch: pytest.M
     assert output.count("CL601") == 1
 
 
+@pytest.mark.network
+def test_the_line_on_the_real_package_index(
+    network_environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three lines one is there; uv reads metadata alone."""
+    monkeypatch.chdir(tmp_path)
+    words = "--torch 2.9 --cuda cpu --cuda 12.8 --cuda 13.0 --platform linux --python 3.11"
+    assert run(*shlex.split(f"solve {words} -o requirements.txt"))[0] == 0
+    target = ["--python-platform", "x86_64-manylinux_2_28", "--python-version", "3.11"]
+    flags = ["--require-hashes", "--dry-run", "--target", "there", "--python", sys.executable]
+    file = ["-r", "requirements-cu128.txt"]
+    done = run_tool(["uv", "pip", "install", *flags, *target, *file], tmp_path, network_environment)
+    assert done.returncode == 0, done.stderr
+    assert " + torch==2.9.1\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
