@@ -341,6 +341,17 @@ def test_a_project_is_taken_over_under_its_own_names(tmp_path: Path) -> None:
     assert after == data
 
 
+def test_a_mirror_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    text = HAND.replace("gpu", "cu126").replace("download.pytorch.org", "mirror.example")
+    path.write_text(text, encoding="utf-8", newline="\n")
+    words = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {BOTH} -q -o {shlex.quote(str(path))}"
+    status, _, errors = run(*shlex.split(words), "--offline")
+    assert status == 2
+    assert "tool.uv.sources.torch: its source for torch is not the lock's" in errors
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_what_uv_add_brought_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pyproject.toml"
