@@ -33,7 +33,7 @@ from cudalock.cli import main as command_line
 from cudalock.doctor.repair import rollback
 from cudalock.errors import CudalockError
 from cudalock.files import data_directory
-from cudalock.indexes import github_releases, hugging_face, listings
+from cudalock.indexes import client, github_releases, hugging_face, listings
 from cudalock.indexes.elf import read_links
 from cudalock.indexes.metadata import metadata_in, parse_metadata
 from cudalock.indexes.pip_config import read_pip_settings
@@ -205,6 +205,14 @@ def run_command(words: list[str], stdin: bytes | None = None) -> None:
 
 def kinds(scratch: Path) -> list[Kind]:
     """Return everything that is read; `scratch` is an empty folder for files."""
+    # Nothing is asked of anybody, and no GPU is looked for.
+    os.environ |= {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
+        "PIP_CONFIG_FILE": os.devnull,
+        "CUDALOCK_CACHE_DIR": str(scratch / "cache"),
+        "CUDALOCK_NO_DETECT": "1",
+    }
+    client.BACK_OFF = 0
     matrix = Matrix.load(data_directory())
     files = [path for path in find_files(SEEDS) if path.stat().st_size < LONGEST]
     by_kind: dict[str, list[bytes]] = {}

@@ -31,7 +31,14 @@ from cudalock.check import reports
 from cudalock.check.reports import CheckReport
 from cudalock.cli import main
 from cudalock.cli.check import expanded_names
-from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
+from cudalock.files import (
+    data_directory,
+    find_program,
+    find_programs,
+    is_safe_name,
+    stays_inside,
+    variable,
+)
 from cudalock.findings import Finding
 from cudalock.indexes import client, digests
 from cudalock.indexes.cache import CACHE_VARIABLE
@@ -1286,3 +1293,76 @@ def test_a_shared_object_whose_sections_are_nowhere_links_nothing() -> None:
     header[40:48] = b"\xff" * 8
     header[58:60] = header[60:62] = b"\x40\x00"
     assert read_links(bytes(header)) is None
+
+
+@pytest.fixture(scope="module")
+def linked_matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A matrix whose files are links to the embedded one's."""
+    folder, embedded = tmp_path_factory.mktemp("linked") / "matrix", data_directory()
+    for path in embedded.rglob("*"):
+        if path.is_file():
+            link = folder / path.relative_to(embedded)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    return folder
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("kind", ["pipe", "zero", "folder", "deep", "noise"])
+@pytest.mark.parametrize(
+    "name",
+    ["matrix.toml", "compiled.json", "components/torch.toml", "index/torch.json", "cuda/gpus.json"],
+)
+def test_a_matrix_of_somebody_is_read_as_any_file(
+    name: str, kind: str, linked_matrix: Path, tmp_path: Path
+) -> None:
+    file, kept = linked_matrix / name, linked_matrix / "kept"
+    file.rename(kept)
+    try:
+        if kind == "pipe":
+            os.mkfifo(file)
+        elif kind == "zero":
+            file.symlink_to("/dev/zero")
+        elif kind == "folder":
+            file.mkdir()
+        else:
+            file.write_bytes(b"[" * 100_000 if kind == "deep" else b"\xff\xfe\x00\xd8" * 50)
+        result = run("matrix", "show", "torch", "--matrix", linked_matrix)
+    finally:
+        file.rmdir() if file.is_dir() else file.unlink()
+        kept.rename(file)
+    # The compiled copy is a convenience, and what is no file is not there.
+    assert result.exit_code in (0, 1, 2), result.output
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[", "http://[x]/", "//[", "https://[::1/x", "http://x:9z/"]
+)
+def test_a_url_that_cannot_be_split_is_a_text(url: str, tmp_path: Path) -> None:
+    pixi = f'[pypi-dependencies]\ntorch = {{ version = "==2.5.1", index = "{url}" }}\n'
+    for name, text in (
+        ("pixi.toml", pixi),
+        ("requirements.txt", f"--index-url {url}\n--find-links {url}\ntorch==2.5.1\n"),
+        ("pyproject.toml", f'[[tool.uv.index]]\nname = "x"\nurl = "{url}"\n'),
+    ):
+        result = run("check", write(tmp_path / name, text), "--platform", "linux")
+        assert result.exit_code in (0, 1, 2), result.output
+
+
+@pytest.mark.parametrize("text", ["torch===no-version", "torch===2.5.1;x", "triton=== =K==2.0.0"])
+def test_what_stands_after_three_signs_may_be_any_text(text: str, tmp_path: Path) -> None:
+    lines = f"{text}\nflash-attn\nxformers\n"
+    for words in (["check"], ["solve", "--offline", "-r"]):
+        result = run(*words, write(tmp_path / "requirements.txt", lines), "--platform", "linux")
+        assert result.exit_code in (0, 1, 2), result.output
+
+
+@POSIX_ONLY
+def test_a_lock_that_is_a_link_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "requirements.txt", "torch==2.5.1\n")
+    loop = tmp_path / "lock.txt"
+    loop.symlink_to(loop)
+    for words in (["generate", "-o", loop], ["generate", "--update", "-o", loop], ["check", loop]):
+        assert run(*words, *(["--offline"] if words[0] == "generate" else [])).exit_code == 2
+    assert loop.is_symlink()

@@ -15,6 +15,9 @@ ROOT: Final = "/main/simple/"
 LEFT: Final = (".cudalock-", ".part", ".etag", "__pycache__")
 """Parts of names of what a killed run may leave: hidden, and removed or used by the next."""
 
+TIMED: Final = ("uv_cache.json", "RECORD")
+"""What uv writes the time into, and what has the digest of that."""
+
 LINUX: Final = ("--platform", "linux", "--python", "3.11", "--offline", "--no-detect")
 PINS: Final = "torch==2.5.1\ntorchvision==0.19.0\nxformers==0.0.27\n"
 PROJECT: Final = """\
@@ -60,7 +63,7 @@ def snapshot(folder: Path, free: tuple[str, ...] = ()) -> Snapshot:
         for name in names:
             path = Path(parent, name)
             shown = path.relative_to(folder).as_posix()
-            if any(part in name for part in LEFT) or shown.startswith(ignored):
+            if any(part in name for part in LEFT) or shown.startswith(ignored) or name in TIMED:
                 continue
             if path.is_symlink():
                 found[shown] = f"-> {path.readlink()}"

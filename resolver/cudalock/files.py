@@ -109,6 +109,14 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its links followed, as far as they lead.
+
+    Path.resolve raises RuntimeError for a link to itself, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_junction(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder of Windows is another one by a junction, as `os.walk` follows it
     before Python 3.12: one that leads to a parent has no end."""
@@ -284,6 +292,19 @@ def read_member(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it unpacks to more than {limit >> 20} MiB")
     return content
+
+
+LARGEST_DATA: Final = 256 << 20
+"""Bytes of a file of a matrix; the largest has 800 KB."""
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LARGEST_DATA) -> str:
+    """Return the text of a file in UTF-8, its line ends as `\\n`.
+
+    Raises OSError as `read_small` does, and UnicodeDecodeError.
+    """
+    text = read_small(path, limit).decode("utf-8")
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 # -- programs and the environment -----------------------------------------------------------------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from cudalock.compat.wheels import has_file, page_id
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.urls import file_of
+from cudalock.urls import file_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +31,7 @@ class Places:
             for index in matrix.indexes.values()
             if index.url
         }
-        self._hosts = {
-            urlsplit(index.url).hostname for index in matrix.indexes.values() if index.url
-        }
+        self._hosts = {split(index.url).hostname for index in matrix.indexes.values() if index.url}
         self._all = frozenset(matrix.indexes) - {PACKAGE_INDEX}
         self._pages = {
             builder.id: _page_pattern(builder.page)
@@ -52,13 +49,13 @@ class Places:
         page = self._page(url)
         if page is not None:
             return frozenset({page_id(*page)})
-        host = urlsplit(url).hostname or ""
+        host = split(url).hostname or ""
         if host in self._hosts:
             # The whole of it: the page of all builds, or the index above them.
-            is_one_build = re.search(_LOCAL_LABEL, urlsplit(url).path)
+            is_one_build = re.search(_LOCAL_LABEL, split(url).path)
             return ANYWHERE if is_one_build else self._all
         # A mirror of the package index names it as a rule.
-        is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
+        is_mirror = "pypi" in host or split(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
 
     def _page(self, url: str) -> tuple[str, str] | None:
@@ -160,12 +157,12 @@ def _page_pattern(page: str) -> re.Pattern[str]:
 def has_nightlies(file: ProjectFile) -> bool:
     """Whether a file names an index of nightly builds, of which the matrix holds none."""
     urls = [file.index_url or "", *file.extra_index_urls, *file.find_links]
-    return any("/nightly" in urlsplit(url).path for url in urls)
+    return any("/nightly" in split(url).path for url in urls)
 
 
 def _plain(url: str) -> str:
     """Without what does not tell two addresses apart."""
-    parts = urlsplit(url)
+    parts = split(url)
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 

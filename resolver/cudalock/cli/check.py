@@ -23,6 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
 from cudalock.errors import Contradiction, NothingAsked
+from cudalock.files import resolved
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
@@ -196,7 +197,7 @@ def folder_of_all(files: Sequence[str]) -> Path:
     if not folders:
         return Path()
     try:
-        return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+        return Path(os.path.commonpath([resolved(folder) for folder in folders]))
     except ValueError:  # on several drives of Windows
         return Path()
 

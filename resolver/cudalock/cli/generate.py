@@ -26,6 +26,7 @@ from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
+from cudalock.files import resolved
 from cudalock.formats import load_format
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import json_text
@@ -183,7 +184,7 @@ def _check_output(repository: Repository, options: OutputOptions) -> None:
     if options.output is None or load_format(options.format).edits_file:
         return
     output = Path(options.output)
-    if any(output.resolve() == path.resolve() for path in repository.inputs):
+    if any(resolved(output) == resolved(path) for path in repository.inputs):
         raise Contradiction(
             f"the lock is made from `{output}` and would replace it",
             hints=["-o requirements.lock.txt", "-o pylock.toml"],

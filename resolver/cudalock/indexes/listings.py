@@ -10,7 +10,7 @@ import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlunsplit
 
 import httpx
 from unearth.collector import (
@@ -23,7 +23,7 @@ from unearth.link import Link
 
 from cudalock.files import is_safe_name
 from cudalock.indexes.client import ANEW, unreachable
-from cudalock.urls import file_of, without_credentials
+from cudalock.urls import file_of, split, without_credentials
 from cudalock.versions import readable_specifier
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         # unearth has the status in its message only.
         status = re.search(r"\(([0-9]{3})\)", str(error))
         # A mirror of a file store passes its answers on.
-        host = urlsplit(web.mirrors.original(url)).hostname
+        host = split(web.mirrors.original(url)).hostname
         if status and int(status[1]) in (404, absent_statuses().get(host)):
             return None
         raise unreachable(url, error) from None
@@ -157,7 +157,7 @@ def absent_statuses() -> Mapping[str | None, int]:
     from cudalock.matrix.matrix import EMBEDDED, Matrix
 
     return {
-        urlsplit(index.url).hostname: index.absent_status
+        split(index.url).hostname: index.absent_status
         for index in Matrix.load(EMBEDDED).indexes.values()
         if index.url is not None and index.absent_status is not None
     }
@@ -276,7 +276,7 @@ def _digest_of(text: object) -> str | None:
 
 def with_credentials_of(index: str, url: str) -> str:
     """Return the URL of a file with the credentials of its index, if both are on the same host."""
-    whole, parts = urlsplit(index), urlsplit(url)
+    whole, parts = split(index), split(url)
     user, at, host = whole.netloc.rpartition("@")
     if not at or (whole.scheme, host) != (parts.scheme, parts.netloc):
         return url

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
-from cudalock.files import files_in
+from cudalock.files import files_in, read_text
 from cudalock.matrix.vendor import Distributions
 from cudalock.targets.accelerators import CUDA, DEFAULT, LIBRARIES
 from cudalock.versions import canonical
@@ -271,7 +271,7 @@ def image_rows(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     names += [f"{FOLDER}/{name}" for name in files_in(directory / FOLDER, ".toml")]
     for name in names:
         try:
-            tables = toml.loads((directory / name).read_text(encoding="utf-8"))
+            tables = toml.loads(read_text(directory / name))
         except (OSError, ValueError) as error:
             raise MatrixError(name, "", f"cannot be read: {error}") from None
         for row in tables.get("image", ()):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def read_licenses(directory: Path) -> Mapping[str, tuple[License, ...]]:
         return {}
     licenses: dict[str, tuple[License, ...]] = {}
     try:
-        for row in toml.loads(path.read_text(encoding="utf-8")).get("license", ()):
+        for row in toml.loads(read_text(path)).get("license", ()):
             for project, version in row["read"].items():
                 known = License(
                     row.get("expression"), row.get("name"), version, row.get("versions", "")
@@ -55,5 +56,6 @@ def license_of(
     licenses: Mapping[str, tuple[License, ...]], project: str, version: str
 ) -> License | None:
     """Return the licence of a version, that which was read of the version itself before others."""
+    # A licence changes with a release at times, as nvtx's did: the version's own comes first.
     known = [row for row in licenses.get(project, ()) if accepts(row.versions, version)]
     return next((row for row in known if row.read == version), next(iter(known), None))

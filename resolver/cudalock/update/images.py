@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 from packaging.version import InvalidVersion
@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion
 from cudalock.errors import CudalockError, NetworkError
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.targets.accelerators import CUDA
+from cudalock.urls import split
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _read(
 
 def _tags(web: Web, url: str) -> Iterator[str]:
     """The names of all tags, page by page. Raises NetworkError."""
-    host, following = urlsplit(url).netloc, url
+    host, following = split(url).netloc, url
     for _ in range(MOST_PAGES):
         page = _json(web, following)
         results = page.get("results") if isinstance(page, dict) else None
@@ -120,7 +121,7 @@ def _tags(web: Web, url: str) -> Iterator[str]:
         if not isinstance(link, str) or not link:
             return
         following = urljoin(following, link)
-        if urlsplit(following).netloc != host:
+        if split(following).netloc != host:
             raise unreachable(following, "the next page is on another host")
     raise unreachable(url, f"it has more than {MOST_PAGES} pages")
 
