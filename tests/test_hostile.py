@@ -1392,3 +1392,19 @@ def test_an_index_of_endless_releases_is_left(
         assert result.exit_code == 3, result.output
         assert "metadata of 5 of its files cannot be read" in result.output
         assert len(server.asked) < 30
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 10_000, b"9" * 100_000, b"machine x login", b"\xff\xfe\x00", b"macdef x"]
+)
+def test_a_damaged_netrc_file_is_passed_over(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "netrc"
+    file.write_bytes(content)
+    monkeypatch.setenv("NETRC", str(file))
+    monkeypatch.setattr(client, "home", lambda: tmp_path)
+    with ScriptedServer() as server:
+        server.answers["/"] = [Answer(body=b"a page")]
+        with Web(PipSettings()) as web:
+            assert web.get(server.url("/")).content == b"a page"
