@@ -45,7 +45,9 @@ LAYERS = [
 
 HOMES = {
     "click": {"cli"},
+    "lsprotocol": {"cli"},
     "mcp": {"cli"},
+    "pygls": {"cli"},
     "anyio": {"cli"},
     "resolvelib": {"resolution"},
     "httpx": {"indexes", "update"},

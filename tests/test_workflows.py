@@ -33,8 +33,13 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_three() -> None:
-    assert [path.name for path in WORKFLOWS] == ["installed.yml", "matrix.yml", "test.yml"]
+def test_there_are_four() -> None:
+    assert [path.name for path in WORKFLOWS] == [
+        "installed.yml",
+        "matrix.yml",
+        "pages.yml",
+        "test.yml",
+    ]
 
 
 def test_they_fit_the_schema() -> None:
@@ -154,6 +159,17 @@ def test_the_matrix_is_proposed_each_day() -> None:
     ]
 
 
+def test_the_site_is_published_from_main_alone() -> None:
+    workflow: dict[Any, Any] = load("pages.yml")
+    build, deploy = workflow["jobs"]["build"], workflow["jobs"]["deploy"]
+    assert workflow[True]["push"]["branches"] == ["main"]
+    assert deploy["needs"] == "build"
+    assert "github.ref == 'refs/heads/main'" in deploy["if"]
+    assert steps(build)[-1].startswith("python -m web.build -o site")
+    # A missing browser is a failure there, and no skip.
+    assert "CUDALOCK_WEB=1 pytest tests/web" in steps(build)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     """Nothing may be written but by the last step of the jobs that propose, and only they have the
@@ -162,9 +178,16 @@ def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     assert workflow["permissions"] in ({}, {"contents": "read"})
     for job in workflow["jobs"].values():
         proposes = ".ci/propose" in job["steps"][-1].get("run", "")
+        publishes = "deploy-pages" in job["steps"][-1].get("uses", "")
         assert job.get("permissions", {}) == (
-            {"contents": "write", "pull-requests": "write"} if proposes else {}
+            {"contents": "write", "pull-requests": "write"}
+            if proposes
+            else {"pages": "write", "id-token": "write"}
+            if publishes
+            else {}
         )
+        # What may publish runs nothing but what was looked at.
+        assert not publishes or len(job["steps"]) == 1
         assert "env" not in job
         with_token = [step for step in job["steps"] if "token" in str(step.get("env", ""))]
         assert with_token == job["steps"][-1:] * proposes

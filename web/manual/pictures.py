@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -47,7 +52,7 @@ def terminal() -> str:
     """Return an animated picture of a terminal in which RUNS are typed."""
     lines: list[tuple[str, str]] = []
     runner = CliRunner()
-    with runner.isolated_filesystem():
+    with _empty_folder():
         for command in RUNS:
             result = runner.invoke(main, shlex.split(command)[1:])
             lines += [("command", line) for line in _wrapped(f"$ {command}")]
@@ -56,6 +61,18 @@ def terminal() -> str:
             shown = [part for line in printed for part in _wrapped(line)]
             lines += [(kind, line) for line in shown[:_LONGEST]] + [("text", "")]
     return _terminal_svg(lines)
+
+
+@contextmanager
+def _empty_folder() -> Iterator[None]:
+    """Work in a folder without settings, in which a run may write."""
+    before = Path.cwd()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def _wrapped(line: str) -> list[str]:
@@ -80,7 +97,7 @@ def _terminal_svg(lines: list[tuple[str, str]]) -> str:
 
 RELEASES: Final = 16
 """Of the framework, the newest minor releases."""
-_CELL, _ROW, _LEFT, _TOP = 76, 26, 80, 64
+_CELL, _ROW, _LEFT, _TOP = 82, 26, 108, 64
 
 
 def chart(matrix: Matrix) -> str:
@@ -157,6 +174,7 @@ def _builds(matrix: Matrix, capability: str) -> dict[str, tuple[str, ...]]:
 
 
 def _range(cudas: tuple[str, ...]) -> str:
-    if len(cudas) < 2:
-        return cudas[0] if cudas else "-"
-    return f"{cudas[0]}-{cudas[-1]}"
+    """A cell's text: two releases are named, more are not all between the first and the last."""
+    if len(cudas) > 2:
+        return f"{cudas[0]} ... {cudas[-1]}"
+    return ", ".join(cudas) or "-"

@@ -23,7 +23,7 @@ ELSEWHERE: Final = {
 """What links lead to that is no page, by its beginning, and the page that has it."""
 
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
-_FENCE: Final = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+_CODE: Final = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 PICTURE: Final = (
     "![cudalock locks flash-attn for Windows and prints what to do next](pictures/terminal.svg)\n\n"
 )
@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
 
 def _led(text: str, folder: Path) -> str:
     """Return a page's text with its links leading to where their pages are in the site."""
-    code = [match.span() for match in _FENCE.finditer(text)]
+    code = [match.span() for match in _CODE.finditer(text)]
 
     def lead(match: re.Match[str]) -> str:
         if any(start <= match.start() < end for start, end in code):

@@ -459,7 +459,10 @@ class _Checker:
     def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
         """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
         one that the metadata of something pinned pins."""
-        if is_vendor_library(name) or name in {pin.project for pin in self.file.files()}:
+        if not self.universe.matrix.is_curated(name):
+            # A library of the vendor's, or what a library alone ties to the framework.
+            return True
+        if name in {pin.project for pin in self.file.files()}:
             return True
         return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
 

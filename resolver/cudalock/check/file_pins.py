@@ -173,6 +173,7 @@ class Lines:
             declared.specifier,
             indexes=indexes,
             may_be_elsewhere=indexes is None,
+            extras=declared.extras,
             hashes=_digests(declared.hashes),
             has_build_recipe=self._is_built(declared),
             # With hashes an installer leaves out what has another.

@@ -32,6 +32,7 @@ COMMANDS = {
     "fetch": "cudalock.cli.fetch",
     "generate": "cudalock.cli.generate",
     "help": "cudalock.cli.show_help",
+    "lsp": "cudalock.cli.lsp",
     "matrix": "cudalock.cli.matrix",
     "mcp": "cudalock.cli.mcp",
     "solve": "cudalock.cli.solve",
@@ -43,7 +44,7 @@ COMMAND_SECTIONS = {
     "Make a lock": ("solve", "generate", "fetch"),
     "Check what is there": ("check", "doctor", "diagnose"),
     "Understand": ("explain", "why-not", "matrix", "help"),
-    "Set up": ("activate", "completion", "cache", "mcp"),
+    "Set up": ("activate", "completion", "cache", "mcp", "lsp"),
 }
 """Title to the commands of that section, in the order of the help."""
 

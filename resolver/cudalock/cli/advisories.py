@@ -174,6 +174,7 @@ def _safe_pins(
     target = next(iter(completed(targets[0], file) if targets else likely(file)), None)
     if not wanted or target is None:
         return None
+    # Pins as requirements: those that have to move yield, and all others are kept if they can be.
     goal = Goal(requirements=tuple(f"{name}=={version}" for name, version in held.items()))
     safe = _safe_stack((goal, target), held, wanted, known, ClosedUniverse(matrix))
     if safe is None:

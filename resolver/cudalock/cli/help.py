@@ -114,6 +114,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "live",
         "offline",
         "root",
+        "stdio",
         "timeout",
         "digests",
     ),

@@ -141,7 +141,8 @@ def _write_files(lined: LinedLock, kind: Format, options: OutputOptions) -> list
     from cudalock.cli.output import check_destination, prepared_options
 
     output = Path(options.output or kind.filename)
-    texts, installs = {}, []
+    texts: dict[str, str] = {}
+    installs: list[InstallCommand] = []
     for line in lined.lines:
         path = output.with_name(kind.of_line(output.name, line.name))
         own = replace(options, output=path.as_posix())

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cudalock.cli.error_json import error_document
 from cudalock.cli.narrow import narrowed
+from cudalock.conflicts.document import error_document
 from cudalock.errors import BadFile, CudalockError, UsageError
 from cudalock.files import ROOTS
 

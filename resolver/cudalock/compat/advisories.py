@@ -84,6 +84,7 @@ class _Search:
             versions = self._solved()
             if versions is None:
                 return None
+            # What moved with a fix may have a vulnerability that the pins did not have.
             affected = self.known.of_pins(versions.items())
             waiting = [
                 name
@@ -155,6 +156,7 @@ class _Search:
 
     def _checked(self, versions: Mapping[str, str]) -> SafeStack | None:
         """Return the goal that states what changed, if it resolves to nothing vulnerable."""
+        # Only what has to change is stated: all else of the goal stays as the user wrote it.
         requirements = []
         named = set()
         for text in self.goal.requirements:

@@ -37,6 +37,8 @@ class PinnedProject(NamedTuple):
     release: 2.5.1+cu124 before 2.5.1"""
     may_be_elsewhere: bool = False
     """whether it may come from an index or a page that the matrix knows nothing of"""
+    extras: tuple[str, ...] = ()
+    """the extras that are asked for: `cuda12` of `jax[cuda12]`"""
     by_conda: bool = False
     """whether conda installs it, whose package requires other things than the wheel"""
     origin: object = None
@@ -46,6 +48,12 @@ class PinnedProject(NamedTuple):
     def text(self) -> str:
         """The pin as a requirement: `torch==2.5.1`."""
         return self.name + self.specifier
+
+    @property
+    def requirement(self) -> str:
+        """The pin as a requirement, with its extras: `jax[cuda12]==0.4.30`."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifier}"
 
     @property
     def version(self) -> str | None:

@@ -46,7 +46,7 @@ from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.lock import Lock, LockedWheel, Pin
+    from cudalock.lock import Lock, LockedWheel, Pin, PinAdvisory
     from cudalock.targets import Target
 
 SCHEMA: Final = "cudalock.solve/1"
@@ -97,6 +97,7 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "stack": list(lock.stack),
         "notes": list(map(str, lock.notes)),
         "installer": lock.installer,
+        "image": lock.image,
         "kept": [kept._asdict() for kept in lock.kept],
         "is_open": lock.is_open,
     }
@@ -158,6 +159,9 @@ def _lock(document: dict[str, Any]) -> Lock:
         accelerator=_read_accelerator(document),
         is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
+        image=document.get("image"),
+        safe_command=document.get("safe_command"),
+        advisories=_read_advisories(document.get("advisories")),
         kept=tuple(KeptVersion(**_row(KeptVersion, kept)) for kept in document.get("kept", ())),
         is_open=document.get("is_open", False),
         unknowns=tuple(
@@ -172,6 +176,23 @@ def _lock(document: dict[str, Any]) -> Lock:
             )
             for table in document["replacements"]
         ),
+    )
+
+
+def _read_advisories(tables: list[dict[str, Any]] | None) -> tuple[PinAdvisory, ...] | None:
+    from cudalock.lock import PinAdvisory
+
+    if tables is None:
+        return None
+    return tuple(
+        PinAdvisory(
+            **{
+                **_row(PinAdvisory, table),
+                "aliases": tuple(table["aliases"]),
+                "fixed": tuple(table["fixed"]),
+            }
+        )
+        for table in tables
     )
 
 

@@ -134,6 +134,7 @@ def _numbers(version: str) -> list[int]:
 
 def _options(lock: Lock, options: WriteOptions) -> dict[str, Any]:
     table: dict[str, Any] = {}
+    # pixi hands these to uv, and asks for credentials in its own way.
     if options.index_url:
         table["index-url"] = without_credentials(options.index_url)
     if options.extra_index_urls:
@@ -158,6 +159,7 @@ def _dependency(pin: Pin, lock: Lock, options: WriteOptions) -> Any:
     if _by_url(pin, options):
         return _inline({"url": without_credentials(encoded(pin.wheel.url or ""))})
     version = f"=={pin.version}"
+    # An index that one project names serves no other: nothing else can come from there.
     urls = {index.id: index.url for index in lock.indexes}
     index = urls.get(pin.wheel.index or "")
     if index:

@@ -149,7 +149,7 @@ def read_advisories(document: Mapping[str, Any]) -> Iterator[Advisory]:
                 ),
             )
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"it is no advisory of OSV: {error}") from None
+        raise ValueError(f"it is not in the format of OSV: {error}") from None
 
 
 class Advisories:
@@ -171,7 +171,9 @@ class Advisories:
         """
         wanted = list(dict.fromkeys((canonical(name), version) for name, version in pins))
         if self._dump is not None:
-            known = {name: self._dump.get(name, []) for name, _ in wanted}
+            known: dict[str, list[Advisory]] = {
+                name: self._dump.get(name, []) for name, _ in wanted
+            }
         else:
             known = self._asked(wanted)
         return [
@@ -215,6 +217,7 @@ class Advisories:
             answer = self._request(
                 "POST", "querybatch", {"queries": [query for _, query in waiting]}
             )
+            # The answer has ids alone, in the order of the queries; a long list comes in pages.
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(waiting):
                 raise self._odd("it has no result for each query")
@@ -230,6 +233,7 @@ class Advisories:
         for identifier in ids:
             if not _ID.fullmatch(identifier):
                 raise self._odd(f"invalid id {identifier!r}")
+            # One advisory may be about several pins.
             if identifier not in self._by_id:
                 document = self._request("GET", f"vulns/{identifier}")
                 try:

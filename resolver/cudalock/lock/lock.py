@@ -261,6 +261,8 @@ class Lock:
     """the command of the nearest solution without them, which was solved"""
     installer: str | None = None
     """with `--keep`, where the pins are only what to add: the command that installs them"""
+    image: str | None = None
+    """with `--image` and something in it that stays: the image, as it was named"""
     kept: tuple[KeptVersion, ...] = ()
     """with `--keep`, what is there and has to stay of the CUDA stack"""
     is_open: bool = False

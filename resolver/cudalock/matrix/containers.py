@@ -77,6 +77,7 @@ def read_containers(directory: Path) -> Containers:
 
     Raises MatrixError naming what is wrong.
     """
+    # A matrix of a user may be without it, and then no image is known.
     path = directory / FILE
     if not path.is_file():
         return Containers()
@@ -103,8 +104,10 @@ def read_containers(directory: Path) -> Containers:
 
 
 def _base(row: dict[str, Any]) -> BaseImage:
+    # A misspelt word would leave the row out without a sound.
     if row["brings"] not in BRINGS:
         raise KeyError(f"base.brings: {row['brings']}")
+    # TOML has lists; what is read once and never changes is a tuple here.
     lists = {name: tuple(row.get(name, ())) for name in ("pythons", "cuda", "parts")}
     return BaseImage(
         row["image"],

@@ -56,5 +56,6 @@ def license_of(
     licenses: Mapping[str, tuple[License, ...]], project: str, version: str
 ) -> License | None:
     """Return the licence of a version, that which was read of the version itself before others."""
+    # A licence changes with a release at times, as nvtx's did: the version's own comes first.
     known = [row for row in licenses.get(project, ()) if accepts(row.versions, version)]
     return next((row for row in known if row.read == version), next(iter(known), None))

@@ -107,7 +107,15 @@ class OverlaidProject(Project):
     def __init__(self, name: str, held: Project | None, rows: Rows) -> None:
         """`held` is the project of the matrix, None for none or where it does not count."""
         source = held or Project(name, "an overlay", "", (), {})
-        super().__init__(name, source.file, source.retrieved, source.sources, {}, source.older)
+        super().__init__(
+            name,
+            source.file,
+            source.retrieved,
+            source.sources,
+            {},
+            source.older,
+            gaps=source.gaps,
+        )
         self._held = held
         self._added = rows
         held_versions = held.versions if held else []

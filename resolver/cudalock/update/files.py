@@ -46,6 +46,8 @@ class IndexFile(NamedTuple):
     releases: dict[str, Any]
     older: tuple[str, ...] | None = None
     """the platforms that wheels of older releases are for; see `Coverage`"""
+    gaps: bool = False
+    """whether releases between the rows may have none; see `Coverage`"""
 
     def text(self) -> str:
         """Return the file's text: the same for the same rows."""
@@ -60,6 +62,8 @@ class IndexFile(NamedTuple):
         )
         if self.older is not None:
             head += f',\n"older": {json.dumps(list(self.older))}'
+        if self.gaps:
+            head += ',\n"gaps": true'
         return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
 
 
@@ -76,6 +80,7 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
         project_rows.sources,
         table["releases"],
         project_rows.older,
+        project_rows.gaps,
     )
 
 

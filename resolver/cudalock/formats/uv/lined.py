@@ -240,7 +240,7 @@ class _LinedEdit(ProjectEdit):
                 if kind != self.kind or canonicalize_name(key) not in names:
                     texts += [text for text in requirements if isinstance(text, str)]
         parsed = (uv_project.requirement_of(text) for text in texts)
-        found = {canonicalize_name(each.name) for each in parsed if each is not None}
+        found = {str(canonicalize_name(each.name)) for each in parsed if each is not None}
         return found & self.pins.keys()
 
     # Lists.
@@ -402,8 +402,9 @@ class _LinedEdit(ProjectEdit):
     ) -> bool:
         """What no line lists is the user's to send to an index. A user's source for lines is
         replaced where it sends the same lines to indexes: it lacks a marker or a line."""
-        tables = present if isinstance(present, list) else [present]
-        if not all(isinstance(table, dict) and "index" in table for table in tables):
+        listed = present if isinstance(present, list) else [present]
+        tables = [table for table in listed if isinstance(table, dict) and "index" in table]
+        if len(tables) < len(listed):
             return False
         if not needed.get(name):
             return True

@@ -107,6 +107,7 @@ def _platform(system: str, machine: str) -> Platform | None:
 
 def _limits(repository: str, variants: Iterable[_Variant], place: Place) -> Iterator[Declared]:
     """Yield what a kernel demands of the framework on each platform that it has variants for."""
+    # A kernel may have other releases for Windows than for Linux.
     by_place: dict[tuple[str, str], list[_Variant]] = {}
     for variant in variants:
         by_place.setdefault((variant.project, variant.platform), []).append(variant)
@@ -129,6 +130,7 @@ def _specifier(variants: Iterable[_Variant]) -> str:
     rows = tuple(variants)
     exact = {row.minor for row in rows}
     start = min(exact)
+    # A stable ABI from 2.10 on serves 2.11 and later, so there is no end.
     opened = min((row.minor for row in rows if row.is_open), default=None)
     clauses = [f">={_text(start)}"]
     last = max(exact)
