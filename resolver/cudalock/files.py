@@ -203,6 +203,8 @@ def replace_patiently(source: Path, target: Path, os_name: str = os.name) -> Non
 
 SMALL: Final = 4 << 20
 """Bytes: no settings file is larger."""
+PART: Final = 1 << 20
+"""Bytes that are read at once."""
 
 _OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
@@ -261,7 +263,12 @@ def read_limited(path: str | os.PathLike[str], limit: int, *, of_machine: bool =
         reason = "it is outside the folders that may be read"
         raise PermissionError(errno.EACCES, reason, os.fspath(path))
     with open_file(path) as file:
-        return file.read(limit + 1)
+        # In parts: one read takes memory for all that it may return, however little there is.
+        parts, left = [], limit + 1
+        while left and (part := file.read(min(left, PART))):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
 
 
 def read_small(
