@@ -123,6 +123,7 @@ def source_cells(text: str) -> list[SourceCell]:
 
 def _scalars(text: str) -> Iterator[tuple[tuple[str | int | None, ...], str, int]]:
     """Yield each scalar of a valid JSON text: its path, its text and where it begins."""
+    # No recursion: a notebook of somebody else may be nested as deep as it likes.
     above: list[tuple[bool, str | int | None]] = []
     for match in _TOKEN.finditer(text):
         token = match[0]
