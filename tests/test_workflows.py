@@ -33,8 +33,20 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_three() -> None:
-    assert [path.name for path in WORKFLOWS] == ["installed.yml", "matrix.yml", "test.yml"]
+def test_there_are_four() -> None:
+    names = ["installed.yml", "matrix.yml", "release.yml", "test.yml"]
+    assert [path.name for path in WORKFLOWS] == names
+
+
+def test_only_the_job_that_publishes_may_and_it_runs_nothing_of_the_repository() -> None:
+    workflow = load("release.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "permissions" not in workflow["jobs"]["build"]
+    publish = workflow["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert steps(publish) == []
+    assert publish["steps"][-1]["with"]["attestations"] is True
+    assert "secrets" not in (ROOT / ".github" / "workflows" / "release.yml").read_text()
 
 
 def test_they_fit_the_schema() -> None:

@@ -16,7 +16,7 @@ from cudalock.cli.editor import Editor
 from cudalock.errors import CudalockError
 
 if TYPE_CHECKING:
-    from cudalock.cli.editor import QuickFix, Problem
+    from cudalock.cli.editor import Problem, QuickFix
     from cudalock.matrix.matrix import Matrix
 
 PAUSE: Final = 0.3

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import MatrixError
-from cudalock.files import SWITCHES, data_directory
+from cudalock.files import SWITCHES, data_directory, read_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,8 @@ class Switches(NamedTuple):
 @cache
 def read_switches() -> Switches:
     """Return the switches of the embedded matrix. Raises MatrixError where it is damaged."""
-    path = data_directory() / SWITCHES
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_data(data_directory(), SWITCHES))
         return Switches(str(table["framework"]), dict(table["switches"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        raise MatrixError(SWITCHES, "", f"cannot be read: {error}") from None

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, data_directory, files_in
+from cudalock.files import (
+    HEADER,
+    check_digest,
+    data_directory,
+    files_in,
+    read_data,
+    release_digests,
+)
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
@@ -162,6 +169,7 @@ class Matrix:
         self.labels: list[dict[str, Any]] = header.get("label", [])
         """which labels of new rows follow from their METADATA, as matrix.toml has it"""
         self._projects: dict[str, Project | None] = {}
+        self._verified: set[str] = set()
 
     @classmethod
     def load(
@@ -209,7 +217,8 @@ class Matrix:
         """Its version, whose it is and its age: `2026.11.21, embedded, 3 days old`."""
         from datetime import date
 
-        kind = "refreshed" if self.user_matrix else "embedded"
+        own = "released" if release_digests(self.directory) else "embedded"
+        kind = "refreshed" if self.user_matrix else own
         year, month, day = (int(part) for part in self.version.split(".")[:3])
         # A clock that is behind would make a negative age.
         age = max(0, (date.today() - date(year, month, day)).days)
@@ -218,7 +227,12 @@ class Matrix:
     def file(self, name: str) -> Path:
         """Return where a file of the generated half is, `index/torch.json`; it need not exist."""
         users_path = self.user_matrix and self.user_matrix.path(name)
-        return users_path or self.directory / name
+        path = self.directory / name
+        if users_path is None and name not in self._verified and release_digests(self.directory):
+            if path.is_file():
+                check_digest(self.directory, name, path.read_bytes())
+            self._verified.add(name)
+        return users_path or path
 
     # -- releases ---------------------------------------------------------------------------
 
@@ -516,8 +530,9 @@ class Matrix:
         """The Linux distributions that repositories and people name."""
         from cudalock import toml
 
-        path = self.directory / "repositories.toml"
-        rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        name = "repositories.toml"
+        has_file = (self.directory / name).is_file()
+        rows = toml.loads(read_data(self.directory, name)) if has_file else {}
         return Distributions(rows.get("distribution", ()))
 
     @cached_property
@@ -568,8 +583,9 @@ class Matrix:
         if tables is None:
             from cudalock import toml
 
-            path = data_directory() / PHRASES
-            tables = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            embedded = data_directory()
+            has_file = (embedded / PHRASES).is_file()
+            tables = toml.loads(read_data(embedded, PHRASES)) if has_file else {}
         return read_phrases(tables) if tables else Phrases()
 
     def vendor_table(self, name: str) -> dict[str, Any]:

@@ -27,7 +27,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, SWITCHES, data_folder, files_in
+from cudalock.files import (
+    HEADER,
+    SWITCHES,
+    check_digest,
+    data_folder,
+    files_in,
+    release_digests,
+)
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import check_component
 
@@ -57,12 +64,15 @@ def read_tables(directory: Path) -> Tables:
     Raises MatrixError naming a file that cannot be read.
     """
     compiled = _read_compiled(directory)
+    is_released = bool(release_digests(directory))
     tables: Tables = {}
     for path in toml_files(directory):
         try:
             content = path.read_bytes()
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        if is_released:
+            check_digest(directory, path.relative_to(directory).as_posix(), content)
         # A component file without a copy was added by hand, or its user edits it: it counts at
         # once.
         compiled_from, table = compiled.get(path.name, ("", {}))
@@ -116,9 +126,10 @@ def compile_switches(directory: Path) -> str:
 def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
-        compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(
-            (directory / COMPILED).read_bytes()
-        )
+        content = (directory / COMPILED).read_bytes()
+        if release_digests(directory):
+            check_digest(directory, COMPILED, content)
+        compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(content)
     except (OSError, ValueError):
         return {}
     return compiled

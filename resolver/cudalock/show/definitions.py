@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
 from cudalock.errors import MatrixError, UsageError
+from cudalock.files import read_data
 from cudalock.names import nearest
 from cudalock.show.cells import SHOWS
 from cudalock.show.table import Column
@@ -59,9 +60,8 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
 
     Raises MatrixError naming the key that is wrong.
     """
-    path = matrix.directory / FILE
     try:
-        entries = toml.loads(path.read_text(encoding="utf-8")).get("table", [])
+        entries = toml.loads(read_data(matrix.directory, FILE)).get("table", [])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
