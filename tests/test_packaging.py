@@ -74,22 +74,24 @@ def test_the_matrix_is_data_alone() -> None:
     assert not [name for name in files_under(ROOT / "matrix") if name.endswith(".py")]
 
 
-def test_the_sdist_has_what_a_build_needs(tmp_path: Path) -> None:
-    with tarfile.open(build("sdist", tmp_path)) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
+@pytest.fixture(scope="module")
+def sdist_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    with tarfile.open(build("sdist", tmp_path_factory.mktemp("sdist"))) as sdist:
+        return {name.partition("/")[2] for name in sdist.getnames()}
+
+
+def test_the_sdist_has_what_a_build_needs(sdist_names: set[str]) -> None:
     needed = files_under(ROOT / "resolver") | files_under(ROOT / "matrix")
-    assert needed | {"pyproject.toml", "README.md", "LICENSE"} <= names
+    assert needed | {"pyproject.toml", "README.md", "LICENSE"} <= sdist_names
 
 
-def test_the_sdist_has_every_file_that_the_tests_read(tmp_path: Path) -> None:
-    with tarfile.open(build("sdist", tmp_path)) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
+def test_the_sdist_has_every_file_that_the_tests_read(sdist_names: set[str]) -> None:
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, check=False, capture_output=True, text=True
     ).stdout.split("\n")
     if tracked == [""]:
         pytest.skip("no checkout: this is the sdist itself")
-    assert {name for name in tracked if name and (ROOT / name).is_file()} <= names
+    assert {name for name in tracked if name and (ROOT / name).is_file()} <= sdist_names
 
 
 # -- the data as a wheel of its own ---------------------------------------------------------------

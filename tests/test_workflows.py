@@ -21,6 +21,7 @@ from tests.scripted import Answer, ScriptedServer
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
 CLASH = "torch==2.5.1\ntorchvision==0.19.0\n"
+PUBLISH = "pypa/gh-action-pypi-publish"
 RELEASE = "/me/thing/releases/download/v1"
 
 
@@ -174,15 +175,22 @@ def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     assert workflow["permissions"] in ({}, {"contents": "read"})
     for job in workflow["jobs"].values():
         proposes = ".ci/propose" in job["steps"][-1].get("run", "")
+        publishes = "pypi-publish" in job["steps"][-1].get("uses", "")
         assert job.get("permissions", {}) == (
-            {"contents": "write", "pull-requests": "write"} if proposes else {}
+            {"contents": "write", "pull-requests": "write"}
+            if proposes
+            else {"id-token": "write"}
+            if publishes
+            else {}
         )
         assert "env" not in job
         with_token = [step for step in job["steps"] if "token" in str(step.get("env", ""))]
         assert with_token == job["steps"][-1:] * proposes
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+                action, _, commit = step["uses"].partition("@")
+                assert action.startswith("actions/") or action == PUBLISH
+                assert re.fullmatch(r"[0-9a-f]{40}", commit)
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
 
