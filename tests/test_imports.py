@@ -55,6 +55,8 @@ HOMES = {
     "hishel": {"indexes"},
     "platformdirs": {"indexes"},
     "tomlkit": {"formats", "projects"},
+    "cyclonedx": {"formats"},
+    "packageurl": {"formats"},
     "shellingham": {"activate"},
     "pynvml": {"environment"},
     "yaml": {"projects"},

@@ -34,8 +34,8 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_four() -> None:
-    names = ["installed.yml", "matrix.yml", "release.yml", "test.yml"]
+def test_there_are_five() -> None:
+    names = ["installed.yml", "matrix.yml", "pages.yml", "release.yml", "test.yml"]
     assert [path.name for path in WORKFLOWS] == names
 
 
@@ -167,6 +167,17 @@ def test_the_matrix_is_proposed_each_day() -> None:
     ]
 
 
+def test_the_site_is_published_from_main_alone() -> None:
+    workflow: dict[Any, Any] = load("pages.yml")
+    build, deploy = workflow["jobs"]["build"], workflow["jobs"]["deploy"]
+    assert workflow[True]["push"]["branches"] == ["main"]
+    assert deploy["needs"] == "build"
+    assert "github.ref == 'refs/heads/main'" in deploy["if"]
+    assert steps(build)[-1].startswith("python -m web.build -o site")
+    # A missing browser is a failure there, and no skip.
+    assert "CUDALOCK_WEB=1 pytest tests/web" in steps(build)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     """Nothing may be written but by the last step of the jobs that propose, and only they have the
@@ -175,13 +186,14 @@ def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     assert workflow["permissions"] in ({}, {"contents": "read"})
     for job in workflow["jobs"].values():
         proposes = ".ci/propose" in job["steps"][-1].get("run", "")
-        publishes = "pypi-publish" in job["steps"][-1].get("uses", "")
+        last = job["steps"][-1].get("uses", "")
+        publishes = "pypi-publish" in last
+        deploys = "deploy-pages" in last
+        identity = {"id-token": "write"} if publishes or deploys else {}
         assert job.get("permissions", {}) == (
             {"contents": "write", "pull-requests": "write"}
             if proposes
-            else {"id-token": "write"}
-            if publishes
-            else {}
+            else {**({"pages": "write"} if deploys else {}), **identity}
         )
         assert "env" not in job
         with_token = [step for step in job["steps"] if "token" in str(step.get("env", ""))]

@@ -18,6 +18,7 @@
     ├── GaveUp               1   the search ended without a solution or a proof of none
     ├── HashesMissing        1   hashes are required and a wheel has none published
     ├── HashMismatch         1   a file does not match the lock
+    ├── MatrixRefused        1   a site's matrix is not what its list states
     ├── LockDiffers          1   another tool resolves to other pins than the lock
     ├── NothingFound         1   an environment or a text has nothing to report on
     ├── NotNeeded            1   nothing needs to be changed
@@ -220,6 +221,13 @@ class HashMismatch(CudalockError):
         self.file = file
         self.expected = expected
         self.actual = actual
+
+
+class MatrixRefused(CudalockError):
+    """A site's matrix is not what its list of digests states, or cannot be used."""
+
+    code = "matrix-refused"
+    exit_status = 1
 
 
 class LockDiffers(CudalockError):

@@ -80,26 +80,23 @@ def release_digests(directory: Path) -> Mapping[str, str]:
 
     Raises MatrixError for a list that cannot be read.
     """
-    if directory.name != DATA_PACKAGE:
+    if directory.name != DATA_PACKAGE or not (directory / RELEASE).is_file():
         return {}
     return dict(_release(directory)["files"])
 
 
-def check_digest(directory: Path, name: str, content: bytes) -> None:
+def check_released(path: str | os.PathLike[str], content: bytes) -> None:
     """Raise MatrixError if a file of a data wheel is not what the wheel's list says."""
+    parts = Path(path).parts
+    if DATA_PACKAGE not in parts:
+        return
     import hashlib
 
-    expected = release_digests(directory).get(name)
+    depth = parts.index(DATA_PACKAGE) + 1
+    name = "/".join(parts[depth:])
+    expected = release_digests(Path(*parts[:depth])).get(name)
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
         raise MatrixError(name, "", "is not as it was released: reinstall cudalock-matrix")
-
-
-def read_data(directory: Path, name: str) -> str:
-    """Return the text of a file of a matrix. Raises OSError, ValueError, and as `check_digest`."""
-    content = (directory / name).read_bytes()
-    if release_digests(directory):
-        check_digest(directory, name, content)
-    return content.decode("utf-8")
 
 
 @cache
@@ -171,6 +168,22 @@ def relative(path: str | os.PathLike[str], start: str | os.PathLike[str]) -> str
 def slashed(name: str, os_name: str = os.name) -> str:
     """Return a path with `/`, as a file of a repository is called on every system."""
     return name.replace("\\", "/") if os_name == "nt" else name
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is there, also for a name that no file system takes.
+
+    Path.is_file raises for a name that is too long.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its links followed, as far as they lead.
+
+    Path.resolve raises RuntimeError for a link to itself, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def is_junction(path: str | os.PathLike[str]) -> bool:
@@ -348,6 +361,21 @@ def read_member(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it unpacks to more than {limit >> 20} MiB")
     return content
+
+
+LARGEST_DATA: Final = 256 << 20
+"""Bytes of a file of a matrix; the largest has 800 KB."""
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LARGEST_DATA) -> str:
+    """Return the text of a file in UTF-8, its line ends as `\\n`.
+
+    Raises OSError as `read_small` does, and UnicodeDecodeError.
+    """
+    content = read_small(path, limit)
+    check_released(path, content)
+    text = content.decode("utf-8")
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 # -- programs and the environment -----------------------------------------------------------------

@@ -112,12 +112,10 @@ def parse_requirement(text: str) -> ParsedRequirement:
     try:
         with _PARSING:
             requirement = ParsedRequirement(text)
-        # A URL may have any number.
         if len(requirement.name) > LONGEST_NAME:
             raise InvalidRequirement("its name is too long")
-        if has_long_number(text) and has_long_number(
-            f"{requirement.specifier} {requirement.marker}"
-        ):
+        # A URL may have any number. To write two specifiers is to compare them, which fails.
+        if has_long_number(text if requirement.url is None else str(requirement.marker)):
             raise InvalidRequirement("a number of the requirement is too long")
         if requirement.marker is not None:
             _check_comparisons(requirement.marker)

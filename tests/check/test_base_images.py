@@ -129,6 +129,13 @@ def test_an_image_of_which_too_little_is_known(image: str, says: str) -> None:
     assert says in result.stderr
 
 
+def test_the_torch_of_an_image_is_never_replaced() -> None:
+    words = ["solve", "--image", "nvcr.io/nvidia/pytorch:25.04-py3", "torch==2.7.0", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "`--image` keeps torch 2.7.0a0+79aa17489c.nv25.4" in result.stderr
+
+
 def test_a_repository_on_an_image(tmp_path: Path) -> None:
     image = "nvcr.io/nvidia/pytorch:25.04-py3"
     write(tmp_path / "requirements.txt", "torch==2.5.1\naccelerate\n")

@@ -149,6 +149,20 @@ def test_what_is_too_large_is_not_kept(
     assert len(server.asked) == 2
 
 
+def test_a_page_of_the_cache_is_the_page_that_was_sent(server: ScriptedServer, cache: Path) -> None:
+    """A byte that changed on the disk would be another answer: nothing else notices it."""
+    server.answers[PAGE] = [
+        Answer(headers={**FRESH, "X-Cudalock-Sha256": "0" * 64}, body=b"a page")
+    ]
+    assert read(server) == read(server) == b"a page"
+    assert len(server.asked) == 1
+    content = (cache / "http.db").read_bytes()
+    assert b"a page" in content
+    (cache / "http.db").write_bytes(content.replace(b"a page", b"a sage"))
+    assert read(server) == b"a page"
+    assert len(server.asked) == 2
+
+
 def packed(content: bytes, wbits: int = 31) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
     return packer.compress(content) + packer.flush()
@@ -415,7 +429,17 @@ def test_a_server_that_did_not_answer_is_not_waited_for_again(impatient: None) -
     "words",
     [
         ["solve", "somepackage", "--platform", "linux", "--python", "3.11", "--index-url"],
-        ["solve", "one", "two", "three", "--platform", "linux", "--python", "3.11", "--index-url"],
+        [
+            "solve",
+            "somepackage",
+            "otherone",
+            "athird",
+            "--platform",
+            "linux",
+            "--python",
+            "3.11",
+            "--index-url",
+        ],
         ["fetch", "lock.txt", "-d", "wheels", "--index-url"],
     ],
     ids=["solve", "several", "fetch"],

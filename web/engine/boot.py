@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from web.engine.pageapi import Page
 
 MATRIX: Final = "cudalock/data"
 """Where the matrix lies, below the folder of packages."""
+TARGETS: Final = 8
+"""Targets of which it is kept what problems share: enough for the options of one selection."""
 
 
 class LateFiles:
@@ -47,15 +49,15 @@ class LateFiles:
             Path(path).write_bytes(content)
 
 
-def unpacked(pack: bytes) -> list[tuple[str, bytes]]:
-    """Return the files of a pack: the length of a table, the table, and their contents."""
+def unpacked(pack: bytes) -> Iterator[tuple[str, memoryview]]:
+    """Yield the files of a pack: the length of a table, the table, and their contents."""
     length = int.from_bytes(pack[:4], "little")
     table: list[tuple[str, int]] = json.loads(pack[4 : 4 + length])
-    files, start = [], 4 + length
+    # A view: a copy of every file at once would stay with the browser's memory.
+    contents, start = memoryview(pack), 4 + length
     for path, size in table:
-        files.append((path, pack[start : start + size]))
+        yield path, contents[start : start + size]
         start += size
-    return files
 
 
 def open_page(packages: str, sources: Mapping[str, str], fetch: Callable[[str], bytes]) -> Page:
@@ -63,8 +65,10 @@ def open_page(packages: str, sources: Mapping[str, str], fetch: Callable[[str], 
     sys.addaudithook(LateFiles(sources, fetch).on_open)
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.store import COMPILED
+    from cudalock.resolution.shared import keep_targets
     from web.engine.pageapi import Page
 
+    keep_targets(TARGETS)
     folder = Path(packages) / MATRIX
     # The TOML files, which `Matrix.load` compares the copy with, are not here.
     compiled = json.loads((folder / COMPILED).read_bytes())

@@ -2,8 +2,8 @@
 
 Compiled by the Python that will run it, with hashes that nobody checks in place of times, so that
 two builds give the same bytes. What the first answer needs goes into one pack, what other questions
-need into a second, and the rest of the standard library and of the engine into a third; the matrix
-likewise, but its rest stays as single files.
+need into a second, and the rest of the standard library and of the engine into one more each; the
+matrix likewise, but its rest stays as single files.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def _write(
     files = {**stdlib, **engine, **data}
     later = {
         "more.pack": {path for path in all_needed - first if path in files},
-        "rest.pack": {path for path in {**stdlib, **engine} if path not in all_needed},
+        "library.pack": {path for path in stdlib if path not in all_needed},
+        "rest.pack": {path for path in engine if path not in all_needed},
     }
     packs = {
         "stdlib.pack": {path for path in stdlib if path in first},

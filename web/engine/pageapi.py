@@ -16,6 +16,7 @@ same question gives the same bytes on every machine: nothing of the machine it r
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -83,14 +84,18 @@ class Page:
 
     def answer(self, text: str) -> str:
         """Return the answer to a question. A question that cannot be read has one as well."""
+        name = None
         try:
             question = json.loads(text)
-            ask = self._questions[question.pop("ask")]
-            reply = ask(**question)
+            name = question.pop("ask")
+            reply = self._questions[name](**question)
         except CudalockError as error:
             reply = self._refused(error)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             reply = self._refused(UsageError(f"cannot answer that: {type(error).__name__} {error}"))
+        if name != "mark":
+            # What is garbage now would make the browser's memory grow, which never shrinks.
+            gc.collect()
         return json.dumps(reply, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
     # -- solve --------------------------------------------------------------------------------

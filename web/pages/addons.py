@@ -184,11 +184,11 @@ def _wheels(answers: list[Answer]) -> Html:
             cells = _offer_cells(answer.outcome, answer.command)
         elif answer.outcome.is_known:
             number = numbers[answer.outcome.reason]
-            cells = ["none", link(f"reason {number}", f"#reason-{number}"), "", "", ""]
+            cells = [join("none: ", link(f"reason {number}", f"#reason-{number}")), "", "", ""]
         else:
-            cells = ["not known", "", "", "", code(answer.command)]
+            cells = ["not known", "", "", code(answer.command)]
         rows.append([answer.python, built, *cells])
-    head = ["Python", "CUDA", "Version", "Wheel", "From", "sha256", "Command"]
+    head = ["Python", "CUDA", "Wheel", "From", "sha256", "Command"]
     return grid(head, rows)
 
 
@@ -201,7 +201,7 @@ def _offer_cells(offer: Offer, solve: str) -> list[object]:
     remarks = [element("br"), "; ".join(note for note in notes if note)] if any(notes) else []
     place = join(offer.place, element("br"), TRUST.get(offer.trust, offer.trust))
     digest = code(offer.sha256) if offer.sha256 else "none published"
-    return [offer.version, join(wheel, remarks), place, digest, code(solve)]
+    return [join(wheel, remarks), place, digest, code(solve)]
 
 
 def _first_command(task: Task, offered: list[Answer], framework: str) -> Html | None:

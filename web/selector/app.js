@@ -92,7 +92,7 @@ class Resolver {
       return Promise.reject(new Error("This copy of the page was built without the resolver."));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting = this.#waiting.filter((other) => other.kind !== kind || other.reject(null));
+      if (kind !== "mark") this.drop(kind);
       const asked = { question, kind, resolve, reject, id: ++this.#last };
       kind === "mark" ? this.#waiting.push(asked) : this.#waiting.unshift(asked);
       this.#next();
@@ -249,14 +249,15 @@ async function solve() {
       if (mine !== asked) return;
       show(place, answerView(answer, { formats: FORMATS }));
     }
+    place.removeAttribute("aria-busy");
     summarise(answer.answer);
     document.documentElement.dataset.answered = answer.answer;
-    mark(mine, current);
+    $("#legend").hidden = false;
   } catch (error) {
     if (error && mine === asked) failed(place, error);
-  } finally {
-    if (mine === asked) place.removeAttribute("aria-busy");
+    return;
   }
+  await mark(mine, current, shownOptions(), "marked");
 }
 
 /** What is spoken, and what a phone shows below the choices: the answer in one sentence. */
@@ -270,6 +271,7 @@ function summarise(kind) {
 }
 
 function failed(place, error) {
+  place.removeAttribute("aria-busy");
   show(place, { tag: "p", attributes: { class: "failed", role: "alert" }, children: [error.message] });
   document.documentElement.dataset.answered = "failed";
 }
@@ -301,25 +303,28 @@ function clearMarks() {
   }
   for (const option of form.querySelectorAll("option[data-of]")) option.textContent = option.value;
   delete document.documentElement.dataset.marked;
+  delete document.documentElement.dataset.gpus;
 }
 
-/** Every option of the form with the key and value that it is asked about. */
-function options() {
-  const found = [...form.querySelectorAll("[data-group] input, [name=with]")].map((input) => ({
+/** Every option that is shown, with the key and value that it is asked about. */
+function shownOptions() {
+  return [...form.querySelectorAll("[data-group] input, [name=with]")].map((input) => ({
     key: input.type === "checkbox" ? "+with" : input.dataset.key,
     value: input.value,
     nodes: [input.closest("label")],
   }));
+}
+
+/** The GPUs, by architecture. */
+function gpuOptions() {
   const kinds = new Map();
   for (const option of form.querySelectorAll("option[data-of]")) {
     kinds.set(option.dataset.of, [...(kinds.get(option.dataset.of) ?? []), option]);
   }
-  for (const [value, nodes] of kinds) found.push({ key: "gpu", value, nodes });
-  return found;
+  return [...kinds].map(([value, nodes]) => ({ key: "gpu", value, nodes }));
 }
 
-async function mark(mine, current) {
-  const all = options();
+async function mark(mine, current, all, done) {
   try {
     for (let start = 0; start < all.length; start += MARKED_AT_ONCE) {
       const some = all.slice(start, start + MARKED_AT_ONCE);
@@ -329,12 +334,19 @@ async function mark(mine, current) {
       if (mine !== asked) return;
       for (const { key, value, nodes } of some) nodes.forEach((node) => put(node, answer.marks[key][value]));
     }
-    $("#legend").hidden = false;
-    document.documentElement.dataset.marked = "all";
+    document.documentElement.dataset[done] = "all";
   } catch (error) {
     if (error) console.warn(error.message);
   }
 }
+
+// A closed list shows none of its options: they are marked when it gets the focus.
+$("#field-gpu").addEventListener("focus", () => {
+  if (document.documentElement.dataset.answered && !document.documentElement.dataset.gpus) {
+    document.documentElement.dataset.gpus = "some";
+    mark(asked, structuredClone(state), gpuOptions(), "gpus");
+  }
+});
 
 function put(node, value) {
   if (node.tagName === "OPTION") {
@@ -345,7 +357,7 @@ function put(node, value) {
   if (value === "yes") return;
   const words = document.createElement("span");
   words.className = "hidden mark-words";
-  words.textContent = `, ${WORDS[value]}`;
+  words.textContent = WORDS[value];
   node.append(words);
 }
 
@@ -371,13 +383,12 @@ async function paste(event, place, question, view_of) {
   try {
     const answer = await resolver.ask(question, place);
     show(node, view_of(answer));
+    node.removeAttribute("aria-busy");
     say(node.querySelector(".chip").textContent);
     document.documentElement.dataset.pasted = answer.answer;
   } catch (error) {
     if (error) failed(node, error);
     document.documentElement.dataset.pasted = "failed";
-  } finally {
-    node.removeAttribute("aria-busy");
   }
 }
 

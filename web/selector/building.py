@@ -87,7 +87,7 @@ def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
     sizes = {
         name.partition("/")[2]: file["size"]
         for name, file in manifest.get("files", {}).items()
-        if not name.endswith(("more.pack", "rest.pack", "licences.txt"))
+        if not name.endswith(("more.pack", "library.pack", "rest.pack", "licences.txt"))
     }
     head = (
         element("meta", charset="utf-8"),
@@ -105,12 +105,17 @@ def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
         "body",
         link("Skip to the answer", "#answer", class_="skip"),
         _header(),
-        element("main", _solve(site.matrix, rendered), _check(), _diagnose()),
         element(
-            "section",
-            element("h2", "Releases of torch"),
-            releases_table(site.matrix),
-            class_="tables",
+            "main",
+            _solve(site.matrix, rendered),
+            _check(),
+            _diagnose(),
+            element(
+                "section",
+                element("h2", "Releases of torch"),
+                releases_table(site.matrix),
+                class_="tables",
+            ),
         ),
         _footer(site, manifest),
         element("p", role="status", class_="hidden", id="said"),

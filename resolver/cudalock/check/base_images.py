@@ -129,7 +129,13 @@ class BaseImages:
         """A tag of an image with the framework in it, of which nobody recorded which."""
         for image in self._images:
             found = self._matrix.images.read(image.value)
-            if found is not None and found.own is not None and not found.installed:
+            if found is not None and found.unlisted_on is not None and found.tag:
+                says = (
+                    f"the registry listed no tag `{found.tag}` of {found.name} on"
+                    f" {found.unlisted_on}"
+                )
+                yield Finding(UNKNOWN, RULES[UNKNOWN].severity, says, place=image.place)
+            elif found is not None and found.own is not None and not found.installed:
                 says = (
                     f"`{image.value}` brings a {found.own} of its own, and the matrix does not"
                     " know which: nothing was checked against it"
@@ -315,7 +321,9 @@ class BaseImages:
     def _named(self, image: OnImage) -> str:
         framework = self._matrix.framework
         version = f"{framework} {image.version}" if image.version else str(framework)
-        return f"{version} of `{image.text}`{', which no index has' if image.is_own else ''}"
+        if image.is_own:
+            return f"the image's own {version} (`{image.text}`), which no index has"
+        return f"{version} of `{image.text}`"
 
     def _finding(
         self,

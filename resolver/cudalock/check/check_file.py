@@ -115,9 +115,9 @@ class _Checker:
         cuda = None
         if has_conda(file):
             # Imported here: a requirements file has no packages of conda.
-            from cudalock.generate.rules import read_rules
+            from cudalock.generate.rules import FILE, read_rules
 
-            rules = read_rules(universe.matrix.directory)
+            rules = read_rules(universe.matrix.file(FILE).parent)
             self.notes += broken_pairs(file, rules, universe.matrix)
             cuda = cuda_of(file, rules)
             file = with_project_names(file, rules)
@@ -459,7 +459,10 @@ class _Checker:
     def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
         """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
         one that the metadata of something pinned pins."""
-        if is_vendor_library(name) or name in {pin.project for pin in self.file.files()}:
+        if not self.universe.matrix.is_curated(name):
+            # A library of the vendor's, or what a library alone ties to the framework.
+            return True
+        if name in {pin.project for pin in self.file.files()}:
             return True
         return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
 

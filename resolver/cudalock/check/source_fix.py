@@ -70,9 +70,8 @@ def source_fixes(clash: PinConflict, file: ProjectFile, target: Target) -> Itera
             continue
         line = owner.text[source.place.start : source.place.end]
         if _OF_UV.search(line):
-            old = source.marker or ""
-            joined = f"({old}) and {limit}" if " or " in old else f"{old} and {limit}"
-            fix = SourceFix.of(source, joined if old else limit, owner.text)
+            marker = f"({source.marker}) and {limit}" if source.marker else limit
+            fix = SourceFix.of(source, marker, owner.text)
             if fix is not None:
                 yield fix
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.advisories import advisory_findings, advisory_options, open_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
@@ -22,6 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
 from cudalock.errors import Contradiction, NothingAsked
+from cudalock.files import resolved
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
+    from cudalock.indexes.osv import Advisories
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.projects.model import ProjectFile
@@ -95,6 +98,7 @@ FORMATS = ("text", "full", "json", "github", "sarif")
     help="Write to FILE, not to standard output.",
     shell_complete=completed("file"),
 )
+@advisory_options
 @click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
@@ -159,7 +163,10 @@ def check(
         image = parsed.text("image")
         if image is not None:
             targets = _on_image(image, targets, universe)
-        run = Run(fix=fix, offline=offline, image=image)
+        osv = parsed.text("osv")
+        wanted = osv or parsed.is_set("advisories")
+        known = open_advisories(osv, offline=offline) if wanted else None
+        run = Run(fix=fix, offline=offline, image=image, advisories=known)
         findings = _checked(names, mirrored, targets, selection, examined, run)
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
@@ -190,7 +197,7 @@ def folder_of_all(files: Sequence[str]) -> Path:
     if not folders:
         return Path()
     try:
-        return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+        return Path(os.path.commonpath([resolved(folder) for folder in folders]))
     except ValueError:  # on several drives of Windows
         return Path()
 
@@ -233,6 +240,8 @@ class Run(NamedTuple):
     offline: bool
     image: str | None = None
     """the base image of what names none itself"""
+    advisories: Advisories | None = None
+    """where known vulnerabilities of the pins are looked up, if somebody asked"""
 
 
 class Examined(NamedTuple):
@@ -285,7 +294,10 @@ def _checked(
                 examined.possible.extend(rewritten.changes)
                 examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
         examined.texts.update((part.name, part.text) for part in checked.file.files())
-        for finding in selection.of_findings(checked.findings):
+        found = list(checked.findings)
+        if run.advisories is not None:
+            found += advisory_findings(checked.file, run.advisories, matrix, stated)
+        for finding in selection.of_findings(found):
             # A file that two others include with `-r` is checked twice.
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())
@@ -317,8 +329,8 @@ def _on_image(text: str, targets: list[Target], universe: Universe) -> list[Targ
     Raises UnknownName and UnknownVersion for an image of which nothing is known.
     """
     from cudalock.cli.image import read_image
-    from cudalock.cli.machine import read_targets
     from cudalock.goals import Request
+    from cudalock.goals.targets import read_targets
     from cudalock.targets import LINUX
     from cudalock.targets.platforms import likeliest
 

@@ -156,8 +156,8 @@ def _added(
             continue
         brought = sorted(_brought(name, locks) & missing.keys() - requirements.keys())
         explained.update((name, *brought))
-        with_it = f", nor of {_some(brought)}, which it needs" if brought else ""
-        says = f"{name} was added since the lock was made: there is no pin of it{with_it}"
+        with_it = f", nor is what it needs: {_some(brought)}" if brought else ""
+        says = f"{name} was added since the lock was made, and is not pinned{with_it}"
         yield _finding(says, requirements[name].place, command, file.name)
     others = [pin for name, pin in sorted(missing.items()) if name not in explained]
     for pin in others:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.advisories import with_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line
@@ -25,6 +26,7 @@ from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
+from cudalock.files import resolved
 from cudalock.formats import load_format
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import json_text
@@ -150,7 +152,8 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     lock = build(prepared, options, universe, kept)
     if prepared.locked is not None and not options.output.quiet:
         _tell_changes(prepared.locked, lock)
-    write_lock(lock, options.output)
+    queries = prepared.solvable.questions
+    write_lock(with_advisories(lock, queries, universe, options.output), options.output)
 
 
 def _beside(repository: Repository, kept: Kept, matrix: Matrix) -> Repository:
@@ -181,7 +184,7 @@ def _check_output(repository: Repository, options: OutputOptions) -> None:
     if options.output is None or load_format(options.format).edits_file:
         return
     output = Path(options.output)
-    if any(output.resolve() == path.resolve() for path in repository.inputs):
+    if any(resolved(output) == resolved(path) for path in repository.inputs):
         raise Contradiction(
             f"the lock is made from `{output}` and would replace it",
             hints=["-o requirements.lock.txt", "-o pylock.toml"],

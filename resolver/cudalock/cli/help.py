@@ -57,6 +57,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "skip",
         "allow-build",
         "strict",
+        "advisories",
+        "osv",
         "relax",
         "update",
         "upgrade",

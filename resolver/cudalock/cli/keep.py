@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.overlay import Overlay
     from cudalock.matrix.universe import Universe
 
-FORMATS = ("requirements", "json", "constraints", "overrides", "notebook")
+FORMATS = ("requirements", "json", "constraints", "overrides", "dockerfile", "notebook")
 """Those that hold a part of an environment as well as a whole one."""
 
 
@@ -84,7 +84,8 @@ def build_additions(
     )
     request = KeepRequest(subject, goal, _words(keep))
     words = [keep_command(request, path), *map(shell_word, output_options.words)]
-    return lock_additions(request, command or " ".join(words))
+    lock = lock_additions(request, command or " ".join(words))
+    return replace(lock, image=layout.image)
 
 
 def _environment(options: GoalOptions) -> tuple[Layout, str]:

@@ -122,6 +122,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
         _COMPARE.format(**fields),
     ]
     # By this table `cudalock check --fresh` finds the command, and `-o` a notebook to replace.
+    # Colab and Kaggle offer a kernel of this name, whatever their Python.
     document = {
         "cells": [_cell(source) for source in cells],
         "metadata": {

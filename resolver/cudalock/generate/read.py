@@ -17,7 +17,7 @@ from cudalock.formats.header import find_command
 from cudalock.formats.uv.record import Record, key_of
 from cudalock.generate.code import Code, Used, read_code, read_code_file, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
-from cudalock.generate.rules import Audience, Rules, read_rules
+from cudalock.generate.rules import FILE, Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
 from cudalock.generate.wheel_urls import find_wheel, is_wheel_of
 from cudalock.goals import RequestedProject
@@ -126,7 +126,7 @@ class _Reading:
         self.root = path if path.is_dir() else path.parent
         self.matrix = matrix
         self.choice = choice
-        self.rules: Rules = read_rules(matrix.directory)
+        self.rules: Rules = read_rules(matrix.file(FILE).parent)
         self.files: list[FileRead] = []
         self.requirements: list[RequestedProject] = []
         self.constraints: list[RequestedProject] = []
@@ -317,7 +317,7 @@ class _Reading:
             return declared
         if file.name not in self.records:
             command = find_command(file.text)
-            is_own = command is not None and command[0].startswith("cudalock generate")
+            is_own = command is not None and command[0].split()[1:2] == ["generate"]
             self.records[file.name] = Record.read(file.text) if is_own else Record()
         key = key_of(declared.role, declared.group)
         if not self.records[file.name].wrote_entry(key, declared.text):

@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
@@ -44,7 +44,7 @@ from cudalock.indexes.transport import (
 )
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.text import read_number
-from cudalock.urls import without_credentials
+from cudalock.urls import split, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -321,7 +321,7 @@ def unreachable(url: str, error: Exception | str) -> NetworkError:
     reason = " ".join((str(error) or type(error).__name__).split())
     return NetworkError(
         f"cannot read {without_credentials(url)}: {reason}",
-        host=urlsplit(url).hostname or "",
+        host=split(url).hostname or "",
         reason=reason,
     )
 

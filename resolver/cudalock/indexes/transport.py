@@ -70,6 +70,8 @@ the clock, and nothing is decompressed."""
 
 _SAYS_HOW_LONG: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
 _FILES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
+_SEAL: Final = "x-cudalock-sha256"
+"""The header of a page in the cache that has its digest."""
 _AUTHORIZATION: Final = "authorization"
 
 
@@ -137,6 +139,7 @@ class Cached(httpx.BaseTransport):
         response = self._layer().handle_request(asked)
         if response.extensions["caching"]["from_cache"]:
             self._traffic.add(cached=1)
+            _check_seal(response)
         return response
 
     def _layer(self) -> CacheTransport:
@@ -161,7 +164,48 @@ def _cache_layer(wire: httpx.BaseTransport) -> CacheTransport:
         max_stream_size=LARGEST_CACHED,
         max_size=CACHE_SIZE,
     )
-    return CacheTransport(wire, storage, rfc=True)
+    return CacheTransport(_Sealing(wire), storage, rfc=True)
+
+
+class _Sealing(httpx.BaseTransport):
+    """The wire before the cache: each page gets the digest by which damage is noticed later.
+
+    SQLite finds what destroys its structure; other bytes would be read as another page.
+    """
+
+    def __init__(self, wire: httpx.BaseTransport) -> None:
+        self._wire = wire
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx's hook."""
+        response = self._wire.handle_request(request)
+        response.headers.pop(_SEAL, None)
+        if response.status_code == 200:
+            body = _body(response)
+            response.headers[_SEAL] = hashlib.sha256(body).hexdigest()
+            response.stream = httpx.ByteStream(body)
+        return response
+
+    def close(self) -> None:
+        """httpx's hook."""
+        self._wire.close()
+
+
+def _body(response: httpx.Response) -> bytes:
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    try:
+        return b"".join(response.stream)
+    finally:
+        response.stream.close()
+
+
+def _check_seal(response: httpx.Response) -> None:
+    """Raise RuntimeError for a page of the cache that is not as it was written."""
+    body = _body(response)
+    seal = response.headers.get(_SEAL)
+    if seal is not None and seal != hashlib.sha256(body).hexdigest():
+        raise RuntimeError("what the cache has is damaged")
+    response.stream = httpx.ByteStream(body)
 
 
 @cache

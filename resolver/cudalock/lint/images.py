@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from cudalock.lint.defects import Defect
 from cudalock.matrix.images import RULES, image_rows
 from cudalock.targets import PYTHONS
 from cudalock.targets.accelerators import CUDA
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ _DAY: Final = re.compile(r"20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
 
 def images(matrix: Matrix) -> Iterator[Defect]:
     """A base image, and each of its tags, has a source and a day, and names what exists."""
-    files = {row["name"]: file for file, row in image_rows(matrix.directory)}
+    files = {row["name"]: file for file, row in image_rows(matrix.curated_directory)}
     names: dict[str, str] = {}
     for image in matrix.images.images.values():
         file = files.get(image.name, RULES)
@@ -56,7 +57,7 @@ def _of_release(image: Image, release: ImageRelease, matrix: Matrix) -> Iterator
         yield f"invalid tag: `{release.tag}`"
     for name, version in release.installed.items():
         try:
-            normal = str(Version(version))
+            normal = str(parse_version(version))
         except InvalidVersion:
             yield f"invalid version of {name}: `{version}`"
             continue

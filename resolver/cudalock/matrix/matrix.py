@@ -5,7 +5,6 @@ Each file is read on first use, and once: a solve needs a tenth of them.
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,10 +15,10 @@ from urllib.parse import quote
 from cudalock.errors import MatrixError
 from cudalock.files import (
     HEADER,
-    check_digest,
     data_directory,
     files_in,
-    read_data,
+    is_file,
+    read_text,
     release_digests,
 )
 from cudalock.matrix import shared_files
@@ -44,7 +43,7 @@ from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.targets.accelerators import BUILT_FOR, CUDA, LIBRARIES
-from cudalock.text import counted
+from cudalock.text import counted, read_json
 from cudalock.versions import FactId, ProjectName
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
+    from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -120,7 +120,9 @@ class Matrix:
         user_matrix: UserMatrix | None = None,
         mirrors: Mirrors = NO_MIRRORS,
         overlay: Overlay = NO_OVERLAY,
+        embedded_version: str | None = None,
     ) -> None:
+        """`embedded_version` is that of the folder where `tables` are of another one."""
         self._stated = tables
         tables = _overlaid(tables, overlay)
         header = tables[HEADER]
@@ -131,7 +133,7 @@ class Matrix:
         self.user_matrix = user_matrix
         self._tables = tables
         self._components: dict[str, Component] = {}
-        self.embedded_version: str = header["version"]
+        self.embedded_version: str = embedded_version or header["version"]
         """the version of the folder itself, whatever the user updated"""
         self.version: str = user_matrix.version if user_matrix else self.embedded_version
         self.indexes: dict[str, Index] = {
@@ -169,7 +171,6 @@ class Matrix:
         self.labels: list[dict[str, Any]] = header.get("label", [])
         """which labels of new rows follow from their METADATA, as matrix.toml has it"""
         self._projects: dict[str, Project | None] = {}
-        self._verified: set[str] = set()
 
     @classmethod
     def load(
@@ -191,7 +192,9 @@ class Matrix:
         try:
             version = tables[HEADER]["version"]
             user_matrix = find_user_matrix(version, warn) if path is None else None
-            return cls(directory, tables, user_matrix, mirrors)
+            if user_matrix is not None and user_matrix.is_whole:
+                tables = read_tables(directory, user_matrix)
+            return cls(directory, tables, user_matrix, mirrors, embedded_version=version)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise MatrixError(
                 "matrix.toml", str(error).strip("'"), "is missing or damaged"
@@ -205,12 +208,22 @@ class Matrix:
         """Return this matrix as if mirrors were the sources of what they mirror."""
         if mirrors == self.mirrors:
             return self
-        return Matrix(self.directory, self._stated, self.user_matrix, mirrors, self.overlay)
+        return self._with(mirrors, self.overlay)
 
     def overlaid(self, overlay: Overlay) -> Matrix:
         """Return this matrix with an overlay over those that it has."""
         overlay = overlay | self.overlay
-        return Matrix(self.directory, self._stated, self.user_matrix, self.mirrors, overlay)
+        return self._with(self.mirrors, overlay)
+
+    def _with(self, mirrors: Mirrors, overlay: Overlay) -> Matrix:
+        return Matrix(
+            self.directory,
+            self._stated,
+            self.user_matrix,
+            mirrors,
+            overlay,
+            self.embedded_version,
+        )
 
     @property
     def described(self) -> str:
@@ -225,14 +238,15 @@ class Matrix:
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:
-        """Return where a file of the generated half is, `index/torch.json`; it need not exist."""
+        """Return where a file is, `index/torch.json`; it need not exist."""
         users_path = self.user_matrix and self.user_matrix.path(name)
-        path = self.directory / name
-        if users_path is None and name not in self._verified and release_digests(self.directory):
-            if path.is_file():
-                check_digest(self.directory, name, path.read_bytes())
-            self._verified.add(name)
-        return users_path or path
+        return users_path or self.directory / name
+
+    @property
+    def curated_directory(self) -> Path:
+        """The folder of the curated half: the user's, if that is whole."""
+        is_whole = self.user_matrix is not None and self.user_matrix.is_whole
+        return self.user_matrix.directory if self.user_matrix and is_whole else self.directory
 
     # -- releases ---------------------------------------------------------------------------
 
@@ -240,7 +254,7 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            project = read_project(path, self.mirrors) if path.is_file() else None
+            project = read_project(path, self.mirrors) if is_file(path) else None
             added = self.overlay.releases.get(name)
             if added is not None:
                 held = None if name in self.overlay.only else project
@@ -530,10 +544,16 @@ class Matrix:
         """The Linux distributions that repositories and people name."""
         from cudalock import toml
 
-        name = "repositories.toml"
-        has_file = (self.directory / name).is_file()
-        rows = toml.loads(read_data(self.directory, name)) if has_file else {}
+        path = self.file("repositories.toml")
+        rows = toml.loads(read_text(path)) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def licenses(self) -> Mapping[str, tuple[License, ...]]:
+        """Licences by project, as far as METADATA of its wheels was read for them."""
+        from cudalock.matrix.licenses import read_licenses
+
+        return read_licenses(self.directory)
 
     @cached_property
     def containers(self) -> Containers:
@@ -548,7 +568,13 @@ class Matrix:
         # Imported here: few commands read them.
         from cudalock.matrix.images import read_images
 
-        return read_images(self.directory, self.distributions)
+        return read_images(self.curated_directory, self.distributions, self.listed_images)
+
+    @property
+    def listed_images(self) -> dict[str, Any]:
+        """What an update read of images, by their names; empty where none did."""
+        has_table = self.file("cuda/images.json").is_file()
+        return self.vendor_table("images") if has_table else {}
 
     @cached_property
     def namesakes(self) -> Namesakes:
@@ -583,16 +609,15 @@ class Matrix:
         if tables is None:
             from cudalock import toml
 
-            embedded = data_directory()
-            has_file = (embedded / PHRASES).is_file()
-            tables = toml.loads(read_data(embedded, PHRASES)) if has_file else {}
+            path = data_directory() / PHRASES
+            tables = toml.loads(read_text(path)) if path.is_file() else {}
         return read_phrases(tables) if tables else Phrases()
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""
         path = self.file(f"cuda/{name}.json")
         try:
-            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            table: dict[str, Any] = read_json(read_text(path))
         except (OSError, ValueError) as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         return table

@@ -11,7 +11,8 @@ whole matrix. This writes both:
 **The generated half.** What the user's `matrix update` brought lies over the embedded files:
 
     DATA/matrix/current          the name of the folder in use: one small file, replaced at once
-    DATA/matrix/VERSION/         manifest.json, and those files of index/ and cuda/ that differ
+    DATA/matrix/VERSION/         manifest.json, and those files of index/ and cuda/ that differ;
+                                 the curated half as well, if `--from` brought a whole matrix
 
 Each of those files is checked against the manifest when it is read; for one that is damaged or
 missing the embedded one is used, with a warning.
@@ -29,14 +30,16 @@ from typing import Any, Final
 from cudalock.errors import MatrixError
 from cudalock.files import (
     HEADER,
+    LARGEST_DATA,
     SWITCHES,
-    check_digest,
+    check_released,
     data_folder,
     files_in,
-    release_digests,
+    read_small,
 )
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import check_component
+from cudalock.text import read_json
 
 COMPILED: Final = "compiled.json"
 COMPONENTS: Final = "components"
@@ -58,21 +61,24 @@ Tables = dict[str, dict[str, Any]]
 # -- the curated half ---------------------------------------------------------------------------
 
 
-def read_tables(directory: Path) -> Tables:
-    """Read the table of each TOML file of a matrix.
+def read_tables(directory: Path, user_matrix: UserMatrix | None = None) -> Tables:
+    """Read the table of each TOML file of a matrix, those of a user's whole one in their place.
 
     Raises MatrixError naming a file that cannot be read.
     """
-    compiled = _read_compiled(directory)
-    is_released = bool(release_digests(directory))
+    if user_matrix is not None and user_matrix.is_whole:
+        compiled = _read_compiled(user_matrix.path(COMPILED) or directory / COMPILED)
+        paths = _paths_of(directory, user_matrix)
+    else:
+        compiled = _read_compiled(directory / COMPILED)
+        paths = toml_files(directory)
     tables: Tables = {}
-    for path in toml_files(directory):
+    for path in paths:
         try:
-            content = path.read_bytes()
+            content = read_small(path, LARGEST_DATA)
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
-        if is_released:
-            check_digest(directory, path.relative_to(directory).as_posix(), content)
+        check_released(path, content)
         # A component file without a copy was added by hand, or its user edits it: it counts at
         # once.
         compiled_from, table = compiled.get(path.name, ("", {}))
@@ -92,6 +98,21 @@ def toml_files(directory: Path) -> list[Path]:
     ]
 
 
+def _paths_of(directory: Path, user_matrix: UserMatrix) -> list[Path]:
+    """Return the TOML files of a user's whole matrix: a component that it lacks was withdrawn."""
+    names = [name for name in list(user_matrix.files) if _is_read(name)]
+    # The embedded file stands in for a damaged one, if there is one.
+    paths = [user_matrix.path(name) or directory / name for name in sorted(names)]
+    return [path for path in paths if path.is_file()]
+
+
+def _is_read(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder == COMPONENTS and file.endswith(".toml")
+    return file in (HEADER, shared_files.FILE, NAMESAKES, PHRASES)
+
+
 def of_components(tables: Tables) -> Tables:
     """Return the tables of the component files alone."""
     return {name: table for name, table in tables.items() if name not in _NO_COMPONENTS}
@@ -101,7 +122,7 @@ def compile_tables(directory: Path) -> str:
     """Return the text of `compiled.json` for a matrix: one line for each TOML file."""
     lines = []
     for path in toml_files(directory):
-        content = path.read_bytes()
+        content = read_small(path, LARGEST_DATA)
         table = json.dumps(_parse(path.name, content), separators=(",", ":"), sort_keys=True)
         lines.append(f'"{path.name}": ["{_text_checksum(content)}", {table}]')
     return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -123,13 +144,12 @@ def compile_switches(directory: Path) -> str:
     return json.dumps({"framework": next(frameworks, None), "switches": switches}, indent=1) + "\n"
 
 
-def _read_compiled(directory: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+def _read_compiled(path: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
-        content = (directory / COMPILED).read_bytes()
-        if release_digests(directory):
-            check_digest(directory, COMPILED, content)
-        compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(content)
+        content = read_small(path, LARGEST_DATA)
+        check_released(path, content)
+        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(content)
     except (OSError, ValueError):
         return {}
     return compiled
@@ -162,7 +182,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
 
 
 class UserMatrix:
-    """Files of index/ and cuda/ that the user's `matrix update` brought."""
+    """Files of index/ and cuda/ that the user's `matrix update` brought, or a whole matrix."""
 
     def __init__(
         self, directory: Path, manifest: Mapping[str, Any], warn: Callable[[str], None]
@@ -174,6 +194,8 @@ class UserMatrix:
         """the checksum of each file, by its path below `directory`: `index/torch.json`"""
         self.is_damaged = False
         """whether a damaged file was read so far"""
+        self.is_whole = HEADER in self.files
+        """whether it has a curated half as well"""
         self._warn = warn
 
     def path(self, name: str) -> Path | None:
@@ -183,7 +205,7 @@ class UserMatrix:
             return None
         path = self.directory / name
         try:
-            content = path.read_bytes()
+            content = read_small(path, LARGEST_DATA)
         except OSError:
             content = b""
         if checksum(content) == expected:
@@ -204,11 +226,11 @@ def find_user_matrix(
     """
     root = (folder or data_folder()) / USER_FOLDER
     try:
-        current = (root / CURRENT).read_text(encoding="ascii").strip()
+        current = read_small(root / CURRENT, LARGEST_DATA).decode("ascii").strip()
     except (OSError, ValueError):
         return None
     try:
-        manifest = json.loads((root / current / MANIFEST).read_bytes())
+        manifest = read_json(read_small(root / current / MANIFEST, LARGEST_DATA))
         if manifest["schema"] != USER_SCHEMA or not isinstance(manifest["files"], dict):
             raise ValueError
         user_matrix = UserMatrix(root / current, manifest, warn)

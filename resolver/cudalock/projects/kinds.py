@@ -47,6 +47,7 @@ KINDS: Final = (
         "pyproject",
         r"pyproject\.toml",
         "readers.pyproject",
+        names_files=True,
         declares=True,
         on_problem="refuse-empty",
     ),
@@ -61,6 +62,8 @@ KINDS: Final = (
     FileKind("uv-lock", r"uv\.lock", "locks.uv", megabytes=8, is_lock=True),
     FileKind("poetry-lock", r"poetry\.lock", "locks.poetry", megabytes=8, is_lock=True),
     FileKind("pdm-lock", r"pdm\.lock", "locks.pdm", megabytes=8, is_lock=True),
+    # No lock of Python's packages: it limits the framework that the kernels were built for.
+    FileKind("kernels-lock", r"kernels\.lock", "locks.kernels", is_included=True),
     # `environment.yml` is conda's own name; `conda-env.yaml`, `env-gpu.yml` and
     # `gpu_environment.yaml` are in public repositories.
     FileKind(

@@ -65,7 +65,7 @@ def shared_by(matrix: Matrix, target: Target) -> Shared:
         alike = (other for other in by_target if other.has_markers_of(target))
         shared = Shared(by_target.get(next(alike, target)))
     by_target[target] = shared
-    if len(by_target) > SHARED_TARGETS:
+    if len(by_target) > _kept_targets:
         del by_target[next(iter(by_target))]
     return shared
 
@@ -73,3 +73,12 @@ def shared_by(matrix: Matrix, target: Target) -> Shared:
 def forget(matrix: Matrix) -> None:
     """Drop what problems over a matrix share: the next one takes as long as a first one."""
     _SHARED.pop(matrix, None)
+
+
+_kept_targets = SHARED_TARGETS
+
+
+def keep_targets(number: int) -> None:
+    """Keep what problems share for fewer targets: where memory is little, and is not given back."""
+    global _kept_targets
+    _kept_targets = number

@@ -74,8 +74,9 @@ def read_archive(file: str, content: bytes) -> Contents:
         raise
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError):
         raise UnreadableArchive("is damaged, or was cut short") from None
-    # A chain of headers, an encrypted member, an unknown compression, numbers that are none.
-    except (RecursionError, RuntimeError, NotImplementedError, ValueError, MemoryError, TypeError):
+    # A chain of headers, an encrypted member, an unknown compression, a name that is empty: zipfile
+    # and tarfile raise what they like.
+    except Exception:
         raise UnreadableArchive("is not a readable archive") from None
 
 

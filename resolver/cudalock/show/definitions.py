@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
 from cudalock.errors import MatrixError, UsageError
-from cudalock.files import read_data
+from cudalock.files import read_text
 from cudalock.names import nearest
 from cudalock.show.cells import SHOWS
 from cudalock.show.table import Column
@@ -60,8 +60,9 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
 
     Raises MatrixError naming the key that is wrong.
     """
+    path = matrix.file(FILE)
     try:
-        entries = toml.loads(read_data(matrix.directory, FILE)).get("table", [])
+        entries = toml.loads(read_text(path)).get("table", [])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

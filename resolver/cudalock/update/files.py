@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import OutputError
-from cudalock.files import HEADER, data_folder, replace_patiently, write_atomically
+from cudalock.files import (
+    HEADER,
+    LARGEST_DATA,
+    data_folder,
+    read_small,
+    read_text,
+    replace_patiently,
+    write_atomically,
+)
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.store import (
     COMPILED,
@@ -21,6 +29,7 @@ from cudalock.matrix.store import (
     checksum,
     compile_tables,
 )
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +46,8 @@ class IndexFile(NamedTuple):
     releases: dict[str, Any]
     older: tuple[str, ...] | None = None
     """the platforms that wheels of older releases are for; see `Coverage`"""
+    gaps: bool = False
+    """whether releases between the rows may have none; see `Coverage`"""
 
     def text(self) -> str:
         """Return the file's text: the same for the same rows."""
@@ -51,6 +62,8 @@ class IndexFile(NamedTuple):
         )
         if self.older is not None:
             head += f',\n"older": {json.dumps(list(self.older))}'
+        if self.gaps:
+            head += ',\n"gaps": true'
         return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
 
 
@@ -60,26 +73,23 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
     project_rows = matrix.project(project)
     if project_rows is None:
         return None
-    table = json.loads(matrix.file(f"index/{project}.json").read_text(encoding="utf-8"))
+    table = read_json(read_text(matrix.file(f"index/{project}.json")))
     return IndexFile(
         project,
         project_rows.retrieved,
         project_rows.sources,
         table["releases"],
         project_rows.older,
+        project_rows.gaps,
     )
 
 
 def copy_matrix(matrix: Matrix, folder: Path) -> None:
     """Copy all files of a matrix, those of the user's update in their places."""
     folder.mkdir(parents=True)
-    for source in sorted(matrix.directory.iterdir()):
-        if source.name in GENERATED or source.name.startswith("."):
-            continue
-        if source.is_dir():
-            shutil.copytree(source, folder / source.name)
-        elif source.is_file():
-            shutil.copyfile(source, folder / source.name)
+    for name, source in curated_files(matrix).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
     for name in GENERATED:
         (folder / name).mkdir(parents=True, exist_ok=True)
         paths = {path.name for path in (matrix.directory / name).glob("*.json")}
@@ -95,6 +105,24 @@ def copy_matrix(matrix: Matrix, folder: Path) -> None:
                 shutil.copyfile(source, folder / name / file)
 
 
+def curated_files(matrix: Matrix) -> dict[str, Path]:
+    """Return where each file is that is not of the generated half, by its path in the matrix."""
+    if matrix.user_matrix is not None and matrix.user_matrix.is_whole:
+        names = [name for name in matrix.user_matrix.files if not _is_generated(name)]
+        return {name: matrix.file(name) for name in sorted(names)}
+    paths = sorted(path for path in matrix.directory.rglob("*") if path.is_file())
+    names = [path.relative_to(matrix.directory).as_posix() for path in paths]
+    return {
+        name: path
+        for name, path in zip(names, paths, strict=True)
+        if not _is_generated(name) and not any(part.startswith(".") for part in name.split("/"))
+    }
+
+
+def _is_generated(name: str) -> bool:
+    return name.partition("/")[0] in GENERATED
+
+
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Write texts below a folder, by their paths in it."""
     for name, text in files.items():
@@ -107,7 +135,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 def with_version(folder: Path, version: str) -> None:
     """Write the version into a whole matrix, and compile it again."""
     header = folder / HEADER
-    lines = header.read_text(encoding="utf-8").split("\n")
+    lines = read_text(header).split("\n")
     # Only this line: the header is written by people, with comments.
     lines = [f'version = "{version}"' if line.startswith("version =") else line for line in lines]
     header.write_text("\n".join(lines), encoding="utf-8", newline="\n")
@@ -151,11 +179,13 @@ def stage_beside(output: Path | None) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> str:
+def publish(
+    stage: Path, matrix: Matrix, output: Path | None, version: str, *, whole: bool = False
+) -> str:
     """Write the version into a staged matrix and put it in place; return where it is.
 
-    Raises OutputError, also if another update was put there since `matrix` was read: its rows would
-    be lost.
+    `whole` says that the curated half is for the user as well. Raises OutputError, also if another
+    update was put there since `matrix` was read: its rows would be lost.
     """
     if output is None or output.exists():
         now = Matrix.load(output, warn=lambda damage: None)
@@ -168,15 +198,15 @@ def publish(stage: Path, matrix: Matrix, output: Path | None, version: str) -> s
     if output is not None:
         put_in_place(stage, output)
         return str(output)
-    return str(install_user_matrix(stage, matrix, version, data_folder()))
+    return str(install_user_matrix(stage, matrix, version, data_folder(), whole=whole))
 
 
 def put_in_place(stage: Path, target: Path) -> None:
     """Make `target` the same as `stage`. A new folder appears whole, by one renaming.
 
-    In a folder that exists, a checkout say, each file that differs is replaced whole, the generated
-    ones before the header that has their version. Nothing else there is touched. Raises
-    OutputError.
+    In a folder that exists, a checkout say, each file that differs is replaced whole, the header
+    first: after an interruption the next update finds rows that changed, and gives them a version
+    of their own. Nothing else there is touched. Raises OutputError.
     """
     try:
         if not target.exists():
@@ -185,7 +215,11 @@ def put_in_place(stage: Path, target: Path) -> None:
             return
         names = sorted(
             (path.relative_to(stage) for path in stage.rglob("*") if path.is_file()),
-            key=lambda name: (name.parts[0] not in GENERATED, name.as_posix()),
+            key=lambda name: (
+                name.as_posix() != HEADER,
+                name.parts[0] in GENERATED,
+                name.as_posix(),
+            ),
         )
         for name in names:
             _replace(stage / name, target / name)
@@ -194,33 +228,40 @@ def put_in_place(stage: Path, target: Path) -> None:
 
 
 def _replace(source: Path, target: Path) -> None:
-    content = source.read_bytes()
+    content = read_small(source, LARGEST_DATA)
     with suppress(OSError):
         # Git on Windows checks files out with CRLF.
-        if target.read_bytes().replace(b"\r\n", b"\n") == content:
+        if read_small(target, LARGEST_DATA).replace(b"\r\n", b"\n") == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)
 
 
-def install_user_matrix(stage: Path, matrix: Matrix, version: str, data: Path) -> Path:
-    """Install the generated half of a staged matrix over the embedded one, for this user.
+def install_user_matrix(
+    stage: Path, matrix: Matrix, version: str, data: Path, *, whole: bool = False
+) -> Path:
+    """Install the generated half of a staged matrix over the embedded one, for this user; the whole
+    of it if `whole` is set, or the one in use is whole.
 
-    Only files that differ from the embedded ones are kept. The folder is made beside its place, and
-    its name is written last, by one renaming: an interruption before leaves the old one in use.
-    Raises OutputError.
+    Of the generated half only files that differ from the embedded ones are kept. The folder is made
+    beside its place, and its name is written last, by one renaming: an interruption before leaves
+    the old one in use. Raises OutputError.
     """
     root = data / USER_FOLDER
     new_folder, folder = stage.parent / "refreshed", root / version
+    whole = whole or (matrix.user_matrix is not None and matrix.user_matrix.is_whole)
     files: dict[str, str] = {}
     try:
-        for name in GENERATED:
-            for path in sorted((stage / name).glob("*.json")):
-                content = path.read_bytes()
-                if not _is_embedded(matrix.directory / name / path.name, content):
-                    (new_folder / name).mkdir(parents=True, exist_ok=True)
-                    (new_folder / name / path.name).write_bytes(content)
-                    files[f"{name}/{path.name}"] = checksum(content)
+        for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+            name = path.relative_to(stage).as_posix()
+            is_generated = _is_generated(name)
+            if not is_generated and not whole:
+                continue
+            content = read_small(path, LARGEST_DATA)
+            if not is_generated or not _is_embedded(matrix.directory / name, content):
+                (new_folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (new_folder / name).write_bytes(content)
+                files[name] = checksum(content)
         new_folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "schema": USER_SCHEMA,
@@ -256,7 +297,9 @@ def _clean(root: Path, keep: str | None = None) -> None:
 
 def _is_embedded(path: Path, content: bytes) -> bool:
     try:
-        return path.read_bytes().replace(b"\r\n", b"\n") == content.replace(b"\r\n", b"\n")
+        return read_small(path, LARGEST_DATA).replace(b"\r\n", b"\n") == content.replace(
+            b"\r\n", b"\n"
+        )
     except OSError:
         return False
 
@@ -264,6 +307,7 @@ def _is_embedded(path: Path, content: bytes) -> bool:
 __all__ = [
     "IndexFile",
     "copy_matrix",
+    "curated_files",
     "drop_user_matrix",
     "publish",
     "read_index_file",

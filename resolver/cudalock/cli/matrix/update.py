@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from cudalock.cli import CONTEXT
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
+from cudalock.cli.options import index_map_option, read_index_map
 from cudalock.cli.universe import load_matrix
-from cudalock.errors import Contradiction
+from cudalock.errors import Contradiction, UsageError
+from cudalock.urls import hide_credentials
 
 
 @click.command(
@@ -28,6 +32,13 @@ from cudalock.errors import Contradiction
     metavar="N",
     help="Compute the sha256 of N wheels without a published one; update no rows.",
 )
+@click.option(
+    "--from",
+    "site",
+    metavar="URL|DIR",
+    help="Take the whole matrix, facts too, from a site that publishes it, or a copy of one.",
+)
+@index_map_option
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress bar.")
 @click.pass_context
@@ -37,6 +48,8 @@ def update(
     output: str | None,
     index_url: str | None,
     digests: int | None,
+    site: str | None,
+    index_map: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -52,9 +65,14 @@ def update(
     first, and records their sha256 as computed, with the day. Once all have one, it streams those
     computed longest ago again; if one has changed, the exit status is 1.
 
+    --from queries no sources either. It takes every file that differs from those in use from a
+    site, or from a folder that is a copy of it, checked by the site's list of digests. Nothing
+    changes unless all of them are as listed.
+
     GitHub allows few requests without a token: set GITHUB_TOKEN or GH_TOKEN.
 
-    Exit status: 0 updated; 1 the result has defects, or the digest of a wheel has changed;
+    Exit status: 0 updated; 1 the result has defects, the digest of a wheel has changed, or a site's
+    matrix is not as it lists;
     2 unknown name, or DIR cannot be used; 3 a source could not be queried.
 
     --json: one object with `schema` ("cudalock.update/1"), `was` and `matrix` (versions), `folder`,
@@ -63,12 +81,12 @@ def update(
     `hints`), `defects` and `traffic`.
     """
     from datetime import datetime, timezone
-    from pathlib import Path
 
     from cudalock.cli.console import emit, steps, tell
     from cudalock.matrix.matrix import Matrix
     from cudalock.text import json_text
     from cudalock.update.digests import compute_digests
+    from cudalock.update.from_site import update_from
     from cudalock.update.update import update as refresh
 
     folder = Path(output) if output is not None else None
@@ -78,8 +96,20 @@ def update(
     today = datetime.now(timezone.utc).date().isoformat()
     if digests is not None and index_url:
         raise Contradiction("`--digests` cannot be combined with `--index-url`")
+    if site is not None:
+        _check_from(site, names, digests, index_url)
+    elif index_map:
+        raise Contradiction("`--index-map` needs `--from`")
     with steps(quiet=quiet) as progress:
-        if digests is not None:
+        if site is not None:
+            report = update_from(
+                matrix,
+                site,
+                output=folder,
+                mirrors=read_index_map(index_map, None),
+                progress=progress,
+            )
+        elif digests is not None:
             report = compute_digests(
                 matrix, names, digests, output=folder, today=today, progress=progress
             )
@@ -91,3 +121,20 @@ def update(
     for hint in dict.fromkeys(hint for failure in report.failures for hint in failure.hints):
         tell(f"hint: {hint}")
     ctx.exit(report.exit_status)
+
+
+def _check_from(
+    site: str, names: tuple[str, ...], digests: int | None, index_url: str | None
+) -> None:
+    """Raise UsageError for what is neither URL nor folder, and Contradiction for options that
+    `--from` does not go with."""
+    if not site.startswith(("https://", "http://")) and not Path(site).is_dir():
+        raise UsageError(
+            f"`--from` needs the URL of a site or a folder, not `{hide_credentials(site)}`",
+            hints=["cudalock matrix update --from https://cudalock.example"],
+        )
+    if names:
+        raise Contradiction("`--from` takes the whole matrix, and cannot be combined with NAME")
+    for option, is_set in (("--digests", digests is not None), ("--index-url", bool(index_url))):
+        if is_set:
+            raise Contradiction(f"`--from` cannot be combined with `{option}`")

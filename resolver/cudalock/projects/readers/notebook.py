@@ -67,6 +67,7 @@ class _Notebook:
         except ValueError as error:
             self.problems.append(Problem(self.text.place(0, 0), str(error)))
             return
+        # Files first: a cell may install from one that a later cell writes, when run again.
         cells = source_cells(self.text.text)
         for cell in cells:
             if (found := written_file(cell.source)) is not None:
@@ -107,6 +108,7 @@ class _Notebook:
         return nested
 
     def _written(self, cell: SourceCell, start: int, *, is_constraint: bool) -> None:
+        # A `%%writefile` cell is a requirements file, of which the first line is the magic.
         reader = Reader(Text(self.text.name, cell.source), is_constraint)
         for line in logical_lines(cell.source[start:]):
             pieces = tuple((offset, start + where) for offset, where in line.pieces)
@@ -144,7 +146,9 @@ class _Notebook:
 
     def _exact(self, cell: SourceCell, place: Place) -> Place | None:
         """Return the place of a text that stands in the file as it is; None for another."""
+        # A rewrite puts in plain text, so nothing in the span may be escaped.
         found = self._place(cell, place)
+        # An empty span, behind a bare name, is where a version may be put in.
         if place.start == place.end:
             start = cell.offset(place.start - 1) + 1 if place.start else cell.offset(0)
             return self.text.place(start, start)

@@ -154,7 +154,9 @@ def parted(source: str) -> tuple[str, list[tuple[int, int, int]]]:
     # `%%writefile`, `%%html` and the like: the cell is text of something else.
     if lines and lines[0].startswith("%%") and lines[0].split()[0] not in _PYTHON_CELL:
         return "", []
-    python, found, position = [], [], 0
+    python: list[str] = []
+    found: list[tuple[int, int, int]] = []
+    position = 0
     # The place in `found` of a command that goes on in the next line.
     open_at: int | None = None
     for number, line in enumerate(lines, 1):

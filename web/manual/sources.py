@@ -1,0 +1,79 @@
+"""The pages that people wrote, as mkdocs reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+
+COPIES: Final = {
+    "matrix/README.md": "matrix-files.md",
+    "bench/README.md": "benchmarks.md",
+    "CHANGELOG.md": "changelog.md",
+}
+"""Pages outside of `docs/` that links lead to, and what they are called in the site."""
+
+ELSEWHERE: Final = {
+    "resolver/cudalock/schemas": "reference/schemas.md",
+    "README.md": "index.md",
+    "tests/cases": "contributing.md",
+}
+"""What links lead to that is no page, by its beginning, and the page that has it."""
+
+_LINK: Final = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
+_CODE: Final = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+PICTURE: Final = (
+    "![cudalock locks flash-attn for Windows and prints what to do next](pictures/terminal.svg)\n\n"
+)
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every written page by its name in the site."""
+    found = {
+        path.name: _led(path.read_text(encoding="utf-8"), Path("docs"))
+        for path in sorted((ROOT / "docs").glob("*.md"))
+    }
+    for name, copy in COPIES.items():
+        found[copy] = _led((ROOT / name).read_text(encoding="utf-8"), Path(name).parent)
+    before, heading, after = found["index.md"].partition("## Install\n")
+    found["index.md"] = before + PICTURE + heading + after
+    return found
+
+
+def _led(text: str, folder: Path) -> str:
+    """Return a page's text with its links leading to where their pages are in the site."""
+    code = [match.span() for match in _CODE.finditer(text)]
+
+    def lead(match: re.Match[str]) -> str:
+        if any(start <= match.start() < end for start, end in code):
+            return match[0]
+        return _target(match[0], folder)
+
+    return _LINK.sub(lead, text)
+
+
+def _target(link: str, folder: Path) -> str:
+    file, hash_, fragment = link.partition("#")
+    if not file or re.match(r"[a-z]+:", file):
+        return link
+    path = _normal(folder / file)
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/") + hash_ + fragment
+    if path in COPIES:
+        return COPIES[path] + hash_ + fragment
+    for beginning, page in ELSEWHERE.items():
+        if path.startswith(beginning):
+            return page
+    raise ValueError(f"{folder}: no page has what `{link}` leads to")
+
+
+def _normal(path: Path) -> str:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            parts = parts[:-1]
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
