@@ -155,6 +155,7 @@ def test_the_site_is_built_without_a_warning(
     manual.build(Site(tmp_path, "https://cudalock.example", matrix))
     page = (tmp_path / "docs" / "index.html").read_text("utf-8")
     assert "pictures/terminal.svg" in page
+    assert "torch-cuda-gpu.svg" in (tmp_path / "docs" / "matrix" / "index.html").read_text("utf-8")
     for text in (tmp_path / "docs").rglob("*.html"):
         loaded = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))', text.read_text())
         assert not loaded

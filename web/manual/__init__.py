@@ -62,7 +62,8 @@ def _run_mkdocs(site: Site, folder: Path) -> None:
     from mkdocs.commands.build import build as build_pages
     from mkdocs.config import load_config
 
-    day = datetime(*map(int, site.matrix.version.split(".")[:3]), tzinfo=timezone.utc)
+    year, month, number = map(int, site.matrix.version.split(".")[:3])
+    day = datetime(year, month, number, tzinfo=timezone.utc)
     # mkdocs writes the day of the build into its sitemap otherwise.
     os.environ["SOURCE_DATE_EPOCH"] = str(int(day.timestamp()))
     target = site.folder / "docs"

@@ -24,9 +24,17 @@ ELSEWHERE: Final = {
 
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
 _CODE: Final = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
-PICTURE: Final = (
-    "![cudalock locks flash-attn for Windows and prints what to do next](pictures/terminal.svg)\n\n"
-)
+PICTURES: Final = {
+    "index.md": (
+        "## Install\n",
+        "![cudalock locks flash-attn for Windows, and says why it cannot](pictures/terminal.svg)",
+    ),
+    "matrix.md": (
+        "## Compatibility tables\n",
+        "![CUDA releases of torch's builds by GPU](pictures/torch-cuda-gpu.svg)",
+    ),
+}
+"""The pages with a picture that is made for the site, and the heading that it stands before."""
 
 
 def pages() -> dict[str, str]:
@@ -37,8 +45,9 @@ def pages() -> dict[str, str]:
     }
     for name, copy in COPIES.items():
         found[copy] = _led((ROOT / name).read_text(encoding="utf-8"), Path(name).parent)
-    before, heading, after = found["index.md"].partition("## Install\n")
-    found["index.md"] = before + PICTURE + heading + after
+    for name, (heading, picture) in PICTURES.items():
+        before, heading, after = found[name].partition(heading)
+        found[name] = f"{before}{picture}\n\n{heading}{after}"
     return found
 
 

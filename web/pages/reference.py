@@ -24,7 +24,7 @@ from web.html import Html, bullets, element, grid, join, link, outside
 from web.pages.layout import Page, code, command, section, slug
 
 if TYPE_CHECKING:
-    from cudalock.matrix.facts import Fact
+    from cudalock.matrix.facts import Component, Fact
     from cudalock.matrix.gpus import GpuModel
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Release
@@ -380,7 +380,7 @@ def fact_page(matrix: Matrix, id: str) -> Page:
 
 
 def _fact_table(matrix: Matrix, fact: Fact) -> dict[str, str]:
-    component = {fact.component: matrix.component(fact.component)}
+    component: dict[str, Component] = {fact.component: matrix.component(fact.component)}
     (found,) = Rules(matrix.version, component, (fact,)).document()["facts"]
     return {key: _words(content) for key, content in found.items() if key != "says"}
 
