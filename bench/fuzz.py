@@ -2,6 +2,8 @@
 
 The grid fixes release and CUDA build; here both may be open or ranges, on machines with this GPU,
 driver or C library, with constraints, builders and dates. The same seed makes the same goals.
+
+`--minutes N` takes hostile inputs instead, so long for each kind of what cudalock reads (`inputs`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from bench.cells import COMPONENTS, FRAMEWORK
@@ -99,13 +102,22 @@ def questions(seed: int, matrix: Matrix) -> Iterator[tuple[Goal, Target]]:
 
 def main(words: list[str] | None = None) -> int:
     """Compare; the exit status is 1 if anything disagrees."""
-    from tests.oracle import Oracle, disagreements
-    from tests.verifier import Book
-
     parser = argparse.ArgumentParser("python -m bench.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="goals (default 1000)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="hostile inputs, so long for each kind")
+    parser.add_argument("--only", action="append", default=[], help="a part of a kind's name")
+    parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="inputs with a fault")
     arguments = parser.parse_args(words)
+    if arguments.minutes is not None:
+        from bench.inputs import fuzz_all, table
+
+        outcomes = fuzz_all(arguments.minutes, arguments.seed, arguments.only, arguments.save)
+        print(table(outcomes))
+        return 1 if any(outcome.faults for outcome in outcomes) else 0
+    from tests.oracle import Oracle, disagreements
+    from tests.verifier import Book
+
     directory = data_directory()
     matrix, oracle = Matrix.load(directory), Oracle(Book(directory))
     yes = warned = wrong = 0

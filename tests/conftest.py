@@ -84,6 +84,7 @@ SLOWEST: Final = (
     "test_installers",
     "test_readme",
     "test_own_wheels",
+    "test_lines",
     "test_check_agrees",
     "test_check_cases",
     "test_mirrors",

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIELD: Final = CASES / "field"
-SETS: Final = {"known_good": 60, "solvable": 40, "threads": 60, "machines": 30}
+SETS: Final = {
+    **{"known_good": 60, "solvable": 40},
+    **{"threads": 60, "threads2": 70, "machines": 30},
+}
+THREADS: Final = ("threads", "threads2", "machines")
 """The sets, with the least number of cases in each."""
 KEYS: Final = {
     *("id", "source", "files", "text", "command", "truth", "verified"),
@@ -120,7 +124,7 @@ def test_known_good_set_has_no_error(case: dict[str, Any], folder: Path) -> None
     assert faults(case, folder) == []
 
 
-@pytest.mark.parametrize("case", [*offline_cases("threads"), *offline_cases("machines")])
+@pytest.mark.parametrize("case", [case for name in THREADS for case in offline_cases(name)])
 def test_thread(case: dict[str, Any], folder: Path) -> None:
     assert faults(case, folder) == []
 

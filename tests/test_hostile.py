@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import unicodedata
+import zipfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -29,17 +31,26 @@ from cudalock.check import reports
 from cudalock.check.reports import CheckReport
 from cudalock.cli import main
 from cudalock.cli.check import expanded_names
-from cudalock.files import find_program, find_programs, is_safe_name, stays_inside, variable
+from cudalock.files import (
+    data_directory,
+    find_program,
+    find_programs,
+    is_safe_name,
+    stays_inside,
+    variable,
+)
 from cudalock.findings import Finding
-from cudalock.indexes import client
+from cudalock.indexes import client, digests
 from cudalock.indexes.cache import CACHE_VARIABLE
 from cudalock.indexes.client import Web
+from cudalock.indexes.elf import read_links
 from cudalock.indexes.listings import Listing, read_listing
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.keep import commands
 from cudalock.projects import read
 from cudalock.projects.model import Place
 from cudalock.projects.read import find_files
+from cudalock.sdists import UnreadableArchive, read_archive
 from cudalock.versions import parse_marker, parse_requirement, parse_version, specifier_set
 from tests.files import write
 from tests.local_index import build_wheel
@@ -538,11 +549,13 @@ DEEP = "(" * 5_000 + "python_version > '3'" + ")" * 5_000
         (specifier_set, f"=={LONG}", "long"),
         (parse_requirement, f"x=={LONG}", "long"),
         (parse_requirement, f"x; python_version > '{LONG}'", "long"),
+        (parse_requirement, f"x>=1,<{LONG}", "long"),
+        (parse_requirement, f"x @ https://x/x-1.whl ; python_version > '{LONG}'", "long"),
         (parse_marker, f"python_version > '{LONG}'", "long"),
         (parse_requirement, f"x; {DEEP}", "nested"),
         (parse_marker, DEEP, "nested"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_what_packaging_would_fail_at_later_is_refused_where_it_is_read(
     parse: Callable[[str], object], text: str, reason: str
@@ -698,13 +711,29 @@ def test_a_command_that_is_shown_runs_nothing_of_a_name(
         run("solve", "flash-attn", "--keep", "all", "--python", venv, "--offline").output,
         run("activate", "--python", venv, "--install", "--offline").output,
     ]
+    for file in ("Dockerfile", "environment.yml", "pixi.toml", "constraints.txt", "pylock.toml"):
+        words = [
+            "--offline",
+            "--platform",
+            "linux",
+            "--python",
+            "3.11",
+            "--wheels",
+            tmp_path / name,
+        ]
+        result = run("solve", "torch==2.5.1", *words, "-o", tmp_path / name / file)
+        outputs.append(result.output)
+        if result.exit_code == 0:
+            outputs.append((tmp_path / name / file).read_text(encoding="utf-8"))
     monkeypatch.chdir(repository)
     outputs.append(run("solve", "torch", "--offline").output)
     shown = "\n".join(outputs)
-    programs = ("cudalock", "mkdir", "python", "uv", "pip")
+    programs = ("cudalock", "mkdir", "python", "uv", "pip", "docker", "conda", "pixi", "micromamba")
     start = rf"(?:{'|'.join(programs)}|--python|-o) "
     commands = re.findall(rf"`({start}.*?)`(?=[ ,;.)]|$)", shown, re.M)
     commands += re.findall(rf"^hint: ({start}.*)$", shown, re.M)
+    lines = r"^(?:# *)?(?:install|command|fetch|make it again|with [a-z]+): (.*?)(?: \(.*\))?$"
+    commands += [text for line in re.findall(lines, shown, re.M) for text in line.split(", then ")]
     assert len(commands) > 3
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -722,6 +751,7 @@ def test_a_command_that_is_shown_runs_nothing_of_a_name(
 METADATA = {
     "no requirement": "Requires-Dist: torch==2#.5.1",
     "no variable": "Requires-Dist: numpy; machine_os == 'x'",
+    "long range": f"Requires-Dist: numpy (>=1,<{LONG})",
     "no comparison": "Requires-Dist: numpy; python_full_version ~= 'x'",
     "deep": "Requires-Dist: numpy; " + "(" * 3_000,
     "long": f"Requires-Dist: numpy=={LONG}",
@@ -1107,3 +1137,232 @@ def test_no_archive_of_an_index_is_an_internal_error(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     result = solve_oddball(ARCHIVES[kind], None)
     assert result.exit_code in (0, 1, 3), result.output[-500:]
+
+
+@pytest.mark.parametrize(
+    ("method", "stated"),
+    [(8, 1 << 20), (8, 10), (zipfile.ZIP_BZIP2, 10), (zipfile.ZIP_LZMA, 10), (0, 1 << 20)],
+)
+def test_a_member_is_read_no_further_than_it_may_be(method: int, stated: int) -> None:
+    """What the directory states is no limit, and bz2 and LZMA are unpacked in one piece."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("METADATA", b" " * (1 << 20))
+    with zipfile.ZipFile(buffer) as archive:
+        member = archive.getinfo("METADATA")
+        member.file_size = stated
+        with pytest.raises((ValueError, zipfile.BadZipFile)):
+            files.read_member(archive, member, 1000)
+
+
+# -- what somebody left where we write ------------------------------------------------------------
+
+
+@pytest.fixture
+def wheel_server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        wheel = build_wheel("oddball", "1.17.0").content
+        server.answers[f"/{ODDBALL}"] = [Answer(headers={"ETag": '"1"'}, body=wheel)]
+        yield server
+
+
+ODDBALL = "oddball-1.17.0-py3-none-any.whl"
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("name", [f".{ODDBALL}.part", f".{ODDBALL}.part.etag", ODDBALL])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "zero", "folder"])
+def test_fetch_writes_through_nothing_that_it_did_not_make(
+    name: str, kind: str, tmp_path: Path, wheel_server: ScriptedServer
+) -> None:
+    """A repository may come with the folder of wheels, and with links in it."""
+    folder, victim = tmp_path / "wheels", tmp_path / "victim"
+    folder.mkdir()
+    if kind != "dangling link":
+        write(victim, "precious")
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).symlink_to("/dev/zero" if kind == "zero" else victim)
+    content = build_wheel("oddball", "1.17.0").content
+    digest = hashlib.sha256(content).hexdigest()
+    lock = write(
+        tmp_path / "requirements.txt",
+        f"oddball @ {wheel_server.url('/' + ODDBALL)} --hash=sha256:{digest}\n",
+    )
+    result = run("fetch", lock, "-d", folder)
+    assert not victim.exists() if kind == "dangling link" else victim.read_text() == "precious"
+    assert result.exit_code == (2 if kind == "folder" else 0), result.output
+    if result.exit_code == 0:
+        assert (folder / ODDBALL).read_bytes() == content
+        assert not (folder / ODDBALL).is_symlink()
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("kind", ["pipe", "zero", "folder"])
+def test_a_wheel_of_this_machine_that_is_no_file(kind: str, tmp_path: Path) -> None:
+    source = tmp_path / "wheels" / ODDBALL
+    source.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(source)
+    elif kind == "folder":
+        source.mkdir()
+    else:
+        source.symlink_to("/dev/zero")
+    lock = write(
+        tmp_path / "requirements.txt", f"oddball @ {source.as_uri()} --hash=sha256:{'0' * 64}\n"
+    )
+    result = run("fetch", lock, "-d", tmp_path / "elsewhere")
+    assert result.exit_code == 2, result.output
+
+
+# -- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"evil==1\n", b"\xff" * 64, b"0" * 63, b"0" * 65, b"0" * 64 + b"\nx"]
+)
+def test_a_digest_of_the_cache_is_a_digest(content: bytes, tmp_path: Path) -> None:
+    """It becomes a part of a line of a lock."""
+    note = tmp_path / "note"
+    assert digests._noted(note) is None
+    note.write_bytes(content)
+    assert digests._noted(note) is None
+    note.write_bytes(b"0a" * 32)
+    assert digests._noted(note) == "0a" * 32
+
+
+# -- what fuzzing found ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "\n\n"])
+def test_a_lock_of_nothing_has_no_wheels(text: str, tmp_path: Path) -> None:
+    result = run("fetch", write(tmp_path / "lock.txt", text), "-d", tmp_path / "wheels")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, "a-" * 300 + "b"])
+@pytest.mark.parametrize("file", ["requirements.txt", "setup.cfg"])
+def test_a_name_that_no_file_system_takes_is_one_name_of_many(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    """The rest of the file is checked all the same."""
+    text = f"{name}==1.0\n{name}\ntorch==99.0\n"
+    if file == "setup.cfg":
+        text = "[options]\ninstall_requires =\n" + "".join(f"  {x}\n" for x in text.split())
+    result = run("check", write(tmp_path / file, text), "--platform", "linux")
+    assert result.exit_code == 0, result.output
+    assert "torch==99.0 is not in the matrix" in result.stdout
+
+
+@pytest.mark.parametrize("body", ["<![[[", "<!x[", "<![x", "<!DOCTYPE [", "&#" + "9" * 5_000 + ";"])
+def test_a_page_that_the_parser_of_html_gives_up_is_no_listing(
+    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    with ScriptedServer() as server:
+        page = f'<a href="{ODDBALL}">x</a>{body}'.encode()
+        server.answers["/simple/oddball/"] = [
+            Answer(headers={"Content-Type": "text/html"}, body=page)
+        ]
+        result = run(
+            "solve", "oddball", "--index-url", server.url("/simple/"), "--platform", "linux"
+        )
+    assert result.exit_code in (1, 3), result.output
+    assert "internal" not in result.output
+
+
+def test_an_archive_with_an_empty_name_is_unreadable() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x", b"")
+    content = buffer.getvalue()
+    # The length of the name in the directory, and the name.
+    at = content.index(b"PK\x01\x02")
+    content = content[: at + 28] + b"\0\0" + content[at + 30 : at + 46] + content[at + 47 :]
+    with pytest.raises(UnreadableArchive):
+        read_archive("x-1.0.zip", content)
+
+
+def test_a_shared_object_whose_sections_are_nowhere_links_nothing() -> None:
+    header = bytearray(64)
+    header[:6] = b"\x7fELF\x02\x01"
+    header[40:48] = b"\xff" * 8
+    header[58:60] = header[60:62] = b"\x40\x00"
+    assert read_links(bytes(header)) is None
+
+
+@pytest.fixture(scope="module")
+def linked_matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A matrix whose files are links to the embedded one's."""
+    folder, embedded = tmp_path_factory.mktemp("linked") / "matrix", data_directory()
+    for path in embedded.rglob("*"):
+        if path.is_file():
+            link = folder / path.relative_to(embedded)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    return folder
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize("kind", ["pipe", "zero", "folder", "deep", "noise"])
+@pytest.mark.parametrize(
+    "name",
+    ["matrix.toml", "compiled.json", "components/torch.toml", "index/torch.json", "cuda/gpus.json"],
+)
+def test_a_matrix_of_somebody_is_read_as_any_file(
+    name: str, kind: str, linked_matrix: Path, tmp_path: Path
+) -> None:
+    file, kept = linked_matrix / name, linked_matrix / "kept"
+    file.rename(kept)
+    try:
+        if kind == "pipe":
+            os.mkfifo(file)
+        elif kind == "zero":
+            file.symlink_to("/dev/zero")
+        elif kind == "folder":
+            file.mkdir()
+        else:
+            file.write_bytes(b"[" * 100_000 if kind == "deep" else b"\xff\xfe\x00\xd8" * 50)
+        result = run("matrix", "show", "torch", "--matrix", linked_matrix)
+    finally:
+        file.rmdir() if file.is_dir() else file.unlink()
+        kept.rename(file)
+    # The compiled copy is a convenience, and what is no file is not there.
+    assert result.exit_code in (0, 1, 2), result.output
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[", "http://[x]/", "//[", "https://[::1/x", "http://x:9z/"]
+)
+def test_a_url_that_cannot_be_split_is_a_text(url: str, tmp_path: Path) -> None:
+    pixi = f'[pypi-dependencies]\ntorch = {{ version = "==2.5.1", index = "{url}" }}\n'
+    for name, text in (
+        ("pixi.toml", pixi),
+        ("requirements.txt", f"--index-url {url}\n--find-links {url}\ntorch==2.5.1\n"),
+        ("pyproject.toml", f'[[tool.uv.index]]\nname = "x"\nurl = "{url}"\n'),
+    ):
+        result = run("check", write(tmp_path / name, text), "--platform", "linux")
+        assert result.exit_code in (0, 1, 2), result.output
+
+
+@pytest.mark.parametrize("text", ["torch===no-version", "torch===2.5.1;x", "triton=== =K==2.0.0"])
+def test_what_stands_after_three_signs_may_be_any_text(text: str, tmp_path: Path) -> None:
+    lines = f"{text}\nflash-attn\nxformers\n"
+    for words in (["check"], ["solve", "--offline", "-r"]):
+        result = run(*words, write(tmp_path / "requirements.txt", lines), "--platform", "linux")
+        assert result.exit_code in (0, 1, 2), result.output
+
+
+@POSIX_ONLY
+def test_a_lock_that_is_a_link_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "requirements.txt", "torch==2.5.1\n")
+    loop = tmp_path / "lock.txt"
+    loop.symlink_to(loop)
+    for words in (["generate", "-o", loop], ["generate", "--update", "-o", loop], ["check", loop]):
+        assert run(*words, *(["--offline"] if words[0] == "generate" else [])).exit_code == 2
+    assert loop.is_symlink()

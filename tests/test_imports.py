@@ -45,12 +45,18 @@ LAYERS = [
 
 HOMES = {
     "click": {"cli"},
+    "lsprotocol": {"cli"},
+    "mcp": {"cli"},
+    "pygls": {"cli"},
+    "anyio": {"cli"},
     "resolvelib": {"resolution"},
     "httpx": {"indexes", "update"},
     "unearth": {"indexes"},
     "hishel": {"indexes"},
     "platformdirs": {"indexes"},
     "tomlkit": {"formats", "projects"},
+    "cyclonedx": {"formats"},
+    "packageurl": {"formats"},
     "shellingham": {"activate"},
     "pynvml": {"environment"},
     "yaml": {"projects"},

@@ -246,10 +246,11 @@ OTHER_OPTIONS = {
         "--require-hashes",
         "--force-reinstall",
         "--frozen",
+        "--no-group",
     ),
     *("--no-index", "--hash", "--uploaded-prior-to"),
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
-    *("--bars", "--file"),
+    *("--bars", "--file", "--override"),
     *("--again", "--lock-only", "--minor", "--only", "--page"),
     *("--heavy", "--machine"),
     # of `conda list`

@@ -13,12 +13,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cudalock.errors import BadFile, MatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from zipfile import ZipFile, ZipInfo
 
 DATA_VARIABLE: Final = "CUDALOCK_DATA_DIR"
 
@@ -100,6 +101,22 @@ def slashed(name: str, os_name: str = os.name) -> str:
     return name.replace("\\", "/") if os_name == "nt" else name
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is there, also for a name that no file system takes.
+
+    Path.is_file raises for a name that is too long.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its links followed, as far as they lead.
+
+    Path.resolve raises RuntimeError for a link to itself, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_junction(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder of Windows is another one by a junction, as `os.walk` follows it
     before Python 3.12: one that leads to a parent has no end."""
@@ -135,7 +152,7 @@ def size_below(folder: Path) -> int:
     for parent, _, names in os.walk(extended(str(folder))):
         for name in names:
             with suppress(OSError):
-                total += os.lstat(f"{parent}/{name}").st_size
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118 (long paths)
     return total
 
 
@@ -191,8 +208,26 @@ _OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
 
 
-def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
+ROOTS: Final = "CUDALOCK_ROOTS"
+"""The variable with the folders that files may be read below, separated as in PATH. The server for
+agents sets it: a file that is read names others (`-r ../secrets`), whatever the agent asked."""
+
+
+def is_rooted(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file may be read: without ROOTS every one may. Links are followed."""
+    stated = os.environ.get(ROOTS)
+    if not stated:
+        return True
+    real = os.path.realpath(path)
+    return any(
+        os.path.commonpath([root, real]) == root
+        for root in map(os.path.realpath, stated.split(os.pathsep))
+        if os.path.splitdrive(root)[0] == os.path.splitdrive(real)[0]
+    )
+
+
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read its bytes.
 
     Raises OSError, also for a device, and for a named pipe: nobody may ever write to it.
     """
@@ -200,7 +235,8 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     # Opening a named pipe waits until somebody writes to it.
     descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
+    file = os.fdopen(descriptor, "rb")
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
@@ -209,15 +245,66 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
                 kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
                 raise OSError(errno.EINVAL, f"it is {kind}, not a file", name)
             os.set_blocking(descriptor, True)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_limited(path: str | os.PathLike[str], limit: int, *, of_machine: bool = False) -> bytes:
+    """Return the bytes of a file, at most `limit` and one more, by which a larger one is noticed.
+
+    `of_machine` is a file at a fixed place, which no input names. Raises OSError as `open_file`
+    does, and outside the roots.
+    """
+    if not of_machine and not is_rooted(path):
+        reason = "it is outside the folders that may be read"
+        raise PermissionError(errno.EACCES, reason, os.fspath(path))
+    with open_file(path) as file:
         return file.read(limit + 1)
 
 
-def read_small(path: str | os.PathLike[str], limit: int = SMALL) -> bytes:
+def read_small(
+    path: str | os.PathLike[str], limit: int = SMALL, *, of_machine: bool = False
+) -> bytes:
     """Return the bytes of a file. Raises OSError as `read_limited` does, and for a larger one."""
-    content = read_limited(path, limit)
+    content = read_limited(path, limit, of_machine=of_machine)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", os.fspath(path))
     return content
+
+
+_BOUNDED_METHODS: Final = (0, 8)
+"""How zipfile compresses what it can decompress in steps: not at all, or by deflate."""
+
+
+def read_member(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
+    """Return the bytes of a member of a zip. Raises ValueError for more than `limit`.
+
+    So does what is compressed by bz2 or LZMA: zipfile unpacks either in one piece, and a few bytes
+    may become gigabytes. What zipfile raises of a damaged file is raised as well.
+    """
+    if member.compress_type not in _BOUNDED_METHODS:
+        raise ValueError("it is compressed as no wheel is")
+    # The size in the directory may be a lie: what is read is bounded as well.
+    with archive.open(member) as opened:
+        content = opened.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it unpacks to more than {limit >> 20} MiB")
+    return content
+
+
+LARGEST_DATA: Final = 256 << 20
+"""Bytes of a file of a matrix; the largest has 800 KB."""
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LARGEST_DATA) -> str:
+    """Return the text of a file in UTF-8, its line ends as `\\n`.
+
+    Raises OSError as `read_small` does, and UnicodeDecodeError.
+    """
+    text = read_small(path, limit).decode("utf-8")
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 # -- programs and the environment -----------------------------------------------------------------

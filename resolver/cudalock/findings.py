@@ -68,6 +68,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "CL108", "near-miss", "a name that is one letter off a member of the stack", "warning"
         ),
+        Rule("CL109", "vulnerable", "a version with a known vulnerability", "error", fixable=True),
         Rule(
             "CL201",
             "metadata-clash",

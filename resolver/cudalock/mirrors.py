@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from cudalock.errors import Contradiction, UsageError
 from cudalock.names import nearest
 from cudalock.text import did_you_mean
-from cudalock.urls import hide_credentials, is_splittable, without_credentials
+from cudalock.urls import hide_credentials, is_splittable, split, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -144,7 +144,7 @@ def _read(text: str, names: Mapping[str, str]) -> tuple[Mirror, str | None]:
     place = _folder(replacement)
     written = without_credentials(place, keep_variables=True)
     bare = without_credentials(place)
-    secret = urlsplit(place).netloc.rpartition("@")[0] if written != place else None
+    secret = split(place).netloc.rpartition("@")[0] if written != place else None
     if bare.lower().startswith(original.lower()):
         raise UsageError(f"`{FLAG}`: {bare} is a part of {original} itself")
     return Mirror(original, written, name), secret
@@ -153,7 +153,7 @@ def _read(text: str, names: Mapping[str, str]) -> tuple[Mirror, str | None]:
 def _folder(url: str) -> str:
     """Return a URL with a slash at its end. Raises UsageError for one that names no folder."""
     shown = hide_credentials(url)
-    parts = urlsplit(url) if is_splittable(url) and _PLAIN.fullmatch(url) else None
+    parts = split(url) if is_splittable(url) and _PLAIN.fullmatch(url) else None
     if parts is None or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(
             f"`{FLAG}`: `{shown}` is not the http or https URL of a folder",

@@ -33,6 +33,16 @@ def json_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
+def read_json(content: str | bytes) -> Any:
+    """Parse JSON that may be anybody's. Raises ValueError, also for what is nested too deeply."""
+    import json
+
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def listed(words: Iterable[str]) -> str:
     """Return `a, b, c`, and "none" for no words."""
     return ", ".join(words) or "none"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+
+def split(url: str) -> SplitResult:
+    """Return the parts of a URL; a text that is none, such as `https://[x`, is all path."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
 
 
 def encoded(url: str) -> str:
     """Encode the spaces of a URL, and each `+`, which some file stores would read as a space."""
-    parts = urlsplit(url)
+    parts = split(url)
     return urlunsplit(parts._replace(path=parts.path.replace("+", "%2B").replace(" ", "%20")))
 
 
@@ -24,7 +32,7 @@ def local_path(url: str | None) -> str | None:
         return None
     from urllib.request import url2pathname
 
-    return url2pathname(urlsplit(url).path).replace("\\", "/")
+    return url2pathname(split(url).path).replace("\\", "/")
 
 
 def is_splittable(url: str) -> bool:

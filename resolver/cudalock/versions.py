@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from threading import Lock
 from typing import Final, NewType
@@ -111,12 +112,10 @@ def parse_requirement(text: str) -> ParsedRequirement:
     try:
         with _PARSING:
             requirement = ParsedRequirement(text)
-        # A URL may have any number.
         if len(requirement.name) > LONGEST_NAME:
             raise InvalidRequirement("its name is too long")
-        if has_long_number(text) and has_long_number(
-            f"{requirement.specifier} {requirement.marker}"
-        ):
+        # A URL may have any number. To write two specifiers is to compare them, which fails.
+        if has_long_number(text if requirement.url is None else str(requirement.marker)):
             raise InvalidRequirement("a number of the requirement is too long")
         if requirement.marker is not None:
             _check_comparisons(requirement.marker)
@@ -151,14 +150,18 @@ def parse_marker(text: str) -> Marker:
     return marker
 
 
-_ANYWHERE: Final = dict.fromkeys(
-    (
-        *("os_name", "sys_platform", "platform_machine", "platform_python_implementation"),
-        *("platform_release", "platform_system", "platform_version", "python_full_version"),
-        *("python_version", "implementation_name", "implementation_version", "extra"),
+_ANYWHERE: Final[dict[str, str | AbstractSet[str]]] = {
+    **dict.fromkeys(
+        (
+            *("os_name", "sys_platform", "platform_machine", "platform_python_implementation"),
+            *("platform_release", "platform_system", "platform_version", "python_full_version"),
+            *("python_version", "implementation_name", "implementation_version", "extra"),
+        ),
+        "0",
     ),
-    "0",
-)
+    # Of a lock (PEP 751).
+    **dict.fromkeys(("extras", "dependency_groups"), frozenset[str]()),
+}
 """A value for each variable of markers."""
 
 

@@ -203,6 +203,11 @@ HERE = [
 ]
 
 
+POSIX_ONLY = pytest.mark.skipif(
+    os.name == "nt", reason="a tree of Linux, whose folders no path of Windows can name"
+)
+
+
 @pytest.mark.parametrize("before", [None, "", "/opt/cuda/lib64:/opt/my lib"])
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize(("program", "shell"), HERE)
@@ -237,6 +242,7 @@ def test_shells_that_are_here_evaluate_it(
     assert answer.stdout.splitlines() == [expected, str(base / "nvidia/cuda_runtime")]
 
 
+@POSIX_ONLY
 def test_programs_started_from_the_shell_see_it(tmp_path: Path) -> None:
     base = linux_tree(tmp_path / "env")
     fill(base, ["nvidia/cu13/lib/libcudart.so.13"])
@@ -286,6 +292,7 @@ def test_the_shell_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shells.guess_shell(is_windows=False) == "bash"
 
 
+@POSIX_ONLY
 def test_standard_output_has_nothing_else(tmp_path: Path) -> None:
     fill(linux_tree(tmp_path / "env"), ["nvidia/cu13/lib/libcudart.so.13"])
     result = run("--python", str(tmp_path / "env"), "--shell", "bash")

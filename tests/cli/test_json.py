@@ -12,6 +12,12 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from cudalock.cli import main
+from cudalock.lint.defects import Defect
+from cudalock.matrix.matrix import Matrix
+from cudalock.show import export
+from cudalock.text import json_text
+from cudalock.update.merge import Change
+from cudalock.update.report import Failure, Report
 from tests.paths import RESOLVER
 
 SCHEMAS = {
@@ -78,6 +84,65 @@ def test_a_document_is_as_its_schema_says(name: str, words: tuple[str, ...]) -> 
     document = json.loads(result.stdout)
     validator = Draft202012Validator(closed(SCHEMAS[name]))
     assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_an_export_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = Matrix.load("embedded")
+    # All of it takes half a minute to compare.
+    projects = [matrix.project(name) for name in ("xformers", "torchaudio", "cut-cross-entropy")]
+    monkeypatch.setattr(export, "_projects", lambda _: projects)
+    document = json.loads(export.export_json(matrix))
+    validator = Draft202012Validator(closed(SCHEMAS["matrix"]))
+    assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_an_update_is_as_its_schema_says() -> None:
+    report = Report(
+        was="2026.01.01",
+        version="2026.01.02",
+        folder="/x",
+        asked=3,
+        changes=(Change("torch", "2.6.0", True, ("a.whl",), (), (), ()),),
+        notes=("n",),
+        unread=("u",),
+        failures=(Failure("index", "says", ("hint",)),),
+        defects=(Defect("torch.json", "", "says"),),
+        traffic="3 requests",
+    )
+    validator = Draft202012Validator(closed(SCHEMAS["update"]))
+    document = json.loads(json_text(report.document()))
+    assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_a_document_can_be_narrowed() -> None:
+    words = ("solve", "--torch", "2.6.0", *FOR, "--json", "-q")
+    document = json.loads(run(*words, "--fields", "matrix,pins.name", "--limit", "2").stdout)
+    assert set(document) == {"schema", "matrix", "pins", "narrowed"}
+    assert [set(pin) for pin in document["pins"]] == [{"name"}, {"name"}]
+    assert document["narrowed"]["limit"] == 2
+    assert document["narrowed"]["cut"]["pins"] > 10
+    whole = json.loads(run(*words).stdout)
+    assert whole["pins"][0]["name"] == document["pins"][0]["name"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--json", "--fields", "pinz"), "no field `pinz`"),
+        (("--json", "--fields", "pins.nam"), "no field `pins.nam`"),
+        (("--fields", "pins"), "need `--json`"),
+        (("--limit", "3"), "need `--json`"),
+    ],
+)
+def test_what_cannot_be_narrowed_is_refused(words: tuple[str, ...], says: str) -> None:
+    result = run("solve", "--torch", "2.6.0", *FOR, *words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_an_error_is_whole_whatever_fields_are_asked_for() -> None:
+    result = run("solve", "--torch", "99", *FOR, "--json", "--fields", "pins.name")
+    assert json.loads(result.stdout)["code"] == "unknown-version"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -167,6 +167,26 @@ def test_what_no_image_can_hold(words: str, message: str) -> None:
     assert message in result.stderr
 
 
+def test_what_an_image_brings_is_held_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile"
+    ngc = "nvcr.io/nvidia/pytorch:25.04-py3"
+    words = ["solve", "--image", ngc, "accelerate", "--offline", "-q"]
+    result = CliRunner().invoke(main, [*words, "-o", str(path)])
+    assert result.exit_code == 0, result.output
+    text = path.read_text(encoding="utf-8")
+    assert f"\nFROM {ngc}\n" in text
+    assert 'PIP_CONSTRAINT="/etc/pip/constraint.txt /etc/cudalock-constraints.txt"' in text
+    last = text.splitlines()[-1]
+    assert last == "RUN python -m pip install --no-cache-dir -r /tmp/requirements.docker.txt"
+    lock = path.with_name("requirements.docker.txt").read_text(encoding="utf-8")
+    assert "\naccelerate==" in lock
+    assert "\ntorch==" not in lock
+    notebook = ["solve", "--image", "colab:2026-01-27", "xformers", "--offline", "-q"]
+    result = CliRunner().invoke(main, [*notebook, "--format", "dockerfile"])
+    assert result.exit_code == 2
+    assert "hint: --format notebook" in result.stderr
+
+
 def test_a_file_beside_it_that_somebody_wrote_stays(tmp_path: Path) -> None:
     lock = tmp_path / "requirements.docker.txt"
     lock.write_text("torch\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.errors import BadFile, CudalockError, MatrixError, UsageError
+from cudalock.files import find_program
 from cudalock.generate.code import Used, read_code
 from cudalock.generate.git import commit_day, last_commit
 from cudalock.generate.hints import platforms_of, python_within
@@ -287,15 +289,20 @@ def test_a_wheel_by_address(url: str, expected: tuple[str, ...] | None, matrix: 
 
 
 def git(root: Path, *words: str, day: str = "2024-03-01") -> None:
+    program = find_program("git")
+    if program is None:
+        pytest.skip("git is not installed here")
     date = f"{day}T12:00:00Z"
     names = ("GIT_AUTHOR", "GIT_COMMITTER")
     environment = {f"{name}_DATE": date for name in names}
     environment |= {f"{name}_NAME": "A" for name in names}
     environment |= {f"{name}_EMAIL": "a@example.org" for name in names}
+    # Windows starts nothing without its own variable.
+    system = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     subprocess.run(
-        ["git", "-c", "init.defaultBranch=main", *words],
+        [program, "-c", "init.defaultBranch=main", *words],
         cwd=root,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(root), **environment},
+        env={**system, "HOME": str(root), **environment},
         check=True,
         capture_output=True,
     )

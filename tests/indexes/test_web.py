@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -146,6 +147,73 @@ def test_what_is_too_large_is_not_kept(
     server.answers[PAGE] = [Answer(headers=FRESH, body=b"x" * 1001)]
     assert len(read(server)) == len(read(server)) == 1001
     assert len(server.asked) == 2
+
+
+def test_a_page_of_the_cache_is_the_page_that_was_sent(server: ScriptedServer, cache: Path) -> None:
+    """A byte that changed on the disk would be another answer: nothing else notices it."""
+    server.answers[PAGE] = [
+        Answer(headers={**FRESH, "X-Cudalock-Sha256": "0" * 64}, body=b"a page")
+    ]
+    assert read(server) == read(server) == b"a page"
+    assert len(server.asked) == 1
+    content = (cache / "http.db").read_bytes()
+    assert b"a page" in content
+    (cache / "http.db").write_bytes(content.replace(b"a page", b"a sage"))
+    assert read(server) == b"a page"
+    assert len(server.asked) == 2
+
+
+def packed(content: bytes, wbits: int = 31) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    return packer.compress(content) + packer.flush()
+
+
+SPACES = b" " * (1 << 20)
+TOO_LARGE = {
+    "plain": ({}, SPACES),
+    "gzip": ({"Content-Encoding": "gzip"}, packed(SPACES)),
+    "deflate": ({"Content-Encoding": "deflate"}, packed(SPACES, 15)),
+    "two compressions": ({"Content-Encoding": "gzip, gzip"}, packed(packed(SPACES))),
+    "many compressions": ({"Content-Encoding": "gzip, " * 400 + "gzip"}, b"x"),
+    "another compression": ({"Content-Encoding": "br"}, b"x"),
+    "no compression": ({"Content-Encoding": "gzip"}, b"not gzip"),
+    "cut": ({"Content-Encoding": "gzip"}, packed(SPACES)[:-9]),
+}
+
+
+@pytest.mark.parametrize("status", [200, 404, 302])
+@pytest.mark.parametrize("kind", TOO_LARGE)
+def test_what_is_too_large_unpacked_is_an_error(
+    kind: str, status: int, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred kilobytes may become gigabytes, in a page, an error or a redirect."""
+    monkeypatch.setattr(transport, "LARGEST", 1 << 16)
+    headers, body = TOO_LARGE[kind]
+    where = {"Location": server.url("/elsewhere")} if status == 302 else {}
+    server.answers[PAGE] = [Answer(status, {**headers, **where}, body)]
+    with Web(PipSettings()) as web, pytest.raises(httpx.RequestError):
+        web.get(server.url(PAGE))
+
+
+@pytest.mark.parametrize("wbits", [31, 15])
+def test_what_is_compressed_is_unpacked(wbits: int, server: ScriptedServer) -> None:
+    name = {31: "gzip", 15: "deflate"}[wbits]
+    body = packed(b"a page" * 100_000, wbits)
+    server.answers[PAGE] = [Answer(headers={**FRESH, "Content-Encoding": name}, body=body)]
+    assert read(server) == read(server) == b"a page" * 100_000
+    assert len(server.asked) == 1
+    server.answers["/empty"] = [Answer(404, {"Content-Encoding": name})]
+    with Web(PipSettings()) as web:
+        assert web.get(server.url("/empty")).content == b""
+
+
+def test_a_part_is_no_longer_than_was_asked_for(server: ScriptedServer) -> None:
+    headers = {"Content-Range": "bytes 0-9/10"}
+    server.answers[PAGE] = [Answer(206, headers, b"x" * 100_000)]
+    with Web(PipSettings()) as web:
+        for span in ("bytes=0-9", "bytes=-10"):
+            with pytest.raises(httpx.RequestError, match="more than 10 bytes"):
+                web.get(server.url(PAGE), headers={"Range": span})
 
 
 def test_a_damaged_cache_is_passed_over(
@@ -361,7 +429,17 @@ def test_a_server_that_did_not_answer_is_not_waited_for_again(impatient: None) -
     "words",
     [
         ["solve", "somepackage", "--platform", "linux", "--python", "3.11", "--index-url"],
-        ["solve", "one", "two", "three", "--platform", "linux", "--python", "3.11", "--index-url"],
+        [
+            "solve",
+            "somepackage",
+            "otherone",
+            "athird",
+            "--platform",
+            "linux",
+            "--python",
+            "3.11",
+            "--index-url",
+        ],
         ["fetch", "lock.txt", "-d", "wheels", "--index-url"],
     ],
     ids=["solve", "several", "fetch"],

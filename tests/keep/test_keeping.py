@@ -97,7 +97,7 @@ def test_the_command_makes_it_again_and_the_other_installs_it(
     first = solve(*words)
     again = re.search(r"^# command: cudalock solve (.*)$", first.stdout, re.MULTILINE)
     assert again is not None
-    assert again[1] == f"--xformers --python {tmp_path} --keep all --gpu 8.9"
+    assert again[1] == f"--xformers --python {tmp_path.as_posix()} --keep all --gpu 8.9"
     assert solve(*again[1].split()).stdout == first.stdout
     assert "pip install --no-deps --require-hashes -r requirements.txt" in first.stderr
 
@@ -108,7 +108,10 @@ def test_a_path_with_an_accent(tmp_path: Path, matrix: Matrix) -> None:
     prefix = tmp_path / "Jos\u00e9  x"
     lay_out({"words": "torch 2.6.0"}, prefix, matrix)
     result = solve("--python", prefix, "--keep", "all", "--xformers")
-    assert f'# command: cudalock solve --xformers --python "{prefix}" --keep all' in result.stdout
+    assert (
+        f'# command: cudalock solve --xformers --python "{prefix.as_posix()}" --keep all'
+        in result.stdout
+    )
     assert "install: " in result.stderr
     other = solve("--python", prefix, "--keep", "torch", "triton==2.0")
     assert str(prefix) in other.stderr
@@ -131,7 +134,7 @@ def test_a_hook_does_not_look_for_the_environment(tmp_path: Path, matrix: Matrix
     assert solve("--python", tmp_path / "env", "--keep", "all", "--fa2", "-o", file).exit_code == 0
     result = CliRunner().invoke(main, ["check", "--fresh", str(file)])
     assert result.exit_code == 0
-    assert "made for an environment" in result.stderr
+    assert "made for what is there" in result.stderr
 
 
 @pytest.mark.usefixtures("machine")

@@ -31,9 +31,11 @@ def test_what_a_repository_says(
     text = "\n".join(lines)
     if request.config.getoption("--update"):
         expected.write_text(text)
-    assert text == expected.read_text()
+    # The folders of a name are separated as the system does it.
+    assert text.replace(os.sep, "/") == expected.read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes, and links for few users")
 def test_only_regular_files_are_found(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "requirements.txt")
     (tmp_path / "reqs.txt").symlink_to("reqs.txt")

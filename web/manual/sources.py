@@ -43,6 +43,8 @@ def pages() -> dict[str, str]:
         path.name: _led(path.read_text(encoding="utf-8"), Path("docs"))
         for path in sorted((ROOT / "docs").glob("*.md"))
     }
+    # Served as they are: `llms.txt`.
+    found |= {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.txt")}
     for name, copy in COPIES.items():
         found[copy] = _led((ROOT / name).read_text(encoding="utf-8"), Path(name).parent)
     for name, (heading, picture) in PICTURES.items():

@@ -249,15 +249,15 @@ async function solve() {
       if (mine !== asked) return;
       show(place, answerView(answer, { formats: FORMATS }));
     }
+    place.removeAttribute("aria-busy");
     summarise(answer.answer);
     document.documentElement.dataset.answered = answer.answer;
     $("#legend").hidden = false;
-    await mark(mine, current, shownOptions(), "marked");
   } catch (error) {
     if (error && mine === asked) failed(place, error);
-  } finally {
-    if (mine === asked) place.removeAttribute("aria-busy");
+    return;
   }
+  await mark(mine, current, shownOptions(), "marked");
 }
 
 /** What is spoken, and what a phone shows below the choices: the answer in one sentence. */
@@ -271,6 +271,7 @@ function summarise(kind) {
 }
 
 function failed(place, error) {
+  place.removeAttribute("aria-busy");
   show(place, { tag: "p", attributes: { class: "failed", role: "alert" }, children: [error.message] });
   document.documentElement.dataset.answered = "failed";
 }
@@ -356,7 +357,7 @@ function put(node, value) {
   if (value === "yes") return;
   const words = document.createElement("span");
   words.className = "hidden mark-words";
-  words.textContent = `, ${WORDS[value]}`;
+  words.textContent = WORDS[value];
   node.append(words);
 }
 
@@ -382,13 +383,12 @@ async function paste(event, place, question, view_of) {
   try {
     const answer = await resolver.ask(question, place);
     show(node, view_of(answer));
+    node.removeAttribute("aria-busy");
     say(node.querySelector(".chip").textContent);
     document.documentElement.dataset.pasted = answer.answer;
   } catch (error) {
     if (error) failed(node, error);
     document.documentElement.dataset.pasted = "failed";
-  } finally {
-    node.removeAttribute("aria-busy");
   }
 }
 

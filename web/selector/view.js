@@ -276,13 +276,13 @@ export function checkView(answer) {
     h(
       "ol",
       { class: "findings" },
-      report.findings.map((finding, place) => findingView(finding, lines[place], fixable[place])),
+      report.findings.map((finding, place) => findingView(finding, lines[place], fixable[place], place + 1)),
     ),
     fixed ? fixView(fixed, answer.name) : null,
   );
 }
 
-function findingView(finding, line, isFixable) {
+function findingView(finding, line, isFixable, number) {
   return h(
     "li",
     { "data-kind": finding.severity },
@@ -296,7 +296,7 @@ function findingView(finding, line, isFixable) {
       isFixable ? h("span", { class: "fixable" }, "fixed below") : null,
     ),
     line
-      ? h("pre", { tabindex: "0", role: "region", "aria-label": `line ${finding.line}` }, h("code", {}, line.text.slice(0, line.start), h("mark", {}, line.text.slice(line.start, line.end)), line.text.slice(line.end)))
+      ? h("pre", { tabindex: "0", role: "region", "aria-label": `finding ${number}, line ${finding.line}` }, h("code", {}, line.text.slice(0, line.start), h("mark", {}, line.text.slice(line.start, line.end)), line.text.slice(line.end)))
       : null,
     h("p", {}, words(finding.message), finding.facts.map((id) => fact(id))),
     finding.fix ? h("p", { class: "fix" }, "fix: ", words(finding.fix)) : null,
@@ -317,7 +317,7 @@ function fixView(fixed, name) {
       h("code", {}, fixed.diff.map((line) => h("span", { "data-kind": LINE_KINDS[line[0]] ?? "same" }, `${line}\n`))),
     ),
     h("pre", { hidden: true }, h("code", { id: "fixed" }, fixed.text)),
-    h("button", { type: "button", "data-copy": "fixed", "aria-label": `Copy: fixed ${name}` }, "Copy the fixed file"),
+    h("button", { type: "button", "data-copy": "fixed" }, "Copy the fixed file"),
     " ",
     h("button", { type: "button", "data-download": name, "data-of": "fixed", "aria-label": `Download: fixed ${name}` }, "Download"),
   );
@@ -338,7 +338,7 @@ export function diagnoseView(answer) {
         "article",
         { class: "cause" },
         h(place ? "h3" : "h2", {}, `${place ? "or: " : ""}${found.component} ${found.says}`),
-        h("pre", { tabindex: "0", role: "region", "aria-label": `line ${found.line}` }, h("code", {}, found.seen.slice(0, 300))),
+        h("pre", { tabindex: "0", role: "region", "aria-label": `explanation ${place + 1}, line ${found.line}` }, h("code", {}, found.seen.slice(0, 300))),
         found.fix ? h("p", { class: "fix" }, found.cure === "none" ? "try: " : "fix: ", words(found.fix)) : null,
         h("p", { class: "source" }, "source: ", outside(found.source[0] ?? ""), fact(found.id)),
       ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zipfile import ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
-from cudalock.files import read_small, stays_inside, write_atomically
+from cudalock.files import read_member, read_small, stays_inside, write_atomically
 from cudalock.text import read_number
 
 if TYPE_CHECKING:
@@ -172,7 +172,10 @@ def _unpacked(wheel: Path, source: str) -> Content:
             if sum(archive.getinfo(name).file_size for name in names) > _LARGEST:
                 raise BadFile(f"the files of `{source}` in `{wheel}` are too large")
             return {
-                str(PurePosixPath(name).relative_to(source)): archive.read(name) for name in names
+                str(PurePosixPath(name).relative_to(source)): read_member(
+                    archive, archive.getinfo(name), _LARGEST
+                )
+                for name in names
             }
     except BadFile:
         raise

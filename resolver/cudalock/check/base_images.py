@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.check.source_builds import command_at
 from cudalock.compat.base_image import framework_version
 from cudalock.compat.pins import PinConflict
-from cudalock.compat.tied import tying_facts
+from cudalock.compat.tied import build_command, tying_facts
 from cudalock.findings import RULES, Finding
 from cudalock.projects.model import Declared
 from cudalock.versions import accepts, is_prerelease
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CODE: Final = "CL205"
 UNKNOWN: Final = "CL105"
 SOURCE_ONLY: Final = "CL104"
+NO_ISOLATION: Final = "--no-build-isolation"
 
 _SEPARATORS: Final = re.compile(r"&&|\|\||;|\n(?=[ \t]*[A-Z]+ )")
 _HELD: Final = re.compile(
@@ -114,6 +115,7 @@ class BaseImages:
                 or declared.manager != "pypi"
                 or declared.problem is not None
                 or self._is_held(declared)
+                or self._is_removed(declared)
             ):
                 continue
             if declared.name == self._matrix.framework:
@@ -121,12 +123,19 @@ class BaseImages:
             elif not self._is_replaced_before(declared, image):
                 yield from self._replaced(declared, image)
                 yield from self._misfit(declared, image)
+                yield from self._downloads(declared, image)
 
     def _unknown(self) -> Iterator[Finding]:
         """A tag of an image with the framework in it, of which nobody recorded which."""
         for image in self._images:
             found = self._matrix.images.read(image.value)
-            if found is not None and found.own is not None and not found.installed:
+            if found is not None and found.unlisted_on is not None and found.tag:
+                says = (
+                    f"the registry listed no tag `{found.tag}` of {found.name} on"
+                    f" {found.unlisted_on}"
+                )
+                yield Finding(UNKNOWN, RULES[UNKNOWN].severity, says, place=image.place)
+            elif found is not None and found.own is not None and not found.installed:
                 says = (
                     f"`{image.value}` brings a {found.own} of its own, and the matrix does not"
                     " know which: nothing was checked against it"
@@ -144,12 +153,26 @@ class BaseImages:
 
     def _is_held(self, declared: Declared) -> bool:
         """Whether the install leaves the image's packages as they are, or pip is held to some."""
+        part, place = self._command_of(declared)
+        return bool(_VARIABLE.search(part.text) or _HELD.search(_segment(part.text, place)))
+
+    def _command_of(self, declared: Declared) -> tuple[ProjectFile, Place]:
+        """The file, and the place in it, of the command that installs a line: for a line of a file
+        that a command names with `-r`, that command's."""
         part = next(part for part in self._file.files() if part.name == declared.place.file)
         place = declared.place
         if not part.stages and part.named_at is not None:
             place = part.named_at
             part = next(part for part in self._file.files() if part.name == place.file)
-        return bool(_VARIABLE.search(part.text) or _HELD.search(_segment(part.text, place)))
+        return part, place
+
+    def _is_removed(self, declared: Declared) -> bool:
+        """Whether a command before a line uninstalls the framework that the image brings."""
+        part, place = self._command_of(declared)
+        begin = max((stage.start for stage in part.stages if stage.start <= place.start), default=0)
+        name = re.escape(self._matrix.framework or "")
+        before = part.text[begin : place.start]
+        return bool(re.search(rf"uninstall\b[^&;|]*?(?<![\w.-]){name}(?![\w.-])", before))
 
     @cached_property
     def _replacing(self) -> list[Declared]:
@@ -211,9 +234,31 @@ class BaseImages:
         facts = list(tying_facts(self._matrix, self._matrix.component(declared.name).facts))
         if facts:
             says = f"{declared.name} has no wheel that is known to fit {self._named(image)}"
-            fix = _build_command(declared.name, None)
+            fix = self._build(declared.name, None)
             ids = (facts[0].id,)
             yield self._finding(declared, says, image, "error", fix, facts=ids)
+
+    def _downloads(self, declared: Declared, image: OnImage) -> Iterator[Finding]:
+        """A build that downloads a wheel for a release, on an image with a build of its own."""
+        force = self._matrix.component(declared.name).force_build
+        if force is None or not image.is_own or declared.url:
+            return
+        name = force.partition("=")[0]
+        part, place = self._command_of(declared)
+        if NO_ISOLATION not in _segment(part.text, place) or name in part.text:
+            return
+        if image.base.installed.get(declared.name, "").partition("+")[0] == declared.version:
+            return
+        says = (
+            f"{declared.name} sees {self._named(image)}, and takes a wheel for the release that its"
+            " version begins with, which may fail with an undefined symbol"
+        )
+        fix = self._build(declared.name, declared.version)
+        facts = tuple(
+            fact.id
+            for fact in tying_facts(self._matrix, self._matrix.component(declared.name).facts)
+        )
+        yield self._finding(declared, says, image, "warning", fix, facts=facts[:1])
 
     def _newest(self, declared: Declared) -> str | None:
         """The release that a line comes to: the one it pins, or the newest that it allows."""
@@ -243,34 +288,42 @@ class BaseImages:
                     return f"`{declared.name}=={version}`"
         release = project.release(taken) if project is not None else None
         if image.is_own and release is not None and release.sdist:
-            return f"{_build_command(declared.name, taken)}, which compiles it there"
+            return f"{self._build(declared.name, taken)}, which compiles it there"
         return f"start from an image without {self._matrix.framework}"
 
-    def adjusted(self, clash: PinConflict) -> PinConflict:
+    def adjusted(self, clash: PinConflict) -> PinConflict | None:
         """Return a finding as it is on the base image: what has no wheel is compiled there, beside
-        the image's own framework, and a wheel for a release would not fit that."""
+        the image's own framework, and a wheel for a release would not fit that. None where the file
+        says that it is compiled there."""
         finding = clash.finding
         origin = clash.members[0].origin if clash.members else None
         if finding.code != SOURCE_ONLY or not isinstance(origin, Declared):
             return clash
         image = self.under(origin.place)
-        if image is None or not image.is_own:
+        if image is None or not image.is_own or self._is_removed(origin):
             return clash
+        if clash.members[0].has_build_recipe:
+            return None
         own = (image.base.fact,) if image.base.fact else ()
         says = (
             f"{clash.members[0].name} {clash.members[0].version or ''}".rstrip()
             + f" has no wheel for {self._named(image)}, and pip does not let its build see that"
         )
-        fix = _build_command(clash.members[0].name, clash.members[0].version)
+        fix = self._build(clash.members[0].name, clash.members[0].version)
         facts = tuple(dict.fromkeys((*finding.facts, *own)))
         return clash._replace(
             finding=replace(finding, sentence=says, fix=fix, facts=facts), changes=()
         )
 
+    def _build(self, name: str, version: str | None) -> str:
+        return f"`{build_command(self._matrix, name, version, 'pip install')}`"
+
     def _named(self, image: OnImage) -> str:
         framework = self._matrix.framework
         version = f"{framework} {image.version}" if image.version else str(framework)
-        return f"{version} of `{image.text}`{', which no index has' if image.is_own else ''}"
+        if image.is_own:
+            return f"the image's own {version} (`{image.text}`), which no index has"
+        return f"{version} of `{image.text}`"
 
     def _finding(
         self,
@@ -304,11 +357,6 @@ def python_of(file: ProjectFile, matrix: Matrix) -> Said | None:
     pythons = {base.python if base is not None else None for base in bases}
     python = pythons.pop() if len(pythons) == 1 else None
     return images[0]._replace(value=python) if python and images[0] is not None else None
-
-
-def _build_command(name: str, version: str | None) -> str:
-    pin = f"{name}=={version}" if version else name
-    return f"`pip install --no-build-isolation --no-deps {pin}`"
 
 
 def _segment(text: str, place: Place) -> str:

@@ -16,6 +16,7 @@ from cudalock.check.conda import (
     with_project_names,
 )
 from cudalock.check.file_pins import Lines
+from cudalock.check.source_fix import source_fixes
 from cudalock.check.static import static_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, describe, likely, newer
 from cudalock.compat.judge import Judge
@@ -26,7 +27,7 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
-from cudalock.targets.accelerators import is_vendor_library
+from cudalock.targets.accelerators import CPU, is_vendor_library
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -38,6 +39,7 @@ MAX_TARGETS: Final = 64
 """How many likely targets are tried for one file."""
 
 
+WITHOUT_ACCELERATOR: Final = "CL302"
 _PIP: Final = "with pip, which takes the highest version of all indexes"
 _UV: Final = "with uv, which takes a project from the first index that has it"
 
@@ -148,10 +150,27 @@ class _Checker:
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
             clashes = [clash for clash in clashes if not is_of_conda(clash)]
-        clashes = [self.images.adjusted(_as_offered(clash)) for clash in clashes]
+        offered = [
+            self.images.adjusted(_as_offered(clash))
+            for clash in clashes
+            if not self._is_meant_so(clash, group)
+        ]
+        clashes = [clash for clash in offered if clash is not None]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
+
+    def _is_meant_so(self, clash: PinConflict, group: str | None) -> bool:
+        """Whether a build without an accelerator is what its line is for: on another platform the
+        same line pins one that says so."""
+        if clash.finding.code != WITHOUT_ACCELERATOR or group is None:
+            return False
+        names = {member.name for member in clash.members}
+        return any(
+            pin.name in names and (pin.version or "").endswith(f"+{CPU}")
+            for target in likely(self.file)
+            for pin in self._lines.on(target, group)
+        )
 
     def _with_uv(
         self, target: Target, pins: Sequence[PinnedProject], clashes: list[PinConflict]
@@ -350,7 +369,12 @@ class _Checker:
             lines = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
             place = _place(clash)
             if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
-                yield replace(clash.finding, place=place)
+                finding = replace(clash.finding, place=place)
+                fixes = list(source_fixes(clash, self.file, judged.target))
+                if fixes:
+                    texts = " and ".join(f"`{fix}`" for fix in fixes)
+                    finding = replace(finding, fix=f"{texts} in [tool.uv.sources]")
+                yield finding
 
     def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
         """A requirement whose newest release does not work with a pin installed beside it."""
@@ -435,7 +459,10 @@ class _Checker:
     def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
         """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
         one that the metadata of something pinned pins."""
-        if is_vendor_library(name) or name in {pin.project for pin in self.file.files()}:
+        if not self.universe.matrix.is_curated(name):
+            # A library of the vendor's, or what a library alone ties to the framework.
+            return True
+        if name in {pin.project for pin in self.file.files()}:
             return True
         return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
 

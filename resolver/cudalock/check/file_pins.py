@@ -167,10 +167,13 @@ class Lines:
         if self._has_nightlies and declared.version is None:
             # A range may come to a nightly build, and those go together by other rules.
             return None
+        indexes = self._indexes(declared, source)
         return PinnedProject(
             declared.name,
             declared.specifier,
-            indexes=self._indexes(declared, source),
+            indexes=indexes,
+            may_be_elsewhere=indexes is None,
+            extras=declared.extras,
             hashes=_digests(declared.hashes),
             has_build_recipe=self._is_built(declared),
             # With hashes an installer leaves out what has another.
@@ -209,7 +212,7 @@ class Lines:
         if source is not None and source.index is not None:
             index = self._owners[id(declared)].index_named(source.index)
             return self._places.of_one(index.url, declared.name) if index else None
-        return self._everywhere
+        return None if self._places.may_have(self.file, declared.name) else self._everywhere
 
     def _installed(self, declared: Declared, target: Target) -> PinnedProject:
         """An entry of a list of what is installed: no index has to have it any more."""
@@ -274,7 +277,7 @@ def _is_comparable(specifier: str) -> bool:
 def _requirements(
     file: ProjectFile, environment: Mapping[str, str], fork: str | None
 ) -> Iterator[Declared]:
-    if file.roots is not None:
+    if file.roots is not None or file.forks:
         from cudalock.projects.locks.graph import entries_for
 
         yield from entries_for(file, environment, fork)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.check.check_file import check_file
 from cudalock.check.selection import EVERYTHING, Selection
+from cudalock.check.source_fix import source_fixes
 from cudalock.projects.model import Declared, Place
 from cudalock.projects.read import read_file
 
@@ -53,6 +54,12 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
     done: set[int] = set()
     for judged in checked.judged:
         for clash in judged.clashes:
+            for fix in source_fixes(clash, checked.file, judged.target):
+                name, code = fix.source.place.file, clash.finding.code
+                edit = Edit(fix.start, fix.end, fix.text, f"{fix.source.name} is now `{fix}`")
+                if selection.includes(code, name) and edit not in edits.get(name, ()):
+                    edits.setdefault(name, []).append(edit)
+                    mended.setdefault(name, []).append(clash.finding)
             for change in clash.changes:
                 declared = change.old.origin
                 if not isinstance(declared, Declared) or id(declared) in done:
@@ -79,10 +86,12 @@ def fix_file(
     write: Callable[[str, bytes], None],
     changes: list[str],
     selection: Selection = EVERYTHING,
+    image: str | None = None,
 ) -> Checked:
     """Fix a file as long as something can be fixed, and return what is left to find in it.
 
     `write` writes a file by its name. Sentences on what was changed are added to `changes`.
+    `image` is as in `check_file`.
     """
     name = checked.file.name
     # Each round reads the file again: spans of the last one are out of date.
@@ -93,7 +102,7 @@ def fix_file(
         for new in rewritten:
             write(new.file.name, new.content)
             changes += [f"{new.file.name}: {change}" for change in new.changes]
-        checked = check_file(read_file(name), matrix, targets)
+        checked = check_file(read_file(name), matrix, targets, image)
     return checked
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from cudalock.compat.wheels import has_file
+from cudalock.compat.wheels import has_file, page_id
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.urls import file_of
+from cudalock.urls import file_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,10 +31,13 @@ class Places:
             for index in matrix.indexes.values()
             if index.url
         }
-        self._hosts = {
-            urlsplit(index.url).hostname for index in matrix.indexes.values() if index.url
-        }
+        self._hosts = {split(index.url).hostname for index in matrix.indexes.values() if index.url}
         self._all = frozenset(matrix.indexes) - {PACKAGE_INDEX}
+        self._pages = {
+            builder.id: _page_pattern(builder.page)
+            for builder in matrix.builders.values()
+            if builder.page
+        }
 
     def of(self, url: str) -> frozenset[str] | None:
         """The indexes that an address means; ANYWHERE for one that is not known."""
@@ -44,14 +46,43 @@ class Places:
         known = self._by_url.get(_plain(url))
         if known is not None:
             return known
-        host = urlsplit(url).hostname or ""
+        page = self._page(url)
+        if page is not None:
+            return frozenset({page_id(*page)})
+        host = split(url).hostname or ""
         if host in self._hosts:
             # The whole of it: the page of all builds, or the index above them.
-            is_one_build = re.search(_LOCAL_LABEL, urlsplit(url).path)
+            is_one_build = re.search(_LOCAL_LABEL, split(url).path)
             return ANYWHERE if is_one_build else self._all
         # A mirror of the package index names it as a rule.
-        is_mirror = "pypi" in host or urlsplit(url).path.startswith("/pypi/")
+        is_mirror = "pypi" in host or split(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
+
+    def _page(self, url: str) -> tuple[str, str] | None:
+        """The builder and the tag whose page an address is."""
+        for builder, pattern in self._pages.items():
+            match = pattern.fullmatch(_plain(url))
+            if match is not None:
+                return builder, match["tag"]
+        return None
+
+    def may_have(self, file: ProjectFile, name: str) -> bool:
+        """Return whether a file names a builder's page that the matrix does not hold, and which may
+        have a project."""
+        pages = [page for url in file.find_links if (page := self._page(url)) is not None]
+        project = self._matrix.project(name) if pages else None
+        if project is None:
+            return False
+        held = {
+            page_id(build.builder, build.tag)
+            for version in project.versions
+            for build in project.release(version).builds
+            if build.builder is not None
+        }
+        return any(
+            self._matrix.builders[builder].has(name) and page_id(builder, tag) not in held
+            for builder, tag in pages
+        )
 
     def of_wheel(self, url: str, name: str, version: str) -> frozenset[str] | None:
         """The index that a wheel's URL leads to, if the matrix has that wheel there."""
@@ -117,15 +148,21 @@ class Places:
         return other_ids if main else other_ids | {PACKAGE_INDEX}
 
 
+def _page_pattern(page: str) -> re.Pattern[str]:
+    """The pattern of the addresses of a builder's pages."""
+    before, _, after = _plain(page).partition("{tag}")
+    return re.compile(f"{re.escape(before)}(?P<tag>.+){re.escape(after)}")
+
+
 def has_nightlies(file: ProjectFile) -> bool:
     """Whether a file names an index of nightly builds, of which the matrix holds none."""
     urls = [file.index_url or "", *file.extra_index_urls, *file.find_links]
-    return any("/nightly" in urlsplit(url).path for url in urls)
+    return any("/nightly" in split(url).path for url in urls)
 
 
 def _plain(url: str) -> str:
     """Without what does not tell two addresses apart."""
-    parts = urlsplit(url)
+    parts = split(url)
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.files import read_limited
 from cudalock.projects.kinds import MEGABYTE
 from cudalock.versions import canonical
 
@@ -98,8 +99,7 @@ def _named_in(table: Mapping[str, Any]) -> Iterator[str]:
 def _read_beside(file: str, name: str) -> str | None:
     """The text of a file in the same folder, None where there is none that can be read."""
     try:
-        with Path(file).with_name(name).open("rb") as opened:
-            return opened.read(MEGABYTE).decode("utf-8")
+        return read_limited(Path(file).with_name(name), MEGABYTE).decode("utf-8")
     except (OSError, ValueError):
         return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cudalock.compat.in_force import facts_in_force, is_met
 from cudalock.matrix.facts import VERSION
 from cudalock.resolution.wheels import best_wheel
-from cudalock.versions import accepts, is_prerelease
+from cudalock.versions import accepts, is_prerelease, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +43,8 @@ def newest_that_fails(
     """Return why the newest release of a project that some specifiers accept does not work beside
     pins, versions by name; None if it does, or nothing is known about it."""
     first: tuple[str, Fact, str] | None = None
+    # `===` may stand before any text.
+    pins = {pinned: text for pinned, text in pins.items() if is_version(text)}
     for version, release, build in _usable(name, list(specifiers), target, universe):
         found = next(_violated(name, version, release, build, pins, target, universe), None)
         if found is None:

@@ -32,7 +32,9 @@ COMMANDS = {
     "fetch": "cudalock.cli.fetch",
     "generate": "cudalock.cli.generate",
     "help": "cudalock.cli.show_help",
+    "lsp": "cudalock.cli.lsp",
     "matrix": "cudalock.cli.matrix",
+    "mcp": "cudalock.cli.mcp",
     "solve": "cudalock.cli.solve",
     "why-not": "cudalock.cli.why_not",
 }
@@ -42,7 +44,7 @@ COMMAND_SECTIONS = {
     "Make a lock": ("solve", "generate", "fetch"),
     "Check what is there": ("check", "doctor", "diagnose"),
     "Understand": ("explain", "why-not", "matrix", "help"),
-    "Set up": ("activate", "completion", "cache"),
+    "Set up": ("activate", "completion", "cache", "mcp", "lsp"),
 }
 """Title to the commands of that section, in the order of the help."""
 

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli.advisories import advisory_findings, advisory_options, open_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
     OptionValues,
     TargetOptions,
+    image_option,
     index_map_option,
     target_options,
 )
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
 from cudalock.errors import Contradiction, NothingAsked
+from cudalock.files import resolved
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from cudalock.check.selection import Selection
     from cudalock.findings import Finding
     from cudalock.goals import Request
+    from cudalock.indexes.osv import Advisories
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.projects.model import ProjectFile
@@ -54,6 +58,7 @@ FORMATS = ("text", "full", "json", "github", "sarif")
 )
 @click.argument("files", nargs=-1, metavar="[FILE|DIR]...", shell_complete=completed("file"))
 @target_options
+@image_option
 @click.option("--here", is_flag=True, help="Check for this machine: its Python, GPU and driver.")
 @click.option("--fix", is_flag=True, help="Rewrite the pins that have to change.")
 @click.option(
@@ -93,6 +98,7 @@ FORMATS = ("text", "full", "json", "github", "sarif")
     help="Write to FILE, not to standard output.",
     shell_complete=completed("file"),
 )
+@advisory_options
 @click.option("--offline", is_flag=True, help="Do not look up pins that the matrix lacks.")
 @index_map_option
 @matrix_option
@@ -117,8 +123,9 @@ def check(
     """Check the pins in each FILE and print problems as `file:line:col: CODE message`.
 
     FILE is a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, pdm.lock,
-    environment.yml, pixi.toml, Dockerfile or a list of packages as `pip list` prints it; - is
-    standard input. Of a directory, and without FILE of the current one, every such file is checked.
+    environment.yml, pixi.toml, Dockerfile, notebook or a list of packages as `pip list` prints it;
+    - is standard input. Of a directory, and without FILE of the current one, every such file is
+    checked.
 
     The targets come from the options, else from `targets` in [tool.cudalock] of pyproject.toml.
     Without either, a pin passes if it works on one common target; this machine is ignored unless
@@ -153,7 +160,14 @@ def check(
         )
     else:
         targets = _targets(TargetOptions.of(ctx, settings), universe, here=here, quiet=quiet)
-        findings = _checked(names, mirrored, targets, selection, examined, fix=fix, offline=offline)
+        image = parsed.text("image")
+        if image is not None:
+            targets = _on_image(image, targets, universe)
+        osv = parsed.text("osv")
+        wanted = osv or parsed.is_set("advisories")
+        known = open_advisories(osv, offline=offline) if wanted else None
+        run = Run(fix=fix, offline=offline, image=image, advisories=known)
+        findings = _checked(names, mirrored, targets, selection, examined, run)
     _deliver(findings, universe.matrix, examined, layout, output)
     if names and not quiet:
         _report(names, findings, examined)
@@ -183,7 +197,7 @@ def folder_of_all(files: Sequence[str]) -> Path:
     if not folders:
         return Path()
     try:
-        return Path(os.path.commonpath([folder.resolve() for folder in folders]))
+        return Path(os.path.commonpath([resolved(folder) for folder in folders]))
     except ValueError:  # on several drives of Windows
         return Path()
 
@@ -219,6 +233,17 @@ def _in_folders(names: Iterable[str]) -> list[str]:
 # -- checking -----------------------------------------------------------------------------------
 
 
+class Run(NamedTuple):
+    """How files are checked."""
+
+    fix: bool
+    offline: bool
+    image: str | None = None
+    """the base image of what names none itself"""
+    advisories: Advisories | None = None
+    """where known vulnerabilities of the pins are looked up, if somebody asked"""
+
+
 class Examined(NamedTuple):
     """What checking files leaves besides findings."""
 
@@ -238,9 +263,7 @@ def _checked(
     targets: Sequence[Target],
     selection: Selection,
     examined: Examined,
-    *,
-    fix: bool,
-    offline: bool,
+    run: Run,
 ) -> list[Finding]:
     """Return the wanted findings of all files, each once, and add to `examined`."""
     from cudalock.check import check_file, pins_outside
@@ -256,20 +279,25 @@ def _checked(
         file = read_file(name, stdin)
         matrix = mirrored.of(file)
         stated = targets or _own_targets(file, ClosedUniverse(matrix))
-        checked = check_file(file, matrix, stated)
-        if not offline and (pins := pins_outside(checked, matrix)):
+        checked = check_file(file, matrix, stated, run.image)
+        if not run.offline and (pins := pins_outside(checked, matrix)):
             from cudalock.live.outside_pins import look_up_pins
 
             matrix = matrix.overlaid(look_up_pins(pins, matrix))
-            checked = check_file(file, matrix, stated)
-        if fix:
-            checked = fix_file(checked, matrix, stated, write_bytes, examined.made, selection)
+            checked = check_file(file, matrix, stated, run.image)
+        if run.fix:
+            checked = fix_file(
+                checked, matrix, stated, write_bytes, examined.made, selection, run.image
+            )
         elif name != STDIN:
             for rewritten in rewrite(checked, matrix, selection):
                 examined.possible.extend(rewritten.changes)
                 examined.fixable.update((mend.code, mend.members) for mend in rewritten.mended)
         examined.texts.update((part.name, part.text) for part in checked.file.files())
-        for finding in selection.of_findings(checked.findings):
+        found = list(checked.findings)
+        if run.advisories is not None:
+            found += advisory_findings(checked.file, run.advisories, matrix, stated)
+        for finding in selection.of_findings(found):
             # A file that two others include with `-r` is checked twice.
             unique.setdefault((finding.code, finding.place, finding.members), finding)
     return list(unique.values())
@@ -293,6 +321,25 @@ def _targets(
     if here:
         return _targets_here(options.request, universe, quiet=quiet)
     return targets_of(options.phrases, universe) or targets_stated(options.merged, universe)
+
+
+def _on_image(text: str, targets: list[Target], universe: Universe) -> list[Target]:
+    """Return the targets on an image: with its Python and glibc, where they state none.
+
+    Raises UnknownName and UnknownVersion for an image of which nothing is known.
+    """
+    from cudalock.cli.image import read_image
+    from cudalock.goals import Request
+    from cudalock.goals.targets import read_targets
+    from cudalock.targets import LINUX
+    from cudalock.targets.platforms import likeliest
+
+    base = read_image(text, universe.matrix)
+    flag = base.platform if base.platform != LINUX.name else likeliest(LINUX).flag
+    python = (base.python,) if base.python else ()
+    glibc = (base.glibc,) if base.glibc else ()
+    stated = Request(python=python, platform=(flag,), glibc=glibc)
+    return targets or read_targets(stated, universe)
 
 
 def _targets_here(request: Request, universe: Universe, *, quiet: bool) -> list[Target]:

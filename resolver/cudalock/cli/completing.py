@@ -110,7 +110,7 @@ def _cuda(matrix: Matrix) -> Iterator[Value]:
 
     minors = dict.fromkeys(
         ".".join(release.split(".")[:2])
-        for release in reversed(matrix.toolkits.releases)
+        for release in reversed(list(matrix.toolkits.releases))
         if "rc" not in release
     )
     yield from (Value(minor) for minor in minors)
@@ -128,7 +128,7 @@ def _accelerators(_matrix: Matrix) -> Iterator[Value]:
 
 
 def _toolkits(matrix: Matrix) -> Iterator[Value]:
-    yield from (Value(release) for release in reversed(matrix.toolkits.releases))
+    yield from (Value(release) for release in reversed(list(matrix.toolkits.releases)))
 
 
 def _framework_versions(matrix: Matrix) -> Iterator[Value]:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.cli import activity
+from cudalock.cli.narrow import as_wanted
 from cudalock.errors import CudalockError, OutputError
 from cudalock.files import write_atomically
 from cudalock.text import (
@@ -221,6 +222,7 @@ def emit(text: str, encoding: str = "utf-8", *, styled: bool = False) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output: it is closed")
+    text = as_wanted(text)
     try:
         stream.flush()
         shown = text if styled else visible(text)

@@ -58,8 +58,9 @@ def stale(name: str, mirrored: MirroredMatrices) -> list[Finding]:
         words = shlex.split(command)
     except ValueError as error:  # a quote that nobody closes
         return [_finding(f"the lock's command cannot be read: {error}", place, command, name)]
-    if "--keep" in words:
-        tell(f"note: `{name}` was made for an environment with `--keep`, and is not compared")
+    flag = next((word for word in words if word in ("--keep", "--image")), None)
+    if flag is not None:
+        tell(f"note: `{name}` was made for what is there, with `{flag}`, and is not compared")
         return []
     named = _has_own_wheels(shlex.split(command))
     try:
@@ -155,8 +156,8 @@ def _added(
             continue
         brought = sorted(_brought(name, locks) & missing.keys() - requirements.keys())
         explained.update((name, *brought))
-        with_it = f", nor of {_some(brought)}, which it needs" if brought else ""
-        says = f"{name} was added since the lock was made: there is no pin of it{with_it}"
+        with_it = f", nor is what it needs: {_some(brought)}" if brought else ""
+        says = f"{name} was added since the lock was made, and is not pinned{with_it}"
         yield _finding(says, requirements[name].place, command, file.name)
     others = [pin for name, pin in sorted(missing.items()) if name not in explained]
     for pin in others:

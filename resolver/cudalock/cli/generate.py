@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.advisories import with_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line
-from cudalock.cli.options import OptionValues, OutputOptions, goal_options, output_options
+from cudalock.cli.options import (
+    OptionValues,
+    OutputOptions,
+    goal_options,
+    image_option,
+    output_options,
+)
 from cudalock.cli.output import check_destination, write_lock
 from cudalock.cli.repository import GenerateOptions, Prepared, build, folder_of, prepare, read
 from cudalock.cli.repository_lines import build_lines, repository_lines
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import Contradiction
+from cudalock.files import resolved
 from cudalock.formats import load_format
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import json_text
@@ -26,6 +35,7 @@ from cudalock.urls import file_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cudalock.cli.keep import Kept
     from cudalock.generate.read import Repository
     from cudalock.generate.update_lock import Held
     from cudalock.goals import Query
@@ -77,6 +87,7 @@ A_YEAR = 365
     "--upgrade-package", multiple=True, metavar="NAME", help="With --update: upgrade this project."
 )
 @goal_options
+@image_option
 @output_options
 @click.pass_context
 def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> None:
@@ -89,6 +100,9 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     then from the repository (.python-version, requires-python, a base image), then from this
     machine.
 
+    --image names the base image that it is installed on, whose torch stays: only what to add is
+    printed, and a pin of another torch is left out.
+
     --exclude-newer commit ignores what was published after the last commit of the files that were
     read.
 
@@ -97,12 +111,24 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     settings = ProjectSettings.find(folder_of(path))
     parsed = OptionValues(ctx, settings)
     options = GenerateOptions.of(parsed, path, settings.targets)
-    universe = open_universe(options.output)
+    kept = None
+    if image := parsed.text("image"):
+        from cudalock.cli.image import read_base
+        from cudalock.cli.keep import check_format
+
+        goal_options, kept = read_base(image, options.goal, options.output)
+        options = replace(options, goal=goal_options)
+        if kept is not None:
+            check_format(options.output.format)
+    added = kept.overlay if kept is not None else None
+    universe = open_universe(options.output, added=added)
     repository = read(options, universe)
     if wheels := _own_wheels(repository):
         # A repository may be years old: what cannot be read may be gone.
-        universe = open_universe(options.output, wheels, are_certain=False)
+        universe = open_universe(options.output, wheels, are_certain=False, added=added)
         repository = read(options, universe)
+    if kept is not None:
+        repository = _beside(repository, kept, universe.matrix)
     if dry_run:
         _show(repository, options, universe, as_json=parsed.is_set("json"))
         return
@@ -113,6 +139,8 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     if len(lines) > 1:
         from cudalock.cli.lines import write_lines
 
+        if kept is not None:
+            raise Contradiction("`--image` is for one image, and takes one accelerator")
         lined = build_lines(lines, options, universe, tell_about=_tell)
         write_lines(lined, lines[0].options.output)
         return
@@ -121,10 +149,21 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     if not options.output.quiet:
         prepared.local.report(target for _, target in prepared.solvable.questions)
         _tell(prepared, universe.matrix)
-    lock = build(prepared, options, universe)
+    lock = build(prepared, options, universe, kept)
     if prepared.locked is not None and not options.output.quiet:
         _tell_changes(prepared.locked, lock)
-    write_lock(lock, options.output)
+    queries = prepared.solvable.questions
+    write_lock(with_advisories(lock, queries, universe, options.output), options.output)
+
+
+def _beside(repository: Repository, kept: Kept, matrix: Matrix) -> Repository:
+    """Return the repository without the requirements that the framework of an image does not
+    meet."""
+    from cudalock.generate.read import beside
+
+    framework = kept.inventory.find(matrix.framework or "")
+    versions = {framework.name: framework.version} if framework is not None else {}
+    return beside(repository, versions, kept.layout.place)
 
 
 def _own_wheels(repository: Repository) -> list[tuple[str, str]]:
@@ -145,7 +184,7 @@ def _check_output(repository: Repository, options: OutputOptions) -> None:
     if options.output is None or load_format(options.format).edits_file:
         return
     output = Path(options.output)
-    if any(output.resolve() == path.resolve() for path in repository.inputs):
+    if any(resolved(output) == resolved(path) for path in repository.inputs):
         raise Contradiction(
             f"the lock is made from `{output}` and would replace it",
             hints=["-o requirements.lock.txt", "-o pylock.toml"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cudalock.cli.narrow import add_options
 from cudalock.errors import UsageError
 from cudalock.names import likely_names
 from cudalock.text import did_you_mean, shell_command
@@ -56,6 +57,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "skip",
         "allow-build",
         "strict",
+        "advisories",
+        "osv",
         "relax",
         "update",
         "upgrade",
@@ -84,6 +87,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "output",
         "format",
         "json",
+        "fields",
+        "limit",
         "dir",
         "force",
         "hashes",
@@ -108,6 +113,9 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "matrix-overlay",
         "live",
         "offline",
+        "root",
+        "stdio",
+        "timeout",
         "digests",
     ),
 }
@@ -137,6 +145,7 @@ class SectionedCommand(click.Command):
 
     def __init__(self, *args: Any, examples: Iterable[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        add_options(self.params)
         self.examples = tuple(examples)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.overlay import Overlay
     from cudalock.matrix.universe import Universe
 
-FORMATS = ("requirements", "json", "constraints", "overrides")
+FORMATS = ("requirements", "json", "constraints", "overrides", "dockerfile", "notebook")
 """Those that hold a part of an environment as well as a whole one."""
 
 
@@ -56,10 +56,12 @@ def build_additions(
     kept: Kept,
     keep: tuple[str, ...],
     output_options: OutputOptions,
+    command: str | None = None,
 ) -> Lock:
     """Return the lock of the packages to add to an environment, or to change, for a goal.
 
-    `keep` are the texts of `--keep`: names, or `all`. Raises NoSolution and GaveUp, and a
+    `keep` are the texts of `--keep`: names, or `all`. `command` is recorded where it is not a
+    solve that makes the lock. Raises NoSolution and GaveUp, and a
     UsageError of some kind for what is kept.
     """
     from cudalock.compat.installed import ExaminedEnvironment
@@ -82,7 +84,8 @@ def build_additions(
     )
     request = KeepRequest(subject, goal, _words(keep))
     words = [keep_command(request, path), *map(shell_word, output_options.words)]
-    return lock_additions(request, " ".join(words))
+    lock = lock_additions(request, command or " ".join(words))
+    return replace(lock, image=layout.image)
 
 
 def _environment(options: GoalOptions) -> tuple[Layout, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cudalock.cli.machine import read_queries
 from cudalock.cli.output import addresses_of, deliver, folder_of_wheels, write_options
 from cudalock.errors import Contradiction, UsageError
-from cudalock.formats import FORMATS, load_format
+from cudalock.formats import FORMATS, load_format, load_lines
 from cudalock.lock.lines import LinedLock, build_lines
 from cudalock.text import shell_command
 
@@ -50,8 +50,8 @@ def locks_of(
     named: Sequence[Named | None] = (),
 ) -> LinedLock:
     """Return the lock of each line's queries, with what the universe has to say of its pins."""
-    kind = load_format(output.format)
-    one_index = kind.lines is not None and kind.lines.by_index
+    lines = load_lines(load_format(output.format))
+    one_index = lines is not None and lines.by_index
     lined = build_lines(queries, universe, command, named=named, one_index=one_index)
     noted = []
     for line in lined.lines:
@@ -74,9 +74,9 @@ def lines_as(output: OutputOptions) -> str:
             f"the format {output.format} has no {stated}: each line is a file of its own",
             hints=[f"--as {FILES}", *(f"--format {name}" for name in able)],
         )
-    if stated == FILES and kind.edits_file:
+    if stated == FILES and (kind.edits_file or kind.made_from):
         raise Contradiction(
-            "a uv project has all lines in one file",
+            "uv has all lines of a project in one file",
             hints=["--as extras", "--as groups", f"-o requirements.txt --as {FILES}"],
         )
     if stated == FILES and output.output is None:
@@ -120,7 +120,8 @@ def _each(lined: LinedLock, change: Callable[[Line], Line]) -> LinedLock:
 def _write_one(
     lined: LinedLock, kind: Format, options: OutputOptions, stated: str
 ) -> list[InstallCommand]:
-    if kind.lines is None:
+    lines = load_lines(kind)
+    if lines is None:
         raise TypeError(f"{options.format} has no lines")
     write = write_options(options)._replace(lines_as=stated)
     if write.filename:
@@ -130,9 +131,9 @@ def _write_one(
     elif kind.needs_urls:
         addresses = [addresses_of(line.lock, write, options.mirrors) for line in lined.lines]
         write = write._replace(addresses={k: v for each in addresses for k, v in each.items()})
-    deliver(kind.lines.render(lined, write), options.output)
+    deliver(lines.render(lined, write), options.output)
     path = Path(options.output).as_posix() if options.output else None
-    return [*kind.lines.install_commands(lined, write._replace(filename=path))]
+    return [*lines.install_commands(lined, write._replace(filename=path))]
 
 
 def _write_files(lined: LinedLock, kind: Format, options: OutputOptions) -> list[InstallCommand]:
@@ -140,7 +141,8 @@ def _write_files(lined: LinedLock, kind: Format, options: OutputOptions) -> list
     from cudalock.cli.output import check_destination, prepared_options
 
     output = Path(options.output or kind.filename)
-    texts, installs = {}, []
+    texts: dict[str, str] = {}
+    installs: list[InstallCommand] = []
     for line in lined.lines:
         path = output.with_name(kind.of_line(output.name, line.name))
         own = replace(options, output=path.as_posix())

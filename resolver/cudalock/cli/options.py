@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from cudalock.cli import matrix_option
+from cudalock.cli.advisories import advisory_options
 from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
@@ -267,6 +268,7 @@ _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Look up missing hashes, or compute them from the wheels.",
     ),
     *_SOURCE_OPTIONS,
+    advisory_options,
     click.option(
         "--urls", is_flag=True, help="Write wheels of other indexes as URLs; needs no extra index."
     ),
@@ -441,6 +443,10 @@ class OutputOptions:
     """one of `LINES_AS`; None for what the format has"""
     installer: str = "pip"
     """one of `INSTALLERS`"""
+    advisories: bool = False
+    """whether known vulnerabilities of the pins are asked for"""
+    osv: str | None = None
+    """where advisories are: a folder, a zip file or a URL"""
     matrix: str | None = None
     """a folder, or `embedded`; None for the matrix in use"""
     index_url: str | None = None
@@ -478,6 +484,8 @@ class OutputOptions:
             wheels=parsed.text("wheels"),
             lines_as=parsed.text("lines_as"),
             installer=parsed.text("installer") or INSTALLERS[0],
+            advisories=parsed.is_set("advisories"),
+            osv=parsed.text("osv"),
             matrix=parsed.text("matrix"),
             index_url=_index_url(parsed.text("index_url"), mirrors),
             extra_index_urls=tuple(map(mirrors.url, parsed.texts("extra_index_url"))),

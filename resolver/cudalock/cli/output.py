@@ -213,6 +213,34 @@ def _pip_there(lock: Lock, options: OutputOptions) -> str | None:
     return pip_version(layout) if is_meant else None
 
 
+def _download_text(lock: Lock, write: WriteOptions, *, verbose: bool) -> str | None:
+    """Return how much there is to download for one target; None where that is not known.
+
+    Of some files the size is in the matrix, and an index page has it for all. A part of it says
+    little, and is told with `verbose` only.
+    """
+    from cudalock.lock.wheels import targets_of, wheel_for
+    from cudalock.text import bytes_text
+
+    wheels = [
+        wheel_for(pin, lock.target) for pin in lock.pins if lock.target in targets_of(pin, lock)
+    ]
+    sizes = [
+        address.size if (address := write.addresses.get(wheel.file)) is not None else wheel.size
+        for wheel in wheels
+    ]
+    known = [size for size in sizes if size is not None]
+    if not known or (len(known) < len(sizes) and not verbose):
+        return None
+    where = f" on {lock.target.platform_label}" if lock.others else ""
+    if len(known) < len(sizes):
+        files = counted(len(sizes), "file")
+        return (
+            f"at least {bytes_text(sum(known))}{where}: {len(known)} of {files} have a known size"
+        )
+    return f"{bytes_text(sum(known))} in {counted(len(sizes), 'file')}{where}"
+
+
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.activity import elapsed
     from cudalock.cli.console import is_interactive, tell
@@ -228,7 +256,14 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
     if install is not None and path is None:
         install = f"save the lock with `-o {kind.filename}`, then {install}"
     left_out = kind.all_hashes and options.hashes == "auto"
-    tell(summary(lock, install=install, without_hashes=left_out, verbose=options.verbose))
+    text = summary(
+        lock,
+        install=install,
+        download=_download_text(lock, write, verbose=options.verbose),
+        without_hashes=left_out,
+        verbose=options.verbose,
+    )
+    tell(text)
     for remark in kind.remarks(write):
         tell(f"note: {remark}")
     if is_interactive():

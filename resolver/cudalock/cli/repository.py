@@ -25,11 +25,12 @@ from cudalock.errors import UsageError
 from cudalock.goals.targets import targets_of
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
 from cudalock.targets.facets import FLAGS
-from cudalock.text import shell_command
+from cudalock.text import shell_command, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cudalock.cli.keep import Kept
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
     from cudalock.generate.update_lock import Held
@@ -217,13 +218,25 @@ def _as_request(target: Target) -> Request:
     )
 
 
-def build(prepared: Prepared, options: GenerateOptions, universe: Universe) -> Lock:
-    """Return the lock, with notes on what the repository's files require and the lock lacks."""
+def build(
+    prepared: Prepared, options: GenerateOptions, universe: Universe, kept: Kept | None = None
+) -> Lock:
+    """Return the lock, with notes on what the repository's files require and the lock lacks.
+
+    `kept` is the image that it is for, whose own packages stay.
+    """
     from cudalock.generate.report import lock_notes
     from cudalock.solving import build_lock
 
     queries = _with_pins(prepared, options, universe)
-    lock = build_lock(queries, universe, command_of(queries, prepared, options))
+    command = command_of(queries, prepared, options)
+    if kept is None:
+        lock = build_lock(queries, universe, command)
+    else:
+        from cudalock.cli.keep import build_additions
+
+        command += f" --image {shell_word(kept.path)}"
+        lock = build_additions(queries, universe, kept, ("all",), options.output, command)
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cudalock.cli.line_options import split_lines
 from cudalock.cli.repository import command_of, folder_of, prepare, read
@@ -60,8 +60,9 @@ def repository_lines(options: GenerateOptions, matrix: Matrix) -> tuple[Reposito
     lines = []
     for line in declared:
         request = options.goal.request
-        if line.index is not None:
-            request = request._replace(**{OPTION: (line.index,)})
+        if line.index_id is not None:
+            wish: dict[str, Any] = {OPTION: (line.index_id,)}
+            request = request._replace(**wish)
         goal = replace(options.goal, request=request, detect=False)
         own = _of_declared(replace(options, goal=goal), line)
         lines.append(own._replace(is_stated=False))
@@ -76,11 +77,11 @@ def _usual_lines(
     lines: dict[Wish | None, DeclaredLine] = {}
     for index in matrix.indexes.values():
         for line in declared:
-            is_usual = line.index is None and line.name == index.id.replace(".", "")
-            if index.url and (line.index == index.id or is_usual):
+            is_usual = line.index_id is None and line.name == index.id.replace(".", "")
+            if index.url and (line.index_id == index.id or is_usual):
                 with suppress(BadSpecifier):
                     wish = parse_accelerator(index.id, OPTION)
-                    lines.setdefault(wish, line._replace(index=index.id))
+                    lines.setdefault(wish, line._replace(index_id=index.id))
     return lines
 
 
@@ -105,7 +106,7 @@ def _of_declared(options: GenerateOptions, line: DeclaredLine | None) -> Reposit
     if output.lines_as is None and load_format(output.format).lines is not None:
         output = replace(output, lines_as=_AS[line.kind])
     own = replace(options, extras=extras, groups=groups, output=output)
-    return RepositoryLine(own, Named(line.name, line.index))
+    return RepositoryLine(own, Named(line.name, line.index_id))
 
 
 def _declared(options: GenerateOptions, matrix: Matrix) -> tuple[DeclaredLine, ...]:

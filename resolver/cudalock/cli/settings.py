@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cudalock.errors import BadFile, CudalockError, UnknownName, UsageError
-from cudalock.files import read_small
+from cudalock.files import read_small, resolved
 from cudalock.names import nearest
 from cudalock.targets.facets import FLAGS
 from cudalock.text import did_you_mean, shell_word
@@ -58,7 +58,7 @@ class ProjectSettings:
         only the folder itself counts: those above it may be anybody's. Raises as `read` does.
         """
         here = folder or Path()
-        above = _repository_folders(here.resolve())
+        above = _repository_folders(resolved(here))
         for place in (here, *above[1:]):
             settings = cls.read(place)
             if settings.table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cudalock.cli import CONTEXT
+from cudalock.cli.advisories import with_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.line_options import check_one_line, split_lines
@@ -134,7 +135,7 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.keep import build_additions
 
         lock = build_additions(queries, universe, kept, keep, output)
-        if not lock.pins and output.format != "json":
+        if not lock.pins and output.format == "requirements":
             tell("nothing to install: the environment has everything")
             return
     else:
@@ -143,4 +144,4 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         words = command_words(queries[0][0], *(target for _, target in queries))
         command = shell_command(["cudalock", "solve", *words, *output.words])
         lock = build_lock(queries, universe, command)
-    write_lock(lock, output)
+    write_lock(with_advisories(lock, queries, universe, output), output)

@@ -5,6 +5,6 @@ to judge about, `wheels` lists what a pin leaves to an installer, `single` judge
 itself, `unbuilt` what has to be built from source (by the facts that are `in_force`), `tied` says
 which wheels fit one release of the framework, `base_image` which one an image brings, `same_files`
 finds those that overwrite one another, `query` gives all of them to the resolver, `describe` turns
-a conflict into a finding, `fix` finds the smallest change that works, and `installed` is an
-environment as it is examined.
+a conflict into a finding, `fix` finds the smallest change that works, `advisories` the nearest set
+without known vulnerabilities, and `installed` is an environment as it is examined.
 """

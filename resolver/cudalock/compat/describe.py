@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cudalock.compat.libraries import different_libraries
 from cudalock.compat.wheels import PinWheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
@@ -70,7 +71,10 @@ def conflict_finding(
     facts = [matrix.fact(fact_id) for fact_id in fact_ids]
     code = "CL302" if is_cpu else _code(core, facts, pins)
     advice = [fact.fix for fact in facts if fact.fix]
-    sentence = "; ".join([clause + _where(target, core), *map(describe, steps)])
+    clauses = list(map(describe, steps))
+    if not clauses and (library := different_libraries(pins, target, universe)):
+        clauses.append(library)
+    sentence = "; ".join([clause + _where(target, core), *clauses])
     return _finding(code, sentence, fact_ids, pins, fix=advice[0] if advice else None)
 
 

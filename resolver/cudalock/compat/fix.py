@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.compat.pins import PinChange
 from cudalock.compat.wheels import PinWheels
 from cudalock.matrix.facts import NONE
+from cudalock.matrix.releases import spellings_of_extra
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.resolution.model import Candidate
 from cudalock.targets.accelerators import CPU, CUDA, DEFAULT
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
     from cudalock.compat.query import PinQuery
     from cudalock.compat.wheels import ReleaseBuild
+    from cudalock.matrix.releases import Release
     from cudalock.resolution.problem import Problem
     from cudalock.resolution.search import Search
 
@@ -126,7 +128,12 @@ class PinFixer:
         project = self._universe.project(old.name)
         if domain is None or project is None:
             return
-        left = search.versions_left(old.name, {}) or set()
+        asked = [extra for extra in old.extras if project.mentions_extra(extra)]
+        left = {
+            version
+            for version in search.versions_left(old.name, {}) or ()
+            if all(_offers(project.release(version), extra) for extra in asked)
+        }
         versions = nearest_first(left, _anchors(old), project.versions)[:MAX_TRIES]
         beside = self._beside(others)
         cuda = (
@@ -243,6 +250,13 @@ class PinFixer:
         return old.name == framework or any(
             pin.name == framework and pin.version is not None for pin in self._compatible
         )
+
+
+def _offers(release: Release, extra: str) -> bool:
+    """Whether a release has an extra: an installer leaves out one that it has not."""
+    texts = [f'extra == "{spelling}"' for spelling in spellings_of_extra(extra)]
+    required = (line for build in release.builds for line in build.requires)
+    return any(text in line for line in required for text in texts)
 
 
 def _public(old: PinnedProject) -> tuple[str, ...]:

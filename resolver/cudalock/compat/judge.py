@@ -26,7 +26,7 @@ from cudalock.versions import may_accept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cudalock.matrix.universe import Universe
+    from cudalock.matrix.universe import Universe, Unlisted
     from cudalock.resolution.search import Search
     from cudalock.targets import Target
 
@@ -338,14 +338,55 @@ class Judge:
                 break
             if any(pin.name in self.stack or pin.name in self._bound for pin in core):
                 # What the matrix lacks may be compatible: then it is not known.
-                unlisted = self.universe.unlisted(Blame(self.query.search(core)).of_no_solution())
+                core, unlisted = self._with_limits_of(self._unlisted(core), core, compatible)
                 problem = self.query.problem(core, wide=True)
                 finding = conflict_finding(core, problem, self.verb, unlisted)
+                if unknown := self._unknown_build(core, finding):
+                    finding = unknown
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
             # The most important pins come first: the last one is the least to be missed.
             compatible = [pin for pin in compatible if pin is not core[-1]]
             is_possible = self.query.is_possible(compatible)
         return conflicts, compatible
+
+    def _unlisted(self, core: Sequence[PinnedProject]) -> tuple[Unlisted, ...]:
+        return self.universe.unlisted(Blame(self.query.search(core)).of_no_solution())
+
+    def _with_limits_of(
+        self,
+        unlisted: tuple[Unlisted, ...],
+        core: list[PinnedProject],
+        pins: Sequence[PinnedProject],
+    ) -> tuple[list[PinnedProject], tuple[Unlisted, ...]]:
+        """The core of a conflict with what other pins say of the projects whose releases are not
+        listed, if that rules those out: then the conflict is known."""
+        names = {releases.project for releases in unlisted} - {pin.name for pin in core}
+        limits = [pin for pin in pins if pin.name in names]
+        if not limits:
+            return core, unlisted
+        wider = [*limits, *core]
+        left = self._unlisted(wider)
+        return (core, unlisted) if left else (wider, left)
+
+    def _unknown_build(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
+        """The note that stands for a conflict by the labels of builds, where a pin may come to
+        another build, from a place that the matrix does not know."""
+        elsewhere = {pin.name for pin in core if pin.may_be_elsewhere and "+" not in pin.specifier}
+        by_label = any(
+            (fact := self.matrix.facts[fact_id]).component in elsewhere
+            and any(demand.template.label_names for demand in fact.beside)
+            for fact_id in finding.facts
+            if fact_id in self.matrix.facts
+        )
+        if not by_label:
+            return None
+        names = " and ".join(pin.text for pin in core)
+        known = finding.sentence.partition("; ")[2]
+        sentence = (
+            f"{names} are not judged: {listed(sorted(elsewhere))} may come from an index or page"
+            f" that is not in the matrix; of the builds in it, {known}"
+        )
+        return replace(finding, code="CL105", severity="note", sentence=sentence, fix=None)
 
     def _core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
         """Return a minimal set of incompatible pins; of the stack alone, if that is enough."""
@@ -364,7 +405,9 @@ class Judge:
                 return []
         best = search.best()
         fact_ids = ids_of(best.off, "fact") if best else []
-        return [self._warning(fact_id, pins) for fact_id in sorted(fact_ids)]
+        warnings = [self._warning(fact_id, pins) for fact_id in sorted(fact_ids)]
+        # What a fact says of something that the pins only lead to is not about their versions.
+        return [warning for warning in warnings if warning.members]
 
     def _unknowns(self, pins: Sequence[PinnedProject], search: Search) -> Iterator[PinConflict]:
         """What nobody knows of compatible pins: whether a build has code for the target's GPU."""

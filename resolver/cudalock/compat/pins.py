@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cudalock.versions import specifier_set
+from cudalock.versions import is_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
@@ -20,7 +20,8 @@ class PinnedProject(NamedTuple):
     file: str | None = None
     """the file name of the only wheel that will do, where the pin is a URL or a locked file"""
     indexes: frozenset[str] | None = None
-    """ids of the matrix's indexes that it may come from; None for anywhere at all"""
+    """ids of the matrix's indexes, and of its builders' pages, that it may come from; None for
+    anywhere at all"""
     hashes: tuple[str, ...] = ()
     """sha256 digests, any of which the wheel may have"""
     required: bool = True
@@ -34,6 +35,10 @@ class PinnedProject(NamedTuple):
     takes_highest: bool = False
     """whether an installer chooses among the indexes, and so takes the highest local version of a
     release: 2.5.1+cu124 before 2.5.1"""
+    may_be_elsewhere: bool = False
+    """whether it may come from an index or a page that the matrix knows nothing of"""
+    extras: tuple[str, ...] = ()
+    """the extras that are asked for: `cuda12` of `jax[cuda12]`"""
     by_conda: bool = False
     """whether conda installs it, whose package requires other things than the wheel"""
     origin: object = None
@@ -45,14 +50,20 @@ class PinnedProject(NamedTuple):
         return self.name + self.specifier
 
     @property
+    def requirement(self) -> str:
+        """The pin as a requirement, with its extras: `jax[cuda12]==0.4.30`."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifier}"
+
+    @property
     def version(self) -> str | None:
         """The only version that the specifier accepts, None where there may be several."""
         clauses = list(specifier_set(self.specifier)) if self.specifier else []
-        # `==2.5.*` is a range, though its operator is that of a pin.
+        # `==2.5.*` is a range, though it looks like a pin. `===` may stand before any text.
         exact = [
             clause.version
             for clause in clauses
-            if clause.operator in ("==", "===") and not clause.version.endswith(".*")
+            if clause.operator in ("==", "===") and is_version(clause.version)
         ]
         return exact[0] if exact else None
 

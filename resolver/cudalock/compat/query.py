@@ -124,13 +124,23 @@ class PinQuery:
         """Return the problem of these pins, whoever built their wheels."""
         # `any` builder: whoever pinned a wheel trusts it, and the trust is not what is judged.
         goal = Goal(
-            requirements=tuple(dict.fromkeys(pin.text for pin in pins if pin.required)),
+            requirements=tuple(
+                dict.fromkeys(self._requirement(pin) for pin in pins if pin.required)
+            ),
             constraints=tuple(dict.fromkeys(pin.text for pin in pins if not pin.required)),
             builders="any",
             strict=self.strict,
         )
         policy = PinPolicy(pins, self.universe, self._overridden, self._stack, self.target)
         return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
+
+    def _requirement(self, pin: PinnedProject) -> str:
+        """The pin as a requirement, with those of its extras that the matrix knows."""
+        project = self.universe.project(pin.name) if pin.extras else None
+        if project is None:
+            return pin.text
+        known = tuple(extra for extra in pin.extras if project.mentions_extra(extra))
+        return pin._replace(extras=known).requirement
 
     def is_possible(self, pins: Sequence[PinnedProject]) -> bool:
         """Return whether the pins are compatible, warnings apart."""

@@ -124,9 +124,10 @@ class SinglePinJudge:
         """Whether the matrix has every version between its oldest and its newest.
 
         So it does of curated projects, and of the NVIDIA packages that its toolkit tables list. Not
-        of one whose name is another project's on the package index.
+        of one whose name is another project's on the package index, or whose rows have gaps.
         """
-        if not self._matrix.component(name).on_index:
+        project = self._matrix.project(name)
+        if not self._matrix.component(name).on_index or (project is not None and project.gaps):
             return False
         if self._matrix.is_curated(name) or self._matrix.is_library(name):
             return True

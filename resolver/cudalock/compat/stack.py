@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import PinWheels, comes_from
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
+_SHARED_LIBRARIES: Final = ("nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cudnn")
+"""NVIDIA's packages that more than one framework requires"""
+
+
 class Stack:
     """The stack of a matrix: the names that there is anything to judge about."""
 
@@ -29,18 +33,24 @@ class Stack:
         """Return whether a canonical project name belongs to the stack.
 
         That is the framework, what has a rank, every curated project that metadata or facts tie to
-        the framework or to what its build fixes, and NVIDIA's own packages.
+        the framework, to what its build fixes or to another member, NVIDIA's own packages, and what
+        requires those that a framework pins.
         """
         if not isinstance(name, str):
             return False
         if name not in self._members:
+            # Two that only a fact ties to each other make no stack.
+            self._members[name] = False
             self._members[name] = self._is_member(name)
         return self._members[name]
 
     def _is_member(self, name: str) -> bool:
         if not self._matrix.is_curated(name):
             # NVIDIA's packages are not curated one by one: what a framework's build pins, counts.
-            return is_vendor_library(name) and self._universe.project(name) is not None
+            project = self._universe.project(name)
+            return project is not None and (
+                is_vendor_library(name) or any(map(project.mentions, _SHARED_LIBRARIES))
+            )
         component = self._matrix.component(name)
         if component.is_virtual or component.role or component.rank is not None:
             return not component.is_virtual
@@ -50,6 +60,11 @@ class Stack:
             self._is_central(demand.template.name)
             for fact in component.facts
             for demand in (*fact.beside, *fact.of_machine)
+        ) or any(
+            demand.template.name in self
+            for fact in component.facts
+            for demand in fact.beside
+            if fact.is_hard and fact.scope == "solve" and fact.shared_path is None
         )
 
     def _requires_framework(self, name: str) -> bool:

@@ -56,4 +56,15 @@ def pins_framework(matrix: Matrix, requires: Iterable[str]) -> bool:
     )
 
 
-__all__ = ["PURE", "pins_framework", "tying_facts", "tying_labels"]
+def build_command(matrix: Matrix, name: str, version: str | None, command: str) -> str:
+    """Return the command that compiles a project beside the framework that is there.
+
+    `command` is an installer's: `pip install`.
+    """
+    force = matrix.component(name).force_build
+    pin = f"{name}=={version}" if version else name
+    words = [*([force] if force else []), command, "--no-build-isolation", "--no-deps", pin]
+    return " ".join(words)
+
+
+__all__ = ["PURE", "build_command", "pins_framework", "tying_facts", "tying_labels"]

@@ -13,6 +13,7 @@ from cudalock.compat.in_force import facts_in_force, is_met
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.findings import Finding
 from cudalock.matrix.facts import VERSION
+from cudalock.targets.facets import ARCHITECTURES, titled
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -29,11 +30,20 @@ SOURCE_ONLY: Final = "CL104"
 def conflicts_of_source(
     pin: PinnedProject, pins: Sequence[PinnedProject], target: Target, matrix: Matrix
 ) -> Iterator[PinConflict]:
-    """Yield the conflicts of a pin that is built with pins of one version, one for each of them."""
+    """Yield the conflicts of a pin that is built with the target's GPU, and with each pin of one
+    version beside it."""
     version = pin.version
-    for other in pins if version is not None else ():
+    if version is None:
+        return
+    for part, gpus in ARCHITECTURES.items():
+        for value in gpus.values(target):
+            fact = next(_violated(pin.name, version, part, value, target, matrix), None)
+            if fact is not None:
+                yield _on_target(pin, fact, titled(part, value))
+                return
+    for other in pins:
         theirs = parse_version(other.version).public if other.version else None
-        if version is None or theirs is None or other.name == pin.name or not other.required:
+        if theirs is None or other.name == pin.name or not other.required:
             continue
         fact = next(_violated(pin.name, version, other.name, theirs, target, matrix), None)
         if fact is not None:
@@ -48,15 +58,24 @@ def conflicts_of_source(
             yield PinConflict(finding, (pin, other))
 
 
+def _on_target(pin: PinnedProject, fact: Fact, about: str) -> PinConflict:
+    sentence = (
+        f"{pin.text} does not run on the target; {fact.component} {fact.says}; it has {about}"
+    )
+    finding = Finding("CL204", "error", sentence, (fact.id,), fact.fix, members=(pin.name,))
+    return PinConflict(finding, (pin,))
+
+
 def _violated(
     name: str, version: str, other: str, theirs: str, target: Target, matrix: Matrix
 ) -> Iterator[Fact]:
-    """The facts about every build of a release that the version of another project goes against."""
+    """The facts about every build of a release that the version of another project, or of a part of
+    the target, goes against."""
     labels: Mapping[str, tuple[str, ...]] = {VERSION: (version,)}
     for fact in facts_in_force(name, version, target, matrix):
         if fact.where or fact.rows is not None:
             continue
-        for demand in fact.beside:
+        for demand in (*fact.beside, *fact.of_machine):
             if demand.template.name == other and not is_met(demand, labels, theirs):
                 yield fact
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
@@ -191,8 +193,22 @@ def _local_order(release_build: ReleaseBuild) -> Version:
 def comes_from(pin: PinnedProject, build: Build, version: str) -> bool:
     """Return whether the file and the indexes that a pin names have a build of a version."""
     # One file name may be on several indexes, and be another build on each: xformers 0.0.35.
-    is_there = pin.indexes is None or build.index in pin.indexes
+    is_there = (
+        pin.indexes is None
+        or build.index in pin.indexes
+        or (build.builder is not None and page_id(build.builder, build.tag) in pin.indexes)
+    )
     return is_there and (pin.file is None or has_file(build, version, pin.file))
+
+
+@lru_cache(maxsize=4096)
+def page_id(builder: str, tag: str | None) -> str:
+    """Return what the page of a builder is called beside the ids of indexes.
+
+    The page of torch 2.5.1 links to the files of torch 2.5.0: the last number tells no two apart.
+    """
+    minors = re.sub(r"([0-9]+[.][0-9]+)[.][0-9]+", r"\1", unquote(tag or ""))
+    return f"{builder}#{minors}"
 
 
 def has_file(build: Build, version: str, file: str) -> bool:

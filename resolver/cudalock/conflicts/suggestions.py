@@ -210,6 +210,9 @@ class Advisor:
         if exact is None or driver is None or framework is None:
             return
         own = tuple(text for text in goal.requirements if leading_name(text) == framework)
+        # A build that is named is none that the driver chose.
+        if any("+" in text for text in own):
+            return
         single = replace(goal, requirements=own or (framework,), constraints=())
         if self._is_possible(Suggestion("", single, target)):
             return

@@ -114,7 +114,7 @@ def make_goal(
         if not (is_general and (len(pinned) > 1 or (pinned and has_bounds))):
             return FixGoal()
     projects = [*pinned, *(name for name, _ in mends)]
-    if subject is not None and (best.statement or not pinned or evidence.shows(fact)):
+    if subject is not None and (best.statement or not pinned or evidence.shows(best)):
         projects.append(subject)
     fixed_by_framework = any(
         matrix.component(demand.template.name).is_virtual for demand in fact.beside

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from cudalock.files import LARGEST_DATA, read_small
+from cudalock.text import read_json
 
 FOLDER: Final = "names"
 
@@ -62,7 +64,7 @@ class NameTable:
 def read_name_table(path: Path) -> NameTable | None:
     """Return the table in a file; None where there is no such file."""
     try:
-        table = json.loads(path.read_bytes())
+        table = read_json(read_small(path, LARGEST_DATA))
     except OSError:
         return None
     return NameTable(table["releases"], table["modules"])

@@ -54,7 +54,7 @@ class Evidence:
         is in the text."""
         self.proven = proven
         self._places = places
-        self._built_for = read_built_for(text, pins, matrix)
+        self._built_for = read_built_for(text, matrix)
         self._text = text
         self._pins = pins
         self.clues = clues
@@ -63,6 +63,11 @@ class Evidence:
         self._frames = {matrix.names.imports.get(top.lower()) for top in FRAME.findall(text.folded)}
         framework = pins.get(matrix.framework or "", "")
         self._known = {**pins, **labels_of_framework(framework, matrix), **self._of_machine()}
+
+    def is_told_by_framework(self, match: Match) -> bool:
+        """Return whether the framework itself says that the machine is none that it runs on."""
+        is_of_framework = match.component == self._matrix.framework
+        return is_of_framework and bool(match.fact.of_machine) and self.is_in_message(match)
 
     def _of_machine(self) -> dict[str, str]:
         known = self.clues._asdict()
@@ -92,14 +97,14 @@ class Evidence:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
 
-    def shows(self, fact: Fact) -> bool:
+    def shows(self, match: Match) -> bool:
         """Return whether the text or the fact's own message names the component."""
-        return self.is_in_message(fact) or self.names(fact)
+        return self.is_in_message(match) or self.names(match.fact)
 
-    def is_in_message(self, fact: Fact) -> bool:
-        """Return whether the fact's own message names the component."""
-        name = fact.component.replace("-", "_")
-        return any(name in symptom.lower().replace("-", "_") for symptom in fact.symptom)
+    def is_in_message(self, match: Match) -> bool:
+        """Return whether the fact's own message names the component, as far as the text has it."""
+        name = match.fact.component.replace("-", "_")
+        return name in match.symptom.lower().replace("-", "_")
 
     def is_mentioned(self, name: str) -> bool:
         """Return whether the text has a project's name or import name."""
@@ -223,7 +228,8 @@ class Evidence:
         version, _, local = self._pins.get(fact.component, "").partition("+")
         project = self._matrix.project(fact.component)
         if not version or project is None or version not in project:
-            return [{}]
+            stated = self._built_for.get(fact.component, {})
+            return [{name: (label,) for name, label in stated.items()}]
         builds = project.release(version).builds
         labelled = [build.labels for build in builds if local and build.local == local]
         stated = self._built_for.get(fact.component, {})
@@ -296,9 +302,7 @@ def labels_of_framework(version: str, matrix: Matrix) -> dict[str, str]:
     return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
 
-def read_built_for(
-    text: Text, pins: Mapping[str, str], matrix: Matrix
-) -> dict[str, Mapping[str, str]]:
+def read_built_for(text: Text, matrix: Matrix) -> dict[str, Mapping[str, str]]:
     """Return project to the labels of its build, where a message states them: `xFormers was built
     for: PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.1.0+cu121)`."""
     built_for: dict[str, Mapping[str, str]] = {}
@@ -313,7 +317,7 @@ def read_built_for(
             for before in text.lines[max(0, number - 1) : number + 1]
             for word in _WORD.findall(before[:LONGEST])
         }
-        built_for.update((name, labels) for name in pins if name in near)
+        built_for.update((name, labels) for name in near - {None, matrix.framework} if name)
     return built_for
 
 
@@ -377,16 +381,18 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         return possible[:1]
     best, others = possible[:1], possible[1:]
     if any(
-        evidence.has_other_version(match.component) or evidence.is_violated(match.fact)
+        evidence.has_other_version(match.component)
+        or evidence.is_violated(match.fact)
+        or evidence.is_told_by_framework(match)
         for match in best
     ):
         # Where the text has the version of the project, or what it has of torch and the machine is
-        # the cause, what may be of others only hides it.
-        others = [m for m in others if m.statement or evidence.shows(m.fact)]
+        # the cause, or torch says so itself, what may be of others only hides it.
+        others = [m for m in others if m.statement or evidence.shows(m)]
         return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
     return [
         *best,
-        *(m._replace(is_named=bool(m.statement) or evidence.shows(m.fact)) for m in others),
+        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
     ]
 
 
@@ -399,7 +405,7 @@ def _is_sure(match: Match, evidence: Evidence) -> bool:
         or not evidence.is_other_project(component)
         or evidence.has_version(component)
         or evidence.is_in_traceback(component)
-        or evidence.is_in_message(match.fact)
+        or evidence.is_in_message(match)
     )
 
 

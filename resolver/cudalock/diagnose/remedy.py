@@ -130,7 +130,9 @@ class RemedySearch:
             for name, specifier in fix_goal.alternatives
         ):
             return False
-        relevant = {fix_goal.subject, *fix_goal.culprits}
+        environment = solved.target.marker_environment()
+        named = {fix_goal.subject, *fix_goal.culprits} - {None}
+        relevant = {self._matrix.names.platform_alias(name, environment) for name in named}
         is_added = any(name in relevant for name, _ in remedy.added)
         # The same versions again would not end anything, unless another wheel of them can.
         return bool(remedy.changes) or is_added or fix_goal.may_rebuild
@@ -188,6 +190,7 @@ class RemedySearch:
 
     def _remedy(self, solved: _Solution, names: Sequence[str]) -> Remedy:
         goal, target, *_ = solved
+        environment = target.marker_environment()
         changes, added = [], []
         for name in names:
             before = self._pins.get(name)
@@ -195,7 +198,8 @@ class RemedySearch:
             if after is None:
                 continue
             if before is None:
-                added.append((name, after))
+                # `triton` is triton-windows there, and that is what will be installed.
+                added.append((self._matrix.names.platform_alias(name, environment), after))
             elif not _is_same(before, after):
                 changes.append((name, before, after))
         clues = {"Python": self._clues.python, "platform": self._clues.platform}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import InvalidSpecifier
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.text import Text
     from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.namesakes import Namesake
 
 _LINES: Final = 20_000
 """Lines that are read, the last ones: the error of a long log is at its end."""
@@ -189,6 +191,23 @@ class Unmet(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotInstalled(Statement):
+    """`No module named X`, where X is the module of a project."""
+
+    @property
+    def fact(self) -> str:
+        return "python-not-installed"
+
+    @property
+    def says(self) -> str:
+        return "is not installed in the environment that runs"
+
+    @property
+    def fix(self) -> str | None:
+        return f"install {self.project} there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoCandidate(Statement):
     """An installer found no file of the project; `version` is the requested one."""
 
@@ -215,6 +234,29 @@ class NoCandidate(Statement):
             f"a Python and platform that {which} has wheels for{pythons}, another of its releases,"
             " or the index that has them"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere(Statement):
+    """An installer looked on the package index for what has never been there."""
+
+    namesake: Namesake
+
+    @property
+    def fact(self) -> str:
+        return "python-no-wheel"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        return f"is not on the package index: it is {self.namesake.title}"
+
+    @property
+    def fix(self) -> str | None:
+        return self.namesake.advice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +438,9 @@ _ATTRIBUTE: Final = re.compile(
 _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
+_NOT_THERE: Final = re.compile(
+    r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
+)
 # The package folder in a frame's path is the import name of the project.
 FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
@@ -508,6 +553,8 @@ class _StatementReader:
         # pattern's time.
         if "import" in line or "module" in line:
             yield from self._missing_names(number, line)
+        if "No module named" in line:
+            yield from self._not_installed(number, line)
         if "required" in line or "new enough" in line:
             yield from self._floors(number, line)
         if "but you" in line or "depends on" in line:
@@ -530,6 +577,22 @@ class _StatementReader:
         yield from self._no_compiler(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
+
+    def _not_installed(self, number: int, line: str) -> Iterator[Statement]:
+        match = _NOT_THERE.search(line)
+        project = self._matrix.names.imports.get(match["top"]) if match else None
+        if match is None or project is None or not self._matrix.is_curated(project):
+            return
+        # Facts know more of some: what asks for the module, and where it is installed from.
+        if match["top"] not in self._with_own_facts:
+            yield NotInstalled(project=project, line=number)
+
+    @cached_property
+    def _with_own_facts(self) -> frozenset[str]:
+        """The modules whose absence is the message of a fact."""
+        symptoms = (text for fact in self._matrix.facts.values() for text in fact.symptom)
+        found = (_NOT_THERE.search(text) for text in symptoms if "No module named" in text)
+        return frozenset(match["top"] for match in found if match)
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -656,6 +719,10 @@ class _StatementReader:
             groups = match.groupdict()
             name = groups["name"] or groups.get("name2") or ""
             version = groups["version"] or groups.get("version2")
+            namesake = self._matrix.namesakes.find(canonical(name))
+            if namesake is not None and namesake.is_absent:
+                yield Elsewhere(project=namesake.name, line=number, namesake=namesake)
+                return
             project = self._project(name) or self._matrix.names.find(name)
             # NVIDIA's packages are of the stack even where the matrix has no row for them.
             if project is None and not name.startswith("nvidia-"):

@@ -36,6 +36,8 @@ class Match(NamedTuple):
     """the last line with the message"""
     weight: int
     """the literal characters of the matching symptoms: a longer message is better evidence"""
+    symptom: str = ""
+    """the longest of its symptoms that the text has"""
     statement: Statement | None = None
     is_named: bool = True
     """whether the text or the message names the component: else it is a guess"""
@@ -89,12 +91,13 @@ def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], boo
                 offsets[symptom] = _first_and_last(folded, fold(symptom), is_name)
         present = {symptom: offsets[symptom] for symptom in fact.symptom if offsets[symptom]}
         if present:
-            first, _ = present[max(present, key=_weight)] or (0, 0)
+            longest = max(present, key=_weight)
+            first, _ = present[longest] or (0, 0)
             last = max(pair[1] for pair in present.values() if pair)
             number = text.number(first)
             line = text.lines[number - 1].strip()
             weight = sum(map(_weight, present))
-            matches.append(Match(fact, number, line, text.number(last), weight))
+            matches.append(Match(fact, number, line, text.number(last), weight, longest))
     return matches
 
 
@@ -185,6 +188,6 @@ def of_statements(
             first.seen if first else line,
             statement.line,
             len(line),
-            first.statement if first else statement,
+            statement=first.statement if first else statement,
         )
     return list(matches.values())

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cudalock.environment.layout import INTERPRETERS
-from cudalock.files import read_small
+from cudalock.files import read_small, resolved
 from cudalock.findings import Finding
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _was_made_here(layout: Layout) -> bool:
     for name in _SCRIPTS:
         with suppress(OSError):
             text = read_small(layout.prefix / name).decode("utf-8", "replace")
-            if str(layout.prefix) in text or str(layout.prefix.resolve()) in text:
+            if str(layout.prefix) in text or str(resolved(layout.prefix)) in text:
                 return True
     return False
 

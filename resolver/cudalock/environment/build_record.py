@@ -55,6 +55,7 @@ def _assigned(path: Path) -> dict[str, object]:
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return {}
     values: dict[str, object] = {}
+    targets: list[ast.expr]
     for statement in tree.body:
         if isinstance(statement, ast.AnnAssign):
             targets, value = [statement.target], statement.value
@@ -76,8 +77,10 @@ def _symbols(folder: Path, record: BuildRecord) -> dict[str, str]:
         links = read_links(read_small(folder / record.library, LARGEST_LIBRARY))
     except OSError:
         return {}
-    labels = {}
-    for label, patterns in record.symbols.items() if links is not None else ():
+    labels: dict[str, str] = {}
+    if links is None:
+        return labels
+    for label, patterns in record.symbols.items():
         values = {
             value
             for pattern, value in patterns.items()

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from cudalock.urls import split
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Origin(NamedTuple):
     @property
     def file(self) -> str:
         """The file's name, or the folder's."""
-        return unquote(urlsplit(self.url).path.rstrip("/").rpartition("/")[2])
+        return unquote(split(self.url).path.rstrip("/").rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget
-from cudalock.files import expanded, read_small
+from cudalock.files import expanded, read_small, resolved
 from cudalock.targets import LINUX, PLATFORMS, WINDOWS, Target, this_platform
 from cudalock.targets.detect import is_a_tools, machine_of_python, platform_of, read_glibc
 from cudalock.targets.platforms import likeliest, of_wheel_tags
@@ -280,7 +280,7 @@ def _distinct(folders: Iterable[Path]) -> list[Path]:
     """Each folder once, by its first name: lib64 is often a link to lib."""
     names: dict[Path, Path] = {}
     for folder in folders:
-        names.setdefault(folder.resolve(), folder)
+        names.setdefault(resolved(folder), folder)
     return list(names.values())
 
 

@@ -3,8 +3,9 @@
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
 for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
-and for uv `uv.project` (a pyproject.toml) and `uv.lock`. The module defines `FORMAT`, and is
-imported when it is used, so that a run pays only for the format it writes.
+`notebook`, `cyclonedx` (a bill of materials), and for uv `uv.project` (a pyproject.toml) and
+`uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that a run pays only for
+the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -135,8 +136,9 @@ class Format(NamedTuple):
     """Return the names that such files may have, by the name of the file itself."""
     of_line: Callable[[str, str], str] = _of_line
     """Return the name of one line's file for the name of a project's lock and that of the line."""
-    lines: LinedFormat | None = None
-    """how one file has several lines; None where each has to have its own"""
+    lines: str | None = None
+    """the module that writes several lines into one file, and defines `LINES`; None where each line
+    has to have its own file"""
 
 
 class LinedFormat(NamedTuple):
@@ -148,6 +150,14 @@ class LinedFormat(NamedTuple):
     """Return the commands that install a line."""
     by_index: bool = False
     """whether the file names an index for a line, from which everything is taken that is there"""
+
+
+def load_lines(kind: Format) -> LinedFormat | None:
+    """Import the module with which a format writes several lines; None if it has none."""
+    if kind.lines is None:
+        return None
+    known: LinedFormat = import_module(f"cudalock.formats.{kind.lines}").LINES
+    return known
 
 
 class _Row(NamedTuple):
@@ -173,7 +183,9 @@ FORMATS: Final = {
         r"(conda[-_.])?env(ironment)?([-_.].*)?\.ya?ml|.*[-_.]env(ironment)?\.ya?ml",
     ),
     "pixi": _Row("pixi", "pixi.toml"),
+    "notebook": _Row("notebook", ".ipynb"),
     "overrides": _Row("hold", "overrides.txt"),
+    "cyclonedx": _Row("cyclonedx", ".cdx.json", r"bom\.json"),
     "json": _Row("json_lock", ".json"),
 }
 """Each format by the name that `--format` takes."""

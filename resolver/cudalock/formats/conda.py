@@ -53,6 +53,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
         "  - pip:",
         *(f"      - {_scalar(line)}" for line in requirements_txt.plain_lines(lock, options)),
     ]
+    # `pip` stands before the section: conda warns where it has to add it by itself.
     return "\n".join(header) + "\n\n" + "\n".join(body) + "\n"
 
 

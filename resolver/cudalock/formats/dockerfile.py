@@ -13,14 +13,23 @@ Which images there are, and what facts need in one, is data: `matrix/containers.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadTarget, Contradiction
-from cudalock.formats import Format, InstallCommand, WriteOptions, requirements_txt
+from cudalock.formats import (
+    Format,
+    InstallCommand,
+    WriteOptions,
+    constraints,
+    requirements_txt,
+)
 from cudalock.formats.header import header_lines
+from cudalock.formats.hold import dockerfile_lines
 from cudalock.lock.sources import needs_own_build
+from cudalock.matrix.containers import BaseImage
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.sources import PURE
 from cudalock.targets.accelerators import CUDA
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cudalock.lock import Lock, Pin
-    from cudalock.matrix.containers import BaseImage, Containers, SystemNeed
+    from cudalock.matrix.containers import Containers, SystemNeed
     from cudalock.matrix.facts import Fact
     from cudalock.matrix.matrix import Matrix
 
@@ -46,6 +55,10 @@ _FIRST: Final = "first"
 """The word in the name of the file of what has to be installed before something is compiled."""
 _TOOLS: Final = ("setuptools", "wheel")
 """What a build without isolation needs besides what is compiled against."""
+
+
+_NOTHING: Final = BaseImage("", "", "system", "", (), ())
+"""For an image that somebody named."""
 
 
 class _Image(NamedTuple):
@@ -95,6 +108,8 @@ def render(lock: Lock, options: WriteOptions) -> str:
     """
     matrix = _matrix(options)
     containers = matrix.containers
+    if lock.installer is not None:
+        return _on_image(lock, options, matrix)
     plan = _plan(lock, matrix)
     installer = _Installer(lock, options, plan)
     secrets = _secrets(installer.texts)
@@ -114,6 +129,9 @@ def lock_name(filename: str | None, part: str = "") -> str:
 
 def companions(lock: Lock, options: WriteOptions) -> Mapping[str, str]:
     """Return the files that the Dockerfile copies: the lock, and what a build needs before it."""
+    if lock.installer is not None:
+        name = lock_name(options.filename)
+        return {name: requirements_txt.render(lock, options._replace(filename=name))}
     return _Installer(lock, options, _plan(lock, _matrix(options))).texts
 
 
@@ -126,8 +144,41 @@ def install_commands(_lock: Lock, options: WriteOptions) -> tuple[InstallCommand
     """Return the command that builds the image."""
     path = PurePath(options.filename or FILE)
     named = [] if path.name == FILE else ["-f", shell_file(path.as_posix())]
-    folder = path.parent.as_posix()
+    folder = shell_file(path.parent.as_posix())
     return (InstallCommand("docker", " ".join(["docker build", *named, "-t IMAGE", folder])),)
+
+
+def _on_image(lock: Lock, options: WriteOptions, matrix: Matrix) -> str:
+    """Return the Dockerfile that adds to an image, and holds what is in it for good.
+
+    Raises Contradiction for an environment in the place of an image, and for a notebook's runtime.
+    """
+    base = matrix.images.read(lock.image) if lock.image else None
+    row = matrix.images.images.get(base.name) if base is not None else None
+    if base is None or row is None or row.is_notebook:
+        named = f"`{lock.image}`" if lock.image else "an environment"
+        raise Contradiction(
+            f"a Dockerfile starts from an image, and {named} is none",
+            hints=["--format notebook" if row else "--format requirements"],
+        )
+    name = lock_name(options.filename)
+    written = options._replace(filename=name)
+    ((_, command),) = requirements_txt.install_commands(lock, written)
+    words = shlex.split(command.partition(" install ")[2])
+    # The variables that are set name the constraints, for later installs as well.
+    words = [word for word in words if word not in ("-c", constraints.FILE)]
+    install = ["--no-cache-dir", *(f"/tmp/{name}" if word == name else word for word in words)]
+    lines = dockerfile_lines([kept for kept, _ in lock.kept], install, base.constraints)
+    plan = _Plan(
+        _Image(lock.image or "", _NOTHING, ""),
+        None,
+        (),
+        (),
+        CUDA.name if lock.cuda else None,
+    )
+    header = _header(lock, options, plan, matrix.containers, ())
+    blocks = [[*header], [f"FROM {lock.image}"], [f"COPY {name} /tmp/"], lines]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
 # -- which images ---------------------------------------------------------------------------------
@@ -143,11 +194,13 @@ def _matrix(options: WriteOptions) -> Matrix:
 
 def _plan(lock: Lock, matrix: Matrix) -> _Plan:
     _check(lock)
+    # A CUDA image is 2 to 9 GB larger than Python's own, and most wheels bring what they open.
     choice = _Choice(lock, matrix)
     needed = tuple(_needed(lock, matrix))
     parts = [row.need.part for row in needed if row.need.part]
     cuda = lock.cuda or next((row.cuda for row in needed if row.cuda), None)
     compiled = [pin for pin in lock.built if _kind(pin) != PURE]
+    # Built on its own against torch, whose CUDA release nvcc has to be of.
     against = cuda is not None and any(lock.framework in _beside(pin) for pin in compiled)
     compiler = matrix.containers.compiler if compiled and not against else ()
     name = lock.accelerator[0] if lock.accelerator else None
@@ -170,6 +223,7 @@ def _check(lock: Lock) -> None:
             f"a Dockerfile is for Linux, and the lock is for {others[0].label}",
             hints=["--platform linux"],
         )
+    # Several platforms are fine: `docker buildx` builds one file for each of them.
     pythons = {target.python_text for target in lock.targets}
     if len(pythons) > 1:
         raise Contradiction(
@@ -282,6 +336,7 @@ def _needed(lock: Lock, matrix: Matrix) -> Iterator[_Needed]:
         for pin in lock.pins:
             if pin.name != fact.component or not accepts(fact.versions, pin.version):
                 continue
+            # torch alone runs eager code without the compiler that its Triton would call.
             optional = bool(pin.via) and set(pin.via) <= {lock.framework}
             cuda = _built_with(pin, matrix) if need.part else None
             # A part of CUDA is for builds for CUDA alone.
@@ -337,6 +392,7 @@ class _Installer:
         by_name: dict[str, list[Pin]] = {}
         for pin in self.lock.pins:
             by_name.setdefault(pin.name, []).append(pin)
+        # With all that these require: the step has hashes, and pip then installs nothing else.
         names: dict[str, None] = {}
         waiting = [name for pin in self.lock.built for name in _beside(pin)]
         while waiting:
@@ -390,6 +446,7 @@ def _stages(
     secrets: tuple[str, ...],
 ) -> Iterator[list[str]]:
     if plan.build is None:
+        # What changes least comes first: Docker builds again from the first line that changed.
         yield [f"FROM {plan.final.name}"]
         yield from _environment(plan, containers)
         yield from _packages(plan)
@@ -423,6 +480,7 @@ def _environment(plan: _Plan, containers: Containers) -> Iterator[list[str]]:
 def _build_variables(lock: Lock, containers: Containers) -> Iterator[list[str]]:
     """Yield what a compiler has to be told where no GPU is visible, as in a build."""
     gpus = dict.fromkeys(gpu for target in lock.targets for gpu in target.gpus)
+    # Without it a build is for every GPU that torch knows, which takes hours.
     if gpus and containers.build_variables:
         variables = [
             f"{key}={shell_word(text.format(gpus=';'.join(gpus)))}"

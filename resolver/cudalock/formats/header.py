@@ -18,9 +18,11 @@ _COMMANDS = (
     re.compile(
         r"^# (?:cudalock: )?command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$", re.MULTILINE
     ),
+    re.compile(r"^\s*\"command\": (?P<quoted>\"cudalock (?:solve|generate)\b.*\")", re.MULTILINE),
     re.compile(r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$", re.MULTILINE),
 )
-"""The command in a header, in a uv project's comment block, and as a TOML file has it."""
+"""The command in a header, in a uv project's comment block, in a notebook, and as a TOML file has
+it."""
 
 
 def find_command(text: str) -> tuple[str, int, int] | None:

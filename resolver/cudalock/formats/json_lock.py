@@ -20,6 +20,8 @@ there; what is not known is null.
                                     installs into it
     kept[], is_open                 what is there and stays; whether an installer adds to the pins
     needs, warnings[], unknowns[],  what a person has to know; what `replaced` speaks of
+    advisories[], safe_command      with `--advisories` the known vulnerabilities, and the command
+                                    of the nearest solution without them
     newer[], replaced,
     replacements[], notes
 
@@ -44,7 +46,7 @@ from cudalock.text import json_text
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
-    from cudalock.lock import Lock, LockedWheel, Pin
+    from cudalock.lock import Lock, LockedWheel, Pin, PinAdvisory
     from cudalock.targets import Target
 
 SCHEMA: Final = "cudalock.solve/1"
@@ -83,11 +85,19 @@ def as_document(lock: Lock) -> dict[str, Any]:
         ],
         "unknowns": [unknown._asdict() for unknown in lock.unknowns],
         "newer": [newer._asdict() for newer in lock.newer],
+        "advisories": None
+        if lock.advisories is None
+        else [
+            {**row._asdict(), "aliases": list(row.aliases), "fixed": list(row.fixed)}
+            for row in lock.advisories
+        ],
+        "safe_command": lock.safe_command,
         "replaced": list(lock.replaced),
         "replacements": [replacement._asdict() for replacement in lock.replacements],
         "stack": list(lock.stack),
         "notes": list(map(str, lock.notes)),
         "installer": lock.installer,
+        "image": lock.image,
         "kept": [kept._asdict() for kept in lock.kept],
         "is_open": lock.is_open,
     }
@@ -149,6 +159,9 @@ def _lock(document: dict[str, Any]) -> Lock:
         accelerator=_read_accelerator(document),
         is_unlabelled=document.get("is_unlabelled", False),
         installer=document.get("installer"),
+        image=document.get("image"),
+        safe_command=document.get("safe_command"),
+        advisories=_read_advisories(document.get("advisories")),
         kept=tuple(KeptVersion(**_row(KeptVersion, kept)) for kept in document.get("kept", ())),
         is_open=document.get("is_open", False),
         unknowns=tuple(
@@ -163,6 +176,23 @@ def _lock(document: dict[str, Any]) -> Lock:
             )
             for table in document["replacements"]
         ),
+    )
+
+
+def _read_advisories(tables: list[dict[str, Any]] | None) -> tuple[PinAdvisory, ...] | None:
+    from cudalock.lock import PinAdvisory
+
+    if tables is None:
+        return None
+    return tuple(
+        PinAdvisory(
+            **{
+                **_row(PinAdvisory, table),
+                "aliases": tuple(table["aliases"]),
+                "fixed": tuple(table["fixed"]),
+            }
+        )
+        for table in tables
     )
 
 

@@ -86,9 +86,11 @@ def _tables(lock: Lock, options: WriteOptions) -> dict[str, Any]:
         },
         "dependencies": {name: f"{version}.*" for name, version in python_package(lock)},
     }
+    # Without it pixi takes wheels for its own default, glibc 2.28, and no newer ones.
     if requirements := _system_requirements(lock):
         tables["system-requirements"] = requirements
     tables["pypi-options"] = _options(lock, options)
+    # A name in both tables has the target's: what all platforms take alike stands once.
     everywhere: dict[str, Any] = {}
     by_platform: dict[str, dict[str, Any]] = {}
     subdirs = tables["workspace"]["platforms"]
@@ -132,6 +134,7 @@ def _numbers(version: str) -> list[int]:
 
 def _options(lock: Lock, options: WriteOptions) -> dict[str, Any]:
     table: dict[str, Any] = {}
+    # pixi hands these to uv, and asks for credentials in its own way.
     if options.index_url:
         table["index-url"] = without_credentials(options.index_url)
     if options.extra_index_urls:
@@ -156,6 +159,7 @@ def _dependency(pin: Pin, lock: Lock, options: WriteOptions) -> Any:
     if _by_url(pin, options):
         return _inline({"url": without_credentials(encoded(pin.wheel.url or ""))})
     version = f"=={pin.version}"
+    # An index that one project names serves no other: nothing else can come from there.
     urls = {index.id: index.url for index in lock.indexes}
     index = urls.get(pin.wheel.index or "")
     if index:

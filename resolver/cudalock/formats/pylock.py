@@ -20,7 +20,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import Contradiction, HashesMissing, NetworkError, OutputError
-from cudalock.formats import Format, InstallCommand, LinedFormat, WriteOptions
+from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.header import header_lines
 from cudalock.formats.python_ranges import requires_python
 from cudalock.goals.goal import stated_accelerator
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.lock import FileUrl, Lock, LockedWheel, Pin
-    from cudalock.lock.lines import LinedLock
 
 FILE: Final = "pylock.toml"
 _MOMENT: Final = re.compile(
@@ -390,19 +389,6 @@ def _of_line(filename: str, line: str) -> str:
     return f"pylock.{middle}-{line}.toml" if middle else f"pylock.{line}.toml"
 
 
-def _render_lines(lined: LinedLock, options: WriteOptions) -> str:
-    # Imported here: most locks have one line.
-    from cudalock.formats import pylock_lines
-
-    return pylock_lines.render(lined, options)
-
-
-def _install_lines(lined: LinedLock, options: WriteOptions) -> tuple[InstallCommand, ...]:
-    from cudalock.formats import pylock_lines
-
-    return pylock_lines.install_commands(lined, options)
-
-
 FORMAT: Final = Format(
     render,
     FILE,
@@ -413,5 +399,5 @@ FORMAT: Final = Format(
     pip_needed="26.1",
     beside=_beside,
     of_line=_of_line,
-    lines=LinedFormat(_render_lines, _install_lines),
+    lines="pylock_lines",
 )

@@ -8,10 +8,10 @@ are refused by pip and uv, since two entries of one name would match.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import Contradiction
-from cudalock.formats import InstallCommand, WriteOptions
+from cudalock.formats import InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.header import of_lines
 from cudalock.formats.pylock import FILE, as_pylock, as_toml, check_name
 from cudalock.formats.python_ranges import requires_python
@@ -139,3 +139,6 @@ def install_commands(lined: LinedLock, options: WriteOptions) -> tuple[InstallCo
         InstallCommand("pip", f"pip install {flags}{isolation}-r {shell_word(f'{file}[{name}]')}"),
         InstallCommand("uv", f"uv pip install {isolation}--extra {name} -r {shell_file(file)}"),
     )
+
+
+LINES: Final = LinedFormat(render, install_commands)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.errors import BadFile
 from cudalock.files import is_junction, read_limited, read_small
 from cudalock.generate.imports import Import, imports_of
-from cudalock.generate.notebooks import Command, read_notebook
+from cudalock.projects.syntax.notebook import Command, read_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -82,6 +82,13 @@ def read_code(
     return _Scan(root, imports, elsewhere).read()
 
 
+def read_code_file(path: Path, imports: Mapping[str, str]) -> Code:
+    """Return what a single file of Python, or a notebook, uses."""
+    scan = _Scan(path.parent, imports, frozenset())
+    scan.read_file(path, frozenset())
+    return scan.code()
+
+
 def submodules(root: Path) -> set[Path]:
     """Return the folders of a repository that are git submodules, by its .gitmodules."""
     try:
@@ -113,7 +120,11 @@ class _Scan:
             if self.files + self.notebooks >= MAX_FILES:
                 self.notes.append(f"only the first {MAX_FILES} Python files were read")
                 break
-            self._read_file(path, own)
+            self.read_file(path, own)
+        return self.code()
+
+    def code(self) -> Code:
+        """Return what was read so far."""
         return Code(
             tuple(self.used), tuple(self.installs), self.files, self.notebooks, tuple(self.notes)
         )
@@ -137,7 +148,8 @@ class _Scan:
                 if name.endswith((".py", ".ipynb")):
                     yield Path(folder) / name
 
-    def _read_file(self, path: Path, own: frozenset[str]) -> None:
+    def read_file(self, path: Path, own: frozenset[str]) -> None:
+        """Read one file; `own` are modules that are the repository's own."""
         name = path.relative_to(self.root).as_posix()
         try:
             # A pipe or a device would be waited for.
@@ -230,4 +242,4 @@ def _is_aside(name: str) -> bool:
     return not _ASIDE.isdisjoint(folders) or file.startswith("test_") or file == "conftest.py"
 
 
-__all__ = ["Code", "NotebookLine", "Used", "read_code", "submodules"]
+__all__ = ["Code", "NotebookLine", "Used", "read_code", "read_code_file", "submodules"]

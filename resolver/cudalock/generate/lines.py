@@ -17,8 +17,8 @@ class DeclaredLine(NamedTuple):
     kind: str
     """extra or group"""
     name: str
-    index: str | None
-    """the id of the index that it takes its builds from; None for the package index"""
+    index_id: str | None
+    """of the index that it takes its builds from; None for the package index"""
 
 
 def declared_lines(file: ProjectFile, matrix: Matrix) -> tuple[DeclaredLine, ...]:
@@ -29,7 +29,7 @@ def declared_lines(file: ProjectFile, matrix: Matrix) -> tuple[DeclaredLine, ...
     for members in file.conflicts:
         lines = [_line(member, file, matrix) for member in sorted(members)]
         kinds = {line.kind for line in lines}
-        if len(lines) > 1 and len(kinds) == 1 and any(line.index for line in lines):
+        if len(lines) > 1 and len(kinds) == 1 and any(line.index_id for line in lines):
             order = list(dict.fromkeys(entry.group for entry in file.declared))
             return tuple(
                 sorted(

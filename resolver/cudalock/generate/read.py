@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.compat.base_image import framework_version
 from cudalock.errors import BadFile
 from cudalock.files import relative
 from cudalock.formats.header import find_command
 from cudalock.formats.uv.record import Record, key_of
-from cudalock.generate.code import Code, Used, read_code, submodules
+from cudalock.generate.code import Code, Used, read_code, read_code_file, submodules
 from cudalock.generate.hints import Hint, platforms_of, version_files
 from cudalock.generate.rules import FILE, Audience, Rules, read_rules
 from cudalock.generate.select_files import Chosen, choose_files
@@ -27,15 +28,17 @@ from cudalock.projects.read import read_file
 from cudalock.projects.readers.dockerfile import is_other_branch
 from cudalock.targets import SYSTEMS
 from cudalock.targets.accelerators import CPU, CUDA
-from cudalock.versions import canonical
+from cudalock.versions import accepts, canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared
 
 _MARKERS: Final = {system.name: f'sys_platform == "{system.sys_platform}"' for system in SYSTEMS}
+_OF_FRAMEWORK: Final = ("framework", CUDA.name)
+"""The parts of hints that a framework which is there settles."""
 _WANTED: Final = ("requirement", "installed")
 """The roles of entries that are wanted themselves; others only limit them."""
 # `py3.11_cuda12.4_cudnn9.1.0_0` of the channel pytorch, `cuda118py310h...` of conda-forge.
@@ -150,8 +153,9 @@ class _Reading:
         for chosen, file in read:
             for file_read in file.files():
                 self._take(file_read, chosen.audience)
-        code = Code() if self.single else self._code()
-        self._take_notebooks(code)
+        code = self._code_of_single(self.single) if self.single else self._code()
+        if not self.single:
+            self._take_notebooks(code)
         inferred, optional = self._inferred(code)
         return Repository(
             self.root,
@@ -219,6 +223,12 @@ class _Reading:
                 if inner.is_file() and name not in known:
                     known.add(name)
                     yield Chosen(inner, name, "pyproject"), read_file(inner)
+
+    def _code_of_single(self, path: Path) -> Code:
+        """Read the imports of a notebook that is read by itself; other files have none."""
+        if kind_of_named(str(path)) != "notebook":
+            return Code()
+        return read_code_file(path, self.matrix.names.imports)
 
     def _code(self) -> Code:
         """Read the code; what that of other parts of the repository imports is optional here."""
@@ -295,8 +305,8 @@ class _Reading:
             return False
         if declared.manager == "conda":
             return self._take_conda(declared, origin)
-        # `pip install --upgrade pip setuptools` in a Dockerfile.
-        if file.kind == "dockerfile" and self._is_tool(declared):
+        # `pip install --upgrade pip setuptools` in a Dockerfile or a notebook.
+        if file.kind in ("dockerfile", "notebook") and self._is_tool(declared):
             return False
         return self._take_project(declared, origin, _both(declared.marker, marker))
 
@@ -307,7 +317,7 @@ class _Reading:
             return declared
         if file.name not in self.records:
             command = find_command(file.text)
-            is_own = command is not None and command[0].startswith("cudalock generate")
+            is_own = command is not None and command[0].split()[1:2] == ["generate"]
             self.records[file.name] = Record.read(file.text) if is_own else Record()
         key = key_of(declared.role, declared.group)
         if not self.records[file.name].wrote_entry(key, declared.text):
@@ -468,14 +478,23 @@ class _Reading:
         if base.musl:
             self.notes.append(f"{origin}: `{text}` has no glibc, and no CUDA wheel is for such")
         if base.own:
+            stays = f"`--image {text}` leaves it there"
+            known = stays if base.installed else "nothing else is known of it"
             self.notes.append(
                 f"{origin}: `{text}` brings a {base.own} of its own, which no index has: the lock"
-                " would put another in its place"
+                f" would put another in its place; {known}"
             )
-        for part in ("python", "glibc", CUDA.name, "framework"):
-            stated = getattr(base, part)
-            if stated is not None:
-                yield Hint(part, stated, origin, "image")
+        framework = framework_version(base, self.matrix) if not base.own else None
+        stated = {
+            "python": base.python,
+            "glibc": base.glibc,
+            # Whatever the lock has instead of the image's own build is for any CUDA release.
+            CUDA.name: base.cuda if not base.own else None,
+            "framework": framework.partition("+")[0] if framework else None,
+        }
+        for part, value in stated.items():
+            if value is not None:
+                yield Hint(part, value, origin, "image")
 
     # -- code ---------------------------------------------------------------------------------
 
@@ -522,6 +541,32 @@ class _Reading:
         return tuple(needed.values()), aside
 
 
+def beside(repository: Repository, installed: Mapping[str, str], place: str) -> Repository:
+    """Return a repository without the requirements that what is there does not meet, where that
+    has to stay: the framework of an image, which its files pin for machines that have none.
+
+    `installed` are versions by project.
+    """
+    left_out = list(repository.left_out)
+
+    def stays(requested: RequestedProject) -> bool:
+        version = installed.get(canonical(requested.name))
+        if version is None or accepts(requested.specifier, version):
+            return True
+        text = f"{requested.name}{requested.specifier}"
+        why = f"{requested.name} {version} of `{place}` stays"
+        left_out.append(LeftOut(requested.origin or "", text, why))
+        return False
+
+    return replace(
+        repository,
+        requirements=tuple(filter(stays, repository.requirements)),
+        constraints=tuple(filter(stays, repository.constraints)),
+        hints=tuple(hint for hint in repository.hints if hint.part not in _OF_FRAMEWORK),
+        left_out=tuple(left_out),
+    )
+
+
 def _inside(folder: Path, pattern: str) -> Iterator[Path]:
     """Yield what a glob matches inside a folder, never outside of it."""
     # `members = ["../../*"]` would read files outside the repository.
@@ -535,4 +580,4 @@ def _both(one: str | None, other: str | None) -> str | None:
     return one or other
 
 
-__all__ = ["Choice", "FileRead", "LeftOut", "Repository", "read_repository"]
+__all__ = ["Choice", "FileRead", "LeftOut", "Repository", "beside", "read_repository"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.matrix.facts import CLAUSE
 from cudalock.versions import canonical
 
@@ -69,7 +70,7 @@ def read_rules(directory: Path) -> Rules:
     if not path.is_file():
         return Rules()
     try:
-        return _rules(toml.loads(path.read_text(encoding="utf-8")))
+        return _rules(toml.loads(read_text(path)))
     except (OSError, ValueError, re.error) as error:
         raise MatrixError(FILE, "", f"cannot be read: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:

@@ -60,7 +60,8 @@ def _candidates(root: Path) -> Iterator[Chosen]:
     paths = [*find_files(root), *root.glob("setup.py")]
     for path in dict.fromkeys(paths):
         kind = kind_of(path)
-        if kind is not None:
+        # What notebooks install is read with the rest of the code.
+        if kind is not None and kind != "notebook":
             yield Chosen(path, path.relative_to(root).as_posix(), kind)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cudalock.errors import BadSpecifier, BadTarget, Contradiction, NothingAsked
 from cudalock.goals.goal import Goal
@@ -148,7 +148,7 @@ def line_requests(request: Request, defaults: Request | None = None) -> tuple[Re
             wish = parse_accelerator(text, flag)
             if wish is not None:
                 texts.setdefault(wish, (flag, text))
-    nothing: dict[str, tuple[str, ...]] = dict.fromkeys(ACCELERATOR_FLAGS, ())
+    nothing: dict[str, Any] = dict.fromkeys(ACCELERATOR_FLAGS, ())
     return tuple(request._replace(**{**nothing, flag: (text,)}) for flag, text in texts.values())
 
 

@@ -6,12 +6,12 @@ need not wait for the matrix. Always the embedded one: another matrix does not c
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import MatrixError
-from cudalock.files import SWITCHES, data_directory
+from cudalock.files import SWITCHES, data_directory, read_text
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ def read_switches() -> Switches:
     """Return the switches of the embedded matrix. Raises MatrixError where it is damaged."""
     path = data_directory() / SWITCHES
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(read_text(path))
         return Switches(str(table["framework"]), dict(table["switches"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None

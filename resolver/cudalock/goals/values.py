@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from cudalock.errors import BadSpecifier, UnknownVersion
 from cudalock.targets.accelerators import ACCELERATORS, AUTO, CPU, DEFAULT, OPTION, Wish
-from cudalock.versions import NUMBER, parse_version, specifier_set
+from cudalock.versions import NUMBER, is_version, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,14 @@ def check_exact(
     for clause in clauses(specifier):
         exact = clause.startswith("==") and not clause.endswith(".*")
         if exact and not _matches(clause, known):
-            version = clause.removeprefix("==")
+            version = _exact_version(clause)
             raise _unknown(project, version, clause, known, matrix_version)
+
+
+def _exact_version(clause: str) -> str:
+    """Return what stands after `==` or `===`, of which the second may stand before any text."""
+    operator = "===" if clause.startswith("===") else "=="
+    return clause.removeprefix(operator).removesuffix(".*").strip()
 
 
 def clauses(specifier: str) -> list[str]:
@@ -134,8 +140,13 @@ def _unknown(
     project: str, text: str, specifier: str, known: Sequence[str], matrix_version: str | None
 ) -> UnknownVersion:
     public = _without_local(specifier)
-    base = parse_version(public.removeprefix("==").removesuffix(".*"))
     versions = sorted(map(parse_version, known))
+    exact = _exact_version(public)
+    if not is_version(exact):
+        message = f"`{project}` has no version `{exact}`, which is not of PEP 440"
+        # No index has it: there is nothing to look up.
+        return UnknownVersion(message, "", hints=[f"`{project}=={versions[-1]}`"])
+    base = parse_version(exact)
     near = [f"`{project}=={version}`" for version in _neighbours(base, versions)]
     if matrix_version == LISTING:
         message = f"`{project}` {text} does not exist on the package index"

@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
@@ -32,15 +32,19 @@ from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.indexes.transport import (
     CACHED_ONLY,
     DEADLINE,
+    ENCODINGS,
+    UNBOUNDED,
+    UNCACHED,
     Cached,
     Polite,
     TooSlow,
     Traffic,
+    Unpacking,
     passes_by,
 )
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.text import read_number
-from cudalock.urls import without_credentials
+from cudalock.urls import split, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -58,9 +62,11 @@ LONGEST_WAIT: Final = 60.0
 ONCE: Final = {"attempts": 1}
 """Extensions of a request whose sender tries again itself."""
 
-DOWNLOAD: Final = {**ONCE, "download": True}
-"""Extensions of a request for a file of any size: it goes neither through the cache nor against
-the clock."""
+DOWNLOAD: Final = {**ONCE, UNBOUNDED: True}
+"""Extensions of a request for a file of any size."""
+
+ANEW: Final = {**ONCE, UNCACHED: True}
+"""Extensions of a request that goes past the cache."""
 
 MOST_UNREACHED: Final = 3
 """Requests to a host that fail for want of a connection, before it is not asked again."""
@@ -115,7 +121,7 @@ class Web(httpx.Client):
                 timeout=TIMEOUT,
                 follow_redirects=True,
                 auth=_Credentials(mirrors.secrets),
-                headers={"User-Agent": "cudalock"},
+                headers={"User-Agent": "cudalock", "Accept-Encoding": ENCODINGS},
             )
         except (ValueError, httpx.InvalidURL, ssl.SSLError) as error:
             raise _unusable(error) from None
@@ -179,7 +185,7 @@ class Web(httpx.Client):
         except Exception as error:
             if not _is_of_the_cache(error):
                 raise
-        request.extensions = {**request.extensions, "download": True}
+        request.extensions = {**request.extensions, UNCACHED: True}
         return super().send(request, **options)
 
     def _in_its_stead(self, request: httpx.Request, **options: Any) -> httpx.Response | None:
@@ -209,7 +215,8 @@ class Web(httpx.Client):
         return self._layers(super()._init_proxy_transport(*arguments, **settings))
 
     def _layers(self, wire: httpx.BaseTransport) -> httpx.BaseTransport:
-        return Cached(Polite(wire, self.traffic, self._hosts, self._deadline), self.traffic)
+        polite = Polite(wire, self.traffic, self._hosts, self._deadline)
+        return Unpacking(Cached(polite, self.traffic))
 
 
 def _is_of_the_cache(error: Exception) -> bool:
@@ -314,12 +321,13 @@ def unreachable(url: str, error: Exception | str) -> NetworkError:
     reason = " ".join((str(error) or type(error).__name__).split())
     return NetworkError(
         f"cannot read {without_credentials(url)}: {reason}",
-        host=urlsplit(url).hostname or "",
+        host=split(url).hostname or "",
         reason=reason,
     )
 
 
 __all__ = [
+    "ANEW",
     "ATTEMPTS",
     "DOWNLOAD",
     "ONCE",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cudalock.errors import BadFile, NetworkError
-from cudalock.files import distribution_name
+from cudalock.files import distribution_name, read_small
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import digest_of, download
@@ -143,8 +143,8 @@ def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress)
     url = wheel.url or ""
     key = hashlib.sha256(url.encode()).hexdigest()
     note = cache_folder() / "digests" / key
-    if keep is None and note.is_file():
-        return note.read_text(encoding="ascii")
+    if keep is None and (known := _noted(note)) is not None:
+        return known
     folder = keep if keep is not None else cache_folder() / "files" / key
     target = folder / distribution_name(unquote(wheel.file), "the lock")
     digest = download(web, url, target, progress=progress)
@@ -154,6 +154,15 @@ def _digest(web: Web, wheel: LockedWheel, keep: Path | None, progress: Progress)
             folder.rmdir()
     remember(note, digest)
     return digest
+
+
+def _noted(note: Path) -> str | None:
+    """Return a digest of the cache; None without one. It goes into a lock: nothing else may."""
+    try:
+        text = read_small(note, 64).decode("ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if re.fullmatch("[0-9a-f]{64}", text) else None
 
 
 __all__ = ["with_hashes", "with_local_hashes"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
 
 import httpx
 
 from cudalock.errors import BadFile, HashMismatch, OutputError
-from cudalock.files import replace_patiently
+from cudalock.files import open_file, replace_patiently
 from cudalock.indexes.client import DOWNLOAD, TRY_AGAIN, Web, status_of, unreachable
 from cudalock.text import read_number
 from cudalock.urls import local_path, without_credentials
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 5
 CHUNK: Final = 1 << 18
+
+LARGEST: Final = 32 << 30
+"""Bytes of a file: the largest wheels have four gigabytes, and a server may send for ever."""
 # A server that compresses on the way would break offsets, lengths and digests.
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
 
@@ -62,14 +66,15 @@ def _copy(source: Path, target: Path, sha256: str | None) -> str:
     """Copy a wheel of a folder here. Raises BadFile for one that is not there."""
     part = target.with_name(f".{target.name}.part")
     try:
-        shutil.copyfile(source, part)
+        with open_file(source) as file, _open_own(part, "wb") as copy:
+            shutil.copyfileobj(file, copy, CHUNK)
     except FileNotFoundError:
         raise BadFile(f"`{source}`, which the lock names, is not there") from None
     digest = digest_of(part)
     if sha256 is not None and digest != sha256:
         part.unlink()
         raise HashMismatch(target.name, str(source.parent), sha256, digest)
-    part.replace(target)
+    replace_patiently(part, target)
     return digest
 
 
@@ -104,7 +109,8 @@ class _Download:
     def _begin(self, sha256: str | None) -> bool:
         """Return whether there is something to resume: only what a digest or the server can vouch
         for."""
-        if self._part.is_file() and (sha256 is not None or self._tag.is_file()):
+        is_own = not (self._part.is_symlink() or self._tag.is_symlink())
+        if is_own and self._part.is_file() and (sha256 is not None or self._tag.is_file()):
             return True
         self._discard()
         return False
@@ -166,23 +172,38 @@ class _Download:
         total = None if length is None else start + length
         tag = response.headers.get("ETag", "")
         if tag.startswith('"') and tag.isascii():
-            self._tag.write_text(tag, encoding="ascii")
+            with _open_own(self._tag, "wb") as file:
+                file.write(tag.encode("ascii"))
         elif not start:
             self._tag.unlink(missing_ok=True)
         done = start
-        with self._part.open("ab" if start else "wb") as file:
+        with _open_own(self._part, "ab" if start else "wb") as file:
             self._progress(self._target.name, done, total)
             # As it comes: gathered into larger pieces, the last would be lost when it breaks off.
             for chunk in response.iter_raw():
                 file.write(chunk)
                 done += len(chunk)
+                if done > LARGEST:
+                    raise httpx.RequestError(f"the file has more than {LARGEST >> 30} GiB")
                 self._progress(self._target.name, done, total)
 
 
+def _open_own(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
+    """Open a file that only we write: where somebody left a link, what it leads to is not ours.
+
+    Raises OSError.
+    """
+    # A pipe has no reader, and opening it would wait for one.
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return cast(
+        "BinaryIO", open(path, mode, opener=lambda name, own: os.open(name, own | flags, 0o666))
+    )
+
+
 def digest_of(path: Path) -> str:
-    """Return the sha256 of a file."""
+    """Return the sha256 of a file. Raises OSError, also for what is none."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -59,7 +59,7 @@ def read_links(content: bytes) -> Links | None:
             *_symbols(content, sections),
             frozenset(_needed_versions(content, sections)),
         )
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return None
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlunsplit
 
 import httpx
 from unearth.collector import (
@@ -22,8 +22,8 @@ from unearth.collector import (
 from unearth.link import Link
 
 from cudalock.files import is_safe_name
-from cudalock.indexes.client import DOWNLOAD, unreachable
-from cudalock.urls import file_of, without_credentials
+from cudalock.indexes.client import ANEW, unreachable
+from cudalock.urls import file_of, split, without_credentials
 from cudalock.versions import readable_specifier
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class File(NamedTuple):
         return self.name.endswith(".whl")
 
 
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+"""What reading a page that is none raises; the parser of HTML asserts of `<![x`."""
+
+
 class Listing(NamedTuple):
     """An index's files of a project, in the index's order."""
 
@@ -84,12 +88,12 @@ def read_listing(web: Web, index: str, project: str) -> Listing | None:
         return None
     try:
         files = tuple(_files(page))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except UNREADABLE:
         # What the cache keeps may have been damaged: once more, past it.
         page = _page(web, url, anew=True)
         try:
             files = tuple(_files(page)) if page is not None else ()
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except UNREADABLE:
             raise unreachable(url, "the answer is no listing of a package index") from None
     return Listing(project, without_credentials(index), files)
 
@@ -102,7 +106,7 @@ def read_links(web: Web, url: str) -> tuple[File, ...] | None:
     page = _page(web, url)
     try:
         return None if page is None else tuple(_files(page))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except UNREADABLE:
         raise unreachable(url, "the answer has no links to files") from None
 
 
@@ -113,8 +117,9 @@ def read_addresses(web: Web, url: str) -> tuple[str, ...]:
     try:
         if page is None:
             raise ValueError
+        _check_length(page.content, b"<")
         parser.feed(page.content.decode(page.encoding or "utf-8"))
-    except (ValueError, LookupError):
+    except UNREADABLE:
         raise unreachable(url, "the page of links is missing or cannot be read") from None
     base = parser.base_url or page.link.url_without_fragment
     links = (anchor.get("href") for anchor in parser.anchors)
@@ -135,7 +140,7 @@ def _page(web: Web, url: str, *, anew: bool = False) -> IndexPage | None:
         # unearth has the status in its message only.
         status = re.search(r"\(([0-9]{3})\)", str(error))
         # A mirror of a file store passes its answers on.
-        host = urlsplit(web.mirrors.original(url)).hostname
+        host = split(web.mirrors.original(url)).hostname
         if status and int(status[1]) in (404, absent_statuses().get(host)):
             return None
         raise unreachable(url, error) from None
@@ -152,7 +157,7 @@ def absent_statuses() -> Mapping[str | None, int]:
     from cudalock.matrix.matrix import EMBEDDED, Matrix
 
     return {
-        urlsplit(index.url).hostname: index.absent_status
+        split(index.url).hostname: index.absent_status
         for index in Matrix.load(EMBEDDED).indexes.values()
         if index.url is not None and index.absent_status is not None
     }
@@ -165,7 +170,7 @@ class _Anew:
         self._web = web
 
     def get(self, url: str, *, headers: dict[str, str]) -> httpx.Response:
-        return self._web.get(url, headers=headers, extensions=DOWNLOAD)
+        return self._web.get(url, headers=headers, extensions=ANEW)
 
 
 def _files(page: IndexPage) -> Iterator[File]:
@@ -176,12 +181,14 @@ def _files(page: IndexPage) -> Iterator[File]:
     """
     if page.content_type.lower().startswith(_JSON):
         base = page.link.url_without_fragment
+        _check_length(page.content, b",")
         try:
             document = json.loads(page.content)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         yield from _usable(_of_row(row, base) for row in document["files"] if row["url"])
         return
+    _check_length(page.content, b"<")
     parser = IndexHTMLParser()
     parser.feed(page.content.decode(page.encoding or "utf-8"))
     base = parser.base_url or page.link.url_without_fragment
@@ -190,6 +197,17 @@ def _files(page: IndexPage) -> Iterator[File]:
     if files and not any(file.name.endswith(_ARCHIVES) for file in files):
         raise ValueError("no link leads to a file")
     yield from _usable(files)
+
+
+MOST_PARTS: Final = 1_500_000
+"""Commas of a page in JSON, tags of one in HTML: 2,400 files of a project have 17,000 commas on the
+package index. What follows each takes a hundred bytes of memory once it is parsed."""
+
+
+def _check_length(content: bytes, sign: bytes) -> None:
+    """Raise ValueError for a page that would take too much memory and time."""
+    if content.count(sign) > MOST_PARTS:
+        raise ValueError("it is too long")
 
 
 def _usable(files: Iterable[File]) -> Iterator[File]:
@@ -258,7 +276,7 @@ def _digest_of(text: object) -> str | None:
 
 def with_credentials_of(index: str, url: str) -> str:
     """Return the URL of a file with the credentials of its index, if both are on the same host."""
-    whole, parts = urlsplit(index), urlsplit(url)
+    whole, parts = split(index), split(url)
     user, at, host = whole.netloc.rpartition("@")
     if not at or (whole.scheme, host) != (parts.scheme, parts.netloc):
         return url

@@ -13,6 +13,7 @@ import httpx
 from packaging.metadata import parse_email
 
 from cudalock.errors import NetworkError
+from cudalock.files import read_member, read_small
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.text import read_number
@@ -121,7 +122,7 @@ def _kept(web: Web, file: File, url: str) -> bytes | None:
     note = cache_folder() / "metadata" / file.sha256 if file.sha256 else None
     if note is not None:
         with suppress(OSError):
-            return note.read_bytes()
+            return read_small(note, LARGEST)
     content = _inside(web, url, file.name)
     if note is not None and content is not None:
         with suppress(UnicodeDecodeError):
@@ -145,7 +146,7 @@ def metadata_in(wheel: BinaryIO | io.BufferedReader) -> bytes | None:
                 for info in archive.infolist()
                 if info.filename.endswith(".dist-info/METADATA") and info.filename.count("/") == 1
             ]
-            return archive.read(inside) if inside.file_size <= LARGEST else None
+            return read_member(archive, inside, LARGEST)
     except NetworkError:
         raise
     except Exception:  # zipfile and the decompressors raise what they like of a damaged file

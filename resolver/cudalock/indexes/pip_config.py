@@ -85,7 +85,7 @@ def _files(variables: Mapping[str, str]) -> Iterator[Path]:
 def _read(path: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(_decoded(read_small(path)))
+        parser.read_string(_decoded(read_small(path, of_machine=True)))
     except (OSError, configparser.Error):
         return {}
     settings: dict[str, str] = {}

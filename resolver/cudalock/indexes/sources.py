@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from cudalock.files import read_small
 from cudalock.indexes.cache import cache_folder, remember
 from cudalock.indexes.client import DOWNLOAD, status_of, unreachable
 from cudalock.matrix.sources import UNUSABLE, SourceState
@@ -93,8 +94,8 @@ def _form() -> str:
 def _remembered(note: Path | None) -> SourceMetadata | None:
     if note is not None:
         # A note that was damaged is written again.
-        with suppress(OSError, ValueError, TypeError, LookupError):
-            return SourceMetadata.from_json(json.loads(note.read_text(encoding="utf-8")))
+        with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
+            return SourceMetadata.from_json(json.loads(read_small(note)))
     return None
 
 

@@ -10,13 +10,15 @@ import hashlib
 import logging
 import threading
 import time
+import zlib
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
 
 from cudalock.files import INTERRUPTIBLE
 from cudalock.indexes.cache import responses_path
+from cudalock.text import read_number
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -36,10 +38,14 @@ PATIENCE: Final = 30.0
 SLOWEST: Final = 1024.0
 """Bytes of an answer in a second, on average: a server that sends less never ends."""
 
-LARGEST: Final = 512 << 20
-"""Bytes of one answer that is not a download."""
+LARGEST: Final = 32 << 20
+"""Bytes of one answer that is not a download, decompressed: 2,400 files of a project take one MiB
+on the package index."""
 
-LARGEST_CACHED: Final = 64 << 20
+LARGEST_CACHED: Final = LARGEST
+
+ENCODINGS: Final = "gzip, deflate"
+"""What is accepted: their decompression can be bounded."""
 
 CACHE_SIZE: Final = 1 << 30
 
@@ -47,13 +53,25 @@ UNSAID: Final = 600
 """Seconds for which a response is fresh that has no lifetime: what the package index itself allows
 its listings."""
 
+PIECE: Final = 1 << 18
+"""Bytes that are decompressed at a time: a thousand times as many may be in a few of a bomb."""
+
 AT_ONCE: Final = 8
 """Requests to one host at the same time."""
 
 CACHED_ONLY: Final = "cached-only"
 
+UNCACHED: Final = "uncached"
+"""The extension of a request that goes past the cache."""
+
+UNBOUNDED: Final = "download"
+"""The extension of a request for a file of any size: it goes neither through the cache nor against
+the clock, and nothing is decompressed."""
+
 _SAYS_HOW_LONG: Final = frozenset({"cache-control", "expires", "etag", "last-modified"})
 _FILES: Final = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
+_SEAL: Final = "x-cudalock-sha256"
+"""The header of a page in the cache that has its digest."""
 _AUTHORIZATION: Final = "authorization"
 
 
@@ -121,6 +139,7 @@ class Cached(httpx.BaseTransport):
         response = self._layer().handle_request(asked)
         if response.extensions["caching"]["from_cache"]:
             self._traffic.add(cached=1)
+            _check_seal(response)
         return response
 
     def _layer(self) -> CacheTransport:
@@ -145,7 +164,48 @@ def _cache_layer(wire: httpx.BaseTransport) -> CacheTransport:
         max_stream_size=LARGEST_CACHED,
         max_size=CACHE_SIZE,
     )
-    return CacheTransport(wire, storage, rfc=True)
+    return CacheTransport(_Sealing(wire), storage, rfc=True)
+
+
+class _Sealing(httpx.BaseTransport):
+    """The wire before the cache: each page gets the digest by which damage is noticed later.
+
+    SQLite finds what destroys its structure; other bytes would be read as another page.
+    """
+
+    def __init__(self, wire: httpx.BaseTransport) -> None:
+        self._wire = wire
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx's hook."""
+        response = self._wire.handle_request(request)
+        response.headers.pop(_SEAL, None)
+        if response.status_code == 200:
+            body = _body(response)
+            response.headers[_SEAL] = hashlib.sha256(body).hexdigest()
+            response.stream = httpx.ByteStream(body)
+        return response
+
+    def close(self) -> None:
+        """httpx's hook."""
+        self._wire.close()
+
+
+def _body(response: httpx.Response) -> bytes:
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    try:
+        return b"".join(response.stream)
+    finally:
+        response.stream.close()
+
+
+def _check_seal(response: httpx.Response) -> None:
+    """Raise RuntimeError for a page of the cache that is not as it was written."""
+    body = _body(response)
+    seal = response.headers.get(_SEAL)
+    if seal is not None and seal != hashlib.sha256(body).hexdigest():
+        raise RuntimeError("what the cache has is damaged")
+    response.stream = httpx.ByteStream(body)
 
 
 @cache
@@ -158,7 +218,8 @@ def passes_by(request: httpx.Request) -> bool:
     return (
         request.method != "GET"
         or "range" in request.headers
-        or "download" in request.extensions
+        or UNBOUNDED in request.extensions
+        or UNCACHED in request.extensions
         or request.url.path.endswith(_FILES)
     )
 
@@ -196,16 +257,45 @@ class Polite(httpx.BaseTransport):
             turn.release()
             raise
         assert isinstance(response.stream, httpx.SyncByteStream)
-        bounded = not (request.url.path.endswith(_FILES) or "download" in request.extensions)
-        deadline = time.monotonic() + self._deadline if bounded else float("inf")
+        # A file of any size may take its time; what is kept in memory has a limit everywhere.
+        is_file = request.url.path.endswith(_FILES) or UNBOUNDED in request.extensions
+        deadline = float("inf") if is_file else time.monotonic() + self._deadline
         if response.status_code == 200 and _SAYS_HOW_LONG.isdisjoint(response.headers):
             response.headers["Cache-Control"] = f"max-age={UNSAID}"
-        response.stream = _Counted(response.stream, self._traffic, turn, deadline)
+        most = float("inf") if UNBOUNDED in request.extensions else _most(request)
+        response.stream = _Counted(response.stream, self._traffic, turn, deadline, most)
         return response
 
     def close(self) -> None:
         """httpx's hook."""
         self._wire.close()
+
+
+class Unpacking(httpx.BaseTransport):
+    """The cache and the wire, with what they give decompressed, as far as it may be.
+
+    httpx itself decompresses whatever a few bytes become. What the cache damaged is noticed here.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """httpx's hook."""
+        response = self._transport.handle_request(request)
+        if UNBOUNDED in request.extensions:
+            return response
+        inflater = _inflater(response)
+        if inflater is not None:
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            response.stream = _Inflated(response.stream, inflater, _most(request))
+            for name in ("Content-Encoding", "Content-Length"):
+                response.headers.pop(name, None)
+        return response
+
+    def close(self) -> None:
+        """httpx's hook."""
+        self._transport.close()
 
 
 class TooSlow(httpx.RequestError):
@@ -276,11 +366,13 @@ class _Counted(httpx.SyncByteStream):
         traffic: Traffic,
         turn: threading.BoundedSemaphore,
         deadline: float,
+        most: float,
     ) -> None:
         self._stream = stream
         self._traffic = traffic
         self._turn: threading.BoundedSemaphore | None = turn
         self._deadline = deadline
+        self._most = most
         self._received = 0
         self._begun = time.monotonic()
 
@@ -294,9 +386,8 @@ class _Counted(httpx.SyncByteStream):
     def _check(self, now: float) -> None:
         if now > min(self._deadline, self._begun + PATIENCE + self._received / SLOWEST):
             raise TooSlow("the answer came too slowly")
-        # A download may have any size.
-        if self._deadline < float("inf") and self._received > LARGEST:
-            raise httpx.RequestError(f"the answer has more than {LARGEST >> 20} MiB")
+        if self._received > self._most:
+            raise _too_long(self._most)
 
     def close(self) -> None:
         """httpx's hook."""
@@ -306,4 +397,92 @@ class _Counted(httpx.SyncByteStream):
         self._stream.close()
 
 
-__all__ = ["CACHED_ONLY", "DEADLINE", "Cached", "Polite", "TooSlow", "Traffic", "passes_by"]
+def _most(request: httpx.Request) -> int:
+    """How many bytes an answer may have: no more than the range that was asked for."""
+    span = request.headers.get("Range", "").removeprefix("bytes=")
+    first, _, last = span.partition("-")
+    start, stop = read_number(first or "-1"), read_number(last)
+    if stop is None:
+        return LARGEST
+    return min(LARGEST, stop if start is None else stop - start + 1)
+
+
+class _Inflater(Protocol):
+    """zlib's decompressor, as far as it is used."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+
+
+def _inflater(response: httpx.Response) -> _Inflater | None:
+    """What decompresses an answer; None if it is not compressed.
+
+    Raises httpx.DecodingError for what was not asked for, such as two compressions.
+    """
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        # 32: of gzip or of zlib, as the first bytes say.
+        return zlib.decompressobj(32 + zlib.MAX_WBITS)
+    response.close()
+    raise httpx.DecodingError(f"the answer is compressed by `{encoding[:80]}`")
+
+
+class _Inflated(httpx.SyncByteStream):
+    """A body, decompressed."""
+
+    def __init__(self, stream: httpx.SyncByteStream, inflater: _Inflater, most: int) -> None:
+        self._stream = stream
+        self._inflater = inflater
+        self._most = most
+
+    def __iter__(self) -> Iterator[bytes]:
+        length, is_empty = 0, True
+        for chunk in self._stream:
+            is_empty = is_empty and not chunk
+            for piece in self._pieces(chunk):
+                length += len(piece)
+                if length > self._most:
+                    raise _too_long(self._most)
+                yield piece
+        if not (is_empty or self._inflater.eof):
+            raise httpx.DecodingError("the answer was cut short")
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        try:
+            piece = self._inflater.decompress(chunk, PIECE)
+            while piece:
+                yield piece
+                piece = self._inflater.decompress(self._inflater.unconsumed_tail, PIECE)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from None
+
+    def close(self) -> None:
+        """httpx's hook."""
+        self._stream.close()
+
+
+def _too_long(most: float) -> httpx.RequestError:
+    size = f"{int(most) >> 20} MiB" if most >= 1 << 20 else f"{most:.0f} bytes"
+    return httpx.RequestError(f"the answer has more than {size}")
+
+
+__all__ = [
+    "CACHED_ONLY",
+    "DEADLINE",
+    "ENCODINGS",
+    "UNBOUNDED",
+    "UNCACHED",
+    "Cached",
+    "Polite",
+    "TooSlow",
+    "Traffic",
+    "Unpacking",
+    "passes_by",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.compat.tied import build_command
 from cudalock.environment.distributions import Installed
 from cudalock.environment.installer import install_command, refusal
 from cudalock.errors import GaveUp, NoSolution
@@ -19,7 +20,7 @@ from cudalock.matrix.universe import Attempt
 from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
-from cudalock.text import shell_word
+from cudalock.text import listed, shell_word
 from cudalock.versions import canonical, is_prerelease, parse_requirement
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def lock_additions(request: KeepRequest, command: str) -> Lock:
         addition.lock,
         notes=(
             *addition.lock.notes,
+            *_nothing_kept(request, addition),
             *map(str, addition.changes),
             *_left_broken(addition),
             *_was_broken(request, addition),
@@ -293,6 +295,14 @@ def _for_managed(request: KeepRequest) -> Iterator[str]:
         yield "{}; {} creates an environment where it does".format(*refused)
 
 
+def _nothing_kept(request: KeepRequest, addition: _Addition) -> Iterator[str]:
+    """That the environment may be another one than is meant."""
+    if not any(pin.required for pin in addition.known):
+        prefix = request.environment.layout.prefix
+        framework = request.environment.matrix.framework
+        yield f"`{prefix}` has no {framework}, nor anything built for it: there is nothing to keep"
+
+
 def _left_broken(addition: _Addition) -> Iterator[str]:
     """The required projects of which no version is compatible with the solution."""
     names = set(addition.resolution.pins)
@@ -316,9 +326,10 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
 
 
 def _headline(request: KeepRequest) -> str:
-    requirements = ", ".join(request.goal.requirements)
+    requirements = request.goal.requirements
+    verb = "is" if len(requirements) == 1 else "are"
     place = request.environment.layout.place
-    return f"{requirements} is not compatible with what has to stay in `{place}`"
+    return f"{listed(requirements)} {verb} not compatible with what has to stay in `{place}`"
 
 
 def _no_solution(request: KeepRequest, explanation: Explanation) -> NoSolution:
@@ -346,10 +357,11 @@ def _build_hints(request: KeepRequest) -> Iterator[str]:
             None,
         )
         if newest is not None and not _search_alone(request, text):
-            pin = f"{canonical(requirement.name)}=={newest}"
+            name = canonical(requirement.name)
+            build = build_command(environment.matrix, name, newest, command)
             yield (
-                f"`{command} --no-build-isolation --no-deps {pin}` compiles it beside the installed"
-                f" {environment.framework}, which takes the CUDA compiler and time"
+                f"`{build}` compiles it beside the installed {environment.framework}, which takes"
+                " the CUDA compiler and time"
             )
 
 

@@ -47,6 +47,13 @@ def preserved(request: KeepRequest) -> Preserved:
     environment = request.environment
     replaced = replaced_by_goal(environment, request.goal)
     known = _known(request, replaced)
+    framework = environment.framework
+    if environment.layout.image is not None and framework and framework.name in replaced:
+        raise Contradiction(
+            f"`--image` keeps {framework} of `{environment.layout.image}`, and the goal requires"
+            f" `{replaced[framework.name]}`",
+            hints=[f"another image, or one without {framework.name}, such as nvidia/cuda"],
+        )
     if ALL in request.words:
         pins = tuple(pin for pin in known if pin.required and pin.name not in replaced)
         return Preserved(known, pins, replaced, is_all=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
-
 from cudalock.lint.defects import Defect
 from cudalock.matrix.images import RULES, image_rows
 from cudalock.targets import PYTHONS
 from cudalock.targets.accelerators import CUDA
+from cudalock.versions import InvalidVersion, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +55,7 @@ def _of_release(image: Image, release: ImageRelease, matrix: Matrix) -> Iterator
         yield f"invalid tag: `{release.tag}`"
     for name, version in release.installed.items():
         try:
-            normal = str(Version(version))
+            normal = str(parse_version(version))
         except InvalidVersion:
             yield f"invalid version of {name}: `{version}`"
             continue

@@ -14,9 +14,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion
 
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.lint.defects import Defect, of_project, of_release
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.targets import PLATFORMS
+from cudalock.text import read_json
 from cudalock.versions import parse_requirement, parse_version, project_and_version, specifier_set
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def index_files(matrix: Matrix, names: Collection[str] | None = None) -> Iterato
     for project in projects(matrix, names):
         path = matrix.file(f"index/{project.file}")
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
+            table = read_json(read_text(path))
         except ValueError as error:
             yield of_project(project, "", f"is not JSON: {error}")
             continue
@@ -227,7 +229,7 @@ def _tables(
     for project in projects(matrix, names):
         path = matrix.file(f"index/{project.file}")
         # Read again, since a Release hides the keys that it does not know.
-        table = json.loads(path.read_text(encoding="utf-8"))["releases"]
+        table = read_json(read_text(path))["releases"]
         for release in project:
             yield release, table[release.version]
 

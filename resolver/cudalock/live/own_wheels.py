@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cudalock.errors import BadFile, NetworkError, UsageError
+from cudalock.files import is_rooted, resolved
 from cudalock.indexes.listings import File, file_at, read_links, with_credentials_of
 from cudalock.indexes.metadata import MalformedMetadata, metadata_in, parse_metadata, read_metadata
 from cudalock.indexes.parallel import map_parallel
@@ -21,7 +22,7 @@ from cudalock.matrix.overlay import NAMED, NO_OVERLAY, Overlay, build_rows
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import counted
 from cudalock.update.file_names import Patterns
-from cudalock.urls import file_of, is_splittable, local_path, without_credentials
+from cudalock.urls import file_of, is_splittable, local_path, split, without_credentials
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class _RowMaker:
 
     def _on_page(self, place: str) -> Sequence[File]:
         assert self._web is not None
-        if not is_splittable(place) or urlsplit(place).scheme not in ("http", "https"):
+        if not is_splittable(place) or split(place).scheme not in ("http", "https"):
             raise UsageError(
                 f"`--find-links`: `{without_credentials(place)}` is neither a folder nor the URL"
                 " of a page"
@@ -200,7 +201,7 @@ class _RowMaker:
                 self._add(project, file, with_credentials_of(index.url, file.url))
 
     def _add(self, project: str, file: File, request_url: str) -> None:
-        host = urlsplit(file.url).netloc.rpartition("@")[2] or "a folder of yours"
+        host = split(file.url).netloc.rpartition("@")[2] or "a folder of yours"
         self._found.append(_Found(project, file, host, request_url))
 
     # -- rows -----------------------------------------------------------------------------------
@@ -272,7 +273,10 @@ class _RowMaker:
         if self._web is None:
             return None
         if found.file.url.startswith("file:"):
-            with Path(local_path(found.file.url) or "").open("rb") as file:
+            path = Path(local_path(found.file.url) or "")
+            if not is_rooted(path):
+                return None
+            with path.open("rb") as file:
                 content = metadata_in(file)
             read = parse_metadata(content) if content is not None else None
         else:
@@ -424,7 +428,7 @@ def _in_folder(place: str) -> Iterator[File]:
         ) from None
     for path in paths:
         if path.is_file():
-            yield File(path.name, path.resolve().as_uri(), size=path.stat().st_size)
+            yield File(path.name, resolved(path).as_uri(), size=path.stat().st_size)
 
 
 __all__ = ["NamedIndex", "NamedWheel", "Own", "overlay_by_name", "read_own"]

@@ -175,7 +175,15 @@ class SourcedProject(Project):
         listing: Callable[[], tuple[str, Listing] | None],
     ) -> None:
         """`listing` returns the URL of the package index and its files; None where it has none."""
-        super().__init__(inner.name, inner.file, inner.retrieved, inner.sources, {}, inner.older)
+        super().__init__(
+            inner.name,
+            inner.file,
+            inner.retrieved,
+            inner.sources,
+            {},
+            inner.older,
+            gaps=inner.gaps,
+        )
         self.inner = inner
         """the project as it is without them"""
         self._reader = reader

@@ -601,7 +601,14 @@ class LiveUniverse:
             if blocker.name not in self._filled and self._may_have_more(blocker)
         }
         is_wider = self._look_wider(names)
-        return self._fill(fresh) or is_wider or (blockers is None and not was_patient)
+        # What a project of the matrix requires may be held by nobody but an index.
+        opens = not self._opened and not self._offline and any(map(self._is_outside, names))
+        self._opened |= opens
+        return self._fill(fresh) or is_wider or opens or (blockers is None and not was_patient)
+
+    def _is_outside(self, name: str) -> bool:
+        is_virtual = self.matrix.component(name).is_virtual
+        return not is_virtual and self.matrix.project(name) is None
 
     def _look_wider(self, names: set[str]) -> bool:
         """Look at more releases of those of the projects that have more; whether one has."""

@@ -37,8 +37,8 @@ class Named(NamedTuple):
     """A line that a project has already."""
 
     name: str
-    index: str | None
-    """the id of the index that it takes its builds from; None for the package index"""
+    index_id: str | None
+    """of the index that it takes its builds from; None for the package index"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def build_lines(
     given = named or [None] * len(queries)
     for of_line, said, known in zip(kept, notes, given, strict=True):
         own = [next(resolutions) for _ in of_line]
-        index = known.index if known else _index_of(own)
+        index = known.index_id if known else _index_of(own)
         if known and index is None:
             own = [_from_package_index(resolution) for resolution in own]
         elif one_index and index is not None:
@@ -154,7 +154,9 @@ def for_the_line(
             kept.append((reduced, target))
             if left_out:
                 where = f"{_title(goal)} on {target.platform_label}"
-                notes.append(f"{', '.join(left_out)} left out for {where}: there is no such build")
+                notes.append(
+                    f"{', '.join(left_out)} left out for {where}, which has no build of it"
+                )
     if not any(target.accelerators for _, target in kept):
         return tuple(queries), ()
     if missing:

@@ -182,6 +182,25 @@ class NewerRelease(NamedTuple):
         return f"{self.name} {self.version}: {self.why}{f' [{self.fact}]' if self.fact else ''}"
 
 
+class PinAdvisory(NamedTuple):
+    """A known vulnerability of a pin. `aliases` are its other ids, `fixed` the versions without it,
+    `url` is its page."""
+
+    name: str
+    version: str
+    id: str
+    aliases: tuple[str, ...]
+    summary: str
+    fixed: tuple[str, ...]
+    url: str
+
+    def __str__(self) -> str:
+        cve = next((alias for alias in self.aliases if alias.startswith("CVE-")), None)
+        named = f"{self.id} ({cve})" if cve and cve != self.id else self.id
+        fixed = f"fixed in {' or '.join(self.fixed)}" if self.fixed else "and no version fixes it"
+        return f"{self.name} {self.version}: {named}, {fixed}: {self.summary}".removesuffix(": ")
+
+
 class ReplacedRequirement(NamedTuple):
     """A requirement in a pin's METADATA that a fact replaced or dropped.
 
@@ -236,8 +255,14 @@ class Lock:
     """what nobody knows about the pins, beside whether the `derived` ones exist"""
     newer: tuple[NewerRelease, ...] = ()
     """the newest release of each requested project that was not chosen, if it is newer"""
+    advisories: tuple[PinAdvisory, ...] | None = None
+    """the known vulnerabilities of the pins; None where nobody asked for them"""
+    safe_command: str | None = None
+    """the command of the nearest solution without them, which was solved"""
     installer: str | None = None
     """with `--keep`, where the pins are only what to add: the command that installs them"""
+    image: str | None = None
+    """with `--image` and something in it that stays: the image, as it was named"""
     kept: tuple[KeptVersion, ...] = ()
     """with `--keep`, what is there and has to stay of the CUDA stack"""
     is_open: bool = False

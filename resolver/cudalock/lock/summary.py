@@ -21,13 +21,15 @@ def summary(
     lock: Lock,
     *,
     install: str | None = None,
+    download: str | None = None,
     without_hashes: bool = False,
     verbose: bool = False,
 ) -> str:
     """Return a lock in a few lines: the build, third-party builders, warnings, needs, notes.
 
-    `install` is how to install it, for a last line. `without_hashes` is whether the wheels that
-    have a hash were written without it. `verbose` names what else is only counted.
+    `install` is how to install it, for a last line, and `download` how much that brings.
+    `without_hashes` is whether the wheels that have a hash were written without it. `verbose` names
+    what else is only counted.
     """
     lines = [ascii_line(line) for line in _summary_lines(lock, without_hashes=without_hashes)]
     # Notes contain paths and commands, which have to keep their letters.
@@ -35,6 +37,8 @@ def summary(
         brief = note.brief if isinstance(note, NamesNote) and not verbose else note
         key = "warning" if isinstance(note, NamesNote) and note.is_warning else "note"
         lines.append(one_line(f"{key}: {brief}"))
+    if download is not None:
+        lines.append(f"download: {download}")
     if install is not None:
         lines.append(one_line(f"install: {install}"))
     return "\n".join(lines)
@@ -53,11 +57,28 @@ def _summary_lines(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
         yield f"builders: {listed(builders)}"
     for warning in warnings_of(lock, without_hashes=without_hashes):
         yield f"warning: {warning}"
+    yield from _advisory_lines(lock)
     if names := pure_names(lock):
         yield f"note: built from source by the installer, and nothing is compiled: {listed(names)}"
     for newer in lock.newer:
         yield f"newer: {newer}"
     yield f"needs: {listed(lock.needs)}"
+
+
+def _advisory_lines(lock: Lock) -> Iterator[str]:
+    """Yield what is known of vulnerabilities of the pins, where somebody asked."""
+    if lock.advisories is None:
+        return
+    if not lock.advisories:
+        yield f"advisories: none known for {counted(len(lock.pins), 'package')}"
+    for advisory in lock.advisories[:NAMED_PINS]:
+        yield f"warning: {advisory}"
+    if len(lock.advisories) > NAMED_PINS:
+        yield f"warning: {len(lock.advisories) - NAMED_PINS} more advisories (`--json` has all)"
+    if lock.safe_command:
+        yield f"hint: without them: {lock.safe_command}"
+    elif lock.advisories:
+        yield "note: no solution without them was found"
 
 
 def headline(lock: Lock) -> str:

@@ -85,6 +85,7 @@ def read_component(table: Mapping[str, Any], file: str) -> Component:
         build_record=_read_build_record(table["build_record"], file)
         if "build_record" in table
         else None,
+        force_build=table.get("force_build"),
     )
 
 

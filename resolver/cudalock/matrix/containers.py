@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock import toml
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,11 +77,12 @@ def read_containers(directory: Path) -> Containers:
 
     Raises MatrixError naming what is wrong.
     """
+    # A matrix of a user may be without it, and then no image is known.
     path = directory / FILE
     if not path.is_file():
         return Containers()
     try:
-        tables = toml.loads(path.read_text(encoding="utf-8"))
+        tables = toml.loads(read_text(path))
         return Containers(
             bases=tuple(map(_base, tables.get("base", ()))),
             needs=tuple(
@@ -102,8 +104,10 @@ def read_containers(directory: Path) -> Containers:
 
 
 def _base(row: dict[str, Any]) -> BaseImage:
+    # A misspelt word would leave the row out without a sound.
     if row["brings"] not in BRINGS:
         raise KeyError(f"base.brings: {row['brings']}")
+    # TOML has lists; what is read once and never changes is a tuple here.
     lists = {name: tuple(row.get(name, ())) for name in ("pythons", "cuda", "parts")}
     return BaseImage(
         row["image"],

@@ -433,6 +433,9 @@ class Component(NamedTuple):
     links: bool | None = None
     """whether its compiled code links the framework's libraries; None where nobody looked"""
     build_record: BuildRecord | None = None
+    force_build: str | None = None
+    """the assignment, `NAME=VALUE`, with which its setup.py compiles, where it would else download
+    a wheel that was built for a release of the framework"""
 
     def source_state(self, version: str, holds_here: Callable[[str], bool]) -> SourceState | None:
         """Return what is curated about the source distribution of a release, None for nothing.

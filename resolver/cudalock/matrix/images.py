@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import MatrixError
-from cudalock.files import files_in
+from cudalock.files import files_in, read_text
 from cudalock.matrix.vendor import Distributions
 from cudalock.targets.accelerators import CUDA, DEFAULT, LIBRARIES
 from cudalock.versions import canonical
@@ -50,6 +50,18 @@ class ImageRelease(NamedTuple):
     checked: str
 
 
+class ImageListing(NamedTuple):
+    """Where it is listed which tags there are, or what the newest image has."""
+
+    kind: str
+    """`tags`, as Docker Hub's API lists them, or `freeze`: what pip freeze prints there"""
+    url: str
+    system: str | None = None
+    """of a text with the names of the Linux and of Python"""
+    projects: tuple[str, ...] = ()
+    """those of a freeze that are taken"""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """Base images of one name: the patterns of their tags, and what all of them are."""
@@ -74,6 +86,11 @@ class Image:
     is_notebook: bool = False
     """whether it is a hosted notebook, and not an image that a Dockerfile names"""
     releases: Mapping[str, ImageRelease] = field(default_factory=dict)
+    listing: ImageListing | None = None
+    listed: frozenset[str] = frozenset()
+    """every tag that a registry lists, where an update asked it"""
+    listed_on: str | None = None
+    """the day of that"""
     source: tuple[str, ...] = ()
     checked: str = ""
 
@@ -119,6 +136,8 @@ class Base:
     is_known: bool = True
     """whether a row or a pattern is about the tag"""
     is_notebook: bool = False
+    unlisted_on: str | None = None
+    """the day on which a registry did not list the tag, None where it did or was not asked"""
     source: tuple[str, ...] = ()
 
 
@@ -180,6 +199,7 @@ class Images:
             as_of=row.tag if row is not None and day not in (None, row.tag) else None,
             is_known=row is not None or bool(parts),
             is_notebook=image.is_notebook,
+            unlisted_on=image.listed_on if image.listed and tag not in image.listed else None,
             source=row.source if row is not None else image.source,
         )
 
@@ -221,15 +241,18 @@ def _minor(version: str | None) -> str | None:
 # -- reading ------------------------------------------------------------------------------------
 
 
-def read_images(directory: Path, distributions: Distributions) -> Images:
+def read_images(
+    directory: Path, distributions: Distributions, listed: Mapping[str, Any] | None = None
+) -> Images:
     """Read the images of a matrix; none where it has neither the file nor the folder.
 
-    Raises MatrixError naming the file and the key that is wrong.
+    `listed` are the rows of what an update read, by name. Raises MatrixError naming the file and
+    the key that is wrong.
     """
     images: dict[str, Image] = {}
     for file, row in image_rows(directory):
         try:
-            image = _image(row)
+            image = _image(row, (listed or {}).get(row["name"], {}))
         except (KeyError, TypeError, AttributeError, ValueError, re.error) as error:
             key = f"image {row.get('name', '?')}" if isinstance(row, dict) else "image"
             raise MatrixError(file, key, f"is damaged: {str(error).strip(chr(39))}") from None
@@ -248,14 +271,14 @@ def image_rows(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     names += [f"{FOLDER}/{name}" for name in files_in(directory / FOLDER, ".toml")]
     for name in names:
         try:
-            tables = toml.loads((directory / name).read_text(encoding="utf-8"))
+            tables = toml.loads(read_text(directory / name))
         except (OSError, ValueError) as error:
             raise MatrixError(name, "", f"cannot be read: {error}") from None
         for row in tables.get("image", ()):
             yield name, row
 
 
-def _image(row: dict[str, Any]) -> Image:
+def _image(row: dict[str, Any], listed: Mapping[str, Any]) -> Image:
     tags = tuple(map(re.compile, row["tags"]))
     for tag in tags:
         # A misspelled group would silently give no hint.
@@ -274,9 +297,23 @@ def _image(row: dict[str, Any]) -> Image:
         distribution=row.get("distribution", ""),
         by_day=bool(row.get("by_day", False)),
         is_notebook=bool(row.get("notebook", False)),
-        releases={release["tag"]: _release(release) for release in row.get("release", ())},
+        releases={
+            release["tag"]: _release(release)
+            for release in (*row.get("release", ()), *listed.get("releases", ()))
+        },
+        listing=_listing(row["listing"]) if "listing" in row else None,
+        listed=frozenset(listed.get("tags", ())),
+        listed_on=listed.get("retrieved"),
         source=_strings(row["source"]),
         checked=str(row["checked"]),
+    )
+
+
+def _listing(row: dict[str, Any]) -> ImageListing:
+    if row["kind"] not in ("tags", "freeze"):
+        raise ValueError(f"listing.kind: {row['kind']}")
+    return ImageListing(
+        row["kind"], row["url"], row.get("system"), tuple(map(canonical, row.get("projects", ())))
     )
 
 
@@ -298,4 +335,13 @@ def _strings(text: Any) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(map(str, text))
 
 
-__all__ = ["FOLDER", "Base", "Image", "ImageRelease", "Images", "read_images", "split_reference"]
+__all__ = [
+    "FOLDER",
+    "Base",
+    "Image",
+    "ImageListing",
+    "ImageRelease",
+    "Images",
+    "read_images",
+    "split_reference",
+]

@@ -5,7 +5,6 @@ Each file is read on first use, and once: a solve needs a tenth of them.
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, data_directory, files_in
+from cudalock.files import HEADER, data_directory, files_in, is_file, read_text
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
@@ -37,7 +36,7 @@ from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.targets.accelerators import BUILT_FOR, CUDA, LIBRARIES
-from cudalock.text import counted
+from cudalock.text import counted, read_json
 from cudalock.versions import FactId, ProjectName
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
+    from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
     from cudalock.mirrors import Mirrors
@@ -246,7 +246,7 @@ class Matrix:
         """Return the releases of a project (canonical name), None if it is not in the matrix."""
         if name not in self._projects:
             path = self.file(f"index/{name}.json")
-            project = read_project(path, self.mirrors) if path.is_file() else None
+            project = read_project(path, self.mirrors) if is_file(path) else None
             added = self.overlay.releases.get(name)
             if added is not None:
                 held = None if name in self.overlay.only else project
@@ -537,8 +537,15 @@ class Matrix:
         from cudalock import toml
 
         path = self.file("repositories.toml")
-        rows = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        rows = toml.loads(read_text(path)) if path.is_file() else {}
         return Distributions(rows.get("distribution", ()))
+
+    @cached_property
+    def licenses(self) -> Mapping[str, tuple[License, ...]]:
+        """Licences by project, as far as METADATA of its wheels was read for them."""
+        from cudalock.matrix.licenses import read_licenses
+
+        return read_licenses(self.directory)
 
     @cached_property
     def containers(self) -> Containers:
@@ -553,7 +560,13 @@ class Matrix:
         # Imported here: few commands read them.
         from cudalock.matrix.images import read_images
 
-        return read_images(self.curated_directory, self.distributions)
+        return read_images(self.curated_directory, self.distributions, self.listed_images)
+
+    @property
+    def listed_images(self) -> dict[str, Any]:
+        """What an update read of images, by their names; empty where none did."""
+        has_table = self.file("cuda/images.json").is_file()
+        return self.vendor_table("images") if has_table else {}
 
     @cached_property
     def namesakes(self) -> Namesakes:
@@ -589,14 +602,14 @@ class Matrix:
             from cudalock import toml
 
             path = data_directory() / PHRASES
-            tables = toml.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            tables = toml.loads(read_text(path)) if path.is_file() else {}
         return read_phrases(tables) if tables else Phrases()
 
     def vendor_table(self, name: str) -> dict[str, Any]:
         """Read a file of `cuda/`, by its stem. Raises MatrixError if it cannot be read."""
         path = self.file(f"cuda/{name}.json")
         try:
-            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            table: dict[str, Any] = read_json(read_text(path))
         except (OSError, ValueError) as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         return table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import EFFECTS
 from cudalock.matrix.store import NAMESAKES
-from cudalock.versions import accepts
+from cudalock.versions import accepts, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,8 @@ class Namesake:
         if not self.versions:
             return True
         pinned = re.fullmatch(r"===?\s*([^,*]+)", specifier.strip())
-        return pinned is not None and accepts(self.versions, pinned[1].strip())
+        version = pinned[1].strip() if pinned is not None else ""
+        return is_version(version) and accepts(self.versions, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, files_in
+from cudalock.files import HEADER, files_in, read_text
 from cudalock.matrix.components import check_component
 from cudalock.matrix.releases import Project, Release, read_project
 from cudalock.versions import canonical, parse_requirement, parse_version, specifier_set
@@ -107,7 +107,15 @@ class OverlaidProject(Project):
     def __init__(self, name: str, held: Project | None, rows: Rows) -> None:
         """`held` is the project of the matrix, None for none or where it does not count."""
         source = held or Project(name, "an overlay", "", (), {})
-        super().__init__(name, source.file, source.retrieved, source.sources, {}, source.older)
+        super().__init__(
+            name,
+            source.file,
+            source.retrieved,
+            source.sources,
+            {},
+            source.older,
+            gaps=source.gaps,
+        )
         self._held = held
         self._added = rows
         held_versions = held.versions if held else []
@@ -187,9 +195,7 @@ def _toml(path: Path) -> dict[str, Any]:
     from cudalock import toml
 
     try:
-        table: dict[str, Any] = json.loads(
-            json.dumps(toml.loads(path.read_text(encoding="utf-8")), default=str)
-        )
+        table: dict[str, Any] = json.loads(json.dumps(toml.loads(read_text(path)), default=str))
     except (OSError, ValueError, RecursionError) as error:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None
     return table

@@ -6,7 +6,6 @@ parsed only when asked for: building objects costs far more than reading text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,12 @@ from packaging.specifiers import Specifier
 from packaging.version import Version
 
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.targets.accelerators import BUILT_FOR
+from cudalock.text import read_json
 from cudalock.versions import (
     canonical,
     is_prerelease,
@@ -319,13 +320,15 @@ class Coverage(NamedTuple):
 
     `matrix update` leaves no gap: what is between the oldest and the newest and has no row does not
     exist. What is outside is not known, but `older` has the platforms that wheels of older releases
-    are for, placeholders aside; None if nobody has looked.
+    are for, placeholders aside; None if nobody has looked. Where the rows come from the builders of
+    wheels, there may be `gaps`: releases that nobody but the package index has.
     """
 
     oldest: str
     newest: str
     until: str
     older: tuple[str, ...] | None = None
+    gaps: bool = False
 
     def __str__(self) -> str:
         return f"{self.oldest} to {self.newest} of {self.until}"
@@ -334,7 +337,7 @@ class Coverage(NamedTuple):
         """Return whether the matrix tells if there is such a release."""
         parsed = parse_version(version)
         is_inside = parse_version(self.oldest) <= parsed <= parse_version(self.newest)
-        return is_inside and not is_prerelease(version)
+        return is_inside and not self.gaps and not is_prerelease(version)
 
     def may_be_older(self, specifiers: Iterable[str], platform: str | None = None) -> bool:
         """Return whether a release that is too old for the matrix, with a wheel for a platform,
@@ -399,7 +402,17 @@ def _next(numbers: tuple[int, ...]) -> Version:
 class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
-    __slots__ = ("_lines", "_parsed", "file", "has_final", "name", "older", "retrieved", "sources")
+    __slots__ = (
+        "_lines",
+        "_parsed",
+        "file",
+        "gaps",
+        "has_final",
+        "name",
+        "older",
+        "retrieved",
+        "sources",
+    )
 
     is_immutable: bool = True
     """whether it always has the same releases, so that what follows from them may be kept"""
@@ -412,8 +425,12 @@ class Project:
         sources: tuple[str, ...],
         lines: dict[str, str],
         older: tuple[str, ...] | None = None,
+        *,
+        gaps: bool = False,
     ) -> None:
         self.name = name
+        self.gaps = gaps
+        """whether releases between the rows may have none; see `Coverage`"""
         self.older = older
         """the platforms that wheels of releases before the first row are for; see `Coverage`"""
         self.file = file
@@ -446,7 +463,7 @@ class Project:
         if not self._lines:
             return None
         versions = list(self._lines)
-        return Coverage(versions[0], versions[-1], self.retrieved, self.older)
+        return Coverage(versions[0], versions[-1], self.retrieved, self.older, self.gaps)
 
     @property
     def versions(self) -> list[str]:
@@ -477,7 +494,7 @@ class Project:
                 line = self._lines[version]
                 # The line is the text of a JSON object's member, with a comma unless it is the
                 # last.
-                table = json.loads(line[line.index("{") :].rstrip(","))
+                table = read_json(line[line.index("{") :].rstrip(","))
                 release = Release(self.name, version, table)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
                 if version not in self._lines:
@@ -514,7 +531,7 @@ def spellings_of_extra(extra: str) -> set[str]:
 def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     """Read an index file, with its URLs mirrored. Raises MatrixError if the file is damaged."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise MatrixError(path.name, "", f"cannot be read: {error}") from None
     text = mirrors.text(text)
@@ -525,7 +542,7 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     if not separator or not end.endswith("}\n}"):
         raise MatrixError(path.name, "releases", "is not an index file, or was cut short")
     try:
-        header: dict[str, Any] = json.loads(head.rstrip().rstrip(",") + "}")
+        header: dict[str, Any] = read_json(head.rstrip().rstrip(",") + "}")
         name, retrieved = header["project"], header["retrieved"]
     except (ValueError, LookupError) as error:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
@@ -538,5 +555,11 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
         lines[line[1:end_of_version]] = line
     sources, older = tuple(header.get("sources", ())), header.get("older")
     return Project(
-        name, path.name, retrieved, sources, lines, None if older is None else tuple(older)
+        name,
+        path.name,
+        retrieved,
+        sources,
+        lines,
+        None if older is None else tuple(older),
+        gaps=bool(header.get("gaps")),
     )

@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, SWITCHES, data_folder, files_in
+from cudalock.files import HEADER, LARGEST_DATA, SWITCHES, data_folder, files_in, read_small
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import check_component
+from cudalock.text import read_json
 
 COMPILED: Final = "compiled.json"
 COMPONENTS: Final = "components"
@@ -66,7 +67,7 @@ def read_tables(directory: Path, user_matrix: UserMatrix | None = None) -> Table
     tables: Tables = {}
     for path in paths:
         try:
-            content = path.read_bytes()
+            content = read_small(path, LARGEST_DATA)
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
         # A component file without a copy was added by hand, or its user edits it: it counts at
@@ -112,7 +113,7 @@ def compile_tables(directory: Path) -> str:
     """Return the text of `compiled.json` for a matrix: one line for each TOML file."""
     lines = []
     for path in toml_files(directory):
-        content = path.read_bytes()
+        content = read_small(path, LARGEST_DATA)
         table = json.dumps(_parse(path.name, content), separators=(",", ":"), sort_keys=True)
         lines.append(f'"{path.name}": ["{_text_checksum(content)}", {table}]')
     return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -137,7 +138,7 @@ def compile_switches(directory: Path) -> str:
 def _read_compiled(path: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
-        compiled: dict[str, tuple[str, dict[str, Any]]] = json.loads(path.read_bytes())
+        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(read_small(path, LARGEST_DATA))
     except (OSError, ValueError):
         return {}
     return compiled
@@ -193,7 +194,7 @@ class UserMatrix:
             return None
         path = self.directory / name
         try:
-            content = path.read_bytes()
+            content = read_small(path, LARGEST_DATA)
         except OSError:
             content = b""
         if checksum(content) == expected:
@@ -214,11 +215,11 @@ def find_user_matrix(
     """
     root = (folder or data_folder()) / USER_FOLDER
     try:
-        current = (root / CURRENT).read_text(encoding="ascii").strip()
+        current = read_small(root / CURRENT, LARGEST_DATA).decode("ascii").strip()
     except (OSError, ValueError):
         return None
     try:
-        manifest = json.loads((root / current / MANIFEST).read_bytes())
+        manifest = read_json(read_small(root / current / MANIFEST, LARGEST_DATA))
         if manifest["schema"] != USER_SCHEMA or not isinstance(manifest["files"], dict):
             raise ValueError
         user_matrix = UserMatrix(root / current, manifest, warn)

@@ -47,6 +47,7 @@ KINDS: Final = (
         "pyproject",
         r"pyproject\.toml",
         "readers.pyproject",
+        names_files=True,
         declares=True,
         on_problem="refuse-empty",
     ),
@@ -61,6 +62,8 @@ KINDS: Final = (
     FileKind("uv-lock", r"uv\.lock", "locks.uv", megabytes=8, is_lock=True),
     FileKind("poetry-lock", r"poetry\.lock", "locks.poetry", megabytes=8, is_lock=True),
     FileKind("pdm-lock", r"pdm\.lock", "locks.pdm", megabytes=8, is_lock=True),
+    # No lock of Python's packages: it limits the framework that the kernels were built for.
+    FileKind("kernels-lock", r"kernels\.lock", "locks.kernels", is_included=True),
     # `environment.yml` is conda's own name; `conda-env.yaml`, `env-gpu.yml` and
     # `gpu_environment.yaml` are in public repositories.
     FileKind(
@@ -79,6 +82,8 @@ KINDS: Final = (
         "readers.dockerfile",
         names_files=True,
     ),
+    # Pictures are in it as text.
+    FileKind("notebook", r".*\.ipynb", "readers.notebook", megabytes=32, names_files=True),
     FileKind(
         "setup-cfg",
         r"setup\.cfg",
@@ -161,7 +166,7 @@ def kind_of_named(name: str) -> str:
             f"unknown kind of file: `{name}`",
             hints=[
                 "a requirements file, pyproject.toml, pylock.toml, uv.lock, poetry.lock, "
-                "pdm.lock, environment.yml, pixi.toml or Dockerfile"
+                "pdm.lock, environment.yml, pixi.toml, Dockerfile or notebook"
             ],
         )
     return kind

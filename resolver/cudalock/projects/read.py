@@ -73,10 +73,15 @@ def _is_checked(path: Path) -> bool:
 
 
 def read_file(
-    file: str | PurePath, stdin: bytes | None = None, *, kind: str | None = None
+    file: str | PurePath,
+    stdin: bytes | None = None,
+    *,
+    kind: str | None = None,
+    is_content: bool = False,
 ) -> ProjectFile:
     """Read a file; `-` is standard input, for which `stdin` are bytes to use instead.
 
+    With `is_content` they are the bytes of `file` itself: an editor has changed it, and not saved.
     `kind` overrules what the name means. Where the name says nothing, the content tells a list of
     installed packages, or conda's environment, from a requirements file. Raises BadFile for a file
     that cannot be read at all, is too large, or is of no known kind; what is wrong within it is in
@@ -84,7 +89,7 @@ def read_file(
     """
     name = str(file)
     known = kind or kind_of_named(name)
-    content = _content(name, stdin)
+    content = stdin if is_content and stdin is not None else _content(name, stdin)
     is_open = kind is None and known == "requirements" and kind_of(name) is None
     return _Reading(stdin, is_open).read(name, content, known, known == "constraints", ())
 
@@ -127,8 +132,9 @@ class _Reading:
             inner_file = self._nested(name, inner, is_constraint, (*above, identity))
             place = text.place(start, end)
             if isinstance(inner_file, str):
-                # A Dockerfile names files of its image, which need not be here.
-                problems.extend([Problem(place, inner_file)] if kind != "dockerfile" else [])
+                # A Dockerfile names files of its image, and a notebook of where it runs.
+                is_elsewhere = kind in ("dockerfile", "notebook")
+                problems.extend([] if is_elsewhere else [Problem(place, inner_file)])
                 return None
             return inner_file and replace(inner_file, named_at=place)
 

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple, cast
 
+from cudalock.files import read_member
 from cudalock.versions import canonical
 
 LARGEST: Final = 128 << 20
@@ -73,8 +74,9 @@ def read_archive(file: str, content: bytes) -> Contents:
         raise
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError):
         raise UnreadableArchive("is damaged, or was cut short") from None
-    # A chain of headers, an encrypted member, an unknown compression, numbers that are none.
-    except (RecursionError, RuntimeError, NotImplementedError, ValueError, MemoryError, TypeError):
+    # A chain of headers, an encrypted member, an unknown compression, a name that is empty: zipfile
+    # and tarfile raise what they like.
+    except Exception:
         raise UnreadableArchive("is not a readable archive") from None
 
 
@@ -183,12 +185,9 @@ def _zip(content: bytes) -> Iterator[tuple[str, bytes | None]]:
             if not _is_text(member.filename):
                 yield member.filename, None
                 continue
-            # The size in the directory may be a lie: what is read is bounded as well.
-            with archive.open(member) as opened:
-                text = opened.read(LARGEST_TEXT + 1)
-            if len(text) > LARGEST_TEXT:
+            if member.file_size > LARGEST_TEXT:
                 raise UnreadableArchive(f"has a `{_shown(member.filename)}` that is too long")
-            yield member.filename, text
+            yield member.filename, read_member(archive, member, LARGEST_TEXT)
 
 
 def _shown(path: str) -> str:

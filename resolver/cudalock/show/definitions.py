@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
 from cudalock.errors import MatrixError, UsageError
+from cudalock.files import read_text
 from cudalock.names import nearest
 from cudalock.show.cells import SHOWS
 from cudalock.show.table import Column
@@ -61,7 +62,7 @@ def read_definitions(matrix: Matrix) -> dict[str, Definition]:
     """
     path = matrix.file(FILE)
     try:
-        entries = toml.loads(path.read_text(encoding="utf-8")).get("table", [])
+        entries = toml.loads(read_text(path)).get("table", [])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

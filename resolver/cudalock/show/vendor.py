@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import MatrixError
+from cudalock.files import read_text
 from cudalock.show.cells import exact, unique
 from cudalock.show.covering import has_code_for, natural
 from cudalock.targets import LIKELY_WITH_GPU, PLATFORMS
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,7 +126,7 @@ def _newest_first(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _table(matrix: Matrix, file: str, key: str) -> dict[str, Any]:
     path = matrix.file(f"cuda/{file}")
     try:
-        rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[key]
+        rows: dict[str, Any] = read_json(read_text(path))[key]
     except (OSError, ValueError, LookupError) as error:
         raise MatrixError(file, key, f"cannot be read: {error}") from None
     return rows

@@ -207,7 +207,7 @@ _L4T_RELEASE: Final = Path("/etc/nv_tegra_release")
 def this_l4t(path: Path = _L4T_RELEASE) -> str | None:
     """Return the version of Jetson Linux here, `36.4.3`; None on any other machine."""
     try:
-        text = read_small(path).decode("ascii", "replace")
+        text = read_small(path, of_machine=True).decode("ascii", "replace")
     except OSError:
         return None
     # `# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64`

@@ -107,6 +107,6 @@ OF_ACCELERATOR: Final = tuple(name for name, facet in FACETS.items() if facet.is
 
 def titled(name: str, version: str) -> str:
     """Return a component and its version for people: `GPU 9.0`, `torch 2.11.0`."""
-    facet = COMPONENTS.get(name) or FACETS.get(name)
+    row = COMPONENTS.get(name) or FACETS.get(name) or ACCELERATORS.get(name)
     version = gpu_of(name, version) if name in ARCHITECTURES else version
-    return f"{facet.title if facet else name} {version}".strip()
+    return f"{row.title if row else name} {version}".strip()

@@ -1,7 +1,7 @@
 """Update the generated half of the matrix from its sources.
 
     from_indexes, from_builders ─> Listed wheels ─> merge ─> index/*.json
-    toolkits ─> cuda/*.json
+    toolkits, images ─> cuda/*.json
 
 `update` queries every source and puts the result in place, `from_site` takes the matrix that a site
 publishes, `files` reads and writes what is put there, `report` shows what changed, `digests`

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import OutputError
-from cudalock.files import HEADER, data_folder, replace_patiently, write_atomically
+from cudalock.files import (
+    HEADER,
+    LARGEST_DATA,
+    data_folder,
+    read_small,
+    read_text,
+    replace_patiently,
+    write_atomically,
+)
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.store import (
     COMPILED,
@@ -21,6 +29,7 @@ from cudalock.matrix.store import (
     checksum,
     compile_tables,
 )
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +46,8 @@ class IndexFile(NamedTuple):
     releases: dict[str, Any]
     older: tuple[str, ...] | None = None
     """the platforms that wheels of older releases are for; see `Coverage`"""
+    gaps: bool = False
+    """whether releases between the rows may have none; see `Coverage`"""
 
     def text(self) -> str:
         """Return the file's text: the same for the same rows."""
@@ -51,6 +62,8 @@ class IndexFile(NamedTuple):
         )
         if self.older is not None:
             head += f',\n"older": {json.dumps(list(self.older))}'
+        if self.gaps:
+            head += ',\n"gaps": true'
         return f'{{\n{head},\n"releases": {{\n{lines}\n}}\n}}\n'
 
 
@@ -60,13 +73,14 @@ def read_index_file(matrix: Matrix, project: str) -> IndexFile | None:
     project_rows = matrix.project(project)
     if project_rows is None:
         return None
-    table = json.loads(matrix.file(f"index/{project}.json").read_text(encoding="utf-8"))
+    table = read_json(read_text(matrix.file(f"index/{project}.json")))
     return IndexFile(
         project,
         project_rows.retrieved,
         project_rows.sources,
         table["releases"],
         project_rows.older,
+        project_rows.gaps,
     )
 
 
@@ -121,7 +135,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 def with_version(folder: Path, version: str) -> None:
     """Write the version into a whole matrix, and compile it again."""
     header = folder / HEADER
-    lines = header.read_text(encoding="utf-8").split("\n")
+    lines = read_text(header).split("\n")
     # Only this line: the header is written by people, with comments.
     lines = [f'version = "{version}"' if line.startswith("version =") else line for line in lines]
     header.write_text("\n".join(lines), encoding="utf-8", newline="\n")
@@ -190,9 +204,9 @@ def publish(
 def put_in_place(stage: Path, target: Path) -> None:
     """Make `target` the same as `stage`. A new folder appears whole, by one renaming.
 
-    In a folder that exists, a checkout say, each file that differs is replaced whole, the generated
-    ones before the header that has their version. Nothing else there is touched. Raises
-    OutputError.
+    In a folder that exists, a checkout say, each file that differs is replaced whole, the header
+    first: after an interruption the next update finds rows that changed, and gives them a version
+    of their own. Nothing else there is touched. Raises OutputError.
     """
     try:
         if not target.exists():
@@ -201,7 +215,11 @@ def put_in_place(stage: Path, target: Path) -> None:
             return
         names = sorted(
             (path.relative_to(stage) for path in stage.rglob("*") if path.is_file()),
-            key=lambda name: (name.parts[0] not in GENERATED, name.as_posix()),
+            key=lambda name: (
+                name.as_posix() != HEADER,
+                name.parts[0] in GENERATED,
+                name.as_posix(),
+            ),
         )
         for name in names:
             _replace(stage / name, target / name)
@@ -210,10 +228,10 @@ def put_in_place(stage: Path, target: Path) -> None:
 
 
 def _replace(source: Path, target: Path) -> None:
-    content = source.read_bytes()
+    content = read_small(source, LARGEST_DATA)
     with suppress(OSError):
         # Git on Windows checks files out with CRLF.
-        if target.read_bytes().replace(b"\r\n", b"\n") == content:
+        if read_small(target, LARGEST_DATA).replace(b"\r\n", b"\n") == content:
             return
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)
@@ -239,7 +257,7 @@ def install_user_matrix(
             is_generated = _is_generated(name)
             if not is_generated and not whole:
                 continue
-            content = path.read_bytes()
+            content = read_small(path, LARGEST_DATA)
             if not is_generated or not _is_embedded(matrix.directory / name, content):
                 (new_folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (new_folder / name).write_bytes(content)
@@ -279,7 +297,9 @@ def _clean(root: Path, keep: str | None = None) -> None:
 
 def _is_embedded(path: Path, content: bytes) -> bool:
     try:
-        return path.read_bytes().replace(b"\r\n", b"\n") == content.replace(b"\r\n", b"\n")
+        return read_small(path, LARGEST_DATA).replace(b"\r\n", b"\n") == content.replace(
+            b"\r\n", b"\n"
+        )
     except OSError:
         return False
 

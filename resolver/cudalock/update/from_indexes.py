@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cudalock.errors import NetworkError
 from cudalock.indexes.listings import read_listing, with_credentials_of
@@ -23,6 +23,7 @@ from cudalock.targets.tags import ANY
 from cudalock.text import read_number
 from cudalock.update.inside import WheelContents
 from cudalock.update.merge import LISTED, Listed, system_of
+from cudalock.urls import split
 from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
@@ -135,9 +136,9 @@ def is_wanted(version: str, held: Project | None) -> bool:
 
 def _own(listing: Listing, index: Index) -> Iterator[File]:
     """Yield the files in the index's own folder: its page lists files of other indexes as well."""
-    folder = urlsplit(index.url).path.rstrip("/") if index.url else None
+    folder = split(index.url).path.rstrip("/") if index.url else None
     for file in listing.files:
-        path = unquote(urlsplit(file.url).path)
+        path = unquote(split(file.url).path)
         if folder is None or path == f"{folder}/{file.name}":
             yield file
 

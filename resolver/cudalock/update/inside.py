@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from cudalock.files import read_member
 from cudalock.indexes.elf import Links, read_links
 from cudalock.indexes.metadata import TAIL, NoRanges, RemoteFile
 
@@ -66,7 +67,7 @@ class WheelContents:
         for member in sorted(fitting, key=lambda member: member.file_size)[:MOST_LIBRARIES]:
             try:
                 if archive is not None:
-                    yield archive.read(member)
+                    yield read_member(archive, member, largest)
             except (NoRanges, zipfile.BadZipFile, zlib.error, ValueError, OSError):
                 continue
 

@@ -35,6 +35,8 @@ from cudalock.update.files import (
 )
 from cudalock.update.from_builders import held_files, is_listed, read_builder
 from cudalock.update.from_indexes import Found, is_wanted, read_index
+from cudalock.update.images import FILE as IMAGES
+from cudalock.update.images import listed_text, read_images
 from cudalock.update.labels import LabelRules
 from cudalock.update.merge import Change, Place, in_version_order, merge_release
 from cudalock.update.report import Failure, Report
@@ -97,6 +99,8 @@ def update(
     with stage_beside(output) as stage, Web(stale=False) as web:
         run = _Run(matrix, web, stage / "matrix", today, anew, index_url, progress)
         run.ask(project_names)
+        if not names:
+            run.ask_images()
         return run.finish(output, known=bool(names))
 
 
@@ -142,6 +146,17 @@ class _Run:
             names = lacking(Matrix.load(self._stage)) - self._done
             if not names:
                 return
+
+    def ask_images(self) -> None:
+        """Read what registries and makers list of base images."""
+        listed = read_images(self._matrix, self._web, self._today)
+        self._asked += sum(
+            image.listing is not None for image in self._matrix.images.images.values()
+        )
+        self._failures += [_failure(source, error) for source, error in listed.failures]
+        self._notes += listed.notes
+        if listed.notes:
+            write_files(self._stage, {f"cuda/{IMAGES}.json": listed_text(listed.rows)})
 
     def _tasks(self, names: Collection[str]) -> list[Task]:
         tasks = []

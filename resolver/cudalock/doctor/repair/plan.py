@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.doctor import examine
 from cudalock.environment.distributions import Installed, Inventory, Origin
 from cudalock.environment.repairs import Install, RemoveFolder, Uninstall
+from cudalock.files import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,9 +87,9 @@ class Plan:
 
 def own_folders(layout: Layout) -> tuple[Path, ...]:
     """Return the site-packages inside the environment: not those of the Python that it shares."""
-    prefix = layout.prefix.resolve()
+    prefix = resolved(layout.prefix)
     return tuple(
-        folder for folder in layout.site_packages if folder.resolve().is_relative_to(prefix)
+        folder for folder in layout.site_packages if resolved(folder).is_relative_to(prefix)
     )
 
 

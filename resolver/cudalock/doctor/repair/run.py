@@ -17,8 +17,8 @@ from cudalock.doctor.repair.installer import InstallFailed, find_installer, last
 from cudalock.doctor.repair.plan import own_folders
 from cudalock.environment import read_inventory
 from cudalock.environment.installer import refusal
-from cudalock.errors import BadFile, BadTarget, NotNeeded, OutputError
-from cudalock.files import distribution_name, extended, stays_inside, write_atomically
+from cudalock.errors import BadFile, BadTarget, Contradiction, NotNeeded, OutputError
+from cudalock.files import distribution_name, extended, resolved, stays_inside, write_atomically
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import download
 
@@ -98,6 +98,12 @@ def apply(
     installer = check_fixable(subject)
     layout = subject.layout
     with rollback.locked(layout.prefix) as descriptors:
+        # Another fix may have ended while this one waited, or while somebody read the plan.
+        if _is_changed(subject):
+            raise Contradiction(
+                f"`{layout.prefix}` has changed since the plan was made; nothing was changed",
+                hints=["the same command again, which makes another plan"],
+            )
         wheels = layout.prefix / f"{rollback.FOLDER}.{rollback.WHEELS}"
         try:
             files = _download(plan, wheels, mirrors, progress)
@@ -112,6 +118,17 @@ def apply(
         finally:
             shutil.rmtree(extended(str(wheels)), ignore_errors=True)
     return list(_differences(plan, layout))
+
+
+def _is_changed(subject: ExaminedEnvironment) -> bool:
+    planned, there = (
+        {(installed.name, installed.version, installed.folder) for installed in inventory}
+        for inventory in (
+            subject.inventory.distributions,
+            read_inventory(subject.layout.site_packages).distributions,
+        )
+    )
+    return planned != there
 
 
 def _download(
@@ -167,7 +184,7 @@ def _prepare(
     """Save whatever the plan may replace."""
     layout = subject.layout
     prefix = layout.prefix
-    base = prefix.resolve()
+    base = resolved(prefix)
     roots = [_below(folder, base) for folder in own_folders(layout)]
     scripts = _below(prefix / scripts_folder(layout), base)
     if (prefix / scripts).is_dir():
@@ -212,7 +229,7 @@ def _prepare(
 
 def _below(path: Path, base: Path) -> str:
     """Return a path below the environment, whatever links lead to its folder."""
-    return (path.parent.resolve() / path.name).relative_to(base).as_posix()
+    return (resolved(path.parent) / path.name).relative_to(base).as_posix()
 
 
 def scripts_folder(layout: Layout) -> str:
@@ -236,7 +253,7 @@ def _files_of(installed: Installed, base: Path) -> Iterator[Path]:
         file = Path(os.path.normpath(installed.site_packages / path))
         if not path or (file.is_dir() and not file.is_symlink()):
             continue
-        if not file.parent.resolve().is_relative_to(base):
+        if not resolved(file.parent).is_relative_to(base):
             raise BadTarget(
                 f"{installed} has installed `{file}`, which is outside the environment",
                 hints=[f"uninstall {installed.name} by hand"],
@@ -302,7 +319,7 @@ def _install(
     for installed in _touched(plan, subject):
         # An installer removes the files of one of two distributions of a name.
         if installed.name in twice:
-            _remove_files(installed, prefix.resolve())
+            _remove_files(installed, resolved(prefix))
     for folder in plan.folders:
         _remove_folder(folder)
     there = [name for name in plan.removals if name not in twice]
@@ -368,9 +385,10 @@ def _record_origin(wheel: PlannedWheel, digest: str, layout: Layout) -> None:
     path = f"{installed.folder.name}/{_ORIGIN}"
     lines = [
         f"{path},sha256={encoded},{len(content)}" if line.startswith(f"{path},") else line
-        for line in record.read_text(encoding="utf-8").splitlines()
+        for line in record.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     ]
-    write_atomically(record, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+    text = "".join(f"{line}\n" for line in lines)
+    write_atomically(record, text.encode("utf-8", "surrogateescape"))
 
 
 def _restore_shared(plan: Plan, subject: ExaminedEnvironment, roll_back: RollBack) -> None:
@@ -378,14 +396,14 @@ def _restore_shared(plan: Plan, subject: ExaminedEnvironment, roll_back: RollBac
 
     Many wheels share a file, such as the `__init__.py` of a namespace.
     """
-    base = subject.layout.prefix.resolve()
+    base = resolved(subject.layout.prefix)
     names = {change.name for change in plan.changes}
     for installed in subject.inventory.distributions:
         if installed.name in names or installed.site_packages not in own_folders(subject.layout):
             continue
         for path in read_owned(installed):
             file = Path(os.path.normpath(installed.site_packages / path))
-            if os.path.lexists(file) or not file.parent.resolve().is_relative_to(base):
+            if os.path.lexists(file) or not resolved(file.parent).is_relative_to(base):
                 continue
             saved = roll_back.saved(_below(file, base))
             if saved.is_file():

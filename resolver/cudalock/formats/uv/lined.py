@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import OutputError
-from cudalock.formats import DEFAULTS, InstallCommand, WriteOptions
+from cudalock.formats import DEFAULTS, InstallCommand, LinedFormat, WriteOptions
 from cudalock.formats.header import of_lines
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv import project as uv_project
-from cudalock.formats.uv.project import SOURCES, UV, Edit, elsewhere, read_existing
+from cudalock.formats.uv.project import SOURCES, UV, ProjectEdit, elsewhere, read_existing
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.lines import Line, LinedLock, restated
 from cudalock.lock.markers import marker_for
@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {"extras": "extra", "groups": "group"}
 _TABLES: Final = {"extra": ("project", "optional-dependencies"), "group": ("dependency-groups",)}
+_OTHER_TOOLS: Final = {
+    "poetry": {"dependencies", "source", "group"},
+    "pdm": {"source", "resolution"},
+}
+"""Tools with resolvers of their own, and the keys of their tables that say where packages are."""
 _DEFAULT_GROUPS: Final = ("dev",)
 """What uv installs where a file names no default groups."""
 
@@ -89,7 +94,7 @@ def _whole(lined: LinedLock) -> Lock:
     )
 
 
-class _LinedEdit(Edit):
+class _LinedEdit(ProjectEdit):
     """The edits of one file that has several lines."""
 
     def __init__(self, text: str, lined: LinedLock, options: WriteOptions) -> None:
@@ -106,6 +111,7 @@ class _LinedEdit(Edit):
 
     def text(self) -> str:
         self._check_project()
+        self._check_tool()
         self._check_elsewhere()
         self._set_requires_python()
         self._set_project()
@@ -135,6 +141,18 @@ class _LinedEdit(Edit):
             by_name.setdefault(pin.name, []).append(pin)
         return by_name
 
+    def _check_tool(self) -> None:
+        """Raise BadFile for a project whose packages another tool resolves."""
+        tools = self._table("tool")
+        for name, keys in _OTHER_TOOLS.items():
+            own = tools.get(name)
+            if "uv" not in tools and isinstance(own, dict) and keys & own.keys():
+                raise self._bad(
+                    f"tool.{name}",
+                    "lines are written for uv, and this project is resolved by another tool",
+                    "a lock of each line: `-o requirements.txt --as files`, or pylock.toml",
+                )
+
     # Names.
 
     def _adopted(self, lines: Sequence[Line]) -> dict[str, str]:
@@ -149,14 +167,18 @@ class _LinedEdit(Edit):
             if isinstance(table, dict)
         }
         found: dict[str, dict[str, str]] = {"extra": {}, "group": {}}
+        there = {canonicalize_name(key) for t in _TABLES.values() for key in self._table(*t)}
+        lines = [line for line in lines if canonicalize_name(line.name) not in there]
         for tables in self._table(*SOURCES).values():
             for table in tables if isinstance(tables, list) else [tables]:
                 for kind, names in found.items():
                     if isinstance(table, dict) and isinstance(table.get(kind), str):
                         url = index_urls.get(str(table.get("index")))
+                        name = canonicalize_name(table[kind])
                         for line in lines:
-                            if line.index is not None and url == urls.get(line.index):
-                                names.setdefault(line.name, canonicalize_name(table[kind]))
+                            is_its = line.index is not None and url == urls.get(line.index)
+                            if is_its and name not in names.values():
+                                names.setdefault(line.name, name)
         if found["group"] and not found["extra"]:
             self.kind = "group"
         return found[self.kind]
@@ -218,7 +240,7 @@ class _LinedEdit(Edit):
                 if kind != self.kind or canonicalize_name(key) not in names:
                     texts += [text for text in requirements if isinstance(text, str)]
         parsed = (uv_project.requirement_of(text) for text in texts)
-        found = {canonicalize_name(each.name) for each in parsed if each is not None}
+        found = {str(canonicalize_name(each.name)) for each in parsed if each is not None}
         return found & self.pins.keys()
 
     # Lists.
@@ -380,8 +402,9 @@ class _LinedEdit(Edit):
     ) -> bool:
         """What no line lists is the user's to send to an index. A user's source for lines is
         replaced where it sends the same lines to indexes: it lacks a marker or a line."""
-        tables = present if isinstance(present, list) else [present]
-        if not all(isinstance(table, dict) and "index" in table for table in tables):
+        listed = present if isinstance(present, list) else [present]
+        tables = [table for table in listed if isinstance(table, dict) and "index" in table]
+        if len(tables) < len(listed):
             return False
         if not needed.get(name):
             return True
@@ -492,3 +515,6 @@ def install_commands(lined: LinedLock, options: WriteOptions) -> tuple[InstallCo
         )
     rest = (InstallCommand("uv", f"uv sync --no-group {first} --group {n}{place}") for n in others)
     return (InstallCommand("uv", f"uv sync{place}"), *rest)
+
+
+LINES: Final = LinedFormat(write, install_commands, by_index=True)

@@ -56,9 +56,21 @@ _NETWORK_SIGNS: Final = (
 def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
     """Return the text that uv writes.
 
-    Raises UsageError where there is no uv or the pyproject.toml beside it lacks the lock,
-    NetworkError where uv cannot reach what it needs, and LockDiffers where it fails or resolves to
-    other pins.
+    Raises as `written_by_uv` does, UsageError where the pyproject.toml beside it lacks the lock,
+    and LockDiffers where uv resolves to other pins.
+    """
+    text = written_by_uv(_project(lock, options), options)
+    differences = list(compare(lock, text, options))
+    if differences:
+        raise LockDiffers("uv resolves to other pins than the lock", differences)
+    return text
+
+
+def written_by_uv(project: str, options: WriteOptions) -> str:
+    """Return the uv.lock that uv writes for the text of a project file.
+
+    Raises UsageError where there is no uv, NetworkError where uv cannot reach what it needs, and
+    LockDiffers where it fails.
     """
     program = find_program("uv")
     if program is None:
@@ -66,16 +78,11 @@ def render(lock: Lock, options: WriteOptions = DEFAULTS) -> str:
             "uv.lock is written by uv, and uv is not on the PATH",
             hints=["pip install uv", "`--format uv` writes the pyproject.toml without it"],
         )
-    project = _project(lock, options)
     try:
         with tempfile.TemporaryDirectory(prefix="cudalock-") as folder:
-            text = _run_uv(program, Path(folder), project, options)
+            return _run_uv(program, Path(folder), project, options)
     except OSError as error:
         raise OutputError(f"uv cannot be run for {FILE}: {error.strerror or error}") from None
-    differences = list(compare(lock, text, options))
-    if differences:
-        raise LockDiffers("uv resolves to other pins than the lock", differences)
-    return text
 
 
 def _project(lock: Lock, options: WriteOptions) -> str:
@@ -254,5 +261,6 @@ FORMAT: Final = Format(
     install_commands,
     beside=None,
     made_from=uv_project.FILE,
+    lines="uv.lined_lock",
     remarks=uv_project.remarks,
 )

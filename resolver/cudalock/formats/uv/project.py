@@ -47,7 +47,7 @@ from tomlkit.exceptions import TOMLKitError
 from cudalock import toml
 from cudalock.errors import BadFile, Contradiction
 from cudalock.files import read_small
-from cudalock.formats import Format, InstallCommand, LinedFormat, WriteOptions
+from cudalock.formats import Format, InstallCommand, WriteOptions
 from cudalock.formats.python_ranges import requires_python
 from cudalock.formats.uv import plan as uv_plan
 from cudalock.formats.uv.record import BLOCK, SIGN, Record
@@ -59,7 +59,6 @@ from cudalock.urls import without_credentials
 from cudalock.versions import parse_marker, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.lock.lines import LinedLock
     from cudalock.targets import Target
 
 FILE: Final = "pyproject.toml"
@@ -104,7 +103,7 @@ def edit(existing: str, lock: Lock, options: WriteOptions) -> str:
     HashesMissing if hashes are required and one is not published.
     """
     lock = prepared(lock, options)
-    return edited_body(existing, lambda body: Edit(body, lock, options).text())
+    return edited_body(existing, lambda body: ProjectEdit(body, lock, options).text())
 
 
 def prepared(lock: Lock, options: WriteOptions) -> Lock:
@@ -158,7 +157,7 @@ def read_existing(path: Path) -> str | None:
         raise BadFile(f"`{path}` cannot be read: {error}") from None
 
 
-class Edit:
+class ProjectEdit:
     """The edits of one file.
 
     `original` is the document before, `result` after, and `document` the tomlkit document on the
@@ -653,24 +652,11 @@ def elsewhere(options: WriteOptions) -> str:
     return "" if folder == "." else f" --project {shell_file(folder)}"
 
 
-def _write_lines(lined: LinedLock, options: WriteOptions) -> str:
-    # Imported here: most projects have one line.
-    from cudalock.formats.uv.lined import write as write_lined
-
-    return write_lined(lined, options)
-
-
-def _install_lines(lined: LinedLock, options: WriteOptions) -> tuple[InstallCommand, ...]:
-    from cudalock.formats.uv.lined import install_commands as install_lined
-
-    return install_lined(lined, options)
-
-
 FORMAT: Final = Format(
     write,
     FILE,
     install_commands,
     edits_file=True,
     remarks=remarks,
-    lines=LinedFormat(_write_lines, _install_lines, by_index=True),
+    lines="uv.lined",
 )

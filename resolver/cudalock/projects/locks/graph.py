@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _EXTRA: Final = re.compile(r"extra\s*([!=])=\s*(?:'([^']*)'|\"([^\"]*)\")")
 _FORK: Final = re.compile(r"(extra|group)-[0-9]+-")
 """How uv writes an extra or a group that excludes another: `extra-3-app-cpu`."""
+_GIVEN: Final = re.compile(r"['\"]([^'\"]*)['\"]\s+(not\s+)?in\s+(?:extras|dependency_groups)\b")
+"""How a pylock.toml asks for an extra or a group: `'cpu' in extras`."""
 _ALWAYS: Final = "python_version != '0'"
 _NEVER: Final = "python_version == '0'"
 
@@ -30,7 +32,7 @@ def entries_for(
     """
 
     def holds(marker: str | None) -> bool:
-        return marker is None or may_hold(_in_fork(marker, fork), environment)
+        return marker is None or may_hold(_in_fork(marker, fork, file.forks), environment)
 
     here = [package for package in file.declared if holds(package.marker)]
     if file.roots is None:
@@ -73,9 +75,14 @@ def _packages_of(edge: Edge, by_name: Mapping[str, list[Declared]]) -> Iterable[
 
 
 @lru_cache(maxsize=4096)
-def _in_fork(marker: str, fork: str | None) -> str:
+def _in_fork(marker: str, fork: str | None, forks: tuple[str, ...] = ()) -> str:
     """Return a marker that names no extra: the fork is given, and every other extra is
     requested."""
+
+    # PEP 751: `'cu126' in extras`.
+    def is_given(match: re.Match[str]) -> str:
+        given = match[1] == fork if match[1] in forks else True
+        return _ALWAYS if given is (match[2] is None) else _NEVER
 
     # uv writes conflicts into markers as extras with a name of its own, which no PEP 508
     # environment has. Text is replaced, since a marker is evaluated for one extra at a time.
@@ -85,7 +92,7 @@ def _in_fork(marker: str, fork: str | None) -> str:
             return _ALWAYS
         return _ALWAYS if (match[1] == "=") == (name == fork) else _NEVER
 
-    return _EXTRA.sub(answer, marker)
+    return _EXTRA.sub(answer, _GIVEN.sub(is_given, marker))
 
 
 __all__ = ["entries_for"]

@@ -62,7 +62,7 @@ def _of_requirements(file: ProjectFile) -> LockedWheels:
         raise BadFile(f"{problem.place}: {problem.message}: not a line of a lockfile")
     # Comments belong to the entry above them, up to the next one.
     pins = list(file.declared)
-    ends = [pin.place.start for pin in pins[1:]] + [len(file.text)]
+    ends = [*(pin.place.start for pin in pins), len(file.text)][1:]
     wheels = tuple(
         _locked_wheel(pin, file.text[pin.place.end : end])
         for pin, end in zip(pins, ends, strict=True)

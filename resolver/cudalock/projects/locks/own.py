@@ -19,6 +19,8 @@ _HEAD: Final = re.compile(r"\s*(?:#[^\r\n]*(?:\r\n|\r|\n|\Z))+")
 _TARGET: Final = re.compile(r"^# cudalock: (?!ignore\b)", re.MULTILINE)
 """The line of a header that names a target; `# cudalock: ignore` is a user's own comment."""
 _JSON: Final = re.compile(r'\A\s*\{.*^\s*"schema": "cudalock\.', re.MULTILINE | re.DOTALL)
+_BOM: Final = re.compile(r'\A(?=.*"bomFormat": "CycloneDX").*"name": "cudalock:command"', re.DOTALL)
+"""A bill of materials, of a form that has no place for a schema of ours."""
 _CREATED: Final = re.compile(r"^created-by = ([\"'])cudalock\1", re.MULTILINE)
 """A pylock.toml whose comments another program dropped."""
 _UV_ROOT: Final = re.compile(r'^name = "cudalock-project"\r?$', re.MULTILINE)
@@ -35,7 +37,7 @@ def is_own_lock(content: bytes) -> bool:
     head = _HEAD.match(text)
     if head is not None and _TARGET.search(head[0]) and find_command(head[0]):
         return True
-    return any(sign.search(text) for sign in (_JSON, _CREATED, _UV_ROOT))
+    return any(sign.search(text) for sign in (_JSON, _BOM, _CREATED, _UV_ROOT))
 
 
 def may_be_replaced(path: Path) -> bool:

@@ -34,10 +34,18 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         requires_python=file.range("requires-python"),
         environments=file.markers("environments"),
         settings=dict(file.table("tool", "cudalock")),
+        forks=_lines(file),
     )
     if file.data:
         _validate(file)
     return replace(file_read, problems=tuple(dict.fromkeys(file.problems)))
+
+
+def _lines(file: TomlFile) -> tuple[str, ...]:
+    """Return the extras or groups that are lines of one project, in a lock of cudalock's: of these
+    one is installed."""
+    lines = as_list(file.table("tool", "cudalock").get("lines"))
+    return tuple(line for line in lines if isinstance(line, str))
 
 
 def _validate(file: TomlFile) -> None:

@@ -61,6 +61,7 @@ def _tables(
     file: TomlFile, root: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str | None, str | None]]:
     """Yield the path of each table that has dependencies, its group and its marker."""
+    # A feature has the same tables as the workspace, targets of its own among them.
     parts: list[tuple[tuple[str, ...], str | None]] = [(root, None)]
     parts += [
         ((*root, "feature", name), f"group:{canonical(name)}")
@@ -74,6 +75,7 @@ def _tables(
 
 def _marker(name: str) -> str | None:
     """Return the marker of a platform of conda, or of a family of them; None for an unknown one."""
+    # conda's subdirs name one platform, and pixi's families all of a system.
     row = of_conda_subdir(name)
     if row is not None:
         return (
@@ -94,12 +96,14 @@ def _conda(
     if not isinstance(spec, str | dict) or not isinstance(version, str):
         file.problem(key, "it is neither a version nor a table")
         return
+    # A range of Python, and no package: `pythons` has it.
     if name == _PYTHON:
         return
     parsed = conda_versions.parse(f"{name} {version}" if version != "*" else name)
     if parsed is None or parsed.name != name:
         file.problem(key, f"invalid conda package spec `{name} {version}`")
         return
+    # `build` may be a pattern: `*cuda126*`.
     build, channel = table.get("build"), table.get("channel")
     place = file.pair_place(key)
     node = file.node(key)
@@ -177,6 +181,7 @@ def pythons(file: TomlFile, root: tuple[str, ...]) -> tuple[Said | None, Said | 
     key: Key = (*root, "dependencies", _PYTHON)
     if isinstance(spec, dict):
         spec, key = spec.get("version"), (*key, "version")
+    # A range leaves open what conda takes, so only one version is a version.
     parsed = conda_versions.parse(f"{_PYTHON} {spec}") if isinstance(spec, str) else None
     if parsed is None or not parsed.specifier:
         return None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.model import Declared, ProjectFile, Said
@@ -16,16 +17,19 @@ from cudalock.versions import canonical
 _MANY: Final = 500
 """Groups of a file that nobody wrote by hand; their includes are ignored."""
 _PIXI: Final = ("tool", "pixi")
+_KERNELS: Final = ("tool", "kernels", "dependencies")
+_KERNELS_LOCK: Final = "kernels.lock"
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.projects.model import Encoding
+    from cudalock.projects.readers.requirements import Nested
     from cudalock.projects.syntax.text import Text
 
 
-def read(text: Text, encoding: Encoding) -> ProjectFile:
-    """Read the file."""
+def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> ProjectFile:
+    """Read the file, and the kernels.lock beside it that locks what it has for kernels."""
     file = TomlFile(text)
     declared = poetry_tables.declared(file, [*_project(file), *_groups(file)])
     declared += [*pdm_tables.declared(file), *uv_tables.declared(file)]
@@ -63,9 +67,15 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         conflicts=tuple(uv_tables.conflicts(file)),
         together=_together(file, declared, project),
     )
+    locked = _kernels(file, nested)
     # Last, since a source names an index and a group, which have to be read by then.
     requirements = tuple(uv_tables.sent(declared, read))
-    return replace(read, declared=requirements, problems=tuple(dict.fromkeys(file.problems)))
+    return replace(
+        read,
+        declared=requirements,
+        nested=locked,
+        problems=tuple(dict.fromkeys(file.problems)),
+    )
 
 
 def _project(file: TomlFile) -> list[Declared]:
@@ -74,6 +84,17 @@ def _project(file: TomlFile) -> list[Declared]:
         group = f"extra:{canonical(extra)}"
         requirements += file.requirements("project", "optional-dependencies", extra, group=group)
     return requirements
+
+
+def _kernels(file: TomlFile, nested: Nested | None) -> tuple[ProjectFile, ...]:
+    """Return the kernels.lock of the kernels that the file requires, if it is there."""
+    if nested is None or not file.table(*_KERNELS):
+        return ()
+    if not Path(file.text.name).with_name(_KERNELS_LOCK).is_file():
+        return ()
+    place = file.place(_KERNELS)
+    found = nested(_KERNELS_LOCK, True, place.start, place.end)
+    return (found,) if found is not None else ()
 
 
 def _notes(file: TomlFile) -> Iterator[str]:

@@ -159,7 +159,8 @@ def may_hold(marker: str, environment: Mapping[str, str]) -> bool:
 def _may_hold(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
     try:
         return holds(marker, {"extra": "", **dict(environment)})
-    except ValueError:
+    # KeyError: a variable that only an installer knows, `extras` of a pylock.toml.
+    except (ValueError, KeyError):
         return True
 
 

@@ -1,0 +1,158 @@
+"""What an install does to the torch of its base image: files of public repositories."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from cudalock import toml
+from cudalock.check import check
+from cudalock.cli import main
+from cudalock.projects.read import read_file
+from tests.files import write
+from tests.paths import CASES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cudalock.findings import Finding
+    from cudalock.matrix.matrix import Matrix
+
+ROWS = toml.loads((CASES / "base_images.toml").read_text(encoding="utf-8"))["case"]
+FILES = [pytest.param(row, id=row["source"]) for row in ROWS if "Dockerfile" in row]
+GOALS = [pytest.param(row, id=row["source"]) for row in ROWS if "image" in row]
+CODES = ("CL104", "CL105", "CL205")
+
+
+def found(text: str, matrix: Matrix) -> list[Finding]:
+    file = read_file("-", stdin=text.encode(), kind="dockerfile")
+    return [finding for finding in check(file, matrix) if finding.code in CODES]
+
+
+def fits(finding: Finding, row: list[Any]) -> bool:
+    line, code, severity, text = row
+    place = finding.place
+    where = place is not None and place.line == line
+    says = f"{finding.sentence} {finding.fix}"
+    return where and (finding.code, finding.severity) == (code, severity) and text in says
+
+
+@pytest.mark.parametrize("row", FILES)
+def test_a_file_on_a_base_image(row: dict[str, Any], matrix: Matrix) -> None:
+    findings = found(row["Dockerfile"].removeprefix("\n"), matrix)
+    for expected in row["found"]:
+        assert any(fits(finding, expected) for finding in findings), (expected, findings)
+    others = [each for each in findings if not any(fits(each, one) for one in row["found"])]
+    assert others == []
+
+
+@pytest.mark.parametrize("row", GOALS)
+def test_what_is_added_to_an_image(row: dict[str, Any]) -> None:
+    words = ["solve", "--image", row["image"], *row["goal"], "--offline", "--hashes", "off"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.stderr
+    pins = [line for line in result.stdout.splitlines() if re.match(r"[a-z]", line)]
+    assert not any(re.match(r"(torch|triton|nvidia-.*)(==| @)", pin) for pin in pins)
+    for line in row["lines"]:
+        assert any(pin == line or f"/{line.replace('==', '-')}-" in pin for pin in pins), pins
+
+
+STAGES = """\
+FROM nvcr.io/nvidia/pytorch:25.04-py3 AS own
+RUN pip install xformers==0.0.30
+FROM python:3.12-slim AS plain
+RUN pip install torch==2.7.0 xformers==0.0.30
+FROM own
+RUN pip install torchvision==0.22.0
+"""
+
+
+def test_each_stage_is_on_its_own_image(matrix: Matrix) -> None:
+    lines = [finding.place.line for finding in found(STAGES, matrix) if finding.place]
+    assert lines == [2, 6]
+
+
+KNOWN = [
+    # The image's own release, of an index: nothing is replaced.
+    ("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "torch==2.7.1 torchvision==0.22.1", []),
+    ("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "torchvision==0.21.0", ["warning"]),
+    ("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "torch==2.6.0", ["note"]),
+    # What vLLM's release pins is what its image has.
+    ("vllm/vllm-openai:v0.12.0", "torch==2.9.0", []),
+    ("vllm/vllm-openai:v0.12.0", "torch==2.8.0", ["note"]),
+    # A tag that nobody recorded is unknown, and said to be.
+    ("nvcr.io/nvidia/pytorch:25.07-py3", "xformers==0.0.30", ["note"]),
+    ("nvcr.io/nvidia/pytorch:25.04-py3", "accelerate transformers", []),
+    ("ubuntu:24.04", "xformers==0.0.30", []),
+    ("nobody/knows:1", "xformers==0.0.30", []),
+]
+
+
+@pytest.mark.parametrize(("image", "words", "severities"), KNOWN)
+def test_what_is_replaced(image: str, words: str, severities: list[str], matrix: Matrix) -> None:
+    findings = found(f"FROM {image}\nRUN pip install {words}\n", matrix)
+    assert [finding.severity for finding in findings] == severities
+
+
+def test_a_requirements_file_is_on_the_image_that_installs_it(tmp_path: Path) -> None:
+    write(tmp_path / "requirements.txt", "xformers==0.0.30\n")
+    file = tmp_path / "Dockerfile"
+    write(file, "FROM nvcr.io/nvidia/pytorch:25.04-py3\nRUN pip install -r requirements.txt\n")
+    result = CliRunner().invoke(main, ["check", str(file)])
+    assert result.exit_code == 1
+    assert "requirements.txt:1:1: CL205" in result.stdout
+    stated = ["check", "--image", "nvcr.io/nvidia/pytorch:25.04-py3"]
+    by_itself = CliRunner().invoke(main, [*stated, str(tmp_path / "requirements.txt")])
+    assert "CL205" in by_itself.stdout
+    # `--fix` leaves it: no other version of xformers takes that torch.
+    fixed = CliRunner().invoke(main, ["check", "--fix", str(file)])
+    assert fixed.exit_code == 1
+    assert (tmp_path / "requirements.txt").read_text() == "xformers==0.0.30\n"
+
+
+REFUSED = [
+    ("nobody/knows:1", "does not know the image `nobody/knows:1`"),
+    ("nvcr.io/nvidia/pytorch:25.07-py3", "--image nvcr.io/nvidia/pytorch:25.06-py3"),
+    ("colab:2027-01-01", "does not know what `colab:2027-01-01` has"),
+    ("vllm/vllm-openai:latest", "does not know what `vllm/vllm-openai:latest` has"),
+    ("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "the Python of `pytorch/pytorch:2.7.1"),
+]
+
+
+@pytest.mark.parametrize(("image", "says"), REFUSED)
+def test_an_image_of_which_too_little_is_known(image: str, says: str) -> None:
+    result = CliRunner().invoke(main, ["solve", "--image", image, "accelerate", "--offline"])
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_the_torch_of_an_image_is_never_replaced() -> None:
+    words = ["solve", "--image", "nvcr.io/nvidia/pytorch:25.04-py3", "torch==2.7.0", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "`--image` keeps torch 2.7.0a0+79aa17489c.nv25.4" in result.stderr
+
+
+def test_a_repository_on_an_image(tmp_path: Path) -> None:
+    image = "nvcr.io/nvidia/pytorch:25.04-py3"
+    write(tmp_path / "requirements.txt", "torch==2.5.1\naccelerate\n")
+    words = ["generate", str(tmp_path), "--image", image, "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.stderr
+    pins = [line for line in result.stdout.splitlines() if re.match(r"[a-z]", line)]
+    assert [pin.partition("==")[0] for pin in pins] == ["accelerate"]
+    assert "`torch==2.5.1` is left out: torch 2.7.0a0+79aa17489c.nv25.4 of" in result.stdout
+    assert f"--image {image}" in result.stdout.splitlines()[1]
+    held = CliRunner().invoke(main, [*words, "--format", "overrides"])
+    assert "torch ; sys_platform == 'never'" in held.stdout
+
+
+def test_an_image_without_torch_is_the_machine(tmp_path: Path) -> None:
+    image = "nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04"
+    words = ["solve", "--image", image, "--torch", "2.5.1", "--python", "3.11", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.stderr
+    assert "for Linux x86_64, glibc 2.35, Python 3.11" in result.stderr
