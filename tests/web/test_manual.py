@@ -14,6 +14,7 @@ import yaml
 
 from cudalock.findings import RULES
 from tests.paths import ROOT
+from tests.web.built import missing
 from web import manual
 from web.manual import pictures, reference, sources
 from web.manual.slugs import anchor
@@ -146,11 +147,12 @@ def test_without_mkdocs_it_says_what_to_install(matrix: Matrix, tmp_path: Path) 
         manual.build(Site(tmp_path, "", matrix))
 
 
-@pytest.mark.skipif(not HAS_MKDOCS, reason='needs mkdocs-material: pip install -e ".[docs]"')
 @pytest.mark.filterwarnings("ignore")
 def test_the_site_is_built_without_a_warning(
     matrix: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not HAS_MKDOCS:
+        missing('mkdocs-material is missing: run `pip install -e ".[docs]"`')
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     manual.build(Site(tmp_path, "https://cudalock.example", matrix))
     page = (tmp_path / "docs" / "index.html").read_text("utf-8")
