@@ -394,7 +394,7 @@ def _page(content: bytes) -> None:
     page = listings.IndexPage(link, content[1:], None, kind)
     try:
         list(listings._files(page))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except listings.UNREADABLE:
         return
 
 

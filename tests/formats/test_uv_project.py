@@ -190,12 +190,12 @@ def test_uv_locks_the_project(
     here = f"{sys.platform}-x86_64" in {target.platform for target in targets(words)}
     if here and platform.machine() == "x86_64":
         shown = uv(folder, uv_environment, "sync", "--frozen", "--dry-run")
-        here = uv_pins(locked, targets(words)[0])
+        expected = uv_pins(locked, targets(words)[0])
         installed = dict(re.findall(r"^ \+ ([a-z0-9-]+)==(\S+)", shown, re.MULTILINE))
         # Of an address uv shows the file's version, which METADATA may not have.
         public = {name: version.partition("+")[0] for name, version in installed.items()}
-        assert public == {name: version.partition("+")[0] for name, version in here.items()}
-        assert installed.get("torch") == here.get("torch")
+        assert public == {name: version.partition("+")[0] for name, version in expected.items()}
+        assert installed.get("torch") == expected.get("torch")
 
 
 @pytest.mark.parametrize("words", GOALS)

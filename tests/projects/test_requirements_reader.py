@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ FILES = Path(__file__).parent / "files"
 PINS = "torch==2.5.1 # größe\n\nnumpy \\\n  <2\n"
 
 
-def read(content: bytes | str, **more: str) -> ProjectFile:
+def read(content: bytes | str, **more: Any) -> ProjectFile:
     file = read_file("-", content.encode() if isinstance(content, str) else content, **more)
     check_places(file)
     return file

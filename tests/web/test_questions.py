@@ -137,6 +137,14 @@ def test_formats_that_need_a_network_are_left_out() -> None:
     assert not {"pylock", "uv-lock"} & set(offline_formats())
 
 
+def test_a_file_comes_with_what_belongs_beside_it() -> None:
+    made = ask(ask="file", state=STATE | {"platform": ["linux"]}, format="dockerfile")["file"]
+    names = [beside["filename"] for beside in made["beside"]]
+    assert names
+    assert all(name in made["text"] for name in names if name.endswith(".txt"))
+    assert ask(ask="file", state=STATE, format="requirements")["file"]["beside"] == []
+
+
 NAMES: Final = {
     "requirements.txt": "requirements.txt",
     "pyproject.toml": "pyproject.toml",

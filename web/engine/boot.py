@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from web.engine.pageapi import Page
 
@@ -49,15 +49,15 @@ class LateFiles:
             Path(path).write_bytes(content)
 
 
-def unpacked(pack: bytes) -> list[tuple[str, bytes]]:
-    """Return the files of a pack: the length of a table, the table, and their contents."""
+def unpacked(pack: bytes) -> Iterator[tuple[str, memoryview]]:
+    """Yield the files of a pack: the length of a table, the table, and their contents."""
     length = int.from_bytes(pack[:4], "little")
     table: list[tuple[str, int]] = json.loads(pack[4 : 4 + length])
-    files, start = [], 4 + length
+    # A view: a copy of every file at once would stay with the browser's memory.
+    contents, start = memoryview(pack), 4 + length
     for path, size in table:
-        files.append((path, pack[start : start + size]))
+        yield path, contents[start : start + size]
         start += size
-    return files
 
 
 def open_page(packages: str, sources: Mapping[str, str], fetch: Callable[[str], bytes]) -> Page:

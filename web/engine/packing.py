@@ -2,8 +2,8 @@
 
 Compiled by the Python that will run it, with hashes that nobody checks in place of times, so that
 two builds give the same bytes. What the first answer needs goes into one pack, what other questions
-need into a second, and the rest of the standard library and of the engine into a third; the matrix
-likewise, but its rest stays as single files.
+need into a second, and the rest of the standard library and of the engine into one more each; the
+matrix likewise, but its rest stays as single files.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def main(staged: str, matrix: str, out: str, questions: str, lock: str) -> None:
     sys.path.insert(0, staged)
     code = {**stdlib, **engine}
     page = _page(matrix)
-    needed = [_ask(page, some, code, opened) for some in (first, others)]
+    needed = [_ask(page, first, code, opened)]
+    _write_formats(page, Path(out), first[0]["state"])
+    needed.append(_ask(page, others, code, opened))
     for always in ("compiled.json", "switches.json", "matrix.toml"):
         needed[0].add(f"{DATA}/{always}")
     needed[0] |= {f"{PACKAGES}/web/__init__.pyc", f"{PACKAGES}/web/engine/__init__.pyc"}
@@ -143,6 +145,20 @@ def _ask(page: Any, questions: list[Any], code: dict[str, bytes], opened: Opened
     return module_paths(code) | opened.paths
 
 
+def _write_formats(page: Any, out: Path, state: Any) -> None:
+    """Write which formats can be made here, by the name of their file."""
+    from web.engine.pageapi import offline_formats
+
+    formats = []
+    for name in offline_formats():
+        question = {"ask": "file", "state": state, "format": name}
+        answer = json.loads(page.answer(json.dumps(question)))
+        # One takes a library that is not here, one is for what is added to an environment.
+        if answer["answer"] == "yes":
+            formats.append({"format": name, "filename": answer["file"]["filename"]})
+    (out / "formats.json").write_text(json.dumps(formats), encoding="utf-8")
+
+
 def _write(
     out: Path,
     stdlib: dict[str, bytes],
@@ -155,7 +171,8 @@ def _write(
     files = {**stdlib, **engine, **data}
     later = {
         "more.pack": {path for path in all_needed - first if path in files},
-        "rest.pack": {path for path in {**stdlib, **engine} if path not in all_needed},
+        "library.pack": {path for path in stdlib if path not in all_needed},
+        "rest.pack": {path for path in engine if path not in all_needed},
     }
     packs = {
         "stdlib.pack": {path for path in stdlib if path in first},

@@ -62,10 +62,10 @@ def _run_mkdocs(site: Site, folder: Path) -> None:
     from mkdocs.commands.build import build as build_pages
     from mkdocs.config import load_config
 
-    year, month, number = map(int, site.matrix.version.split(".")[:3])
-    day = datetime(year, month, number, tzinfo=timezone.utc)
+    year, month, day = map(int, site.matrix.version.split(".")[:3])
+    made = datetime(year, month, day, tzinfo=timezone.utc)
     # mkdocs writes the day of the build into its sitemap otherwise.
-    os.environ["SOURCE_DATE_EPOCH"] = str(int(day.timestamp()))
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(made.timestamp()))
     target = site.folder / "docs"
     shutil.rmtree(target, ignore_errors=True)
     logging.getLogger("mkdocs").setLevel(logging.WARNING)

@@ -229,6 +229,7 @@ def _download_text(lock: Lock, write: WriteOptions, *, verbose: bool) -> str | N
         address.size if (address := write.addresses.get(wheel.file)) is not None else wheel.size
         for wheel in wheels
     ]
+    # Nothing is added for a file of unknown size: a guess would pass for the whole.
     known = [size for size in sizes if size is not None]
     if not known or (len(known) < len(sizes) and not verbose):
         return None

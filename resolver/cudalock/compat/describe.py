@@ -8,7 +8,7 @@ from cudalock.compat.libraries import different_libraries
 from cudalock.compat.wheels import PinWheels
 from cudalock.conflicts.core import Conflict
 from cudalock.conflicts.explanation import CoreExplainer
-from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, NotLookedUp, describe
+from cudalock.conflicts.step import Advice, CpuBuild, GoalRequires, NotLookedUp, TargetHas, describe
 from cudalock.findings import Finding, Severity
 from cudalock.resolution.elements import (
     TARGET_DRIVER,
@@ -72,7 +72,8 @@ def conflict_finding(
     code = "CL302" if is_cpu else _code(core, facts, pins)
     advice = [fact.fix for fact in facts if fact.fix]
     clauses = list(map(describe, steps))
-    if not clauses and (library := different_libraries(pins, target, universe)):
+    is_told = any(not isinstance(step, TargetHas) for step in steps)
+    if not is_told and (library := different_libraries(pins, target, universe)):
         clauses.append(library)
     sentence = "; ".join([clause + _where(target, core), *clauses])
     return _finding(code, sentence, fact_ids, pins, fix=advice[0] if advice else None)

@@ -158,7 +158,11 @@ class Judge:
         if any(defect.finding.severity == "error" for defect in single):
             return False
         # A pin without any usable wheel is not in the search, and would else pass unseen.
-        if len(usable) < sum(pin.name in self.stack for pin in pins):
+        left = {pin.name for pin in usable}
+        if any(
+            pin.name in self.stack and pin.name not in left and self.stack.is_judged_alone(pin.name)
+            for pin in pins
+        ):
             return False
         return self.query.is_possible(self._relevant(usable, pins))
 
@@ -277,7 +281,13 @@ class Judge:
             ]
         usable_pins = [_with_indexes(usable, added) for _, usable in judged if usable is not None]
         usable_pins.sort(key=lambda pin: self.importance(pin.name))
-        return [defect for defects, _ in judged for defect in defects], usable_pins
+        defects = [
+            defect
+            for pin, (found, _) in zip(members, judged, strict=True)
+            if self.stack.is_judged_alone(pin.name)
+            for defect in found
+        ]
+        return defects, usable_pins
 
     # -- pins together --------------------------------------------------------------------------
 

@@ -67,6 +67,11 @@ class Stack:
             if fact.is_hard and fact.scope == "solve" and fact.shared_path is None
         )
 
+    def is_judged_alone(self, name: str) -> bool:
+        """Return whether a member counts by itself, and not only for what it requires of NVIDIA's
+        libraries beside others."""
+        return self._matrix.is_curated(name) or is_vendor_library(name)
+
     def _requires_framework(self, name: str) -> bool:
         project, framework = self._universe.project(name), self._matrix.framework
         return project is not None and framework is not None and project.mentions(framework)

@@ -131,7 +131,7 @@ class RemedySearch:
         ):
             return False
         environment = solved.target.marker_environment()
-        named = {fix_goal.subject, *fix_goal.culprits} - {None}
+        named = {name for name in (fix_goal.subject, *fix_goal.culprits) if name is not None}
         relevant = {self._matrix.names.platform_alias(name, environment) for name in named}
         is_added = any(name in relevant for name, _ in remedy.added)
         # The same versions again would not end anything, unless another wheel of them can.

@@ -59,6 +59,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
 
 def _check(lock: Lock) -> None:
     one_python(lock, "an environment.yml")
+    # conda gives the whole section to pip at once.
     if needs_own_build(lock):
         names = listed(dict.fromkeys(pin.name for pin in lock.built))
         raise Contradiction(

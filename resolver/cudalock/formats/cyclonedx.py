@@ -55,12 +55,14 @@ def render(lock: Lock, options: WriteOptions) -> str:
     bom = Bom(components=components.values(), metadata=_metadata(lock, root))
     bom.register_dependency(root, [components[_key(pin)] for pin in lock.pins if pin.is_requested])
     for pin in lock.pins:
+        # An edge has names alone, so of two targets' wheels of a project both are named.
         required = [components[_key(other)] for other in lock.pins if other.name in pin.requires]
         bom.register_dependency(components[_key(pin)], required)
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     # The library takes the time and a random number.
     document["metadata"].pop("timestamp", None)
     document.pop("serialNumber", None)
+    # A version 5 UUID is made of a name: here the content.
     serial = uuid5(NAMESPACE_URL, json.dumps(document, sort_keys=True))
     return json.dumps({**document, "serialNumber": f"urn:uuid:{serial}"}, indent=2) + "\n"
 

@@ -122,6 +122,7 @@ def render(lock: Lock, options: WriteOptions) -> str:
 
 def lock_name(filename: str | None, part: str = "") -> str:
     """Return the name of the requirements file for a Dockerfile: `requirements.docker.txt`."""
+    # A name of its own: `requirements.lock.txt` is often the lock of something else.
     words = re.split(r"[._]", (filename or FILE).lower())
     middle = [word for word in words if word and word not in _NAMES]
     return ".".join(["requirements", "docker", *middle, *([part] if part else []), "txt"])
@@ -411,12 +412,14 @@ class _Installer:
         """Return an install command as it runs in an image: without a cache, into its Python."""
         if self.tool == "pip":
             return command.replace("pip install", "pip install --no-cache-dir", 1)
+        # Python's own images have one Python and no environment, which uv takes for a mistake.
         system = " --system" if self.plan.final.brings_python else ""
         return command.replace("uv pip install", f"uv pip install{system} --no-cache", 1)
 
 
 def _secrets(texts: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables that a URL of an index has in a requirements file."""
+    # A build argument stays in the image's history, a secret does not.
     lines = [line for text in texts.values() for line in text.splitlines()]
     urls = [line for line in lines if not line.lstrip().startswith("#")]
     return tuple(sorted({name for line in urls for name in _VARIABLE.findall(line)}))

@@ -171,7 +171,9 @@ class Advisories:
         """
         wanted = list(dict.fromkeys((canonical(name), version) for name, version in pins))
         if self._dump is not None:
-            known = {name: self._dump.get(name, []) for name, _ in wanted}
+            known: dict[str, list[Advisory]] = {
+                name: self._dump.get(name, []) for name, _ in wanted
+            }
         else:
             known = self._asked(wanted)
         return [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from packaging.version import InvalidVersion
+
 from cudalock.lint.defects import Defect
 from cudalock.matrix.images import RULES, image_rows
 from cudalock.targets import PYTHONS
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import InvalidVersion, parse_version
+from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -83,6 +83,7 @@ def read_containers(directory: Path) -> Containers:
         return Containers()
     try:
         tables = toml.loads(read_text(path))
+        # A key that is left out is an empty list: a table may be for one part alone.
         return Containers(
             bases=tuple(map(_base, tables.get("base", ()))),
             needs=tuple(

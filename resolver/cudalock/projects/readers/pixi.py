@@ -218,5 +218,5 @@ def indexes(file: TomlFile, root: tuple[str, ...]) -> Iterator[DeclaredIndex]:
             yield DeclaredIndex(url, "index-url", file.place((*table, "pypi-options", "index-url")))
         for position, extra in enumerate(as_list(options.get("extra-index-urls"))):
             if isinstance(extra, str):
-                key = (*table, "pypi-options", "extra-index-urls", position)
+                key: tuple[str | int, ...] = (*table, "pypi-options", "extra-index-urls", position)
                 yield DeclaredIndex(extra, "extra-index-url", file.place(key))

@@ -123,6 +123,7 @@ def source_cells(text: str) -> list[SourceCell]:
 
 def _scalars(text: str) -> Iterator[tuple[tuple[str | int | None, ...], str, int]]:
     """Yield each scalar of a valid JSON text: its path, its text and where it begins."""
+    # No recursion: a notebook of somebody else may be nested as deep as it likes.
     above: list[tuple[bool, str | int | None]] = []
     for match in _TOKEN.finditer(text):
         token = match[0]
@@ -154,7 +155,9 @@ def parted(source: str) -> tuple[str, list[tuple[int, int, int]]]:
     # `%%writefile`, `%%html` and the like: the cell is text of something else.
     if lines and lines[0].startswith("%%") and lines[0].split()[0] not in _PYTHON_CELL:
         return "", []
-    python, found, position = [], [], 0
+    python: list[str] = []
+    found: list[tuple[int, int, int]] = []
+    position = 0
     # The place in `found` of a command that goes on in the next line.
     open_at: int | None = None
     for number, line in enumerate(lines, 1):
