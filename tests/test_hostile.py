@@ -720,7 +720,7 @@ def test_a_command_that_is_shown_runs_nothing_of_a_name(
             "--python",
             "3.11",
             "--wheels",
-            tmp_path / name,
+            str(tmp_path / name),
         ]
         result = run("solve", "torch==2.5.1", *words, "-o", tmp_path / name / file)
         outputs.append(result.output)
@@ -1364,7 +1364,8 @@ def test_a_lock_that_is_a_link_to_itself(tmp_path: Path, monkeypatch: pytest.Mon
     write(tmp_path / "requirements.txt", "torch==2.5.1\n")
     loop = tmp_path / "lock.txt"
     loop.symlink_to(loop)
-    for words in (["generate", "-o", loop], ["generate", "--update", "-o", loop], ["check", loop]):
+    file = str(loop)
+    for words in (["generate", "-o", file], ["generate", "--update", "-o", file], ["check", file]):
         assert run(*words, *(["--offline"] if words[0] == "generate" else [])).exit_code == 2
     assert loop.is_symlink()
 
