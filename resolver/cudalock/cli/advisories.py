@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,7 +12,7 @@ from cudalock.findings import RULES, Finding
 from cudalock.text import either, listed, shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cudalock.cli.options import OutputOptions
     from cudalock.compat.advisories import SafeStack
@@ -27,24 +27,6 @@ if TYPE_CHECKING:
 CODE: Final = "CL109"
 LONGEST: Final = 120
 """Characters of an advisory's summary in a line."""
-
-
-def advisory_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--advisories` and `--osv`."""
-    for option in (
-        click.option(
-            "--osv",
-            metavar="DIR|URL",
-            help="Take advisories from a dump of OSV, or another service; means --advisories.",
-        ),
-        click.option(
-            "--advisories",
-            is_flag=True,
-            help="Ask OSV for known vulnerabilities of the pins.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def open_advisories(place: str | None, *, offline: bool) -> Advisories:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from cudalock.cli import CONTEXT, matrix_option
-from cudalock.cli.advisories import advisory_findings, advisory_options, open_advisories
+from cudalock.cli.advisories import advisory_findings, open_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.options import (
     OptionValues,
     TargetOptions,
+    advisory_options,
     image_option,
     index_map_option,
     target_options,

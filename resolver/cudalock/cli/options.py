@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from cudalock.cli import matrix_option
-from cudalock.cli.advisories import advisory_options
 from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
@@ -240,6 +239,24 @@ _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--live", is_flag=True, help="Also look up releases newer than the matrix."),
     matrix_option,
 )
+
+
+def advisory_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--advisories` and `--osv`."""
+    for option in (
+        click.option(
+            "--osv",
+            metavar="DIR|URL",
+            help="Take advisories from a dump of OSV, or another service; means --advisories.",
+        ),
+        click.option(
+            "--advisories",
+            is_flag=True,
+            help="Ask OSV for known vulnerabilities of the pins.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 _OUTPUT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
