@@ -47,6 +47,7 @@ from cudalock.indexes.elf import read_links
 from cudalock.indexes.listings import Listing, read_listing
 from cudalock.indexes.pip_config import PipSettings, read_pip_settings
 from cudalock.keep import commands
+from cudalock.live import project
 from cudalock.projects import read
 from cudalock.projects.model import Place
 from cudalock.projects.read import find_files
@@ -719,7 +720,7 @@ def test_a_command_that_is_shown_runs_nothing_of_a_name(
             "--python",
             "3.11",
             "--wheels",
-            tmp_path / name,
+            str(tmp_path / name),
         ]
         result = run("solve", "torch==2.5.1", *words, "-o", tmp_path / name / file)
         outputs.append(result.output)
@@ -1363,6 +1364,48 @@ def test_a_lock_that_is_a_link_to_itself(tmp_path: Path, monkeypatch: pytest.Mon
     write(tmp_path / "requirements.txt", "torch==2.5.1\n")
     loop = tmp_path / "lock.txt"
     loop.symlink_to(loop)
-    for words in (["generate", "-o", loop], ["generate", "--update", "-o", loop], ["check", loop]):
+    file = str(loop)
+    for words in (["generate", "-o", file], ["generate", "--update", "-o", file], ["check", file]):
         assert run(*words, *(["--offline"] if words[0] == "generate" else [])).exit_code == 2
     assert loop.is_symlink()
+
+
+def test_an_index_of_endless_releases_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them can be read, and each would be a request."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(project, "MOST_UNREADABLE", 5)
+    names = [f"oddball-1.{number}-py3-none-any.whl" for number in range(100)]
+    page = json.dumps(
+        {
+            "meta": {"api-version": "1.1"},
+            "name": "oddball",
+            "files": [{"filename": name, "url": name, "hashes": {}} for name in names],
+        }
+    )
+    content = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    with ScriptedServer() as server:
+        server.answers["/simple/oddball/"] = [Answer(headers=content, body=page.encode())]
+        result = run(
+            "solve", "oddball", "--index-url", server.url("/simple/"), "--platform", "linux"
+        )
+        assert result.exit_code == 3, result.output
+        assert "metadata of 5 of its files cannot be read" in result.output
+        assert len(server.asked) < 30
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 10_000, b"9" * 100_000, b"machine x login", b"\xff\xfe\x00", b"macdef x"]
+)
+def test_a_damaged_netrc_file_is_passed_over(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "netrc"
+    file.write_bytes(content)
+    monkeypatch.setenv("NETRC", str(file))
+    monkeypatch.setattr(client, "home", lambda: tmp_path)
+    with ScriptedServer() as server:
+        server.answers["/"] = [Answer(body=b"a page")]
+        with Web(PipSettings()) as web:
+            assert web.get(server.url("/")).content == b"a page"

@@ -144,7 +144,7 @@ def test_comments_give_reasons() -> None:
 TEXT_TESTS = frozenset({"startswith", "endswith", "removeprefix", "removesuffix", "partition"})
 
 FOREIGN_MESSAGES = {
-    "diagnose/statements.py": 10,
+    "diagnose/statements.py": 12,
     "diagnose/versions.py": 8,
     "doctor/imports.py": 1,
     "environment/gpu.py": 1,

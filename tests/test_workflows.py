@@ -21,6 +21,7 @@ from tests.scripted import Answer, ScriptedServer
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEST_COMMAND = 'pip install -e ".[test]" && ruff check && ruff format --check && mypy && pytest'
 CLASH = "torch==2.5.1\ntorchvision==0.19.0\n"
+PUBLISH = "pypa/gh-action-pypi-publish"
 RELEASE = "/me/thing/releases/download/v1"
 
 
@@ -33,13 +34,20 @@ def steps(job: dict[str, Any]) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-def test_there_are_four() -> None:
-    assert [path.name for path in WORKFLOWS] == [
-        "installed.yml",
-        "matrix.yml",
-        "pages.yml",
-        "test.yml",
-    ]
+def test_there_are_five() -> None:
+    names = ["installed.yml", "matrix.yml", "pages.yml", "release.yml", "test.yml"]
+    assert [path.name for path in WORKFLOWS] == names
+
+
+def test_only_the_job_that_publishes_may_and_it_runs_nothing_of_the_repository() -> None:
+    workflow = load("release.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "permissions" not in workflow["jobs"]["build"]
+    publish = workflow["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert steps(publish) == []
+    assert publish["steps"][-1]["with"]["attestations"] is True
+    assert "secrets" not in (ROOT / ".github" / "workflows" / "release.yml").read_text()
 
 
 def test_they_fit_the_schema() -> None:
@@ -178,22 +186,23 @@ def test_rights_are_few_and_actions_pinned(path: Path) -> None:
     assert workflow["permissions"] in ({}, {"contents": "read"})
     for job in workflow["jobs"].values():
         proposes = ".ci/propose" in job["steps"][-1].get("run", "")
-        publishes = "deploy-pages" in job["steps"][-1].get("uses", "")
+        last = job["steps"][-1].get("uses", "")
+        publishes = "pypi-publish" in last
+        deploys = "deploy-pages" in last
+        identity = {"id-token": "write"} if publishes or deploys else {}
         assert job.get("permissions", {}) == (
             {"contents": "write", "pull-requests": "write"}
             if proposes
-            else {"pages": "write", "id-token": "write"}
-            if publishes
-            else {}
+            else {**({"pages": "write"} if deploys else {}), **identity}
         )
-        # What may publish runs nothing but what was looked at.
-        assert not publishes or len(job["steps"]) == 1
         assert "env" not in job
         with_token = [step for step in job["steps"] if "token" in str(step.get("env", ""))]
         assert with_token == job["steps"][-1:] * proposes
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+                action, _, commit = step["uses"].partition("@")
+                assert action.startswith("actions/") or action == PUBLISH
+                assert re.fullmatch(r"[0-9a-f]{40}", commit)
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
 

@@ -202,19 +202,27 @@ def _instead(make: Callable[[Path], object]) -> Callable[[Path, random.Random], 
     return damage
 
 
+def _emptied(cache: Path, _chance: random.Random) -> None:
+    for path in _files(cache):
+        os.truncate(path, 0)
+
+
+def _from_the_future(cache: Path, _chance: random.Random) -> None:
+    for path in _files(cache):
+        os.utime(path, (1e10, 1e10))
+
+
 DAMAGES: Final[dict[str, Callable[[Path, random.Random], None]]] = {
     "cut": _cut,
     "noise": _noise,
-    "empty": lambda cache, chance: [os.truncate(path, 0) for path in _files(cache)] and None,
+    "empty": _emptied,
     "a folder": _replaced(lambda path: path.mkdir()),
     "a link to itself": _replaced(lambda path: path.symlink_to(path)),
     "a link to nothing": _replaced(lambda path: path.symlink_to("/nonexistent/x")),
     "a text": _replaced(lambda path: path.write_text("x" * 10_000)),
     "the folder is a file": _instead(lambda cache: cache.write_text("x")),
     "the folder is a link to itself": _instead(lambda cache: cache.symlink_to(cache)),
-    "from the future": lambda cache, chance: (
-        [os.utime(path, (1e10, 1e10)) for path in _files(cache)] and None
-    ),
+    "from the future": _from_the_future,
 }
 
 
@@ -325,7 +333,10 @@ def _at_time(world: World, command: Command, clean: Undisturbed, jump: str) -> A
 
         def prepare() -> None:
             now, jumps = time.time, random.Random(seed)
-            moved = (lambda: now() + shift) if shift else lambda: now() + jumps.uniform(-1e9, 1e9)
+
+            def moved() -> float:
+                return now() + (shift or jumps.uniform(-1e9, 1e9))
+
             time.time = moved
             time.time_ns = lambda: int(moved() * 1e9)
 
@@ -369,11 +380,11 @@ def _beside(world: World, url: str, verb: str) -> Any:
             f"--index-url {url}\noddball==1.17.0 --hash=sha256:{digest}\n", encoding="utf-8"
         )
         (folder / "requirements.txt").write_text("torch==2.5.1\noddball\n")
+        target = ("--python", "3.11", "--platform", "linux", "--index-url", url)
         words = {
-            "solve": ("solve", "oddball", "--python", "3.11", "--platform", "linux"),
-            "generate": ("generate", ".", "--python", "3.11", "--platform", "linux"),
-        }.get(verb)
-        words = ("fetch", "lock.txt", "-d", "w") if words is None else (*words, "--index-url", url)
+            "solve": ("solve", "oddball", *target),
+            "generate": ("generate", ".", *target),
+        }.get(verb, ("fetch", "lock.txt", "-d", "w"))
         variables = {
             "CUDALOCK_CACHE_DIR": str(folder / "cache"),
             "HOME": str(folder / "home"),

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tests.local_index import build_wheel
 
@@ -79,11 +79,11 @@ class Handler(BaseHTTPRequestHandler):
     def is_metadata(self) -> bool:
         return self.rest.endswith(".metadata")
 
-    def answer(self, body: bytes, status: int = 200, kind: str = JSON, **headers: str) -> None:
+    def answer(self, body: bytes, status: int = 200, /, kind: str = JSON, **headers: str) -> None:
         self.head(status, **{"Content-Type": kind, "Content-Length": str(len(body)), **headers})
         self.wfile.write(body)
 
-    def head(self, status: int = 200, **headers: str) -> None:
+    def head(self, status: int = 200, /, **headers: str) -> None:
         self.send_response(status)
         for name, text in headers.items():
             self.send_header(name.replace("_", "-"), text)
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(b"", 404)
 
-    def endless(self, chunks: Iterator[bytes], status: int = 200, **headers: str) -> None:
+    def endless(self, chunks: Iterator[bytes], status: int = 200, /, **headers: str) -> None:
         """An answer without a length, until the client goes away."""
         self.close_connection = True
         self.head(status, Connection="close", **headers)
@@ -168,9 +168,18 @@ def _wheel_only(do: Callable[[Handler], None]) -> Callable[[Handler], None]:
     return behave
 
 
+def _status(status: int) -> Callable[[Handler], None]:
+    return lambda request: request.answer(b"{}", status)
+
+
+def _headers_alone(request: Handler) -> None:
+    request.endless(iter(()), **{f"X-{number}": "y" for number in range(3)})
+    time.sleep(300)
+
+
 def _redirect(where: str, status: int = 302) -> Callable[[Handler], None]:
     def behave(request: Handler) -> None:
-        port = request.server.server_address[1]
+        port = cast("ThreadingHTTPServer", request.server).server_port
         target = where.replace("{port}", str(port)).replace("{path}", request.path)
         request.answer(b"", status, Location=target)
 
@@ -250,7 +259,7 @@ BEHAVIOURS: Final[dict[str, Callable[[Handler], None]]] = {
     "redirect-with-a-huge-place": _redirect("http://127.0.0.1:9/" + "x" * 60_000),
     # statuses
     **{
-        f"status-{status}": lambda request, status=status: request.answer(b"{}", status)
+        f"status-{status}": _status(status)
         for status in (204, 206, 300, 304, 400, 401, 403, 407, 410, 418, 451, 500, 503)
     },
     "retry-after-long": lambda request: request.answer(b"", 503, **{"Retry-After": "9" * 30}),
@@ -288,9 +297,7 @@ BEHAVIOURS: Final[dict[str, Callable[[Handler], None]]] = {
     "etag-noise": lambda request: request.answer(page(), ETag='"' + "\xff" * 8000),
     "vary-all": lambda request: request.answer(page(), Vary="*"),
     # slow
-    "slow-headers": lambda request: (
-        request.endless(iter(()), **{f"X-{number}": "y" for number in range(3)}) or time.sleep(300)
-    ),
+    "slow-headers": _headers_alone,
     "slow-page": _page_only(lambda request: request.endless(_drip(page(), 0.5), Content_Type=JSON)),
     "slow-metadata": _metadata_only(lambda request: request.endless(_drip(METADATA * 50, 0.5))),
     "slow-wheel": _wheel_only(lambda request: request.endless(_drip(WHEEL, 0.5))),

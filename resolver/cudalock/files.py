@@ -6,14 +6,16 @@ What depends on the system takes `os.name` as an argument: Windows' rules are te
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import stat
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from cudalock.errors import BadFile, MatrixError
 
@@ -53,11 +55,78 @@ def expanded(path: Path) -> Path:
         return path
 
 
-def data_directory() -> Path:
-    """Return the matrix that is shipped inside the package, else the checkout's `matrix/`.
+DATA_PACKAGE: Final = "cudalock_matrix"
+"""The package of the data's own wheel, `cudalock-matrix`, which is released more often."""
+RELEASE: Final = "release.json"
+"""The file in it that names its edition, its format, and the sha256 of each of its files."""
+DATA_FORMAT: Final = 1
+"""What this version reads; a data wheel of another format is left alone."""
 
-    Raises MatrixError if neither is there.
+
+def data_directory() -> Path:
+    """Return the matrix of the data's own wheel if it is newer than the one shipped inside the
+    package, else that one, else the checkout's `matrix/`.
+
+    Raises MatrixError if none is there, and for a data wheel that is damaged.
     """
+    own = _shipped()
+    # Beside the package alone: a folder of that name elsewhere on the path is anybody's.
+    beside = Path(__file__).resolve().parents[1] / DATA_PACKAGE
+    return beside if (beside / RELEASE).is_file() and _is_newer(beside, own) else own
+
+
+def release_digests(directory: Path) -> Mapping[str, str]:
+    """Return the sha256 of each file of a data wheel, by its path; none for another folder.
+
+    Raises MatrixError for a list that cannot be read.
+    """
+    if directory.name != DATA_PACKAGE or not (directory / RELEASE).is_file():
+        return {}
+    return dict(_release(directory)["files"])
+
+
+def check_released(path: str | os.PathLike[str], content: bytes) -> None:
+    """Raise MatrixError if a file of a data wheel is not what the wheel's list says."""
+    parts = Path(path).parts
+    if DATA_PACKAGE not in parts:
+        return
+    import hashlib
+
+    depth = parts.index(DATA_PACKAGE) + 1
+    name = "/".join(parts[depth:])
+    expected = release_digests(Path(*parts[:depth])).get(name)
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise MatrixError(name, "", "is not as it was released: reinstall cudalock-matrix")
+
+
+@cache
+def _release(directory: Path) -> Mapping[str, Any]:
+    try:
+        release: dict[str, Any] = json.loads((directory / RELEASE).read_bytes())
+        if not isinstance(release["files"], dict):
+            raise ValueError
+    except (OSError, ValueError, LookupError, TypeError):
+        raise MatrixError(RELEASE, "", "is damaged: reinstall cudalock-matrix") from None
+    return release
+
+
+@cache
+def _is_newer(beside: Path, own: Path) -> bool:
+    from cudalock import toml
+
+    release = _release(beside)
+    if release.get("format") != DATA_FORMAT:
+        return False
+    header = toml.loads((own / HEADER).read_text(encoding="utf-8"))
+    editions = [str(release["version"]), str(header["version"])]
+    try:
+        newer, older = (tuple(map(int, edition.split("."))) for edition in editions)
+    except ValueError:
+        return False
+    return newer > older
+
+
+def _shipped() -> Path:
     here = Path(__file__).resolve()
     # Not importlib.resources: importing it takes longer than reading what it finds.
     shipped = here.parent / "data"
@@ -203,6 +272,8 @@ def replace_patiently(source: Path, target: Path, os_name: str = os.name) -> Non
 
 SMALL: Final = 4 << 20
 """Bytes: no settings file is larger."""
+PART: Final = 1 << 20
+"""Bytes that are read at once."""
 
 _OF_THE_SHELL: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell shows a program the pipe of `<(command)`; somebody writes to it."""
@@ -261,7 +332,12 @@ def read_limited(path: str | os.PathLike[str], limit: int, *, of_machine: bool =
         reason = "it is outside the folders that may be read"
         raise PermissionError(errno.EACCES, reason, os.fspath(path))
     with open_file(path) as file:
-        return file.read(limit + 1)
+        # In parts: one read takes memory for all that it may return, however little there is.
+        parts, left = [], limit + 1
+        while left and (part := file.read(min(left, PART))):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
 
 
 def read_small(
@@ -303,7 +379,9 @@ def read_text(path: str | os.PathLike[str], limit: int = LARGEST_DATA) -> str:
 
     Raises OSError as `read_small` does, and UnicodeDecodeError.
     """
-    text = read_small(path, limit).decode("utf-8")
+    content = read_small(path, limit)
+    check_released(path, content)
+    text = content.decode("utf-8")
     return text.replace("\r\n", "\n") if "\r" in text else text
 
 

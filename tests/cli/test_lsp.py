@@ -41,9 +41,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         client = pygls.BaseLanguageClient("test", "1")
         published: asyncio.Queue[Any] = asyncio.Queue()
 
-        @client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def diagnostics(params: Any) -> None:
             published.put_nowait(params)
+
+        client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(diagnostics)
 
         async def next_for(uri: str) -> list[Any]:
             while True:

@@ -341,6 +341,17 @@ def test_a_project_is_taken_over_under_its_own_names(tmp_path: Path) -> None:
     assert after == data
 
 
+def test_a_mirror_of_ones_own_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    text = HAND.replace("gpu", "cu126").replace("download.pytorch.org", "mirror.example")
+    path.write_text(text, encoding="utf-8", newline="\n")
+    words = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {BOTH} -q -o {shlex.quote(str(path))}"
+    status, _, errors = run(*shlex.split(words), "--offline")
+    assert status == 2
+    assert "tool.uv.sources.torch: its source for torch is not the lock's" in errors
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_what_uv_add_brought_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pyproject.toml"
@@ -411,6 +422,22 @@ def test_a_requirements_file_for_each_line(tmp_path: Path, monkeypatch: pytest.M
     status, output, _ = run("check", "--fresh", *names)
     assert status == 1
     assert output.count("CL601") == 1
+
+
+@pytest.mark.network
+def test_the_line_on_the_real_package_index(
+    network_environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three lines one is there; uv reads metadata alone."""
+    monkeypatch.chdir(tmp_path)
+    words = "--torch 2.9 --cuda cpu --cuda 12.8 --cuda 13.0 --platform linux --python 3.11"
+    assert run(*shlex.split(f"solve {words} -o requirements.txt"))[0] == 0
+    target = ["--python-platform", "x86_64-manylinux_2_28", "--python-version", "3.11"]
+    flags = ["--require-hashes", "--dry-run", "--target", "there", "--python", sys.executable]
+    file = ["-r", "requirements-cu128.txt"]
+    done = run_tool(["uv", "pip", "install", *flags, *target, *file], tmp_path, network_environment)
+    assert done.returncode == 0, done.stderr
+    assert " + torch==2.9.1\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,32 @@ def test_the_next_install_with_pip_leaves_it_alone(
     assert place.now() == place.digests
 
 
+def test_the_constraints_of_an_image_mean_its_torch_whatever_its_label(
+    place: Place, index: LocalIndex, tmp_path: Path
+) -> None:
+    """`==2.7.0a0` accepts any label, which a newer image may have more of, and no release."""
+    file = tmp_path / "constraints.txt"
+    words = ("--image", "nvcr.io/nvidia/pytorch:25.04-py3", "accelerate", "--offline", "-o", file)
+    made = solve(*words)
+    assert made.exit_code == 0, made.stderr
+    assert "torch==2.7.0a0" in lines(file.read_text())
+    environment = clean_environment(tmp_path, index.url("/simple/"))
+    constrained = {**environment, "PIP_CONSTRAINT": str(file)}
+    fits = pip(place, constrained, "--dry-run", "wants-torch")
+    assert fits.returncode == 0, fits.stderr
+    assert "torch-2" not in fits.stdout
+    assert pip(place, constrained, "--dry-run", "wants-release").returncode != 0
+    # uv takes what is there as well, since a constraint names the pre-release.
+    held = run_tool(
+        ["uv", "pip", "install", "--python", str(place.prefix), "--dry-run", "wants-torch"],
+        tmp_path,
+        {**environment, "UV_CONSTRAINT": str(file)},
+    )
+    assert held.returncode == 0, held.stderr
+    assert "torch==2" not in held.stderr
+    assert place.now() == place.digests
+
+
 def test_builds_have_constraints_of_their_own(
     place: Place, index: LocalIndex, held: dict[str, Path], tmp_path: Path
 ) -> None:

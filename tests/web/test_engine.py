@@ -171,6 +171,17 @@ def test_the_first_answer_is_small(folder: Path) -> None:
     assert sum(sizes.values()) <= 6.6 * MEGABYTE, sizes
 
 
+def test_every_format_of_the_page_can_be_made(folder: Path) -> None:
+    manifest = json.loads((folder / "engine" / "manifest.json").read_text(encoding="utf-8"))
+    names = [row["format"] for row in manifest["formats"]]
+    assert {"requirements", "uv", "constraints", "json"} <= set(names)
+    state = {"torch": ["2.8"], "with": ["flash-attn"], "python": ["3.12"], "platform": ["linux"]}
+    asked = [{"ask": "file", "state": state, "format": name} for name in names]
+    answered = in_node(folder, asked).lines
+    assert [json.loads(line)["answer"] for line in answered] == ["yes"] * len(names)
+    assert answered == [here(json.dumps(question))[0] for question in asked]
+
+
 def test_what_is_asked_often_needs_nothing_more(folder: Path) -> None:
     state = {"torch": ["2.9"], "with": ["xformers"], "python": ["3.13"], "platform": ["linux"]}
     cost = in_node(folder, [{"ask": "solve", "state": state}]).cost

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from tests.paths import ROOT
+from tests.web.built import EVERYTHING, NPM, missing
 from web import pages
 from web.html import Html, element, grid, join, link, outside
 from web.pages import addons, answers, feeds, reference
@@ -26,15 +27,20 @@ from web.site import Site
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
+pytestmark = pytest.mark.timeout(3000 if EVERYTHING else 300)
+
 ADDRESS = "https://cudalock.example/site"
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 @pytest.fixture(scope="module")
 def built(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """Fifty pages of every kind."""
+    """Fifty pages of every kind; all of them where everything is tested."""
     folder = tmp_path_factory.mktemp("site")
-    return folder, pages.build(Site(folder, ADDRESS, matrix), limit=50, workers=1)
+    site = Site(folder, ADDRESS, matrix)
+    if EVERYTHING:
+        return folder, pages.build(site)
+    return folder, pages.build(site, limit=50, workers=1)
 
 
 class Outline(HTMLParser):
@@ -293,11 +299,9 @@ RULES = {
 }
 
 
-@pytest.mark.skipif(
-    not VALIDATOR.exists() or shutil.which("node") is None,
-    reason="needs Node and `npm ci --ignore-scripts --prefix web`, for html-validate",
-)
 def test_html_validate_finds_nothing(built: tuple[Path, list[str]], tmp_path: Path) -> None:
+    if not VALIDATOR.exists() or shutil.which("node") is None:
+        missing(f"html-validate is missing: install nodejs, and {NPM}")
     folder, _ = built
     config = tmp_path / "rules.json"
     config.write_text(json.dumps({"root": True, **RULES}), encoding="utf-8")

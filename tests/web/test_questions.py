@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any, Final
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from cudalock.cli import main
 from cudalock.matrix.matrix import EMBEDDED, Matrix
-from tests.paths import CASES
+from tests.paths import CASES, MATRIX
 from web.engine.pageapi import LARGEST, Page, offline_formats
 from web.engine.pasted import name_of
 from web.engine.state import state_of_words
@@ -135,6 +136,23 @@ def test_a_question_that_cannot_be_read_has_an_answer(question: str) -> None:
 def test_formats_that_need_a_network_are_left_out() -> None:
     assert {"requirements", "uv", "constraints", "json"} <= set(offline_formats())
     assert not {"pylock", "uv-lock"} & set(offline_formats())
+
+
+def test_a_file_comes_with_what_belongs_beside_it() -> None:
+    made = ask(ask="file", state=STATE | {"platform": ["linux"]}, format="dockerfile")["file"]
+    names = [beside["filename"] for beside in made["beside"]]
+    assert names
+    assert all(name in made["text"] for name in names if name.endswith(".txt"))
+    assert ask(ask="file", state=STATE, format="requirements")["file"]["beside"] == []
+
+
+def test_a_matrix_is_read_without_much_memory() -> None:
+    # A browser's memory never shrinks: a read of so many bytes that takes as much counts for good.
+    tracemalloc.start()
+    Matrix.load(MATRIX)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 NAMES: Final = {

@@ -59,6 +59,8 @@ def build_engine(site: Site) -> None:
         out.mkdir()
         questions = (HERE / "questions.json").read_text(encoding="utf-8")
         _pack(node, staged, site.matrix.directory, out, questions)
+        formats = json.loads((out / "formats.json").read_text(encoding="utf-8"))
+        (out / "formats.json").unlink()
         _write_empty_zip(out / "stdlib.zip")
         (out / "licences.txt").write_text(licences(PYODIDE, BUNDLED.values()), encoding="utf-8")
         engine = _published(out, root)
@@ -71,6 +73,7 @@ def build_engine(site: Site) -> None:
         "matrix": site.matrix.version,
         "engine": f"engine/{engine}",
         "runtime": f"engine/{runtime}",
+        "formats": formats,
         "files": _sizes(root),
     }
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"

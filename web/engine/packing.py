@@ -118,7 +118,9 @@ def main(staged: str, matrix: str, out: str, questions: str, lock: str) -> None:
     sys.path.insert(0, staged)
     code = {**stdlib, **engine}
     page = _page(matrix)
-    needed = [_ask(page, some, code, opened) for some in (first, others)]
+    needed = [_ask(page, first, code, opened)]
+    _write_formats(page, Path(out), first[0]["state"])
+    needed.append(_ask(page, others, code, opened))
     for always in ("compiled.json", "switches.json", "matrix.toml"):
         needed[0].add(f"{DATA}/{always}")
     needed[0] |= {f"{PACKAGES}/web/__init__.pyc", f"{PACKAGES}/web/engine/__init__.pyc"}
@@ -141,6 +143,20 @@ def _ask(page: Any, questions: list[Any], code: dict[str, bytes], opened: Opened
         if answer["answer"] == "wrong":
             raise ValueError(f"{question}: {answer}")
     return module_paths(code) | opened.paths
+
+
+def _write_formats(page: Any, out: Path, state: Any) -> None:
+    """Write which formats can be made here, by the name of their file."""
+    from web.engine.pageapi import offline_formats
+
+    formats = []
+    for name in offline_formats():
+        question = {"ask": "file", "state": state, "format": name}
+        answer = json.loads(page.answer(json.dumps(question)))
+        # One takes a library that is not here, one is for what is added to an environment.
+        if answer["answer"] == "yes":
+            formats.append({"format": name, "filename": answer["file"]["filename"]})
+    (out / "formats.json").write_text(json.dumps(formats), encoding="utf-8")
 
 
 def _write(

@@ -91,7 +91,7 @@ class Page:
             reply = self._questions[name](**question)
         except CudalockError as error:
             reply = self._refused(error)
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, ImportError) as error:
             reply = self._refused(UsageError(f"cannot answer that: {type(error).__name__} {error}"))
         if name != "mark":
             # What is garbage now would make the browser's memory grow, which never shrinks.
@@ -166,11 +166,14 @@ class Page:
 
     def _file(self, lock: Lock, name: str) -> Answer:
         kind = load_format(name)
+        options = DEFAULTS._replace(matrix=self.matrix) if kind.needs_matrix else DEFAULTS
+        beside = kind.companions(lock, options)
         return {
             "format": name,
             "filename": kind.filename,
-            "text": kind.render(lock, DEFAULTS),
-            "install": [command._asdict() for command in kind.install_commands(lock, DEFAULTS)],
+            "text": kind.render(lock, options),
+            "install": [command._asdict() for command in kind.install_commands(lock, options)],
+            "beside": [{"filename": name, "text": beside[name]} for name in sorted(beside)],
         }
 
     def _origins(self, lock: Lock) -> Answer:

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.formats import load_format
-from web.engine.pageapi import Page, offline_formats
+from web.engine.pageapi import Page
 from web.html import Html, element, join, link
 from web.pages.layout import SECTIONS
 from web.selector.choices import DEFAULT
@@ -49,7 +48,8 @@ def build_page(site: Site) -> None:
     for name in COPIED:
         shutil.copyfile(HERE / name, site.folder / name)
     answer = json.loads(_ask(site.matrix, {"ask": "solve", "state": DEFAULT}))
-    text = _page(site, answer, _rendered(node, {**answer, "formats": _formats()}))
+    formats = _formats(site, answer)
+    text = _page(site, answer, formats, _rendered(node, {**answer, "formats": formats}))
     (site.folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -57,9 +57,12 @@ def _ask(matrix: Matrix, question: dict[str, Any]) -> str:
     return Page(matrix).answer(json.dumps(question))
 
 
-def _formats() -> list[dict[str, str]]:
-    """The formats that need no network, by the name of their file."""
-    return [{"format": name, "filename": load_format(name).filename} for name in offline_formats()]
+def _formats(site: Site, answer: dict[str, Any]) -> list[dict[str, str]]:
+    """The formats that the engine can write, by the name of their file; without one the first."""
+    file = answer["file"]
+    only = [{"format": file["format"], "filename": file["filename"]}]
+    formats: list[dict[str, str]] = _manifest(site).get("formats", only)
+    return formats
 
 
 def _rendered(node: str, answer: dict[str, Any]) -> Html:
@@ -82,7 +85,7 @@ def _manifest(site: Site) -> dict[str, Any]:
     return manifest
 
 
-def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
+def _page(site: Site, answer: dict[str, Any], formats: list[dict[str, str]], rendered: Html) -> str:
     manifest = _manifest(site)
     sizes = {
         name.partition("/")[2]: file["size"]
@@ -124,7 +127,7 @@ def _page(site: Site, answer: dict[str, Any], rendered: Html) -> str:
         data_engine=manifest.get("engine", ""),
         data_runtime=manifest.get("runtime", ""),
         data_sizes=json.dumps(sizes, separators=(",", ":"), sort_keys=True),
-        data_formats=json.dumps(_formats(), separators=(",", ":")),
+        data_formats=json.dumps(formats, separators=(",", ":")),
         data_default=json.dumps(DEFAULT, separators=(",", ":")),
         data_matrix=site.matrix.version,
         data_command=answer["command"],

@@ -135,6 +135,17 @@ export function fileView(answer, formats) {
       ),
       h("pre", { tabindex: "0", role: "region", "aria-label": file.filename }, h("code", { id: "file" }, file.text)),
     ),
+    (file.beside ?? []).map(({ filename, text }, place) =>
+      h(
+        "details",
+        { class: "beside" },
+        h("summary", {}, `${file.filename} needs ${filename} beside it`),
+        h("button", { type: "button", "data-copy": `beside-${place}`, "aria-label": `Copy: ${filename}` }, "Copy"),
+        " ",
+        h("button", { type: "button", "data-download": filename, "data-of": `beside-${place}`, "aria-label": `Download: ${filename}` }, "Download"),
+        h("pre", { tabindex: "0", role: "region", "aria-label": filename }, h("code", { id: `beside-${place}` }, text)),
+      ),
+    ),
   );
 }
 

@@ -75,7 +75,7 @@ class Editor:
         if checked is None:
             return []
         codes = sorted({finding.code for finding in checked.findings})
-        fixes = []
+        fixes: list[QuickFix] = []
         for chosen in [[code] for code in codes] + ([codes] if len(codes) > 1 else []):
             selection = Selection.of(chosen, (), {})
             for new in rewrite(checked, self.matrix, selection):
@@ -152,7 +152,8 @@ class Editor:
             versions = self.matrix.versions(name)
             yield f"**{name}**: {versions[0]} to {versions[-1]} in the matrix {self.matrix.version}"
             return
-        yield f"**{name} {release.version}** ({release.uploaded[:10]})"
+        day = f" ({release.uploaded[:10]})" if release.uploaded else ""
+        yield f"**{name} {release.version}**{day}"
         yield ""
         labels = dict.fromkeys(key for build in release.builds for key in build.labels)
         for label in [key for key in labels if key in (self.matrix.framework, *ACCELERATORS)]:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from cudalock.cli.narrow import narrowed
 from cudalock.conflicts.document import error_document
 from cudalock.errors import BadFile, CudalockError, UsageError
-from cudalock.files import ROOTS
+from cudalock.files import ROOTS, data_directory, data_folder
 
 LARGEST: Final = 100_000
 """Characters of an answer: about 30,000 tokens of a model that reads it."""
@@ -230,7 +230,18 @@ class ToolServer:
         words += ["--", *after] if after else []
         if text is not None:
             words += ["--", "-"]
-        return ToolCall(tuple(words), text, {ROOTS: os.pathsep.join(map(str, self.roots))})
+        readable = map(str, (*self.roots, *self._own_folders()))
+        return ToolCall(tuple(words), text, {ROOTS: os.pathsep.join(readable)})
+
+    def _own_folders(self) -> Iterator[Path]:
+        """Yield where cudalock keeps what it knows: a tool reads that, whatever it is asked."""
+        from cudalock.indexes.cache import cache_folder
+
+        yield data_directory()
+        yield data_folder()
+        yield cache_folder()
+        if self.matrix and self.matrix != "embedded":
+            yield Path(self.matrix).resolve()
 
     def _options(self, tool: Tool, stated: Mapping[str, Any]) -> Iterator[str]:
         if self.offline and tool.uses_network:

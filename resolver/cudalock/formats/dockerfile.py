@@ -165,7 +165,8 @@ def _on_image(lock: Lock, options: WriteOptions, matrix: Matrix) -> str:
     name = lock_name(options.filename)
     written = options._replace(filename=name)
     ((_, command),) = requirements_txt.install_commands(lock, written)
-    words = shlex.split(command.partition(" install ")[2])
+    words = shlex.split(command)
+    words = words[words.index("install") + 1 :]
     # The variables that are set name the constraints, for later installs as well.
     words = [word for word in words if word not in ("-c", constraints.FILE)]
     install = ["--no-cache-dir", *(f"/tmp/{name}" if word == name else word for word in words)]

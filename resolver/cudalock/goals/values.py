@@ -159,7 +159,7 @@ def _unknown(
             public,
             hints=[
                 f"`{project}=={versions[-1]}`",
-                "`cudalock matrix update`, or `pip install -U cudalock`, for a newer matrix",
+                "`cudalock matrix update` for a newer matrix",
             ],
         )
     if base < versions[0]:

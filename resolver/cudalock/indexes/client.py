@@ -251,8 +251,10 @@ class _Credentials(httpx.Auth):
         own = (home() / ".netrc", home() / "_netrc")
         for path in (*([expanded(Path(named))] if named else []), *own):
             if path.is_file():
+                from netrc import NetrcParseError
+
                 # A damaged netrc file is passed over, as pip does.
-                with suppress(SyntaxError, OSError):
+                with suppress(NetrcParseError, OSError, ValueError):
                     self._netrc = httpx.NetRCAuth(str(path))
                     break
 

@@ -60,6 +60,10 @@ class IndexSource(Protocol):
         """Record requirements with extras, whose own requirements the matrix may lack."""
 
 
+MOST_UNREADABLE: Final = 200
+"""Files of a project whose metadata cannot be read, after which no more is asked for."""
+
+
 class LiveProject(Project):
     """A project's releases as an index lists them, after those that the matrix holds, if any."""
 
@@ -280,8 +284,21 @@ class LiveProject(Project):
             if isinstance(read, MalformedMetadata):
                 self.unreadable[self.version_of(file)] = read
             self._read[file.name] = metadata
+            if metadata is None:
+                self._check_patience()
             self._source.note_extras(metadata.requires if metadata is not None else ())
         return self._read[file.name]
+
+    def _check_patience(self) -> None:
+        """Raise NetworkError for an index with too much that cannot be read: it may list a hundred
+        thousand releases, and each is a request."""
+        from cudalock.indexes.client import unreachable
+
+        if sum(metadata is None for metadata in self._read.values()) >= MOST_UNREADABLE:
+            raise unreachable(
+                f"{self.url.rstrip('/')}/{self.name}/",
+                f"the metadata of {MOST_UNREADABLE} of its files cannot be read",
+            )
 
 
 class LiveRelease(Release):

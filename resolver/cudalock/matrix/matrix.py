@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, data_directory, files_in, is_file, read_text
+from cudalock.files import (
+    HEADER,
+    data_directory,
+    files_in,
+    is_file,
+    read_text,
+    release_digests,
+)
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import read_component, read_row_facts
 from cudalock.matrix.facts import Component, Fact, FileCopy, Libraries, Replacement
@@ -223,7 +230,8 @@ class Matrix:
         """Its version, whose it is and its age: `2026.11.21, embedded, 3 days old`."""
         from datetime import date
 
-        kind = "refreshed" if self.user_matrix else "embedded"
+        own = "released" if release_digests(self.directory) else "embedded"
+        kind = "refreshed" if self.user_matrix else own
         year, month, day = (int(part) for part in self.version.split(".")[:3])
         # A clock that is behind would make a negative age.
         age = max(0, (date.today() - date(year, month, day)).days)

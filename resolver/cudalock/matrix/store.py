@@ -28,7 +28,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from cudalock.errors import MatrixError
-from cudalock.files import HEADER, LARGEST_DATA, SWITCHES, data_folder, files_in, read_small
+from cudalock.files import (
+    HEADER,
+    LARGEST_DATA,
+    SWITCHES,
+    check_released,
+    data_folder,
+    files_in,
+    read_small,
+)
 from cudalock.matrix import shared_files
 from cudalock.matrix.components import check_component
 from cudalock.text import read_json
@@ -70,6 +78,7 @@ def read_tables(directory: Path, user_matrix: UserMatrix | None = None) -> Table
             content = read_small(path, LARGEST_DATA)
         except OSError as error:
             raise MatrixError(path.name, "", f"cannot be read: {error}") from None
+        check_released(path, content)
         # A component file without a copy was added by hand, or its user edits it: it counts at
         # once.
         compiled_from, table = compiled.get(path.name, ("", {}))
@@ -101,7 +110,7 @@ def _is_read(name: str) -> bool:
     folder, _, file = name.rpartition("/")
     if folder:
         return folder == COMPONENTS and file.endswith(".toml")
-    return file in (HEADER, shared_files.FILE, NAMESAKES)
+    return file in (HEADER, shared_files.FILE, NAMESAKES, PHRASES)
 
 
 def of_components(tables: Tables) -> Tables:
@@ -138,7 +147,9 @@ def compile_switches(directory: Path) -> str:
 def _read_compiled(path: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Read the compiled copy; empty if there is none, or an unreadable one."""
     try:
-        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(read_small(path, LARGEST_DATA))
+        content = read_small(path, LARGEST_DATA)
+        check_released(path, content)
+        compiled: dict[str, tuple[str, dict[str, Any]]] = read_json(content)
     except (OSError, ValueError):
         return {}
     return compiled

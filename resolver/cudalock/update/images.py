@@ -112,7 +112,7 @@ def _tags(web: Web, url: str) -> Iterator[str]:
         page = _json(web, following)
         results = page.get("results") if isinstance(page, dict) else None
         if not isinstance(results, list):
-            raise unreachable(following, "it is no list of tags")
+            raise unreachable(following, "it is not a list of tags")
         for row in results:
             name = row.get("name") if isinstance(row, dict) else None
             if isinstance(name, str) and _TAG.fullmatch(name):
@@ -130,7 +130,7 @@ def _json(web: Web, url: str) -> Any:
     try:
         return json.loads(_text(web, url))
     except (ValueError, RecursionError):
-        raise unreachable(url, "it is no JSON") from None
+        raise unreachable(url, "it is not JSON") from None
 
 
 # -- what is installed --------------------------------------------------------------------------

@@ -400,16 +400,19 @@ class _LinedEdit(ProjectEdit):
     def _may_differ(
         self, name: str, present: object, needed: Mapping[str, Sequence[Mapping[str, str]]]
     ) -> bool:
-        """What no line lists is the user's to send to an index. A user's source for lines is
-        replaced where it sends the same lines to indexes: it lacks a marker or a line."""
+        """What no line lists is the user's to send to an index. A user's source for lines gets what
+        it lacks, a marker or a line, if it sends its lines to the same indexes."""
         listed = present if isinstance(present, list) else [present]
         tables = [table for table in listed if isinstance(table, dict) and "index" in table]
         if len(tables) < len(listed):
             return False
         if not needed.get(name):
             return True
-        lines = {line.name for line in self.lines}
-        return all(canonicalize_name(str(table.get(self.kind))) in lines for table in tables)
+        sent = {(table["index"], table[self.kind]) for table in needed[name] if "index" in table}
+        return all(
+            (table["index"], canonicalize_name(str(table.get(self.kind)))) in sent
+            for table in tables
+        )
 
     def _means_same(
         self, name: str, present: Sequence[Mapping[str, Any]], needed: Sequence[Mapping[str, Any]]
