@@ -204,7 +204,7 @@ class Advisor:
         wish = goal.accelerator
         if wish is None or ACCELERATOR_OPTION not in elements or "driver" in target.stated:
             return
-        exact = re.fullmatch(r"==(\d+\.\d+)(?:\.\*)?", wish.specifier or "")
+        exact = re.fullmatch(r"==([0-9]+\.[0-9]+)(?:\.\*)?", wish.specifier or "")
         driver = self._matrix.driver_of(exact[1]) if exact and wish.name == DEFAULT.name else None
         framework = self._matrix.framework
         if exact is None or driver is None or framework is None:

@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 from cudalock.errors import BadFile, NetworkError
 from cudalock.files import files_in, read_limited
 from cudalock.indexes.client import unreachable
-from cudalock.versions import canonical
+from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ class Advisory(NamedTuple):
         if public in self.versions or _plain(public) in self.versions:
             return True
         try:
-            return any(_is_in(Version(public), events) for events in self.ranges)
+            return any(_is_in(parse_version(public), events) for events in self.ranges)
         # pip refuses such a version as well: nobody has it installed.
         except InvalidVersion:
             return False
@@ -101,7 +101,7 @@ def _is_in(version: Version, events: Sequence[tuple[str, str]]) -> bool:
 
 def _bound(text: str) -> Version:
     # `0` is before every version, pre-releases of 0 among them.
-    return Version("0.dev0") if text == "0" else Version(text)
+    return parse_version("0.dev0") if text == "0" else parse_version(text)
 
 
 def _key(text: str) -> Version:
@@ -113,7 +113,7 @@ def _key(text: str) -> Version:
 
 def _plain(version: str) -> str:
     try:
-        return str(Version(version))
+        return str(parse_version(version))
     except InvalidVersion:
         return version
 

@@ -49,7 +49,7 @@ LARGEST_MATRIX: Final = 160 << 20
 
 AT_ONCE: Final = 8
 SUFFIXES: Final = (".json", ".toml", ".md")
-_VERSION: Final = re.compile(r"\d{4}(?:\.\d{1,9}){2,3}")
+_VERSION: Final = re.compile(r"[0-9]{4}(?:\.[0-9]{1,9}){2,3}")
 
 
 @dataclass(frozen=True, slots=True)
