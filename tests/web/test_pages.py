@@ -189,7 +189,7 @@ def test_what_is_left_out_changes_no_wheel(
 def _wheels(found: dict[str, list[answers.Answer]]) -> list[tuple[str, str | None] | None]:
     """The wheel of each answer, None for none."""
     offers = [cell.offer for cells in found.values() for cell in cells]
-    return [offer and (offer.file, offer.url) for offer in offers]
+    return [None if offer is None else (offer.file, offer.url) for offer in offers]
 
 
 def test_a_wheel_that_nobody_saw_is_not_promised(matrix: Matrix) -> None:
