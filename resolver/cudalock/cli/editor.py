@@ -102,6 +102,7 @@ class Editor:
         from cudalock.projects.read import read_file
 
         name = str(path)
+        # Findings, fixes and hover of one text are asked for one after the other.
         known = self._checked.get(name)
         if known is not None and known[0] == text:
             return known[1]
@@ -129,6 +130,7 @@ class Editor:
         from cudalock.check.selection import Selection
         from cudalock.cli.settings import ProjectSettings
 
+        # Read each time: they are edited in the same editor.
         settings = ProjectSettings.find(path.parent)
         chosen = {key: settings.table.get(key, ()) for key in ("select", "ignore")}
         texts = {

@@ -85,6 +85,7 @@ def _nearest(tag: str, known: list[str]) -> list[str]:
 
 
 def _with_tag(text: str, tag: str) -> str:
+    # A digest names one image, and no other tag has it.
     plain = text.partition("@")[0]
     name, colon, last = plain.rpartition(":")
     return f"{name if colon and '/' not in last else plain}:{tag}"

@@ -150,6 +150,7 @@ def _write_files(lined: LinedLock, kind: Format, options: OutputOptions) -> list
         write = prepared_options(own, line.lock, kind)
         texts[path.as_posix()] = kind.render(line.lock, write)
         commands = kind.install_commands(line.lock, write._replace(filename=path.as_posix()))
+        # The first is pip's: both tools for each line would be a page.
         installs += commands[:1]
     for name, text in texts.items():
         deliver(text, name)

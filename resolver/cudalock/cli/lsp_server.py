@@ -43,12 +43,14 @@ def server_of(matrix: Matrix) -> LanguageServer:
         await asyncio.sleep(pause)
         document = server.workspace.get_text_document(uri)
         text, version = document.source, document.version
+        # A text that was never saved has no name that says what kind it is.
         path = _path(uri)
         if path is None:
             return
         try:
             problems = await asyncio.to_thread(editor.problems, path, text)
         except CudalockError as error:
+            # While somebody types, most texts are broken: a log is the place, and not a window.
             problems = []
             message = types.LogMessageParams(types.MessageType.Warning, str(error))
             server.window_log_message(message)
@@ -75,6 +77,7 @@ def server_of(matrix: Matrix) -> LanguageServer:
         uri = params.text_document.uri
         if uri in waiting:
             waiting.pop(uri).cancel()
+        # An editor keeps findings of a closed file until they are taken back.
         server.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(uri=uri, diagnostics=[])
         )

@@ -63,6 +63,7 @@ def repository_lines(options: GenerateOptions, matrix: Matrix) -> tuple[Reposito
         if line.index_id is not None:
             wish: dict[str, Any] = {OPTION: (line.index_id,)}
             request = request._replace(**wish)
+        # What this machine has would be asked of the CPU's line too.
         goal = replace(options.goal, request=request, detect=False)
         own = _of_declared(replace(options, goal=goal), line)
         lines.append(own._replace(is_stated=False))

@@ -223,6 +223,7 @@ class ToolServer:
             (stated[key] for key, one in tool.arguments.items() if one.is_text and key in stated),
             None,
         )
+        # Of both, one would be checked and the other pass for it.
         if "file" in tool.arguments and ("file" in stated) == (text is not None):
             raise UsageError("give either `file` or `text`")
         words = [*tool.command, *self._options(tool, stated)]
@@ -251,6 +252,7 @@ class ToolServer:
         for name, value in stated.items():
             argument = tool.arguments.get(name)
             if argument is not None and argument.option:
+                # As one word: a value that begins with a dash is no option then.
                 yield f"{argument.option}={value}"
 
     def _after(self, tool: Tool, stated: Mapping[str, Any]) -> Iterator[str]:
@@ -270,6 +272,7 @@ class ToolServer:
                 raise UsageError(
                     f"`{tool.name}` has no argument `{name}`", hints=[", ".join(known)]
                 )
+            # Clients write null for an argument that they leave out.
             if value is None:
                 continue
             _check_kind(name, value, argument)
@@ -293,6 +296,7 @@ class ToolServer:
 
 def _check_kind(name: str, value: Any, argument: Argument) -> None:
     kinds: dict[str, type] = {"string": str, "integer": int, "array": list}
+    # In Python a boolean is an integer, in JSON it is none.
     is_right = isinstance(value, kinds[argument.kind]) and not isinstance(value, bool)
     if argument.kind == "array" and is_right:
         is_right = all(isinstance(one, str) for one in value)
@@ -325,6 +329,7 @@ def answer_of(
             document = narrowed(document, arguments.get("fields") or (), arguments.get("limit"))
     except UsageError as error:
         return failed(error)
+    # Half a document would pass for the whole of it.
     size = len(json.dumps(document))
     if size > LARGEST:
         return failed(

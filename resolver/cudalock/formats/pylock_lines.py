@@ -91,6 +91,7 @@ def _packages(lined: LinedLock, options: WriteOptions) -> Iterator[Package]:
             bare = replace(package, marker=None)
             alike = by_name.setdefault(package.name, [])
             markers = next((markers for other, markers in alike if other == bare), None)
+            # One line may have an entry twice, for targets that take different files.
             if markers is None or line.name in markers:
                 markers = {}
                 alike.append((bare, markers))

@@ -142,6 +142,7 @@ def for_the_line(
     notes: list[str] = []
     missing: list[Target] = []
     for goal, target in queries:
+        # macOS has one build whatever the line: its project installs there all the same.
         if not target.accelerators:
             goal = replace(goal, accelerator=None)
         if find(goal, target, universe) is not None:
@@ -157,6 +158,7 @@ def for_the_line(
                 notes.append(
                     f"{', '.join(left_out)} left out for {where}, which has no build of it"
                 )
+    # A line without any target of its kind is a mistake, and its conflict says which.
     if not any(target.accelerators for _, target in kept):
         return tuple(queries), ()
     if missing:
