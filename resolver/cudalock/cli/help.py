@@ -117,6 +117,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "stdio",
         "timeout",
         "digests",
+        "from",
     ),
 }
 """Title of a section, then the options in it by their first long name, in the order of the help."""
