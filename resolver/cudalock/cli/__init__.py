@@ -59,6 +59,17 @@ def matrix_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--matrix", metavar="DIR", help=MATRIX_HELP)(command)
 
 
+def index_map_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--index-map`."""
+    return click.option(
+        "--index-map",
+        metavar="ORIGINAL=MIRROR",
+        multiple=True,
+        help="Use a mirror for every URL that begins so. ORIGINAL is a URL, or a name such as"
+        " pytorch. Repeatable.",
+    )(command)
+
+
 INTERRUPTED = 130
 """128 + SIGINT, as shells count it; for another signal it is 128 + that."""
 INTERNAL = 70

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from cudalock.cli import CONTEXT, matrix_option
+from cudalock.cli import CONTEXT, index_map_option, matrix_option
 from cudalock.cli.advisories import advisory_findings, open_advisories
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
@@ -18,7 +18,6 @@ from cudalock.cli.options import (
     TargetOptions,
     advisory_options,
     image_option,
-    index_map_option,
     target_options,
 )
 from cudalock.cli.settings import ProjectSettings

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from cudalock.cli import CONTEXT
+from cudalock.cli import CONTEXT, index_map_option
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
-from cudalock.cli.options import index_map_option, read_index_map
+from cudalock.cli.options import read_index_map
 from cudalock.cli.settings import ProjectSettings
 from cudalock.files import distribution_name
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from cudalock.cli import matrix_option
+from cudalock.cli import index_map_option, matrix_option
 from cudalock.cli.completing import OPTIONS, completed
 from cudalock.cli.settings import ProjectSettings
 from cudalock.errors import Contradiction, UsageError
@@ -199,14 +199,6 @@ image_option: Callable[[Any], Any] = click.option(
     metavar="NAME:TAG",
     help="Base image: its Python and glibc are the target's, and its torch stays. Colab's and"
     " Kaggle's are colab:2026-08-19.",
-)
-
-index_map_option: Callable[[Any], Any] = click.option(
-    "--index-map",
-    metavar="ORIGINAL=MIRROR",
-    multiple=True,
-    help="Use a mirror for every URL that begins so. ORIGINAL is a URL, or a name such as pytorch."
-    " Repeatable.",
 )
 
 _SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from cudalock.cli import CONTEXT
+from cudalock.cli import CONTEXT, index_map_option
 from cudalock.cli.completing import completed
 from cudalock.cli.help import SectionedCommand
 from cudalock.cli.matrix import options
-from cudalock.cli.options import index_map_option, read_index_map
 from cudalock.cli.universe import load_matrix
 from cudalock.errors import Contradiction, UsageError
 from cudalock.urls import hide_credentials
@@ -102,6 +101,8 @@ def update(
         raise Contradiction("`--index-map` needs `--from`")
     with steps(quiet=quiet) as progress:
         if site is not None:
+            from cudalock.cli.options import read_index_map
+
             report = update_from(
                 matrix,
                 site,
