@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cudalock import toml
 from cudalock.matrix.facts import Component
 from cudalock.matrix.gpus import Gpus
+from cudalock.matrix.images import Images
 from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.namesakes import Namesakes
 from cudalock.matrix.phrases import Phrases, read_phrases
@@ -66,6 +67,13 @@ class FakeMatrix:
     def matrix(self) -> FakeMatrix:
         """Where a universe has its names and GPUs."""
         return self
+
+    framework: str | None = "torch"
+
+    @property
+    def images(self) -> Images:
+        """The user names no image."""
+        return Images({}, self.distributions)
 
     def component(self, name: str, /) -> Component:
         return Component(name)

@@ -70,6 +70,13 @@ def read_base(
 
     matrix = load_matrix(output.matrix)
     base = read_image(text, matrix)
+    if base.as_of and not base.tag and not output.quiet:
+        from cudalock.cli.console import tell
+
+        tell(
+            f"note: `{text}` without a day is taken as of {base.as_of}, the newest that is known:"
+            " `pip list` there shows what it has today"
+        )
     options = with_its_target(options, base)
     if not has_framework(base, matrix):
         return options, None

@@ -66,7 +66,7 @@ from cudalock.targets.accelerators import (
 )
 from cudalock.targets.facets import FACETS
 from cudalock.targets.platforms import likeliest, macos_flag
-from cudalock.text import NamesNote, did_you_mean
+from cudalock.text import NamesNote, did_you_mean, shell_command
 from cudalock.versions import canonical, parse_requirement
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class _Reader:
         """an unknown word where a machine is named"""
         self.cuda_of: str | None = None
         """what reports the CUDA version that comes next"""
+        self.base: str | None = None
+        """the image, or the hosted notebook, that a sentence names"""
 
     def parsed(self) -> Parsed:
         """Return what was read. Raises BadPhrase if what was skipped leaves it open."""
@@ -177,7 +179,10 @@ class _Reader:
             self._refuse(self.machine_word)
         if self.places and "platform" not in self.texts and self._may_stand_on(self.places[0]):
             self.say("platform", self.places[0])
-        texts = {name: tuple(values) for name, values in self.texts.items()}
+        if self.base:
+            self._note_base(self.base)
+        self.texts["platform"] = self._one_of_each(self.texts.get("platform", []))
+        texts = {name: tuple(values) for name, values in self.texts.items() if values}
         skipped = NamesNote(
             "ignored words that name nothing in the matrix",
             tuple(dict.fromkeys(self.ignored)),
@@ -189,6 +194,41 @@ class _Reader:
             *((skipped,) if self.ignored else ()),
         )
         return Parsed(projects=tuple(self.projects), notes=notes, **texts)
+
+    def _note_base(self, base: str) -> None:
+        """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
+        framework = self.known.matrix.framework
+        words = [
+            f"{project.name}{project.specifier or (project.loose and f'=={project.loose}') or ''}"
+            for project in self.projects
+            if project.name != framework
+        ]
+        command = f"`{shell_command(['cudalock', 'solve', *words, '--image', base])}`"
+        if ":" in base:
+            raise BadPhrase(
+                f"`{base}` brings packages of its own, which a phrase does not read",
+                hints=[f"{command} leaves them as they are"],
+            )
+        self.notes.append(f"`{base}` brings a {framework} of its own, which {command} keeps")
+
+    def _one_of_each(self, platforms: list[str]) -> list[str]:
+        """Return the platforms without those that another says more of: WSL, and its Ubuntu."""
+        places = {text: self._place(text) for text in platforms}
+        return [
+            text
+            for text, (name, more) in places.items()
+            if more or not any(other == name and rest for other, rest in places.values())
+        ]
+
+    def _place(self, text: str) -> tuple[str, str | None]:
+        """Return the platform that a text means, and the version of its system."""
+        try:
+            name, glibc, macos = parse_platform(text)
+        except BadTarget:
+            glibc = self.known.matrix.distributions.glibc(text)
+            # A JetPack is a machine of its own.
+            return (likeliest(LINUX).name, glibc) if glibc else (text, text)
+        return name, glibc or macos
 
     def _may_stand_on(self, platform: str) -> bool:
         """Return whether the GPUs leave a place's usual platform open: some are of one machine."""
@@ -279,8 +319,9 @@ class _Reader:
         meaning: Meaning = self.words.meanings[run]
         shown = _text(tokens[:used])
         match meaning:
-            case Place(platform):
+            case Place(platform, image):
                 self.places.append(platform)
+                self.base = self.base or image
             case Application(title, projects):
                 # A version after it is the program's own.
                 version, more = self._version_of(tokens[used:])
@@ -401,8 +442,11 @@ class _Reader:
         return 1
 
     def _read_ordinary(self, tokens: list[Token]) -> int:
-        """Read a word that is a project too, and in a sentence only with a version."""
+        """Read a word that is a project too, and in a sentence only with a version, or where it
+        goes on with a list of projects: "transformers, peft and accelerate"."""
         if not self.is_sentence or tokens[0].lower not in self.words.ordinary:
+            return 0
+        if self.projects and self.before and self.before[-1].lower in self.words.also:
             return 0
         # "sage attention" is one name.
         is_longer = self._component_length(tokens) > 1
@@ -454,6 +498,10 @@ class _Reader:
             return 0
         if is_musl(tag) or is_musl(name):
             parse_platform(name if is_musl(name) else tag)
+        known = self.known.matrix.images.read(token.text)
+        if known is not None and (known.own or known.installed):
+            self.base = token.text
+            return 1
         short = name.rpartition("/")[2]
         parts = tag.split("-")
         glibc = self.known.matrix.distributions.by_release

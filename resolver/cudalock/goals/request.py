@@ -448,6 +448,8 @@ def _target(
         check_platform(place.platform, models)
     # A stated platform is another machine, about whose GPU this one knows nothing.
     own_gpus, own_driver = ((), None) if place else _plugged_in(here, models, driver)
+    if place and not place.glibc and not place.jetpack:
+        place = place._replace(glibc=_usual_glibc(models, place.platform, known))
     gpus = _architectures(models, place and place.jetpack)
     jetpack = place.jetpack if place else known.matrix.jetpacks.of_l4t(here.l4t() or "-")
     assumed = None if jetpack else known.matrix.jetpacks.usual_for(gpus or own_gpus)
@@ -512,9 +514,16 @@ def _place_of(models: Sequence[GpuModel], known: Known, here: Here) -> _Place | 
         check_platform(own, models)
     if not machines or own in machines:
         return None
-    names = {model.distribution for model in models} - {None}
-    glibcs = [known.matrix.distributions.glibc(str(name)) for name in names]
-    return _Place(machines[0], glibcs[0] if len(glibcs) == 1 else None)
+    return _Place(machines[0])
+
+
+def _usual_glibc(models: Sequence[GpuModel], platform: str, known: Known) -> str | None:
+    """Return the glibc of the Linux that the GPUs' machines come with, if it is one."""
+    if PLATFORMS[platform].system is not LINUX:
+        return None
+    names = {model.distribution for model in models}
+    glibcs = [known.matrix.distributions.glibc(name) for name in names if name]
+    return glibcs[0] if len(names) == len(glibcs) == 1 else None
 
 
 def _plugged_in(

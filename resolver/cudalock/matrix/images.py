@@ -97,8 +97,11 @@ class Image:
     def release(self, tag: str, day: str | None) -> ImageRelease | None:
         """Return the row of a tag, of a day the newest row up to it; None if there is none.
 
-        After the newest row nothing is known: the next list may have anything.
+        After the newest row nothing is known: the next list may have anything. Without a day it is
+        the newest, which whoever shows it has to say.
         """
+        if self.by_day and not tag and self.releases:
+            return self.releases[max(self.releases)]
         if not self.by_day or day is None:
             return self.releases.get(tag)
         until = [known for known in self.releases if known <= day]
@@ -196,7 +199,7 @@ class Images:
             labels=image.labels,
             constraints=row.constraints if row is not None else None,
             fact=image.fact,
-            as_of=row.tag if row is not None and day not in (None, row.tag) else None,
+            as_of=row.tag if row is not None and row.tag not in (tag, day) else None,
             is_known=row is not None or bool(parts),
             is_notebook=image.is_notebook,
             unlisted_on=image.listed_on if image.listed and tag not in image.listed else None,

@@ -23,6 +23,8 @@ class Place(NamedTuple):
     """Where machines stand; `platform` is what runs there, unless another one is stated."""
 
     platform: str
+    image: str | None = None
+    """what it brings, a name of `images/`"""
 
 
 class Application(NamedTuple):
@@ -58,6 +60,8 @@ class Phrases:
     """joiners before a machine"""
     listing: frozenset[str] = frozenset()
     """joiners that a mere list of components may have too"""
+    also: frozenset[str] = frozenset()
+    """joiners after which a list goes on"""
     silent: frozenset[str] = frozenset()
     """what states nothing, and makes a text a sentence"""
     things: frozenset[str] = frozenset()
@@ -114,6 +118,7 @@ def _phrases(tables: Mapping[str, Any]) -> Phrases:
     lists = (
         "joiners",
         "listing",
+        "also",
         "wanted",
         "on",
         "silent",
@@ -160,7 +165,7 @@ def _cuda_of(row: Mapping[str, Any]) -> CudaOf:
 
 
 _KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
-    "place": lambda row: Place(row["platform"]),
+    "place": lambda row: Place(row["platform"], row.get("image")),
     "application": lambda row: Application(row["title"], tuple(row["projects"])),
     "refused": lambda row: Refused(row["says"]),
     "cuda_of": _cuda_of,
