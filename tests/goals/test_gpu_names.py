@@ -84,7 +84,7 @@ def test_a_gpu_implies_its_machine(words: str, platform: str, gpus: tuple[str, .
     [
         (Request(words=("torch on DGX Spark",)), "2.39", True),
         (Request(words=("torch on GB10",), glibc=("2.35",)), "2.35", False),
-        (Request(words=("torch on GB10",), platform=("linux-aarch64",)), "2.28", False),
+        (Request(words=("torch on GB10",), platform=("linux-aarch64",)), "2.39", True),
         (Request(words=("torch on GH200",)), "2.28", False),
         (Request(words=("torch on linux",)), "2.28", False),
     ],

@@ -29,7 +29,7 @@ from cudalock.formats import (
 from cudalock.formats.header import header_lines
 from cudalock.formats.hold import dockerfile_lines
 from cudalock.lock.sources import needs_own_build
-from cudalock.matrix.containers import BaseImage
+from cudalock.matrix.containers import TOOLKIT, BaseImage
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.sources import PURE
 from cudalock.targets.accelerators import CUDA
@@ -270,7 +270,7 @@ class _Choice:
         """Return an image with a part of a CUDA toolkit, of the same distribution as `like`."""
         found = [
             image
-            for base in self._of("cuda")
+            for base in self._of(TOOLKIT)
             if part in base.parts and (version := _nearest(cuda, base.cuda))
             for image in self._fitting([base], cuda=version, part=part)
             if like is None or image.release == like.release

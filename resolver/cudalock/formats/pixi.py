@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cudalock.lock import Lock, Pin
-    from cudalock.targets import Target
+    from cudalock.targets import MACOS, Target
 
 FILE: Final = "pixi.toml"
 NAME: Final = "cudalock-project"
@@ -124,7 +124,7 @@ def _system_requirements(lock: Lock) -> Mapping[str, Any]:
     if glibcs:
         table["libc"] = {"family": "glibc", "version": max(glibcs, key=_numbers)}
     if versions:
-        table["macos"] = max(versions, key=_numbers)
+        table[MACOS.name] = max(versions, key=_numbers)
     return table
 
 

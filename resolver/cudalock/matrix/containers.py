@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE: Final = "containers.toml"
-BRINGS: Final = ("python", "system", "cuda")
+TOOLKIT: Final = "cuda"
+BRINGS: Final = ("python", "system", TOOLKIT)
 
 
 class BaseImage(NamedTuple):
