@@ -23,6 +23,7 @@ READERS = {
     "resolver/cudalock/indexes/client.py": "Retry-After may name a time",
     "resolver/cudalock/matrix/matrix.py": "the age that `--version` shows",
     "tests/indexes/test_web.py": "Retry-After may name a time",
+    "tests/web/built.py": "the age of what a build that was killed left behind",
 }
 """The modules that may read the clock, and what for."""
 
