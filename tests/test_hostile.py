@@ -1009,7 +1009,8 @@ def test_a_recorded_path_has_no_backslash(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(commands, "machine_flags", lambda environment: [])
     monkeypatch.setattr(commands, "command_line", lambda goal: "cudalock solve torch")
     for path in ("venv\\", "my env\\", "C:\\x y\\venv"):
-        request = cast("Any", SimpleNamespace(environment=None, words=("all",), goal=None))
+        environment = SimpleNamespace(layout=SimpleNamespace(image=None))
+        request = cast("Any", SimpleNamespace(environment=environment, words=("all",), goal=None))
         words = shlex.split(commands.keep_command(request, path))
         assert words[words.index("--python") + 1] == path.replace("\\", "/")
 

@@ -60,6 +60,7 @@ _SLIPS = (
     # `>dev`
     (re.compile(r"(>=?)\s*dev\b"), r"\g<1>0.dev0"),
 )
+_EXTRAS = re.compile(r"\[[^\]]*\]")
 # A requirement's name with its extras, its specifier, and its marker.
 _PARTS = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)\s*"
@@ -115,7 +116,8 @@ def parse_requirement(text: str) -> ParsedRequirement:
         if len(requirement.name) > LONGEST_NAME:
             raise InvalidRequirement("its name is too long")
         # A URL may have any number. To write two specifiers is to compare them, which fails.
-        if has_long_number(text if requirement.url is None else str(requirement.marker)):
+        compared = _EXTRAS.sub("", text, count=1) if requirement.url is None else None
+        if has_long_number(str(requirement.marker) if compared is None else compared):
             raise InvalidRequirement("a number of the requirement is too long")
         if requirement.marker is not None:
             _check_comparisons(requirement.marker)

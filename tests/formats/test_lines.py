@@ -60,7 +60,7 @@ def generated(name: str) -> str:
         patch.chdir(folder)
         path = Path("pyproject.toml")
         path.write_text(case["project"].lstrip(), encoding="utf-8", newline="\n")
-        words = ["generate", *shlex.split(case["command"]), "-o", str(path), "--offline", "-q"]
+        words = ["generate", *shlex.split(case["options"]), "-o", str(path), "--offline", "-q"]
         status, _, errors = run(*words)
         assert status == 0, errors
         once = path.read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def test_the_lines_of_a_public_project(case: dict[str, Any]) -> None:
     text = generated(case["name"])
     data = toml.loads(text)
     before = toml.loads(case["project"])
-    first = targets(case["command"])[0]
+    first = targets(case["options"])[0]
     for line, pins in case["lines"].items():
         found = listed(text, line, first)
         for pin in pins:
@@ -183,7 +183,7 @@ def test_uv_locks_the_lines_of_a_public_project(
 ) -> None:
     lock = locked(generated(case["name"]), recorded, uv_environment, tmp_path)
     for line, pins in case["lines"].items():
-        found = uv_pins(lock, line, targets(case["command"])[0])
+        found = uv_pins(lock, line, targets(case["options"])[0])
         assert {f"{name} {found.get(name)}" for name in (pin.split()[0] for pin in pins)} == {*pins}
 
 

@@ -139,8 +139,8 @@ def test_pages_follow_one_another(tmp_path: Path, server: ScriptedServer) -> Non
 
 FAULTS = [
     (TAGS, Answer(500, FRESH), "500"),
-    (TAGS, Answer(headers=FRESH, body=b"<html>"), "it is no JSON"),
-    (TAGS, Answer(headers=FRESH, body=b'{"results": {}}'), "it is no list of tags"),
+    (TAGS, Answer(headers=FRESH, body=b"<html>"), "it is not JSON"),
+    (TAGS, Answer(headers=FRESH, body=b'{"results": {}}'), "it is not a list of tags"),
     (TAGS, page(), "no tag is listed"),
     (TAGS, page("1.0", following="https://example.org/tags"), "on another host"),
     (FREEZE, Answer(404, FRESH), "404"),

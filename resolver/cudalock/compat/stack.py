@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import PinWheels, comes_from
 from cudalock.targets.accelerators import is_vendor_library
-from cudalock.versions import accepts, leading_name, parse_requirement
+from cudalock.versions import accepts, is_version, leading_name, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -87,7 +87,8 @@ class Stack:
 
         `version` is that of the other project, None for its newest.
         """
-        pin = PinnedProject(other, f"=={version}") if version else PinnedProject(other)
+        is_exact = version is not None and is_version(version)
+        pin = PinnedProject(other, f"=={version}") if is_exact else PinnedProject(other)
         texts = [text for text in self._required_by(pin) if leading_name(text) == name]
         operators = [
             clause.operator for text in texts for clause in parse_requirement(text).specifier
@@ -139,7 +140,9 @@ class Stack:
 
     def specifiers_in(self, name: str, version: str, other: str) -> list[str]:
         """Return the specifiers that METADATA of a release has for another project, extras and
-        markers aside."""
+        markers aside; none for what stands after `===` and is not a version."""
+        if not is_version(version):
+            return []
         texts = self._required_by(PinnedProject(name, f"=={version}"))
         return [
             str(parse_requirement(text).specifier)
