@@ -78,7 +78,7 @@ def check_file(
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
-    failing = list(checker.failing(judged))
+    failing = [*checker.failing(judged), *checker.replacing(judged)]
     findings = [
         *static_findings(read_file, matrix, targets),
         *failing,
@@ -422,6 +422,45 @@ class _Checker:
                     facts=(found.fact.id,),
                     fix=f"`{requirement.name}=={found.better}`" if found.better else None,
                     members=(requirement.name, found.pin),
+                )
+
+    def replacing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
+        """A requirement of pip's whose newest release replaces what conda installs."""
+        from cudalock.check.conda import CONDA, newest_that_replaces, pinned_version
+
+        everything = list(self.file.everything())
+        by_pip = {line.name for line in everything if line.manager == "pypi" and line.version}
+        installed = {
+            line.name: version
+            for line in everything
+            if line.manager == CONDA
+            and line.name in self._names
+            and line.name not in by_pip
+            and (version := pinned_version(line)) is not None
+        }
+        for line in everything if installed and judged else ():
+            is_open = line.role == "requirement" and line.manager == "pypi" and not line.problem
+            if not is_open or line.version or line.url or line.index or line.name in installed:
+                continue
+            found = newest_that_replaces(
+                line.name,
+                line.specifier or "",
+                installed,
+                judged[0].target,
+                self.stack,
+                self.universe,
+            )
+            if found is not None:
+                has = f"{found.project} {installed[found.project]}"
+                yield Finding(
+                    "CL501",
+                    "warning",
+                    f"{line.name}{line.specifier or ''} is not pinned, and its newest release, "
+                    f"{found.version}, requires {found.project}{found.specifier}: pip replaces the "
+                    f"{has} that conda installs",
+                    place=line.place,
+                    fix=f"`{line.name}=={found.better}`" if found.better else None,
+                    members=(line.name, found.project),
                 )
 
     def unpinned(self, failing: frozenset[str] = frozenset()) -> Iterator[Finding]:

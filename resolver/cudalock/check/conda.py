@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cudalock.check.unpinned import usable
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
 from cudalock.projects.model import Declared
 from cudalock.targets.accelerators import CUDA
-from cudalock.versions import accepts, canonical, specifier_set
+from cudalock.versions import accepts, canonical, is_version, specifier_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cudalock.compat.stack import Stack
     from cudalock.generate.rules import CondaConflict, Rules
@@ -121,6 +122,54 @@ def replaced(
                 continue
             if not _overlap(specifier, other.specifier):
                 yield _replacement(pin, other, specifier)
+
+
+def pinned_version(declared: Declared) -> str | None:
+    """Return the version that conda is asked for, `1.13` of `=1.13`; None for a range."""
+    clauses = list(specifier_set(declared.specifier)) if declared.specifier else []
+    exact = [clause.version.removesuffix(".*") for clause in clauses if clause.operator == "=="]
+    return exact[0] if len(exact) == len(clauses) == 1 and is_version(exact[0]) else None
+
+
+class NewestReplaces(NamedTuple):
+    """The release that pip takes, what it requires of a project that conda installs, and the newest
+    one that leaves it alone."""
+
+    version: str
+    project: str
+    specifier: str
+    better: str | None
+
+
+def newest_that_replaces(
+    name: str,
+    specifier: str,
+    installed: Mapping[str, str],
+    target: Target,
+    stack: Stack,
+    universe: Universe,
+) -> NewestReplaces | None:
+    """Return what pip's newest release of an unpinned project replaces of what conda installed,
+    versions by name; None for nothing, or if nothing is known about it.
+
+    pip runs when conda is done, and resolves nothing together with its packages.
+    """
+    first: NewestReplaces | None = None
+    specifiers = [specifier] if specifier else []
+    for version, _, _ in usable(name, specifiers, target, universe):
+        required = stack.required_by(PinnedProject(name, f"=={version}"), target)
+        other = next(
+            (
+                project
+                for project, wanted in required.items()
+                if project in installed and wanted and not accepts(wanted, installed[project])
+            ),
+            None,
+        )
+        if other is None:
+            return first and first._replace(better=version)
+        first = first or NewestReplaces(version, other, required[other], None)
+    return first
 
 
 def _replacement(pin: PinnedProject, other: PinnedProject, specifier: str) -> PinConflict:

@@ -45,7 +45,7 @@ def newest_that_fails(
     first: tuple[str, Fact, str] | None = None
     # `===` may stand before any text.
     pins = {pinned: text for pinned, text in pins.items() if is_version(text)}
-    for version, release, build in _usable(name, list(specifiers), target, universe):
+    for version, release, build in usable(name, list(specifiers), target, universe):
         found = next(_violated(name, version, release, build, pins, target, universe), None)
         if found is None:
             return first and NewestFails(*first, version)
@@ -53,10 +53,10 @@ def newest_that_fails(
     return first and NewestFails(*first, None)
 
 
-def _usable(
+def usable(
     name: str, specifiers: list[str], target: Target, universe: Universe
 ) -> Iterator[tuple[str, Release, Build]]:
-    """The releases with a wheel for the target, the newest first."""
+    """Yield the releases with a wheel for the target, the newest first."""
     project = universe.matrix.project(name)
     tags, python = target.tags(), target.marker_environment()["python_full_version"]
     for version in reversed(project.versions if project is not None else ()):
@@ -102,4 +102,4 @@ def _violated(
                     yield fact, pinned
 
 
-__all__ = ["NewestFails", "newest_that_fails"]
+__all__ = ["NewestFails", "newest_that_fails", "usable"]
