@@ -387,13 +387,9 @@ class _Checker:
         ]
         names = {requirement.name for requirement in pinned}
         for requirement in self.file.everything() if pinned and judged else ():
-            is_open = (
-                requirement.role == "requirement"
-                and requirement.manager == "pypi"
-                and requirement.problem is None
-                and not (requirement.version or requirement.url or requirement.index)
-            )
-            if not is_open or requirement.name in names or is_vendor_library(requirement.name):
+            if not _is_open(requirement) or requirement.name in names:
+                continue
+            if is_vendor_library(requirement.name):
                 continue
             beside = self.file.wanted_with(requirement.group)
             pins = {
@@ -439,8 +435,7 @@ class _Checker:
             and (version := pinned_version(line)) is not None
         }
         for line in everything if installed and judged else ():
-            is_open = line.role == "requirement" and line.manager == "pypi" and not line.problem
-            if not is_open or line.version or line.url or line.index or line.name in installed:
+            if not _is_open(line) or line.name in installed:
                 continue
             found = newest_that_replaces(
                 line.name,
@@ -513,6 +508,16 @@ def _identity(clash: PinConflict) -> tuple[object, ...]:
 def _only_with(clash: PinConflict, why: str) -> PinConflict:
     finding = clash.finding
     return clash._replace(finding=replace(finding, sentence=f"{finding.sentence} ({why})"))
+
+
+def _is_open(requirement: Declared) -> bool:
+    """Whether pip or uv choose the version of a requirement."""
+    return (
+        requirement.role == "requirement"
+        and requirement.manager == "pypi"
+        and requirement.problem is None
+        and not (requirement.version or requirement.url or requirement.index)
+    )
 
 
 def _as_offered(clash: PinConflict) -> PinConflict:
