@@ -19,6 +19,7 @@ from packaging.version import InvalidVersion
 from cudalock.errors import CudalockError, NetworkError
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.targets.accelerators import CUDA
+from cudalock.text import read_json
 from cudalock.urls import split
 from cudalock.versions import canonical, parse_version
 
@@ -128,8 +129,8 @@ def _tags(web: Web, url: str) -> Iterator[str]:
 
 def _json(web: Web, url: str) -> Any:
     try:
-        return json.loads(_text(web, url))
-    except (ValueError, RecursionError):
+        return read_json(_text(web, url))
+    except ValueError:
         raise unreachable(url, "it is not JSON") from None
 
 

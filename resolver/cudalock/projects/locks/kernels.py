@@ -7,12 +7,12 @@ framework's version, by platform: to the releases that it has a variant for.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.projects.model import Declared, Problem, ProjectFile
 from cudalock.targets.platforms import PLATFORMS, SYSTEMS
+from cudalock.text import read_json
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     problems: list[Problem] = []
     notes: list[str] = []
     try:
-        document = json.loads(text.text)
-    except (ValueError, RecursionError):
+        document = read_json(text.text)
+    except ValueError:
         document = None
         # Others have a kernels.lock too, which is no JSON.
         if text.text.lstrip().startswith("["):
