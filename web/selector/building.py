@@ -197,38 +197,25 @@ def _solve(matrix: Matrix, rendered: Html) -> Html:
 
 
 def _check() -> Html:
-    return element(
-        "div",
-        element(
-            "p",
-            "Whether the pins of a file exist, have wheels, and work together. What you paste stays"
-            " in this browser.",
-            class_="lead",
-        ),
-        check_form(),
-        element("section", id="check-answer", aria_label="Findings", tabindex="-1"),
-        id="view-check",
-        role="tabpanel",
-        aria_labelledby="tab-check",
-        class_="paste",
-        hidden=True,
-    )
+    lead = "Whether the pins of a file exist, have wheels, and work together."
+    return _pasting("check", lead, check_form(), "Findings")
 
 
 def _diagnose() -> Html:
+    lead = "What an error of torch, Triton, flash-attn or pip means, and which versions fix it."
+    return _pasting("diagnose", lead, diagnose_form(), "Explanation")
+
+
+def _pasting(name: str, lead: str, form: Html, answer: str) -> Html:
+    """A view in which a text is pasted; `answer` is what screen readers call its answer."""
     return element(
         "div",
-        element(
-            "p",
-            "What an error of torch, Triton, flash-attn or pip means, and which versions fix it."
-            " What you paste stays in this browser.",
-            class_="lead",
-        ),
-        diagnose_form(),
-        element("section", id="diagnose-answer", aria_label="Explanation", tabindex="-1"),
-        id="view-diagnose",
+        element("p", f"{lead} What you paste stays in this browser.", class_="lead"),
+        form,
+        element("section", id=f"{name}-answer", aria_label=answer, tabindex="-1"),
+        id=f"view-{name}",
         role="tabpanel",
-        aria_labelledby="tab-diagnose",
+        aria_labelledby=f"tab-{name}",
         class_="paste",
         hidden=True,
     )
