@@ -32,6 +32,13 @@ UV_PLATFORMS = {
 _PIN = re.compile(r"^(?: \+ )?([a-z0-9-]+)(?:==| @ )(\S+)", re.MULTILINE)
 
 
+def uv(folder: Path, environment: Mapping[str, str], *words: str) -> str:
+    """Run uv, which has to succeed, and return what it says."""
+    done = run_tool(["uv", *words], folder, environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr
+
+
 on_linux = pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"),
     reason="pip reads markers for the machine it runs on, and these locks are for Linux x86_64",

@@ -28,6 +28,7 @@ from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.read import read_file
 from cudalock.targets import Target
 from cudalock.urls import file_of
+from tests.consumers import uv
 from tests.local_index import clean_environment, run_tool
 from tests.paths import CASES
 from tests.recorded import MAIN, RecordedIndex
@@ -100,22 +101,6 @@ def listed(text: str, line: str, target: Target) -> dict[str, str]:
             if exact.startswith("=="):
                 pins[requirement.name] = exact[2:]
     return pins
-
-
-@pytest.fixture(scope="module")
-def uv_environment(
-    recorded: RecordedIndex, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    scratch = tmp_path_factory.mktemp("uv")
-    environment = dict(clean_environment(scratch, recorded.url(MAIN)))
-    del environment["UV_NO_CONFIG"]
-    return {**environment, "UV_PYTHON": sys.executable}
-
-
-def uv(folder: Path, environment: Mapping[str, str], *words: str) -> str:
-    done = run_tool(["uv", *words], folder, environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
 
 
 def locked(text: str, recorded: RecordedIndex, environment: Mapping[str, str], folder: Path) -> str:

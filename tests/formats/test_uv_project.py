@@ -37,7 +37,8 @@ from cudalock.projects.read import read_file
 from cudalock.targets import Target
 from cudalock.urls import file_of
 from tests.conftest import STOPS
-from tests.local_index import build_wheel, clean_environment, run_tool
+from tests.consumers import uv
+from tests.local_index import build_wheel, run_tool
 from tests.recorded import MAIN, RecordedIndex
 from tests.sample_locks import CU124, lock, pin
 
@@ -146,24 +147,6 @@ def uv_pins(text: str, target: Target) -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def uv_environment(
-    recorded: RecordedIndex, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    """One cache for all. Without a project's configuration uv forgets half of its indexes."""
-    scratch = tmp_path_factory.mktemp("uv")
-    environment = dict(clean_environment(scratch, recorded.url(MAIN)))
-    del environment["UV_NO_CONFIG"]
-    # Of itself uv passes by this interpreter where it is an environment's, and may find no other.
-    return {**environment, "UV_PYTHON": sys.executable}
-
-
-def uv(folder: Path, environment: Mapping[str, str], *words: str) -> str:
-    done = run_tool(["uv", *words], folder, environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
 
 
 # What the real uv makes of it.
