@@ -309,6 +309,9 @@ def test_the_users_matrix_is_whole(
     old = "imports triton.ops, which Triton 3.2 removed"
     assert old.encode() in contents[name]
     contents[name] = contents[name].replace(old.encode(), b"says something new")
+    # Tables beside the components belong to the curated half as well.
+    for table in ("containers.toml", "licenses.toml"):
+        contents[table] = b""
     header = contents["matrix.toml"].decode()
     contents["matrix.toml"] = header.replace(embedded.version, "2099.01.01").encode()
     del contents["components/torchrec.toml"]
@@ -317,12 +320,14 @@ def test_the_users_matrix_is_whole(
     monkeypatch.setattr(from_site, "new_defects", lambda before, after, names: [])
     done = take(server)
     assert done.exit_code == 0, done.output
-    assert sorted(server.paths()) == sorted([LIST, f"{FILES}{name}", f"{FILES}matrix.toml"])
+    changed = [name, "matrix.toml", "containers.toml", "licenses.toml"]
+    assert sorted(server.paths()) == sorted([LIST, *(f"{FILES}{file}" for file in changed)])
 
     matrix = Matrix.load()
     assert (matrix.version, matrix.embedded_version) == ("2099.01.01", embedded.version)
     assert matrix.fact("bnb-triton-ops").says == "says something new"
     assert "torchrec" not in matrix.components
+    assert (matrix.licenses, matrix.containers.bases) == ({}, ())
     assert Matrix.load(EMBEDDED).fact("bnb-triton-ops").says == old
     assert files_of(matrix).keys() == contents.keys()
 

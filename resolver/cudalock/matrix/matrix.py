@@ -553,14 +553,14 @@ class Matrix:
         """Licences by project, as far as METADATA of its wheels was read for them."""
         from cudalock.matrix.licenses import read_licenses
 
-        return read_licenses(self.directory)
+        return read_licenses(self.curated_directory)
 
     @cached_property
     def containers(self) -> Containers:
         """The images that a Dockerfile starts from, and what a container needs."""
         from cudalock.matrix.containers import read_containers
 
-        return read_containers(self.directory)
+        return read_containers(self.curated_directory)
 
     @cached_property
     def images(self) -> Images:
