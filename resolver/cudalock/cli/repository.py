@@ -236,7 +236,7 @@ def build(
         from cudalock.cli.keep import build_additions
 
         command += f" --image {shell_word(kept.path)}"
-        lock = build_additions(queries, universe, kept, ("all",), options.output, command)
+        lock = build_additions(queries, universe, kept, (), options.output, command)
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.tied import build_command
@@ -17,6 +18,7 @@ from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.lock.lock import KeptVersion, UnknownFact
 from cudalock.matrix.universe import Attempt
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
@@ -154,7 +156,15 @@ def _solve(
     def attempt() -> Attempt[tuple[Search, bool]]:
         search = _search(request, pins)
         is_possible = search.is_possible()
-        return Attempt((search, is_possible), is_possible)
+        blame = Blame(search)
+        if not is_possible:
+            return Attempt((search, False), has_solution=False, blockers=blame.of_no_solution)
+        # Where everything stays the newest version is not what is wanted.
+        solution = None if preserved_pins.is_all else search.best()
+        if solution is None:
+            return Attempt((search, True), has_solution=True)
+        blockers = partial(blame.of_nothing_newer, solution.assignment)
+        return Attempt((search, True), has_solution=True, blockers=blockers)
 
     search, is_possible = environment.universe.search(
         request.goal.requirements, environment.target, attempt
