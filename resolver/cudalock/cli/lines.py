@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FILES = "files"
 """The value of `--as` for a file of each line."""
+PLAIN = ""
+"""In its place: one file, whose format has lines without an installer's name for them."""
 
 
 def solve_lines(
@@ -67,11 +69,14 @@ def lines_as(output: OutputOptions) -> str:
     Raises Contradiction for what the format cannot, and UsageError for files without `-o`.
     """
     kind = load_format(output.format)
-    stated = output.lines_as or ("extras" if kind.lines is not None else FILES)
-    if stated != FILES and kind.lines is None:
-        able = [name for name in FORMATS if load_format(name).lines is not None]
+    lines = load_lines(kind)
+    parts = lines.parts if lines is not None else ()
+    stated = output.lines_as or next(iter(parts), PLAIN if lines is not None else FILES)
+    if stated not in (PLAIN, FILES, *parts):
+        able = [name for name in FORMATS if _has_part(name, stated)]
+        instead = "one document has them all" if lines is not None else "each line is a file"
         raise Contradiction(
-            f"the format {output.format} has no {stated}: each line is a file of its own",
+            f"the format {output.format} has no {stated}: {instead}",
             hints=[f"--as {FILES}", *(f"--format {name}" for name in able)],
         )
     if stated == FILES and (kind.edits_file or kind.made_from):
@@ -86,6 +91,11 @@ def lines_as(output: OutputOptions) -> str:
             hints=[f"-o {name}: {kind.of_line(name, 'cu126')} and so on"],
         )
     return stated
+
+
+def _has_part(name: str, part: str) -> bool:
+    lines = load_lines(load_format(name))
+    return lines is not None and part in lines.parts
 
 
 def write_lines(lined: LinedLock, options: OutputOptions) -> None:

@@ -2,7 +2,7 @@
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
-for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
+for several lines), `json_lock` (with `json_lines`), `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
 `notebook`, `cyclonedx` (a bill of materials), and for uv `uv.project` (a pyproject.toml) and
 `uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that a run pays only for
 the format it writes.
@@ -150,6 +150,9 @@ class LinedFormat(NamedTuple):
     """Return the commands that install a line."""
     by_index: bool = False
     """whether the file names an index for a line, from which everything is taken that is there"""
+    parts: tuple[str, ...] = ("extras", "groups")
+    """what `--as` may make of the lines, the default first; nothing where the file has them as they
+    are"""
 
 
 def load_lines(kind: Format) -> LinedFormat | None:
