@@ -254,7 +254,7 @@ def _tell_changes(locked: Held, lock: Lock, line: str | None = None) -> None:
     from cudalock.cli.console import tell
     from cudalock.generate.update_lock import changes
 
-    changed = changes(locked.pins, lock)
+    changed = changes(locked, lock)
     where = f" in {line}" if line else ""
     for change in changed or ["nothing"]:
         tell(f"changed{where}: {change}")

@@ -69,9 +69,7 @@ def _solved_hint(
     return []
 
 
-def _lines_hint(
-    request: Request, defaults: Request, universe: Universe, here: Here
-) -> list[str]:
+def _lines_hint(request: Request, defaults: Request, universe: Universe, here: Here) -> list[str]:
     """Return the command that makes a line of a project for each stated accelerator, if they have
     a solution; else nothing."""
     from cudalock.goals import command_words, read_lines

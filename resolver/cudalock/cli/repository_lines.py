@@ -54,6 +54,9 @@ def repository_lines(options: GenerateOptions, matrix: Matrix) -> tuple[Reposito
     With `--update`, those that the command of the lock states where no flag does. Raises
     Contradiction for extras or groups that the project declares to conflict.
     """
+    from cudalock.cli.lines import of_its_tool
+
+    options = replace(options, output=of_its_tool(options.output))
     if options.update:
         options = _of_its_lock(options)
     split = split_lines(options.goal)
@@ -192,7 +195,9 @@ def _without_line(path: Path, name: str) -> Path:
     """Return `requirements.txt` for `requirements-cu126.txt`: `check` looks at the file of one
     line."""
     stem = path.stem
-    return path.with_name(f"{stem[: -len(name) - 1]}{path.suffix}" if stem.endswith(name) else path.name)
+    return path.with_name(
+        f"{stem[: -len(name) - 1]}{path.suffix}" if stem.endswith(name) else path.name
+    )
 
 
 def _usual_name(wish: Wish | None, universe: Universe) -> str | None:
@@ -244,8 +249,7 @@ def build_lines(
     if tell_about is not None and not first.output.quiet:
         tell_about(prepared[0], universe.matrix)
     queries = [
-        with_pins(of_line, pins, first, universe)
-        for of_line, pins in zip(asked, held, strict=True)
+        with_pins(of_line, pins, first, universe) for of_line, pins in zip(asked, held, strict=True)
     ]
     wishes = [of_line[0][0].accelerator for of_line in queries] if lines[0].is_stated else [None]
     widest = max(queries, key=len)

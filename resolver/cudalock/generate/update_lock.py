@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _KINDS: Final = ("extra", "group")
+_PROJECT: Final = "pyproject"
 
 
 class Held(NamedTuple):
@@ -34,6 +35,8 @@ class Held(NamedTuple):
 
     pins: tuple[Limit, ...]
     command: str | None
+    is_project: bool = False
+    """whether it leaves out what the metadata of its pins holds, as a project file does"""
 
 
 def read_held(path: Path, matrix: Matrix) -> Held:
@@ -46,7 +49,7 @@ def read_held(path: Path, matrix: Matrix) -> Held:
             hints=["`--update` goes with `-o` and a requirements.txt, pylock.toml or uv.lock"],
         )
     command = find_command(file.text)
-    return Held(tuple(pins), command[0] if command else None)
+    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT)
 
 
 def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Matrix) -> Held:
@@ -73,7 +76,7 @@ def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Mat
             pin = _pin(declared, matrix) if declared.group in wanted else None
             pins |= {pin: None} if pin is not None else {}
     command = find_command(file.text)
-    return Held(tuple(pins), command[0] if command else None)
+    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT)
 
 
 def _is_fork(fork: str, name: str) -> bool:
@@ -149,13 +152,16 @@ class _Holding:
         return tuple(pinned_query(query, pins, {}) for query in self.questions)
 
 
-def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
-    """Return the differences between pins and a lock, a sentence each, by name."""
+def changes(locked: Held, lock: Lock) -> list[str]:
+    """Return the differences between an earlier lock's pins and a lock, a sentence each, by
+    name."""
     before: dict[str, set[str]] = {}
-    for pin in pins:
+    for pin in locked.pins:
         before.setdefault(pin.name, set()).add(pin.specifier.removeprefix("=="))
     after: dict[str, set[str]] = {}
     for each in lock.pins:
+        if locked.is_project and each.held and each.name not in before:
+            continue
         after.setdefault(each.name, set()).add(each.version)
     lines = []
     for name in sorted({*before, *after}):

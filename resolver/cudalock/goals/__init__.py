@@ -15,8 +15,8 @@ from cudalock.goals.request import (
     Query,
     Request,
     line_requests,
-    read_lines,
     one_target,
+    read_lines,
     read_request,
     read_requests,
 )
@@ -41,7 +41,6 @@ __all__ = [
     "command_line",
     "command_words",
     "line_requests",
-    "read_lines",
     "machines_of",
     "merge_requests",
     "one_target",
@@ -53,6 +52,7 @@ __all__ = [
     "parse_toolkit",
     "parse_version_spec",
     "read_gpus",
+    "read_lines",
     "read_request",
     "read_requests",
 ]
