@@ -375,7 +375,7 @@ class _Checker:
                 fixes = list(source_fixes(clash, self.file, judged.target))
                 if fixes:
                     texts = " and ".join(f"`{fix}`" for fix in fixes)
-                    finding = replace(finding, fix=f"{texts} in [tool.uv.sources]")
+                    finding = replace(finding, fix=f"{texts} in [{fixes[0].table}]")
                 yield finding
 
     def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:

@@ -351,4 +351,4 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
     }
 
 
-FORMAT: Final = Format(render, "lock.json")
+FORMAT: Final = Format(render, "lock.json", lines="json_lines")

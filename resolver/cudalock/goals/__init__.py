@@ -16,6 +16,7 @@ from cudalock.goals.request import (
     Request,
     line_requests,
     one_target,
+    read_lines,
     read_request,
     read_requests,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "parse_toolkit",
     "parse_version_spec",
     "read_gpus",
+    "read_lines",
     "read_request",
     "read_requests",
 ]
