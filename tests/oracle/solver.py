@@ -686,9 +686,7 @@ class Formula:
                 return self._chosen(assumed, [name]).get(name)
         return None
 
-    def _classes(
-        self, name: str, point: str, key: Callable[[Row], Any]
-    ) -> Iterator[list[Literal]]:
+    def _classes(self, name: str, point: str, key: Callable[[Row], Any]) -> Iterator[list[Literal]]:
         """For each class of rows with one key, best first: what must not be chosen for it."""
         domain = self._domain(name)
         if (name, point) not in self._orders:
