@@ -305,7 +305,7 @@ class Formula:
         self._unpinned: dict[str, list[Literal]] = {}
         """for each yanked row of a project: pinned by nothing known so far"""
         self._totals: dict[tuple[Literal, ...], list[Literal]] = {}
-        self._orders: dict[tuple[str, str], list[list[Literal]]] = {}
+        self._orders: dict[tuple[str, str], list[set[Literal]]] = {}
         self._doubts = Doubts(book, target)
         self._machine = machine_values(target)
         for name, values in self._machine.items():
@@ -686,10 +686,10 @@ class Formula:
                 return self._chosen(assumed, [name]).get(name)
         return None
 
-    def _classes(self, name: str, point: str, key: Callable[[Row], Any]) -> list[list[Literal]]:
+    def _classes(self, name: str, point: str, key: Callable[[Row], Any]) -> Iterator[list[Literal]]:
         """For each class of rows with one key, best first: what must not be chosen for it."""
+        domain = self._domain(name)
         if (name, point) not in self._orders:
-            domain = self._domain(name)
             rows = sorted(
                 (
                     (key(choice), literal)
@@ -698,12 +698,12 @@ class Formula:
                 ),
                 key=lambda each: each[0],
             )
-            classes = []
-            for _, group in groupby(rows, key=lambda each: each[0]):
-                chosen = {literal for _, literal in group}
-                classes.append([-each for each in domain.literals if each not in chosen])
-            self._orders[name, point] = classes
-        return self._orders[name, point]
+            self._orders[name, point] = [
+                {literal for _, literal in group}
+                for _, group in groupby(rows, key=lambda each: each[0])
+            ]
+        for chosen in self._orders[name, point]:
+            yield [-each for each in domain.literals if each not in chosen]
 
     def _chosen(self, assumed: list[Literal], names: list[str]) -> dict[str, Row]:
         self._holds(assumed)
