@@ -24,7 +24,7 @@ from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, rela
 from cudalock.resolution.find import find
 from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
 from cudalock.text import shell_word
-from cudalock.versions import canonical, leading_name
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from cudalock.conflicts.suggestions import Suggestion
@@ -226,7 +226,7 @@ def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
 def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
     if not isinstance(step, GoalRequires):
         return step
-    origins = dict.fromkeys(places.get(leading_name(step.requirement), ()))
+    origins = dict.fromkeys(places.get(step.requirement.name, ()))
     return replace(step, lines=tuple(origins))
 
 
@@ -252,8 +252,8 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
     parts = [f"`{' '.join(flags)}`"] if flags else []
     if other.exclude_newer != goal.exclude_newer:
         parts.append("no `--exclude-newer`")
-    old = {leading_name(text): text for text in goal.requirements}
-    new = {leading_name(text): text for text in other.requirements}
+    old = {stated.name: stated for stated in goal.requirements}
+    new = {stated.name: stated for stated in other.requirements}
     for name in sorted({*old, *new} - set(other.skip)):
         if old.get(name) != new.get(name):
             where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
