@@ -16,7 +16,7 @@ from cudalock.errors import (
     UsageError,
 )
 from cudalock.goals.goal import OtherTarget
-from cudalock.goals.requirement import ProjectRequirement
+from cudalock.goals.requirement import ProjectRequirement, is_line
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
 from cudalock.text import did_you_mean
@@ -75,7 +75,7 @@ class RequestedProject(NamedTuple):
     @property
     def is_of_file(self) -> bool:
         """Whether its origin is a line of a file, not a flag or the phrase."""
-        return ":" in self.origin
+        return is_line(self.origin)
 
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Tell whether its marker, if any, holds in `environment`, the values of a target."""

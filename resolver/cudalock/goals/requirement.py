@@ -10,6 +10,11 @@ from cudalock.versions import ProjectName, Specifier, canonical, parse_requireme
 ANY_VERSION: Final = Specifier("")
 
 
+def is_line(origin: str) -> bool:
+    """Return whether an origin is a line of a file."""
+    return ":" in origin
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectRequirement:
     """A requirement or a constraint on one project, as PEP 508 has it.
@@ -60,6 +65,11 @@ class ProjectRequirement:
     def label(self) -> str:
         """The project with its extras: `jax[cuda12]`."""
         return f"{self.name}[{','.join(self.extras)}]" if self.extras else self.name
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of files that state it, `requirements.txt:3`: no flag, and not the phrase."""
+        return tuple(filter(is_line, self.origins))
 
     @property
     def any_version(self) -> ProjectRequirement:
