@@ -181,9 +181,9 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     # Read as a goal is, with the same errors for unknown names.
     read, _ = read_request(Request(words=(words,), python=(target.python_text,)), universe)
     requirement = read.requirements[0]
-    name = parse_requirement(requirement).name
-    requirements = [text for text in goal.requirements if parse_requirement(text).name != name]
-    return replace(goal, requirements=tuple(sorted([*requirements, requirement]))), name
+    others = [stated for stated in goal.requirements if stated.name != requirement.name]
+    requirements = sorted([*others, requirement], key=str)
+    return replace(goal, requirements=tuple(requirements)), requirement.name
 
 
 def _without(goal: Goal, target: Target, universe: Universe, name: str) -> Candidate | None:
